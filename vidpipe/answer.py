@@ -1,0 +1,63 @@
+"""What a stage says of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+
+class How(StrEnum):
+    """How an answer came about; says how far it can be trusted."""
+
+    MEASURED = "measured"  # a model looked at this frame
+    EMPTY = "empty"  # a gate says that there is nothing to find
+    TRACKED = "tracked"  # boxes moved on from an earlier frame
+    REUSED = "reused"  # an earlier answer still holds
+    SKIPPED = "skipped"  # left out by the frame-rate knob, or by the decoder
+    DROPPED = "dropped"  # lost to overload, or damaged
+    FAILED = "failed"  # a stage raised; the pipeline went on
+
+    @property
+    def carried(self) -> bool:
+        """Whether such an answer says nothing of its own and carries the last published one."""
+        return self in _CARRIED
+
+
+_CARRIED = frozenset({How.SKIPPED, How.DROPPED, How.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Detections for one frame, and where they come from.
+
+    Attributes:
+        detections: boxes `xyxy` in pixels of the source frame, `class_id` as index into the pipeline's classes,
+            their names in `data["class_name"]`. Never changed once it is in an answer: answers share it.
+        how: see `How`.
+        by: id of the stage that answered, or "source", "engine".
+        as_of: `seq` of the frame that the detections were measured on; -1 where there is none yet.
+        reason: for a human: "changed 0.3 % < 0.8 %", "queue full".
+    """
+
+    detections: sv.Detections
+    how: How
+    by: str
+    as_of: int
+    reason: str = ""
+
+
+_NOTHING: sv.Detections | None = None
+
+
+def nothing() -> sv.Detections:
+    """No detections: one shared, empty `sv.Detections`."""
+    global _NOTHING
+    if _NOTHING is None:
+        import supervision as sv  # half a second: paid by the first answer, not by `import vidpipe`
+
+        _NOTHING = sv.Detections.empty()
+    return _NOTHING

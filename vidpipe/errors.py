@@ -1,0 +1,39 @@
+"""Everything that vidpipe raises on purpose.
+
+    VidpipeError
+    ├── ConfigError      what the user wrote cannot be run: exit status 2
+    │   ├── ModelError   a model's file, family or classes are not what the pipeline says
+    │   └── SourceError  a file, folder or camera that cannot be read at all
+    ├── StageError       a stage broke its contract (wrong number of answers, cannot be opened)
+    └── RunError         it failed while running (disk full, cluster gone): exit status 1
+
+A message names the thing, its value and the way out, in one line; it never holds a credential.
+"""
+
+
+class VidpipeError(Exception):
+    """Base of all errors of vidpipe; `str()` of one is fit to be shown to a user."""
+
+    exit_status = 1
+
+
+class ConfigError(VidpipeError):
+    """What the user wrote cannot be run."""
+
+    exit_status = 2
+
+
+class ModelError(ConfigError):
+    """A model's file, family, size or classes are not what the pipeline says."""
+
+
+class SourceError(ConfigError):
+    """A source that cannot be read at all; damage in the middle of one is counted, not raised."""
+
+
+class StageError(VidpipeError):
+    """A stage broke its contract or could not be opened."""
+
+
+class RunError(VidpipeError):
+    """The run could not go on."""

@@ -1,0 +1,146 @@
+"""One decoded picture of one stream, and the views of it that stages ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.knobs import Knobs
+
+if TYPE_CHECKING:
+    from vidpipe.answer import How
+
+Image = NDArray[np.uint8]
+
+_NO_KNOBS = Knobs()
+
+
+class Picture(Protocol):
+    """The pixels behind a frame; see `vidpipe.picture` for the kinds that there are."""
+
+    def luma(self) -> Image: ...
+
+    def bgr(self) -> Image: ...
+
+
+class Frame:
+    """One decoded picture; read-only, and valid only during the call that it is handed to (`keep` copies).
+
+    Attributes:
+        stream: name of the stream.
+        seq: counts the stream's pictures in presentation order from 0, decoded or not.
+        pts: media seconds.
+        captured_at: UTC seconds, or None for a recording that does not say.
+        width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
+        visible: the share of the picture that masks and regions of interest leave, in 0..1. What they hide is
+            already blank in every view.
+        knobs: the version of settings that this frame is treated with.
+        notes: small arrays or detections that a stage leaves, under its id, for stages below; they cross links.
+        decoded_at: `time.time()` when the picture left the decoder.
+    """
+
+    __slots__ = (
+        "_bgr",
+        "_notes",
+        "_previews",
+        "captured_at",
+        "decoded_at",
+        "height",
+        "knobs",
+        "picture",
+        "pts",
+        "seq",
+        "stream",
+        "visible",
+        "width",
+    )
+
+    def __init__(
+        self,
+        stream: str,
+        seq: int,
+        pts: float,
+        picture: Picture,
+        width: int,
+        height: int,
+        *,
+        captured_at: float | None = None,
+        decoded_at: float = 0.0,
+        visible: float = 1.0,
+        knobs: Knobs = _NO_KNOBS,
+    ) -> None:
+        self.stream = stream
+        self.seq = seq
+        self.pts = pts
+        self.picture = picture
+        self.width = width
+        self.height = height
+        self.captured_at = captured_at
+        self.decoded_at = decoded_at
+        self.visible = visible
+        self.knobs = knobs
+        self._notes: dict[str, Any] | None = None
+        self._bgr: Image | None = None
+        self._previews: dict[int, Image] | None = None
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    def luma(self) -> Image:
+        """uint8 [h, w]: a view of the decoder's luma plane; not to be written to."""
+        return self.picture.luma()
+
+    def bgr(self) -> Image:
+        """uint8 [h, w, 3], converted on first use and kept for the frame's life."""
+        if self._bgr is None:
+            self._bgr = self.picture.bgr()
+        return self._bgr
+
+    def preview(self, width: int = 160) -> Image:
+        """uint8 grey of about `width` columns (never fewer, unless the source has), made once.
+
+        Each value is the mean of a run of k luma pixels in every k-th row: reading one row in k costs an eighth of
+        averaging whole blocks at 768x576 and, unlike picking single pixels, does not alias sensor noise into motion.
+        """
+        if self._previews is None:
+            self._previews = {}
+        preview = self._previews.get(width)
+        if preview is None:
+            preview = self._previews[width] = _sparse_means(self.luma(), width)
+        return preview
+
+    def keep(self, view: NDArray[Any]) -> NDArray[Any]:
+        """A copy of a view, to hold beyond the call."""
+        return np.array(view, copy=True)
+
+    def __repr__(self) -> str:
+        return f"Frame({self.stream!r}, seq={self.seq}, pts={self.pts:.3f}, {self.width}x{self.height})"
+
+
+class Missing:
+    """A picture of the source that never became a frame: damaged, or not decoded. It gets an answer all the same."""
+
+    __slots__ = ("how", "pts", "reason", "seq", "stream")
+
+    def __init__(self, stream: str, seq: int, pts: float, how: How, reason: str) -> None:
+        self.stream = stream
+        self.seq = seq
+        self.pts = pts
+        self.how = how
+        self.reason = reason
+
+
+def _sparse_means(luma: Image, width: int) -> Image:
+    import cv2
+
+    rows, columns = luma.shape
+    k = columns // width
+    if k <= 1:
+        return np.array(luma, copy=True)
+    sparse = luma[k // 2 :: k, : columns // k * k]
+    return cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -1,0 +1,105 @@
+"""What a model is to a stage, and how a user describes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidpipe.frame import Image
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+Family = Literal["yolo", "yolox", "ssd", "atss", "tfod", "embedder"]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Slicing(BaseModel):
+    """Looking at overlapping tiles besides the whole picture, for small objects (SAHI).
+
+    Boxes are merged where the intersection over the smaller area is above `merge`: plain NMS leaves fragments of objects
+    that a tile's edge cuts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: int = Field(default=2, ge=1, le=8)
+    rows: int = Field(default=2, ge=1, le=8)
+    size: float = Field(default=0.6, gt=0, le=1, description="of a tile, in parts of width and height")
+    whole: bool = Field(default=True, description="look at the whole picture too")
+    merge: float = Field(default=0.7, gt=0, le=1, description="intersection over the smaller area, above which to merge")
+
+
+class ModelSpec(BaseModel):
+    """A model of a pipeline, as the user wrote it; what is None comes from its description or from the file itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="a file, a name that Ultralytics knows (yolo11n), or pypi:NAME==VERSION/FILE")
+    family: Family | None = Field(default=None, description="how the output is read")
+    runtime: Literal["openvino", "onnxruntime", "torch"] | None = Field(
+        default=None, description="default: torch on CUDA for a .pt, OpenVINO otherwise"
+    )
+    threshold: Score | dict[str, Score] | None = Field(
+        default=None, description="least score of a box; one for all, or by class of the pipeline"
+    )
+    size: int | tuple[int, int] | None = Field(
+        default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
+    )
+    names: list[str] | None = Field(default=None, description="the model's own classes, in order")
+    slicing: Slicing | None = None
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
+    trust: bool = Field(default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own")
+
+
+class Detector(Protocol):
+    """Finds objects. Not to be shared by threads: it belongs to the one that loaded it."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
+        """Objects in each picture, in pixels of that picture, best first.
+
+        Args:
+            images: uint8 BGR [h, w, 3] each, of any size.
+            floor: keep boxes down to this score in place of the model's threshold.
+
+        Returns:
+            One `sv.Detections` a picture: `class_id` indexes the pipeline's classes, `data["class_name"]` (str) names
+            them; classes that the pipeline does not list are left out.
+        """
+        ...
+
+    def keep_sure(self, detections: sv.Detections) -> sv.Detections:
+        """Those boxes that reach the model's threshold of their class."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns pictures into vectors whose nearness means likeness."""
+
+    def embed(self, images: Sequence[Image]) -> NDArray:
+        """float32 [n, d], each row of length 1, for uint8 BGR pictures of any size."""
+        ...
+
+
+class Classes:
+    """The pipeline's own classes and which names of a model mean each.
+
+    Args:
+        mapping: names of the pipeline's classes, in order, each with the models' names for it. Empty: every class of
+            the (one) model, under its own name.
+    """
+
+    def __init__(self, mapping: Mapping[str, Sequence[str]]) -> None:
+        self.mapping = {name: tuple(aliases) for name, aliases in mapping.items()}
+        self.names = tuple(self.mapping)
+        self._of = {alias: index for index, aliases in enumerate(self.mapping.values()) for alias in aliases}
+
+    def table(self, names: Sequence[str]) -> list[int]:
+        """For each of a model's classes its index in the pipeline, -1 where the pipeline does not list it."""
+        return [self._of.get(name, -1) for name in names]

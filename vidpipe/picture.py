@@ -1,0 +1,114 @@
+"""The kinds of pixels behind a frame: what the decoder gave, what crossed a link, what a program made.
+
+A decoded picture is 8-bit YUV 4:2:0, upright and with hidden parts blanked, before a stage sees it; so luma, preview and
+BGR come out bit for bit the same on both sides of a link that passes the planes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vidpipe.frame import Image
+
+if TYPE_CHECKING:
+    import av
+
+
+class Planes(NamedTuple):
+    """Packed 4:2:0 planes, with what conversion to BGR has to know.
+
+    Attributes:
+        pixels: uint8 [rows * columns * 3 / 2] (chroma rounded up): luma, then U, then V.
+        width, height: of the luma plane in pixels.
+        format: "yuv420p", or "yuvj420p" for full range.
+        colorspace, color_range: as FFmpeg numbers them.
+    """
+
+    pixels: Image
+    width: int
+    height: int
+    format: str
+    colorspace: int
+    color_range: int
+
+
+class YuvPicture:
+    """A picture as 8-bit YUV 4:2:0 planes in an `av.VideoFrame`."""
+
+    __slots__ = ("frame",)
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self.frame = frame
+
+    def luma(self) -> Image:
+        plane = self.frame.planes[0]
+        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+    def bgr(self) -> Image:
+        return self.frame.to_ndarray(format="bgr24")
+
+    def planes(self) -> Planes:
+        """The planes without the decoder's padding: one copy."""
+        frame = self.frame
+        if frame.width % 2 or frame.height % 2:
+            pixels = np.concatenate([_tight(plane).ravel() for plane in frame.planes])
+        else:
+            pixels = frame.to_ndarray().reshape(-1)
+        return Planes(
+            pixels, frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range)
+        )
+
+    @classmethod
+    def from_planes(cls, planes: Planes) -> YuvPicture:
+        """The picture again; keeps `planes.pixels` where the size is even (no copy)."""
+        import av
+
+        width, height = planes.width, planes.height
+        if width % 2 or height % 2:
+            frame = av.VideoFrame(width, height, planes.format)
+            _fill(frame, planes.pixels)
+        else:
+            frame = av.VideoFrame.from_numpy_buffer(planes.pixels.reshape(-1, width), format=planes.format)
+        frame.colorspace = planes.colorspace
+        frame.color_range = planes.color_range
+        return cls(frame)
+
+
+class BgrPicture:
+    """A picture as a BGR array: what a lossy link delivers, or a test makes.
+
+    Args:
+        pixels: uint8 [h, w, 3].
+    """
+
+    __slots__ = ("_luma", "pixels")
+
+    def __init__(self, pixels: Image) -> None:
+        self.pixels = pixels
+        self._luma: Image | None = None
+
+    def luma(self) -> Image:
+        if self._luma is None:
+            import cv2
+
+            self._luma = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
+        return self._luma  # type: ignore[return-value]
+
+    def bgr(self) -> Image:
+        return self.pixels
+
+
+def _tight(plane: av.video.plane.VideoPlane) -> Image:
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+
+def _fill(frame: av.VideoFrame, pixels: Image) -> None:
+    start = 0
+    for plane in frame.planes:
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        size = plane.width * plane.height
+        rows[:, : plane.width] = pixels[start : start + size].reshape(plane.height, plane.width)
+        plane.update(rows)
+        start += size

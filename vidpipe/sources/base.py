@@ -1,0 +1,77 @@
+"""What a source is: frames of one stream, in presentation order, each with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidpipe.frame import Frame, Missing
+
+Relative = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
+
+
+class StreamSpec(BaseModel):
+    """One stream, as the user wrote it. Polygons are corner points (x, y) in parts of width and height, 0..1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="a file, or the address of a camera")
+    mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
+    regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
+    start_s: float = Field(default=0.0, ge=0, description="where in the recording to begin, media seconds")
+    end_s: float | None = Field(default=None, gt=0, description="where to end, media seconds")
+    leaves_device: Literal["never", "crops", "frames"] = Field(
+        default="frames", description="what of this stream's pictures may cross a link to another tier"
+    )
+    stages: dict[str, dict[str, object]] = Field(
+        default={}, description="settings of stages that differ for this stream, by stage id"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream once it is open.
+
+    Attributes:
+        name: as results and reports call it; never an address.
+        width, height: in pixels, upright; 0 where the stream has no picture.
+        fps: the announced rate, or None where the file says nothing that can be believed.
+        frames: how many pictures are expected, or None.
+        live: whether it comes at its own pace and cannot wait.
+        codec: FFmpeg's name.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float | None
+    frames: int | None
+    live: bool = False
+    codec: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where to go on after a restart: behind the picture with this number and time."""
+
+    seq: int
+    pts: float
+
+
+class Source(Protocol):
+    """An open stream. Iterating gives every picture once, `seq` without a gap from the first one given.
+
+    A picture that cannot be decoded comes as a `Missing`; damage never ends the iteration while more can be read.
+    `close` may be called from another thread and ends the iteration.
+    """
+
+    @property
+    def info(self) -> StreamInfo: ...
+
+    def __iter__(self) -> Iterator[Frame | Missing]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,125 @@
+"""The contract of a stage: it answers a frame or passes it on, and learns what was answered below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+from vidpipe.answer import Answer
+from vidpipe.frame import Frame
+
+if TYPE_CHECKING:
+    from vidpipe.models.base import Detector, Embedder
+    from vidpipe.sources.base import StreamInfo
+
+
+class StageConfig(BaseModel):
+    """Base of every stage's settings: frozen, and a field that nobody knows is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def Knob(default: Any, **field: Any) -> Any:
+    """A field of a `StageConfig` that a tuner may turn while the pipeline runs; other fields are fixed at `open`."""
+    from pydantic import Field
+
+    return Field(default, json_schema_extra={"knob": True}, **field)
+
+
+def is_knob(field: FieldInfo) -> bool:
+    """Whether a field was declared with `Knob`."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("knob"))
+
+
+class Models(Protocol):
+    """The models of the pipeline, loaded on first use and shared by the stages of one actor."""
+
+    def detector(self, name: str) -> Detector: ...
+
+    def embedder(self, name: str) -> Embedder: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage is given when it opens.
+
+    Attributes:
+        stage: the id that this stage has in the pipeline.
+        stream: the stream that the instance serves; None for a shared stage.
+        models: where to get the pipeline's models from.
+        classes: names of the pipeline's classes; `class_id` indexes them.
+        last: whether no stage comes after this one: then it answers every frame.
+    """
+
+    stage: str
+    stream: StreamInfo | None
+    models: Models
+    classes: Sequence[str]
+    last: bool
+
+
+C = TypeVar("C", bound=StageConfig)
+
+
+class Stage(Generic[C]):
+    """Base class of all stages. A subclass overrides `answer`, and of the rest what it needs.
+
+    Calls come in this order: `open`, `restore` (only after a restart), then for each frame `answer` and, if this stage
+    passed it on, `learn`; `close` last, though a killed process never gets there. With `shared = False` there is one
+    instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With `shared =
+    True` one instance serves many streams, is handed whatever is waiting, and must not keep state by stream.
+
+    Attributes:
+        shared: one instance for each stream (False), or one for all streams of the actor (True: models).
+        config: the settings in force for the frames of this call; they may differ from call to call.
+        id: of this stage in the pipeline, as `by` of its answers and key of its notes.
+    """
+
+    shared: ClassVar[bool] = False
+    Config: ClassVar[type[StageConfig]] = StageConfig
+
+    config: C
+    id: str = ""
+
+    def open(self, context: Context) -> None:
+        """Load what is heavy. Called once, in the thread that makes all later calls."""
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        """The answers to these frames, same length and order; None passes a frame on to the next stage.
+
+        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception makes the frame
+        `failed`; the run goes on.
+        """
+        raise TypeError(f"{type(self).__name__} has no method `answer`: a stage must say which frames it answers")
+
+    def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+        """What a later stage answered for a frame that this one passed on, in order of `seq`.
+
+        May return the answer completed (identities, merged regions): the stages above are told that one, and what
+        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: only
+        where `answer.as_of == frame.seq` did somebody look at this very frame.
+        """
+        return None
+
+    def cover(self, frame: Frame) -> Answer | None:
+        """The best that can be said now of a frame that this stage passed on, while its answer is late."""
+        return None
+
+    def snapshot(self) -> Any:
+        """State that must survive a restart, as something that pickles; None for a stage without."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take up what `snapshot` of an earlier instance gave."""
+
+    def close(self) -> None:
+        """Let go of what `open` took. Not guaranteed to be called."""
+
+    @classmethod
+    def learns(cls) -> bool:
+        """Whether `learn` does anything here: a cascade in which no stage learns is pipelined freely."""
+        return cls.learn is not Stage.learn
