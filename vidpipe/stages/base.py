@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from vidpipe.answer import Answer
@@ -23,10 +23,12 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
+ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, description="a class of the pipeline")]
+
+
 def Knob(default: Any, **field: Any) -> Any:
     """A field of a `StageConfig` that a tuner may turn while the pipeline runs; other fields are fixed at `open`."""
-    from pydantic import Field
-
     return Field(default, json_schema_extra={"knob": True}, **field)
 
 

@@ -1,0 +1,1 @@
+"""What runs a cascade: plans, segments, links, and the two engines."""
