@@ -34,8 +34,9 @@ class Frame:
         pts: media seconds.
         captured_at: UTC seconds, or None for a recording that does not say.
         width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
-        visible: the share of the picture that masks and regions of interest leave, in 0..1. What they hide is
-            already blank in every view.
+        hidden: bool [h, w], what masks and regions of interest leave out; None where there are none. It is already
+            blank in every view.
+        visible: the share of the picture that they leave, in 0..1.
         knobs: the version of settings that this frame is treated with.
         notes: small arrays or detections that a stage leaves, under its id, for stages below; they cross links.
         decoded_at: `time.time()` when the picture left the decoder.
@@ -48,6 +49,7 @@ class Frame:
         "captured_at",
         "decoded_at",
         "height",
+        "hidden",
         "knobs",
         "picture",
         "pts",
@@ -68,6 +70,7 @@ class Frame:
         *,
         captured_at: float | None = None,
         decoded_at: float = 0.0,
+        hidden: NDArray[np.bool_] | None = None,
         visible: float = 1.0,
         knobs: Knobs = _NO_KNOBS,
     ) -> None:
@@ -79,6 +82,7 @@ class Frame:
         self.height = height
         self.captured_at = captured_at
         self.decoded_at = decoded_at
+        self.hidden = hidden
         self.visible = visible
         self.knobs = knobs
         self._notes: dict[str, Any] | None = None
@@ -138,9 +142,10 @@ class Missing:
 def _sparse_means(luma: Image, width: int) -> Image:
     import cv2
 
-    rows, columns = luma.shape
+    columns = luma.shape[1]
     k = columns // width
     if k <= 1:
         return np.array(luma, copy=True)
     sparse = luma[k // 2 :: k, : columns // k * k]
-    return cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    means: Image = cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)
+    return means

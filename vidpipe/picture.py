@@ -1,7 +1,7 @@
 """The kinds of pixels behind a frame: what the decoder gave, what crossed a link, what a program made.
 
-A decoded picture is 8-bit YUV 4:2:0, upright and with hidden parts blanked, before a stage sees it; so luma, preview and
-BGR come out bit for bit the same on both sides of a link that passes the planes on.
+A decoded picture is 8-bit YUV 4:2:0, upright and with hidden parts blanked, before a stage sees it; so luma, preview
+and BGR come out bit for bit the same on both sides of a link that passes the planes on.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vidpipe.cascade import AuditSpec
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.base import Stage, StageConfig
@@ -26,16 +27,6 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AuditSpec(_Spec):
-    """How often a cheap answer is checked against the last stage."""
-
-    rate: float = Field(default=0.01, ge=0, le=1, description="share of each stage's answers that are audited")
-    max_unchecked_s: float | None = Field(
-        default=30.0, gt=0, description="longest media time of a stream without an answer of the last stage"
-    )
-    seed: int = Field(default=0, ge=0, description="another seed audits other frames")
-
-
 class Outage(_Spec):
     """A time in which nothing passes a link; seconds since the run began."""
 
@@ -49,7 +40,9 @@ class ShaperSpec(_Spec):
     rate_mbps: float | None = Field(default=None, gt=0, description="megabits a second")
     delay_ms: float = Field(default=0, ge=0, description="on the way down; answers are small and come back at once")
     jitter_ms: float = Field(default=0, ge=0, description="uniform, 0 to this much on top of the delay")
-    loss: float = Field(default=0, ge=0, lt=1, description="share of transmissions lost, each sent again after `resend_ms`")
+    loss: float = Field(
+        default=0, ge=0, lt=1, description="share of transmissions lost, each sent again after `resend_ms`"
+    )
     resend_ms: float = Field(default=200, gt=0)
     outages: list[Outage] = []
     seed: int = Field(default=0, ge=0)
@@ -60,7 +53,9 @@ class LinkSpec(_Spec):
 
     codec: Literal["raw", "jpeg"] = Field(default="raw", description="raw: packed YUV 4:2:0, loses nothing")
     quality: int = Field(default=85, ge=1, le=100, description="of JPEG")
-    width: int | None = Field(default=None, ge=64, description="JPEG only: scale wider pictures down to this many pixels")
+    width: int | None = Field(
+        default=None, ge=64, description="JPEG only: scale wider pictures down to this many pixels"
+    )
     batch_frames: int = Field(default=8, ge=1, le=256, description="most frames in one call")
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
@@ -95,8 +90,8 @@ class Pipeline:
         stages: in the order of the cascade; tiers never go back up.
         links: by "upper-lower" tier names; a link not named here has the defaults.
         ahead: how many frames of a stream may be asked while an answer is open.
-        late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the best
-            cover and only learn from the late answer. None: wait in replay, detour live.
+        late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
+            best cover and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams in one device actor. None: 8 live, one for each core in replay.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
@@ -106,9 +101,9 @@ class Pipeline:
     models: Mapping[str, ModelSpec]
     stages: tuple[PlacedStage, ...]
     streams: Mapping[str, Stream]
-    audit: AuditSpec = AuditSpec()
+    audit: AuditSpec = field(default_factory=AuditSpec)
     links: Mapping[str, LinkSpec] = field(default_factory=dict)
-    ahead: Annotated[int, Field(ge=0)] = 0
+    ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
     search_paths: tuple[str, ...] = ()

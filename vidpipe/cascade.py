@@ -1,0 +1,387 @@
+"""The one algorithm: a frame goes down the stages until one answers it; the answer goes back up, and each stage learns.
+
+A cascade here is the run of stages that stands in one place. A frame that none of them answers goes on to the next
+place, and its answer comes back from there: `ask` is the way down, `settle` the way up, and a `Ticket` is what is known
+of a frame between the two. Engines differ only in what lies between places, never in what happens here.
+
+Some answers of cheap stages are withheld and the frame sent straight to the last stage, to see how often the cheap ones
+are wrong: a random share (audits), and one whenever a stream has gone unchecked for too long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.errors import StageError, VidpipeError
+from vidpipe.frame import Frame, Missing
+from vidpipe.stages.base import Stage, StageConfig
+
+log = logging.getLogger(__name__)
+
+
+class AuditSpec(BaseModel):
+    """How often a cheap answer is checked against the last stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rate: float = Field(default=0.01, ge=0, le=1, description="share of each stage's answers that are audited")
+    max_unchecked_s: float | None = Field(
+        default=30.0, gt=0, description="longest media time of a stream without an answer of the last stage"
+    )
+    seed: int = Field(default=0, ge=0, description="another seed audits other frames")
+
+
+class Check(StrEnum):
+    """Why a cheap answer was withheld."""
+
+    AUDIT = "audit"
+    UNCHECKED = "unchecked"
+
+
+class Audit(NamedTuple):
+    """What an audit of one frame found.
+
+    Attributes:
+        missed: the last stage saw a class that the withheld answer has not.
+        false: the withheld answer has a class that the last stage did not see.
+    """
+
+    stage: str
+    missed: bool
+    false: bool
+
+
+class Settled(NamedTuple):
+    """The answer to a frame once every stage that passed it on has learnt it."""
+
+    answer: Answer
+    audit: Audit | None = None
+
+
+class Ticket:
+    """A frame on its way down and up again.
+
+    Attributes:
+        due: the stream has gone unchecked for too long: whoever would answer is checked.
+        straight: only the last stage is still asked.
+        answer: of a stage of this cascade; None while the frame is open.
+    """
+
+    __slots__ = ("_check", "_passed", "_withheld", "answer", "due", "frame", "straight")
+
+    def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
+        self.frame = frame
+        self.due = due
+        self.straight = straight
+        self.answer: Answer | None = None
+        self._passed: list[_Seat] = []
+        self._withheld: Answer | None = None
+        self._check: Check | None = None
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a stage has done and cost; times cover `answer` and `learn`, in nanoseconds."""
+
+    asked: int = 0
+    answered: int = 0
+    errors: int = 0
+    wall_ns: int = 0
+    cpu_ns: int = 0
+    first_error: str = ""
+
+    def __add__(self, other: Meter) -> Meter:
+        return Meter(
+            self.asked + other.asked,
+            self.answered + other.answered,
+            self.errors + other.errors,
+            self.wall_ns + other.wall_ns,
+            self.cpu_ns + other.cpu_ns,
+            self.first_error or other.first_error,
+        )
+
+
+class Seat(NamedTuple):
+    """A stage's place in a cascade.
+
+    Attributes:
+        open: makes an opened instance; its argument is the stream that the instance is for, None for a shared stage.
+        last: whether it is the last stage of the whole pipeline.
+    """
+
+    id: str
+    shared: bool
+    last: bool
+    open: Callable[[str | None], Stage[Any]]
+
+
+@dataclass(slots=True)
+class _Seat:
+    seat: Seat
+    instances: dict[str | None, Stage[Any]] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
+
+    def instance(self, stream: str) -> Stage[Any]:
+        key = None if self.seat.shared else stream
+        stage = self.instances.get(key)
+        if stage is None:
+            stage = self.instances[key] = self.seat.open(key)
+        return stage
+
+
+class Cascade:
+    """The stages of one place, and what they know of each stream. For one thread.
+
+    Args:
+        seats: the stages in the order they are asked.
+        audit: which cheap answers are withheld and checked.
+        last: id of the last stage of the whole pipeline, here or further down: the one that checks the others.
+        top: whether frames enter the pipeline here; only then is `max_unchecked_s` minded.
+        publish_checked: whether the answer of the check is published (replay) or the withheld one stands (live).
+        cpu_clock: nanoseconds of CPU that this thread, and what infers for it, have used.
+    """
+
+    def __init__(
+        self,
+        seats: Sequence[Seat],
+        audit: AuditSpec,
+        *,
+        last: str,
+        top: bool = True,
+        publish_checked: bool = True,
+        cpu_clock: Callable[[], int] = time.thread_time_ns,
+    ) -> None:
+        self._seats = [_Seat(seat) for seat in seats]
+        self._audit = audit
+        self._last_id = last
+        self._max_unchecked_s = audit.max_unchecked_s if top else None
+        self._publish_checked = publish_checked
+        self._cpu_clock = cpu_clock
+        self._settled: dict[str, Answer] = {}
+        self._checked_at: dict[str, float] = {}
+
+    def open(self, streams: Iterable[str]) -> None:
+        """Open every stage now, rather than at the first frame of each of these streams."""
+        for seat in self._seats:
+            for stream in streams if not seat.seat.shared else ("",):
+                seat.instance(stream)
+
+    def ask(self, tickets: Sequence[Ticket]) -> None:
+        """Hand frames down the stages; those that a stage answers have `ticket.answer` afterwards."""
+        if self._max_unchecked_s is not None:
+            for ticket in tickets:
+                self._mind_unchecked(ticket, self._max_unchecked_s)
+        open_ = tickets
+        for seat in self._seats:
+            if not open_:
+                break
+            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not ticket.straight]
+            for group in _by_instance(seat, asked):
+                for ticket, answer in zip(group, self._ask(seat, group), strict=True):
+                    self._take(seat, ticket, answer)
+            open_ = [ticket for ticket in open_ if ticket.answer is None]
+
+    def settle(self, ticket: Ticket, below: Settled | None = None) -> Settled:
+        """Tell the stages that passed the frame on what became of it, from the last to the first.
+
+        Args:
+            ticket: as `ask` left it.
+            below: what the next place said; needed where no stage here answered.
+
+        Returns:
+            The answer as the stages completed it, and the audit if the frame was one.
+        """
+        frame = ticket.frame
+        answer, audit = below if below is not None else (_given(ticket.answer), None)
+        answer = self._carry(frame.stream, answer)
+        if answer.by == self._last_id and answer.as_of == frame.seq:
+            self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
+        stands = None
+        if ticket._withheld is not None:
+            withheld = self._carry(frame.stream, ticket._withheld)
+            answer, audit, stands = self._judge(ticket, withheld, answer)
+        if not answer.how.carried:
+            for seat in reversed(ticket._passed):
+                answer = self._learn(seat, frame, answer)
+        answer = stands or answer
+        self._settled[frame.stream] = answer
+        return Settled(answer, audit)
+
+    def settle_missing(self, missing: Missing) -> Settled:
+        """The answer for a picture that no stage ever saw."""
+        answer = self._carry(missing.stream, Answer(nothing(), missing.how, "source", -1, missing.reason))
+        self._settled[missing.stream] = answer
+        return Settled(answer)
+
+    def cover(self, ticket: Ticket, reason: str) -> Answer:
+        """The best that can be said now of an open frame: of the nearest stage that covers, else the last answer."""
+        for seat in reversed(ticket._passed):
+            answer = seat.instance(ticket.frame.stream).cover(ticket.frame)
+            if answer is not None:
+                return replace(answer, reason=answer.reason or reason)
+        last = self._last(ticket.frame.stream)
+        return Answer(last.detections, How.REUSED, "engine", last.as_of, reason)
+
+    def snapshot(self, stream: str) -> dict[str, Any]:
+        """The state of this stream's own stages, by stage id; those without state are left out."""
+        states = {seat.seat.id: seat.instance(stream).snapshot() for seat in self._seats if not seat.seat.shared}
+        return {stage: state for stage, state in states.items() if state is not None}
+
+    def restore(self, stream: str, states: Mapping[str, Any], last: Answer) -> None:
+        """Take up the state of a stream and its last published answer after a restart."""
+        self._settled[stream] = last
+        for seat in self._seats:
+            if seat.seat.id in states:
+                seat.instance(stream).restore(states[seat.seat.id])
+
+    def meters(self) -> dict[str, Meter]:
+        """What each stage has done and cost so far, by stage id."""
+        return {seat.seat.id: seat.meter for seat in self._seats}
+
+    def close(self) -> None:
+        for seat in self._seats:
+            for stage in seat.instances.values():
+                stage.close()
+
+    def _mind_unchecked(self, ticket: Ticket, longest_s: float) -> None:
+        frame = ticket.frame
+        checked_at = self._checked_at.setdefault(frame.stream, frame.pts)
+        if not 0 <= frame.pts - checked_at < longest_s:
+            ticket.due = True
+            # Counted from the asking: frames asked while this one is open need not be checked as well.
+            self._checked_at[frame.stream] = frame.pts
+
+    def _ask(self, seat: _Seat, group: Sequence[Ticket]) -> Sequence[Answer | None]:
+        frames = [ticket.frame for ticket in group]
+        stage = seat.instance(frames[0].stream)
+        wall, cpu = time.perf_counter_ns(), self._cpu_clock()
+        answers = self._answers(seat, stage, frames)
+        meter = seat.meter
+        meter.wall_ns += time.perf_counter_ns() - wall
+        meter.cpu_ns += self._cpu_clock() - cpu
+        meter.asked += len(frames)
+        return answers
+
+    def _answers(self, seat: _Seat, stage: Stage[Any], frames: Sequence[Frame]) -> Sequence[Answer | None]:
+        config = frames[0].knobs.stages.get(seat.seat.id)
+        if config is not None:
+            stage.config = config
+        try:
+            answers = stage.answer(frames)
+            _check_answers(seat, answers, frames)
+        except Exception as error:
+            if len(frames) > 1 and not isinstance(error, StageError):
+                # One bad frame must not cost the batch its answers.
+                return [answer for frame in frames for answer in self._answers(seat, stage, [frame])]
+            return [self._failed(seat, error)] * len(frames)
+        return answers
+
+    def _failed(self, seat: _Seat, error: Exception) -> Answer:
+        reason = _count_error(seat, error, "answer")
+        return Answer(nothing(), How.FAILED, seat.seat.id, -1, reason)
+
+    def _take(self, seat: _Seat, ticket: Ticket, answer: Answer | None) -> None:
+        if answer is None:
+            ticket._passed.append(seat)
+            return
+        if not (seat.seat.last or ticket.straight or answer.how is How.FAILED):
+            check = Check.UNCHECKED if ticket.due else self._audited(seat, ticket.frame)
+            if check is not None:
+                ticket._withheld, ticket._check, ticket.straight = answer, check, True
+                ticket._passed.append(seat)
+                return
+        if answer.how is not How.FAILED:
+            seat.meter.answered += 1
+        ticket.answer = answer
+
+    def _audited(self, seat: _Seat, frame: Frame) -> Check | None:
+        if self._audit.rate == 0:
+            return None
+        key = f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.seat.id}".encode()
+        draw = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
+        return Check.AUDIT if draw < self._audit.rate * 2**64 else None
+
+    def _judge(self, ticket: Ticket, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
+        """What the stages learn, what the audit found, and what is published instead of the former."""
+        if checked.how.carried:  # the check itself failed: it says nothing of the withheld answer
+            return withheld, None, None
+        audit = None
+        if ticket._check is Check.AUDIT:
+            seen, said = _class_ids(checked), _class_ids(withheld)
+            audit = Audit(withheld.by, missed=bool(seen - said), false=bool(said - seen))
+            reason = f"audit of {withheld.by}"
+        else:
+            reason = f"unchecked for {self._audit.max_unchecked_s:g} s"
+        return replace(checked, reason=reason), audit, None if self._publish_checked else withheld
+
+    def _learn(self, seat: _Seat, frame: Frame, answer: Answer) -> Answer:
+        wall, cpu = time.perf_counter_ns(), self._cpu_clock()
+        try:
+            return seat.instance(frame.stream).learn(frame, answer) or answer
+        except Exception as error:
+            _count_error(seat, error, "learn")
+            return answer
+        finally:
+            seat.meter.wall_ns += time.perf_counter_ns() - wall
+            seat.meter.cpu_ns += self._cpu_clock() - cpu
+
+    def _carry(self, stream: str, answer: Answer) -> Answer:
+        if not answer.how.carried:
+            return answer
+        last = self._last(stream)
+        return replace(answer, detections=last.detections, as_of=last.as_of)
+
+    def _last(self, stream: str) -> Answer:
+        return self._settled.get(stream) or Answer(nothing(), How.SKIPPED, "engine", -1)
+
+
+def _given(answer: Answer | None) -> Answer:
+    if answer is None:
+        raise StageError("no stage answered a frame: the last stage of a pipeline must answer every one")
+    return answer
+
+
+def _by_instance(seat: _Seat, tickets: Sequence[Ticket]) -> Iterable[Sequence[Ticket]]:
+    """Tickets that one call may take: of one configuration for a shared stage, one by one otherwise."""
+    if not seat.seat.shared:
+        return [[ticket] for ticket in tickets]
+    if len(tickets) < 2:
+        return [tickets] if tickets else []
+    groups: dict[StageConfig | None, list[Ticket]] = {}
+    for ticket in tickets:
+        groups.setdefault(ticket.frame.knobs.stages.get(seat.seat.id), []).append(ticket)
+    return groups.values()
+
+
+def _check_answers(seat: _Seat, answers: Sequence[Answer | None], frames: Sequence[Frame]) -> None:
+    if not isinstance(answers, list) or len(answers) != len(frames):
+        got = len(answers) if isinstance(answers, list) else type(answers).__name__
+        raise StageError(f"stage {seat.seat.id} gave {got} answers for {len(frames)} frames")
+    for answer in answers:
+        if not (answer is None or isinstance(answer, Answer)):
+            raise StageError(f"stage {seat.seat.id} gave a {type(answer).__name__} in place of an Answer or None")
+    if seat.seat.last and None in answers:
+        raise StageError(f"stage {seat.seat.id} is the last one and passed a frame on: there is nowhere to go")
+
+
+def _count_error(seat: _Seat, error: Exception, call: str) -> str:
+    reason = str(error) if isinstance(error, VidpipeError) else f"{type(error).__name__}: {error}"
+    if seat.meter.errors == 0:
+        seat.meter.first_error = reason
+        log.warning("stage %s raised in %s; its frames are marked as failed", seat.seat.id, call, exc_info=error)
+    seat.meter.errors += 1
+    return reason
+
+
+def _class_ids(answer: Answer) -> set[int]:
+    ids = answer.detections.class_id
+    return set() if ids is None else set(ids.tolist())

@@ -1,0 +1,39 @@
+"""The frame-rate knob: looks at so many frames a second and skips the others (Chameleon's first knob)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+from typing import Any
+
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.frame import Frame
+from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+
+
+class SampleConfig(StageConfig):
+    fps: float = Knob(..., gt=0, le=1000, description="frames a second of media time that are looked at")
+
+
+class Sample(Stage[SampleConfig]):
+    """Passes on the first frame of each 1/fps seconds of media time; the others are `skipped`."""
+
+    Config = SampleConfig
+
+    def open(self, context: Context) -> None:
+        self._slot: int | None = None
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        (frame,) = frames
+        # Slots are counted from media time zero, not from the last frame taken: rounding does not add up to a drift.
+        slot = floor(frame.pts * self.config.fps + 1e-6)
+        if slot != self._slot:
+            self._slot = slot
+            return [None]
+        return [Answer(nothing(), How.SKIPPED, self.id, -1, f"over {self.config.fps:g} frames a second")]
+
+    def snapshot(self) -> Any:
+        return self._slot
+
+    def restore(self, state: Any) -> None:
+        self._slot = state
