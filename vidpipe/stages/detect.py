@@ -40,6 +40,7 @@ class Detect(Stage[DetectConfig]):
     """
 
     shared = True
+    can_be_last = True
     Config = DetectConfig
 
     def open(self, context: Context) -> None:
