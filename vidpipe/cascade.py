@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -190,12 +192,13 @@ class Cascade:
                     self._take(seat, ticket, answer)
             open_ = [ticket for ticket in open_ if ticket.answer is None]
 
-    def settle(self, ticket: Ticket, below: Settled | None = None) -> Settled:
+    def settle(self, ticket: Ticket, below: Settled | None = None, *, late: bool = False) -> Settled:
         """Tell the stages that passed the frame on what became of it, from the last to the first.
 
         Args:
             ticket: as `ask` left it.
             below: what the next place said; needed where no stage here answered.
+            late: something was published for this frame already: the answer is only learnt from.
 
         Returns:
             The answer as the stages completed it, and the audit if the frame was one.
@@ -213,7 +216,8 @@ class Cascade:
             for seat in reversed(ticket._passed):
                 answer = self._learn(seat, frame, answer)
         answer = stands or answer
-        self._settled[frame.stream] = answer
+        if not late:
+            self._settled[frame.stream] = answer
         return Settled(answer, audit)
 
     def settle_missing(self, missing: Missing) -> Settled:
@@ -230,6 +234,10 @@ class Cascade:
                 return replace(answer, reason=answer.reason or reason)
         last = self._last(ticket.frame.stream)
         return Answer(last.detections, How.REUSED, "engine", last.as_of, reason)
+
+    def published(self, stream: str, cover: Answer) -> None:
+        """A cover was published: it is the last answer of the stream now."""
+        self._settled[stream] = cover
 
     def snapshot(self, stream: str) -> dict[str, Any]:
         """The state of this stream's own stages, by stage id; those without state are left out."""
@@ -374,12 +382,19 @@ def _check_answers(seat: _Seat, answers: Sequence[Answer | None], frames: Sequen
 
 
 def _count_error(seat: _Seat, error: Exception, call: str) -> str:
-    reason = str(error) if isinstance(error, VidpipeError) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, VidpipeError) else f"{type(error).__name__}: {error}{_where(error)}"
     if seat.meter.errors == 0:
         seat.meter.first_error = reason
-        log.warning("stage %s raised in %s; its frames are marked as failed", seat.seat.id, call, exc_info=error)
+        log.warning("stage %s raised in %s: %s", seat.seat.id, call, reason)
+        log.debug("stage %s raised in %s", seat.seat.id, call, exc_info=error)
     seat.meter.errors += 1
     return reason
+
+
+def _where(error: Exception) -> str:
+    """The line that raised: what the author of a stage needs of a traceback, on one line."""
+    raised = traceback.extract_tb(error.__traceback__)[-1]
+    return f" ({Path(raised.filename).name}:{raised.lineno})"
 
 
 def _class_ids(answer: Answer) -> set[int]:

@@ -24,6 +24,11 @@ class Picture(Protocol):
 
     def bgr(self) -> Image: ...
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes to pass the pixels on without loss."""
+        ...
+
 
 class Frame:
     """One decoded picture; read-only, and valid only during the call that it is handed to (`keep` copies).

@@ -49,6 +49,12 @@ class YuvPicture:
     def bgr(self) -> Image:
         return self.frame.to_ndarray(format="bgr24")
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the packed planes."""
+        frame = self.frame
+        return frame.width * frame.height + 2 * ((frame.width + 1) // 2) * ((frame.height + 1) // 2)
+
     def planes(self) -> Planes:
         """The planes without the decoder's padding: one copy."""
         frame = self.frame
@@ -98,6 +104,10 @@ class BgrPicture:
 
     def bgr(self) -> Image:
         return self.pixels
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.pixels.nbytes)
 
 
 def _tight(plane: av.video.plane.VideoPlane) -> Image:

@@ -14,7 +14,6 @@ from vidpipe.frame import Frame
 
 if TYPE_CHECKING:
     from vidpipe.models.base import Detector, Embedder
-    from vidpipe.sources.base import StreamInfo
 
 
 class StageConfig(BaseModel):
@@ -51,14 +50,14 @@ class Context:
 
     Attributes:
         stage: the id that this stage has in the pipeline.
-        stream: the stream that the instance serves; None for a shared stage.
+        stream: name of the stream that the instance serves; None for a shared stage.
         models: where to get the pipeline's models from.
         classes: names of the pipeline's classes; `class_id` indexes them.
         last: whether no stage comes after this one: then it answers every frame.
     """
 
     stage: str
-    stream: StreamInfo | None
+    stream: str | None
     models: Models
     classes: Sequence[str]
     last: bool

@@ -38,7 +38,8 @@ def find(name: str, search_paths: Sequence[str] = ()) -> type[Stage[Any]]:
     if name in installed:
         return _load(name, installed[name], ())
     near = did_you_mean(name, [*BUILTIN, *installed])
-    raise ConfigError(f"unknown type of stage '{name}'{near} (your own is written package.module:Class)")
+    own = "" if near.endswith("?") else "; your own is written package.module:Class"
+    raise ConfigError(f"unknown stage type '{name}'{near}{own}")
 
 
 def name_of(stage: type[Stage[Any]]) -> str:

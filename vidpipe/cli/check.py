@@ -1,0 +1,47 @@
+"""`vidpipe check`: every mistake of a pipeline at once, without opening a camera or loading a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vidpipe.config import load
+from vidpipe.config.names import references
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.errors import ConfigError
+from vidpipe.models.describe import describe
+from vidpipe.stages.base import StageConfig
+from vidpipe.stages.registry import name_of
+
+
+def check(pipeline: str | Path, config: Path | None, sources: Mapping[str, str], sets: Sequence[str]) -> int:
+    """Print the stages of a sound pipeline, or to stderr what is wrong with it; gives the exit status, 0 or 2."""
+    try:
+        checked = load(pipeline, config=config, sources=sources, sets=sets)
+    except ConfigError as error:
+        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
+        return error.exit_status
+    console = Console(markup=False, highlight=False)
+    console.print(f"{checked.name}: ok")
+    console.print(_stages(checked))
+    return 0
+
+
+def _stages(pipeline: Pipeline) -> Table:
+    table = Table("stage", "type", "on", "model", "family", "size", box=None, pad_edge=False)
+    for stage in pipeline.stages:
+        models = list(_models(stage.config, pipeline))
+        columns = zip(*models, strict=True) if models else [()] * 3
+        table.add_row(stage.id, name_of(stage.type), stage.tier, *(", ".join(column) for column in columns))
+    return table
+
+
+def _models(settings: StageConfig, pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
+    """Name, family and size of each model that a stage uses; empty where only the loaded file will tell."""
+    for _, name in references(settings, "model"):
+        known = describe(pipeline.models[name], [Path(path) for path in pipeline.search_paths])
+        size = f"{known.size[1]}x{known.size[0]}" if known.size else ""
+        yield name, known.family or "", size

@@ -1,0 +1,141 @@
+"""The command `vidpipe`: options of every subcommand, and how errors end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidpipe.errors import VidpipeError
+
+app = typer.Typer(
+    name="vidpipe",
+    help="Answer every frame of many cameras from the cheapest stage that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class EngineName(StrEnum):
+    RAY = "ray"
+    INLINE = "inline"
+
+
+PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Streams, links and settings of this place.", show_default=False)
+]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="[NAME=]URL_OR_PATH",
+        help="A file, a folder or a pattern of files. May be given several times.",
+        show_default=False,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
+]
+EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
+]
+
+
+@app.command()
+def run(
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    engine: EngineOption = EngineName.RAY,
+    address: AddressOption = None,
+    results: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="An answer for every frame.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Run a pipeline on recordings."""
+    from vidpipe.cli.run import RunOptions, run_pipeline
+
+    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, results, report, video)
+    raise typer.Exit(run_pipeline(options))
+
+
+@app.command()
+def check(
+    pipeline: PipelineArgument, config: ConfigOption = None, source: SourceOption = None, set_: SetOption = None
+) -> None:
+    """Find every mistake in a pipeline, without running it."""
+    from vidpipe.cli.check import check as check_pipeline
+    from vidpipe.cli.streams import expand_all
+
+    raise typer.Exit(check_pipeline(pipeline, config, expand_all(source or []), set_ or []))
+
+
+@app.command()
+def plan(
+    pipeline: PipelineArgument, config: ConfigOption = None, source: SourceOption = None, set_: SetOption = None
+) -> None:
+    """Show which actors a pipeline becomes, on which tiers, and the links between them."""
+    from vidpipe.cli.plan import show_plan
+
+    show_plan(pipeline, config, source or [], set_ or [])
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where the clip and what comes of it go.")] = Path(
+        "demo-output"
+    ),
+    seconds: Annotated[float, typer.Option(min=5, help="Length of the generated clip.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes another scene.")] = 0,
+    engine: EngineOption = EngineName.RAY,
+) -> None:
+    """Generate a street scene and run a cascade with a real detector on it."""
+    from vidpipe.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
+
+
+def main() -> None:
+    """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
+    debug = bool(os.environ.get("VIDPIPE_DEBUG"))
+    logging.basicConfig(
+        format="%(levelname)s: %(message)s" if not debug else None, level=logging.DEBUG if debug else logging.WARNING
+    )
+    try:
+        app()
+    except VidpipeError as error:
+        _fail(str(error), error.exit_status, error if debug else None)
+    except KeyboardInterrupt as error:
+        _fail("interrupted", 130, error if debug else None)
+    except Exception as error:
+        hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
+        _fail(f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None)
+
+
+def _fail(message: str, status: int, cause: BaseException | None) -> None:
+    if cause is not None:
+        logging.getLogger(__name__).error("", exc_info=cause)
+    sys.stderr.write(f"vidpipe: {message}\n")
+    sys.stderr.flush()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`vidpipe plan`: segments, actors, tiers, links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vidpipe.cli.streams import expand_all
+from vidpipe.config.load import load
+from vidpipe.engine.pipeline import LinkSpec
+from vidpipe.engine.plan import plan
+
+
+def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: Sequence[str]) -> None:
+    """Print what a pipeline becomes; raises ConfigError as `check` would say."""
+    laid = plan(load(pipeline, config=config, sources=expand_all(sources), sets=sets))
+    console = Console(highlight=False)
+    actors = Table(title="actors", title_justify="left", title_style="bold")
+    for column in ("segment", "tier", "actors", "stages", "streams"):
+        actors.add_column(column)
+    for index, segment in enumerate(laid.segments):
+        stages = ", ".join(stage.id for stage in segment.stages)
+        if index == 0:
+            count, streams = max(1, len(laid.groups)), "; ".join(", ".join(group) for group in laid.groups)
+            stages = ", ".join(filter(None, ("sources", stages)))
+        else:
+            count, streams = 1, ""
+        actors.add_row(segment.name, segment.tier.value, str(count), stages, streams)
+    console.print(actors)
+    if laid.links:
+        links = Table(title="links", title_justify="left", title_style="bold")
+        for column in ("link", "codec", "batch", "credit", "shaped"):
+            links.add_column(column)
+        for link in laid.links:
+            links.add_row(link.name, *_link_row(link.spec))
+        console.print(links)
+    console.print(f"frames asked ahead of an open one: {laid.ahead}")
+
+
+def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
+    codec = spec.codec if spec.codec == "raw" else f"jpeg {spec.quality}" + (f", {spec.width} px" if spec.width else "")
+    shaper = spec.shaper
+    shaped = (
+        ""
+        if shaper is None
+        else ", ".join(f"{key} {value}" for key, value in shaper.model_dump(exclude_defaults=True).items())
+    )
+    return codec, f"{spec.batch_frames} frames", f"{spec.credit_frames} frames, {spec.credit_mb:g} MB", shaped

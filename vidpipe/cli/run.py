@@ -1,0 +1,89 @@
+"""`vidpipe run`: options to pipeline, sinks and taps; then the engine; then what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from vidpipe.cli.progress import ProgressBar
+from vidpipe.cli.streams import expand_all
+from vidpipe.cli.summary import print_summary
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.run import Outcome
+from vidpipe.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for."""
+
+    pipeline: str
+    config: Path | None = None
+    sources: Sequence[str] = ()
+    sets: Sequence[str] = ()
+    engine: Literal["ray", "inline"] = "ray"
+    address: str | None = None
+    results: Path | None = None
+    report: Path | None = None
+    video: Path | None = None
+
+
+def run_pipeline(options: RunOptions) -> int:
+    """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
+    from vidpipe.config.load import load
+
+    pipeline = load(options.pipeline, config=options.config, sources=expand_all(options.sources), sets=options.sets)
+    return execute(pipeline, options)
+
+
+def execute(pipeline: Pipeline, options: RunOptions) -> int:
+    """Run a loaded pipeline with the outputs that the options name."""
+    from vidpipe.engine.run import run
+    from vidpipe.sinks.results import ResultsFile
+    from vidpipe.sinks.video import VideoTap
+
+    if options.report is not None:
+        _check_writable(options.report, "report")
+    sinks = [ResultsFile(options.results)] if options.results is not None else []
+    taps = [VideoTap(str(options.video), many=len(pipeline.streams) > 1)] if options.video is not None else []
+    with ProgressBar(pipeline) as bar:
+        outcome = run(
+            pipeline,
+            engine=options.engine,
+            address=options.address,
+            sinks=sinks,
+            taps=taps,
+            watcher=bar,
+        )
+    if options.report is not None:
+        _write_report(options.report, outcome)
+    print_summary(pipeline, outcome)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for note in outcome.notes:
+        console.print(f"note: {note}", markup=False)
+    for error in outcome.errors:
+        console.print(f"vidpipe: {error}", markup=False)
+    return outcome.exit_status
+
+
+def _check_writable(path: Path, what: str) -> None:
+    try:
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{what} {path} cannot be written: {error.strerror}") from None
+
+
+def _write_report(path: Path, outcome: Outcome) -> None:
+    """All of the report or, where the disk is full, the old one: never half of it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(outcome.report, indent=2) + "\n")
+        part.replace(path)
+    except OSError as error:
+        outcome.errors.append(f"report {path} cannot be written: {error.strerror}")

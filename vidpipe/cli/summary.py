@@ -1,0 +1,47 @@
+"""The table at the end of a run: where frames were answered, and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.run import Outcome
+
+
+def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
+    """Print it to stdout."""
+    report = outcome.report
+    streams = report["streams"].values()
+    by: Counter[str] = sum((Counter(stream["by"]) for stream in streams), Counter())
+    frames, video_s = by.total(), sum(stream["video_s"] for stream in streams)
+    table = Table(title=f"{pipeline.name}: {frames} frames", title_justify="left", title_style="bold")
+    for column in ("stage", "tier"):
+        table.add_column(column)
+    for column in ("asked", "answered", "of all", "ms a frame", "CPU ms", "audited", "missed"):
+        table.add_column(column, justify="right")
+    tiers = {stage.id: stage.tier.value for stage in pipeline.stages}
+    for name in [*tiers, *sorted(set(by) - set(tiers))]:
+        counts = report["stages"].get(name, {})
+        audited, missed = (
+            sum(stream["audits"].get(name, {}).get(count, 0) for stream in streams) for count in ("audited", "missed")
+        )
+        table.add_row(
+            name,
+            tiers.get(name, ""),
+            str(counts.get("asked", "")),
+            str(by[name]),
+            f"{100 * by[name] / frames:.1f} %" if frames else "",
+            f"{counts['wall_ms']:.2f}" if counts else "",
+            f"{counts['cpu_ms']:.2f}" if counts else "",
+            str(audited) if audited else "",
+            str(missed) if audited else "",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    wall_s = report["wall_s"]
+    pace = f", {video_s / wall_s:.1f} times real time" if wall_s and video_s else ""
+    cost = f"; {report['cpu_s'] / video_s:.3f} CPU seconds a second of video" if video_s else ""
+    console.print(f"{report['fps']:.0f} frames a second{pace}{cost}")

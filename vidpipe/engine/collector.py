@@ -1,0 +1,81 @@
+"""Where all answers of a run come together: ledger, sinks, and where each stream stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from vidpipe.engine.host import Position
+from vidpipe.engine.ledger import Latencies, StreamLedger
+from vidpipe.engine.records import Batch, Ended, Published, Snapshot
+from vidpipe.sources.base import Resume
+
+
+class Sink(Protocol):
+    """Takes published answers, each stream's in order of `seq`. Raises RunError when it can take no more."""
+
+    def write(self, records: Sequence[Published], published_at: float) -> None:
+        """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
+        ...
+
+    def close(self) -> None:
+        """Flush and let go; called once, also after an error."""
+        ...
+
+
+class Collector:
+    """Counts, hands on and remembers; a `seq` that repeats or leaves a gap is a fault of ours, and raises."""
+
+    def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: bool) -> None:
+        self.ledgers = {stream: StreamLedger() for stream in streams}
+        self.ended: dict[str, Ended] = {}
+        self.latencies = Latencies()
+        self._sinks = sinks
+        self._live = live
+        self._last: dict[str, Published] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def take(self, batch: Batch) -> None:
+        now = time.time()
+        for record in batch.published:
+            self._count(record, now)
+        if batch.published:
+            for sink in self._sinks:
+                sink.write(batch.published, now)
+        for stream, audit in batch.late_audits:
+            self.ledgers[stream].count_audit(audit)
+        for snapshot in batch.snapshots:
+            self._snapshots[snapshot.stream] = snapshot
+        for ended in batch.ended:
+            self.ended[ended.stream] = ended
+
+    def drop_sinks(self) -> None:
+        """Go on counting, for the report, without writing: a sink is broken."""
+        self._sinks = ()
+
+    @property
+    def done(self) -> bool:
+        return len(self.ended) == len(self.ledgers)
+
+    def frames_in(self) -> int:
+        return sum(ledger.frames_in for ledger in self.ledgers.values())
+
+    def position(self, stream: str, poison: frozenset[int] = frozenset()) -> Position:
+        """Where a stream has to go on, if what ran it is gone."""
+        last = self._last.get(stream)
+        if last is None:
+            return Position(poison=poison)
+        snapshot = self._snapshots.get(stream)
+        states: dict[str, Any] = snapshot.states if snapshot else {}
+        return Position(Resume(last.seq, last.pts), last.answer, states, poison)
+
+    def _count(self, record: Published, now: float) -> None:
+        last = self._last.get(record.stream)
+        if last is not None and record.seq != last.seq + 1:
+            raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
+        self._last[record.stream] = record
+        self.ledgers[record.stream].count(record)
+        since = record.captured_at if self._live else record.decoded_at
+        if since:
+            self.latencies.add((now - since) * 1000)

@@ -1,0 +1,171 @@
+"""What a process needs to run its part of a pipeline: models, stages and streams, opened and counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vidpipe.answer import Answer
+from vidpipe.cascade import Cascade, Meter, Seat
+from vidpipe.engine.below import Below
+from vidpipe.engine.head import Head, Parts
+from vidpipe.engine.pipeline import PlacedStage
+from vidpipe.engine.plan import Plan
+from vidpipe.engine.records import Outbox
+from vidpipe.engine.tail import Tail
+from vidpipe.engine.taps import Tap
+from vidpipe.errors import StageError, VidpipeError
+from vidpipe.knobs import Knobs
+from vidpipe.models.library import Library
+from vidpipe.sources.base import Resume
+from vidpipe.sources.open import open_source
+from vidpipe.stages.base import Context, Stage
+
+
+class Position(NamedTuple):
+    """Where a stream goes on after a restart.
+
+    Attributes:
+        resume: behind this picture; None: from the beginning.
+        last: the last published answer, if any.
+        states: of the stream's stages in the first segment, by stage id.
+        poison: pictures that are not to be tried again.
+    """
+
+    resume: Resume | None = None
+    last: Answer | None = None
+    states: Mapping[str, Any] = {}
+    poison: frozenset[int] = frozenset()
+
+
+class Counts(NamedTuple):
+    """What a process has counted so far.
+
+    Attributes:
+        stages: by stage id.
+        models: (pictures, wall ns, CPU ns) by model name.
+        links: (frames, bytes) by link name.
+    """
+
+    stages: dict[str, Meter]
+    models: dict[str, tuple[int, int, int]]
+    links: dict[str, tuple[int, int]]
+
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
+        stages = dict(self.stages)
+        for stage, meter in other.stages.items():
+            stages[stage] = stages.get(stage, Meter()) + meter
+        return Counts(stages, _add(self.models, other.models), _add(self.links, other.links))
+
+
+class Host:
+    """Opens what stands in this process, for all threads of it."""
+
+    def __init__(self, plan: Plan) -> None:
+        import cv2
+
+        # Calls of OpenCV are small here, and the streams are the parallelism.
+        cv2.setNumThreads(1)
+        pipeline = plan.pipeline
+        for path in reversed(pipeline.search_paths):
+            if path not in sys.path:
+                sys.path.insert(0, path)
+        self._plan = plan
+        self._library = Library(
+            pipeline.models,
+            pipeline.classes,
+            search_paths=[Path(path) for path in pipeline.search_paths],
+            threads=os.cpu_count(),
+        )
+        self._cascades: list[Cascade] = []
+        self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
+
+    def tail(self, index: int, below: Below | None) -> Tail:
+        """The thread for the shared stages of segment `index`: all its stages, below the device."""
+        segment = self._plan.segments[index]
+        stages = segment.tail if index == 0 else segment.stages
+        return Tail(lambda: self._open(stages, (), top=False), below, segment.name)
+
+    def head(
+        self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position | None = None
+    ) -> Head:
+        """The thread of one stream, with its source and its own stages of the first segment."""
+        plan = self._plan
+        return Head(
+            stream,
+            lambda: self._parts(stream, taps, position),
+            below,
+            outbox,
+            ahead=plan.ahead,
+            settle_later=plan.ahead > 0 and plan.learns_below(0),
+            free=plan.free,
+            detour=plan.pipeline.late == "detour",
+        )
+
+    def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
+        """What the stages and models of this process have done, with what its links have carried."""
+        counts = Counts({}, self._library.meters(), dict(links))
+        for cascade in list(self._cascades):
+            counts += Counts(cascade.meters(), {}, {})
+        return counts
+
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position | None) -> Parts:
+        spec = self._plan.pipeline.streams[stream].spec
+        position = position or Position()
+        source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
+        cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
+        if position.last is not None:
+            cascade.restore(stream, position.states, position.last)
+        writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
+        return Parts(source, cascade, writers, None, position.poison)
+
+    def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
+        """A cascade of these stages, opened by the thread that calls."""
+        pipeline = self._plan.pipeline
+        last = pipeline.stages[-1].id
+        cascade = Cascade(
+            [self._seat(stage, last) for stage in stages],
+            pipeline.audit,
+            last=last,
+            top=top,
+            publish_checked=pipeline.late != "detour",
+            cpu_clock=self._library.cpu_ns,
+        )
+        cascade.open(streams)
+        self._cascades.append(cascade)
+        return cascade
+
+    def _seat(self, placed: PlacedStage, last: str) -> Seat:
+        return Seat(
+            placed.id,
+            placed.type.shared,
+            placed.id == last,
+            lambda stream: self._stage(placed, stream, placed.id == last),
+        )
+
+    def _stage(self, placed: PlacedStage, stream: str | None, last: bool) -> Stage[Any]:
+        try:
+            stage = placed.type()
+            stage.id = placed.id
+            stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
+            stage.open(Context(placed.id, stream, self._library, self._plan.pipeline.classes.names, last))
+        except VidpipeError:
+            raise
+        except Exception as error:
+            raise StageError(f"stage {placed.id} does not open: {type(error).__name__}: {error}") from error
+        return stage
+
+
+def _knobs(plan: Plan, stream: str) -> Knobs:
+    own = plan.pipeline.streams[stream].configs
+    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in plan.pipeline.stages})
+
+
+def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    total: dict[str, tuple[int, ...]] = dict(one)
+    for name, counts in other.items():
+        total[name] = tuple(map(sum, zip(total[name], counts, strict=True))) if name in total else counts
+    return total

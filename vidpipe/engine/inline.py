@@ -1,0 +1,107 @@
+"""The engine that runs everything in this process: for tests, debugging and notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from vidpipe.cascade import Settled, Ticket
+from vidpipe.engine import wire
+from vidpipe.engine.below import Below
+from vidpipe.engine.host import Counts, Host
+from vidpipe.engine.pipeline import LinkSpec
+from vidpipe.engine.plan import Plan
+from vidpipe.engine.records import Batch, Outbox
+from vidpipe.engine.tail import Tail
+from vidpipe.engine.taps import Tap
+from vidpipe.sources.base import StreamInfo
+
+
+class CodecLink:
+    """A link inside one process: frames go through its codec as they would between two, so that answers are equal.
+
+    Raw planes lose nothing and are only counted. Credits and the shaper are matters of time and have no place here.
+    """
+
+    def __init__(self, spec: LinkSpec, below: Below) -> None:
+        self._spec = spec
+        self._below = below
+        self.frames = 0
+        self.bytes = 0
+
+    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
+        if self._spec.codec == "raw":
+            self.bytes += ticket.frame.picture.nbytes
+        else:
+            packed = wire.pack(ticket, self._spec, settle=settle)
+            ticket = wire.unpack(packed, {ticket.frame.stream: ticket.frame.knobs})
+            self.bytes += packed.nbytes
+        self.frames += 1
+        return self._below.ask(ticket, settle=settle)
+
+    def settle(self, stream: str, seq: int) -> None:
+        self._below.settle(stream, seq)
+
+    def has_room(self) -> bool:
+        return self._below.has_room()
+
+
+class InlineEngine:
+    """Segments as threads of this process."""
+
+    def __init__(self, plan: Plan, taps: Sequence[Tap] = ()) -> None:
+        self._host = Host(plan)
+        self._outbox = Outbox()
+        self._tails: list[Tail] = []
+        self._links: dict[str, CodecLink] = {}
+        below = self._build_below(plan)
+        self._heads = [self._host.head(stream, below, self._outbox, taps) for group in plan.groups for stream in group]
+        self._cpu_at_start_s = 0.0
+
+    def open(self) -> list[StreamInfo]:
+        """Open everything; raises what kept a part from opening."""
+        for opened in [tail.start() for tail in self._tails]:
+            opened.result()
+        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+
+    def start(self) -> None:
+        self._cpu_at_start_s = time.process_time()
+        for head in self._heads:
+            head.start()
+
+    def take(self, timeout_s: float) -> list[Batch]:
+        batch = self._outbox.take(timeout_s)
+        return [batch] if batch else []
+
+    def stop(self) -> None:
+        for head in self._heads:
+            head.stop()
+
+    def counts(self) -> Counts:
+        return self._host.counts({name: (link.frames, link.bytes) for name, link in self._links.items()})
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the process since `start`."""
+        return time.process_time() - self._cpu_at_start_s
+
+    def close(self) -> None:
+        self.stop()
+        self._outbox.close()
+        for head in self._heads:
+            head.join(timeout_s=10)
+        for tail in self._tails:
+            tail.stop()
+
+    def _build_below(self, plan: Plan) -> Below | None:
+        below: Below | None = None
+        for index in range(len(plan.segments) - 1, 0, -1):
+            below = self._add_tail(index, below)
+            link = plan.links[index - 1]
+            below = self._links[link.name] = CodecLink(link.spec, below)
+        return self._add_tail(0, below) if plan.segments[0].tail else below
+
+    def _add_tail(self, index: int, below: Below | None) -> Tail:
+        tail = self._host.tail(index, below)
+        self._tails.append(tail)
+        return tail

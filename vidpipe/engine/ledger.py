@@ -1,0 +1,132 @@
+"""The count of every frame by how it was answered, and of how often the cheap answers were wrong."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vidpipe.answer import How
+from vidpipe.cascade import Audit
+from vidpipe.engine.records import Published
+
+
+@dataclass(slots=True)
+class AuditCount:
+    """Audits of one stage on one stream: how many, and in how many a class was missed or falsely there."""
+
+    audited: int = 0
+    missed: int = 0
+    false: int = 0
+
+    def report(self) -> dict[str, float]:
+        low, high = wilson(self.missed, self.audited)
+        rate = self.missed / self.audited if self.audited else 0.0
+        return {
+            "audited": self.audited,
+            "missed": self.missed,
+            "false": self.false,
+            "rate": rate,
+            "low": low,
+            "high": high,
+        }
+
+
+@dataclass(slots=True)
+class StreamLedger:
+    """One stream: `frames_in` is the sum of `how`, and of `by`."""
+
+    frames_in: int = 0
+    how: Counter[str] = field(default_factory=Counter)
+    by: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    audits: dict[str, AuditCount] = field(default_factory=dict)
+    first_pts: float = 0.0
+    last_pts: float = 0.0
+    _failed_by: Counter[str] = field(default_factory=Counter)
+
+    def count(self, record: Published) -> None:
+        answer = record.answer
+        if not self.frames_in:
+            self.first_pts = record.pts
+        self.last_pts = record.pts
+        self.frames_in += 1
+        self.how[answer.how.value] += 1
+        self.by[answer.by] += 1
+        if answer.how is How.DROPPED:
+            self.dropped[answer.reason] += 1
+        elif answer.how is How.FAILED:
+            self._failed_by[answer.by] += 1
+        if record.audit is not None:
+            self.count_audit(record.audit)
+
+    def count_audit(self, audit: Audit) -> None:
+        count = self.audits.setdefault(audit.stage, AuditCount())
+        count.audited += 1
+        count.missed += audit.missed
+        count.false += audit.false
+
+    @property
+    def engine_failures(self) -> int:
+        """Frames whose answer was lost between stages, not by one of them."""
+        return self._failed_by["engine"]
+
+    @property
+    def video_s(self) -> float:
+        """Media time covered, the last picture's own duration taken as the mean of the others."""
+        if self.frames_in < 2:
+            return 0.0
+        return (self.last_pts - self.first_pts) * self.frames_in / (self.frames_in - 1)
+
+    def report(self) -> dict[str, object]:
+        return {
+            "frames_in": self.frames_in,
+            "how": dict(self.how),
+            "by": dict(self.by),
+            "dropped": dict(self.dropped),
+            "video_s": round(self.video_s, 3),
+            "audits": {stage: count.report() for stage, count in self.audits.items()},
+        }
+
+
+class Latencies:
+    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide."""
+
+    _RATIO = math.log(1.02)
+    _LEAST_MS = 0.01
+
+    def __init__(self) -> None:
+        self._bins: Counter[int] = Counter()
+
+    def add(self, ms: float) -> None:
+        self._bins[int(math.log(max(ms, self._LEAST_MS) / self._LEAST_MS) / self._RATIO)] += 1
+
+    def quantile_ms(self, share: float) -> float:
+        """The latency that this share of all stays under, within 2 %; 0 where there is none."""
+        wanted = share * self._bins.total()
+        seen = 0
+        for index in sorted(self._bins):
+            seen += self._bins[index]
+            if seen >= wanted:
+                return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
+        return 0.0
+
+    def report(self) -> dict[str, float]:
+        return {f"p{p}": round(self.quantile_ms(p / 100), 3) for p in (50, 95, 99)}
+
+
+def wilson(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval of a rate, 95 % by default; (0, 1) where nothing was tried (Wilson 1927)."""
+    if not trials:
+        return 0.0, 1.0
+    rate, z2 = hits / trials, z * z
+    centre = rate + z2 / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials * trials))
+    scale = 1 + z2 / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def total_by(ledgers: Mapping[str, StreamLedger]) -> Counter[str]:
+    """How many frames each stage has answered, over all streams."""
+    return sum((ledger.by for ledger in ledgers.values()), Counter())

@@ -1,0 +1,123 @@
+"""Where the stages of a pipeline stand: segments, and the links between them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of neighbouring stages on one tier: the unit that becomes an actor.
+
+    Attributes:
+        name: its tier, with its first stage where the tier has several segments.
+        head: the stages up to the first shared one; in the first segment they run in the stream's thread.
+        tail: the first shared stage and all behind it; they run in one thread that takes what is waiting.
+    """
+
+    name: str
+    tier: Tier
+    stages: tuple[PlacedStage, ...]
+
+    @property
+    def head(self) -> tuple[PlacedStage, ...]:
+        return self.stages[: self._first_shared()]
+
+    @property
+    def tail(self) -> tuple[PlacedStage, ...]:
+        return self.stages[self._first_shared() :]
+
+    def _first_shared(self) -> int:
+        return next((i for i, stage in enumerate(self.stages) if stage.type.shared), len(self.stages))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way from one segment to the next."""
+
+    upper: str
+    lower: str
+    spec: LinkSpec
+
+    @property
+    def name(self) -> str:
+        return f"{self.upper}-{self.lower}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pipeline cut into segments. The sources stand in the first segment, which is always on the device.
+
+    Attributes:
+        ahead: how many frames of a stream may be asked while one is open.
+        free: no stage learns: answers may be settled in any order that keeps a stream's own.
+        groups: the streams of each device actor.
+    """
+
+    pipeline: Pipeline
+    segments: tuple[Segment, ...]
+    links: tuple[Link, ...]
+    ahead: int
+    free: bool
+    groups: tuple[tuple[str, ...], ...]
+
+    def learns_below(self, index: int) -> bool:
+        """Whether a stage below this segment's own head learns, so that it must be told when to."""
+        own = self.segments[index].tail if index == 0 else ()
+        below = [stage for segment in self.segments[index + 1 :] for stage in segment.stages]
+        return any(stage.type.learns() for stage in (*own, *below))
+
+
+def plan(pipeline: Pipeline) -> Plan:
+    """Cut a pipeline into segments: a new one at each change of tier, and around each isolated stage."""
+    runs = [_Run(Tier.DEVICE, [])]
+    for stage in pipeline.stages:
+        last = runs[-1]
+        apart = stage.isolate or (last.stages and last.stages[-1].isolate)
+        if stage.tier != last.tier or apart:
+            runs.append(_Run(stage.tier, []))
+        runs[-1].stages.append(stage)
+    segments = _named(runs)
+    links = tuple(
+        Link(upper.name, lower.name, pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec()))
+        for upper, lower in pairwise(segments)
+    )
+    learns = any(stage.type.learns() for stage in pipeline.stages)
+    ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
+    return Plan(
+        pipeline, segments, links, ahead, not learns, _groups(tuple(pipeline.streams), pipeline.streams_per_actor)
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    tier: Tier
+    stages: list[PlacedStage]
+
+
+def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
+    tiers = Counter(run.tier for run in runs)
+    return tuple(
+        Segment(
+            run.tier.value if tiers[run.tier] == 1 or not run.stages else f"{run.tier.value}:{run.stages[0].id}",
+            run.tier,
+            tuple(run.stages),
+        )
+        for run in runs
+    )
+
+
+def _free_depth(links: Sequence[Link]) -> int:
+    """Where no stage learns the order of answers changes nothing: as many frames as the first link has credit for."""
+    return links[0].spec.credit_frames if links else 8
+
+
+def _groups(streams: tuple[str, ...], size: int | None) -> tuple[tuple[str, ...], ...]:
+    size = size or os.cpu_count() or 1
+    return tuple(streams[start : start + size] for start in range(0, len(streams), size))

@@ -1,0 +1,135 @@
+"""The two kinds of actors: a segment below the device, and a device with its streams.
+
+Plain classes, so that they can be run without Ray. Their methods only enqueue, or wait for what their threads do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from vidpipe.cascade import Settled
+from vidpipe.engine import wire
+from vidpipe.engine.below import Below
+from vidpipe.engine.head import Head
+from vidpipe.engine.host import Counts, Host, Position
+from vidpipe.engine.plan import Plan
+from vidpipe.engine.ray.link import Item, RayLink
+from vidpipe.engine.records import Batch, Outbox
+from vidpipe.engine.tail import Tail
+from vidpipe.engine.taps import Tap
+from vidpipe.sources.base import StreamInfo
+
+TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
+
+
+class SegmentActor:
+    """The stages of one segment below the device, in one thread."""
+
+    def __init__(self, plan: Plan, index: int, lower: Any) -> None:
+        self._host = Host(plan)
+        self._link = RayLink(plan.links[index], lower) if lower is not None else None
+        self._tail = self._host.tail(index, self._link)
+        self._opened = self._tail.start()
+        self._turns = _Turns()
+
+    def ready(self) -> None:
+        """Returns once the stages are open; raises what kept them from opening."""
+        self._opened.result()
+
+    def handle(self, caller: str, number: int, items: Sequence[Item]) -> list[Settled]:
+        """Answer a batch; calls of one caller are taken in order of their number, from 0."""
+        self._opened.result()
+        results: list[Future[Settled]] = []
+        with self._turns.wait(caller, number):
+            for item in items:
+                if isinstance(item, wire.WireFrame):
+                    results.append(self._tail.ask(wire.unpack(item, self._host.knobs), settle=item.settle))
+                else:
+                    self._tail.settle(item.stream, item.seq)
+        return [result.result() for result in results]
+
+    def counts(self) -> Counts:
+        return self._host.counts(_carried(self._link))
+
+    def cpu_s(self) -> float:
+        return time.process_time()
+
+
+class DeviceActor:
+    """Streams, each in a thread with its source and its own stages, and the thread of what they share on the device."""
+
+    def __init__(self, plan: Plan, taps: Sequence[Tap], lower: Any) -> None:
+        self._host = Host(plan)
+        self._taps = taps
+        self._link = RayLink(plan.links[0], lower) if lower is not None else None
+        self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
+        self._opened: Future[Any] | None = self._tail.start() if self._tail else None
+        self._outbox = Outbox()
+        self._heads: list[Head] = []
+
+    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo]:
+        """Open these streams, each where it stands; raises what kept one from opening."""
+        if self._opened is not None:
+            self._opened.result()
+        below: Below | Tail | None = self._tail or self._link
+        self._heads = [
+            self._host.head(stream, below, self._outbox, self._taps, position) for stream, position in positions.items()
+        ]
+        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+
+    def start(self) -> None:
+        for head in self._heads:
+            head.start()
+
+    def take(self, timeout_s: float) -> Batch:
+        return self._outbox.take(timeout_s)
+
+    def stop(self) -> None:
+        for head in self._heads:
+            head.stop()
+
+    def counts(self) -> Counts:
+        return self._host.counts(_carried(self._link))
+
+    def cpu_s(self) -> float:
+        return time.process_time()
+
+
+class _Turns:
+    """Lets the calls of each caller in by their numbers: Ray starts the calls of a threaded actor in any order."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._changed = threading.Condition()
+
+    def wait(self, caller: str, number: int) -> _Turn:
+        return _Turn(self, caller, number)
+
+    def enter(self, caller: str, number: int) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._next.get(caller, 0) == number, TURN_S):
+                raise TimeoutError(f"call {number} came, but not the one before it")
+
+    def leave(self, caller: str, number: int) -> None:
+        with self._changed:
+            self._next[caller] = number + 1
+            self._changed.notify_all()
+
+
+class _Turn:
+    def __init__(self, turns: _Turns, caller: str, number: int) -> None:
+        self._turns, self._caller, self._number = turns, caller, number
+
+    def __enter__(self) -> None:
+        self._turns.enter(self._caller, self._number)
+
+    def __exit__(self, *_: object) -> None:
+        self._turns.leave(self._caller, self._number)
+
+
+def _carried(link: RayLink | None) -> dict[str, tuple[int, int]]:
+    return {link.name: (link.frames, link.bytes)} if link else {}

@@ -1,0 +1,82 @@
+"""Starting a local Ray, or joining one that runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from vidpipe.engine.pipeline import Tier
+from vidpipe.engine.plan import Plan
+from vidpipe.errors import ConfigError, RunError
+
+SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
+
+
+def connect(plan: Plan, address: str | None) -> None:
+    """Start a Ray of one node that offers all tiers, or join the one at `address`; raises in one line."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
+        options |= {
+            "address": "local",
+            "include_dashboard": False,
+            "resources": {tier.value: 1 for tier in Tier},
+            "object_store_memory": _store_bytes(plan),
+        }
+    else:
+        options["address"] = address
+        _send_modules(plan)
+    try:
+        ray.init(**options)
+    except Exception as error:
+        where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
+        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
+    if address is not None:
+        _check_tiers(plan)
+
+
+def disconnect() -> None:
+    ray.shutdown()
+
+
+def placement(tier: Tier) -> dict[str, Any]:
+    """Options of an actor that stands on this tier, restarts for ever, and whose calls are never repeated by Ray."""
+    return {
+        "num_cpus": 0,
+        "resources": {tier.value: SHARE},
+        "max_restarts": -1,
+        "max_task_retries": 0,
+    }
+
+
+def _store_bytes(plan: Plan) -> int:
+    """Room for what all links may have under way, twice over; Ray's default is a third of the machine's memory."""
+    under_way = sum(link.spec.credit_mb for link in plan.links) * max(1, len(plan.groups))
+    return int(max(256, 2 * under_way) * 1e6)
+
+
+def _check_tiers(plan: Plan) -> None:
+    offered = ray.cluster_resources()
+    for segment in plan.segments:
+        if offered.get(segment.tier.value, 0) < SHARE:
+            ray.shutdown()
+            raise ConfigError(
+                f"no machine of the cluster offers the tier {segment.tier.value}: "
+                f"""start one with ray start --address=... --resources='{{"{segment.tier.value}": 1}}'"""
+            )
+
+
+def _send_modules(plan: Plan) -> None:
+    """Have custom stages travel with the plan: other machines do not have the user's files."""
+    folders = [Path(path).resolve() for path in plan.pipeline.search_paths]
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and any(Path(file).resolve().parent == folder for folder in folders):
+            ray.cloudpickle.register_pickle_by_value(module)

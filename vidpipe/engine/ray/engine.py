@@ -1,0 +1,211 @@
+"""Segments as actors: starts them from the last tier up, fetches answers, and brings dead devices back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+from vidpipe.engine.host import Counts, Position
+from vidpipe.engine.plan import Plan
+from vidpipe.engine.ray import cluster
+from vidpipe.engine.ray.actors import DeviceActor, SegmentActor
+from vidpipe.engine.records import Batch, Ended
+from vidpipe.engine.taps import Tap
+from vidpipe.engine.usage import TreeUsage
+from vidpipe.errors import RunError, VidpipeError
+from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
+
+OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
+REVIVE_S = 60.0
+FETCH_S = 1.0  # how long a device holds an empty answer back
+DEATHS = 3  # of a device at the same frame, after which that frame is not tried again
+CALLS = 100  # of an actor at a time: more than links have credit for
+
+
+class _Device:
+    """A device actor and the streams that it has still to finish."""
+
+    def __init__(self, actor: Any, streams: Sequence[str]) -> None:
+        self.actor = actor
+        self.streams = list(streams)
+        self.deaths = 0
+        self.died_at: tuple[int, ...] = ()
+
+
+class RayEngine:
+    """Runs a plan on a Ray of its own, or on the one at `address`.
+
+    Args:
+        positions: where a stream stands, for when its device has to be started again.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        taps: Sequence[Tap] = (),
+        *,
+        address: str | None = None,
+        positions: Callable[[str, frozenset[int]], Position],
+    ) -> None:
+        self._plan = plan
+        self._taps = tuple(taps)
+        self._address = address
+        self._positions = positions
+        self._segments: list[Any] = []
+        self._devices: list[_Device] = []
+        self._fetching: dict[Any, _Device] = {}
+        self._stopping = False
+        self._usage: TreeUsage | None = None
+        self._cpu_before: dict[int, float] = {}
+
+    def open(self) -> list[StreamInfo]:
+        cluster.connect(self._plan, self._address)
+        lower = None
+        for index in range(len(self._plan.segments) - 1, 0, -1):
+            lower = self._start(SegmentActor, index, self._plan, index, lower)
+            self._segments.append(lower)
+        for group in self._plan.groups:
+            actor = self._start(DeviceActor, 0, self._plan, self._taps, lower)
+            self._devices.append(_Device(actor, group))
+        # Models load and sources open side by side.
+        loading = [segment.ready.remote() for segment in self._segments]
+        opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
+        _get(loading, OPEN_S)
+        return [info for infos in _get(opening, OPEN_S) for info in infos]
+
+    def start(self) -> None:
+        self._usage = TreeUsage()
+        if self._address is not None:
+            self._cpu_before = self._actor_cpu_s()
+        _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        for device in self._devices:
+            self._fetch(device)
+
+    def take(self, timeout_s: float) -> list[Batch]:
+        """What devices have answered since; a device that died is started again behind its last answer."""
+        done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
+        batches = []
+        for reference in done:
+            device = self._fetching.pop(reference)
+            try:
+                batch: Batch = ray.get(reference)
+            except RayActorError:
+                batch = self._restart(device)
+            ended = {end.stream for end in batch.ended}
+            device.streams = [stream for stream in device.streams if stream not in ended]
+            if device.streams:
+                self._fetch(device)
+            batches.append(batch)
+        return batches
+
+    def stop(self) -> None:
+        self._stopping = True
+        for device in self._devices:
+            device.actor.stop.remote()
+
+    def counts(self) -> Counts:
+        """What all actors have counted; what an actor that died had counted is gone with it."""
+        total = Counts({}, {}, {})
+        for reference in [actor.counts.remote() for actor in self._actors()]:
+            try:
+                total += ray.get(reference, timeout=10)
+            except (RayActorError, GetTimeoutError):
+                continue
+        return total
+
+    def cpu_s(self) -> float:
+        """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster."""
+        if self._usage is None:
+            return 0.0
+        used = self._usage.cpu_s()
+        if self._address is not None:
+            now = self._actor_cpu_s()
+            used += sum(now.values()) - sum(self._cpu_before.values())
+        return used
+
+    def close(self) -> None:
+        if not ray.is_initialized():
+            return
+        for actor in self._actors():
+            ray.kill(actor)
+        cluster.disconnect()
+
+    def _start(self, kind: type, index: int, *args: Any) -> Any:
+        tier = self._plan.segments[index].tier
+        control = {name: ray.method(concurrency_group="control") for name in ("stop", "counts", "cpu_s", "ready")}
+        for name, mark in control.items():
+            if hasattr(kind, name):
+                mark(getattr(kind, name))
+        options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
+        return ray.remote(**options)(kind).remote(*args)
+
+    def _actors(self) -> list[Any]:
+        return [*self._segments, *(device.actor for device in self._devices)]
+
+    def _actor_cpu_s(self) -> dict[int, float]:
+        return dict(enumerate(_get([actor.cpu_s.remote() for actor in self._actors()], REVIVE_S)))
+
+    def _fetch(self, device: _Device) -> None:
+        self._fetching[device.actor.take.remote(FETCH_S)] = device
+
+    def _positions_of(self, device: _Device, poison: int = 0) -> dict[str, Position]:
+        positions = {}
+        for stream in device.streams:
+            position = self._positions(stream, frozenset())
+            first = position.resume.seq + 1 if position.resume else 0
+            positions[stream] = position._replace(poison=frozenset(range(first, first + poison)))
+        return positions
+
+    def _restart(self, device: _Device) -> Batch:
+        """Bring a device back. A frame on which it died several times is given up, and counted as failed."""
+        at = tuple(position.resume.seq if position.resume else -1 for position in self._positions_of(device).values())
+        device.deaths = device.deaths + 1 if at == device.died_at else 1
+        device.died_at = at
+        if self._stopping:
+            return Batch(ended=[Ended(stream) for stream in device.streams])
+        log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
+        poison = self._plan.ahead + 1 if device.deaths >= DEATHS else 0
+        deadline = time.monotonic() + REVIVE_S
+        while True:
+            try:
+                ray.get(device.actor.open.remote(self._positions_of(device, poison)), timeout=REVIVE_S)
+                ray.get(device.actor.start.remote(), timeout=REVIVE_S)
+                return Batch()
+            except (RayActorError, GetTimeoutError):
+                if time.monotonic() > deadline:
+                    gone = RunError("the device died and did not come back")
+                    return Batch(ended=[Ended(stream, gone) for stream in device.streams])
+                time.sleep(0.1)
+            except RayTaskError as error:
+                return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+
+
+def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
+    try:
+        values: list[Any] = ray.get(list(references), timeout=timeout_s)
+        return values
+    except RayTaskError as error:
+        raise _cause(error) from None
+    except GetTimeoutError:
+        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
+    except RayActorError as error:
+        _raise_died(error)
+
+
+def _cause(error: RayTaskError) -> Exception:
+    """Our own error as it was raised in the actor, or what Ray tells of another one in one line."""
+    cause = error.cause
+    if isinstance(cause, VidpipeError):
+        return cause
+    return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
+
+
+def _raise_died(error: RayActorError) -> NoReturn:
+    raise RunError(f"an actor died while it was starting: {str(error).strip().splitlines()[0]}") from None

@@ -1,0 +1,117 @@
+"""What leaves a device's streams for the collector: answers, audits, snapshots, ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from vidpipe.answer import Answer
+from vidpipe.cascade import Audit
+
+
+class Published(NamedTuple):
+    """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
+
+    Attributes:
+        knobs: the version of settings that the frame was treated with.
+        decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
+    """
+
+    stream: str
+    seq: int
+    pts: float
+    captured_at: float | None
+    decoded_at: float
+    knobs: int
+    answer: Answer
+    audit: Audit | None = None
+
+
+class Snapshot(NamedTuple):
+    """State of a stream's stages in the device segment, by stage id, as of one of its frames."""
+
+    stream: str
+    seq: int
+    states: dict[str, Any]
+
+
+class Ended(NamedTuple):
+    """A stream that gives no more answers.
+
+    Attributes:
+        error: what broke it off, or None where it came to its end.
+        notes: what a user should know of the recording ("ended after 412 of 795 frames").
+    """
+
+    stream: str
+    error: Exception | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came since the last time that somebody asked, in order."""
+
+    published: list[Published] = field(default_factory=list)
+    late_audits: list[tuple[str, Audit]] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.published or self.late_audits or self.snapshots or self.ended)
+
+
+class Outbox:
+    """Where the streams of one process put their answers, and the collector takes them from; bounded.
+
+    A full outbox makes `publish` wait: a collector that is held up slows a replay instead of filling the memory.
+    """
+
+    LIMIT = 2048
+    LINGER_S = 0.02  # how long the first answer waits for company: a call to fetch each alone would cost more than it
+
+    def __init__(self) -> None:
+        self._batch = Batch()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def publish(self, record: Published) -> None:
+        with self._changed:
+            while len(self._batch.published) >= self.LIMIT and not self._closed:
+                self._changed.wait()
+            self._batch.published.append(record)
+            if len(self._batch.published) == 1:
+                self._changed.notify_all()
+
+    def audit(self, stream: str, audit: Audit) -> None:
+        with self._changed:
+            self._batch.late_audits.append((stream, audit))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        with self._changed:
+            self._batch.snapshots.append(snapshot)
+
+    def ended(self, ended: Ended) -> None:
+        with self._changed:
+            self._batch.ended.append(ended)
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> Batch:
+        """What is there, as soon as there is something; an empty batch after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not self._batch and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
+                self._changed.wait(self.LINGER_S)
+            batch, self._batch = self._batch, Batch()
+            self._changed.notify_all()
+            return batch
+
+    def close(self) -> None:
+        """Nobody will take any more: let everybody who waits go."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,205 @@
+"""Running a pipeline from beginning to end, on either engine."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from vidpipe.engine.collector import Collector, Sink
+from vidpipe.engine.host import Counts
+from vidpipe.engine.inline import InlineEngine
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.plan import Plan, plan
+from vidpipe.engine.records import Batch
+from vidpipe.engine.report import build_report
+from vidpipe.engine.taps import Tap
+from vidpipe.errors import ConfigError, RunError, VidpipeError
+from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
+
+USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
+
+
+class Engine(Protocol):
+    """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`."""
+
+    def open(self) -> list[StreamInfo]: ...
+
+    def start(self) -> None: ...
+
+    def take(self, timeout_s: float) -> list[Batch]: ...
+
+    def stop(self) -> None: ...
+
+    def counts(self) -> Counts: ...
+
+    def cpu_s(self) -> float: ...
+
+    def close(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Sees how a run goes on."""
+
+    def started(self, infos: Sequence[StreamInfo]) -> None: ...
+
+    def progressed(self, collector: Collector) -> None: ...
+
+
+class _Nobody:
+    def started(self, infos: Sequence[StreamInfo]) -> None:
+        pass
+
+    def progressed(self, collector: Collector) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        report: as the report file has it.
+        errors: what failed while it ran, a line each; frames may have `failed` answers for it.
+        notes: what was wrong with the footage, a line each.
+        interrupted: somebody asked it to end before it was done.
+    """
+
+    report: dict[str, Any]
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        return 130 if self.interrupted else 1 if self.errors else 0
+
+
+def run(
+    pipeline: Pipeline,
+    *,
+    engine: Literal["ray", "inline"] = "ray",
+    address: str | None = None,
+    sinks: Sequence[Sink] = (),
+    taps: Sequence[Tap] = (),
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Answer every frame of the pipeline's streams.
+
+    Args:
+        address: of a Ray to join, in place of one of our own.
+        sinks: get the answers, in this process; they are closed here.
+        taps: get frames and answers, where the frames are.
+
+    Raises:
+        ConfigError: it could not begin: a source, model or stage does not open.
+        RunError: the engine could not go on.
+    """
+    if not pipeline.streams:
+        raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
+    laid = plan(pipeline)
+    collector = Collector(pipeline.streams, sinks, live=False)
+    runner = _engine(engine, laid, taps, address, collector)
+    watcher = watcher or _Nobody()
+    try:
+        with _stop_signals() as asked_to_stop:
+            watcher.started(runner.open())
+            runner.start()
+            began = time.perf_counter()
+            errors = _collect(runner, collector, watcher, asked_to_stop)
+            wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
+            counts = runner.counts()
+    finally:
+        runner.close()
+        errors_at_end = _close(sinks)
+    report = build_report(collector, counts, wall_s, cpu_s)
+    errors += errors_at_end + _stage_errors(counts) + _stream_errors(collector)
+    return Outcome(report, errors, _notes(collector), asked_to_stop.is_set())
+
+
+def _engine(name: str, laid: Plan, taps: Sequence[Tap], address: str | None, collector: Collector) -> Engine:
+    if name == "inline":
+        return InlineEngine(laid, taps)
+    from vidpipe.engine.ray import RayEngine
+
+    return RayEngine(laid, taps, address=address, positions=collector.position)
+
+
+def _collect(runner: Engine, collector: Collector, watcher: Watcher, stop: threading.Event) -> list[str]:
+    """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
+    errors: list[str] = []
+    told = False
+    looked_at = time.monotonic()
+    while not collector.done:
+        if (stop.is_set() or errors) and not told:
+            runner.stop()
+            told = True
+        for batch in runner.take(0.2):
+            try:
+                collector.take(batch)
+            except RunError as error:
+                errors.append(str(error))
+                collector.drop_sinks()
+        watcher.progressed(collector)
+        if time.monotonic() - looked_at > USAGE_EVERY_S:
+            looked_at = time.monotonic()
+            runner.cpu_s()
+    return errors
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """SIGINT and SIGTERM ask the run to end in order; a second one ends it at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, _: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _close(sinks: Sequence[Sink]) -> list[str]:
+    errors = []
+    for sink in sinks:
+        try:
+            sink.close()
+        except VidpipeError as error:
+            errors.append(str(error))
+    return errors
+
+
+def _stage_errors(counts: Counts) -> list[str]:
+    return [
+        f"stage {stage} raised {meter.errors} times, first: {meter.first_error}"
+        for stage, meter in counts.stages.items()
+        if meter.errors
+    ]
+
+
+def _stream_errors(collector: Collector) -> list[str]:
+    errors = [f"stream {end.stream} broke off: {end.error}" for end in collector.ended.values() if end.error]
+    for stream, ledger in collector.ledgers.items():
+        if count := ledger.engine_failures:
+            errors.append(f"stream {stream}: {count} frames failed in the engine")
+    return errors
+
+
+def _notes(collector: Collector) -> list[str]:
+    return [f"{end.stream}: {note}" for end in collector.ended.values() for note in end.notes]

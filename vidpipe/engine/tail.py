@@ -1,0 +1,168 @@
+"""One thread for the stages that many streams share: it takes whatever is waiting."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.cascade import Cascade, Settled, Ticket
+from vidpipe.engine.below import Below
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 16  # frames of one call of a stage; more waiting ones are taken by the next
+
+
+class _Entry:
+    """A frame between its asking and its settling."""
+
+    __slots__ = ("below", "may_settle", "result", "ticket")
+
+    def __init__(self, ticket: Ticket, may_settle: bool) -> None:
+        self.ticket = ticket
+        self.may_settle = may_settle
+        self.result: Future[Settled] = Future()
+        self.below: Settled | None = None
+
+
+class _Ask(NamedTuple):
+    entry: _Entry
+
+
+class _Settle(NamedTuple):
+    stream: str
+    seq: int
+
+
+class _Answered(NamedTuple):
+    entry: _Entry
+    below: Settled
+
+
+class Tail:
+    """A cascade that runs in a thread of its own, as the `Below` of the streams that come to it.
+
+    Args:
+        make: builds the cascade; called in the new thread, which is the one that will use it.
+        below: where frames go that the cascade passes on.
+        name: of the thread, for debuggers and profilers.
+    """
+
+    def __init__(self, make: Callable[[], Cascade], below: Below | None, name: str) -> None:
+        self._make = make
+        self._below = below
+        self._waiting: deque[_Ask | _Settle | _Answered] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._entries: dict[tuple[str, int], _Entry] = {}
+        self._opened: Future[Cascade] = Future()
+        self._thread = threading.Thread(target=self._run, name=f"vidpipe-{name}", daemon=True)
+
+    def start(self) -> Future[Cascade]:
+        """Start the thread; the future is the cascade once it is open, or what kept it from opening."""
+        self._thread.start()
+        return self._opened
+
+    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
+        entry = _Entry(ticket, settle)
+        self._put(_Ask(entry))
+        return entry.result
+
+    def settle(self, stream: str, seq: int) -> None:
+        self._put(_Settle(stream, seq))
+
+    def has_room(self) -> bool:
+        return len(self._waiting) < MAX_BATCH
+
+    def stop(self) -> None:
+        """End the thread once what is waiting has been done."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout=10)
+
+    def _put(self, job: _Ask | _Settle | _Answered) -> None:
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        try:
+            self._cascade = self._make()
+        except Exception as error:
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(self._cascade)
+        while jobs := self._take():
+            self._do(jobs)
+        self._cascade.close()
+
+    def _take(self) -> list[_Ask | _Settle | _Answered]:
+        with self._changed:
+            while not self._waiting and not self._stopping:
+                self._changed.wait()
+            return [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+
+    def _do(self, jobs: Sequence[_Ask | _Settle | _Answered]) -> None:
+        asked: list[_Entry] = []
+        for job in jobs:
+            if isinstance(job, _Ask):
+                asked.append(job.entry)
+                continue
+            # What comes behind an asking in a stream must see it done.
+            self._ask(asked)
+            asked = []
+            if isinstance(job, _Settle):
+                self._allow(job)
+            else:
+                job.entry.below = job.below
+                self._advance(job.entry)
+        self._ask(asked)
+
+    def _ask(self, entries: Sequence[_Entry]) -> None:
+        if not entries:
+            return
+        try:
+            self._cascade.ask([entry.ticket for entry in entries])
+        except Exception as error:
+            log.exception("a cascade broke")
+            for entry in entries:
+                entry.ticket.answer = failed(f"{type(error).__name__}: {error}")
+        for entry in entries:
+            frame = entry.ticket.frame
+            self._entries[frame.stream, frame.seq] = entry
+            if entry.ticket.answer is None and self._below is not None:
+                reply = self._below.ask(entry.ticket, settle=entry.may_settle)
+                reply.add_done_callback(lambda done, entry=entry: self._put(_Answered(entry, done.result())))
+            else:
+                self._advance(entry)
+
+    def _allow(self, job: _Settle) -> None:
+        entry = self._entries.get(job)
+        if entry is None:  # settled without being told, after what stood below was lost
+            return
+        entry.may_settle = True
+        if entry.ticket.answer is None and self._below is not None:
+            self._below.settle(job.stream, job.seq)
+        self._advance(entry)
+
+    def _advance(self, entry: _Entry) -> None:
+        if not entry.may_settle or (entry.ticket.answer is None and entry.below is None and self._below is not None):
+            return
+        frame = entry.ticket.frame
+        del self._entries[frame.stream, frame.seq]
+        try:
+            settled = self._cascade.settle(entry.ticket, entry.below)
+        except Exception as error:
+            settled = Settled(failed(f"{type(error).__name__}: {error}"))
+        entry.result.set_result(settled)
+
+
+def failed(reason: str, by: str = "engine") -> Answer:
+    """An answer that says that there is none; whoever publishes it fills in the last one."""
+    return Answer(nothing(), How.FAILED, by, -1, reason)
