@@ -1,0 +1,173 @@
+"""What must hold between the parts of a document: names that resolve, tiers that go down, pictures that may leave.
+
+Each check looks at whatever is sound by itself and notes what is wrong as mistakes of the document, so that together
+they find everything that there is to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from vidpipe.config.document import Document
+from vidpipe.config.english import explain
+from vidpipe.config.mistakes import Keys
+from vidpipe.config.names import references
+from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
+from vidpipe.engine.pipeline import Tier
+from vidpipe.errors import ConfigError
+from vidpipe.stages.base import Stage, StageConfig, is_knob
+from vidpipe.stages.registry import did_you_mean, find
+
+Known = Mapping[str, Collection[str] | None]
+"""The names that there are of each kind, "model" and "class"; None where only a loaded model will tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stage of the document, as far as it could be understood.
+
+    Attributes:
+        keys: its place in the document.
+        written: what the user wrote.
+        tier: None where it is wrong.
+        type: None where it was not found.
+        config: its own settings; None where one of them is wrong.
+    """
+
+    keys: Keys
+    written: Mapping[str, Any]
+    tier: Tier | None
+    type: type[Stage[Any]] | None
+    config: StageConfig | None
+
+
+def check_fields(document: Document) -> None:
+    """Fields that nobody knows, fields that are missing, values of the wrong type or out of bounds."""
+    try:
+        PipelineFile.model_validate(document.data)
+    except ValidationError as error:
+        explain(document, error, PipelineFile)
+
+
+def check_stages(document: Document, known: Known, search_paths: Sequence[str]) -> list[Entry]:
+    """Each stage by itself, then all together; gives what could be understood of them."""
+    stages = document.value(("stages",))
+    entries = [_entry(document, index, search_paths) for index in range(len(stages) if isinstance(stages, list) else 0)]
+    for entry in entries:
+        if entry.config:
+            _check_names(document, entry.config, entry.keys, known)
+    _check_ids(document, entries)
+    _check_order(document, entries)
+    return entries
+
+
+def check_streams(document: Document, known: Known, entries: Sequence[Entry]) -> dict[str, dict[str, StageConfig]]:
+    """Each stream against the stages; gives the settings that differ for it, whole, by stage id."""
+    beyond = next((entry for entry in entries if entry.tier not in (None, Tier.DEVICE)), None)
+    differing: dict[str, dict[str, StageConfig]] = {}
+    for name in document.mapping(("streams",)):
+        keys: Keys = ("streams", name)
+        leaves = document.value((*keys, "leaves_device"))
+        if beyond and leaves in ("never", "crops"):
+            sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
+            document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
+        differing[name] = {}
+        for stage in document.mapping((*keys, "stages")):
+            config = _override(document, (*keys, "stages", stage), entries)
+            if config:
+                _check_names(document, config, (*keys, "stages", stage), known)
+                differing[name][stage] = config
+    return differing
+
+
+def check_links(document: Document, entries: Sequence[Entry]) -> None:
+    """A link is named for the tiers that it joins; the sources stand on the device, above the first stage."""
+    if not all(entry.tier for entry in entries):
+        return
+    places = [(Tier.DEVICE, False), *((entry.tier, entry.written.get("isolate") is True) for entry in entries)]
+    names = [
+        f"{upper}-{lower}" for (upper, alone), (lower, apart) in pairwise(places) if upper != lower or alone or apart
+    ]
+    for name in document.mapping(("links",)):
+        if name not in names:
+            there = did_you_mean(name, names) or ": all of it runs in one place"
+            document.mistake(("links", name), f"this pipeline has no such link{there}")
+
+
+def _entry(document: Document, index: int, search_paths: Sequence[str]) -> Entry:
+    keys: Keys = ("stages", index)
+    written = document.mapping(keys)
+    tier, name = written.get("on", Tier.DEVICE), written.get("type")
+    kind = config = None
+    if isinstance(name, str) and name:
+        try:
+            kind = find(name, search_paths)
+        except ConfigError as error:
+            document.mistake(keys, str(error), at=(*keys, "type"))
+        else:
+            config = _settings(document, kind, settings_of(written), keys, also=StageSpec.model_fields)
+    return Entry(keys, written, Tier(tier) if tier in list(Tier) else None, kind, config)
+
+
+def _settings(
+    document: Document, kind: type[Stage[Any]], values: Mapping[str, Any], keys: Keys, also: Iterable[str] = ()
+) -> StageConfig | None:
+    try:
+        return kind.Config.model_validate(values)
+    except ValidationError as error:
+        explain(document, error, kind.Config, keys, also)
+        return None
+
+
+def _override(document: Document, keys: Keys, entries: Sequence[Entry]) -> StageConfig | None:
+    """A stage's settings as a stream changes them. Stages that streams share can only change what is a knob."""
+    by_id = {str(entry.written.get("id")): entry for entry in entries}
+    entry = by_id.get(str(keys[-1]))
+    if entry is None:
+        document.mistake(keys[:-1], f"there is no stage '{keys[-1]}'{did_you_mean(str(keys[-1]), by_id)}", at=keys)
+        return None
+    if entry.type is None or entry.config is None:
+        return None
+    changed = document.mapping(keys)
+    for name in changed:
+        field = entry.type.Config.model_fields.get(name)
+        if entry.type.shared and field and not is_knob(field):
+            knobs = [name for name, field in entry.type.Config.model_fields.items() if is_knob(field)]
+            may = f"only {', '.join(knobs)} may" if knobs else "nothing may"
+            document.mistake((*keys, name), f"cannot differ by stream, because streams share this stage: {may}")
+    return _settings(document, entry.type, settings_of(entry.written) | changed, keys)
+
+
+def _check_names(document: Document, settings: BaseModel, keys: Keys, known: Known) -> None:
+    for kind, names in known.items():
+        for place, name in references(settings, kind):
+            if names is not None and name not in names:
+                document.mistake((*keys, *place), f"there is no {kind} '{name}'{did_you_mean(name, names)}")
+
+
+def _check_ids(document: Document, entries: Sequence[Entry]) -> None:
+    first: dict[str, Keys] = {}
+    for entry in entries:
+        name = entry.written.get("id")
+        if isinstance(name, str) and first.setdefault(name, entry.keys) != entry.keys:
+            where = document.mark((*first[name], "id"))
+            document.mistake(entry.keys, f"another stage has the id '{name}' already: {where}", at=(*entry.keys, "id"))
+
+
+def _check_order(document: Document, entries: Sequence[Entry]) -> None:
+    """Tiers never go back up, and the last stage answers what all others passed on."""
+    order = list(Tier)
+    placed = [(entry, entry.tier) for entry in entries if entry.tier]
+    for (_, upper), (entry, lower) in pairwise(placed):
+        if order.index(lower) < order.index(upper):
+            message = f"'{lower}' after '{upper}': frames never go back up; write '{upper}', or move it"
+            document.mistake((*entry.keys, "on"), message)
+    if entries and entries[-1].type and not entries[-1].type.can_be_last:
+        keys, name = entries[-1].keys, entries[-1].written["type"]
+        message = f"type '{name}' passes frames on: the last stage must answer all, as detect does"
+        document.mistake(keys, message, at=(*keys, "type"))

@@ -1,0 +1,147 @@
+"""From what a user wrote to a pipeline that can run, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import vidpipe
+from vidpipe.config.check_models import check_models, classes_of
+from vidpipe.config.checks import Entry, check_fields, check_links, check_stages, check_streams
+from vidpipe.config.document import Document
+from vidpipe.config.mistakes import InvalidPipelineError, Mark, Mistake
+from vidpipe.config.overrides import override
+from vidpipe.config.read import read
+from vidpipe.config.spec import ConfigFile, PipelineFile
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
+from vidpipe.errors import ConfigError
+from vidpipe.stages.base import StageConfig
+from vidpipe.stages.registry import did_you_mean
+
+
+def load(
+    pipeline: str | Path,
+    *,
+    config: Path | None = None,
+    sources: Mapping[str, str] | None = None,
+    sets: Sequence[str] = (),
+) -> Pipeline:
+    """Read a pipeline and check all of it; no camera is opened and no model loaded.
+
+    Args:
+        pipeline: a file, or the name of one (`find_pipeline`).
+        config: a file with streams and links, which counts where both files say something.
+        sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
+        sets: "stages.detect.accept=0.4": single values that go before what the files say.
+
+    Returns:
+        The pipeline; without streams where none were given.
+
+    Raises:
+        InvalidPipelineError: with every mistake that there is.
+        ConfigError: there is no such pipeline.
+    """
+    path = find_pipeline(pipeline)
+    document = _gather(path, config, sources or {}, sets)
+    search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
+    check_fields(document)
+    known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
+    stages = check_stages(document, known, search_paths)
+    differing = check_streams(document, known, stages)
+    check_links(document, stages)
+    if document.mistakes:
+        raise InvalidPipelineError(document.ordered())
+    return _build(document, path.stem, stages, differing, search_paths)
+
+
+def find_pipeline(pipeline: str | Path) -> Path:
+    """The file that a name means: the file itself, or NAME.yaml in ./pipelines or among those of vidpipe.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    if Path(pipeline).is_file():
+        return Path(pipeline)
+    name = str(pipeline)
+    if name.endswith((".yaml", ".yml")) or os.sep in name:
+        raise ConfigError(f"pipeline {name}: no such file")
+    folders = [Path("pipelines"), _shipped()]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    near = did_you_mean(name, [file.stem for folder in folders for file in folder.glob("*.yaml")], listed=20)
+    raise ConfigError(f"no pipeline '{name}' in ./pipelines or among those of vidpipe{near}")
+
+
+def _shipped() -> Path:
+    """The pipelines that come with vidpipe: inside an installed package, beside it in a checkout."""
+    package = Path(vidpipe.__file__).parent
+    inside = package / "pipelines"
+    return inside if inside.is_dir() else package.parent / "pipelines"
+
+
+def _gather(path: Path, config: Path | None, sources: Mapping[str, str], sets: Sequence[str]) -> Document:
+    """One document of all that was written, the later going before the earlier."""
+    files = [read(file, _shown(file)) for file in (path, config) if file]
+    if any(file.mistakes and not file.data for file in files):  # unreadable: the rest would be about what it lacks
+        raise InvalidPipelineError([mistake for file in files for mistake in file.mistakes])
+    document, *configuration = files
+    for other in configuration:
+        _drop_foreign(other)
+        document.merge(other)
+    for name, url in sources.items():
+        _add_source(document, name, url)
+    for assignment in sets:
+        override(document, assignment)
+    return document
+
+
+def _drop_foreign(configuration: Document) -> None:
+    for key in PipelineFile.model_fields.keys() - ConfigFile.model_fields.keys():
+        if configuration.has((key,)):
+            configuration.mistake((key,), "belongs in the pipeline file, not in the configuration")
+            del configuration.data[key]
+
+
+def _add_source(document: Document, name: str, url: str) -> None:
+    keys, mark = ("streams", name, "url"), Mark(f"--source {name}")
+    if document.has(keys):
+        message = f"has a url already ({document.mark(keys)}): take another name, or --set streams.{name}.url=..."
+        document.mistakes.append(Mistake(mark, f"streams.{name}", message))
+    elif all(isinstance(document.value(above), dict | None) for above in (keys[:1], keys[:2])):
+        document.put(keys, url, mark)
+
+
+def _shown(path: Path) -> str:
+    """A file as messages name it: from the working directory where it lies below it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
+
+
+def _build(
+    document: Document,
+    name: str,
+    entries: Sequence[Entry],
+    differing: Mapping[str, Mapping[str, StageConfig]],
+    search_paths: tuple[str, ...],
+) -> Pipeline:
+    spec = PipelineFile.model_validate(document.data)
+    stages = tuple(
+        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
+        for stage, entry in zip(spec.stages, entries, strict=True)
+        if entry.type and entry.config
+    )
+    return Pipeline(
+        name=spec.name or name,
+        classes=classes_of(spec.classes),
+        models=spec.models,
+        stages=stages,
+        streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
+        audit=spec.audit,
+        links=spec.links,
+        ahead=spec.ahead,
+        late=spec.late,
+        streams_per_actor=spec.streams_per_actor,
+        search_paths=search_paths,
+    )

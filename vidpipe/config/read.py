@@ -1,0 +1,162 @@
+"""Reading YAML into plain data that remembers where each of its values was written.
+
+Plain values are read as YAML 1.2 does: `on` is a key and not true, `no` is a word, `010` is ten, `1e-3` a number.
+PyYAML's own resolver follows YAML 1.1, in which none of this holds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vidpipe.config.document import Document
+from vidpipe.config.mistakes import Keys, Mark, Mistake
+from vidpipe.stages.registry import did_you_mean
+
+_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_ENV = re.compile(r"\$\{env:([^}]*)\}")
+_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map", "!"}
+
+
+def read(path: Path, shown: str) -> Document:
+    """A YAML file; what is wrong with it is in the document's `mistakes`.
+
+    Args:
+        path: of the file.
+        shown: the file's name in messages.
+    """
+    document = Document(marks={(): Mark(shown, 1)})
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except OSError as error:
+        document.mistakes.append(Mistake(Mark(shown), "", f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError:
+        document.mistakes.append(Mistake(Mark(shown), "", "is not text in UTF-8"))
+    except yaml.MarkedYAMLError as error:
+        document.mistakes.append(Mistake(Mark(shown, _line(error)), "", f"not valid YAML: {_problem(error)}"))
+    except yaml.YAMLError:
+        document.mistakes.append(Mistake(Mark(shown), "", "not valid YAML: it holds characters that YAML forbids"))
+    else:
+        builder = _Builder(shown)
+        data = builder.build(node, ()) if node else {}
+        if isinstance(data, dict):
+            document.data = data
+            document.marks |= builder.marks
+            document.secrets = builder.secrets
+        else:
+            document.mistakes.append(Mistake(Mark(shown, 1), "", "must be a mapping: lines of the form `key: value`"))
+        document.mistakes += [Mistake(mark, document.path(keys), text) for mark, keys, text in builder.mistakes]
+    return document
+
+
+def parse(text: str) -> Any:
+    """A value written as YAML, as after `--set NAME=`; raises `yaml.YAMLError` or ValueError."""
+    node = yaml.compose(text, Loader=yaml.BaseLoader)
+    builder = _Builder("")
+    value = builder.build(node, ()) if node else None
+    for _, _, message in builder.mistakes:
+        raise ValueError(message)
+    return value
+
+
+class _Builder:
+    """Turns the nodes of one file into plain data, and notes their lines and what is wrong with them."""
+
+    def __init__(self, shown: str) -> None:
+        self.marks: dict[Keys, Mark] = {}
+        self.secrets: set[Keys] = set()
+        self.mistakes: list[tuple[Mark, Keys, str]] = []
+        self._shown = shown
+        self._open: set[int] = set()  # nodes being built: an alias may point back at one
+
+    def build(self, node: yaml.Node, keys: Keys) -> Any:
+        if node.tag not in _TAGS:
+            return self._mistake(node, keys, f"tags such as '{node.tag}' mean nothing here: leave it out")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, keys)
+        if id(node) in self._open:
+            return self._mistake(node, keys, "an alias (*) stands inside of what it refers to")
+        self._open.add(id(node))
+        built = self._mapping(node, keys) if isinstance(node, yaml.MappingNode) else self._list(node, keys)
+        self._open.discard(id(node))
+        return built
+
+    def _scalar(self, node: yaml.ScalarNode, keys: Keys) -> Any:
+        if not _ENV.search(node.value):
+            return _plain(node.value) if node.style is None else node.value
+        self.secrets.add(keys)
+        # Stays text whatever it looks like: a password may be all digits.
+        return _ENV.sub(lambda match: self._environment(match[1], node, keys), node.value)
+
+    def _environment(self, name: str, node: yaml.Node, keys: Keys) -> str:
+        if name not in os.environ:
+            near = did_you_mean(name, os.environ, listed=0)
+            self._mistake(node, keys, f"there is no environment variable '{name}'{near}")
+        return os.environ.get(name, "")
+
+    def _list(self, node: yaml.Node, keys: Keys) -> list[Any]:
+        built = []
+        for index, item in enumerate(node.value):
+            self.marks[*keys, index] = self._mark(item)
+            built.append(self.build(item, (*keys, index)))
+        return built
+
+    def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, Any]:
+        built: dict[str, Any] = {}
+        own: dict[str, Mark] = {}
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            name = key.value
+            if not isinstance(key, yaml.ScalarNode):
+                self._mistake(key, keys, "a key must be a word, not a list or a mapping")
+            elif name == "<<" and key.style is None:
+                merged.append((key, value))
+            elif name in own:
+                self._mistake(key, (*keys, name), f"written twice: first in line {own[name].line}")
+            else:
+                own[name] = self.marks[*keys, name] = self._mark(key)
+                built[name] = self.build(value, (*keys, name))
+        for key, value in merged:
+            built = self._inherited(key, value, keys) | built
+        return built
+
+    def _inherited(self, key: yaml.Node, value: yaml.Node, keys: Keys) -> dict[str, Any]:
+        """What `<<: *alias` brings in; where the mapping's own keys say otherwise, their marks stay."""
+        own = dict(self.marks)
+        built = self.build(value, keys)
+        self.marks |= own
+        if isinstance(built, dict):
+            return built
+        self._mistake(key, keys, "`<<` takes in one mapping")
+        return {}
+
+    def _mark(self, node: yaml.Node) -> Mark:
+        return Mark(self._shown, node.start_mark.line + 1)
+
+    def _mistake(self, node: yaml.Node, keys: Keys, message: str) -> None:
+        self.mistakes.append((self._mark(node), keys, message))
+
+
+def _plain(text: str) -> Any:
+    """A value without quotes, by the core schema of YAML 1.2."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INT.fullmatch(text):
+        return int(text, 16) if text.startswith("0x") else int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 1
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, without the text around it, which may hold a credential."""
+    return " ".join(part for part in (error.context, error.problem) if part)
