@@ -1,0 +1,125 @@
+"""From what the user wrote to open streams."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidpipe.errors import SourceError
+from vidpipe.knobs import Knobs
+from vidpipe.sources.base import Resume, Source, StreamSpec
+
+EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
+"""What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> Source:
+    """Open one stream.
+
+    Args:
+        name: of the stream, for results and metrics.
+        resume: go on behind this picture of an earlier run.
+
+    Raises:
+        SourceError: it cannot be read at all.
+    """
+    if scheme := _SCHEME.match(spec.url):
+        raise SourceError(f"stream {name}: addresses of kind {scheme[1]}:// cannot be read; give a video file")
+    path = _existing(spec.url)
+    if path.is_dir():
+        raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
+    from vidpipe.sources.file import FileSource  # PyAV loads FFmpeg: paid by those who decode
+
+    return FileSource(name, spec, knobs=knobs, resume=resume)
+
+
+def expand(*arguments: str) -> dict[str, str]:
+    """The streams that `--source [NAME=]URL_OR_PATH` asks for: their names and addresses, in order.
+
+    A file is one stream, named by NAME or its stem. A folder or a glob is one stream for each video file in it, sorted,
+    named by the stem or NAME-stem. Names that were not given and meet are told apart by -2, -3, ...; an address without
+    NAME is called camera, for it may hold a password.
+
+    Raises:
+        SourceError: nothing is there, or a NAME is given twice or cannot be a file's name.
+    """
+    streams: dict[str, str] = {}
+    for argument in arguments:
+        name, place = _split(argument)
+        if _SCHEME.match(place):
+            found = [(name or "camera", place)]
+        elif (files := _files(place)) is None:
+            found = [(name or _safe(Path(place).stem), str(_existing(place).absolute()))]
+        else:
+            prefix = f"{name}-" if name else ""
+            found = [(prefix + _safe(file.stem), str(file.absolute())) for file in files]
+        for wanted, url in found:
+            if wanted == name and name in streams:
+                raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
+            streams[_unused(wanted, streams)] = url
+    return streams
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """NAME or "", and what it names; "=" may also be part of a path that exists, or stand behind the first "/"."""
+    name, equals, place = argument.partition("=")
+    if not equals or "/" in name or Path(argument).expanduser().exists():
+        return "", argument
+    if not name or _UNSAFE.search(name) or not place:
+        raise SourceError(f"--source {name}=...: write NAME=PATH, a name of letters, digits, '.', '_' and '-'")
+    return name, place
+
+
+def _files(place: str) -> list[Path] | None:
+    """The video files that a folder or a glob stands for; None for a single file."""
+    path = Path(place).expanduser()
+    if path.is_dir():
+        files = _videos(path.iterdir())
+        if not files:
+            raise SourceError(f"folder {path} holds no video file ({_endings()})")
+        return files
+    if path.exists() or not glob.has_magic(place):
+        return None
+    # Path.glob takes no absolute pattern.
+    files = _videos(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
+    if not files:
+        raise SourceError(f"{place} matches no video file ({_endings()}); quote it, and look with ls")
+    return files
+
+
+def _videos(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in EXTENSIONS and path.is_file())
+
+
+def _existing(place: str) -> Path:
+    path = Path(place).expanduser()
+    if path.exists():
+        return path
+    folder = path.parent
+    if not folder.is_dir():
+        raise SourceError(f"no file {path}: there is no folder {folder}")
+    nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
+    way_out = f"did you mean {folder / nearest[0]}?" if nearest else f"look into {folder.resolve()}"
+    raise SourceError(f"no file {path}; {way_out}")
+
+
+def _safe(stem: str) -> str:
+    return _UNSAFE.sub("-", stem).strip("-.") or "stream"
+
+
+def _unused(name: str, taken: dict[str, str]) -> str:
+    candidate, count = name, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}-{count}"
+    return candidate
+
+
+def _endings() -> str:
+    return ", ".join(sorted(ending[1:] for ending in EXTENSIONS))

@@ -1,0 +1,116 @@
+"""What of a stream's picture may be seen: masks and regions of interest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.frame import Image
+from vidpipe.picture import YuvPicture
+from vidpipe.sources.base import Polygon, StreamSpec
+
+_BLACK, _GREY = 16, 128
+
+
+class View:
+    """Blanks what a stream hides, and tells which boxes lie there.
+
+    A pixel is hidden if its centre lies in a mask, or if there are regions and it lies in none. The geometry is worked
+    out once per size of picture.
+
+    Args:
+        mask, regions: polygons in parts of width and height, of the upright picture.
+    """
+
+    def __init__(self, mask: Sequence[Polygon], regions: Sequence[Polygon]) -> None:
+        self._mask = mask
+        self._regions = regions
+        self._stencils: dict[tuple[int, int], _Stencil] = {}
+
+    @classmethod
+    def of(cls, spec: StreamSpec) -> View | None:
+        """The view of a stream, or None where it hides nothing."""
+        return cls(spec.mask, spec.regions) if spec.mask or spec.regions else None
+
+    def hidden(self, width: int, height: int) -> NDArray[np.bool_]:
+        """Bool [height, width]: which pixels are hidden."""
+        return self._stencil(width, height).hidden
+
+    def visible(self, width: int, height: int) -> float:
+        """The share of the picture that is left, 0..1."""
+        return self._stencil(width, height).visible
+
+    def blank(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A copy of an 8-bit 4:2:0 picture with what is hidden in black; the decoder's own is left alone."""
+        planes = YuvPicture(frame).planes()
+        stencil = self._stencil(planes.width, planes.height)
+        np.bitwise_and(planes.pixels, stencil.keep, out=planes.pixels)
+        np.bitwise_or(planes.pixels, stencil.black, out=planes.pixels)
+        return YuvPicture.from_planes(planes).frame
+
+    def hides(self, xyxy: NDArray[np.floating], width: int, height: int) -> NDArray[np.bool_]:
+        """Bool [n]: whether the centre of each box lies in a hidden part; a centre outside counts as at the edge.
+
+        Args:
+            xyxy: [n, 4] in pixels of the picture.
+            width, height: of the picture in pixels.
+        """
+        centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+        x, y = np.clip(centres.astype(np.intp), 0, (width - 1, height - 1)).T
+        hidden: NDArray[np.bool_] = self.hidden(width, height)[y, x]
+        return hidden
+
+    def _stencil(self, width: int, height: int) -> _Stencil:
+        stencil = self._stencils.get((width, height))
+        if stencil is None:
+            stencil = self._stencils[width, height] = _cut(self._hidden(width, height))
+        return stencil
+
+    def _hidden(self, width: int, height: int) -> NDArray[np.bool_]:
+        hidden = np.full((height, width), bool(self._regions))
+        for region in self._regions:
+            hidden &= ~_inside(region, width, height)
+        for mask in self._mask:
+            hidden |= _inside(mask, width, height)
+        return hidden
+
+
+class _Stencil(NamedTuple):
+    """For one size of picture: `pixels & keep | black` blanks packed planes, faster than any indexing."""
+
+    hidden: NDArray[np.bool_]
+    visible: float
+    keep: Image
+    black: Image
+
+
+def _cut(hidden: NDArray[np.bool_]) -> _Stencil:
+    height, width = hidden.shape
+    padded = np.pad(hidden, ((0, height % 2), (0, width % 2)))
+    chroma = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).any(axis=(1, 3)).ravel()
+    packed = np.concatenate([hidden.ravel(), chroma, chroma])
+    black = np.full(packed.size, _GREY, np.uint8)
+    black[: hidden.size] = _BLACK
+    return _Stencil(
+        hidden=hidden,
+        visible=1.0 - float(hidden.mean()),
+        keep=np.where(packed, 0, 255).astype(np.uint8),
+        black=np.where(packed, black, 0).astype(np.uint8),
+    )
+
+
+def _inside(polygon: Polygon, width: int, height: int) -> NDArray[np.bool_]:
+    """Bool [height, width]: pixels whose centre lies in the polygon, by the even-odd rule."""
+    inside = np.zeros((height, width), bool)
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    corners = [(px * width, py * height) for px, py in polygon]
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        rows = (y0 <= y) != (y1 <= y)
+        if rows.any():
+            crossing = x0 + (y[rows] - y0) * (x1 - x0) / (y1 - y0)
+            inside[rows] ^= x < crossing[:, None]
+    return inside
