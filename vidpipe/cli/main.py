@@ -82,9 +82,9 @@ def check(
 ) -> None:
     """Find every mistake in a pipeline, without running it."""
     from vidpipe.cli.check import check as check_pipeline
-    from vidpipe.cli.streams import expand_all
+    from vidpipe.sources.open import expand
 
-    raise typer.Exit(check_pipeline(pipeline, config, expand_all(source or []), set_ or []))
+    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or []))
 
 
 @app.command()

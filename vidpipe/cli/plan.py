@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.cli.streams import expand_all
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.plan import plan
+from vidpipe.sources.open import expand
 
 
 def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: Sequence[str]) -> None:
     """Print what a pipeline becomes; raises ConfigError as `check` would say."""
-    laid = plan(load(pipeline, config=config, sources=expand_all(sources), sets=sets))
+    laid = plan(load(pipeline, config=config, sources=expand(*sources), sets=sets))
     console = Console(highlight=False)
-    actors = Table(title="actors", title_justify="left", title_style="bold")
+    actors = Table(title="actors", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for column in ("segment", "tier", "actors", "stages", "streams"):
         actors.add_column(column)
     for index, segment in enumerate(laid.segments):
@@ -31,7 +32,7 @@ def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: 
         actors.add_row(segment.name, segment.tier.value, str(count), stages, streams)
     console.print(actors)
     if laid.links:
-        links = Table(title="links", title_justify="left", title_style="bold")
+        links = Table(title="links", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         for column in ("link", "codec", "batch", "credit", "shaped"):
             links.add_column(column)
         for link in laid.links:

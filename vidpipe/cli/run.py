@@ -11,7 +11,6 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.progress import ProgressBar
-from vidpipe.cli.streams import expand_all
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.run import Outcome
@@ -36,8 +35,9 @@ class RunOptions:
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
     from vidpipe.config.load import load
+    from vidpipe.sources.open import expand
 
-    pipeline = load(options.pipeline, config=options.config, sources=expand_all(options.sources), sets=options.sets)
+    pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
     return execute(pipeline, options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -17,10 +18,10 @@ def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
     streams = report["streams"].values()
     by: Counter[str] = sum((Counter(stream["by"]) for stream in streams), Counter())
     frames, video_s = by.total(), sum(stream["video_s"] for stream in streams)
-    table = Table(title=f"{pipeline.name}: {frames} frames", title_justify="left", title_style="bold")
+    table = Table(title=f"{pipeline.name}: {frames} frames", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for column in ("stage", "tier"):
         table.add_column(column)
-    for column in ("asked", "answered", "of all", "ms a frame", "CPU ms", "audited", "missed"):
+    for column in ("asked", "answered", "share", "ms", "CPU ms", "audited", "missed"):
         table.add_column(column, justify="right")
     tiers = {stage.id: stage.tier.value for stage in pipeline.stages}
     for name in [*tiers, *sorted(set(by) - set(tiers))]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +20,13 @@ from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
 from vidpipe.errors import StageError, VidpipeError
+from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.library import Library
+from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.sources.base import Resume
 from vidpipe.sources.open import open_source
+from vidpipe.sources.view import View
 from vidpipe.stages.base import Context, Stage
 
 
@@ -120,7 +125,8 @@ class Host:
         if position.last is not None:
             cascade.restore(stream, position.states, position.last)
         writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
-        return Parts(source, cascade, writers, None, position.poison)
+        view = View.of(spec)
+        return Parts(source, cascade, writers, partial(_hide, view) if view else None, position.poison)
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
@@ -132,7 +138,7 @@ class Host:
             last=last,
             top=top,
             publish_checked=pipeline.late != "detour",
-            cpu_clock=self._library.cpu_ns,
+            cpu_clock=thread_cpu_ns,
         )
         cascade.open(streams)
         self._cascades.append(cascade)
@@ -157,6 +163,15 @@ class Host:
         except Exception as error:
             raise StageError(f"stage {placed.id} does not open: {type(error).__name__}: {error}") from error
         return stage
+
+
+def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
+    """The answer without boxes whose centre lies in a hidden part: models see what straddles its border."""
+    boxes = answer.detections
+    if not len(boxes):
+        return answer
+    hidden = view.hides(boxes.xyxy, frame.width, frame.height)
+    return replace(answer, detections=boxes[~hidden]) if hidden.any() else answer
 
 
 def _knobs(plan: Plan, stream: str) -> Knobs:

@@ -76,13 +76,13 @@ class Stage(Generic[C]):
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
-        can_be_last: whether it answers every frame where no stage comes after it, as a pipeline's last stage must.
+        can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
         config: the settings in force for the frames of this call; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its notes.
     """
 
     shared: ClassVar[bool] = False
-    can_be_last: ClassVar[bool] = False
+    can_be_last: ClassVar[bool] = True
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: C

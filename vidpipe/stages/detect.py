@@ -40,7 +40,6 @@ class Detect(Stage[DetectConfig]):
     """
 
     shared = True
-    can_be_last = True
     Config = DetectConfig
 
     def open(self, context: Context) -> None:

@@ -32,6 +32,7 @@ class DifferenceConfig(StageConfig):
 class Difference(Stage[DifferenceConfig]):
     """Answers `reused` while the preview differs by no more than `threshold` from that of the reference frame."""
 
+    can_be_last = False
     Config = DifferenceConfig
 
     def open(self, context: Context) -> None:

@@ -18,6 +18,7 @@ class SampleConfig(StageConfig):
 class Sample(Stage[SampleConfig]):
     """Passes on the first frame of each 1/fps seconds of media time; the others are `skipped`."""
 
+    can_be_last = False
     Config = SampleConfig
 
     def open(self, context: Context) -> None:

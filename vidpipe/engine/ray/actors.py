@@ -11,25 +11,43 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import ray
+
 from vidpipe.cascade import Settled
 from vidpipe.engine import wire
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head
 from vidpipe.engine.host import Counts, Host, Position
-from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.link import Item, RayLink
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
-from vidpipe.engine.taps import Tap
 from vidpipe.sources.base import StreamInfo
+
+
+def pack_arguments(*arguments: Any) -> bytes:
+    """Constructor arguments as plain bytes: Ray would keep handles among them in the object store, which a restart of
+    the actor may find empty.
+    """
+    return bytes(ray.cloudpickle.dumps(arguments))
+
+
+def unpack_arguments(packed: bytes) -> Any:
+    """What `pack_arguments` packed."""
+    return ray.cloudpickle.loads(packed)
+
 
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
 
 
 class SegmentActor:
-    """The stages of one segment below the device, in one thread."""
+    """The stages of one segment below the device, in one thread.
 
-    def __init__(self, plan: Plan, index: int, lower: Any) -> None:
+    Args:
+        packed: plan, index of the segment, and the actor of the next one or None.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        plan, index, lower = unpack_arguments(packed)
         self._host = Host(plan)
         self._link = RayLink(plan.links[index], lower) if lower is not None else None
         self._tail = self._host.tail(index, self._link)
@@ -60,9 +78,14 @@ class SegmentActor:
 
 
 class DeviceActor:
-    """Streams, each in a thread with its source and its own stages, and the thread of what they share on the device."""
+    """Streams, each in a thread with its source and its own stages, and the thread of what they share on the device.
 
-    def __init__(self, plan: Plan, taps: Sequence[Tap], lower: Any) -> None:
+    Args:
+        packed: plan, taps, and the actor of the next segment or None.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        plan, taps, lower = unpack_arguments(packed)
         self._host = Host(plan)
         self._taps = taps
         self._link = RayLink(plan.links[0], lower) if lower is not None else None

@@ -13,7 +13,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from vidpipe.engine.host import Counts, Position
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray import cluster
-from vidpipe.engine.ray.actors import DeviceActor, SegmentActor
+from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
 from vidpipe.engine.records import Batch, Ended
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import TreeUsage
@@ -144,7 +144,7 @@ class RayEngine:
             if hasattr(kind, name):
                 mark(getattr(kind, name))
         options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
-        return ray.remote(**options)(kind).remote(*args)
+        return ray.remote(**options)(kind).remote(pack_arguments(*args))
 
     def _actors(self) -> list[Any]:
         return [*self._segments, *(device.actor for device in self._devices)]

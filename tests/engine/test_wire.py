@@ -1,0 +1,57 @@
+"""A frame on both sides of a link."""
+
+import pickle
+
+import av
+import numpy as np
+import pytest
+from tests.builders import answer, frame
+
+from vidpipe.cascade import Ticket
+from vidpipe.engine import wire
+from vidpipe.engine.pipeline import LinkSpec
+from vidpipe.frame import Frame
+from vidpipe.knobs import Knobs
+from vidpipe.picture import YuvPicture
+
+
+def yuv_frame(width, height, pixel_format="yuv420p"):
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    picture = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
+    return Frame("cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, decoded_at=6.0, visible=0.5)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+@pytest.mark.parametrize("size", [(64, 48), (161, 121), (768, 576), (16, 16)])
+def test_raw_planes_lose_nothing(size, pixel_format):
+    """Luma, preview and BGR are the same to the bit, also for odd sizes and after pickling."""
+    sent = yuv_frame(*size, pixel_format)
+    sent.notes["gate"] = answer("gate", 1)
+    packed = pickle.loads(pickle.dumps(wire.pack(Ticket(sent, due=True), LinkSpec(), settle=True)))
+    assert packed.nbytes == sent.picture.nbytes
+    knobs = Knobs(3)
+    ticket = wire.unpack(packed, {"cam": knobs})
+    got = ticket.frame
+    np.testing.assert_array_equal(got.luma(), sent.luma())
+    np.testing.assert_array_equal(got.bgr(), sent.bgr())
+    np.testing.assert_array_equal(got.preview(), sent.preview())
+    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "decoded_at", "visible"):
+        assert getattr(got, field) == getattr(sent, field)
+    assert (got.knobs, ticket.due, ticket.straight) == (knobs, True, False)
+    assert got.notes["gate"].by == "gate"
+
+
+def test_a_picture_made_as_bgr_crosses_as_it_is():
+    sent = frame(size=(10, 8))
+    got = wire.unpack(wire.pack(Ticket(sent), LinkSpec(), settle=True), {}).frame
+    np.testing.assert_array_equal(got.bgr(), sent.bgr())
+
+
+def test_jpeg_shrinks_the_picture_but_not_the_frame():
+    sent = yuv_frame(640, 480)
+    packed = wire.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), settle=False)
+    got = wire.unpack(packed, {}).frame
+    assert packed.nbytes < sent.picture.nbytes / 4
+    assert (got.width, got.height) == (640, 480)
+    assert got.bgr().shape == (240, 320, 3)
+    assert not packed.settle

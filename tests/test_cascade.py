@@ -1,0 +1,242 @@
+"""The algorithm on its own. What must hold:
+
+- a frame goes down until one stage answers; no later stage sees it, audits aside;
+- every stage that passed a frame on learns what a later one said, from the last to the first, and may complete it;
+- a stage that raises costs its own frame, not the batch and not the run;
+- an audited frame goes straight to the last stage, and the comparison is counted;
+- what carries the last answer carries the last published one.
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.builders import SharedTold, Told, answer, cascade, frame, measures, passes
+
+from vidpipe.answer import How, nothing
+from vidpipe.cascade import Audit, AuditSpec, Ticket
+from vidpipe.frame import Missing
+
+
+def ask_and_settle(cascade, seq, **options):
+    ticket = Ticket(frame(seq, **options))
+    cascade.ask([ticket])
+    return cascade.settle(ticket)
+
+
+def test_answered_frame_is_seen_by_no_later_stage():
+    first = Told("first", lambda f: answer("first", 0, as_of=f.seq) if f.seq % 2 else None)
+    last = SharedTold("last", measures("last", 1))
+    run = cascade(first, last)
+    by = [ask_and_settle(run, seq).answer.by for seq in range(4)]
+    assert by == ["last", "first", "last", "first"]
+    assert last.asked == [0, 2]
+    assert first.learnt == [(0, "last"), (2, "last")]
+
+
+def test_learning_goes_up_and_completes():
+    def complete(name):
+        def learn(frame, given):
+            stage.learnt.append((frame.seq, given.by))
+            return replace(given, by=f"{given.by}+{name}")
+
+        stage = Told(name, passes)
+        stage.learn = learn
+        return stage
+
+    upper, lower = complete("upper"), complete("lower")
+    settled = ask_and_settle(cascade(upper, lower, SharedTold("last", measures("last", 0))), 0)
+    assert lower.learnt == [(0, "last")]
+    assert upper.learnt == [(0, "last+lower")]
+    assert settled.answer.by == "last+lower+upper"
+
+
+def test_a_raising_frame_fails_alone():
+    def says(f):
+        if f.seq == 2:
+            raise ValueError("bad frame")
+        return answer("last", 0, as_of=f.seq)
+
+    last = SharedTold("last", says)
+    run = cascade(last)
+    tickets = [Ticket(frame(seq)) for seq in range(4)]
+    run.ask(tickets)
+    answers = [run.settle(ticket).answer for ticket in tickets]
+    assert [a.how for a in answers] == [How.MEASURED, How.MEASURED, How.FAILED, How.MEASURED]
+    assert answers[2].reason.startswith("ValueError: bad frame (test_cascade.py:")
+    assert answers[2].as_of == 1  # it carries the last published one
+    assert len(answers[2].detections) == 1
+    assert run.meters()["last"].errors == 1
+    assert run.meters()["last"].answered == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ([], "stage last gave 0 answers for 1 frames"),
+        ([answer("last"), answer("last")], "stage last gave 2 answers for 1 frames"),
+        (None, "stage last gave NoneType answers for 1 frames"),
+        (["person"], "stage last gave a str in place of an Answer or None"),
+        ([None], "stage last is the last one and passed a frame on: there is nowhere to go"),
+    ],
+)
+def test_a_broken_contract_is_a_failed_frame(given, reason):
+    last = SharedTold("last", passes)
+    last.answer = lambda frames: given
+    settled = ask_and_settle(cascade(last), 0)
+    assert (settled.answer.how, settled.answer.by, settled.answer.reason) == (How.FAILED, "last", reason)
+
+
+def test_learning_that_raises_costs_no_answer():
+    first = Told("first", passes)
+    first.learn = lambda frame, answer: 1 / 0
+    run = cascade(first, SharedTold("last", measures("last", 0)))
+    assert ask_and_settle(run, 0).answer.how is How.MEASURED
+    assert run.meters()["first"].errors == 1
+
+
+@pytest.mark.parametrize(
+    ("cheap", "checked", "audit"),
+    [
+        ((0,), (0,), Audit("cheap", missed=False, false=False)),
+        ((), (0,), Audit("cheap", missed=True, false=False)),
+        ((1,), (), Audit("cheap", missed=False, false=True)),
+        ((1, 1), (0, 1), Audit("cheap", missed=True, false=False)),
+    ],
+)
+@pytest.mark.parametrize("replay", [True, False])
+def test_audit_goes_straight_to_the_last_stage(cheap, checked, audit, replay):
+    first = Told("cheap", lambda f: answer("cheap", *cheap, how=How.REUSED))
+    between = Told("between", measures("between", 5))
+    run = cascade(
+        first,
+        between,
+        SharedTold("last", measures("last", *checked)),
+        audit=AuditSpec(rate=1, max_unchecked_s=None),
+        publish_checked=replay,
+    )
+    settled = ask_and_settle(run, 3)
+    assert settled.audit == audit
+    assert between.asked == []
+    assert first.learnt == [(3, "last")]
+    if replay:
+        assert (settled.answer.by, settled.answer.reason) == ("last", "audit of cheap")
+    else:
+        assert settled.answer.by == "cheap"
+
+
+def test_audit_whose_check_fails_says_nothing():
+    first = Told("cheap", lambda f: answer("cheap", 0, how=How.REUSED))
+    last = SharedTold("last", lambda f: 1 / 0)
+    settled = ask_and_settle(cascade(first, last, audit=AuditSpec(rate=1)), 0)
+    assert settled.audit is None
+    assert settled.answer.by == "cheap"
+
+
+@given(rate=st.sampled_from([0.0, 0.02, 0.1, 0.5]), seed=st.integers(0, 50))
+def test_audits_are_the_asked_share_and_reproducible(rate, seed):
+    def audited():
+        run = cascade(
+            Told("cheap", lambda f: answer("cheap", how=How.REUSED)),
+            SharedTold("last", measures("last")),
+            audit=AuditSpec(rate=rate, seed=seed, max_unchecked_s=None),
+        )
+        return [seq for seq in range(400) if ask_and_settle(run, seq).audit is not None]
+
+    first = audited()
+    assert first == audited()
+    deviation = (rate * (1 - rate) * 400) ** 0.5
+    assert abs(len(first) - rate * 400) <= 5 * deviation
+
+
+def test_a_stream_is_not_left_unchecked():
+    """A filter that answers everything is still looked behind every `max_unchecked_s`, and that is no audit."""
+    first = Told("cheap", lambda f: answer("cheap", how=How.REUSED))
+    last = SharedTold("last", measures("last", 0))
+    run = cascade(first, last, audit=AuditSpec(rate=0, max_unchecked_s=2))
+    settled = [ask_and_settle(run, seq) for seq in range(61)]  # ten frames a second
+    assert last.asked == [20, 40, 60]
+    assert [s.answer.reason for s in settled if s.answer.by == "last"] == ["unchecked for 2 s"] * 3
+    assert all(s.audit is None for s in settled)
+
+
+def test_an_answer_of_the_last_stage_puts_the_next_forced_look_off():
+    first = Told("cheap", lambda f: None if f.seq == 15 else answer("cheap", how=How.REUSED))
+    last = SharedTold("last", measures("last", 0))
+    run = cascade(first, last, audit=AuditSpec(rate=0, max_unchecked_s=2))
+    for seq in range(40):
+        ask_and_settle(run, seq)
+    assert last.asked == [15, 35]
+
+
+def test_carried_answers_hold_what_was_published_last():
+    skip = Told("skip", lambda f: answer("skip", how=How.SKIPPED, as_of=-1) if f.seq == 1 else None)
+    run = cascade(skip, SharedTold("last", measures("last", 0, 2)))
+    ask_and_settle(run, 0)
+    skipped = ask_and_settle(run, 1).answer
+    assert (skipped.how, skipped.as_of, len(skipped.detections)) == (How.SKIPPED, 0, 2)
+    missing = run.settle_missing(Missing("cam", 2, 0.2, How.DROPPED, "damaged")).answer
+    assert (missing.how, missing.by, missing.as_of, len(missing.detections)) == (How.DROPPED, "source", 0, 2)
+
+
+def test_streams_do_not_carry_each_others_answers():
+    skip = Told("skip", lambda f: answer("skip", how=How.SKIPPED) if f.stream == "b" else None)
+    run = cascade(skip, SharedTold("last", measures("last", 0)))
+    ask_and_settle(run, 0, stream="a")
+    assert len(ask_and_settle(run, 0, stream="b").answer.detections) == 0
+
+
+def test_cover_is_of_the_nearest_stage_else_the_last_answer():
+    upper, lower = Told("upper", passes), Told("lower", passes)
+    run = cascade(upper, lower, SharedTold("last", passes))
+    ticket = Ticket(frame(1))
+    run.ask([ticket])
+    assert run.cover(ticket, "late") == replace(answer("engine", how=How.REUSED, as_of=-1, reason="late"), detections=nothing())
+    upper.cover = lambda frame: answer("upper", 0)
+    assert run.cover(ticket, "late").by == "upper"
+    lower.cover = lambda frame: answer("lower", 0)
+    assert run.cover(ticket, "late").by == "lower"
+
+
+def test_a_shared_stage_is_asked_once_for_each_configuration():
+    from vidpipe.knobs import Knobs
+    from vidpipe.stages.sample import SampleConfig
+
+    seen = []
+    last = SharedTold("last", measures("last"))
+    plain = last.answer
+    last.answer = lambda frames: seen.append((last.config.fps, [f.stream for f in frames])) or plain(frames)
+    tickets = []
+    for stream, fps in (("a", 1), ("b", 2), ("c", 1)):
+        f = frame(0, stream=stream)
+        f.knobs = Knobs(0, {"last": SampleConfig(fps=fps)})
+        tickets.append(Ticket(f))
+    cascade(last).ask(tickets)
+    assert sorted(seen) == [(1, ["a", "c"]), (2, ["b"])]
+
+
+@given(
+    answers=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=30),
+    rate=st.sampled_from([0.0, 0.3, 1.0]),
+)
+def test_law_one_answer_and_each_passer_learns_it_once(answers, rate):
+    """Whatever stages say: one answer a frame, and exactly the stages that passed it on learn exactly that frame."""
+    stages = [
+        Told(f"s{i}", lambda f, i=i: answer(f"s{i}", as_of=f.seq) if answers[f.seq][i] else None) for i in range(3)
+    ]
+    last = SharedTold("last", measures("last"))
+    run = cascade(*stages, last, audit=AuditSpec(rate=rate, max_unchecked_s=None))
+    for seq, says in enumerate(answers):
+        settled = ask_and_settle(run, seq)
+        learners = [stage.id for stage in stages if (seq, settled.answer.by) in stage.learnt]
+        first = says.index(True) if True in says else 3
+        if settled.audit is not None:
+            assert settled.audit.stage == f"s{first}"
+            assert learners == [f"s{i}" for i in range(first + 1)]
+        else:
+            assert settled.answer.by == (f"s{first}" if first < 3 else "last")
+            assert learners == [f"s{i}" for i in range(first)]
+    for stage in (*stages, last):
+        assert len(set(stage.asked)) == len(stage.asked)
+        assert len({seq for seq, _ in stage.learnt}) == len(stage.learnt)
