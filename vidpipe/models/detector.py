@@ -1,0 +1,149 @@
+"""A network that finds objects: pictures in, `sv.Detections` with the pipeline's classes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.errors import ModelError
+from vidpipe.frame import Image
+from vidpipe.models.base import Classes, Detector, ModelSpec
+from vidpipe.models.boxes import suppress
+from vidpipe.models.families import Candidates, Outputs, Reader
+from vidpipe.models.placing import Placed, Placer
+from vidpipe.models.runtimes import Session
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+_IOU = 0.5  # above which two boxes of a class are one object
+
+
+class LoadedDetector(Detector, Protocol):
+    """A detector that other threads can have too."""
+
+    def twin(self) -> LoadedDetector:
+        """Another one for another thread, on the same weights."""
+        ...
+
+
+class Labels:
+    """From a network's class numbers to the pipeline's classes, and the least score of each.
+
+    Args:
+        source: the model, as errors call it.
+        names: the network's classes, in order.
+        classes: the pipeline's; an empty mapping takes the network's own.
+        threshold: one for all, or by name of the pipeline's class.
+        default: for classes that `threshold` does not name.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        names: Sequence[str],
+        classes: Classes,
+        threshold: float | Mapping[str, float] | None,
+        default: float,
+    ) -> None:
+        own = classes if classes.mapping else Classes({name: [name] for name in names})
+        table = own.table(names)
+        listed = [index for index in table if index >= 0]
+        if not listed:
+            raise ModelError(f"model {source}: knows none of the pipeline's classes; it knows {', '.join(names[:12])}")
+        self.names = np.array(own.names)
+        # One more entry, so that a number beyond the names is one that nobody lists.
+        self.table = np.array([*table, -1])
+        self.merges = len(listed) > len(set(listed))
+        by_class = threshold if isinstance(threshold, Mapping) else {}
+        for_all = default if threshold is None or isinstance(threshold, Mapping) else threshold
+        self.thresholds = np.array([by_class.get(name, for_all) for name in own.names], np.float32)
+        self.floor = float(self.thresholds.min())
+
+    def of(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The pipeline's classes [n] of the network's class numbers [n]; -1 where it lists none."""
+        return self.table[np.clip(labels, -1, len(self.table) - 1)]
+
+
+class NetworkDetector:
+    """A `LoadedDetector` made of one network, which it runs once to warm it up.
+
+    Args:
+        spec: the model as the user wrote it.
+        session: the network, ready to run.
+        reader: reads its outputs.
+        labels: says what they mean to the pipeline.
+    """
+
+    def __init__(self, spec: ModelSpec, session: Session, reader: Reader, labels: Labels) -> None:
+        self._spec = spec
+        self._session = session
+        self._reader = reader
+        self._labels = labels
+        self._placers = [Placer(reader.placing, picture) for picture in session.pictures]
+        self._doubles = labels.merges or not reader.suppresses
+        self.detect(
+            [np.full(session.pictures.shape[1:], 128, np.uint8)]
+        )  # the first run is slow: not on a frame's time
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    def twin(self) -> NetworkDetector:
+        """See `LoadedDetector.twin`."""
+        return NetworkDetector(self._spec, self._session.twin(), self._reader, self._labels)
+
+    def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
+        """See `Detector.detect`."""
+        at_once = len(self._placers)
+        found: list[sv.Detections] = []
+        for start in range(0, len(images), at_once):
+            found += self._batch(images[start : start + at_once], floor)
+        return found
+
+    def keep_sure(self, detections: sv.Detections) -> sv.Detections:
+        """See `Detector.keep_sure`."""
+        if not len(detections):
+            return detections
+        return detections[detections.confidence >= self._labels.thresholds[detections.class_id]]  # type: ignore[return-value, operator]
+
+    def _batch(self, images: Sequence[Image], floor: float | None) -> list[sv.Detections]:
+        placed = [placer.put(image) for placer, image in zip(self._placers, images, strict=False)]
+        outputs = self._session.run(len(images))
+        if len(self._placers) == 1:
+            return [self._detections(outputs, placed[0], floor)]
+        return [
+            self._detections([array[i : i + 1] for array in outputs], place, floor) for i, place in enumerate(placed)
+        ]
+
+    def _detections(self, outputs: Outputs, placed: Placed, floor: float | None) -> sv.Detections:
+        import supervision as sv
+
+        found = self._reader.read(outputs, self._labels.floor if floor is None else floor)
+        boxes, scores, classes = self._listed(found, floor)
+        boxes = placed.back(boxes)
+        order = suppress(boxes, scores, classes, _IOU) if self._doubles else np.argsort(-scores, kind="stable")
+        order = order[_has_area(boxes[order])]
+        classes = classes[order]
+        return sv.Detections(
+            xyxy=boxes[order],
+            confidence=scores[order],
+            class_id=classes,
+            data={"class_name": self._labels.names[classes]},
+        )
+
+    def _listed(self, found: Candidates, floor: float | None) -> Candidates:
+        """The candidates of the pipeline's classes, under the pipeline's numbers, that score enough."""
+        classes = self._labels.of(found.labels)
+        kept = classes >= 0
+        if floor is None:
+            kept &= found.scores >= self._labels.thresholds[classes]
+        return Candidates(found.boxes[kept], found.scores[kept], classes[kept])
+
+
+def _has_area(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

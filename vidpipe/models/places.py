@@ -1,0 +1,103 @@
+"""Where model files lie: the user's folders, the assets, the cache; and which names Ultralytics knows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from vidpipe.errors import ModelError
+
+SUFFIXES = (".xml", ".onnx", ".tflite", ".pb", ".pt")
+_NAME = re.compile(
+    r"(yolov3(-spp|-tiny)?u|yolov5[nsmlx]6?u|yolov8[nsmlx]|yolov9[tsmce]|yolov10[nsmblx]|yolo(11|12|26)[nsmlx])(\.pt)?"
+)
+_NAMES = [f"yolo{version}{size}" for version in ("v8", "11", "12", "26") for size in "nsmlx"]
+
+
+def cache_dir() -> Path:
+    """`$VIDPIPE_CACHE`, or `~/.cache/vidpipe`: models fetched or converted once, safe to delete."""
+    return Path(os.environ.get("VIDPIPE_CACHE") or Path.home() / ".cache" / "vidpipe")
+
+
+def fetched_dir() -> Path:
+    """Folder of the cache that holds the weights fetched by name; a user without internet may fill it by hand."""
+    return cache_dir() / "models"
+
+
+def ultralytics_name(path: str) -> str | None:
+    """`yolo11n` for `yolo11n` and `yolo11n.pt`; None where this is no detector that Ultralytics publishes."""
+    return path.removesuffix(".pt") if _NAME.fullmatch(path) else None
+
+
+def find(path: str, search_paths: Sequence[Path]) -> Path | None:
+    """The model file that a path means, or None; the .xml inside where it is an OpenVINO folder.
+
+    A relative path is looked for from the working directory, in each search path, in `$VIDPIPE_ASSETS/models` and in
+    the cache, in this order. A name of Ultralytics also stands for its `.pt`.
+
+    Raises:
+        ModelError: a folder that holds no single .xml, an .xml without its .bin, or a file that no runtime reads.
+    """
+    spellings = [path, f"{path}.pt"] if ultralytics_name(path) and not path.endswith(".pt") else [path]
+    for folder in _folders(path, search_paths):
+        for spelling in spellings:
+            candidate = folder / Path(spelling).expanduser()
+            if candidate.is_dir() and candidate.name.endswith("_openvino_model"):
+                return _inside(candidate)
+            if candidate.is_file():
+                return _readable(candidate)
+    return None
+
+
+def missing(path: str, search_paths: Sequence[Path]) -> ModelError:
+    """The error for a model that `find` did not find: where it was looked for, and the nearest names there."""
+    folders = list(_folders(path, search_paths))
+    looked_in = list(dict.fromkeys(str((folder / Path(path).expanduser()).parent) for folder in folders))
+    names = [file.name for folder in looked_in for file in _models_in(Path(folder))]
+    near = nearest(Path(path).name, [*names, *_NAMES])
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    return ModelError(f"model {path}: no such file in {', '.join(looked_in)}{hint}")
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Those of the known names that a mistyped one may mean, best first; case does not count."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
+
+
+def _folders(path: str, search_paths: Sequence[Path]) -> Iterator[Path]:
+    yield Path()
+    if Path(path).expanduser().is_absolute():
+        return
+    yield from search_paths
+    if assets := os.environ.get("VIDPIPE_ASSETS"):
+        yield Path(assets) / "models"
+    yield fetched_dir()
+
+
+def _models_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [file for file in folder.iterdir() if file.suffix in SUFFIXES or file.name.endswith("_openvino_model")]
+
+
+def _readable(file: Path) -> Path:
+    if file.suffix not in SUFFIXES:
+        other = [near.name for near in _models_in(file.parent) if near.stem == file.stem]
+        hint = f"; beside it lies {', '.join(other)}" if other else ""
+        raise ModelError(
+            f"model {file}: no runtime reads {file.suffix or 'it'}: give one of {', '.join(SUFFIXES)}{hint}"
+        )
+    if file.suffix == ".xml" and not file.with_suffix(".bin").is_file():
+        raise ModelError(f"model {file}: its weights {file.with_suffix('.bin').name} do not lie beside it")
+    return file
+
+
+def _inside(folder: Path) -> Path:
+    found = sorted(folder.glob("*.xml"))
+    if len(found) != 1:
+        raise ModelError(f"model {folder}: expected one .xml in the folder, found {len(found)}")
+    return _readable(found[0])
