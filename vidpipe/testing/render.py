@@ -132,7 +132,7 @@ class Canvas:
     def _box(self, thing: _Placed, xyxy: tuple[int, int, int, int]) -> Box:
         x0, y0, x1, y1 = xyxy
         seen = np.count_nonzero(self._owner[y0:y1, x0:x1] == thing.id)
-        return Box(thing.id, thing.kind, xyxy, seen / np.count_nonzero(thing.pixels[..., 3] > 127))
+        return Box(thing.id, thing.kind, xyxy, float(seen / np.count_nonzero(thing.pixels[..., 3] > 127)))
 
     def _shadow(self, picture: Image, thing: _Placed, shade: float) -> None:
         """Darken what the thing keeps the sun from: its own outline, lying on the ground."""

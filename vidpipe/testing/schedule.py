@@ -71,10 +71,15 @@ def pixels_a_metre(foot: float, height: int) -> float:
 
 
 def busy_spells(spec: SceneSpec, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """The times in which something may be in the picture; with the quiet ones between they fill the scene exactly."""
+    """The times in which something may be in the picture; with the quiet ones between they fill the scene exactly.
+
+    Without quiet ones the street is busy before and after the scene too: it begins with people in the picture.
+    """
     busy = spec.duration_s * (1 - spec.quiet_share)
-    if spec.quiet_share == 0 or busy == 0:
-        return [(0.0, spec.duration_s)] if busy else []
+    if busy == 0:
+        return []
+    if spec.quiet_share == 0:
+        return [(-spec.busy_s, spec.duration_s + spec.busy_s)]
     count = max(1, round(busy / spec.busy_s))
     lengths = np.sort(rng.uniform(0.5, 1.5, count))  # none is so short that nothing could cross in it
     lengths = rng.permutation(lengths) * busy / lengths.sum()
@@ -87,12 +92,13 @@ def busy_spells(spec: SceneSpec, rng: np.random.Generator) -> list[tuple[float, 
 def plan(spec: SceneSpec) -> list[Crossing]:
     """All crossings in order of their start.
 
-    Within a busy spell they begin by a Poisson process; each is over before the spell is, so that the quiet spells are
+    Within a busy spell they begin by a Poisson process; where a quiet one follows, each is over by then, so that it is
     empty to the last pixel.
     """
     rng = np.random.default_rng([spec.seed, 1])
-    halves = [("a", 0.0, 0.5), ("b", 0.5, 1.0)] if spec.cast == "halves" else [(spec.cast, 0.0, 1.0)]
-    casts = [(_Cast.of(spec, name), first * spec.duration_s, last * spec.duration_s) for name, first, last in halves]
+    always, half = (-math.inf, math.inf), spec.duration_s / 2
+    shifts = [("a", -math.inf, half), ("b", half, math.inf)] if spec.cast == "halves" else [(spec.cast, *always)]
+    casts = [(_Cast.of(spec, name), first, last) for name, first, last in shifts]
     crossings: list[Crossing] = []
     for start, end in busy_spells(spec, rng):
         for cast, first, last in casts:
@@ -147,7 +153,7 @@ def _spell(spec: SceneSpec, rng: np.random.Generator, cast: _Cast, start: float,
 
 
 def _crossing(spec: SceneSpec, rng: np.random.Generator, look: Look, start: float, end: float) -> Crossing | None:
-    """A way from one side to the other that begins and ends in the spell; None if the spell is too short for it."""
+    """A way from one side to the other; None where it must end with the spell and that is too short for it."""
     kind = look.cutout.kind
     direction = 1 if rng.random() < 0.5 else -1
     if kind == "vehicle":
@@ -160,12 +166,15 @@ def _crossing(spec: SceneSpec, rng: np.random.Generator, look: Look, start: floa
     margin = tall * look.aspect() / 2 + 2
     left, right = -margin, spec.width + margin + (tall * -SHADOW[0] if spec.shadows else 0)
     moving_s = (right - left) / (speed * pixels_a_metre((foot0 + foot1) / 2, spec.height))
-    pauses = kind == "person" and rng.random() < _PAUSES
-    pause_at, pause = (moving_s * rng.uniform(0.3, 0.7), rng.uniform(*_PAUSE_S)) if pauses else (moving_s, 0.0)
-    latest = end - moving_s - pause
-    begin = rng.uniform(start, max(start, latest))
-    if latest < start:
-        return None
+    pause = rng.uniform(*_PAUSE_S) if kind == "person" and rng.random() < _PAUSES else 0.0
+    pause_at = moving_s * rng.uniform(0.3, 0.7)
+    if spec.quiet_share:
+        end -= moving_s
+        if end < start:
+            return None
+        pause = min(pause, end - start)
+        end -= pause
+    begin = rng.uniform(start, end)
     x0, x1 = (left, right) if direction == 1 else (right, left)
     return Crossing(
         0, look, begin, begin + moving_s + pause, x0, x1, foot0, foot1, pause_at, pause, float(rng.random())

@@ -26,13 +26,14 @@ class SceneSpec:
         arrivals_per_minute: people (and what `folders` add to the pavement) that begin to cross, a minute of busy time.
         bus_every_s: mean seconds of busy time between buses; None: no buses.
         quiet_share: part of the time, 0..1, that lies in spells in which nothing at all is in the picture.
-        busy_s: mean length of the busy spells in between.
+        busy_s: mean length of the busy spells in between. What has not the time to cross in one does not come: a person
+            needs 5 to 10 s, more in a wide picture.
         light_drift: how far brightness wanders, as a share of itself.
         noise_sigma: of the sensor's noise, in grey levels.
         shadows: whether things cast shadows; boxes never include them.
         night: the part of the scene, from and to in 0..1, that is dark; the camera turns up its gain, and its noise.
         cast: who may appear. "a" and "b" share nobody from the photograph and no file of `folders`, and their clothes
-            have other colours; of the bus there is only one, which is painted differently in each. "a" sees the street as
+            have other colours; of the bus there is only one, painted differently in each. "a" sees the street as
             it is, "b" its mirror image. "halves": "a" in the first half of the scene, "b" in the second, one street.
         folders: more to see: each named person, vehicle or bike, and holding pictures of those: with transparency, or
             plain crops, from which the object is cut by GrabCut.
