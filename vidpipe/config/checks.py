@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from vidpipe.config.document import Document
 from vidpipe.config.english import explain
@@ -78,9 +78,10 @@ def check_streams(document: Document, known: Known, entries: Sequence[Entry]) ->
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
-            config = _override(document, (*keys, "stages", stage), entries)
+            place: Keys = (*keys, "stages", stage)
+            config = _override(document, place, entries)
             if config:
-                _check_names(document, config, (*keys, "stages", stage), known)
+                _check_names(document, config, place, known, only=document.mapping(place))
                 differing[name][stage] = config
     return differing
 
@@ -143,10 +144,12 @@ def _override(document: Document, keys: Keys, entries: Sequence[Entry]) -> Stage
     return _settings(document, entry.type, settings_of(entry.written) | changed, keys)
 
 
-def _check_names(document: Document, settings: BaseModel, keys: Keys, known: Known) -> None:
+def _check_names(
+    document: Document, settings: StageConfig, keys: Keys, known: Known, only: Collection[str] | None = None
+) -> None:
     for kind, names in known.items():
         for place, name in references(settings, kind):
-            if names is not None and name not in names:
+            if names is not None and name not in names and (only is None or place[0] in only):
                 document.mistake((*keys, *place), f"there is no {kind} '{name}'{did_you_mean(name, names)}")
 
 

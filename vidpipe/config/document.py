@@ -17,12 +17,14 @@ class Document:
     Attributes:
         data: mappings (their keys are always strings), lists, strings, numbers, booleans, None.
         marks: where each value was written, by its place: the line of its key, or of the item of a list.
+        origins: the files and options that it was put together from, in order.
         secrets: the places of values that came out of the environment: not to be shown.
         mistakes: what was wrong with the text itself.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     marks: dict[Keys, Mark] = field(default_factory=dict)
+    origins: list[str] = field(default_factory=list)
     secrets: set[Keys] = field(default_factory=set)
     mistakes: list[Mistake] = field(default_factory=list)
 
@@ -62,14 +64,13 @@ class Document:
 
     def ordered(self) -> list[Mistake]:
         """The mistakes in the order in which things were written: pipeline, configuration, command line."""
-        marks = [*self.marks.values(), *(mistake.mark for mistake in self.mistakes)]
-        files = {file: order for order, file in enumerate(dict.fromkeys(mark.file for mark in marks))}
-        return sorted(self.mistakes, key=lambda mistake: (files[mistake.mark.file], mistake.mark.line))
+        return sorted(self.mistakes, key=lambda mistake: (self.origins.index(mistake.mark.file), mistake.mark.line))
 
     def merge(self, other: Document) -> None:
         """Take in another document: mappings are merged, any other value of the other one replaces what is here."""
         self.data = _merge(self.data, other.data)
         self.marks = self.marks | other.marks | {(): self.marks[()]}
+        self.origins += other.origins
         self.secrets |= other.secrets
         self.mistakes += other.mistakes
 

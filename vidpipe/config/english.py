@@ -38,11 +38,13 @@ _BOUNDS = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "string_too_short": "at least {min_length} letters long",
-    "too_short": "a list of at least {min_length}",
-    "too_long": "a list of at most {max_length}",
     "literal_error": "{expected}",
     "enum": "{expected}",
     "string_pattern_mismatch": "of the form {pattern}",
+}
+_LENGTHS = {
+    "too_short": "must hold at least {min_length}, not {actual_length}",
+    "too_long": "must hold at most {max_length}, not {actual_length}",
 }
 _MISSING = {"url": ": write it here, or give --source NAME=URL"}
 
@@ -80,6 +82,8 @@ def _explain_one(document: Document, keys: Keys, details: ErrorDetails, fields: 
         document.mistake(keys[:-1], f"unknown field '{last}'{did_you_mean(last, fields)}", at=keys)
     elif kind == "missing":
         document.mistake(keys, f"field '{last}' is missing{_MISSING.get(last, '')}")
+    elif kind in _LENGTHS:
+        document.mistake(keys, _LENGTHS[kind].format(**context))
     elif kind in _BOUNDS:
         bound = _BOUNDS[kind].format(**{key: _number(value) for key, value in context.items()})
         if last == "[key]":

@@ -106,6 +106,7 @@ def _drop_foreign(configuration: Document) -> None:
 
 def _add_source(document: Document, name: str, url: str) -> None:
     keys, mark = ("streams", name, "url"), Mark(f"--source {name}")
+    document.origins.append(mark.file)
     if document.has(keys):
         message = f"has a url already ({document.mark(keys)}): take another name, or --set streams.{name}.url=..."
         document.mistakes.append(Mistake(mark, f"streams.{name}", message))

@@ -23,6 +23,7 @@ def override(document: Document, assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     # Where the equals sign is missing, the rest may be an address: it is not repeated.
     mark = Mark("--set " + re.split(r"[^\w.-]", path)[0])
+    document.origins.append(mark.file)
     try:
         if not equals or not all(path.split(".")):
             raise ValueError("must be of the form stages.detect.accept=0.4")

@@ -21,7 +21,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _ENV = re.compile(r"\$\{env:([^}]*)\}")
-_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map", "!"}
+_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 
 
 def read(path: Path, shown: str) -> Document:
@@ -31,7 +31,7 @@ def read(path: Path, shown: str) -> Document:
         path: of the file.
         shown: the file's name in messages.
     """
-    document = Document(marks={(): Mark(shown, 1)})
+    document = Document(marks={(): Mark(shown, 1)}, origins=[shown])
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as error:
