@@ -30,7 +30,7 @@ _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _OPTIONS = {"libx264": {"preset": "superfast", "crf": "23", "threads": "1", "bf": "0"}}
 _KEY_EVERY_S = 2.0
 # A fragment from key picture to key picture, complete in itself: a killed process loses the last one, not the file.
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 
 
 @dataclass(frozen=True)
