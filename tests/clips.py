@@ -12,6 +12,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT, FRAMES, FPS = 160, 120, 30, 25
@@ -74,19 +76,21 @@ def encode(
     options: dict[str, str] | None = None,
     mux: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
-    container: str | None = None,
+    sound: bool = False,
 ) -> Path:
     """Write a clip and return its path.
 
     Args:
-        path: the extension chooses the container, unless `container` names it.
+        path: the extension chooses the container.
         times: media seconds of each picture, for a variable frame rate; else `frames` pictures at `fps`.
         gop, b_frames: pictures from key frame to key frame; how many B-frames in a row.
         rotation, hflip: written to the container as a display matrix, degrees counter-clockwise.
         options, mux: of the encoder and of the container, as FFmpeg calls them.
+        sound: a tone as long as the pictures, in a stream before them.
     """
-    with av.open(str(path), "w", format=container, options=mux or {}) as out:
+    with av.open(str(path), "w", options=mux or {}) as out:
         out.metadata.update(metadata or {})
+        voice = _voice(out) if sound else None
         stream = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.gop_size, stream.max_b_frames = gop, b_frames
@@ -103,6 +107,8 @@ def encode(
             frame.time_base = base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+        if voice:
+            _sing(out, voice, frames / fps)
     return path
 
 
@@ -117,14 +123,21 @@ def _bf(codec: str, b_frames: int) -> dict[str, str]:
 def tone(path: Path, seconds: float = 0.5) -> Path:
     """A file with sound and no picture."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("aac", rate=16_000, layout="mono")
-        for start in range(0, int(seconds * 16_000), 1024):
-            samples = np.sin(np.arange(start, start + 1024) / 10, dtype=np.float32)[None]
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 16_000, start
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
+        _sing(out, _voice(out), seconds)
     return path
+
+
+def _voice(out: OutputContainer) -> AudioStream:
+    return out.add_stream("aac", rate=16_000, layout="mono")
+
+
+def _sing(out: OutputContainer, voice: AudioStream, seconds: float) -> None:
+    for start in range(0, int(seconds * 16_000), 1024):
+        samples = np.sin(np.arange(start, start + 1024) / 10, dtype=np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, start
+        out.mux(voice.encode(frame))
+    out.mux(voice.encode(None))
 
 
 def cut(source: Path, path: Path, share: float) -> Path:

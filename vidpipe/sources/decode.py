@@ -24,6 +24,8 @@ Decoded: TypeAlias = tuple[float, av.VideoFrame | str]
 
 _ASSUMED_FPS = 25.0
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
+_LONG_GROUP = 5000  # packets: a file without key frames is not gathered in memory
+_ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
 _UNSTAMPED = -(1 << 63)
 
 
@@ -31,9 +33,10 @@ class Reader:
     """One pass over a file's first video stream.
 
     Times come from the presentation stamps; in AVI from the decode stamps, the only ones that it stores (FFmpeg's guess
-    at the others is wrong for B-frames). A picture counts as damaged where its data is incomplete, the decoder refuses
-    it, or the decoder patched it from its neighbours: boxes found in a patch would pass for measured. Pictures that
-    build on a damaged one, and those that HEVC and VP9 patch without saying so, look whole to FFmpeg and come as such.
+    at the others is wrong for B-frames). A picture counts as damaged where the decoder refuses it, or has patched it
+    from its neighbours: boxes found in a patch would pass for measured. Pictures that build on a damaged one, and those
+    that HEVC and VP9 patch without saying so, look whole to FFmpeg and come as such. That a packet is marked corrupt
+    proves nothing: every joint between two whole .ts segments is.
 
     Attributes:
         fps, seconds, recorded_at: what the header says and can be believed, or None.
@@ -64,18 +67,27 @@ class Reader:
         self._by_dts = self._container.format.name == "avi"
         self._stop = stop
         self._damaged = _Damaged()
+        self._undecoded_before: int | None = None
 
         context = self.stream.codec_context
         context.thread_type, context.thread_count = "SLICE", threads
         context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
 
     def seek(self, pts: float) -> bool:
-        """Go to a key frame near a media time, before it if the container is good; False where it cannot be done."""
+        """Begin at a key frame near a media time, before it if the container is good; False where it cannot be done.
+
+        Only containers whose time cannot jump back are sought. In others, such as .ts, a time may stand in several
+        places (joined recordings): they are read from the start, but not decoded, up to the key frame.
+        """
         origin, tick = self.timeline.origin, self.stream.time_base
         if origin is None or tick is None:
             return False
+        stamp = origin + int(pts / tick)
+        if _ONE_TIME.isdisjoint(self._container.format.name.split(",")):
+            self._undecoded_before = stamp
+            return True
         try:
-            self._container.seek(origin + int(pts / tick), stream=self.stream)
+            self._container.seek(stamp, stream=self.stream)
         except FFmpegError:
             return False
         return True
@@ -101,10 +113,11 @@ class Reader:
 
     def _batches(self) -> Iterator[list[av.VideoFrame]]:
         """The pictures that come out of the decoder as each packet goes in, and those left in it at the end."""
-        for packet in self._packets():
+        packets = self._packets()
+        if self._undecoded_before is not None:
+            packets = _from_key_frame(packets, self._undecoded_before)
+        for packet in packets:
             frames, error = _decode(self.stream, packet)
-            if packet.is_corrupt:
-                error = "incomplete data"
             if packet.is_discard:
                 self.discarded += 1
             elif error:
@@ -121,10 +134,10 @@ class Reader:
                 return
             if not packet.size:  # an empty chunk of an AVI shows the picture before it once more
                 continue
-            if half:
+            if half is not None:
                 yield half
             half = packet if packet.is_corrupt else None
-            if not half:
+            if half is None:
                 yield packet
 
     def _demuxed(self) -> Iterator[VideoPacket]:
@@ -141,6 +154,23 @@ class Reader:
                 note = f"a stretch cannot be read: {error.strerror}"
                 if note not in self.notes:
                     self.notes.append(note)
+
+
+def _from_key_frame(packets: Iterator[VideoPacket], before: int) -> Iterator[VideoPacket]:
+    """Packets from the last key frame before a stamp on, or before the first stamp that goes back."""
+    group: list[VideoPacket] = []
+    last: int | None = None
+    for packet in packets:
+        stamp = packet.dts
+        enough = stamp is None or stamp >= before or (last is not None and stamp < last) or len(group) == _LONG_GROUP
+        if packet.is_keyframe and not enough:
+            group.clear()
+        group.append(packet)
+        if enough:
+            break
+        last = stamp
+    yield from group
+    yield from packets
 
 
 def _decode(stream: VideoStream, packet: VideoPacket | None) -> tuple[list[av.VideoFrame], str]:

@@ -192,7 +192,7 @@ class FileSource:
         reader, expected = self._reader, self.info.frames
         self.notes += reader.notes
         if damaged:
-            self.notes.append(f"{damaged} damaged pictures")
+            self.notes.append(f"{damaged} damaged picture" + "s" * (damaged > 1))
         if expected is None or came + reader.discarded >= expected - max(2, expected // 100):
             return
         counted = reader.stream.frames and not self._spec.start_s and self._spec.end_s is None

@@ -12,6 +12,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from vidpipe.frame import Image
 from vidpipe.picture import Planes, YuvPicture
 
+_FULL = ("yuvj", "gray")  # that grey is full range is FFmpeg's rule
 _AS_IT_IS = frozenset({"yuv420p", "yuvj420p"})
 
 
@@ -40,7 +41,7 @@ class Normaliser:
     """Turns pictures upright, as the file's display matrix asks, and into 8-bit YUV 4:2:0.
 
     A picture that is so already is handed on untouched. Others are converted at once, not on first use: the first stage
-    reads luma, so little could be saved. The range (video or full) stays as it was; RGB becomes full range.
+    reads luma, so little could be saved. The range (video or full) stays as it was; RGB and grey become full range.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,7 @@ class Normaliser:
 
     def _eight_bit(self, frame: av.VideoFrame) -> av.VideoFrame:
         name = frame.format.name
-        full = name.startswith("yuvj") or frame.format.is_rgb or frame.color_range == ColorRange.JPEG
+        full = name.startswith(_FULL) or frame.format.is_rgb or frame.color_range == ColorRange.JPEG
         kind = ColorRange.JPEG if full else ColorRange.MPEG
         return self._scaler.reformat(
             frame,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 STEP_S = 1e-5
-"""How far apart two pictures are put that carry one stamp: none is lost when a run goes on behind the first of them."""
+"""Pictures are at least so far apart, even with one stamp: none is lost when a run goes on behind the first of them."""
 
 _JUMP_S = 1.0
 
@@ -15,7 +15,7 @@ class Timeline:
 
     A gap stays a gap (variable frame rate). A picture without a stamp follows the one before it at the announced rate.
     A stamp that does not go forward is put `STEP_S` behind the one before it, unless it goes back by more than a
-    second: that is another recording appended to the first, and time goes on from there.
+    second: that is another recording joined to the first, and time goes on from there.
 
     Args:
         tick: seconds of one unit of the stamps.
@@ -38,7 +38,7 @@ class Timeline:
             if self.origin is None:
                 self.origin = stamp
             time = (stamp - self.origin) * self._seconds / self._ticks + self._shift
-            if time <= self._last:
+            if time < self._last + STEP_S:
                 time = self._forward(time)
         self._last = time
         return time
