@@ -136,7 +136,7 @@ def test_a_size_that_is_not_known_before_the_first_picture(path: Path) -> None:
 
 @pytest.mark.parametrize("noise", [0, 255])
 def test_a_killed_process_leaves_a_file_that_can_be_read(path: Path, tmp_path: Path, noise: int) -> None:
-    """Of a still picture a minute fits FFmpeg's write buffer: without a flush the file of a killed process was empty."""
+    """A still picture's minute fits FFmpeg's write buffer: unflushed, a killed process left an empty file."""
     writer = VideoTap(str(path)).open(info())
     rng = np.random.default_rng(0)
     for seq in range(100):

@@ -21,7 +21,7 @@ from vidpipe.testing.cutout import Cutout
 Strip = NDArray[np.float32]
 
 _ROWS = 576  # the street's own height: about what the photograph's detail is good for
-_STREET = 970  # columns until the house front repeats
+_STREET = 514  # columns until the house front repeats
 _BUS_TOP = 160  # row of `_level` that the bus's outline counts from
 _UNDER = 120  # alpha of the dark under the bus: seen, but below the half from which a pixel belongs to the bus
 _SOFT_PX = 0.8  # cut edges are blurred by this much: a camera's edge is never a step
@@ -90,7 +90,7 @@ def _street(columns: int) -> Strip:
     import cv2
 
     level, photo = _level().astype(np.float32), _photo().astype(np.float32)
-    house = level[84:212, 105:590]
+    house = level[84:212, 105:362]  # right of it hangs a sign that detectors take for a car
     stones = photo[925:1065]
     grain = cv2.resize(_tiled(stones, columns).mean(2), (columns, 68), interpolation=cv2.INTER_AREA)
     grain -= cv2.GaussianBlur(grain, (0, 0), 9)
