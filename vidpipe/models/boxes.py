@@ -19,7 +19,18 @@ def suppress(
         return np.arange(len(boxes))
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     kept = np.asarray(cv2.dnn.NMSBoxesBatched(corner_and_size, scores, classes, -1.0, iou), np.int64)  # type: ignore[arg-type]
-    return kept[np.argsort(-scores[kept], kind="stable")]
+    return kept[best_first(scores[kept])]
+
+
+def best_first(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Indices in falling order of score; equals stay in order."""
+    return (-scores).argsort(kind="stable")
+
+
+def have_area(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which boxes are more than a line, [n]."""
+    extent: NDArray[np.bool_] = boxes[:, 2:] > boxes[:, :2]
+    return extent[:, 0] & extent[:, 1]
 
 
 def over_smaller(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
     if fetched:
         card = card.model_copy(update={"names": coco80()})
     elif file is not None and file.suffix == ".pt":
-        card = card.model_copy(update={"names": None})  # only the checkpoint itself knows
+        card = card.model_copy(update={"family": "yolo", "names": None})  # only the checkpoint knows its classes
     return _merge(spec, card, "ultralytics" if fetched else "file", file)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from vidpipe.errors import ModelError
 from vidpipe.frame import Image
 from vidpipe.models.base import Classes, Detector, ModelSpec
-from vidpipe.models.boxes import suppress
-from vidpipe.models.families import Candidates, Outputs, Reader
+from vidpipe.models.boxes import best_first, have_area, suppress
+from vidpipe.models.families import Outputs, Reader
 from vidpipe.models.placing import Placed, Placer
 from vidpipe.models.runtimes import Session
 
@@ -28,6 +28,13 @@ class LoadedDetector(Detector, Protocol):
     def twin(self) -> LoadedDetector:
         """Another one for another thread, on the same weights."""
         ...
+
+
+class Listed(NamedTuple):
+    """Indices of the candidates that count, and the pipeline's class of each."""
+
+    kept: NDArray[np.intp]
+    classes: NDArray[np.int64]
 
 
 class Labels:
@@ -55,17 +62,36 @@ class Labels:
         if not listed:
             raise ModelError(f"model {source}: knows none of the pipeline's classes; it knows {', '.join(names[:12])}")
         self.names = np.array(own.names)
-        # One more entry, so that a number beyond the names is one that nobody lists.
-        self.table = np.array([*table, -1])
         self.merges = len(listed) > len(set(listed))
         by_class = threshold if isinstance(threshold, Mapping) else {}
         for_all = default if threshold is None or isinstance(threshold, Mapping) else threshold
         self.thresholds = np.array([by_class.get(name, for_all) for name in own.names], np.float32)
-        self.floor = float(self.thresholds.min())
+        # One more entry, which nobody lists, for numbers beyond the names; -1 finds it too.
+        self._table = np.array([*table, -1])
+        self._least = self._at_least(None)
 
-    def of(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The pipeline's classes [n] of the network's class numbers [n]; -1 where it lists none."""
-        return self.table[np.clip(labels, -1, len(self.table) - 1)]
+    @property
+    def floor(self) -> float:
+        """The least score that any class asks for."""
+        return float(self.thresholds.min())
+
+    def of(self, numbers: NDArray[np.int64], scores: NDArray[np.float32], floor: float | None) -> Listed:
+        """Which candidates count: those of the pipeline's classes that reach the threshold, or `floor` in its place.
+
+        Args:
+            numbers: the network's class numbers [n].
+            scores: [n].
+        """
+        numbers = np.minimum(numbers, len(self._table) - 1)
+        least = self._least if floor is None else self._at_least(floor)
+        kept = (scores >= least[numbers]).nonzero()[0]
+        return Listed(kept, self._table[numbers[kept]])
+
+    def _at_least(self, floor: float | None) -> NDArray[np.float32]:
+        """The score that each of the network's classes must reach; infinite for those that the pipeline leaves out."""
+        asked = self.thresholds[self._table] if floor is None else np.full(len(self._table), floor, np.float32)
+        asked[self._table < 0] = np.inf
+        return asked
 
 
 class NetworkDetector:
@@ -124,10 +150,10 @@ class NetworkDetector:
         import supervision as sv
 
         found = self._reader.read(outputs, self._labels.floor if floor is None else floor)
-        boxes, scores, classes = self._listed(found, floor)
-        boxes = placed.back(boxes)
-        order = suppress(boxes, scores, classes, _IOU) if self._doubles else np.argsort(-scores, kind="stable")
-        order = order[_has_area(boxes[order])]
+        kept, classes = self._labels.of(found.labels, found.scores, floor)
+        boxes, scores = placed.back(found.boxes[kept]), found.scores[kept]
+        order = suppress(boxes, scores, classes, _IOU) if self._doubles else best_first(scores)
+        order = order[have_area(boxes[order])]
         classes = classes[order]
         return sv.Detections(
             xyxy=boxes[order],
@@ -135,15 +161,3 @@ class NetworkDetector:
             class_id=classes,
             data={"class_name": self._labels.names[classes]},
         )
-
-    def _listed(self, found: Candidates, floor: float | None) -> Candidates:
-        """The candidates of the pipeline's classes, under the pipeline's numbers, that score enough."""
-        classes = self._labels.of(found.labels)
-        kept = classes >= 0
-        if floor is None:
-            kept &= found.scores >= self._labels.thresholds[classes]
-        return Candidates(found.boxes[kept], found.scores[kept], classes[kept])
-
-
-def _has_area(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

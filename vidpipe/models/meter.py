@@ -116,6 +116,8 @@ class _Pool:
 
     def add(self, threads: set[int]) -> None:
         with self._lock:
+            if not self._running:
+                self._worked()  # loading is on nobody's bill
             for thread in threads:
                 clock = _clock_of(thread)
                 self._seen[clock] = _read(clock) or 0

@@ -48,7 +48,7 @@ def fetch(name: str) -> Path:
         response = _connect(url)
     except (OSError, TimeoutError) as error:
         raise ModelError(
-            f"model {name}: not on this machine, and {url} cannot be reached ({one_line(error)}): "
+            f"model {name}: not on this machine, and {url} cannot be reached ({getattr(error, 'reason', error)}): "
             f"fetch it elsewhere and put it at {target}, or give the path of a model file"
         ) from error
     _log.info("fetching %s", url)
@@ -133,7 +133,8 @@ def _open(path: Path, file: Path) -> Any:
     try:
         model = YOLO(path)
     except Exception as error:  # a pickle raises what it likes
-        raise ModelError(f"model {file}: Ultralytics cannot read it: {one_line(error)}") from error
+        said = one_line(error).replace(str(path), file.name).removeprefix("ERROR ❌️ ")
+        raise ModelError(f"model {file}: Ultralytics cannot read it: {said}") from error
     if model.task != "detect":
         raise ModelError(f"model {file}: an Ultralytics model of task {model.task!r}; only `detect` finds boxes")
     return model

@@ -30,8 +30,8 @@ class Ssd:
     def read(self, outputs: Outputs, floor: float) -> Candidates:
         table = outputs[0].reshape(-1, 7)
         # Image -1 marks the end of the list; what lies behind it is left over from earlier pictures.
-        ended = np.flatnonzero(table[:, 0] < 0)
-        if len(ended):
-            table = table[: ended[0]]
+        end = (table[:, 0] < 0).argmax()
+        if table[end, 0] < 0:
+            table = table[:end]
         found = table[table[:, 2] >= floor]
         return Candidates(found[:, 3:] * self._scale, found[:, 2], found[:, 1].astype(np.int64))
