@@ -30,7 +30,9 @@ def constant_network(
     return _save(file, nodes, [taken], given, weights, metadata)
 
 
-def mean_network(file: Path, planar: bool = True, dtype: int = TensorProto.FLOAT, size: Sequence[object] = (8, 8)) -> Path:
+def mean_network(
+    file: Path, planar: bool = True, dtype: int = TensorProto.FLOAT, size: Sequence[object] = (8, 8)
+) -> Path:
     """A network that gives the mean of each of its three channels: [1, 3]. A side of `size` may be a name: any."""
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -48,7 +50,9 @@ def busy_network(file: Path, channels: int = 48, size: int = 128) -> Path:
     weights = [numpy_helper.from_array(rng.normal(0, 0.1, (channels, 3, 3, 3)).astype(np.float32), "w0")]
     nodes = [helper.make_node("Conv", ["image", "w0"], ["x0"], pads=[1, 1, 1, 1])]
     for i in range(1, 6):
-        weights.append(numpy_helper.from_array(rng.normal(0, 0.1, (channels, channels, 3, 3)).astype(np.float32), f"w{i}"))
+        weights.append(
+            numpy_helper.from_array(rng.normal(0, 0.1, (channels, channels, 3, 3)).astype(np.float32), f"w{i}")
+        )
         nodes.append(helper.make_node("Conv", [f"x{i - 1}", f"w{i}"], [f"x{i}"], pads=[1, 1, 1, 1]))
     nodes.append(helper.make_node("GlobalAveragePool", ["x5"], ["pooled"]))
     nodes.append(helper.make_node("Flatten", ["pooled"], ["vector"]))
@@ -89,7 +93,7 @@ def yolo_rows(boxes: Sequence[tuple], classes: int, size: tuple[int, int] = (64,
 
 
 def yolo_suppressed(boxes: Sequence[tuple], count: int = 20) -> NDArray:
-    """Output [1, n, 6] of networks with suppression inside, padded with zeros, for boxes (cx, cy, w, h, class, score)."""
+    """Output [1, n, 6] of networks with suppression inside, padded with zeros; boxes as in `yolo_columns`."""
     table = np.zeros((1, count, 6), np.float32)
     for row, (cx, cy, w, h, label, score) in enumerate(boxes):
         table[0, row] = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, score, label)
@@ -108,7 +112,7 @@ def yolox_rows(boxes: Sequence[tuple], classes: int, size: tuple[int, int] = (64
 
 
 def ssd_table(boxes: Sequence[tuple], size: tuple[int, int] = (64, 64), count: int = 10) -> NDArray:
-    """Output [1, 1, n, 7] of SSD: the list ends with image -1, behind which lies a forgotten box of an earlier picture."""
+    """Output [1, 1, n, 7] of SSD: the list ends with image -1; behind it lies a box of an earlier picture."""
     table = np.zeros((1, 1, count, 7), np.float32)
     height, width = size
     for row, (cx, cy, w, h, label, score) in enumerate(boxes):

@@ -132,11 +132,17 @@ def test_search_order(tmp_path, cache, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("person-vehicle-bike-detection-200.xml", r"no such file in .*models.*; nearest: person-vehicle-bike-detection-2000"),
+        (
+            "person-vehicle-bike-detection-200.xml",
+            r"no such file in .*models.*; nearest: person-vehicle-bike-detection-2000",
+        ),
         ("sub/street.onnx", r"no such file in sub, .*models/sub, "),
         ("yolo11z", r"nearest: yolo11"),
         ("street", r"no such file in"),
-        ("person-vehicle-bike-detection-2000.bin", r"no runtime reads .bin: .* lies person-vehicle-bike-detection-2000.xml"),
+        (
+            "person-vehicle-bike-detection-2000.bin",
+            r"no runtime reads .bin: .* lies person-vehicle-bike-detection-2000.xml",
+        ),
         ("lonely.xml", r"its weights lonely.bin do not lie beside it"),
         ("mine.pt", r"a .pt is a pickle .* set `trust: true`"),
         ("empty_openvino_model", r"expected one .xml in the folder, found 0"),
@@ -146,7 +152,9 @@ def test_search_order(tmp_path, cache, monkeypatch):
     ],
 )
 def test_paths_that_lead_nowhere(tmp_path, path, says):
-    models = touch(tmp_path / "models", "person-vehicle-bike-detection-2000.xml", "person-vehicle-bike-detection-2000.bin")
+    models = touch(
+        tmp_path / "models", "person-vehicle-bike-detection-2000.xml", "person-vehicle-bike-detection-2000.bin"
+    )
     touch(models, "lonely.xml", "mine.pt")
     touch(models / "empty_openvino_model")
     with pytest.raises(ModelError, match=says) as raised:

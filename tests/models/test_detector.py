@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.models.networks import constant_network, ssd_table, yolo_columns
 
+from tests.models.networks import constant_network, ssd_table, yolo_columns
 from vidpipe.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
@@ -16,8 +16,8 @@ APART = [(10, 10, 8, 8, 0, 0.9), (30, 10, 8, 8, 1, 0.8), (50, 10, 8, 8, 2, 0.7),
 
 @pytest.fixture
 def network(tmp_path):
-    def build(boxes, classes=len(NAMES)):
-        return str(constant_network(tmp_path / "net.onnx", {"out": yolo_columns(boxes, classes)}))
+    def build(boxes):
+        return str(constant_network(tmp_path / "net.onnx", {"out": yolo_columns(boxes, len(NAMES))}))
 
     return build
 
@@ -65,7 +65,9 @@ def test_thresholds_are_by_class_of_the_pipeline(network, threshold, scores):
 
 def test_threshold_for_no_class_of_the_pipeline(network):
     spec = ModelSpec(path=network(APART), names=NAMES, threshold={"vehicel": 0.5})
-    with pytest.raises(ModelError, match=r"threshold for 'vehicel', which is no class of the pipeline; nearest: vehicle"):
+    with pytest.raises(
+        ModelError, match=r"threshold for 'vehicel', which is no class of the pipeline; nearest: vehicle"
+    ):
         load_detector(spec, Classes(STREET))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tests.models.networks import (
     atss_outputs,
     constant_network,
@@ -12,7 +13,6 @@ from tests.models.networks import (
     yolo_suppressed,
     yolox_rows,
 )
-
 from vidpipe.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector

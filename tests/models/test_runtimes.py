@@ -100,7 +100,9 @@ def test_embeddings_have_length_one(tmp_path, runtime):
     file = mean_network(tmp_path / "mean.onnx")
     embedder = load_embedder(ModelSpec(path=str(file), family="embedder", runtime=runtime))
 
-    vectors = embedder.embed([np.full((h, w, 3), BGR, np.uint8) for h, w in ((8, 8), (50, 20))] + [np.zeros((9, 9, 3), np.uint8)])
+    vectors = embedder.embed(
+        [np.full((h, w, 3), BGR, np.uint8) for h, w in ((8, 8), (50, 20))] + [np.zeros((9, 9, 3), np.uint8)]
+    )
 
     expected = np.array(BGR[::-1]) / np.linalg.norm(BGR)
     assert vectors.dtype == np.float32
@@ -115,6 +117,8 @@ def test_detector_and_embedder_are_not_taken_for_each_other(tmp_path):
         load_detector(ModelSpec(path=str(mean), family="embedder"), Classes({}))
     with pytest.raises(ModelError, match="family yolo gives boxes, not vectors"):
         load_embedder(ModelSpec(path=str(boxes), family="yolo"))
-    two = constant_network(tmp_path / "two.onnx", {"a": np.zeros((1, 2), np.float32), "b": np.zeros((1, 2), np.float32)})
+    two = constant_network(
+        tmp_path / "two.onnx", {"a": np.zeros((1, 2), np.float32), "b": np.zeros((1, 2), np.float32)}
+    )
     with pytest.raises(ModelError, match=r"one output of fixed length, found a \[1,2\], b \[1,2\]"):
         load_embedder(ModelSpec(path=str(two)))

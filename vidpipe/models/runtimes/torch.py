@@ -16,7 +16,7 @@ from vidpipe.models.runtimes import Output, Pixels
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 8  # pictures in one call on CUDA; on a CPU batches gain nothing
+_BATCH = 8  # pictures in one call
 
 
 def has_cuda() -> bool:
@@ -71,7 +71,7 @@ class TorchSession:
         self._pixels = pixels
         self._device = device
         self._type = dtype
-        self.pictures = np.zeros((_BATCH if device.type == "cuda" else 1, *size, 3), np.uint8)
+        self.pictures = np.zeros((_BATCH, *size, 3), np.uint8)
 
     def run(self, count: int) -> Sequence[NDArray[Any]]:
         import torch
