@@ -66,14 +66,10 @@ class Labels:
         by_class = threshold if isinstance(threshold, Mapping) else {}
         for_all = default if threshold is None or isinstance(threshold, Mapping) else threshold
         self.thresholds = np.array([by_class.get(name, for_all) for name in own.names], np.float32)
+        self.floor = float(self.thresholds.min())
         # One more entry, which nobody lists, for numbers beyond the names; -1 finds it too.
         self._table = np.array([*table, -1])
         self._least = self._at_least(None)
-
-    @property
-    def floor(self) -> float:
-        """The least score that any class asks for."""
-        return float(self.thresholds.min())
 
     def of(self, numbers: NDArray[np.int64], scores: NDArray[np.float32], floor: float | None) -> Listed:
         """Which candidates count: those of the pipeline's classes that reach the threshold, or `floor` in its place.
