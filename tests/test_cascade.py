@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders import SharedTold, Told, answer, cascade, frame, measures, passes
 
+from tests.builders import SharedTold, Told, answer, cascade, frame, measures, passes
 from vidpipe.answer import How, nothing
 from vidpipe.cascade import Audit, AuditSpec, Ticket
 from vidpipe.frame import Missing
@@ -192,7 +192,9 @@ def test_cover_is_of_the_nearest_stage_else_the_last_answer():
     run = cascade(upper, lower, SharedTold("last", passes))
     ticket = Ticket(frame(1))
     run.ask([ticket])
-    assert run.cover(ticket, "late") == replace(answer("engine", how=How.REUSED, as_of=-1, reason="late"), detections=nothing())
+    assert run.cover(ticket, "late") == replace(
+        answer("engine", how=How.REUSED, as_of=-1, reason="late"), detections=nothing()
+    )
     upper.cover = lambda frame: answer("upper", 0)
     assert run.cover(ticket, "late").by == "upper"
     lower.cover = lambda frame: answer("lower", 0)

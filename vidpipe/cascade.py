@@ -70,7 +70,7 @@ class Settled(NamedTuple):
 
 
 class Ticket:
-    """A frame on its way down and up again.
+    """A frame on its way down one cascade and up again; the next place makes its own.
 
     Attributes:
         due: the stream has gone unchecked for too long: whoever would answer is checked.
@@ -222,7 +222,8 @@ class Cascade:
 
     def settle_missing(self, missing: Missing) -> Settled:
         """The answer for a picture that no stage ever saw."""
-        answer = self._carry(missing.stream, Answer(nothing(), missing.how, "source", -1, missing.reason))
+        by = "engine" if missing.how is How.FAILED else "source"
+        answer = self._carry(missing.stream, Answer(nothing(), missing.how, by, -1, missing.reason))
         self._settled[missing.stream] = answer
         return Settled(answer)
 

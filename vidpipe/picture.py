@@ -1,7 +1,8 @@
 """The kinds of pixels behind a frame: what the decoder gave, what crossed a link, what a program made.
 
 A decoded picture is 8-bit YUV 4:2:0, upright and with hidden parts blanked, before a stage sees it; so luma, preview
-and BGR come out bit for bit the same on both sides of a link that passes the planes on.
+and BGR come out bit for bit the same on both sides of a link that passes the planes on (the BGR of a picture with an
+odd number of rows or columns within two levels: FFmpeg reads beyond its edge).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from vidpipe.frame import Image
 
 if TYPE_CHECKING:
     import av
+    from av.video.plane import VideoPlane
 
 
 class Planes(NamedTuple):
@@ -43,11 +45,11 @@ class YuvPicture:
         self.frame = frame
 
     def luma(self) -> Image:
-        plane = self.frame.planes[0]
-        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        return _tight(self.frame.planes[0])
 
     def bgr(self) -> Image:
-        return self.frame.to_ndarray(format="bgr24")
+        # Without `threads=1` FFmpeg starts a pool of threads for each picture: 2.6 ms instead of 0.14 at 768x432.
+        return np.asarray(self.frame.to_ndarray(format="bgr24", threads=1), np.uint8)
 
     @property
     def nbytes(self) -> int:
@@ -55,24 +57,29 @@ class YuvPicture:
         frame = self.frame
         return frame.width * frame.height + 2 * ((frame.width + 1) // 2) * ((frame.height + 1) // 2)
 
-    def planes(self) -> Planes:
-        """The planes without the decoder's padding: one copy."""
+    def planes(self, memory: Image | None = None) -> Planes:
+        """The planes without the decoder's padding: one copy.
+
+        Args:
+            memory: what to copy to, uint8 [nbytes]; by default new memory.
+        """
         frame = self.frame
-        if frame.width % 2 or frame.height % 2:
-            pixels = np.concatenate([_tight(plane).ravel() for plane in frame.planes])
-        else:
-            pixels = frame.to_ndarray().reshape(-1)
+        pixels = np.empty(self.nbytes, np.uint8) if memory is None else memory
+        start = 0
+        for plane in map(_tight, frame.planes):
+            pixels[start : start + plane.size].reshape(plane.shape)[:] = plane
+            start += plane.size
         return Planes(
             pixels, frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range)
         )
 
     @classmethod
     def from_planes(cls, planes: Planes) -> YuvPicture:
-        """The picture again; keeps `planes.pixels` where the size is even (no copy)."""
+        """The picture again; keeps `planes.pixels` where the size lets PyAV (no copy)."""
         import av
 
         width, height = planes.width, planes.height
-        if width % 2 or height % 2:
+        if width % 2 or height % 4:  # PyAV takes the height for a multiple of 4, and cuts others off
             frame = av.VideoFrame(width, height, planes.format)
             _fill(frame, planes.pixels)
         else:
@@ -99,8 +106,8 @@ class BgrPicture:
         if self._luma is None:
             import cv2
 
-            self._luma = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
-        return self._luma  # type: ignore[return-value]
+            self._luma = np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+        return self._luma
 
     def bgr(self) -> Image:
         return self.pixels
@@ -110,8 +117,9 @@ class BgrPicture:
         return int(self.pixels.nbytes)
 
 
-def _tight(plane: av.video.plane.VideoPlane) -> Image:
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+def _tight(plane: VideoPlane) -> Image:
+    """A plane's own pixels [h, w], without copying."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 def _fill(frame: av.VideoFrame, pixels: Image) -> None:
@@ -120,5 +128,5 @@ def _fill(frame: av.VideoFrame, pixels: Image) -> None:
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         size = plane.width * plane.height
         rows[:, : plane.width] = pixels[start : start + size].reshape(plane.height, plane.width)
-        plane.update(rows)
+        plane.update(rows.tobytes())
         start += size

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.builders import answer
 
+from tests.builders import answer
 from vidpipe.answer import How
 from vidpipe.cascade import Audit
 from vidpipe.engine.ledger import Latencies, StreamLedger, wilson

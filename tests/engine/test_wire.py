@@ -5,8 +5,8 @@ import pickle
 import av
 import numpy as np
 import pytest
-from tests.builders import answer, frame
 
+from tests.builders import answer, frame
 from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
 from vidpipe.engine.pipeline import LinkSpec

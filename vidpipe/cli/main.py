@@ -115,9 +115,7 @@ def demo(
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
-    logging.basicConfig(
-        format="%(levelname)s: %(message)s" if not debug else None, level=logging.DEBUG if debug else logging.WARNING
-    )
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
     try:
         app()
     except VidpipeError as error:

@@ -23,6 +23,8 @@ def check_models(document: Document, search_paths: Sequence[str]) -> Collection[
         return _own_classes(document, detectors)
     _check_aliases(document, classes)
     _check_thresholds(document, classes)
+    if not detectors:  # the stages bring classes of their own
+        return classes.names
     # A model that could not be described is one whose classes are not known.
     names = [(name, known.names if known else None) for name, known in detectors.items()]
     for unknown in unknown_aliases(classes, names):

@@ -61,14 +61,14 @@ class Collector:
     def frames_in(self) -> int:
         return sum(ledger.frames_in for ledger in self.ledgers.values())
 
-    def position(self, stream: str, poison: frozenset[int] = frozenset()) -> Position:
+    def position(self, stream: str) -> Position:
         """Where a stream has to go on, if what ran it is gone."""
         last = self._last.get(stream)
         if last is None:
-            return Position(poison=poison)
+            return Position()
         snapshot = self._snapshots.get(stream)
         states: dict[str, Any] = snapshot.states if snapshot else {}
-        return Position(Resume(last.seq, last.pts), last.answer, states, poison)
+        return Position(Resume(last.seq, last.pts), last.answer, states)
 
     def _count(self, record: Published, now: float) -> None:
         last = self._last.get(record.stream)

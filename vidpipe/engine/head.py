@@ -30,6 +30,7 @@ class Parts:
     Attributes:
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
+        careful: hand over each answer before the next frame is asked.
     """
 
     source: Source
@@ -37,6 +38,7 @@ class Parts:
     writers: Sequence[TapWriter] = ()
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
+    careful: bool = False
 
 
 class _Open:
@@ -94,7 +96,7 @@ class Head:
         self._snapshot_at: float | None = None
         self._opened: Future[Parts] = Future()
         self._go = threading.Event()
-        self._stopping = False
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"vidpipe-{stream}", daemon=True)
 
     def open(self) -> Future[Parts]:
@@ -108,7 +110,7 @@ class Head:
 
     def stop(self) -> None:
         """Read no further; what was read is still answered."""
-        self._stopping = True
+        self._stop.set()
         self._go.set()
 
     def join(self, timeout_s: float) -> bool:
@@ -124,40 +126,38 @@ class Head:
             return
         self._opened.set_result(self._parts)
         self._go.wait()
-        error = self._read()
-        error = self._close() or error
-        notes = tuple(getattr(self._parts.source, "notes", ()))
-        self._outbox.ended(Ended(self.stream, error, notes))
+        broken = self._guard(self._enter_all)
+        # What was read is answered also where the source broke off.
+        broken = broken or self._guard(self._settle_all)
+        broken = broken or self._close()
+        self._outbox.ended(Ended(self.stream, broken, tuple(self._parts.source.notes)))
 
-    def _read(self) -> Exception | None:
-        error: Exception | None = None
+    def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
-            if not self._stopping:
-                for item in self._parts.source:
-                    self._enter(item)
-                    if self._stopping:
-                        break
-        except Exception as broken:
-            log.debug("stream %s broke off", self.stream, exc_info=broken)
-            error = broken
-        try:
-            while self._open:
-                self._settle(self._open.popleft())
-            self._learn_late(wait=True)
-        except Exception as broken:
-            return error or broken
-        return error
-
-    def _close(self) -> Exception | None:
-        try:
-            for writer in self._parts.writers:
-                writer.close()
-            self._parts.cascade.close()
-            self._parts.source.close()
+            work()
         except Exception as error:
-            log.debug("stream %s did not close", self.stream, exc_info=error)
+            log.debug("stream %s broke off", self.stream, exc_info=error)
             return error
         return None
+
+    def _enter_all(self) -> None:
+        if self._stop.is_set():
+            return
+        for item in self._parts.source:
+            self._enter(item)
+            if self._stop.is_set():
+                break
+
+    def _settle_all(self) -> None:
+        while self._open:
+            self._settle(self._open.popleft())
+        self._learn_late(wait=True)
+
+    def _close(self) -> Exception | None:
+        parts = self._parts
+        closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
+        errors = [self._guard(close) for close in closing]
+        return next(filter(None, errors), None)
 
     def _enter(self, item: Frame | Missing) -> None:
         self._open.append(self._ask(item))
@@ -238,6 +238,8 @@ class Head:
             )
         )
         self._mind_snapshot(item)
+        if self._parts.careful:
+            self._outbox.wait_until_received()
 
     def _mind_snapshot(self, item: Frame | Missing) -> None:
         if self._snapshot_at is None or item.pts < self._snapshot_at:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Cascade, Meter, Seat
@@ -29,6 +31,9 @@ from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.stages.base import Context, Stage
 
+if TYPE_CHECKING:
+    import supervision as sv
+
 
 class Position(NamedTuple):
     """Where a stream goes on after a restart.
@@ -38,12 +43,15 @@ class Position(NamedTuple):
         last: the last published answer, if any.
         states: of the stream's stages in the first segment, by stage id.
         poison: pictures that are not to be tried again.
+        careful: the process died here before: hand over each answer before the next frame is asked, so that it will
+            be known on which one.
     """
 
     resume: Resume | None = None
     last: Answer | None = None
     states: Mapping[str, Any] = {}
     poison: frozenset[int] = frozenset()
+    careful: bool = False
 
 
 class Counts(NamedTuple):
@@ -126,7 +134,9 @@ class Host:
             cascade.restore(stream, position.states, position.last)
         writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
         view = View.of(spec)
-        return Parts(source, cascade, writers, partial(_hide, view) if view else None, position.poison)
+        return Parts(
+            source, cascade, writers, partial(_hide, view) if view else None, position.poison, position.careful
+        )
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
@@ -170,8 +180,8 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     boxes = answer.detections
     if not len(boxes):
         return answer
-    hidden = view.hides(boxes.xyxy, frame.width, frame.height)
-    return replace(answer, detections=boxes[~hidden]) if hidden.any() else answer
+    hidden = view.hides(boxes.xyxy.astype(np.float32), frame.width, frame.height)
+    return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
 
 
 def _knobs(plan: Plan, stream: str) -> Knobs:

@@ -75,6 +75,7 @@ class Outbox:
     def __init__(self) -> None:
         self._batch = Batch()
         self._changed = threading.Condition()
+        self._takes = 0
         self._closed = False
 
     def publish(self, record: Published) -> None:
@@ -98,10 +99,19 @@ class Outbox:
             self._batch.ended.append(ended)
             self._changed.notify_all()
 
+    def wait_until_received(self) -> None:
+        """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._batch or self._closed)
+            takes = self._takes
+            self._changed.wait_for(lambda: self._takes > takes or self._closed)
+
     def take(self, timeout_s: float) -> Batch:
         """What is there, as soon as there is something; an empty batch after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
+            self._takes += 1
+            self._changed.notify_all()
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
@@ -69,7 +70,8 @@ class Tail:
         return self._opened
 
     def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
-        entry = _Entry(ticket, settle)
+        # A ticket of its own: what stages passed the frame on above is no business of this cascade.
+        entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
         self._put(_Ask(entry))
         return entry.result
 
@@ -138,9 +140,12 @@ class Tail:
             self._entries[frame.stream, frame.seq] = entry
             if entry.ticket.answer is None and self._below is not None:
                 reply = self._below.ask(entry.ticket, settle=entry.may_settle)
-                reply.add_done_callback(lambda done, entry=entry: self._put(_Answered(entry, done.result())))
+                reply.add_done_callback(partial(self._answered, entry))
             else:
                 self._advance(entry)
+
+    def _answered(self, entry: _Entry, reply: Future[Settled]) -> None:
+        self._put(_Answered(entry, reply.result()))
 
     def _allow(self, job: _Settle) -> None:
         entry = self._entries.get(job)

@@ -46,10 +46,14 @@ class WireFrame(NamedTuple):
     nbytes: int
 
 
-def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool) -> WireFrame:
-    """A copy of an open frame that outlives the call: one copy of its planes, or the JPEG of its BGR picture."""
+def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None = None) -> WireFrame:
+    """A copy of an open frame that outlives the call: one copy of its planes, or the JPEG of its BGR picture.
+
+    Args:
+        memory: where to put the planes, uint8 [n]; by default new memory.
+    """
     frame = ticket.frame
-    picture = _jpeg(frame, spec) if spec.codec == "jpeg" else _raw(frame)
+    picture = _jpeg(frame, spec) if spec.codec == "jpeg" else _raw(frame, memory)
     pixels = picture if isinstance(picture, np.ndarray) else picture[0]
     return WireFrame(
         frame.stream,
@@ -88,9 +92,9 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs]) -> Ticket:
 _DEFAULTS = Knobs()
 
 
-def _raw(frame: Frame) -> Planes | Image:
+def _raw(frame: Frame, memory: Image | None) -> Planes | Image:
     picture = frame.picture
-    return picture.planes() if isinstance(picture, YuvPicture) else np.array(picture.bgr())
+    return picture.planes(memory) if isinstance(picture, YuvPicture) else np.array(picture.bgr())
 
 
 def _jpeg(frame: Frame, spec: LinkSpec) -> Jpeg:

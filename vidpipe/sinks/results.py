@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vidpipe.engine.records import Published
 from vidpipe.errors import ConfigError, RunError
 
@@ -70,7 +72,7 @@ def render(detections: sv.Detections) -> str:
     count = len(detections)
     scores = [None] * count if detections.confidence is None else detections.confidence.tolist()
     ids = [None] * count if detections.tracker_id is None else detections.tracker_id.tolist()
-    names = detections.data["class_name"].tolist()
+    names = np.asarray(detections.data["class_name"]).tolist()
     rows = zip(detections.xyxy.tolist(), scores, names, ids, strict=True)
     return json.dumps(
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -66,11 +66,15 @@ class Source(Protocol):
     """An open stream. Iterating gives every picture once, `seq` without a gap from the first one given.
 
     A picture that cannot be decoded comes as a `Missing`; damage never ends the iteration while more can be read.
-    `close` may be called from another thread and ends the iteration.
+    `close` may be called from another thread and ends the iteration. `notes` says what a user should know of the
+    recording ("ended after 412 of 795 frames"), complete once the iteration has ended.
     """
 
     @property
     def info(self) -> StreamInfo: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def __iter__(self) -> Iterator[Frame | Missing]: ...
 

@@ -18,9 +18,12 @@ from vidpipe.engine import wire
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head
 from vidpipe.engine.host import Counts, Host, Position
-from vidpipe.engine.ray.link import Item, RayLink
+from vidpipe.engine.ray.arena import Address, ArenaView
+from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
+from vidpipe.frame import Image
+from vidpipe.picture import Planes
 from vidpipe.sources.base import StreamInfo
 
 
@@ -53,22 +56,44 @@ class SegmentActor:
         self._tail = self._host.tail(index, self._link)
         self._opened = self._tail.start()
         self._turns = _Turns()
+        self._arenas: dict[str, ArenaView] = {}
+        self._unsettled: dict[tuple[str, int], Future[Settled]] = {}
 
     def ready(self) -> None:
         """Returns once the stages are open; raises what kept them from opening."""
         self._opened.result()
 
-    def handle(self, caller: str, number: int, items: Sequence[Item]) -> list[Settled]:
-        """Answer a batch; calls of one caller are taken in order of their number, from 0."""
+    def attach(self, caller: str, address: Address) -> bool:
+        """Map the memory in which a caller's pictures will lie; whether that is possible."""
+        try:
+            self._arenas[caller] = ArenaView(address)
+        except OSError:
+            return False
+        return True
+
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
+        """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
+
+        Calls of one caller are taken in order of their number, from 0.
+        """
         self._opened.result()
-        results: list[Future[Settled]] = []
         with self._turns.wait(caller, number):
-            for item in items:
-                if isinstance(item, wire.WireFrame):
-                    results.append(self._tail.ask(wire.unpack(item, self._host.knobs), settle=item.settle))
-                else:
-                    self._tail.settle(item.stream, item.seq)
-        return [result.result() for result in results]
+            results = dict(filter(None, [self._enter(caller, message) for message in messages]))
+        return {frame: result.result() for frame, result in results.items()}
+
+    def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
+        if isinstance(message, SettleOrder):
+            self._tail.settle(message.stream, message.seq)
+            return message, self._unsettled.pop(message)
+        if isinstance(message, wire.WireFrame):
+            item = message
+        else:
+            item = _with_pixels(message[0], self._arenas[caller].view(message[1]))
+        result = self._tail.ask(wire.unpack(item, self._host.knobs), settle=item.settle)
+        if item.settle:
+            return (item.stream, item.seq), result
+        self._unsettled[item.stream, item.seq] = result
+        return None
 
     def counts(self) -> Counts:
         return self._host.counts(_carried(self._link))
@@ -152,6 +177,11 @@ class _Turn:
 
     def __exit__(self, *_: object) -> None:
         self._turns.leave(self._caller, self._number)
+
+
+def _with_pixels(item: wire.WireFrame, pixels: Image) -> wire.WireFrame:
+    assert isinstance(item.picture, Planes)
+    return item._replace(picture=item.picture._replace(pixels=pixels))
 
 
 def _carried(link: RayLink | None) -> dict[str, tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import ray
@@ -36,7 +36,12 @@ class _Device:
         self.actor = actor
         self.streams = list(streams)
         self.deaths = 0
-        self.died_at: tuple[int, ...] = ()
+        self._died_at: tuple[int, ...] = ()
+
+    def count_death(self, at: tuple[int, ...]) -> None:
+        """Count deaths that came one after another without an answer between them."""
+        self.deaths = self.deaths + 1 if at == self._died_at else 1
+        self._died_at = at
 
 
 class RayEngine:
@@ -52,7 +57,7 @@ class RayEngine:
         taps: Sequence[Tap] = (),
         *,
         address: str | None = None,
-        positions: Callable[[str, frozenset[int]], Position],
+        positions: Callable[[str], Position],
     ) -> None:
         self._plan = plan
         self._taps = tuple(taps)
@@ -63,7 +68,8 @@ class RayEngine:
         self._fetching: dict[Any, _Device] = {}
         self._stopping = False
         self._usage: TreeUsage | None = None
-        self._cpu_before: dict[int, float] = {}
+        self._cpu_seen: dict[int, float] = {}
+        self._cpu_before_s = 0.0
 
     def open(self) -> list[StreamInfo]:
         cluster.connect(self._plan, self._address)
@@ -83,7 +89,7 @@ class RayEngine:
     def start(self) -> None:
         self._usage = TreeUsage()
         if self._address is not None:
-            self._cpu_before = self._actor_cpu_s()
+            self._cpu_before_s = self._actors_cpu_s()
         _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
@@ -112,13 +118,7 @@ class RayEngine:
 
     def counts(self) -> Counts:
         """What all actors have counted; what an actor that died had counted is gone with it."""
-        total = Counts({}, {}, {})
-        for reference in [actor.counts.remote() for actor in self._actors()]:
-            try:
-                total += ray.get(reference, timeout=10)
-            except (RayActorError, GetTimeoutError):
-                continue
-        return total
+        return sum((counts for _, counts in self._ask_actors("counts")), Counts({}, {}, {}))
 
     def cpu_s(self) -> float:
         """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster."""
@@ -126,8 +126,7 @@ class RayEngine:
             return 0.0
         used = self._usage.cpu_s()
         if self._address is not None:
-            now = self._actor_cpu_s()
-            used += sum(now.values()) - sum(self._cpu_before.values())
+            used += self._actors_cpu_s() - self._cpu_before_s
         return used
 
     def close(self) -> None:
@@ -139,7 +138,9 @@ class RayEngine:
 
     def _start(self, kind: type, index: int, *args: Any) -> Any:
         tier = self._plan.segments[index].tier
-        control = {name: ray.method(concurrency_group="control") for name in ("stop", "counts", "cpu_s", "ready")}
+        control = {
+            name: ray.method(concurrency_group="control") for name in ("attach", "counts", "cpu_s", "ready", "stop")
+        }
         for name, mark in control.items():
             if hasattr(kind, name):
                 mark(getattr(kind, name))
@@ -149,33 +150,42 @@ class RayEngine:
     def _actors(self) -> list[Any]:
         return [*self._segments, *(device.actor for device in self._devices)]
 
-    def _actor_cpu_s(self) -> dict[int, float]:
-        return dict(enumerate(_get([actor.cpu_s.remote() for actor in self._actors()], REVIVE_S)))
+    def _actors_cpu_s(self) -> float:
+        """CPU seconds of all actors since they began; of one that is away, as last seen."""
+        for index, cpu_s in self._ask_actors("cpu_s"):
+            self._cpu_seen[index] = max(cpu_s, self._cpu_seen.get(index, 0.0))
+        return sum(self._cpu_seen.values())
+
+    def _ask_actors(self, method: str) -> Iterator[tuple[int, Any]]:
+        """What each actor says, with its index; one that is away is left out."""
+        asked = [getattr(actor, method).remote() for actor in self._actors()]
+        for index, reference in enumerate(asked):
+            try:
+                yield index, ray.get(reference, timeout=10)
+            except (RayActorError, GetTimeoutError):
+                continue
 
     def _fetch(self, device: _Device) -> None:
         self._fetching[device.actor.take.remote(FETCH_S)] = device
 
-    def _positions_of(self, device: _Device, poison: int = 0) -> dict[str, Position]:
-        positions = {}
-        for stream in device.streams:
-            position = self._positions(stream, frozenset())
-            first = position.resume.seq + 1 if position.resume else 0
-            positions[stream] = position._replace(poison=frozenset(range(first, first + poison)))
-        return positions
+    def _positions_of(self, device: _Device) -> dict[str, Position]:
+        return {stream: self._positions(stream) for stream in device.streams}
 
     def _restart(self, device: _Device) -> Batch:
         """Bring a device back. A frame on which it died several times is given up, and counted as failed."""
-        at = tuple(position.resume.seq if position.resume else -1 for position in self._positions_of(device).values())
-        device.deaths = device.deaths + 1 if at == device.died_at else 1
-        device.died_at = at
         if self._stopping:
             return Batch(ended=[Ended(stream) for stream in device.streams])
         log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
-        poison = self._plan.ahead + 1 if device.deaths >= DEATHS else 0
+        positions = self._positions_of(device)
+        device.count_death(tuple(_next_seq(position) for position in positions.values()))
+        for stream, position in positions.items():
+            first = _next_seq(position)
+            given_up = range(first, first + self._plan.ahead + 1) if device.deaths >= DEATHS else ()
+            positions[stream] = position._replace(poison=frozenset(given_up), careful=device.deaths > 1)
         deadline = time.monotonic() + REVIVE_S
         while True:
             try:
-                ray.get(device.actor.open.remote(self._positions_of(device, poison)), timeout=REVIVE_S)
+                ray.get(device.actor.open.remote(positions), timeout=REVIVE_S)
                 ray.get(device.actor.start.remote(), timeout=REVIVE_S)
                 return Batch()
             except (RayActorError, GetTimeoutError):
@@ -185,6 +195,10 @@ class RayEngine:
                 time.sleep(0.1)
             except RayTaskError as error:
                 return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+
+
+def _next_seq(position: Position) -> int:
+    return position.resume.seq + 1 if position.resume else 0
 
 
 def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:

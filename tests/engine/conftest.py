@@ -1,0 +1,194 @@
+"""A cluster of three machines on one, the engines that tests run on, and a user's own stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidpipe.config.load import load
+from vidpipe.engine.run import Outcome, run
+from vidpipe.sinks.results import ResultsFile
+
+STAGES = '''
+"""Stages as a user writes them."""
+
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import supervision as sv
+
+from vidpipe.answer import Answer, How
+from vidpipe.stages.base import Stage, StageConfig
+
+
+def number(frame):
+    """What tests/clips.py wrote into the top row of each picture."""
+    inner = frame.luma()[4:12, :128].reshape(8, 8, 16)[:, :, 4:-4]
+    return int(np.packbits(inner.mean(axis=(0, 2)) > 125)[0])
+
+
+class Read(Stage):
+    """Measures the number in the picture as the left edge of a box."""
+
+    shared = True
+
+    def answer(self, frames):
+        return [self.measure(frame) for frame in frames]
+
+    def measure(self, frame):
+        n = number(frame)
+        boxes = sv.Detections(
+            xyxy=np.array([[n, 0, n + 10, 10]], np.float32), confidence=np.array([0.5 + n / 1000]),
+            class_id=np.array([n % 2]), data={"class_name": np.array(["even", "odd"])[[n % 2]]},
+        )
+        return Answer(boxes, How.MEASURED, self.id, frame.seq)
+
+
+class Third(Stage):
+    """Answers two frames of three with what it learnt last; its answers tell when it learnt."""
+
+    known = None
+
+    def answer(self, frames):
+        (frame,) = frames
+        if frame.seq % 3 == 0 or self.known is None:
+            return [None]
+        return [Answer(self.known.detections, How.TRACKED, self.id, self.known.as_of, "moved")]
+
+    def learn(self, frame, answer):
+        self.known = answer
+        ids = np.full(len(answer.detections), frame.seq)
+        boxes = replace(answer.detections, tracker_id=ids)
+        self.known = replace(answer, detections=boxes)
+        return self.known
+
+    def snapshot(self):
+        return self.known
+
+    def restore(self, state):
+        self.known = state
+
+
+class Config(StageConfig):
+    at: int = 5
+    once: str = ""
+
+
+class Raises(Stage):
+    """Raises on one frame."""
+
+    Config = Config
+
+    def answer(self, frames):
+        if any(frame.seq == self.config.at for frame in frames):
+            raise ValueError("this frame again")
+        return [None] * len(frames)
+
+
+class Dies(Stage):
+    """Kills its process on one frame: once, if it may leave a file behind, else each time."""
+
+    Config = Config
+
+    def answer(self, frames):
+        for frame in frames:
+            if frame.seq == self.config.at and not (self.config.once and Path(self.config.once).exists()):
+                if self.config.once:
+                    Path(self.config.once).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return [None] * len(frames)
+
+
+class SharedDies(Dies):
+    shared = True
+
+
+class Where(Stage):
+    """Says which process and thread it runs in."""
+
+    shared = True
+
+    def answer(self, frames):
+        said = f"{os.getpid()} {threading.current_thread().name}"
+        return [Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq, said) for frame in frames]
+'''
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Ray with a machine for each tier."""
+    from ray.cluster_utils import Cluster
+
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}})
+    for tier in ("edge", "cloud"):
+        machines.add_node(num_cpus=1, resources={tier: 1})
+    yield machines.address
+    machines.shutdown()
+
+
+@dataclass
+class Ran:
+    """A run and what it left."""
+
+    outcome: Outcome
+    lines: list[dict[str, Any]]
+
+    def of(self, stream: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["stream"] == stream]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return self.outcome.report
+
+    def comparable(self) -> dict[str, list[dict[str, Any]]]:
+        """What two equal runs have in common, by stream."""
+        left_out = {"captured_at", "published_at", "reason"}
+        streams = sorted({line["stream"] for line in self.lines})
+        return {s: [{k: v for k, v in line.items() if k not in left_out} for line in self.of(s)] for s in streams}
+
+
+class Runner:
+    """Writes a pipeline beside the user's stages and runs it."""
+
+    def __init__(self, folder: Path, engine: str, address: str | None) -> None:
+        self.folder, self.engine, self.address = folder, engine, address
+        (folder / "mystages.py").write_text(STAGES)
+
+    def __call__(self, pipeline: str, clips: dict[str, Path], *, sets: Sequence[str] = (), **options: Any) -> Ran:
+        file = self.folder / "pipeline.yaml"
+        file.write_text(pipeline)
+        results = self.folder / f"{self.engine}.jsonl"
+        outcome = run(
+            load(file, sources={name: str(path) for name, path in clips.items()}, sets=sets),
+            engine=self.engine,
+            address=self.address,
+            sinks=[ResultsFile(results)],
+            **options,
+        )
+        return Ran(outcome, [json.loads(line) for line in results.read_text().splitlines()])
+
+
+@pytest.fixture
+def inline(tmp_path: Path) -> Runner:
+    return Runner(tmp_path, "inline", None)
+
+
+@pytest.fixture
+def on_ray(tmp_path: Path, cluster: str) -> Runner:
+    return Runner(tmp_path, "ray", cluster)
+
+
+@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
+    """Each engine in turn."""
+    address = request.getfixturevalue("cluster") if request.param == "ray" else None
+    return Runner(tmp_path, request.param, address)
