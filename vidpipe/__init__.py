@@ -1,0 +1,35 @@
+"""vidpipe: streaming video analytics that answers every frame from the cheapest stage that can be trusted."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidpipe.answer import Answer, How
+    from vidpipe.config.load import load
+    from vidpipe.engine.run import run
+    from vidpipe.errors import VidpipeError
+    from vidpipe.frame import Frame
+    from vidpipe.stages.base import Knob, Stage, StageConfig
+
+__all__ = ["Answer", "Frame", "How", "Knob", "Stage", "StageConfig", "VidpipeError", "load", "run"]
+
+_HOME = {
+    "Answer": "vidpipe.answer",
+    "Frame": "vidpipe.frame",
+    "How": "vidpipe.answer",
+    "Knob": "vidpipe.stages.base",
+    "Stage": "vidpipe.stages.base",
+    "StageConfig": "vidpipe.stages.base",
+    "VidpipeError": "vidpipe.errors",
+    "load": "vidpipe.config.load",
+    "run": "vidpipe.engine.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used: `import vidpipe` stays cheap."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +18,9 @@ def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: 
     """Print what a pipeline becomes; raises ConfigError as `check` would say."""
     laid = plan(load(pipeline, config=config, sources=expand(*sources), sets=sets))
     console = Console(highlight=False)
-    actors = Table(title="actors", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    actors = Table(
+        title="actors", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for column in ("segment", "tier", "actors", "stages", "streams"):
         actors.add_column(column)
     for index, segment in enumerate(laid.segments):
@@ -32,7 +33,9 @@ def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: 
         actors.add_row(segment.name, segment.tier.value, str(count), stages, streams)
     console.print(actors)
     if laid.links:
-        links = Table(title="links", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        links = Table(
+            title="links", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
         for column in ("link", "codec", "batch", "credit", "shaped"):
             links.add_column(column)
         for link in laid.links:

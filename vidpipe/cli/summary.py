@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +17,14 @@ def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
     streams = report["streams"].values()
     by: Counter[str] = sum((Counter(stream["by"]) for stream in streams), Counter())
     frames, video_s = by.total(), sum(stream["video_s"] for stream in streams)
-    table = Table(title=f"{pipeline.name}: {frames} frames", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(
+        title=f"{pipeline.name}: {frames} frames",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for column in ("stage", "tier"):
         table.add_column(column)
     for column in ("asked", "answered", "share", "ms", "CPU ms", "audited", "missed"):

@@ -60,6 +60,12 @@ def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads
         return NetworkEmbedder(network.compile(embedders.PIXELS), length)
 
 
+def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
+    """The model's file; one that is not on this machine yet is fetched now. Errors as of `load_detector`."""
+    described = describe(spec, search_paths)
+    return described.file or _fetch(described)
+
+
 def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
     file = described.file or _fetch(described)

@@ -1,0 +1,31 @@
+# Every target works in a fresh clone with Python 3.11 or later and PyPI: it makes .venv first.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
+	$(BIN)/vidpipe demo
+
+test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real footage to include those on it
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready ## what CI checks besides the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready ## the figures that docs/design.md promises, as ratios measured here
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-output
+
+# constraints.txt holds the versions that the tests were last run with.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("vidpipe needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
