@@ -111,7 +111,7 @@ class Frame:
         return self._bgr
 
     def preview(self, width: int = 160) -> Image:
-        """uint8 grey of about `width` columns (never fewer, unless the source has), made once.
+        """uint8 grey of about `width` columns, made once.
 
         Each value is the mean of a run of k luma pixels in every k-th row: reading one row in k costs an eighth of
         averaging whole blocks at 768x576 and, unlike picking single pixels, does not alias sensor noise into motion.
@@ -148,7 +148,7 @@ def _sparse_means(luma: Image, width: int) -> Image:
     import cv2
 
     columns = luma.shape[1]
-    k = columns // width
+    k = round(columns / width)
     if k <= 1:
         return np.array(luma, copy=True)
     sparse = luma[k // 2 :: k, : columns // k * k]

@@ -66,24 +66,34 @@ class Difference(Stage[DifferenceConfig]):
         self._preview, self._answer = state
 
     def _error(self, preview: Image, visible: float) -> float:
-        assert self._preview is not None
-        if self.config.blocks == 1:
-            import cv2
+        """Mean squared error of the worst block; where all of the error in one block would not matter, that bound."""
+        import cv2
 
+        assert self._preview is not None
+        squares = float(cv2.norm(preview, self._preview, cv2.NORM_L2SQR))
+        if self.config.blocks == 1:
             # Hidden parts are equal in both: they must not dilute what the visible ones say.
-            return float(cv2.norm(preview, self._preview, cv2.NORM_L2SQR)) / (preview.size * max(visible, 1e-6))
+            return squares / (preview.size * max(visible, 1e-6))
         if self._errors is None or self._errors.shape != preview.shape:
             self._errors = _BlockErrors(preview.shape, self.config.blocks)
+        bound = squares / self._errors.smallest
+        if bound <= self.config.threshold:
+            return bound
         return float(self._errors(preview, self._preview).max())
 
 
 class _BlockErrors:
-    """Mean squared error in each block of a grid, as two small matrix products: a third of the time of cv2.resize."""
+    """Mean squared error in each block of a grid, as two small matrix products: a third of the time of cv2.resize.
+
+    Attributes:
+        smallest: pixels of the smallest block.
+    """
 
     def __init__(self, shape: tuple[int, ...], blocks: int) -> None:
         self.shape = shape
         self._rows = _averages(shape[0], blocks)
         self._columns = np.ascontiguousarray(_averages(shape[1], blocks).T)
+        self.smallest = 1 / float(self._rows.max() * self._columns.max())
 
     def __call__(self, one: Image, other: Image) -> NDArray[np.float32]:
         import cv2

@@ -1,0 +1,1 @@
+"""Figures that vidpipe promises, measured as ratios within one run: `make bench`."""

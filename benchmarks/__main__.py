@@ -1,0 +1,192 @@
+"""Prints each figure with what it is to be at least or at most."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.clips import clip, joined, model
+from benchmarks.measure import bare_decoding, paired, report_of, spread
+
+FILTER = """
+stages:
+  - {id: difference, type: difference, threshold: 1e9}
+  - {id: read, type: benchmarks.stages:Nothing, on: edge}
+audit: {rate: 0, max_unchecked_s: null}
+"""
+EVERY_FRAME = """
+models: {{little: {{path: "{path}"}}}}
+stages: [{{id: little, type: detect, model: little, on: edge}}]
+"""
+
+
+def say(what: str, figure: str, target: str) -> None:
+    print(f"{what:62} {figure:24} {target}", flush=True)  # noqa: T201
+
+
+def filter_path(long: Path) -> None:
+    """The path that every frame takes, against decoding alone."""
+    ratios, above_ms = [], []
+    for _ in range(5):
+        report = report_of(FILTER, {"car": long}, "inline")
+        wall, cpu, frames = bare_decoding(long)
+        ratios.append(report["fps"] * wall / frames)
+        above_ms.append(1000 * (report["cpu_s"] - cpu) / frames)
+    say("filter path inline / bare decoding, frames a second", spread(ratios), ">= 0.85")
+    say("filter path, CPU above decoding, ms a frame", spread(above_ms), "<= 0.08")
+
+
+def ray_against_inline(long: Path) -> None:
+    for streams in (1, 8):
+        clips = {f"s{i}": long for i in range(streams)}
+
+        def fps(engine: str, clips: dict[str, Path] = clips) -> float:
+            return float(report_of(FILTER, clips, engine)["fps"])
+
+        ratios = paired(lambda: fps("ray"), lambda: fps("inline"), 3)
+        say(f"filter path, Ray / inline, {streams} streams", spread(ratios), ">= 0.90" if streams == 1 else ">= 0.85")
+
+
+def detector_on_edge(name: str, footage: Path, target: str) -> None:
+    """A detector on another tier for every frame, against the detector fed from memory."""
+    path = model(name)
+    if path is None:
+        say(f"{name} on edge / alone", "no such model here", target)
+        return
+    ratios = paired(
+        lambda: float(report_of(EVERY_FRAME.format(path=path), {"clip": footage}, "ray")["fps"]),
+        lambda: _detector_alone(path, footage),
+        3,
+    )
+    say(f"{name} on edge, every frame / alone", spread(ratios), target)
+
+
+def _detector_alone(path: Path, footage: Path) -> float:
+    import os
+
+    import av
+
+    from vidpipe.models.base import Classes, ModelSpec
+    from vidpipe.models.load import load_detector
+
+    detector = load_detector(ModelSpec(path=str(path)), Classes({}), threads=os.cpu_count())
+    with av.open(str(footage)) as container:
+        images = [
+            frame.to_ndarray(format="bgr24", threads=1)
+            for frame, _ in zip(container.decode(video=0), range(200), strict=False)
+        ]
+    began = time.perf_counter()
+    for image in images * 3:
+        detector.detect([image])
+    return 3 * len(images) / (time.perf_counter() - began)
+
+
+def start_up(footage: Path) -> None:
+    imports = [
+        _seconds([sys.executable, "-c", "import vidpipe"]) - _seconds([sys.executable, "-c", ""]) for _ in range(5)
+    ]
+    say("import vidpipe, s", spread(imports), "<= 0.3")
+    vidpipe = [sys.executable, "-m", "vidpipe.cli.main"]
+    say("vidpipe check, s", spread([_seconds([*vidpipe, "check", "street"]) for _ in range(5)]), "<= 1.5")
+    path = model("person-vehicle-bike-detection-2000.xml")
+    if path is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline, results = Path(folder) / "p.yaml", Path(folder) / "r.jsonl"
+        pipeline.write_text(EVERY_FRAME.format(path=path))
+        seconds = []
+        for _ in range(3):
+            command = [*vidpipe, "run", str(pipeline), "--source", str(footage), "--results", str(results)]
+            seconds.append(_until_first_line(command, results))
+        say("first frame answered on Ray, s after the command", spread(seconds), "<= 10")
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def _until_first_line(command: list[str], results: Path) -> float:
+    results.unlink(missing_ok=True)
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (results.exists() and results.stat().st_size):
+        time.sleep(0.02)
+    seconds = time.perf_counter() - began
+    process.wait()
+    return seconds
+
+
+def memory(footage: Path, folder: Path) -> None:
+    """PSS of all processes over an hour of footage through Ray and OpenVINO: its middle and its end."""
+    path = model("person-vehicle-bike-detection-2000.xml")
+    if path is None:
+        return
+    pipeline = f"""
+models: {{little: {{path: "{path}"}}}}
+stages:
+  - {{id: difference, type: difference, threshold: 100}}
+  - {{id: little, type: detect, model: little, on: edge}}
+"""
+    hour = joined(footage, 120, folder / "hour.mp4")
+    seen: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(2):
+            seen.append(sum(_pss_mb(process) for process in [psutil.Process(), *psutil.Process().children(True)]))
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    report = report_of(pipeline, {"car": hour}, "ray")
+    done.set()
+    watching.join()
+    video_s = report["streams"]["car"]["video_s"]
+    third = len(seen) // 3
+    early, late = statistics.median(seen[third : 2 * third]), statistics.median(seen[2 * third :])
+    say(
+        f"PSS over {video_s / 60:.0f} min of footage on Ray, MB: middle third, last third",
+        f"{early:.0f}, {late:.0f}",
+        "< 1500, flat",
+    )
+    say("models per minute of footage and pace", f"{report['fps']:.0f} frames a second", "")
+
+
+def _pss_mb(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss) / 1e6
+    except psutil.Error:
+        return 0.0
+
+
+def main() -> None:
+    which: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        car = clip("car-detection.mp4", folder)
+        long = joined(car, 40, folder / "long.mp4")
+        which = {
+            "filter": lambda: filter_path(long),
+            "ray": lambda: ray_against_inline(long),
+            "detectors": lambda: (
+                detector_on_edge("yolov8n_int8.tflite", clip("vtest.avi", folder), ">= 0.85"),
+                detector_on_edge("person-vehicle-bike-detection-2000.xml", clip("vtest.avi", folder), ">= 0.55"),
+            ),
+            "start": lambda: start_up(car),
+            "memory": lambda: memory(car, folder),
+        }
+        for name in sys.argv[1:] or which:
+            which[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""A last stage that costs nothing, so that what is in front of it can be measured."""
+
+from collections.abc import Sequence
+
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.frame import Frame
+from vidpipe.stages.base import Stage, StageConfig
+
+
+class Nothing(Stage[StageConfig]):
+    """Measures that there is nothing, without looking."""
+
+    shared = True
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        return [Answer(nothing(), How.MEASURED, self.id, frame.seq) for frame in frames]

@@ -1,0 +1,90 @@
+"""How cascades become segments."""
+
+import pytest
+
+from tests.builders import SharedTold, Told
+from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Stream, Tier
+from vidpipe.engine.plan import plan
+from vidpipe.models.base import Classes
+from vidpipe.sources.base import StreamSpec
+from vidpipe.stages.base import Stage, StageConfig
+
+
+class Deaf(Stage[StageConfig]):
+    """A shared stage that does not learn."""
+
+    shared = True
+
+
+KINDS = {"own": Told, "shared": SharedTold, "deaf": Deaf}
+
+
+def pipeline(*stages, streams=1, **options):
+    """Stages as "kind@tier", isolated with a "!" behind."""
+    placed = []
+    for index, text in enumerate(stages):
+        kind, tier = text.rstrip("!").split("@")
+        placed.append(PlacedStage(f"s{index}", KINDS[kind], StageConfig(), Tier(tier), text.endswith("!")))
+    named = {f"cam{i}": Stream(StreamSpec(url=f"{i}.mp4")) for i in range(streams)}
+    return Pipeline("p", Classes({}), {}, tuple(placed), named, **options)
+
+
+@pytest.mark.parametrize(
+    ("stages", "segments", "links"),
+    [
+        (["shared@device"], [("device", "s0")], []),
+        (["shared@edge"], [("device", ""), ("edge", "s0")], ["device-edge"]),
+        (["own@device", "own@device", "shared@cloud"], [("device", "s0 s1"), ("cloud", "s2")], ["device-cloud"]),
+        (
+            ["own@device", "own@edge", "shared@edge", "shared@cloud"],
+            [("device", "s0"), ("edge", "s1 s2"), ("cloud", "s3")],
+            ["device-edge", "edge-cloud"],
+        ),
+        (
+            ["own@device!", "shared@device!"],
+            [("device", ""), ("device:s0", "s0"), ("device:s1", "s1")],
+            ["device-device:s0", "device:s0-device:s1"],
+        ),
+        (
+            ["own@device", "own@device!", "shared@device"],
+            [("device:s0", "s0"), ("device:s1", "s1"), ("device:s2", "s2")],
+            ["device:s0-device:s1", "device:s1-device:s2"],
+        ),
+    ],
+)
+def test_segments_and_links(stages, segments, links):
+    laid = plan(pipeline(*stages))
+    assert [(s.name, " ".join(stage.id for stage in s.stages)) for s in laid.segments] == segments
+    assert [link.name for link in laid.links] == links
+
+
+def test_shared_stages_and_all_behind_them_are_the_tail():
+    (segment,) = plan(pipeline("own@device", "shared@device", "own@device", "shared@device")).segments
+    assert [stage.id for stage in segment.head] == ["s0"]
+    assert [stage.id for stage in segment.tail] == ["s1", "s2", "s3"]
+
+
+def test_links_take_the_settings_of_their_tiers():
+    jpeg = LinkSpec(codec="jpeg")
+    laid = plan(pipeline("own@device", "shared@edge", "shared@cloud", links={"edge-cloud": jpeg}))
+    assert [link.spec for link in laid.links] == [LinkSpec(), jpeg]
+
+
+@pytest.mark.parametrize(
+    ("stages", "ahead", "expected", "free", "told"),
+    [
+        (["own@device", "deaf@edge"], 0, 0, False, False),
+        (["own@device", "deaf@edge"], 3, 3, False, False),
+        (["own@device", "shared@edge"], 3, 3, False, True),
+        (["deaf@edge"], 0, 16, True, False),  # as many as the link has credit for
+        (["deaf@device"], 0, 8, True, False),
+    ],
+)
+def test_depth(stages, ahead, expected, free, told):
+    laid = plan(pipeline(*stages, ahead=ahead))
+    assert (laid.ahead, laid.free, laid.learns_below(0)) == (expected, free, told)
+
+
+def test_streams_are_spread_over_device_actors():
+    laid = plan(pipeline("deaf@device", streams=5, streams_per_actor=2))
+    assert laid.groups == (("cam0", "cam1"), ("cam2", "cam3"), ("cam4",))
