@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_places_never_overlap(steps):
             assert slot.size == nbytes
             taken.append(slot)
         edges = sorted((slot.start, slot.start + slot.size) for slot in taken)
-        assert all(start >= end for (_, end), (start, _) in zip(edges, edges[1:], strict=False))
+        assert all(start >= end for (_, end), (start, _) in pairwise(edges))
         assert not edges or (edges[0][0] >= 16 and edges[-1][1] <= SIZE)
 
 
