@@ -30,8 +30,8 @@ class _Spec(BaseModel):
 class Outage(_Spec):
     """A time in which nothing passes a link; seconds since the run began."""
 
-    start_s: float = Field(ge=0)
-    for_s: float = Field(gt=0)
+    start_s: float = Field(ge=0, description="when it begins")
+    for_s: float = Field(gt=0, description="how long it lasts")
 
 
 class ShaperSpec(_Spec):
@@ -43,9 +43,9 @@ class ShaperSpec(_Spec):
     loss: float = Field(
         default=0, ge=0, lt=1, description="share of transmissions lost, each sent again after `resend_ms`"
     )
-    resend_ms: float = Field(default=200, gt=0)
-    outages: list[Outage] = []
-    seed: int = Field(default=0, ge=0)
+    resend_ms: float = Field(default=200, gt=0, description="until what was lost is sent again")
+    outages: list[Outage] = Field(default=[], description="times in which nothing passes")
+    seed: int = Field(default=0, ge=0, description="of jitter and loss")
 
 
 class LinkSpec(_Spec):
@@ -60,7 +60,7 @@ class LinkSpec(_Spec):
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
-    shaper: ShaperSpec | None = None
+    shaper: ShaperSpec | None = Field(default=None, description="a worse network, for trying; default: as it is")
 
 
 @dataclass(frozen=True, slots=True)

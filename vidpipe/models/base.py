@@ -27,8 +27,8 @@ class Slicing(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    columns: int = Field(default=2, ge=1, le=8)
-    rows: int = Field(default=2, ge=1, le=8)
+    columns: int = Field(default=2, ge=1, le=8, description="tiles side by side")
+    rows: int = Field(default=2, ge=1, le=8, description="tiles one above the other")
     size: float = Field(default=0.6, gt=0, le=1, description="of a tile, in parts of width and height")
     whole: bool = Field(default=True, description="look at the whole picture too")
     merge: float = Field(
@@ -53,7 +53,7 @@ class ModelSpec(BaseModel):
         default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
     )
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
-    slicing: Slicing | None = None
+    slicing: Slicing | None = Field(default=None, description="look at overlapping tiles too; default: do not")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
     trust: bool = Field(
         default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own"

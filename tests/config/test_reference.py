@@ -1,0 +1,26 @@
+"""docs/pipelines.md says what the code says."""
+
+import re
+from pathlib import Path
+
+from vidpipe.config.reference import fill
+from vidpipe.config.spec import PipelineFile
+from vidpipe.stages.registry import BUILTIN
+
+PAGE = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_up_to_date():
+    assert fill(PAGE) == PAGE, "run: python -m vidpipe.config.reference docs/pipelines.md"
+
+
+def test_every_type_of_the_files_has_a_table():
+    models = {name for name, schema in PipelineFile.model_json_schema()["$defs"].items() if "properties" in schema}
+
+    assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *BUILTIN}
+
+
+def test_links_of_the_tables_lead_to_a_heading():
+    headings = {heading.lower() for heading in re.findall(r"^#+ (\w+)$", PAGE, re.MULTILINE)}
+
+    assert set(re.findall(r"\]\(#(\w+)\)", PAGE)) <= headings
