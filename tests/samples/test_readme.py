@@ -1,0 +1,45 @@
+"""The README's stage is what it says: text that a reader copies must run."""
+
+import re
+
+import pytest
+
+from tests.samples.conftest import ROOT, SAMPLES
+from vidpipe.config.load import load
+from vidpipe.engine.run import run
+from vidpipe.testing.scene import SceneSpec, write
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(SAMPLES.glob("*/README.md"))]
+
+
+def test_the_stage_of_the_readme(people, tmp_path, monkeypatch):
+    """It answers from dusk on, until it is light again; what is light goes to the detector."""
+    for language in ("python", "yaml"):
+        block = re.search(rf"```{language}\n# (\S+)\n(.*?)```", README, re.DOTALL)
+        (tmp_path / block[1]).write_text(block[2])
+    monkeypatch.chdir(tmp_path)
+    night = write(SceneSpec(duration_s=20, night=(0, 1)), tmp_path / "night.mp4").video
+
+    outcome = run(load("dark.yaml", sources={"night": str(night)}), engine="inline")
+
+    stream = outcome.report["streams"]["night"]
+    assert outcome.exit_status == 0
+    assert stream["frames_in"] == 200
+    assert 30 < stream["by"]["dark"] < 150
+    assert stream["how"]["empty"] == stream["by"]["dark"]
+    assert "dark" in stream["audits"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_file_tree_is_there():
+    tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, re.DOTALL)[1]
+    named = re.findall(r"(?:^|\s)((?:\w|-)+(?:/(?:[\w.-]+)?)+)", tree)
+
+    assert len(named) >= 9
+    assert [name for name in named if not (ROOT / name).exists()] == []

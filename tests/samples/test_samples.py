@@ -1,0 +1,63 @@
+"""Each sample runs by its own command and does what its README says."""
+
+import av
+import pytest
+
+from tests.samples.conftest import SAMPLES
+from vidpipe.config.load import load
+
+FPS, WIDTH, HEIGHT = 10, 768, 576  # of the generated street
+EVERYWHERE = "stages.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
+
+
+def test_demo(run_sample):
+    ran = run_sample("demo", "15", "--engine", "inline")
+
+    lines, stream = ran.lines(), ran.report()["streams"]["street"]
+    assert [line["seq"] for line in lines] == list(range(15 * FPS))
+    assert stream["frames_in"] == sum(stream["by"].values()) == len(lines)
+    assert set(stream["by"]) == {"difference", "little", "big"}
+    assert any(line["detections"] for line in lines)
+    with av.open(str(ran.folder / "output" / "drawn.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == len(lines)
+
+
+def test_the_demo_to_copy_is_the_demo():
+    copy, original = load(SAMPLES / "demo" / "cascade.yaml"), load("demo")
+
+    assert (copy.stages, copy.models, copy.audit) == (original.stages, original.models, original.audit)
+    assert copy.classes.mapping == original.classes.mapping
+
+
+def test_custom_stage(run_sample):
+    """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
+    options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
+    crossing = run_sample("custom-stage", *options).lines()
+    everywhere = run_sample("custom-stage", *options, "--set", EVERYWHERE).lines()
+
+    kept = [[box for box in line["detections"] if _crosses(box)] for line in everywhere]
+    assert [line["detections"] for line in crossing] == kept
+    assert [line["by"] for line in crossing] == [line["by"] for line in everywhere]
+    assert any(kept)
+    assert kept != [line["detections"] for line in everywhere]
+    assert any(line["reason"] == "audit of difference" for line in crossing)
+
+
+def _crosses(box):
+    left, _, right, bottom = box["xyxy"]
+    inside = round(0.3 * WIDTH) <= round((left + right) / 2) <= round(0.7 * WIDTH)
+    return inside and round(0.5 * HEIGHT) <= round(bottom)
+
+
+@pytest.mark.ray
+def test_actor_per_stage(run_sample):
+    """An actor for each stage costs links, and changes no answer."""
+    ran = run_sample("actor-per-stage", "10")
+
+    assert [line["detections"] for line in ran.lines("isolated")] == [line["detections"] for line in ran.lines("fused")]
+    assert [line["by"] for line in ran.lines("isolated")] == [line["by"] for line in ran.lines("fused")]
+    links = ["device-device:difference", "device:difference-device:little", "device:little-device:big"]
+    assert sorted(ran.report("isolated")["links"]) == sorted(links)
+    assert ran.report("fused")["links"] == {}
+    for segment in ("device:difference", "device:little", "device:big"):
+        assert segment in ran.printed
