@@ -70,7 +70,7 @@ class Outbox:
     """
 
     LIMIT = 2048
-    LINGER_S = 0.02  # how long the first answer waits for company: a call to fetch each alone would cost more than it
+    LINGER_S = 0.05  # how long the first answer waits for company: a call to fetch each alone would cost more than it
 
     def __init__(self) -> None:
         self._batch = Batch()
