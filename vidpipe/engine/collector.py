@@ -40,15 +40,16 @@ class Collector:
         now = time.time()
         for record in batch.published:
             self._count(record, now)
-        if batch.published:
-            for sink in self._sinks:
-                sink.write(batch.published, now)
         for stream, audit in batch.late_audits:
             self.ledgers[stream].count_audit(audit)
         for snapshot in batch.snapshots:
             self._snapshots[snapshot.stream] = snapshot
         for ended in batch.ended:
             self.ended[ended.stream] = ended
+        # Sinks last: one that can take no more must not keep a stream's end from being seen.
+        if batch.published:
+            for sink in self._sinks:
+                sink.write(batch.published, now)
 
     def drop_sinks(self) -> None:
         """Go on counting, for the report, without writing: a sink is broken."""
