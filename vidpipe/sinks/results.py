@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,20 @@ class ResultsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = path.open("w", encoding="utf-8")
+            self._file = path.open("wb", buffering=0)
         except OSError as error:
             raise ConfigError(f"results {path} cannot be written: {error.strerror}") from None
         # A reused answer shares its detections with the one before: most lines need not be rendered twice.
         self._rendered: dict[str, tuple[sv.Detections, str]] = {}
 
     def write(self, records: Sequence[Published], published_at: float) -> None:
+        text = "".join([self._line(record, published_at) for record in records]).encode()
+        written = 0
         try:
-            self._file.write("".join([self._line(record, published_at) for record in records]))
-            self._file.flush()
+            while written < len(text):
+                written += self._file.write(text[written:])
         except OSError as error:
+            self._cut(written - text.rfind(b"\n", 0, written) - 1)
             raise RunError(f"results {self._path} cannot be written on: {error.strerror}") from None
 
     def close(self) -> None:
@@ -44,6 +48,11 @@ class ResultsFile:
             self._file.close()
         except OSError as error:
             raise RunError(f"results {self._path} cannot be finished: {error.strerror}") from None
+
+    def _cut(self, half_line: int) -> None:
+        """Take back so many bytes, so that the file ends with a whole line; a device or pipe keeps them."""
+        with suppress(OSError):
+            self._file.truncate(self._file.tell() - half_line)
 
     def _line(self, record: Published, published_at: float) -> str:
         answer = record.answer
