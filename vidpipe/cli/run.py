@@ -81,9 +81,14 @@ def _check_writable(path: Path, what: str) -> None:
 
 def _write_report(path: Path, outcome: Outcome) -> None:
     """All of the report or, where the disk is full, the old one: never half of it."""
+    text = json.dumps(outcome.report, indent=2) + "\n"
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(json.dumps(outcome.report, indent=2) + "\n")
+        if not path.is_file():  # /dev/stdout, a pipe: written to, never replaced
+            path.write_text(text)
+            return
+        part.write_text(text)
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         outcome.errors.append(f"report {path} cannot be written: {error.strerror}")
