@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +16,15 @@ from vidpipe.errors import VidpipeError
 app = typer.Typer(
     name="vidpipe",
     help="Answer every frame of many cameras from the cheapest stage that can be trusted.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+# Typer does not export what it raises of a wrong command line, and from 0.26 on it is not click's either.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+INTERRUPTED = 130
 
 
 class EngineName(StrEnum):
@@ -117,14 +122,24 @@ def main() -> None:
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
         _fail(str(error), error.exit_status, error if debug else None)
-    except KeyboardInterrupt as error:
-        _fail("interrupted", 130, error if debug else None)
+    except UsageError as error:
+        _fail(_usage(error), 2, None)
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
         _fail(f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None)
+    if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
+        _fail("interrupted", status, None)
+    sys.exit(status)
+
+
+def _usage(error: Any) -> str:
+    """On one line what typer says in a box of seven."""
+    said = error.format_message().replace("Value error, ", "").rstrip(".")
+    command = error.ctx.command_path if error.ctx else "vidpipe"
+    return f"{said[0].lower()}{said[1:]}; see {command} --help"
 
 
 def _fail(message: str, status: int, cause: BaseException | None) -> None:
