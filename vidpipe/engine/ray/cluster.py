@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +38,8 @@ def connect(plan: Plan, address: str | None) -> None:
         options["address"] = address
         _send_modules(plan)
     try:
-        ray.init(**options)
+        with _own_signal_handlers():
+            ray.init(**options)
     except Exception as error:
         where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
         raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
@@ -44,6 +49,17 @@ def connect(plan: Plan, address: str | None) -> None:
 
 def disconnect() -> None:
     ray.shutdown()
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Put back what Ray replaces: its handler of SIGTERM ends the process with a stack trace, and no report."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def placement(tier: Tier) -> dict[str, Any]:
