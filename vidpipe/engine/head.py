@@ -114,8 +114,9 @@ class Head:
         self._go.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread; whether it has ended."""
-        self._thread.join(timeout_s)
+        """Wait for the thread, if it was ever opened; whether it has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -85,13 +85,13 @@ class InlineEngine:
         """CPU seconds of the process since `start`."""
         return time.process_time() - self._cpu_at_start_s
 
-    def close(self) -> None:
+    def close(self, patience_s: float) -> None:
         self.stop()
         self._outbox.close()
         for head in self._heads:
-            head.join(timeout_s=10)
+            head.join(patience_s)
         for tail in self._tails:
-            tail.stop()
+            tail.stop(patience_s)
 
     def _build_below(self, plan: Plan) -> Below | None:
         below: Below | None = None

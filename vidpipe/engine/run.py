@@ -24,6 +24,7 @@ from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
 
+CLOSE_S = 10.0  # for the frame that a thread is at
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
 
@@ -42,7 +43,9 @@ class Engine(Protocol):
 
     def cpu_s(self) -> float: ...
 
-    def close(self) -> None: ...
+    def close(self, patience_s: float) -> None:
+        """End everything; a thread that is still at work after `patience_s` is left to itself."""
+        ...
 
 
 class Watcher(Protocol):
@@ -108,6 +111,7 @@ def run(
     collector = Collector(pipeline.streams, sinks, live=False)
     runner = _engine(engine, laid, taps, address, collector)
     watcher = watcher or _Nobody()
+    patience_s = CLOSE_S
     try:
         with _stop_signals() as asked_to_stop:
             watcher.started(runner.open())
@@ -116,8 +120,11 @@ def run(
             errors = _collect(runner, collector, watcher, asked_to_stop)
             wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
             counts = runner.counts()
+    except KeyboardInterrupt:
+        patience_s = 0.0
+        raise
     finally:
-        runner.close()
+        runner.close(patience_s)
         errors_at_end = _close(sinks)
     report = build_report(collector, counts, wall_s, cpu_s)
     errors += errors_at_end + _stage_errors(counts) + _stream_errors(collector)
@@ -187,7 +194,7 @@ def _close(sinks: Sequence[Sink]) -> list[str]:
 
 def _stage_errors(counts: Counts) -> list[str]:
     return [
-        f"stage {stage} raised {meter.errors} times, first: {meter.first_error}"
+        f"stage {stage} raised {f'{meter.errors} times, first' if meter.errors > 1 else 'once'}: {meter.first_error}"
         for stage, meter in counts.stages.items()
         if meter.errors
     ]

@@ -81,12 +81,12 @@ class Tail:
     def has_room(self) -> bool:
         return len(self._waiting) < MAX_BATCH
 
-    def stop(self) -> None:
-        """End the thread once what is waiting has been done."""
+    def stop(self, timeout_s: float) -> None:
+        """End the thread once what is waiting has been done, and wait for that so long."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout_s)
 
     def _put(self, job: _Ask | _Settle | _Answered) -> None:
         with self._changed:

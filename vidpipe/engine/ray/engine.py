@@ -129,7 +129,7 @@ class RayEngine:
             used += self._actors_cpu_s() - self._cpu_before_s
         return used
 
-    def close(self) -> None:
+    def close(self, patience_s: float) -> None:
         if not ray.is_initialized():
             return
         for actor in self._actors():
