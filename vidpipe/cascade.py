@@ -392,7 +392,6 @@ def _count_error(seat: _Seat, error: Exception, call: str) -> str:
     reason = str(error) if isinstance(error, VidpipeError) else f"{type(error).__name__}: {error}{_where(error)}"
     if seat.meter.errors == 0:
         seat.meter.first_error = reason
-        log.warning("stage %s raised in %s: %s", seat.seat.id, call, reason)
         log.debug("stage %s raised in %s", seat.seat.id, call, exc_info=error)
     seat.meter.errors += 1
     return reason
