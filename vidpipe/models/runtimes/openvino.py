@@ -135,7 +135,16 @@ def _core() -> ov.Core:
     return ov.Core()
 
 
+_FRONTENDS = {".xml": "ir", ".onnx": "onnx", ".tflite": "tflite"}
+
+
 def _read(file: Path) -> ov.Model:
+    from openvino.frontend import FrontEndManager
+
+    kind = _FRONTENDS.get(file.suffix)
+    # Asked first, because OpenVINO would ask all its frontends, and TensorFlow's writes its opinion to stderr.
+    if kind and not FrontEndManager().load_by_framework(kind).supported(str(file)):
+        raise ModelError(f"model {file}: OpenVINO cannot read it: damaged, or no {file.suffix} file at all")
     try:
         return _core().read_model(file)
     except RuntimeError as error:
