@@ -14,7 +14,7 @@ class RegionConfig(StageConfig):
 
 
 class Region(Stage[RegionConfig]):
-    """Passes every frame on; takes from its answer the boxes whose feet, the middle of the lower edge, stand outside."""
+    """Passes every frame on; leaves in its answer the boxes whose feet (middle of the lower edge) stand inside."""
 
     can_be_last = False
     Config = RegionConfig

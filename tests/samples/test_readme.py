@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(SAMP
 
 
 def test_the_stage_of_the_readme(people, tmp_path, monkeypatch):
-    """It answers from dusk on, until it is light again; what is light goes to the detector."""
+    """It answers while it is dark, the detector all the rest; and the audits tell that it answers too much."""
     for language in ("python", "yaml"):
         block = re.search(rf"```{language}\n# (\S+)\n(.*?)```", README, re.DOTALL)
         (tmp_path / block[1]).write_text(block[2])
@@ -26,9 +26,9 @@ def test_the_stage_of_the_readme(people, tmp_path, monkeypatch):
     stream = outcome.report["streams"]["night"]
     assert outcome.exit_status == 0
     assert stream["frames_in"] == 200
-    assert 30 < stream["by"]["dark"] < 150
     assert stream["how"]["empty"] == stream["by"]["dark"]
-    assert "dark" in stream["audits"]
+    assert stream["by"]["dark"] == pytest.approx(64, abs=2)  # encoders differ a little
+    assert stream["audits"]["dark"]["missed"] == stream["audits"]["dark"]["audited"] > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
