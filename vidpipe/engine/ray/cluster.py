@@ -25,6 +25,8 @@ def connect(plan: Plan, address: str | None) -> None:
     """Start a Ray of one node that offers all tiers, or join the one at `address`; raises in one line."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
