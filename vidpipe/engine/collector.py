@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from vidpipe.answer import nothing
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published, Snapshot
@@ -28,6 +29,7 @@ class Collector:
     """Counts, hands on and remembers; a `seq` that repeats or leaves a gap is a fault of ours, and raises."""
 
     def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: bool) -> None:
+        nothing()  # imports what answers are made of now, not under the first batch
         self.ledgers = {stream: StreamLedger() for stream in streams}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()

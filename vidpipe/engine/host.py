@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from vidpipe.answer import Answer
+from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade, Meter, Seat
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
@@ -82,6 +82,7 @@ class Host:
 
         # Calls of OpenCV are small here, and the streams are the parallelism.
         cv2.setNumThreads(1)
+        nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
         for path in reversed(pipeline.search_paths):
             if path not in sys.path:

@@ -7,12 +7,16 @@ from typing import Any
 from vidpipe.cascade import Meter
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.host import Counts
+from vidpipe.engine.pipeline import Pipeline
 
 
-def build_report(collector: Collector, counts: Counts, wall_s: float, cpu_s: float) -> dict[str, Any]:
+def build_report(
+    pipeline: Pipeline, collector: Collector, counts: Counts, wall_s: float, cpu_s: float
+) -> dict[str, Any]:
     """What `--report` writes; stage and model times are milliseconds a frame.
 
     Args:
+        pipeline: its stages are listed in order, also one whose counts are gone with its process.
         wall_s: from the start of all streams to the last answer.
         cpu_s: of all processes in that time, decoding and Ray included.
     """
@@ -27,7 +31,7 @@ def build_report(collector: Collector, counts: Counts, wall_s: float, cpu_s: flo
         "cpu_s": round(cpu_s, 3),
         "fps": round(collector.frames_in() / wall_s, 3) if wall_s else 0.0,
         "latency_ms": collector.latencies.report(),
-        "stages": {stage: _stage(meter) for stage, meter in counts.stages.items()},
+        "stages": {stage.id: _stage(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "models": {
             model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
             for model, (calls, wall, cpu) in counts.models.items()

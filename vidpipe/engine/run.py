@@ -126,7 +126,7 @@ def run(
     finally:
         runner.close(patience_s)
         errors_at_end = _close(sinks)
-    report = build_report(collector, counts, wall_s, cpu_s)
+    report = build_report(pipeline, collector, counts, wall_s, cpu_s)
     errors += errors_at_end + _stage_errors(counts) + _stream_errors(collector)
     return Outcome(report, errors, _notes(collector), asked_to_stop.is_set())
 
