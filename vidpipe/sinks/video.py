@@ -81,7 +81,7 @@ class VideoWriter:
         self._info = info
         self._interval_s = 1 / info.fps if info.fps else 0.04
         try:
-            path.touch()  # FFmpeg's own word for a missing folder names neither file nor folder
+            path.open("ab").close()  # FFmpeg's own word for a missing folder names neither file nor folder
             self._container = av.open(str(path), "w", options=_FRAGMENTED if path.suffix in (".mp4", ".mov") else {})
         except OSError as error:
             raise ConfigError(f"video {path} cannot be written: {error.strerror}") from None
