@@ -91,6 +91,8 @@ def _why_not_open(path: Path, error: Exception) -> str:
         return f"{path} may not be read by this user; change its permissions"
     if not path.stat().st_size:
         return f"{path} is empty (0 bytes); give a video file"
+    if isinstance(error, EOFError):
+        return f"{path} ends before its first picture; give another file"
     return f"{path} is not a video file; give one that ffprobe can read"
 
 
