@@ -50,7 +50,7 @@ class ProgressBar:
         known = [info.frames for info in infos if info.frames is not None]
         total = sum(known) if len(known) == len(infos) else None
         self._bar.update(self._task, description="running", total=total)
-        self._began = time.monotonic()
+        self._began = self._said_at = time.monotonic()
 
     def progressed(self, collector: Collector) -> None:
         frames = collector.frames_in()
