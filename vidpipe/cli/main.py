@@ -139,7 +139,7 @@ def _usage(error: Any) -> str:
     """On one line what typer says in a box of seven."""
     said = error.format_message().replace("Value error, ", "").rstrip(".")
     command = error.ctx.command_path if error.ctx else "vidpipe"
-    return f"{said[0].lower()}{said[1:]}; see {command} --help"
+    return f"{said[0].lower()}{said[1:]} (see {command} --help)"
 
 
 def _fail(message: str, status: int, cause: BaseException | None) -> None:
