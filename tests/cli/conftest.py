@@ -1,0 +1,217 @@
+"""The command line as a user meets it: a process of its own, what it says, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import clips
+from tests.engine.conftest import STAGES
+
+RAY = pytest.param("ray", marks=pytest.mark.ray)
+
+READ = """
+classes: {even: even, odd: odd}
+stages: [{id: read, type: mystages:Read}]
+"""
+
+MORE_STAGES = '''
+
+import time
+
+
+class NoAnswers(Stage):
+    """Forgets the frames that it passes on."""
+
+    def answer(self, frames):
+        return []
+
+
+class DoesNotOpen(Stage):
+    def open(self, context):
+        raise OSError("no licence for this machine")
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+
+class SharedDoesNotOpen(DoesNotOpen):
+    shared = True
+
+
+class Slow(Read):
+    """A model that takes its time."""
+
+    def answer(self, frames):
+        time.sleep(0.02 * len(frames))
+        return super().answer(frames)
+
+
+class Hangs(Read):
+    """Does not come back from frame 5."""
+
+    def answer(self, frames):
+        if any(frame.seq >= 5 for frame in frames):
+            time.sleep(600)
+        return super().answer(frames)
+'''
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """What it said on stderr, which must be one line."""
+        assert self.err.count("\n") == 1, self.err
+        assert self.err.endswith("\n")
+        return self.err[:-1]
+
+    @property
+    def error(self) -> str:
+        """What it said is wrong, without the program's name, which `check` leaves out."""
+        return self.line.removeprefix("vidpipe: ")
+
+
+class Command:
+    """A `vidpipe` that runs, in a process group of its own as a terminal would start it."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+        self._mark = uuid.uuid4().hex
+        self._folder = folder
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("VIDPIPE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vidpipe.cli.main", *arguments],
+            cwd=folder,
+            env=inherited | {"VIDPIPE_TEST_MARK": self._mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def end(self, timeout_s: float = 60) -> Said:
+        """Wait for the end; a command that takes longer is killed, and the test fails."""
+        try:
+            out, err = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        return Said(self.process.returncode, out, err)
+
+    def send(self, number: signal.Signals, *, to_group: bool) -> None:
+        (os.killpg if to_group else os.kill)(self.process.pid, number)
+
+    def wait_for_lines(self, count: int) -> None:
+        """Until so many results are written."""
+        file = self._folder / "results.jsonl"
+        until(lambda: file.exists() and file.read_bytes().count(b"\n") >= count, 40)
+
+    def processes(self) -> list[int]:
+        """The numbers of all processes that it has started, itself included, whoever their parent is now."""
+        return [int(entry.name) for entry in Path("/proc").iterdir() if self._started(entry)]
+
+    def _started(self, entry: Path) -> bool:
+        try:
+            return entry.name.isdigit() and self._mark.encode() in (entry / "environ").read_bytes()
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        for process in self.processes():
+            os.kill(process, signal.SIGKILL)
+        self.process.communicate()
+
+
+def until(happened: Callable[[], bool], timeout_s: float) -> None:
+    """Wait for something that comes soon; fails when it does not."""
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class Shell:
+    """A user in a folder with pipelines, clips and stages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._commands: list[Command] = []
+
+    def write(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.write_text(text)
+        return file
+
+    def start(self, *arguments: object) -> Command:
+        command = Command(self.folder, [str(argument) for argument in arguments])
+        self._commands.append(command)
+        return command
+
+    def vidpipe(self, *arguments: object) -> Said:
+        return self.start(*arguments).end()
+
+    def run(self, pipeline: str, source: object, *arguments: object, engine: str = "inline") -> Said:
+        """`vidpipe run` of a pipeline given as text, which leaves results.jsonl and report.json."""
+        return self.begin(pipeline, source, *arguments, engine=engine).end()
+
+    def begin(self, pipeline: str, source: object, *arguments: object, engine: str = "inline") -> Command:
+        """The same, without waiting for its end."""
+        self.write("pipeline.yaml", pipeline)
+        outputs = ("--results", "results.jsonl", "--report", "report.json")
+        return self.start("run", "pipeline.yaml", "--source", source, "--engine", engine, *outputs, *arguments)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The results: every line is whole."""
+        text = (self.folder / "results.jsonl").read_text()
+        assert not text or text.endswith("\n")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return report
+
+    def clean_up(self) -> None:
+        for command in self._commands:
+            if command.process.poll() is None or command.processes():
+                command.kill()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path)
+    shell.write("mystages.py", STAGES + MORE_STAGES)
+    yield shell
+    shell.clean_up()
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with good.mp4 of 40 frames and long.mp4 of 400, whole and sound."""
+    folder = tmp_path_factory.mktemp("footage")
+    clips.encode(folder / "good.mp4", frames=40)
+    clips.encode(folder / "long.mp4", frames=400)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def good(footage: Path) -> Path:
+    return footage / "good.mp4"

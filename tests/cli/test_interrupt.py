@@ -1,0 +1,72 @@
+"""Whoever ends a run gets what was answered until then: whole lines, a report that adds up, and no process left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.conftest import RAY, Command, until
+
+SLOW = """
+classes: {even: even, odd: odd}
+stages:
+  - {id: difference, type: difference, on: device, threshold: 0}
+  - {id: read, type: mystages:Slow, on: edge}
+"""
+IN_A_TERMINAL = True  # which sends it to the whole process group
+ENDINGS = [
+    ("inline", signal.SIGINT, IN_A_TERMINAL),
+    ("inline", signal.SIGINT, False),
+    ("inline", signal.SIGTERM, False),
+    pytest.param("ray", signal.SIGINT, IN_A_TERMINAL, marks=pytest.mark.ray),
+    pytest.param("ray", signal.SIGTERM, False, marks=pytest.mark.ray),
+]
+
+
+def leaves_nothing(command: Command) -> None:
+    until(lambda: not command.processes(), 5)
+
+
+@pytest.mark.parametrize(("engine", "number", "to_group"), ENDINGS)
+def test_in_mid_run(shell, footage, engine, number, to_group):
+    command = shell.begin(SLOW, footage / "long.mp4", engine=engine)
+    command.wait_for_lines(10)
+    command.send(number, to_group=to_group)
+    ended = command.end(timeout_s=10)
+    assert (ended.status, ended.error) == (130, "interrupted")
+    (stream,) = shell.report["streams"].values()
+    lines = shell.lines
+    assert [line["seq"] for line in lines] == list(range(len(lines)))
+    assert stream["frames_in"] == sum(stream["by"].values()) == len(lines)
+    assert 10 <= len(lines) < 400
+    leaves_nothing(command)
+
+
+@pytest.mark.parametrize("engine", ["inline", RAY])
+def test_again_ends_at_once(shell, footage, engine):
+    """A stage that does not come back holds up an orderly end for ever; who asks once a second does not wait for it."""
+    command = shell.begin(SLOW.replace("Slow", "Hangs"), footage / "long.mp4", engine=engine)
+    command.wait_for_lines(5)
+    began = time.monotonic()
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    with pytest.raises(subprocess.TimeoutExpired):
+        command.process.wait(1)
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    ended = command.end(timeout_s=10)
+    assert time.monotonic() - began < 6
+    assert (ended.status, ended.error) == (130, "interrupted")
+    assert [line["seq"] for line in shell.lines] == list(range(5))
+    leaves_nothing(command)
+
+
+def test_while_it_starts(shell, footage):
+    """Python is still loading what it needs, or the run is beginning: nothing but the line either way."""
+    command = shell.begin(SLOW, footage / "long.mp4")
+    until((shell.folder / "results.jsonl").exists, 20)
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    ended = command.end(timeout_s=10)
+    assert (ended.status, ended.error) == (130, "interrupted")
+    leaves_nothing(command)

@@ -1,0 +1,104 @@
+"""What is typed wrongly is told in one line, with status 2; help and `check` and `plan` say what they should."""
+
+import pytest
+
+from tests.cli.conftest import READ
+
+TWO_TIERS = """
+name: two
+classes: {even: even, odd: odd}
+stages:
+  - {id: difference, type: difference, on: device}
+  - {id: read, type: mystages:Read, on: edge}
+links: {device-edge: {codec: jpeg, quality: 70}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "no such command 'rnu'. Did you mean 'run'? (see vidpipe --help)"),
+        (["run"], "missing argument 'pipeline' (see vidpipe run --help)"),
+        (
+            ["run", "p.yaml", "--engine", "rya"],
+            "invalid value for '--engine': 'rya' is not one of 'ray', 'inline' (see",
+        ),
+        (["run", "p.yaml", "--source"], "option '--source' requires an argument (see vidpipe --help)"),
+        (["check", "p.yaml", "--frobnicate"], "no such option: --frobnicate (see vidpipe check --help)"),
+        (["run", "nosuch.yaml"], "pipeline nosuch.yaml: no such file"),
+        (["run", "pear"], "no pipeline 'pear' in ./pipelines or among those of vidpipe; did you mean 'pair'?"),
+        (["check", "street", "--set", "stages.little.accept"], "--set stages.little.accept: "),
+        (["check", "street", "--config", "nosuch.yaml"], "nosuch.yaml: "),
+    ],
+)
+def test_wrong_command_lines(shell, arguments, said):
+    ended = shell.vidpipe(*arguments)
+    assert ended.status == 2
+    assert ended.error.startswith(said)
+    assert not ended.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]])
+def test_help_is_no_mistake(shell, arguments):
+    ended = shell.vidpipe(*arguments)
+    assert (ended.status, ended.err) == (0, "")
+    assert "Usage: vidpipe" in ended.out
+
+
+def test_check_of_a_sound_pipeline(shell):
+    shell.write("two.yaml", TWO_TIERS)
+    ended = shell.vidpipe("check", "two.yaml")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[0] == "two: ok"
+    assert [line.split()[:3] for line in ended.out.splitlines()[2:]] == [
+        ["difference", "difference", "device"],
+        ["read", "mystages:Read", "edge"],
+    ]
+
+
+def test_check_opens_no_source(shell):
+    """A camera that is away, or a file that is damaged, is no mistake of the pipeline."""
+    shell.write("read.yaml", READ)
+    damaged = shell.write("damaged.mp4", "no video")
+    assert shell.vidpipe("check", "read.yaml", "--source", damaged).status == 0
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "run"])
+def test_every_mistake_at_once(shell, command):
+    shell.write(
+        "many.yaml",
+        """
+classes: {person: person}
+models:
+  little: {path: little.xml, treshold: 0.4}
+stages:
+  - {id: a, type: diference}
+  - {id: b, type: detect, on: edg, model: litle, accept: {persn: 0.5}}
+  - {id: c, type: detect, on: cloud, model: little, acept: 0.5}
+""".lstrip(),
+    )
+    ended = shell.vidpipe(command, "many.yaml")
+    assert ended.status == 2
+    assert not ended.out
+    said = ended.err.removeprefix("vidpipe: ").splitlines()
+    expected = [
+        ("many.yaml:3: models.little: ", "did you mean 'threshold'?"),
+        ("many.yaml:5: stages.a: unknown stage type 'diference'", "did you mean 'difference'?"),
+        ("many.yaml:6: stages.b.on: ", "did you mean 'edge'?"),
+        ("many.yaml:6: stages.b.model: there is no model 'litle'", "did you mean 'little'?"),
+        ("many.yaml:6: stages.b.accept.persn: there is no class 'persn'", "did you mean 'person'?"),
+        ("many.yaml:7: stages.c: unknown field 'acept'", "did you mean 'accept'?"),
+    ]
+    for start, end in expected:
+        assert [line for line in said if line.startswith(start) and line.endswith(end)], (start, said)
+    assert len(said) == len(expected) + (any("little.xml" in line for line in said))
+
+
+def test_plan(shell):
+    shell.write("two.yaml", TWO_TIERS)
+    ended = shell.vidpipe("plan", "two.yaml")
+    assert (ended.status, ended.err) == (0, "")
+    rows = [line.split() for line in ended.out.splitlines()]
+    assert ["device", "device", "1", "sources,", "difference"] in rows
+    assert ["edge", "edge", "1", "read"] in rows
+    assert any(row[:3] == ["device-edge", "jpeg", "70"] for row in rows)
