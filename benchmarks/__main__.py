@@ -158,7 +158,6 @@ stages:
         f"{early:.0f}, {late:.0f}",
         "< 1500, flat",
     )
-    say("models per minute of footage and pace", f"{report['fps']:.0f} frames a second", "")
 
 
 def _pss_mb(process: psutil.Process) -> float:

@@ -27,6 +27,8 @@ def connect(plan: Plan, address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
+    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
