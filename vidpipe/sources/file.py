@@ -126,9 +126,10 @@ class FileSource:
     def _frame(self, seq: int, pts: float, decoded: av.VideoFrame) -> Frame:
         decoded_at = time.time()
         picture = self._normal(decoded)
-        visible = 1.0
+        hidden, visible = None, 1.0
         if self._view:
             picture = self._view.blank(picture)
+            hidden = self._view.hidden(picture.width, picture.height)
             visible = self._view.visible(picture.width, picture.height)
         return Frame(
             self.info.name,
@@ -139,6 +140,7 @@ class FileSource:
             picture.height,
             captured_at=None if self._recorded_at is None else self._recorded_at + pts,
             decoded_at=decoded_at,
+            hidden=hidden,
             visible=visible,
             knobs=self.knobs,
         )
