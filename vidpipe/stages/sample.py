@@ -10,6 +10,8 @@ from vidpipe.answer import Answer, How, nothing
 from vidpipe.frame import Frame
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
 
+_SLACK_S = 1e-3  # some containers round to milliseconds: at 30 of 30 frames a second every third would miss its slot
+
 
 class SampleConfig(StageConfig):
     fps: float = Knob(..., gt=0, le=1000, description="frames a second of media time that are looked at")
@@ -27,7 +29,7 @@ class Sample(Stage[SampleConfig]):
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
         # Slots are counted from media time zero, not from the last frame taken: rounding does not add up to a drift.
-        slot = floor(frame.pts * self.config.fps + 1e-6)
+        slot = floor((frame.pts + _SLACK_S) * self.config.fps)
         if slot != self._slot:
             self._slot = slot
             return [None]
