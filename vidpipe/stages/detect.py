@@ -44,7 +44,6 @@ class Detect(Stage[DetectConfig]):
 
     def open(self, context: Context) -> None:
         self._detector = context.models.detector(self.config.model)
-        self._classes = list(context.classes)
         self._last = context.last
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
@@ -72,9 +71,10 @@ class Detect(Stage[DetectConfig]):
         if not len(boxes):
             return 0
         accept = self.config.accept
-        by_class = accept if isinstance(accept, dict) else dict.fromkeys(self._classes, accept)
-        least = np.array([by_class.get(name) or 0.0 for name in self._classes])
-        return int(np.count_nonzero(np.asarray(boxes.confidence) < least[boxes.class_id]))
+        # By name, not by number: a pipeline without classes of its own has the model's, which nobody listed.
+        names = np.asarray(boxes.data["class_name"]).tolist()
+        least = np.array([accept.get(name, 0.0) if isinstance(accept, dict) else accept for name in names], float)
+        return int(np.count_nonzero(np.asarray(boxes.confidence) < least))
 
 
 def _in_source_pixels(boxes: sv.Detections, frame: Frame) -> sv.Detections:
