@@ -1,0 +1,169 @@
+"""Results are JSON lines that other programs read: exact keys, rounded numbers, any name, whole lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import supervision as sv
+
+from tests import builders
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.engine.records import Published
+from vidpipe.errors import ConfigError, RunError
+from vidpipe.sinks.results import ResultsFile, render
+
+KEYS = ["stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "detections"]
+
+
+def boxes(xyxy=((1, 2, 3, 4),), *, scores=(0.5,), names=("person",), ids=None):
+    return sv.Detections(
+        xyxy=np.array(xyxy, np.float32).reshape(-1, 4),
+        confidence=None if scores is None else np.array(scores, np.float32),
+        class_id=np.arange(len(names)),
+        tracker_id=None if ids is None else np.array(ids),
+        data={"class_name": np.array(names)},
+    )
+
+
+def published(answer, seq=0, *, stream="cam", captured_at=None):
+    return Published(stream, seq, seq / 25, captured_at, 1.0, 3, answer)
+
+
+def written(tmp_path, *records, published_at=12.5):
+    """What the lines of a file say."""
+    file = tmp_path / "results.jsonl"
+    sink = ResultsFile(file)
+    sink.write(records, published_at)
+    sink.close()
+    text = file.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("detections", "expected"),
+    [
+        (sv.Detections.empty(), []),
+        (boxes(), [{"xyxy": [1.0, 2.0, 3.0, 4.0], "score": 0.5, "class": "person", "track_id": None}]),
+        (boxes(ids=[7]), [{"xyxy": [1.0, 2.0, 3.0, 4.0], "score": 0.5, "class": "person", "track_id": 7}]),
+        (boxes(scores=None), [{"xyxy": [1.0, 2.0, 3.0, 4.0], "score": None, "class": "person", "track_id": None}]),
+        (
+            boxes([(0.123, 0.125, 99.999, -0.004)], scores=[0.123456]),
+            [{"xyxy": [0.12, 0.12, 100.0, 0.0], "score": 0.1235, "class": "person", "track_id": None}],
+        ),
+        (
+            boxes([(1, 2, 3, 4), (5, 6, 7, 8)], scores=[1, 0], names=["bike", "person"], ids=[2, 1]),
+            [
+                {"xyxy": [1.0, 2.0, 3.0, 4.0], "score": 1.0, "class": "bike", "track_id": 2},
+                {"xyxy": [5.0, 6.0, 7.0, 8.0], "score": 0.0, "class": "person", "track_id": 1},
+            ],
+        ),
+    ],
+)
+def test_boxes(detections, expected):
+    said = json.loads(render(detections))
+    assert said == expected
+    assert [list(box) for box in said] == [["xyxy", "score", "class", "track_id"]] * len(expected)
+
+
+def test_a_line(tmp_path):
+    answer = Answer(nothing(), How.REUSED, "difference", 4, "changed 0.3 <= 30")
+    (line,) = written(tmp_path, published(answer, 7, captured_at=1700000000.1234567))
+    assert list(line) == KEYS
+    assert line == {
+        "stream": "cam", "seq": 7, "pts": 0.28, "captured_at": 1700000000.123457, "published_at": 12.5,
+        "how": "reused", "by": "difference", "as_of": 4, "knobs": 3, "reason": "changed 0.3 <= 30", "detections": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", How)
+def test_every_way_to_answer(tmp_path, how):
+    (line,) = written(tmp_path, published(builders.answer("big", 0, how=how)))
+    assert (line["how"], line["captured_at"]) == (how.value, None)
+
+
+@pytest.mark.parametrize(
+    "name", ['say "no"', "back\\slash", "Straße 7", "出口", "two\nlines", "\x00", "</script>", "🚲"]
+)
+def test_any_name(tmp_path, name):
+    """Streams are called after files, stages by users, and a reason may quote an error of anybody's."""
+    answer = Answer(boxes(names=[name]) if name != "\x00" else nothing(), How.FAILED, name, -1, name)
+    lines = written(tmp_path, published(answer, stream=name), published(answer, 1, stream=name))
+    assert len(lines) == 2
+    for line in lines:
+        assert (line["stream"], line["by"], line["reason"]) == (name, name, name)
+        assert [box["class"] for box in line["detections"]] in ([name], [])
+
+
+def test_a_reused_answer_is_rendered_once(tmp_path, monkeypatch):
+    """Most lines of a quiet camera; streams that take turns do not put each other's text out."""
+    from vidpipe.sinks import results
+
+    rendered = []
+    monkeypatch.setattr(results, "render", lambda detections: rendered.append(detections) or render(detections))
+    one, other, third = boxes(), boxes([(5, 6, 7, 8)]), boxes([(5, 6, 7, 8)])
+    records = [
+        published(Answer(detections, How.REUSED, "difference", 0), seq, stream=stream)
+        for seq in range(3)
+        for stream, detections in (("a", one), ("b", other))
+    ]
+    lines = written(tmp_path, *records, published(Answer(third, How.MEASURED, "big", 3), 3, stream="a"))
+    assert list(map(id, rendered)) == [id(one), id(other), id(third)]
+    left_edges = [line["detections"][0]["xyxy"][0] for line in lines]
+    assert left_edges == [1, 5, 1, 5, 1, 5, 5]
+
+
+def test_lines_are_in_the_file_as_soon_as_they_are_written(tmp_path):
+    """Whoever follows the file, and whoever comes behind a crash, finds them."""
+    file = tmp_path / "results.jsonl"
+    sink = ResultsFile(file)
+    for seq in range(3):
+        sink.write([published(builders.answer("big", 0), seq)], 0.0)
+        assert len(file.read_text().splitlines()) == seq + 1
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "why"), [("", "Is a directory"), ("nowhere/results.jsonl", "No such file or directory")]
+)
+def test_a_file_that_cannot_be_opened(tmp_path, place, why):
+    with pytest.raises(ConfigError) as raised:
+        ResultsFile(tmp_path / place)
+    assert str(raised.value) == f"results {tmp_path / place} cannot be written: {why}"
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full")
+def test_a_full_disk():
+    sink = ResultsFile(Path("/dev/full"))
+    with pytest.raises(RunError, match=r"^results /dev/full cannot be written on: No space left on device$"):
+        sink.write([published(builders.answer("big", 0))], 0.0)
+    sink.close()  # says nothing a second time
+
+
+@pytest.mark.parametrize("limit", [1000, 1001, 2500])
+def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path, limit):
+    """The system takes what still fits, and refuses the rest: here at a limit on the size of files."""
+    import resource
+    import signal
+
+    file = tmp_path / "results.jsonl"
+    sink = ResultsFile(file)
+    records = [published(builders.answer("big", 0), seq) for seq in range(20)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        with pytest.raises(RunError, match=r"cannot be written on: File too large"):
+            sink.write(records, 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    sink.close()
+    text = file.read_text()
+    assert text.endswith("}\n")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["seq"] for line in lines] == list(range(len(lines)))
+    assert len(text) > limit - 300

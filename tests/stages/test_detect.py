@@ -1,0 +1,159 @@
+"""A little model answers where it is sure of every box, the last one always; unsure answers wait in the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import supervision as sv
+
+from tests.stages.conftest import ask, frame, grey, opened
+from vidpipe.answer import How
+from vidpipe.frame import Frame, Image
+from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.models.library import Library
+from vidpipe.picture import BgrPicture
+from vidpipe.stages.detect import Detect
+
+CLASSES = ("person", "vehicle")
+
+
+@dataclass
+class Scripted:
+    """A detector that finds what it is told, as (class, score), down to `threshold` or the floor that is asked for."""
+
+    boxes: Sequence[tuple[int, float]]
+    threshold: float = 0.4
+    floors: list[float | None] = field(default_factory=list)
+
+    def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
+        self.floors.append(floor)
+        return [self._found(self.threshold if floor is None else floor) for _ in images]
+
+    def keep_sure(self, detections: sv.Detections) -> sv.Detections:
+        return detections[detections.confidence >= self.threshold]
+
+    def _found(self, least: float) -> sv.Detections:
+        found = [(number, score) for number, score in self.boxes if score >= least]
+        numbers = np.array([number for number, _ in found], int)
+        return sv.Detections(
+            xyxy=np.array([[10, 20, 30, 60]] * len(found), np.float32).reshape(-1, 4),
+            confidence=np.array([score for _, score in found], np.float32),
+            class_id=numbers,
+            data={"class_name": np.array(CLASSES)[numbers]},
+        )
+
+    def detector(self, name: str) -> Scripted:
+        """It is its own library of models, of one called little."""
+        assert name == "little"
+        return self
+
+
+def detect(boxes, *, threshold=0.4, last=False, classes=CLASSES, **config):
+    return opened(Detect, Scripted(boxes, threshold), last=last, classes=classes, model="little", **config)
+
+
+def scores(answer):
+    return answer.detections.confidence.tolist()
+
+
+SURE, UNSURE = True, False
+
+
+@pytest.mark.parametrize(
+    ("boxes", "config", "sure"),
+    [
+        ([], {"accept": 0.6}, SURE),
+        ([(0, 0.9), (1, 0.7)], {"accept": 0.6}, SURE),
+        ([(0, 0.9), (1, 0.5)], {"accept": 0.6}, UNSURE),
+        ([(0, 0.9), (1, 0.3)], {"accept": 0.6}, SURE),  # under the model's threshold: background
+        ([(0, 0.9), (1, 0.3)], {"accept": 0.6, "reject": 0.2}, UNSURE),
+        ([(0, 0.9), (1, 0.1)], {"accept": 0.6, "reject": 0.2}, SURE),
+        ([(0, 0.5)], {"accept": {"person": 0.4, "vehicle": 0.8}}, SURE),
+        ([(1, 0.5)], {"accept": {"person": 0.4, "vehicle": 0.8}}, UNSURE),
+        ([(1, 0.5)], {"accept": {"person": 0.8}}, SURE),  # a class that is not named is taken as it is
+        ([(0, 0.5)], {"accept": {"person": 0.8}}, UNSURE),
+        ([(0, 0.41)], {}, SURE),
+    ],
+)
+@pytest.mark.parametrize("classes", [CLASSES, ()], ids=["own classes", "the model's"])
+def test_the_band_between_reject_and_accept(boxes, config, sure, classes):
+    """Without classes of the pipeline's own, nobody has listed the model's: they are in its answers."""
+    answer = ask(detect(boxes, classes=classes, **config), frame(grey(), 4))
+    assert (answer is not None) == sure
+    if answer is not None:
+        assert (answer.how, answer.by, answer.as_of) == (How.MEASURED, "detect", 4)
+        assert scores(answer) == pytest.approx([score for _, score in boxes if score >= 0.4])
+
+
+@pytest.mark.parametrize("boxes", [[], [(0, 0.45)], [(0, 0.45), (1, 0.9)]])
+def test_the_last_stage_answers_every_frame(boxes):
+    stage = detect(boxes, last=True, accept=0.8, reject=0.1)
+    answer = ask(stage, frame(grey(), 2))
+    assert scores(answer) == pytest.approx([score for _, score in boxes])
+    assert stage._detector.floors == [None]  # doubtful boxes are of no use where nobody comes after
+
+
+def test_an_unsure_answer_is_kept_for_those_below_and_for_cover():
+    """It has the boxes that the model's own threshold lets through, not the doubtful ones."""
+    stage = detect([(0, 0.9), (1, 0.5), (1, 0.3)], accept=0.6, reject=0.2)
+    asked = frame(grey(), 3)
+    assert ask(stage, asked) is None
+    noted = asked.notes["detect"]
+    assert stage.cover(asked) is noted
+    assert (noted.how, noted.by, noted.as_of, noted.reason) == (How.MEASURED, "detect", 3, "unsure of 2 boxes")
+    assert scores(noted) == pytest.approx([0.9, 0.5])
+
+
+def test_no_cover_for_a_frame_that_it_never_saw():
+    assert detect([], accept=0.6).cover(frame(grey())) is None
+
+
+def test_a_batch_of_several_streams():
+    stage = detect([(0, 0.9)], accept=0.6)
+    answers = stage.answer([frame(grey(), seq) for seq in (3, 8, 2)])
+    assert [answer.as_of for answer in answers] == [3, 8, 2]
+
+
+@pytest.mark.parametrize("accept", [None, 0.5])
+def test_boxes_are_in_pixels_of_the_source(accept):
+    """A link has scaled a picture of 640 x 360 down to 160 x 120; the note of an unsure answer too."""
+    picture = BgrPicture(np.zeros((120, 160, 3), np.uint8))
+    small = Frame("cam", 0, 0.0, picture, 640, 360)
+    answer = ask(detect([(0, 0.9)], accept=accept), small)
+    np.testing.assert_allclose(answer.detections.xyxy, [[40, 60, 120, 180]])
+    assert ask(detect([(0, 0.45)], accept=0.5), small) is None
+    np.testing.assert_allclose(small.notes["detect"].detections.xyxy, [[40, 60, 120, 180]])
+
+
+@pytest.fixture
+def library(assets):
+    path = assets / "models" / "person-vehicle-bike-detection-2000.xml"
+    spec = ModelSpec(path=str(path), threshold=0.4)
+    return Library({"little": spec}, Classes({"person": ["person"], "vehicle": ["vehicle"]}), threads=2)
+
+
+@pytest.mark.footage
+def test_real_frames(assets, library):
+    """What it is sure of it answers as without `accept`; the others it passes on, with what it saw in the notes."""
+    from vidpipe.knobs import Knobs
+    from vidpipe.sources.base import StreamSpec
+    from vidpipe.sources.file import FileSource
+
+    config = {"models": library, "classes": CLASSES, "model": "little"}
+    always, little = opened(Detect, **config), opened(Detect, **config, accept=0.7, reject=0.3)
+    source = FileSource("cam", StreamSpec(url=str(assets / "videos" / "vtest.avi"), end_s=10), knobs=Knobs())
+    sure = 0
+    for asked in source:
+        full, answer = ask(always, asked), ask(little, asked)
+        said = answer or asked.notes["detect"]
+        np.testing.assert_array_equal(said.detections.xyxy, full.detections.xyxy)
+        assert set(said.detections.data["class_name"].tolist()) <= set(CLASSES)
+        sure += answer is not None
+        if answer is not None:
+            assert all(score >= 0.7 for score in scores(answer))
+        x, y = asked.width, asked.height
+        assert (said.detections.xyxy <= [x, y, x, y]).all()
+    assert 0 < sure < 100
