@@ -166,7 +166,7 @@ SETS = [
     ("streams.gat.start_s=3", "--set streams.gat.start_s: 'streams' has no 'gat'; did you mean 'gate'?"),
     ("name.of=x", "--set name.of: 'name' is a single value: there is nothing below it"),
     ("late=[", "--set late: the value is not valid YAML: put quotes around it"),
-    ("late=${env:VIDPIPE_NO}", "--set late: there is no environment variable 'VIDPIPE_NO'"),
+    ("late=${env:QQ_UNHEARD_OF}", "--set late: there is no environment variable 'QQ_UNHEARD_OF'"),
     ("late", "--set late: must be of the form stages.detect.accept=0.4"),
     ("stages..accept=1", "--set stages..accept: must be of the form stages.detect.accept=0.4"),
 ]
