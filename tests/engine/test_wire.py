@@ -13,6 +13,7 @@ from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.picture import YuvPicture
+from vidpipe.sources.view import View
 
 
 def yuv_frame(width, height, pixel_format="yuv420p"):
@@ -55,3 +56,12 @@ def test_jpeg_shrinks_the_picture_but_not_the_frame():
     assert (got.width, got.height) == (640, 480)
     assert got.bgr().shape == (240, 320, 3)
     assert not packed.settle
+
+
+@pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="jpeg", width=80)])
+def test_what_is_hidden_is_known_on_the_other_side(spec):
+    """As large as the picture that arrives, so that stages may lay it over."""
+    view = View([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]], [])
+    got = wire.unpack(wire.pack(Ticket(yuv_frame(160, 120)), spec, settle=True), {}, {"cam": view}).frame
+    assert got.hidden.shape == got.luma().shape
+    assert got.hidden.mean() == pytest.approx(0.5)

@@ -84,9 +84,8 @@ class Host:
         cv2.setNumThreads(1)
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
-        for path in reversed(pipeline.search_paths):
-            if path not in sys.path:
-                sys.path.insert(0, path)
+        # Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
+        sys.path += [path for path in pipeline.search_paths if path not in sys.path]
         self._plan = plan
         self._library = Library(
             pipeline.models,
@@ -96,6 +95,7 @@ class Host:
         )
         self._cascades: list[Cascade] = []
         self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
+        self.views = {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""

@@ -24,8 +24,9 @@ class CodecLink:
     Raw planes lose nothing and are only counted. Credits and the shaper are matters of time and have no place here.
     """
 
-    def __init__(self, spec: LinkSpec, below: Below) -> None:
+    def __init__(self, spec: LinkSpec, below: Below, host: Host) -> None:
         self._spec = spec
+        self._host = host
         self._below = below
         self.frames = 0
         self.bytes = 0
@@ -35,7 +36,7 @@ class CodecLink:
             self.bytes += ticket.frame.picture.nbytes
         else:
             packed = wire.pack(ticket, self._spec, settle=settle)
-            ticket = wire.unpack(packed, {ticket.frame.stream: ticket.frame.knobs})
+            ticket = wire.unpack(packed, self._host.knobs, self._host.views)
             self.bytes += packed.nbytes
         self.frames += 1
         return self._below.ask(ticket, settle=settle)
@@ -98,7 +99,7 @@ class InlineEngine:
         for index in range(len(plan.segments) - 1, 0, -1):
             below = self._add_tail(index, below)
             link = plan.links[index - 1]
-            below = self._links[link.name] = CodecLink(link.spec, below)
+            below = self._links[link.name] = CodecLink(link.spec, below, self._host)
         return self._add_tail(0, below) if plan.segments[0].tail else below
 
     def _add_tail(self, index: int, below: Below | None) -> Tail:

@@ -12,6 +12,10 @@ from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.frame import Frame, Image
 from vidpipe.knobs import Knobs
 from vidpipe.picture import BgrPicture, Planes, YuvPicture
+from vidpipe.sources.view import View
+
+_DEFAULTS = Knobs()
+_NO_VIEWS: Mapping[str, View] = {}
 
 
 class Jpeg(NamedTuple):
@@ -72,24 +76,28 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
     )
 
 
-def unpack(wire: WireFrame, knobs: Mapping[str, Knobs]) -> Ticket:
-    """The frame on the other side; it keeps the wire's pixels rather than copying them."""
+def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View] = _NO_VIEWS) -> Ticket:
+    """The frame on the other side; it keeps the wire's pixels rather than copying them.
+
+    Args:
+        knobs, views: of each stream; they are known on both sides and do not travel.
+    """
+    picture = _picture(wire.picture)
+    view = views.get(wire.stream)
     frame = Frame(
         wire.stream,
         wire.seq,
         wire.pts,
-        _picture(wire.picture),
+        picture,
         *wire.size,
         captured_at=wire.captured_at,
         decoded_at=wire.decoded_at,
+        hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
         knobs=knobs.get(wire.stream, _DEFAULTS),
     )
     frame.notes.update(wire.notes)
     return Ticket(frame, due=wire.due, straight=wire.straight)
-
-
-_DEFAULTS = Knobs()
 
 
 def _raw(frame: Frame, memory: Image | None) -> Planes | Image:

@@ -89,7 +89,7 @@ class SegmentActor:
             item = message
         else:
             item = _with_pixels(message[0], self._arenas[caller].view(message[1]))
-        result = self._tail.ask(wire.unpack(item, self._host.knobs), settle=item.settle)
+        result = self._tail.ask(wire.unpack(item, self._host.knobs, self._host.views), settle=item.settle)
         if item.settle:
             return (item.stream, item.seq), result
         self._unsettled[item.stream, item.seq] = result
