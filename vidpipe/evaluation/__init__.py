@@ -1,0 +1,1 @@
+"""What a pipeline saves and what it loses: reference, scores, costs, baselines, and the bench that runs them."""
