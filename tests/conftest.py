@@ -1,6 +1,7 @@
-"""Fixtures for all tests: where real footage lies."""
+"""Fixtures for all tests: where real footage lies, and a cluster."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,15 @@ def assets() -> Path:
     if not (_ASSETS / "videos").is_dir():
         pytest.skip(f"no real footage: {_ASSETS} has no folder videos/ (set VIDPIPE_ASSETS)")
     return _ASSETS
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Ray with a machine for each tier."""
+    from ray.cluster_utils import Cluster
+
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}})
+    for tier in ("edge", "cloud"):
+        machines.add_node(num_cpus=1, resources={tier: 1})
+    yield machines.address
+    machines.shutdown()

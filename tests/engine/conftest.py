@@ -1,9 +1,9 @@
-"""A cluster of three machines on one, the engines that tests run on, and a user's own stages."""
+"""The engines that tests run on, and a user's own stages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,18 +121,6 @@ class Where(Stage):
         said = f"{os.getpid()} {threading.current_thread().name}"
         return [Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq, said) for frame in frames]
 '''
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    """The address of a Ray with a machine for each tier."""
-    from ray.cluster_utils import Cluster
-
-    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}})
-    for tier in ("edge", "cloud"):
-        machines.add_node(num_cpus=1, resources={tier: 1})
-    yield machines.address
-    machines.shutdown()
 
 
 @dataclass
