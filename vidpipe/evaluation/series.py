@@ -20,6 +20,7 @@ class Boxes:
         label: int64 [n], index into the series' classes.
         track: int64 [n], -1 where the box has no identity.
         ignored: bool [n]: neither to be found nor wrong to find (people's "do not count this one").
+        crowd: bool [n], of the ignored ones: a region that stands for many objects (COCO's `iscrowd`).
     """
 
     frame: NDArray[np.int64]
@@ -28,6 +29,7 @@ class Boxes:
     label: NDArray[np.int64]
     track: NDArray[np.int64]
     ignored: NDArray[np.bool_]
+    crowd: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -39,6 +41,7 @@ class Boxes:
         label: Sequence[int] | NDArray[np.int64] | None = None,
         track: Sequence[int] | NDArray[np.int64] | None = None,
         ignored: Sequence[bool] | NDArray[np.bool_] | None = None,
+        crowd: Sequence[bool] | NDArray[np.bool_] | None = None,
     ) -> Boxes:
         """Boxes in any order, columns that are not given at their defaults: score 1, class 0, no identity."""
         frames = np.asarray(frame, np.int64)
@@ -50,6 +53,7 @@ class Boxes:
             np.zeros(count, np.int64) if label is None else np.asarray(label, np.int64),
             np.full(count, -1, np.int64) if track is None else np.asarray(track, np.int64),
             np.zeros(count, bool) if ignored is None else np.asarray(ignored, bool),
+            np.zeros(count, bool) if crowd is None else np.asarray(crowd, bool),
         )
         return boxes[np.argsort(frames, kind="stable")]
 
@@ -59,7 +63,13 @@ class Boxes:
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Boxes:
         """Some of the rows; they must stay ordered by frame."""
         return Boxes(
-            self.frame[rows], self.xyxy[rows], self.score[rows], self.label[rows], self.track[rows], self.ignored[rows]
+            self.frame[rows],
+            self.xyxy[rows],
+            self.score[rows],
+            self.label[rows],
+            self.track[rows],
+            self.ignored[rows],
+            self.crowd[rows],
         )
 
 
