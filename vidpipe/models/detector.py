@@ -22,8 +22,27 @@ if TYPE_CHECKING:
 _IOU = 0.5  # above which two boxes of a class are one object
 
 
+class Traits(NamedTuple):
+    """What is known of a detector once it is loaded.
+
+    Attributes:
+        names: the classes that `class_id` indexes: the pipeline's, or the network's own where it lists none.
+        size: (height, width) of the network's input in pixels.
+        thresholds: least score of a box, by class.
+        usual: the threshold of its family, where nobody says otherwise.
+    """
+
+    names: tuple[str, ...]
+    size: tuple[int, int]
+    thresholds: Mapping[str, float]
+    usual: float
+
+
 class LoadedDetector(Detector, Protocol):
     """A detector that other threads can have too."""
+
+    @property
+    def traits(self) -> Traits: ...
 
     def twin(self) -> LoadedDetector:
         """Another one for another thread, on the same weights."""
@@ -63,9 +82,8 @@ class Labels:
             raise ModelError(f"model {source}: knows none of the pipeline's classes; it knows {', '.join(names[:12])}")
         self.names = np.array(own.names)
         self.merges = len(listed) > len(set(listed))
-        by_class = threshold if isinstance(threshold, Mapping) else {}
-        for_all = default if threshold is None or isinstance(threshold, Mapping) else threshold
-        self.thresholds = np.array([by_class.get(name, for_all) for name in own.names], np.float32)
+        self.by_name = thresholds(own.names, threshold, default)
+        self.thresholds = np.array(list(self.by_name.values()), np.float32)
         self.floor = float(self.thresholds.min())
         # One more entry, which nobody lists, for numbers beyond the names; -1 finds it too.
         self._table = np.array([*table, -1])
@@ -115,6 +133,11 @@ class NetworkDetector:
     def spec(self) -> ModelSpec:
         return self._spec
 
+    @property
+    def traits(self) -> Traits:
+        _, height, width, _ = self._session.pictures.shape
+        return Traits(tuple(self._labels.by_name), (height, width), self._labels.by_name, self._reader.threshold)
+
     def twin(self) -> NetworkDetector:
         """See `LoadedDetector.twin`."""
         return NetworkDetector(self._spec, self._session.twin(), self._reader, self._labels)
@@ -157,3 +180,15 @@ class NetworkDetector:
             class_id=classes,
             data={"class_name": self._labels.names[classes]},
         )
+
+
+def thresholds(names: Sequence[str], threshold: float | Mapping[str, float] | None, default: float) -> dict[str, float]:
+    """The least score of each class, by name.
+
+    Args:
+        threshold: one for all, or by name.
+        default: for classes that `threshold` does not name.
+    """
+    if threshold is None or isinstance(threshold, Mapping):
+        return {name: (threshold or {}).get(name, default) for name in names}
+    return dict.fromkeys(names, threshold)

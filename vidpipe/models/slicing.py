@@ -16,7 +16,7 @@ from vidpipe.errors import ModelError
 from vidpipe.frame import Image
 from vidpipe.models.base import ModelSpec, Slicing
 from vidpipe.models.boxes import over_smaller
-from vidpipe.models.detector import LoadedDetector
+from vidpipe.models.detector import LoadedDetector, Traits
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -45,6 +45,10 @@ class SlicedDetector:
     @property
     def spec(self) -> ModelSpec:
         return self._detector.spec
+
+    @property
+    def traits(self) -> Traits:
+        return self._detector.traits
 
     def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
         """See `Detector.detect`."""
