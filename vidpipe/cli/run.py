@@ -13,8 +13,8 @@ from rich.console import Console
 from vidpipe.cli.progress import ProgressBar
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import Outcome
-from vidpipe.errors import ConfigError
+from vidpipe.errors import RunError
+from vidpipe.files import check_writable, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
     from vidpipe.sinks.video import VideoTap
 
     if options.report is not None:
-        _check_writable(options.report, "report")
+        check_writable(options.report, "report")
     sinks = [ResultsFile(options.results)] if options.results is not None else []
     taps = [VideoTap(str(options.video), many=len(pipeline.streams) > 1)] if options.video is not None else []
     with ProgressBar(pipeline) as bar:
@@ -61,7 +61,10 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
             watcher=bar,
         )
     if options.report is not None:
-        _write_report(options.report, outcome)
+        try:
+            write_whole(options.report, json.dumps(outcome.report, indent=2) + "\n", "report")
+        except RunError as error:
+            outcome.errors.append(str(error))
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:
@@ -69,26 +72,3 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
     for error in outcome.errors:
         console.print(f"vidpipe: {error}", markup=False)
     return outcome.exit_status
-
-
-def _check_writable(path: Path, what: str) -> None:
-    try:
-        with path.open("a"):
-            pass
-    except OSError as error:
-        raise ConfigError(f"{what} {path} cannot be written: {error.strerror}") from None
-
-
-def _write_report(path: Path, outcome: Outcome) -> None:
-    """All of the report or, where the disk is full, the old one: never half of it."""
-    text = json.dumps(outcome.report, indent=2) + "\n"
-    part = path.with_name(f".{path.name}.part")
-    try:
-        if not path.is_file():  # /dev/stdout, a pipe: written to, never replaced
-            path.write_text(text)
-            return
-        part.write_text(text)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        outcome.errors.append(f"report {path} cannot be written: {error.strerror}")
