@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import psutil
 
 
@@ -18,13 +21,21 @@ class TreeUsage:
         return sum(seconds - self._before.get(process, 0.0) for process, seconds in self._seen.items())
 
 
+def tree_cpu_s() -> float:
+    """CPU seconds so far of this process and its descendants, with those that have ended and were waited for."""
+    every = (times.user + times.system + times.children_user + times.children_system for _, times in _tree())
+    return float(sum(every))
+
+
 def _cpu_by_process() -> dict[tuple[int, float], float]:
+    return {process: times.user + times.system for process, times in _tree()}
+
+
+def _tree() -> Iterator[tuple[tuple[int, float], Any]]:
+    """This process and its descendants, each as (pid, time of its start), with its CPU times."""
     own = psutil.Process()
-    usage: dict[tuple[int, float], float] = {}
     for process in [own, *own.children(recursive=True)]:
         try:
-            times = process.cpu_times()
-            usage[process.pid, process.create_time()] = times.user + times.system
+            yield (process.pid, process.create_time()), process.cpu_times()
         except psutil.Error:  # it ended while we looked
             continue
-    return usage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from vidpipe.errors import ModelError
 from vidpipe.models import embedder as embedders
@@ -66,19 +67,31 @@ def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
     return described.file or _fetch(described)
 
 
-def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
-    """The network, read by the runtime that suits, and its classes."""
-    file = described.file or _fetch(described)
+def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
+    """What runs a model's file on this machine."""
+    if spec.runtime is not None:
+        return spec.runtime
     if file.suffix == ".pt":
         from vidpipe.models.runtimes import torch
 
+        return "torch" if torch.has_cuda() else "openvino"
+    return "openvino"
+
+
+def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
+    """The network, read by the runtime that suits, and its classes."""
+    file = described.file or _fetch(described)
+    runtime = runtime_of(spec, file)
+    if file.suffix == ".pt":
         size = described.size or _SIZE
-        if spec.runtime == "torch" or (spec.runtime is None and torch.has_cuda()):
+        if runtime == "torch":
+            from vidpipe.models.runtimes import torch
+
             network = torch.TorchNetwork(file, size, threads)
             return network, described.names or network.names
         file = weights.exported(file, size)
     names = described.names or card_of(described.source, file).names
-    if spec.runtime == "onnxruntime":
+    if runtime == "onnxruntime":
         from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
 
         return OnnxNetwork(file, described.size, threads), names
