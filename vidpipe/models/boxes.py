@@ -33,11 +33,39 @@ def have_area(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
     return extent[:, 0] & extent[:, 1]
 
 
-def over_smaller(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+def area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Of each box, [...]."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    product: NDArray[np.floating] = size[..., 0] * size[..., 1]
+    return product
+
+
+def intersection(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Area that two boxes share; pairs as numpy broadcasts [..., 4] and [..., 4]."""
+    overlap = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
+    np.clip(overlap, 0, None, out=overlap)
+    product: NDArray[np.floating] = overlap[..., 0] * overlap[..., 1]
+    return product
+
+
+def iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over union of two boxes, 0..1; pairs as numpy broadcasts. Of boxes without area it is 0."""
+    shared = intersection(first, second)
+    return _share(shared, area(first) + area(second) - shared)
+
+
+def over_smaller(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.floating]:
     """Intersection of a box [4] with each of some boxes [n, 4], over the area of the smaller of the two: [n], 0..1."""
-    overlap = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    intersection = np.clip(overlap, 0, None).prod(axis=1)
-    smaller = np.minimum((box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-    share: NDArray[np.float32] = np.zeros_like(intersection)
-    np.divide(intersection, smaller, out=share, where=smaller > 0)
+    return _share(intersection(box, boxes), np.minimum(area(box), area(boxes)))
+
+
+def over_first(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over the area of the first of two boxes, 0..1; pairs as numpy broadcasts."""
+    shared = intersection(first, second)
+    return _share(shared, np.broadcast_to(area(first), shared.shape))
+
+
+def _share(part: NDArray[np.floating], whole: NDArray[np.floating]) -> NDArray[np.floating]:
+    share: NDArray[np.floating] = np.zeros_like(part)
+    np.divide(part, whole, out=share, where=whole > 0)
     return share
