@@ -57,6 +57,11 @@ VALUES = [
         "url: gate.mp4, mask: [[[0, 0], [0, 2], [1, 1]]]",
         "14: streams.gate.mask.0.1.1: must be at most 1, not 2",
     ),
+    (
+        "url: gate.mp4",
+        "url: gate.mp4, zones: {door: [[0, 0], [0, 1]]}",
+        "14: streams.gate.zones.door: must hold at least 3, not 2",
+    ),
 ]
 NAMES = [
     (

@@ -84,6 +84,20 @@ def match_known(found: Series, wanted: Series, iou: float = 0.5) -> tuple[Boxes,
     return found_boxes, wanted_boxes, match(found_boxes, wanted_boxes, iou)
 
 
+def that_count(found: Series, wanted: Series) -> tuple[Boxes, Boxes]:
+    """Found and wanted boxes of the frames that `wanted` knows, without those that do not count.
+
+    They are the ignored ones, and what was found there: as the MOT Challenge takes them out before it scores.
+
+    Raises:
+        ValueError: the series are not of the same frames and classes.
+    """
+    found_boxes, wanted_boxes, matches = match_known(found, wanted)
+    counts = np.ones(len(found_boxes), bool)
+    counts[matches.found] = ~wanted_boxes.ignored[matches.wanted]
+    return found_boxes[counts], wanted_boxes[~wanted_boxes.ignored]
+
+
 def _places(found: Boxes, wanted: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A number for each class in each frame, of every box: only boxes of one place can match."""
     classes = max((int(boxes.label.max()) + 1 for boxes in (found, wanted) if len(boxes)), default=1)

@@ -22,6 +22,9 @@ class StreamSpec(BaseModel):
     url: str = Field(description="a file, or the address of a camera")
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
+    zones: dict[str, Polygon] = Field(
+        default={}, description="named parts of the picture, in which presence is told apart"
+    )
     start_s: float = Field(default=0.0, ge=0, description="where in the recording to begin, media seconds")
     end_s: float | None = Field(default=None, gt=0, description="where to end, media seconds")
     leaves_device: Literal["never", "crops", "frames"] = Field(

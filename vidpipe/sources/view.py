@@ -1,4 +1,4 @@
-"""What of a stream's picture may be seen: masks and regions of interest."""
+"""Parts of a stream's picture: what of it may be seen (masks and regions of interest), and which points lie in a part."""
 
 from __future__ import annotations
 
@@ -59,10 +59,7 @@ class View:
             xyxy: [n, 4] in pixels of the picture.
             width, height: of the picture in pixels.
         """
-        centres = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-        x, y = np.clip(centres.astype(np.intp), 0, (width - 1, height - 1)).T
-        hidden: NDArray[np.bool_] = self.hidden(width, height)[y, x]
-        return hidden
+        return at(self.hidden(width, height), (xyxy[:, :2] + xyxy[:, 2:]) / 2)
 
     def _stencil(self, width: int, height: int) -> _Stencil:
         stencil = self._stencils.get((width, height))
@@ -73,10 +70,36 @@ class View:
     def _hidden(self, width: int, height: int) -> NDArray[np.bool_]:
         hidden = np.full((height, width), bool(self._regions))
         for region in self._regions:
-            hidden &= ~_inside(region, width, height)
+            hidden &= ~inside(region, width, height)
         for mask in self._mask:
-            hidden |= _inside(mask, width, height)
+            hidden |= inside(mask, width, height)
         return hidden
+
+
+def inside(polygon: Polygon, width: int, height: int) -> NDArray[np.bool_]:
+    """Bool [height, width]: pixels whose centre lies in the polygon, by the even-odd rule."""
+    pixels = np.zeros((height, width), bool)
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    corners = [(px * width, py * height) for px, py in polygon]
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        rows = (y0 <= y) != (y1 <= y)
+        if rows.any():
+            crossing = x0 + (y[rows] - y0) * (x1 - x0) / (y1 - y0)
+            pixels[rows] ^= x < crossing[:, None]
+    return pixels
+
+
+def at(pixels: NDArray[np.bool_], points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Bool [n]: what holds for the pixel under each point; a point outside the picture counts as at its edge.
+
+    Args:
+        pixels: [height, width].
+        points: x, y in pixels, [n, 2].
+    """
+    height, width = pixels.shape
+    x, y = np.clip(points.astype(np.intp), 0, (width - 1, height - 1)).T
+    under: NDArray[np.bool_] = pixels[y, x]
+    return under
 
 
 class _Stencil(NamedTuple):
@@ -101,16 +124,3 @@ def _cut(hidden: NDArray[np.bool_]) -> _Stencil:
         keep=np.where(packed, 0, 255).astype(np.uint8),
         black=np.where(packed, black, 0).astype(np.uint8),
     )
-
-
-def _inside(polygon: Polygon, width: int, height: int) -> NDArray[np.bool_]:
-    """Bool [height, width]: pixels whose centre lies in the polygon, by the even-odd rule."""
-    inside = np.zeros((height, width), bool)
-    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
-    corners = [(px * width, py * height) for px, py in polygon]
-    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
-        rows = (y0 <= y) != (y1 <= y)
-        if rows.any():
-            crossing = x0 + (y[rows] - y0) * (x1 - x0) / (y1 - y0)
-            inside[rows] ^= x < crossing[:, None]
-    return inside
