@@ -1,0 +1,82 @@
+"""What a bench says in the terminal: for each clip the verdict, a table of all entrants, and what to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from vidpipe.evaluation.entrant_table import COST, LABELS, Row, entrant_table
+from vidpipe.evaluation.figures import Bench, ClipFigures
+from vidpipe.evaluation.text import stretch
+from vidpipe.evaluation.verdict import verdict
+
+
+def print_bench(bench: Bench) -> None:
+    """Print it to stdout."""
+    for clip in bench.clips:
+        _print_clip(clip)
+    repeats = "one run" if bench.repeats == 1 else f"median of {bench.repeats} runs"
+    _say(Console(highlight=False), f"{repeats} of each, engine {bench.engine}, on {bench.machine.processor}", "dim")
+
+
+def _print_clip(clip: ClipFigures) -> None:
+    console = Console(highlight=False)
+    said, table = verdict(clip), entrant_table(clip)
+    _say(console, f"{clip.clip}: {clip.width}x{clip.height}, {clip.fps:g} fps; scored {stretch(clip.scored)}", "bold")
+    _say(console, said.headline)
+    for loss in said.losses:
+        _say(console, loss, "bold red")
+    for warning in clip.warnings:
+        _say(console, f"warning: {warning}", "yellow")
+    console.print()
+    _show(_table("", COST, [(row, row.cost) for row in table.rows if row.cost]))
+    if table.labelled:
+        console.print()
+        _show(_table("against labels", LABELS, [(row, row.labels) for row in table.rows if row.labels]))
+    for number, footnote in enumerate(table.footnotes, 1):
+        _say(console, f"[{number}] {footnote}", "dim")
+    for line in (*table.legend, *_beneath(clip)):
+        _say(console, line, "dim")
+    console.print()
+
+
+def _table(first: str, columns: Sequence[str], rows: Sequence[tuple[Row, Sequence[str]]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(Text(first))
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, cells in rows:
+        marks = "".join(f" [{note}]" for note in row.notes)
+        style = "bold" if row.own else None
+        table.add_row(Text(row.name + marks), *map(Text, cells), style=style)
+    return table
+
+
+def _show(table: Table) -> None:
+    """As wide as its figures need: rich would rather cut them off than go beyond the width that it assumes."""
+    console = Console(highlight=False)
+    needed = Measurement.get(console, console.options.update(max_width=1000), table)
+    width = needed.minimum if console.is_terminal else needed.maximum
+    Console(highlight=False, width=max(console.width, width)).print(table)
+
+
+def _beneath(clip: ClipFigures) -> Iterator[str]:
+    """What the entrants are held against, and what the static ones are."""
+    looked = f"{clip.reference.looked} frames looked at now, {clip.reference.cached} from the cache"
+    yield f"reference: {clip.reference.what} ({looked})"
+    for entrant in clip.entrants:
+        if entrant.kind == "static":
+            yield f"{entrant.name}: {entrant.what}"
+    if clip.fitted is not None:
+        yield f"static configurations were chosen on {stretch(clip.fitted)}, which no score counts"
+    elif clip.fitted_on:
+        yield f"static configurations were chosen on {', '.join(clip.fitted_on)}, which no score counts"
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """A line that wraps in a terminal and is left whole where it is piped."""
+    console.print(Text(text, style), soft_wrap=not console.is_terminal)
