@@ -30,6 +30,26 @@ def constant_network(
     return _save(file, nodes, [taken], given, weights, metadata)
 
 
+def following_network(
+    file: Path, boxes: Sequence[tuple], names: Sequence[str], size: tuple[int, int] = (64, 64), shift_px: float = 20
+) -> Path:
+    """A YOLO whose boxes (as in `yolo_columns`) stand so much further right, the brighter the picture is (0..1)."""
+    shift = np.zeros((1, 4 + len(names), _cells(size)), np.float32)
+    shift[0, 0, : len(boxes)] = shift_px
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "shift"], ["moved"]),
+        helper.make_node("Add", ["table", "moved"], ["out"]),
+    ]
+    weights = [
+        numpy_helper.from_array(yolo_columns(boxes, len(names), size), "table"),
+        numpy_helper.from_array(shift, "shift"),
+    ]
+    taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *size])
+    given = helper.make_tensor_value_info("out", TensorProto.FLOAT, shift.shape)
+    return _save(file, nodes, [taken], [given], weights, {"names": str(dict(enumerate(names)))})
+
+
 def mean_network(
     file: Path, planar: bool = True, dtype: int = TensorProto.FLOAT, size: Sequence[object] = (8, 8)
 ) -> Path:

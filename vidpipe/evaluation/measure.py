@@ -212,16 +212,23 @@ def _serve(said: IO[bytes]) -> None:
     search_paths, results = pickle.load(sys.stdin.buffer)
     # Behind Python's own, as where the pipeline was checked.
     sys.path += [path for path in search_paths if path not in sys.path]
-    job: Job = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        job: Job = pickle.load(sys.stdin.buffer)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         answer: Any = job.run(results)
     except VidpipeError as error:
-        answer = error
+        answer = _plain(error)
     except Exception as error:
         traceback.print_exc()
         answer = RunError(f"the run failed: {type(error).__name__}: {error}")
     pickle.dump(answer, said)
+
+
+def _plain(error: VidpipeError) -> VidpipeError:
+    """The error as one of vidpipe's own: a user's may hold what cannot be passed on."""
+    own = next(kind for kind in type(error).__mro__ if kind.__module__ == VidpipeError.__module__)
+    plain: VidpipeError = own(str(error))
+    return plain
 
 
 def _end_with_parent() -> None:
@@ -231,5 +238,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    with open(int(sys.argv[1]), "wb", closefd=False) as handed:  # noqa: PTH123
+    with os.fdopen(int(sys.argv[1]), "wb") as handed:
         _serve(handed)
