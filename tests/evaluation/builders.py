@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.evaluation.series import Answers, Boxes, Series
 
 CLASSES = ("person", "vehicle")
 
@@ -45,3 +45,26 @@ def series(
     """A stretch of `frames` frames with these boxes; at the frames `unknown` nobody looked."""
     known = np.array([frame not in unknown for frame in range(frames)], bool)
     return Series(tuple(classes), *size, np.arange(frames) / fps, known, boxes(*rows))
+
+
+def answers(
+    published: Series,
+    *,
+    how: str | Sequence[str] = "measured",
+    by: str | Sequence[str] = "big",
+    as_of: Sequence[int] | None = None,
+    captured_at: Sequence[float] | None = None,
+    published_at: Sequence[float] | None = None,
+) -> Answers:
+    """These boxes as answers: if nothing else is said, measured by `big`, each on its own frame, at no known time."""
+    frames = published.frames
+    never = np.full(frames, np.nan)
+    return Answers(
+        published,
+        how=np.broadcast_to(np.array(how, np.str_), frames),
+        by=np.broadcast_to(np.array(by, np.str_), frames),
+        reason=np.full(frames, ""),
+        as_of=np.arange(frames) if as_of is None else np.array(as_of, np.int64),
+        captured_at=never if captured_at is None else np.array(captured_at, np.float64),
+        published_at=never if published_at is None else np.array(published_at, np.float64),
+    )
