@@ -137,6 +137,7 @@ def test_the_truth_file_is_mot_and_tells_what_the_scene_told(tmp_path: Path) -> 
         assert (int(row[0]), int(row[1]), (x, y, x + w, y + h)) == (number, box.id, box.xyxy)
         assert row[6] == str(int(box.visibility >= COUNTS_FROM))
         assert CLASSES[int(row[7]) - 1] == box.kind
+    assert files.names.read_text().split() == list(CLASSES)
     with av.open(str(files.video)) as video:
         stream = video.streams.video[0]
         times = [frame.time for frame in video.decode(stream)]

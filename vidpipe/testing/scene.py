@@ -6,6 +6,8 @@ writes the video and, beside it, `street.txt`: one box a line in the form of the
 counts, class, visibility`: frames from 1, x and y of the upper left corner in pixels from 0, class 1 person, 2 vehicle,
 3 bike. A box spans what of the thing lies inside the picture, also where a nearer thing hides it. Visibility is the
 share of all its pixels that can be seen; below 0.25 `counts` is 0, as MOT marks a box that an evaluation leaves out.
+As MOT's own class numbers mean other things, `street.labels.txt` names these, one a line, in the way of CVAT: without
+it beside them, the boxes are read as MOT16's.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vidpipe.errors import ConfigError, RunError, VidpipeError
+from vidpipe.evaluation.mot import names_path
 from vidpipe.frame import Image
 from vidpipe.testing.render import Actor, Box, Canvas, Exposure
 from vidpipe.testing.schedule import plan
@@ -72,10 +75,11 @@ class SceneFiles(NamedTuple):
 
     video: Path
     truth: Path
+    names: Path
 
 
 def write(spec: SceneSpec, path: Path, crf: int = 23) -> SceneFiles:
-    """Write a scene as H.264 video, a key picture every 50, with its truth beside it under the same stem.
+    """Write a scene as H.264 video, a key picture every 50, with its truth and its classes' names beside it.
 
     Args:
         crf: how hard to compress: 18 looks like the original, 30 like a cheap camera.
@@ -87,8 +91,10 @@ def write(spec: SceneSpec, path: Path, crf: int = 23) -> SceneFiles:
     import av
 
     truth = path.with_suffix(".txt")
+    names = names_path(truth)
     rate = Fraction(spec.fps).limit_denominator(1001)
     try:
+        names.write_text("".join(f"{name}\n" for name in CLASSES), encoding="ascii")
         lines = truth.open("w", encoding="ascii")
         container = av.open(str(path), "w")
     except (OSError, ValueError) as error:
@@ -103,7 +109,7 @@ def write(spec: SceneSpec, path: Path, crf: int = 23) -> SceneFiles:
             container.mux(stream.encode())
     except OSError as error:
         raise RunError(f"scene: writing {path} failed: {error}") from error
-    return SceneFiles(path, truth)
+    return SceneFiles(path, truth, names)
 
 
 def _mot(number: int, box: Box) -> str:
