@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -25,7 +26,8 @@ from vidpipe.evaluation.figures import Cost, Spread, Traffic, Work
 from vidpipe.evaluation.job import Job
 
 _SAMPLE_S = 0.2
-_END_S = 5.0  # for a process that was asked to end, and for those it leaves behind
+_END_S = 5.0  # for a process that was asked to end, with those it started
+_LAST_S = 1.0  # for those, where it took all that time itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,15 +137,32 @@ class _Tree:
             self._seen |= living
             self.peak_pss_mb = max(self.peak_pss_mb, sum(map(_pss_mb, living)))
 
-    def end(self) -> None:
-        """Wait a little for those that are left, then kill them."""
-        left = self._seen - {self._root}
+    def end(self, patience_s: float) -> None:
+        """End those that are left: asked to at first, killed in the end."""
+        patience = time.monotonic() + patience_s
         try:
-            _, left = map(set, psutil.wait_procs(left, timeout=_END_S))
+            _signal(self._left(), signal.SIGTERM)
+            while self._left() and time.monotonic() < patience:
+                time.sleep(0.05)
         finally:
-            for process in left:
-                with suppress(psutil.Error):
-                    process.kill()
+            _signal(self._left(), signal.SIGKILL)
+
+    def _left(self) -> list[psutil.Process]:
+        return [process for process in self._seen if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Not so a zombie: where nobody collects orphans, as in many a container, they stay."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
 
 
 def _pss_mb(process: psutil.Process) -> float:
@@ -165,6 +184,7 @@ def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> 
 def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
     """Have the child and its own gone, whatever became of it; asked to, it ends in order."""
     tree.look()
+    began = time.monotonic()
     try:
         if child.poll() is None:
             child.terminate()
@@ -174,7 +194,7 @@ def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
     finally:
         child.kill()
         child.wait()
-        tree.end()
+        tree.end(max(_LAST_S, began + _END_S - time.monotonic()))
         if child.stdin is not None:
             with suppress(BrokenPipeError):
                 child.stdin.close()
