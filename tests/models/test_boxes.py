@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidpipe.models import boxes as of
 from vidpipe.models.boxes import best_first, have_area, over_smaller, suppress
 from vidpipe.models.placing import Placer, Placing
 
@@ -51,6 +52,24 @@ def test_suppression_is_greedy_and_by_class(found):
 def test_intersection_over_the_smaller_area(other, share):
     box, others = np.array((0, 0, 10, 10), np.float32), np.array([other], np.float32)
     assert over_smaller(box, others) == pytest.approx([share])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "intersection", "union", "over_first"),
+    [
+        pytest.param((0, 0, 10, 10), (0, 0, 10, 10), 100, 100, 1, id="the same"),
+        pytest.param((0, 0, 10, 10), (5, 5, 25, 15), 25, 275, 0.25, id="a corner"),
+        pytest.param((2, 2, 4, 4), (0, 0, 10, 10), 4, 100, 1, id="within"),
+        pytest.param((0, 0, 10, 10), (10, 0, 20, 10), 0, 200, 0, id="side by side"),
+        pytest.param((0, 0, 10, 10), (20, 20, 30, 30), 0, 200, 0, id="apart both ways"),
+        pytest.param((5, 5, 5, 5), (5, 5, 5, 5), 0, 1, 0, id="without area"),
+    ],
+)
+def test_overlap_of_pairs(first, second, intersection, union, over_first):
+    one, other = np.array([first], float), np.array([second, second], float)
+    assert of.intersection(one, other).tolist() == [intersection] * 2
+    assert of.iou(one, other).tolist() == [intersection / union] * 2
+    assert of.over_first(one, other).tolist() == [over_first] * 2
 
 
 def test_equal_scores_keep_their_order():
