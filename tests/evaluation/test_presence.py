@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
-from tests.evaluation.builders import Row, at, series
 
+from tests.evaluation.builders import Row, at, series
 from vidpipe.evaluation.presence import presence
 from vidpipe.evaluation.series import Series
 

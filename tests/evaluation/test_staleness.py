@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluation.builders import answers, series
 
+from tests.evaluation.builders import answers, series
 from vidpipe.evaluation.figures import Staleness
 from vidpipe.evaluation.staleness import staleness
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluation.builders import answers, at, series
 
+from tests.evaluation.builders import answers, at, series
 from vidpipe.evaluation.box_score import box_score, count
 from vidpipe.evaluation.series import Answers
 from vidpipe.evaluation.streaming import newest

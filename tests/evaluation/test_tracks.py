@@ -8,8 +8,8 @@ import motmetrics
 import numpy as np
 import pytest
 import supervision as sv
-from tests.evaluation.builders import Row, at, series
 
+from tests.evaluation.builders import Row, at, series
 from vidpipe.evaluation.figures import TrackScore
 from vidpipe.evaluation.series import Boxes, Series
 from vidpipe.evaluation.tracks import track_score
@@ -108,8 +108,9 @@ def random_tracks(seed: int, frames: int = 120, things: int = 12) -> tuple[Serie
             if rng.random() < 0.9:
                 wanted.append(at(frame, x, y, w=40, h=60, track=int(thing), label=int(label[thing])))
             if rng.random() < 0.85:
-                x, y = (x, y) + rng.normal(0, 4, 2)
-                found.append(at(frame, x, y, w=40, h=60, track=int(names[thing]), label=int(label[thing])))
+                off_x, off_y = rng.normal(0, 4, 2)
+                track = int(names[thing])
+                found.append(at(frame, x + off_x, y + off_y, w=40, h=60, track=track, label=int(label[thing])))
         if rng.random() < 0.3:
             found.append(at(frame, *rng.uniform(0, 150, 2), w=40, h=60, track=int(rng.integers(300, 310))))
     return series(frames, *found), series(frames, *wanted, unknown=rng.choice(frames, 5).tolist())
