@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
@@ -49,3 +50,25 @@ def model(name: str) -> Path | None:
     """A real model, or None."""
     path = ASSETS / "models" / name
     return path if path.is_file() else None
+
+
+class Footage(NamedTuple):
+    """A clip to bench on.
+
+    Attributes:
+        labelled: whether people drew boxes on it.
+        fit_on: another clip, where this one is too short to be split.
+    """
+
+    name: str
+    labelled: bool
+    fit_on: str | None = None
+
+
+FOOTAGE = (
+    Footage("vtest.avi", labelled=True),
+    Footage("car-detection.mp4", labelled=True),
+    Footage("highway.avi", labelled=False),
+    Footage("TUD-Stadtmitte.mp4", labelled=True, fit_on="vtest.avi"),
+    Footage("junction.mp4", labelled=False, fit_on="highway.avi"),
+)

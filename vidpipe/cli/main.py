@@ -103,6 +103,73 @@ def plan(
 
 
 @app.command()
+def bench(
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="What answers are held against: a model of the pipeline, or a file. Default: the last stage's model.",
+            show_default=False,
+        ),
+    ] = None,
+    truth: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[STREAM=]FILE", help="Labels that people made, MOT or COCO. Several times.", show_default=False
+        ),
+    ] = None,
+    truth_class: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Of labels that name none.", show_default=False)
+    ] = None,
+    fit: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of each clip to choose configurations on; not scored.")
+    ] = 0.4,
+    fit_on: Annotated[
+        str | None,
+        typer.Option(metavar="CLIP", help="Another clip to choose them on, and score all.", show_default=False),
+    ] = None,
+    baselines: Annotated[
+        str,
+        typer.Option(help="Of big,little,static,uniform,motion,ultralytics,without,ray, with commas; or all, or none."),
+    ] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turns.")] = 3,
+    engine: EngineOption = EngineName.INLINE,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", help="Cost and accuracy of each model, size and stage.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where report, figures and answers go.")] = Path("bench-output"),
+    set_: SetOption = None,
+) -> None:
+    """Measure what a pipeline saves and what it loses, against other ways to do it."""
+    from vidpipe.cli.bench import BenchOptions, run_bench
+
+    run_bench(
+        BenchOptions(
+            pipeline,
+            config,
+            source or [],
+            set_ or [],
+            reference,
+            truth or [],
+            truth_class,
+            fit,
+            fit_on,
+            baselines,
+            repeats,
+            engine.value,
+            profile,
+            out,
+        )
+    )
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--out", help="Where the clip and what comes of it go.")] = Path(
         "demo-output"

@@ -63,8 +63,8 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
     if options.report is not None:
         try:
             write_whole(options.report, json.dumps(outcome.report, indent=2) + "\n", "report")
-        except RunError as error:
-            outcome.errors.append(str(error))
+        except RunError as failure:
+            outcome.errors.append(str(failure))
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:

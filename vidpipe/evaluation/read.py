@@ -1,16 +1,20 @@
-"""Results as `vidpipe run --results` writes them, read back as arrays."""
+"""Results as `vidpipe run --results` writes them: read as arrays, and written from them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vidpipe.answer import Answer, How
+from vidpipe.engine.records import Published
 from vidpipe.errors import ConfigError
 from vidpipe.evaluation.series import Answers, Boxes, Series
+from vidpipe.sinks.results import ResultsFile
 
 
 def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, height: int) -> Answers:
@@ -50,6 +54,25 @@ def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, he
         captured_at=_times(lines, "captured_at"),
         published_at=_times(lines, "published_at"),
     )
+
+
+def write_series(series: Series, path: Path, stream: str, by: str) -> None:
+    """Write boxes as results of somebody who measured every known frame."""
+    import supervision as sv
+
+    names = np.array(series.classes)
+    borders = np.searchsorted(series.boxes.frame, np.arange(series.frames + 1))
+    sink = ResultsFile(path)
+    for frame, (low, high) in enumerate(pairwise(borders.tolist())):
+        boxes = series.boxes[slice(low, high)]
+        tracks = boxes.track if (boxes.track >= 0).any() else None
+        found = sv.Detections(
+            boxes.xyxy, None, boxes.score, boxes.label, tracks, data={"class_name": names[boxes.label]}
+        )
+        how = How.MEASURED if series.known[frame] else How.DROPPED
+        answer = Answer(found, how, by, frame)
+        sink.write([Published(stream, frame, float(series.pts[frame]), None, 0.0, 0, answer)], 0.0)
+    sink.close()
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

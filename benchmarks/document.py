@@ -1,0 +1,107 @@
+"""docs/benchmarks.md: figures, the commands that gave them, the machine, and what they do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.benches import Benched
+from benchmarks.promises import Promise
+from vidpipe.evaluation.entrant_table import COST, LABELS, TERMS, entrant_table
+from vidpipe.evaluation.figures import ClipFigures, Coverage
+from vidpipe.evaluation.text import interval, number, stretch
+from vidpipe.evaluation.verdict import verdict
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2000 (little) and
+2003 (big), the clips real recordings of fixed cameras. Commands were given in the folder of the models.
+
+Each ran {repeats} times, in turns. Columns:
+"""
+
+TAIL = """
+## What these figures do not show
+
+- **Agreement is not truth.** Scores are against the big model's own answers unless a column says labels; what the big
+  model overlooks, nobody is blamed for.
+- **Few clips, short ones.** {clips}. They say nothing of nights, rain, moving cameras, or weeks.
+- **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. Nothing
+  of `{pipeline}` itself was fitted on either: its settings are the ones it ships with.
+- **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
+- **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
+- **The motion gate is of Frigate's kind, not Frigate**, whose detector looks at regions rather than whole pictures.
+"""
+
+
+def document(promises: Sequence[Promise], benched: Sequence[Benched]) -> str:
+    """The whole page."""
+    lines: list[str] = []
+    if benched:
+        bench = benched[0].figures
+        lines.append(HEAD.format(repeats=bench.repeats))
+        lines += [*(f"- **{term}**: {meaning}" for term, meaning in TERMS.items()), "", *_machine(benched)]
+        for command, figures in benched:
+            for clip in figures.clips:
+                lines += _clip(clip, command)
+    if promises:
+        lines += ["## Promises", "", "`python -m benchmarks promises`: median (least-most).", ""]
+        lines += _table(("figure", "measured", "wanted"), promises)
+    if benched:
+        names = ", ".join(
+            f"{clip.clip} {clip.scored.end_s - clip.scored.start_s:.0f} s"
+            for _, figures in benched
+            for clip in figures.clips
+        )
+        lines.append(TAIL.format(clips=f"Scored are {names}", pipeline=benched[0].figures.pipeline))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _machine(benched: Sequence[Benched]) -> Iterator[str]:
+    figures = benched[0].figures
+    machine = figures.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    cores = f"{machine.cores} cores, {machine.memory_gb:.0f} GB"
+    yield f"{figures.made_at[:10]}, {machine.processor}, {cores}, {machine.system}."
+    yield f"Python {machine.python}, {versions}."
+    yield ""
+
+
+def _clip(clip: ClipFigures, command: str) -> Iterator[str]:
+    said = verdict(clip)
+    table = entrant_table(clip)
+    yield from (f"## {clip.clip}", "", f"    {command}", "", said.headline, "")
+    yield from (f"- {loss}" for loss in said.losses)
+    yield f"- {clip.frames} frames of {clip.width}x{clip.height}, {clip.fps:g} a second."
+    yield f"- Scored: {stretch(clip.scored)}{_fitted(clip)}."
+    yield f"- Reference: {clip.reference.what}."
+    yield from (f"- {warning}." for warning in clip.warnings)
+    yield from (f"- {_audits(told)}" for told in clip.coverage)
+    yield ""
+    yield from _table(("", *COST), [(row.name, *row.cost) for row in table.rows if row.cost])
+    if table.labelled:
+        yield from ("Against labels:", "")
+        yield from _table(("", *LABELS), [(row.name, *row.labels) for row in table.rows if row.labels])
+    yield from (f"- {row.name}: {row.what}" for row in table.rows if row.what != row.name)
+    yield from (f"- {note}" for note in [*table.footnotes, *table.legend])
+    yield ""
+
+
+def _fitted(clip: ClipFigures) -> str:
+    if clip.fitted is not None:
+        return f"; fitted on: {stretch(clip.fitted)}"
+    return f"; fitted on {', '.join(clip.fitted_on)}" if clip.fitted_on else ""
+
+
+def _audits(told: Coverage) -> str:
+    return (
+        f"Audits of {told.stage}: {told.audited}, missed {number(told.rate)} ({interval(told.low, told.high)}); "
+        f"really {told.missed} of {told.answered}."
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|---|" + "---:|" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""

@@ -1,0 +1,271 @@
+"""The bench: all contenders on the same clip, measured in turns, each scored against the same reference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vidpipe.engine.pipeline import Pipeline, Stream
+from vidpipe.errors import RunError
+from vidpipe.evaluation import contenders
+from vidpipe.evaluation.accuracy import accuracy, streaming_score
+from vidpipe.evaluation.baselines.pipelines import models_of
+from vidpipe.evaluation.clip import Clip, Progress, Yardstick, alone, check_classes, look_up, outline, yardstick
+from vidpipe.evaluation.contenders import Contender, Field
+from vidpipe.evaluation.coverage import coverage
+from vidpipe.evaluation.doubts import doubts
+from vidpipe.evaluation.evidence import Evidence
+from vidpipe.evaluation.figures import Accuracy, Bench, ClipFigures, Coverage, Entrant, Kind, Part, ReferenceFigures
+from vidpipe.evaluation.fit import Fit, fit
+from vidpipe.evaluation.labels import read_labels
+from vidpipe.evaluation.machine import machine
+from vidpipe.evaluation.measure import Measured, costs, measure
+from vidpipe.evaluation.precision import ap50
+from vidpipe.evaluation.profile import ClipProfile, clip_profile
+from vidpipe.evaluation.read import read_answers, write_series
+from vidpipe.evaluation.series import Answers, Series
+from vidpipe.evaluation.split import part, split
+from vidpipe.evaluation.staleness import staleness
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a bench is to do.
+
+    Attributes:
+        folder: where results go, a folder for each clip.
+        reference: a model of the pipeline or a file; None: the last stage's model.
+        labels: files that people made, by stream.
+        label_class: of the boxes in files that name none.
+        fit: share of each clip that is fitted on, not scored.
+        fit_on: another clip to fit on, by its name; all of each clip of the pipeline is scored then.
+    """
+
+    folder: Path
+    command: str
+    reference: str | None = None
+    labels: Mapping[str, Path] = field(default_factory=dict)
+    label_class: str | None = None
+    fit: float = 0.4
+    fit_on: tuple[str, Stream] | None = None
+    baselines: frozenset[Kind] = frozenset(contenders.BASELINES)
+    repeats: int = 3
+    engine: Literal["inline", "ray"] = "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a bench found: its figures, what its pictures are drawn from, and what planning reads."""
+
+    figures: Bench
+    evidence: dict[str, Evidence]
+    profiles: list[ClipProfile]
+
+
+def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
+    """Measure a pipeline on each of its streams against the reference and the baselines.
+
+    Raises:
+        ConfigError: truth that does not fit, a clip too short to split, no reference, a class that it does not know.
+        RunError: a contender failed while it ran.
+    """
+    stick = yardstick(pipeline, options.reference, models_of(pipeline)[1])
+    check_classes(stick, pipeline)
+    outlines = {name: _outline(name, pipeline, options, progress) for name in pipeline.streams}
+    elsewhere = _fit_elsewhere(pipeline, stick, options, progress)
+    figures: list[ClipFigures] = []
+    evidence: dict[str, Evidence] = {}
+    profiles: list[ClipProfile] = []
+    for name, (frames, live) in outlines.items():
+        labels = options.labels.get(name)
+        clip = look_up(name, pipeline, stick, labels, options.label_class, progress, frames=frames.frames, live=live)
+        fitted_part, scored = split(name, clip.wanted, 0.0 if elsewhere else options.fit)
+        folder = options.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        fitted = elsewhere
+        if fitted_part is not None:
+            fitted = fit(clip, fitted_part, options.engine, folder, progress)
+        of_clip = _ClipBench(clip, scored, fitted, options, folder, progress)
+        figures.append(of_clip.figures())
+        evidence[name] = of_clip.evidence()
+        if fitted is not None and fitted.clip.name not in {profile.clip for profile in profiles}:
+            profiles.append(clip_profile(fitted))
+    made = Bench(
+        pipeline=pipeline.name,
+        command=options.command,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=options.engine,
+        repeats=options.repeats,
+        machine=machine(),
+        clips=figures,
+    )
+    return Result(made, evidence, profiles)
+
+
+def _outline(name: str, pipeline: Pipeline, options: Options, progress: Progress) -> tuple[Series, bool]:
+    """The frames of a clip, once it is known that it can be split and that its labels fit."""
+    progress.step(f"{name}: counting frames")
+    frames, live = outline(name, pipeline.streams[name].spec, pipeline.classes.names)
+    split(name, frames, 0.0 if options.fit_on else options.fit)
+    if name in options.labels and pipeline.classes.names:
+        read_labels(options.labels[name], pipeline.classes, frames, options.label_class)
+    return frames, live
+
+
+def _fit_elsewhere(pipeline: Pipeline, stick: Yardstick, options: Options, progress: Progress) -> Fit | None:
+    if options.fit_on is None:
+        return None
+    name, stream = options.fit_on
+    other = alone(pipeline, name, stream)
+    frames, live = outline(name, stream.spec, pipeline.classes.names)
+    clip = look_up(name, other, stick, None, None, progress, frames=frames.frames, live=live)
+    _, whole = split(name, clip.wanted, 0.0)
+    folder = options.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return fit(clip, whole, options.engine, folder, progress)
+
+
+class _ClipBench:
+    """Everything that is measured on the scored part of one clip."""
+
+    def __init__(
+        self, clip: Clip, scored: Part, fitted: Fit | None, options: Options, folder: Path, progress: Progress
+    ) -> None:
+        self._clip = clip
+        self._scored = scored
+        self._fitted = fitted
+        self._options = options
+        self._folder = folder
+        self._progress = progress
+        self._wanted = clip.wanted.part(scored.start, scored.stop)
+        self._labels = clip.labels.series.part(scored.start, scored.stop) if clip.labels else None
+        self._field = Field(clip.cut(scored), clip.fps, options.engine, fitted)
+        self._runs: dict[Contender, list[Measured]] = {}
+        self._answers: dict[str, Answers] = {}
+
+    def figures(self) -> ClipFigures:
+        """Run everybody, and score what they said."""
+        self._run()
+        write_series(self._wanted, self._folder / "reference.jsonl", self._clip.name, "reference")
+        entrants = [self._entrant(contender, runs) for contender, runs in self._runs.items()]
+        reference = self._reference()
+        clip, fitted = self._clip, self._fitted
+        here = fitted is not None and fitted.clip.name == clip.name
+        return ClipFigures(
+            clip=clip.name,
+            width=clip.wanted.width,
+            height=clip.wanted.height,
+            frames=clip.wanted.frames,
+            fps=round(clip.fps, 3),
+            fitted=fitted.part if fitted is not None and here else None,
+            fitted_on=[fitted.clip.name] if fitted is not None and not here else [],
+            scored=self._scored,
+            reference=reference,
+            entrants=entrants,
+            grid=fitted.grid if fitted else [],
+            coverage=self._coverage(),
+            warnings=[
+                *(clip.labels.notes if clip.labels else ()),
+                *contenders.left_out(self._field, self._options.baselines),
+                *doubts(clip, self._wanted, self._answers, self._reports(), entrants, reference),
+            ],
+        )
+
+    def evidence(self) -> Evidence:
+        """What the pictures of the report are drawn from."""
+        pipeline = self._field.pipeline
+        return Evidence(
+            stream=pipeline.streams[self._clip.name].spec,
+            wanted=self._wanted,
+            published=self._answers[pipeline.name],
+            labels=self._labels,
+            stages=tuple(stage.id for stage in pipeline.stages),
+        )
+
+    def _run(self) -> None:
+        """Everybody once; then those whose rate depends on what that cost; then all again, in turns."""
+        kinds = self._options.baselines
+        for contender in contenders.first(self._field, kinds):
+            self._measure(contender, 1)
+        for contender in contenders.at_equal_cost(self._field, kinds, self._reports(), self._wanted.video_s):
+            self._measure(contender, 1)
+        for repeat in range(2, self._options.repeats + 1):
+            for contender in self._runs:
+                self._measure(contender, repeat)
+
+    def _measure(self, contender: Contender, repeat: int) -> None:
+        of = f", {repeat} of {self._options.repeats}" if self._options.repeats > 1 else ""
+        self._progress.step(f"{self._clip.name}: {contender.name}{of}")
+        results = self._folder / contender.file
+        measured = measure(contender.job, results)
+        self._runs.setdefault(contender, []).append(measured)
+        if repeat == 1:
+            self._answers[contender.name] = self._read(contender, results)
+
+    def _read(self, contender: Contender, results: Path) -> Answers:
+        wanted = self._wanted
+        answers = read_answers(results, self._clip.name, wanted.classes, wanted.width, wanted.height)
+        if answers.series.frames != wanted.frames or np.abs(answers.series.pts - wanted.pts).max() > 1e-3:
+            raise RunError(
+                f"{contender.name} answered {answers.series.frames} frames of {self._clip.name}, "
+                f"the reference {wanted.frames}, or at other times: they cannot be compared"
+            )
+        return answers
+
+    def _reports(self) -> dict[str, dict[str, Any]]:
+        """Of everybody's first run."""
+        return {contender.name: runs[0].report for contender, runs in self._runs.items()}
+
+    def _entrant(self, contender: Contender, runs: Sequence[Measured]) -> Entrant:
+        answers = self._answers[contender.name]
+        zones = self._clip.spec.zones
+        agreement = accuracy(answers.series, self._wanted, zones)
+        if self._clip.live:
+            agreement = agreement.model_copy(update={"streaming": streaming_score(answers, self._wanted)})
+        return Entrant(
+            name=contender.name,
+            kind=contender.kind,
+            what=contender.what,
+            cost=costs(runs, self._wanted.video_s),
+            agreement=agreement,
+            labels=self._against_labels(answers.series),
+            staleness=staleness(answers),
+            how=dict(Counter(answers.how.tolist())),
+            by=dict(Counter(answers.by.tolist())),
+            notes=list(contender.notes),
+        )
+
+    def _against_labels(self, found: Series) -> Accuracy | None:
+        drawn = self._clip.labels
+        if drawn is None or self._labels is None:
+            return None
+        return accuracy(drawn.comparable(found), self._labels, self._clip.spec.zones, labels=True)
+
+    def _reference(self) -> ReferenceFigures:
+        clip, looks = self._clip, self._clip.looks
+        scored = self._against_labels(self._wanted)
+        if scored is not None and self._labels is not None:
+            unsure = looks.series.part(self._scored.start, self._scored.stop)
+            scored = scored.model_copy(update={"ap50": ap50(unsure, self._labels)})
+        height, width = looks.size
+        return ReferenceFigures(
+            what=f"{clip.stick.name} at {width}x{height}" + (", sliced" if clip.stick.spec.slicing else ""),
+            looked=looks.looked,
+            cached=clip.wanted.frames - looks.looked,
+            labels=scored,
+        )
+
+    def _coverage(self) -> list[Coverage]:
+        """Audits of the pipeline, held against the last stage's answers to every frame."""
+        last = next((contender.name for contender in self._runs if contender.kind == "big"), None)
+        if last is None:
+            return []
+        name = self._field.pipeline.name
+        audits = self._reports()[name]["streams"][self._clip.name]["audits"]
+        return coverage(self._answers[name], self._answers[last], audits)

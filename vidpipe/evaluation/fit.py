@@ -1,0 +1,89 @@
+"""What the fitted part of a clip teaches: what each model costs and finds there, and which static configuration is best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.errors import ModelError
+from vidpipe.evaluation.baselines.grid import grid, smaller_sizes
+from vidpipe.evaluation.box_score import box_score, count
+from vidpipe.evaluation.clip import Clip, Progress
+from vidpipe.evaluation.figures import Choice, Part
+from vidpipe.evaluation.job import PipelineJob
+from vidpipe.evaluation.looks import Looks, look
+from vidpipe.evaluation.measure import measure
+from vidpipe.evaluation.read import read_answers
+from vidpipe.evaluation.series import Series
+from vidpipe.models.base import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """What was measured on the fitted part.
+
+    Attributes:
+        looks: of each model at each of its sizes, the pipeline's own size first.
+        grid: the static configurations that there are.
+        f1: of the pipeline itself there, against the reference.
+        report: of the pipeline's run there.
+        cpu: CPU seconds of that run a second of video.
+    """
+
+    clip: Clip
+    part: Part
+    looks: list[tuple[str, ModelSpec, Looks]]
+    grid: list[Choice]
+    f1: float | None
+    report: dict[str, Any]
+    cpu: float
+
+    @property
+    def wanted(self) -> Series:
+        return self.clip.wanted.part(self.part.start, self.part.stop)
+
+
+def fit(clip: Clip, part: Part, engine: str, folder: Path, progress: Progress) -> Fit:
+    """Look at the fitted part with every model and size, and run the pipeline on it once."""
+    wanted = clip.wanted.part(part.start, part.stop)
+    looks = list(_all_looks(clip, part, progress))
+    choices = grid([(name, found) for name, _, found in looks], wanted, clip.fps)
+    progress.step(f"{clip.name}: the pipeline on the fitted part")
+    results = folder / "fitted.jsonl"
+    measured = measure(PipelineJob(clip.cut(part), engine), results)  # type: ignore[arg-type]
+    found = read_answers(results, clip.name, wanted.classes, wanted.width, wanted.height).series
+    score = box_score(count(found, wanted), wanted.pts)
+    return Fit(clip, part, looks, choices, score.f1, measured.report, measured.report["cpu_s"] / wanted.video_s)
+
+
+def _all_looks(clip: Clip, part: Part, progress: Progress) -> Iterator[tuple[str, ModelSpec, Looks]]:
+    """Each detector of the pipeline at its own size, and at smaller ones if its network takes them."""
+    for name, spec in clip.pipeline.models.items():
+        if spec.family == "embedder":
+            continue
+        own = _looks(clip, part, name, spec, progress)
+        yield name, spec, own
+        for size in smaller_sizes(own.size):
+            smaller = spec.model_copy(update={"size": size})
+            try:
+                yield name, smaller, _looks(clip, part, name, smaller, progress)
+            except ModelError:  # its network has one size
+                break
+
+
+def _looks(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> Looks:
+    shown = "" if spec.size is None else f" at {spec.size}"
+    progress.step(f"{clip.name}: {name}{shown} looks at the fitted part", part.stop - part.start)
+    pipeline: Pipeline = clip.pipeline
+    return look(
+        clip.spec,
+        clip.name,
+        spec,
+        pipeline.classes,
+        search_paths=[Path(path) for path in pipeline.search_paths],
+        part=(part.start, part.stop),
+        progress=progress.advance,
+    )
