@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidpipe.evaluation.series import Answers, Boxes, Series
 
-# As results files have them. Coarser steps would be rounded twice, and half the answers of a crowded scene look changed.
+# As results files have them: in coarser steps they would be rounded twice, and many a copied answer look changed.
 _PX = 0.01
 _SCORE = 1e-4
 

@@ -36,7 +36,7 @@ def track_score(found: Series, wanted: Series) -> TrackScore:
     found_ids, wanted_ids = _identities(found_boxes), _identities(wanted_boxes)
     matched, switches = _clear_mot(pairs, found_boxes.frame, found_ids.tolist(), wanted_ids.tolist())
     errors = len(found_boxes) - matched + len(wanted_boxes) - matched + switches
-    together = _together(found_ids[pairs.found], wanted_ids[pairs.wanted])
+    together = _together(found_boxes.frame[pairs.found], found_ids[pairs.found], wanted_ids[pairs.wanted])
     return TrackScore(
         mota=1 - errors / len(wanted_boxes),
         idf1=2 * together / (len(found_boxes) + len(wanted_boxes)),
@@ -50,11 +50,13 @@ def _identities(boxes: Boxes) -> NDArray[np.int64]:
     return np.where(boxes.track >= 0, boxes.label * (len(boxes) + 1) + track, -1)
 
 
-def _together(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:
+def _together(frame: NDArray[np.int64], found: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:
     """How many boxes agree if each found identity is taken for one wanted one, one-to-one, in the best of all ways.
 
+    Two identities agree once a frame: one that stands there twice must not count twice.
+
     Args:
-        found, wanted: identities of boxes that overlap enough.
+        frame, found, wanted: frame and identities of boxes that overlap enough.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -62,7 +64,9 @@ def _together(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:
     found_all, found_index = np.unique(found[known], return_inverse=True)
     wanted_all, wanted_index = np.unique(wanted[known], return_inverse=True)
     shape = len(found_all), len(wanted_all)
-    shared = np.bincount(found_index * shape[1] + wanted_index, minlength=shape[0] * shape[1]).reshape(shape)
+    cells = shape[0] * shape[1]
+    once = np.unique(frame[known] * cells + found_index * shape[1] + wanted_index) % cells
+    shared = np.bincount(once, minlength=cells).reshape(shape)
     return int(shared[linear_sum_assignment(shared, maximize=True)].sum())
 
 
