@@ -30,7 +30,7 @@ from vidpipe.evaluation.precision import ap50
 from vidpipe.evaluation.profile import ClipProfile, clip_profile
 from vidpipe.evaluation.read import read_answers, write_series
 from vidpipe.evaluation.series import Answers, Series
-from vidpipe.evaluation.split import part, split
+from vidpipe.evaluation.split import split
 from vidpipe.evaluation.staleness import staleness
 
 
@@ -172,7 +172,7 @@ class _ClipBench:
             coverage=self._coverage(),
             warnings=[
                 *(clip.labels.notes if clip.labels else ()),
-                *contenders.left_out(self._field, self._options.baselines),
+                *contenders.left_out(self._field, self._options.baselines, {entrant.kind for entrant in entrants}),
                 *doubts(clip, self._wanted, self._answers, self._reports(), entrants, reference),
             ],
         )

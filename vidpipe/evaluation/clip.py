@@ -145,7 +145,7 @@ def yardstick(pipeline: Pipeline, named: str | None, big: str | None) -> Yardsti
 
 
 def check_classes(stick: Yardstick, pipeline: Pipeline) -> None:
-    """Raise ConfigError if the reference does not know a class of the pipeline: all found of it would count as false."""
+    """Raise ConfigError if the reference does not know a class of the pipeline: what is found of it would be false."""
     paths = [Path(path) for path in pipeline.search_paths]
     names = describe(stick.spec, paths, pipeline.classes).names
     if names is None:  # only the loaded file tells

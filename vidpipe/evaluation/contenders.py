@@ -12,11 +12,13 @@ from vidpipe.engine.pipeline import Pipeline
 from vidpipe.evaluation.baselines import pipelines
 from vidpipe.evaluation.baselines.grid import as_accurate, as_cheap
 from vidpipe.evaluation.baselines.motion_gate import NOTE as MOTION_NOTE
+from vidpipe.evaluation.baselines.ultralytics_loop import NOTE as LOOP_NOTE
 from vidpipe.evaluation.baselines.ultralytics_loop import UltralyticsLoop, applies
 from vidpipe.evaluation.figures import Choice, Kind
 from vidpipe.evaluation.fit import Fit
 from vidpipe.evaluation.job import Job, PipelineJob
 
+LOOP = "Ultralytics' loop"
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "pipeline")
 
 
@@ -105,27 +107,33 @@ def at_equal_cost(
     if big is None:
         return
     cost = reports[field.pipeline.name]["cpu_s"] / video_s
-    every, loop = _every_name("big", big), _loop_name(big, 1)
+    every = _every_name("big", big)
     if "uniform" in kinds and every in reports:
         looks_per_s = _affordable(reports[every], big, cost, video_s)
         if looks_per_s > 0:
             sampled = pipelines.uniform(field.pipeline, big, min(looks_per_s, field.fps))
             what = f"{big} {looks_per_s:.3g} times a second, result held"
             yield Contender("uniform sampling", "uniform", what, field.job(sampled))
-    if loop in reports:
-        stride = max(1, math.ceil(reports[loop]["cpu_s"] / video_s / cost))
+    if LOOP in reports:
+        stride = max(1, math.ceil(reports[LOOP]["cpu_s"] / video_s / cost))
         if stride > 1:
             yield _ultralytics(field, big, stride)
 
 
-def left_out(field: Field, kinds: Collection[Kind]) -> Iterator[str]:
-    """Which baselines there cannot be, and why; for the reader."""
+def left_out(field: Field, kinds: Collection[Kind], took_part: Collection[Kind]) -> Iterator[str]:
+    """Which of the baselines that were asked for there cannot be, and why; for the reader."""
     pipeline = field.pipeline
     little, big = field.models
     if big is None and set(kinds) & {"big", "uniform", "motion", "ultralytics"}:
         yield f"no big model to compare with: the last stage, {pipeline.stages[-1].id}, names none"
     if "little" in kinds and little is None:
         yield "no little model to compare with: the pipeline has one model"
+    elif "uniform" in kinds and "uniform" not in took_part:
+        yield (
+            f"no uniform sampling: decoding every frame costs as much as {pipeline.name}"
+            if "big" in kinds
+            else "no uniform sampling: its rate is worked out from what the big model at every frame costs; add big"
+        )
     if "static" in kinds and field.fitted is None:
         yield "no static configuration: nothing was fitted on (--fit 0)"
     if "ultralytics" in kinds and big is not None and (why := applies(pipeline.models[big], pipeline)) is not None:
@@ -179,12 +187,8 @@ def _affordable(report: dict[str, Any], big: str, cost: float, video_s: float) -
 
 def _ultralytics(field: Field, model: str, stride: int) -> Contender:
     pipeline = field.pipeline
-    (stream,) = pipeline.streams.items()
-    job = UltralyticsLoop(
-        stream[0], stream[1].spec, model, pipeline.models[model], pipeline.classes, stride, pipeline.search_paths
-    )
-    return Contender(_loop_name(model, stride), "ultralytics", f"predict(stream=True, vid_stride={stride}), held", job)
-
-
-def _loop_name(model: str, stride: int) -> str:
-    return "Ultralytics' loop" if stride == 1 else "Ultralytics' loop, sampled"
+    ((stream, placed),) = pipeline.streams.items()
+    spec = pipeline.models[model]
+    job = UltralyticsLoop(stream, placed.spec, model, spec, pipeline.classes, stride, pipeline.search_paths)
+    name = LOOP if stride == 1 else f"{LOOP}, sampled"
+    return Contender(name, "ultralytics", f"predict(stream=True, vid_stride={stride})", job, (LOOP_NOTE,))

@@ -1,4 +1,4 @@
-"""What the fitted part of a clip teaches: what each model costs and finds there, and which static configuration is best."""
+"""What the fitted part of a clip teaches: what each model costs and finds there, and what the pipeline does."""
 
 from __future__ import annotations
 
