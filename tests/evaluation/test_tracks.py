@@ -65,6 +65,13 @@ CASES = {
         16 / 20,
         0,
     ),
+    "three pairs at IoU 1/2 are more than two at 1": (
+        [at(0, x, w=30, track=x) for x in (10, 20, 30)],
+        [at(0, x, w=30, track=x) for x in (0, 10, 20)],
+        1.0,
+        1.0,
+        0,
+    ),
     "one number twice in a frame counts once": (walk(7, range(10)) + walk(7, range(10), x=52), TEN, 0.0, 20 / 30, 0),
     "a tracker that finds nothing that counts": (
         walk(7, range(5, 10)),
