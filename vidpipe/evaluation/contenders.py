@@ -155,7 +155,7 @@ def _every_name(kind: str, model: str) -> str:
 
 
 def _static(field: Field, fitted: Fit) -> Iterator[Contender]:
-    """The cheapest configuration as accurate as the pipeline, and the most accurate one as cheap; often they are one."""
+    """The cheapest configuration as accurate as the pipeline, and the most accurate as cheap; often they are one."""
     accurate = as_accurate(fitted.grid, fitted.f1) if fitted.f1 is not None else None
     cheap = as_cheap(fitted.grid, fitted.cpu)
     if accurate == cheap:
@@ -178,7 +178,7 @@ def _held(field: Field, fitted: Fit, name: str, choice: Choice, notes: tuple[str
 
 
 def _affordable(report: dict[str, Any], big: str, cost: float, video_s: float) -> float:
-    """How many looks a second of video cost as much as the pipeline: what is not the model's is spent on every frame."""
+    """How many looks a second of video cost what the pipeline did: all but the model is spent on every frame."""
     work = report["models"][big]
     look_s = work["cpu_ms"] / 1000
     rest = report["cpu_s"] / video_s - look_s * work["calls"] / video_s
