@@ -1,6 +1,6 @@
 """`make bench`: the promises and a bench of every real clip, written to docs/benchmarks.md.
 
-`python -m benchmarks promises [filter|ray|detectors|reference|scoring|start|memory ...]` only prints the former.
+`python -m benchmarks promises [KIND ...]` only prints the former; kinds are in promises.py.
 """
 
 from __future__ import annotations

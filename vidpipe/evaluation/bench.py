@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vidpipe.engine.ledger import AuditCount
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import RunError
 from vidpipe.evaluation import contenders
@@ -266,6 +267,7 @@ class _ClipBench:
         last = next((contender.name for contender in self._runs if contender.kind == "big"), None)
         if last is None:
             return []
-        name = self._field.pipeline.name
-        audits = self._reports()[name]["streams"][self._clip.name]["audits"]
-        return coverage(self._answers[name], self._answers[last], audits)
+        pipeline = self._field.pipeline
+        never = {stage.id: AuditCount().report() for stage in pipeline.stages[:-1]}
+        audits = self._reports()[pipeline.name]["streams"][self._clip.name]["audits"]
+        return coverage(self._answers[pipeline.name], self._answers[last], never | audits)

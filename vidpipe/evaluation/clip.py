@@ -74,8 +74,10 @@ class Clip:
         return rate(self.wanted)
 
     def is_reference(self, model: str) -> bool:
-        """Whether a model of the pipeline is the reference, be it with another threshold."""
-        return _unthresholded(self.pipeline.models[model]) == _unthresholded(self.stick.spec)
+        """Whether a model of the pipeline has the reference's weights, however it is written and set."""
+        paths = [Path(path) for path in self.pipeline.search_paths]
+        own, reference = (describe(spec, paths) for spec in (self.pipeline.models[model], self.stick.spec))
+        return (own.file or own.source) == (reference.file or reference.source)
 
     def cut(self, part: Part) -> Pipeline:
         """The pipeline on a part of the clip alone."""
@@ -158,7 +160,3 @@ def check_classes(stick: Yardstick, pipeline: Pipeline) -> None:
             f"name another --reference, or leave it out of the pipeline's classes. It knows {', '.join(names[:12])}"
             + (" ..." if len(names) > 12 else "")
         )
-
-
-def _unthresholded(spec: ModelSpec) -> ModelSpec:
-    return spec.model_copy(update={"threshold": None})
