@@ -110,8 +110,8 @@ def at_equal_cost(
     every = _every_name("big", big)
     if "uniform" in kinds and every in reports:
         looks_per_s = _affordable(reports[every], big, cost, video_s)
-        if looks_per_s > 0:
-            sampled = pipelines.uniform(field.pipeline, big, min(looks_per_s, field.fps))
+        if 0 < looks_per_s < field.fps:
+            sampled = pipelines.uniform(field.pipeline, big, looks_per_s)
             what = f"{big} {looks_per_s:.3g} times a second, result held"
             yield Contender("uniform sampling", "uniform", what, field.job(sampled))
     if LOOP in reports:
@@ -130,7 +130,7 @@ def left_out(field: Field, kinds: Collection[Kind], took_part: Collection[Kind])
         yield "no little model to compare with: the pipeline has one model"
     elif "uniform" in kinds and "uniform" not in took_part:
         yield (
-            f"no uniform sampling: decoding every frame costs as much as {pipeline.name}"
+            f"no uniform sampling: for what {pipeline.name} costs, {big} could look at every frame, or at none"
             if "big" in kinds
             else "no uniform sampling: its rate is worked out from what the big model at every frame costs; add big"
         )
