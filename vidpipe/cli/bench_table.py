@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from vidpipe.evaluation.entrant_table import COST, LABELS, Row, entrant_table
+from vidpipe.evaluation.entrant_table import COST, LABELS, Cell, Row, entrant_table
 from vidpipe.evaluation.figures import Bench, ClipFigures
 from vidpipe.evaluation.text import stretch
 from vidpipe.evaluation.verdict import verdict
@@ -44,7 +44,7 @@ def _print_clip(clip: ClipFigures) -> None:
     console.print()
 
 
-def _table(first: str, columns: Sequence[str], rows: Sequence[tuple[Row, Sequence[str]]]) -> Table:
+def _table(first: str, columns: Sequence[str], rows: Sequence[tuple[Row, Sequence[Cell]]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(first))
     for column in columns:
@@ -52,7 +52,7 @@ def _table(first: str, columns: Sequence[str], rows: Sequence[tuple[Row, Sequenc
     for row, cells in rows:
         marks = "".join(f" [{note}]" for note in row.notes)
         style = "bold" if row.own else None
-        table.add_row(Text(row.name + marks), *map(Text, cells), style=style)
+        table.add_row(Text(row.name + marks), *(Text(str(cell)) for cell in cells), style=style)
     return table
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from vidpipe.evaluation.figures import Accuracy, ClipFigures, Entrant, TrackScore
-from vidpipe.evaluation.text import UNDEFINED, number, scored, spread
+from vidpipe.evaluation.figures import Accuracy, BoxScore, ClipFigures, Entrant, TrackScore
+from vidpipe.evaluation.text import UNDEFINED, give, interval, number
 from vidpipe.evaluation.verdict import big_of
 
 COST = ("CPU s/s", "x less", "box F1 (95 %)", "moving", "presence", "stale s", "peak MB")
@@ -25,6 +26,18 @@ TERMS = {
 }
 
 
+class Cell(NamedTuple):
+    """A figure, and how far it may be off: "0.943" and "0.921 to 0.960", "0.312" and "±4 %"."""
+
+    figure: str
+    give: str = ""
+
+    def __str__(self) -> str:
+        if not self.give:
+            return self.figure
+        return f"{self.figure} {self.give}" if self.give.startswith("±") else f"{self.figure} ({self.give})"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One entrant, or the reference itself.
@@ -38,8 +51,8 @@ class Row:
     name: str
     what: str
     own: bool
-    cost: tuple[str, ...]
-    labels: tuple[str, ...]
+    cost: tuple[Cell, ...]
+    labels: tuple[Cell, ...]
     notes: tuple[int, ...]
 
 
@@ -68,7 +81,7 @@ def entrant_table(clip: ClipFigures) -> EntrantTable:
     if clip.reference.labels is not None:
         rows.append(Row("reference", clip.reference.what, False, (), _labels(clip.reference.labels), ()))
     legend = []
-    if any(UNDEFINED in (*row.cost, *row.labels) for row in rows):
+    if any(cell.figure == UNDEFINED for row in rows for cell in (*row.cost, *row.labels)):
         legend.append(f"{UNDEFINED} undefined: there was nothing to count")
     if any(_ratio(entrant, big_of(clip)) < 1 for entrant in clip.entrants):
         legend.append("x less under 1: more CPU than the big model takes")
@@ -85,17 +98,17 @@ def _row(entrant: Entrant, clip: ClipFigures, footnotes: list[str]) -> Row:
     return Row(entrant.name, entrant.what, entrant.kind == "pipeline", _cost(entrant, clip), labels, tuple(numbers))
 
 
-def _cost(entrant: Entrant, clip: ClipFigures) -> tuple[str, ...]:
+def _cost(entrant: Entrant, clip: ClipFigures) -> tuple[Cell, ...]:
     big = big_of(clip)
     comparable = big is not None and entrant.cost.cpu.median
     return (
-        spread(entrant.cost.cpu),
-        f"{_ratio(entrant, big):.1f}" if comparable else UNDEFINED,
-        scored(entrant.agreement.boxes),
-        number(entrant.agreement.moving.f1),
-        number(entrant.agreement.presence_all.f1),
-        number(entrant.staleness.p95_s, 2),
-        number(entrant.cost.peak_pss_mb.median, 0),
+        Cell(number(entrant.cost.cpu.median), give(entrant.cost.cpu)),
+        Cell(f"{_ratio(entrant, big):.1f}" if comparable else UNDEFINED),
+        _f1(entrant.agreement.boxes),
+        Cell(number(entrant.agreement.moving.f1)),
+        Cell(number(entrant.agreement.presence_all.f1)),
+        Cell(number(entrant.staleness.p95_s, 2)),
+        Cell(number(entrant.cost.peak_pss_mb.median, 0)),
     )
 
 
@@ -104,16 +117,20 @@ def _ratio(entrant: Entrant, big: Entrant | None) -> float:
     return big.cost.cpu.median / entrant.cost.cpu.median if big is not None and entrant.cost.cpu.median else 1.0
 
 
-def _labels(accuracy: Accuracy) -> tuple[str, ...]:
+def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
     tracks = accuracy.tracks or TrackScore(mota=None, idf1=None, switches=None)
     return (
-        _by_class(accuracy.ap50 or {}),
-        scored(accuracy.boxes),
-        number(accuracy.moving.f1),
-        number(accuracy.presence_all.f1),
-        number(tracks.mota),
-        number(tracks.idf1),
+        Cell(_by_class(accuracy.ap50 or {})),
+        _f1(accuracy.boxes),
+        Cell(number(accuracy.moving.f1)),
+        Cell(number(accuracy.presence_all.f1)),
+        Cell(number(tracks.mota)),
+        Cell(number(tracks.idf1)),
     )
+
+
+def _f1(score: BoxScore) -> Cell:
+    return Cell(number(score.f1), "" if score.low is None else interval(score.low, score.high))
 
 
 def _by_class(scores: dict[str, float | None]) -> str:

@@ -25,10 +25,15 @@ def scored(score: BoxScore) -> str:
 
 
 def spread(value: Spread, decimals: int = 3) -> str:
-    """ "0.312 ±4 %": the median, and half of what the repeats differ by."""
+    """ "0.312 ±4 %": the median, and what it may be off by."""
+    return f"{number(value.median, decimals)} {give(value)}".rstrip()
+
+
+def give(value: Spread) -> str:
+    """ "±4 %": half of what the repeats differ by; nothing where they do not, as when there was but one."""
     if value.high == value.low or not value.median:
-        return number(value.median, decimals)
-    return f"{number(value.median, decimals)} ±{50 * (value.high - value.low) / value.median:.0f} %"
+        return ""
+    return f"±{50 * (value.high - value.low) / value.median:.0f} %"
 
 
 def share(part: float, whole: float) -> str:

@@ -100,7 +100,7 @@ def _beside_static(own: Entrant, clip: ClipFigures) -> str:
     nearest = max(statics, key=lambda entrant: entrant.agreement.boxes.f1 or 0)
     beside = compared(own.cost.cpu, nearest.cost.cpu)
     f1 = number(nearest.agreement.boxes.f1)
-    return f"{beside} the nearest static configuration ({nearest.what}: box F1 {f1}), none being as accurate"
+    return f"{beside} the nearest static configuration ({nearest.what}: box F1 {f1}; none is as accurate)"
 
 
 def _accuracy(own: Entrant) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vidpipe.evaluation.box_score import Counts, count
 from vidpipe.evaluation.evidence import Evidence
 from vidpipe.evaluation.html.markup import Markup, brief, tag
+from vidpipe.evaluation.html.placing import Rect
 from vidpipe.evaluation.matching import match
 from vidpipe.evaluation.series import Boxes, Series
 from vidpipe.frame import Frame, Image
@@ -133,17 +134,22 @@ def _picture(jpeg: bytes, name: str, series: Series) -> Markup:
 
 
 def _shot(title: str, picture: Markup | None, side: Side, series: Series, wrong: str) -> Markup:
-    """A picture with boxes; wrong ones lie on top."""
-    order = np.argsort(~side.agreed, kind="stable")
+    """A picture with boxes; wrong ones lie on top, and their labels have the first choice of places."""
     unit = series.width / _WIDTH
-    boxes = [_box(side.boxes, int(row), "agreed" if side.agreed[row] else wrong, series, unit) for row in order]
+    boxes: list[Markup] = []
+    plates: list[Rect] = []
+    for row in np.argsort(side.agreed, kind="stable"):
+        said = f"{series.classes[side.boxes.label[row]]} {side.boxes.score[row]:.2f}"
+        box = Rect(*map(float, side.boxes.xyxy[row]))
+        plates.append(_plate(box, (len(said) * 5.3 + 4) * unit, 12 * unit, series, plates))
+        boxes.append(_box(box, said, plates[-1], "agreed" if side.agreed[row] else wrong, unit))
     return tag(
         "div",
         tag("span", title, cls="side"),
         tag(
             "svg",
             picture,
-            *boxes,
+            *reversed(boxes),
             viewBox=f"0 0 {series.width} {series.height}",
             role="img",
             aria_label=f"{title}: {len(side.boxes)} boxes, {int((~side.agreed).sum())} of them {wrong}",
@@ -152,16 +158,26 @@ def _shot(title: str, picture: Markup | None, side: Side, series: Series, wrong:
     )
 
 
-def _box(boxes: Boxes, row: int, cls: str, series: Series, unit: float) -> Markup:
-    x0, y0, x1, y1 = (float(edge) for edge in boxes.xyxy[row])
-    text = f"{series.classes[boxes.label[row]]} {boxes.score[row]:.2f}"
-    length, line = len(text) * 5.3 * unit + 4 * unit, 12 * unit
-    left = min(max(0.0, x0), series.width - length)
-    top = y0 - line if y0 >= line else min(y1, series.height - line)
+def _plate(box: Rect, width: float, height: float, series: Series, taken: Sequence[Rect]) -> Rect:
+    """Where a label stands: above its box or beneath it, wherever it covers least of other labels."""
+    places = []
+    for y in (box.y0 - height, box.y1, box.y0 - 2 * height):
+        for x in (box.x0, box.x1 - width):
+            left = min(max(0.0, x), series.width - width)
+            top = min(max(0.0, y), series.height - height)
+            places.append(Rect(left, top, left + width, top + height))
+    return min(places, key=lambda place: sum(place.shared(other) for other in taken))
+
+
+def _box(box: Rect, said: str, plate: Rect, cls: str, unit: float) -> Markup:
     return tag(
         "g",
-        tag("rect", x=x0, y=y0, width=x1 - x0, height=y1 - y0),
-        tag("rect", x=left, y=top, width=length, height=line, cls="plate"),
-        tag("text", text, x=left + 2 * unit, y=top + 9.4 * unit),
+        _rect(box),
+        _rect(plate, "plate"),
+        tag("text", said, x=plate.x0 + 2 * unit, y=plate.y0 + 9.4 * unit),
         cls=cls,
     )
+
+
+def _rect(rect: Rect, cls: str | None = None) -> Markup:
+    return tag("rect", x=rect.x0, y=rect.y0, width=rect.x1 - rect.x0, height=rect.y1 - rect.y0, cls=cls)

@@ -95,7 +95,7 @@ def _frame(axes: Axes) -> Markup:
     ys = [
         join(
             tag("line", x1=PLOT.x0, x2=PLOT.x1, y1=axes.y(tick), y2=axes.y(tick), cls="rule"),
-            tag("text", brief(tick), x=PLOT.x0 - 8, y=axes.y(tick) + 4, cls="tick end"),
+            tag("text", f"{tick:.2f}", x=PLOT.x0 - 8, y=axes.y(tick) + 4, cls="tick end"),
         )
         for tick in axes.y.ticks(6)
     ]

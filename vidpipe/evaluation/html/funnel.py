@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vidpipe.evaluation.figures import ClipFigures, Coverage, Entrant
-from vidpipe.evaluation.html.markup import Child, Markup, tag
+from vidpipe.evaluation.html.markup import Child, Markup, join, tag
 from vidpipe.evaluation.html.markup import table as html_table
-from vidpipe.evaluation.text import UNDEFINED, interval, number, share, spread
+from vidpipe.evaluation.text import UNDEFINED, give, interval, number, share
 
-_BAR = 260.0
+_BAR = 170.0
 
 
 def funnel(own: Entrant, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
@@ -15,7 +15,7 @@ def funnel(own: Entrant, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
     frames = clip.scored.stop - clip.scored.start
     audits = {coverage.stage: coverage for coverage in clip.coverage}
     head: list[Child] = ["stage", "asked, and answered", "asked", "answered", "passed on", "CPU ms a frame"]
-    head += ["audits: missed", "really missed", "told the truth"]
+    head += ["audits: missed", "really missed", "interval holds it"]
     rows = [_row(stage, own, frames, audits.get(stage)) for stage in stages]
     others = [f"{by}: {count} ({share(count, frames)})" for by, count in own.by.items() if by not in stages]
     note = f"Answered by no stage: {', '.join(others)}. " if others else ""
@@ -25,9 +25,9 @@ def funnel(own: Entrant, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
         tag(
             "figcaption",
             note,
-            "Audits: frames that the stage would have answered, and the last stage was asked all the same. Missed: the "
-            "last stage saw a class that the withheld answer had not; the rate's 95 % interval in brackets. Really "
-            "missed: the same of all frames that the stage answered, by letting the last stage look at each of them.",
+            "Audits: frames that the stage would have answered, and the last stage was asked all the same. Missed: "
+            "it saw a class that the withheld answer had not; beneath, the rate's 95 % interval. Really missed: the "
+            "same of all frames that the stage answered, by letting the last stage look at each of them.",
         ),
     )
 
@@ -40,24 +40,28 @@ def _row(stage: str, own: Entrant, frames: int, audit: Coverage | None) -> list[
     return [
         stage,
         _bar(work.asked, answered, frames),
-        f"{work.asked:,} ({share(work.asked, frames)})",
-        f"{answered:,} ({share(answered, work.asked)})",
+        join(f"{work.asked:,}", tag("small", share(work.asked, frames))),
+        join(f"{answered:,}", tag("small", share(answered, work.asked))),
         f"{work.asked - answered:,}",
-        spread(work.cpu_ms, 2),
+        join(number(work.cpu_ms.median, 2), tag("small", give(work.cpu_ms))),
         *_audits(audit),
     ]
 
 
-def _audits(audit: Coverage | None) -> list[str]:
+def _audits(audit: Coverage | None) -> list[Child]:
     if audit is None:
         return [UNDEFINED, UNDEFINED, UNDEFINED]
-    truth = f"{audit.missed:,} of {audit.answered:,} ({share(audit.missed, audit.answered)})"
+    truth = join(f"{audit.missed:,} of {audit.answered:,}", tag("small", number(_rate(audit))))
     if not audit.audited:
         return ["none audited", truth, UNDEFINED]
     missed = round(audit.rate * audit.audited)
-    said = f"{missed:,} of {audit.audited:,} ({interval(audit.low, audit.high)})"
-    told = {True: "yes", False: "no: outside the interval", None: UNDEFINED}[audit.covered]
+    said = join(f"{missed:,} of {audit.audited:,}", tag("small", interval(audit.low, audit.high)))
+    told = {True: "yes", False: "no", None: UNDEFINED}[audit.covered]
     return [said, truth, told]
+
+
+def _rate(audit: Coverage) -> float | None:
+    return audit.missed / audit.answered if audit.answered else None
 
 
 def _bar(asked: int, answered: int, frames: int) -> Markup:

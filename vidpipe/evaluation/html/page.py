@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vidpipe.evaluation.entrant_table import COST, LABELS, TERMS, EntrantTable, Row, entrant_table
+from vidpipe.evaluation.entrant_table import COST, LABELS, TERMS, Cell, EntrantTable, Row, entrant_table
 from vidpipe.evaluation.evidence import Evidence
 from vidpipe.evaluation.figures import Bench, ClipFigures
 from vidpipe.evaluation.html.details import details
@@ -83,7 +83,7 @@ def _summary_cells(clip: ClipFigures) -> list[Child]:
     beside = static.cost.cpu.median / own.cost.cpu.median if static and own.cost.cpu.median else None
     none = "none as accurate" if static is None and own.agreement.boxes.f1 is not None else UNDEFINED
     return [
-        *row.cost[:5],
+        *map(_cell, row.cost[:5]),
         none if beside is None else number(beside, 1),
         tag("b", rivals, cls="loss") if rivals else "none",
     ]
@@ -140,14 +140,18 @@ def _entrants(clip: ClipFigures) -> Markup:
 def _entrant(row: Row, labelled: bool) -> Markup:
     marks = [tag("sup", str(note)) for note in row.notes]
     what = tag("small", row.what) if row.what != row.name else None
-    cost = row.cost or ("",) * len(COST)
-    labels = (row.labels or (UNDEFINED,) * len(LABELS)) if labelled else ()
+    cost = row.cost or (Cell(""),) * len(COST)
+    labels = (row.labels or (Cell(UNDEFINED),) * len(LABELS)) if labelled else ()
     return tag(
         "tr",
         tag("th", row.name, *marks, what, scope="row"),
-        *(tag("td", cell) for cell in (*cost, *labels)),
+        *(tag("td", _cell(cell)) for cell in (*cost, *labels)),
         cls="own" if row.own else None,
     )
+
+
+def _cell(cell: Cell) -> Markup:
+    return join(cell.figure, tag("small", cell.give) if cell.give else None)
 
 
 def _beneath(clip: ClipFigures, shown: EntrantTable) -> Iterator[Markup]:
