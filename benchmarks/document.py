@@ -74,7 +74,8 @@ def _clip(clip: ClipFigures, command: str) -> Iterator[str]:
     yield f"- {clip.frames} frames of {clip.width}x{clip.height}, {clip.fps:g} a second."
     yield f"- Scored: {stretch(clip.scored)}{_fitted(clip)}."
     yield f"- Reference: {clip.reference.what}."
-    yield from (f"- {warning}." for warning in clip.warnings)
+    yield from (f"- Warning: {warning}." for warning in clip.warnings)
+    yield from (f"- {note[0].upper()}{note[1:]}." for note in clip.notes)
     yield from (f"- {_audits(told)}" for told in clip.coverage)
     yield ""
     yield from _table(("", *COST), [(row.name, *row.cost) for row in table.rows if row.cost])

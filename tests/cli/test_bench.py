@@ -111,7 +111,7 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
     assert {"motion gate", "uniform sampling", "without difference", "without little", "without big"} <= set(entrants)
     assert any(name.startswith("static") for name in entrants)
     assert {choice.model for choice in clip.grid} == {"little", "big"}
-    assert any("Ultralytics" in warning for warning in clip.warnings)
+    assert any("Ultralytics" in note for note in clip.notes)
     for name in entrants:
         assert name in ended.out
     page = (yard.folder / "bench-output/bench.html").read_text()

@@ -139,6 +139,7 @@ def clip(*entrants: Entrant, **parts: Any) -> ClipFigures:
             "entrants": list(entrants) or [pipeline(), big(), static()],
             "grid": GRID,
             "coverage": [COVERAGE],
+            "notes": [],
             "warnings": [],
             **parts,
         }

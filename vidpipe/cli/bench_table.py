@@ -39,7 +39,7 @@ def _print_clip(clip: ClipFigures) -> None:
         _show(_table("against labels", LABELS, [(row, row.labels) for row in table.rows if row.labels]))
     for number, footnote in enumerate(table.footnotes, 1):
         _say(console, f"[{number}] {footnote}", "dim")
-    for line in (*table.legend, *_beneath(clip)):
+    for line in (*table.legend, *_beneath(clip), *clip.notes):
         _say(console, line, "dim")
     console.print()
 

@@ -171,11 +171,11 @@ class _ClipBench:
             entrants=entrants,
             grid=fitted.grid if fitted else [],
             coverage=self._coverage(),
-            warnings=[
+            notes=[
                 *(clip.labels.notes if clip.labels else ()),
                 *contenders.left_out(self._field, self._options.baselines, {entrant.kind for entrant in entrants}),
-                *doubts(clip, self._wanted, self._answers, self._reports(), entrants, reference),
             ],
+            warnings=doubts(clip, self._wanted, self._answers, self._reports(), entrants, reference),
         )
 
     def evidence(self) -> Evidence:

@@ -214,6 +214,7 @@ class ClipFigures(Figures):
         fitted: what static configurations were chosen on; None where another clip was fitted on.
         fitted_on: the clips that were fitted on, if others.
         grid: the static configurations that there were to choose from.
+        notes: how labels were read, and which baselines there cannot be.
         warnings: what makes the figures of this clip doubtful.
     """
 
@@ -229,6 +230,7 @@ class ClipFigures(Figures):
     entrants: list[Entrant]
     grid: list[Choice]
     coverage: list[Coverage]
+    notes: list[str]
     warnings: list[str]
 
 

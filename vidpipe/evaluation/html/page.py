@@ -159,6 +159,8 @@ def _beneath(clip: ClipFigures, shown: EntrantTable) -> Iterator[Markup]:
         yield tag("li", tag("sup", str(index)), " ", footnote)
     for line in shown.legend:
         yield tag("li", line)
+    for note in clip.notes:
+        yield tag("li", f"{note[0].upper()}{note[1:]}.")
     looked, cached = clip.reference.looked, clip.reference.cached
     yield tag("li", f"Reference: {clip.reference.what}; {looked:,} frames looked at now, {cached:,} from the cache.")
     if clip.fitted is not None:
