@@ -17,7 +17,7 @@ check: $(VENV)/.ready ## what CI checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.ready ## the figures that docs/design.md promises, as ratios measured here
+bench: $(VENV)/.ready ## measure what is promised, and bench all clips of VIDPIPE_ASSETS: docs/benchmarks.md (an hour)
 	$(BIN)/python -m benchmarks
 
 clean:

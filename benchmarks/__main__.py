@@ -1,32 +1,53 @@
-"""`make bench`: the promises and a bench of every real clip, written to docs/benchmarks.md.
+"""`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
-`python -m benchmarks promises [KIND ...]` only prints the former; kinds are in promises.py.
+`python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
+kept in bench-output/.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.benches import benches
+from benchmarks.benches import run_benches, what_was_found
 from benchmarks.document import document
-from benchmarks.promises import promises
+from benchmarks.promises import Promise, promises
 
 PAGE = Path("docs/benchmarks.md")
 REPORTS = Path("bench-output")
+KEPT = REPORTS / "promises.json"
+
+
+def measure_promises(kinds: Sequence[str]) -> None:
+    """Print each figure as it is measured; a full set is kept for the page."""
+    found = []
+    with TemporaryDirectory() as folder:
+        for promise in promises(kinds, Path(folder)):
+            print(f"{promise.what:62} {promise.figure:24} {promise.target}", flush=True)  # noqa: T201
+            found.append(promise)
+    if not kinds:
+        REPORTS.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps(found))
+
+
+def write_page() -> None:
+    """Write docs/benchmarks.md of what is kept."""
+    known = [Promise(*kept) for kept in json.loads(KEPT.read_text())] if KEPT.is_file() else []
+    PAGE.write_text(document(known, list(what_was_found(REPORTS))))
+    print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
 
 
 def main() -> None:
-    only_promises = sys.argv[1:2] == ["promises"]
-    kept = []
-    with TemporaryDirectory() as folder:
-        for promise in promises(sys.argv[2:] if only_promises else (), Path(folder)):
-            print(f"{promise.what:62} {promise.figure:24} {promise.target}", flush=True)  # noqa: T201
-            kept.append(promise)
-    if not only_promises:
-        PAGE.write_text(document(kept, list(benches(REPORTS))))
-        print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
+    part, *names = sys.argv[1:] or ["all"]
+    if part in ("all", "promises"):
+        measure_promises(names)
+    if part in ("all", "clips"):
+        run_benches(REPORTS, names)
+    if part in ("all", "page"):
+        write_page()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,25 +21,35 @@ class Benched(NamedTuple):
     figures: Bench
 
 
-def benches(out: Path) -> Iterator[Benched]:
-    """Run `vidpipe bench pair` on each clip that is there; reports are left in `out`, a folder for each clip."""
+def run_benches(out: Path, names: Sequence[str] = ()) -> None:
+    """Run `vidpipe bench pair` on each clip that is there, or these; reports go to `out`, a folder for each clip."""
     for footage in FOOTAGE:
-        if (ASSETS / "videos" / footage.name).is_file():
-            yield _bench(footage, out / Path(footage.name).stem)
+        if (ASSETS / "videos" / footage.name).is_file() and (not names or footage.name in names):
+            # The models lie where the command is given: a pipeline's models are found there.
+            subprocess.run(
+                [sys.executable, "-m", "vidpipe.cli.main", *_arguments(footage), "--out", str(_folder(footage, out))],
+                cwd=ASSETS / "models",
+                check=True,
+            )
 
 
-def _bench(footage: Footage, out: Path) -> Benched:
+def what_was_found(out: Path) -> Iterator[Benched]:
+    """The figures that benches left."""
+    for footage in FOOTAGE:
+        file = _folder(footage, out) / "bench.json"
+        if file.is_file():
+            command = " ".join(["vidpipe", *_arguments(footage)])
+            yield Benched(command, Bench.model_validate_json(file.read_text()))
+
+
+def _arguments(footage: Footage) -> list[str]:
     arguments = ["bench", PIPELINE, "--source", f"../videos/{footage.name}"]
     if footage.labelled:
         arguments += ["--truth", f"../truth/{Path(footage.name).stem}.txt"]
     if footage.fit_on:
         arguments += ["--fit-on", f"../videos/{footage.fit_on}"]
-    # The models lie where the command is given: a pipeline's models are found there.
-    subprocess.run(
-        [sys.executable, "-m", "vidpipe.cli.main", *arguments, "--out", str(out.absolute())],
-        cwd=ASSETS / "models",
-        env={**os.environ, "COLUMNS": "150"},
-        check=True,
-    )
-    figures = Bench.model_validate_json((out / "bench.json").read_text())
-    return Benched(" ".join(["vidpipe", *arguments]), figures)
+    return arguments
+
+
+def _folder(footage: Footage, out: Path) -> Path:
+    return out.absolute() / Path(footage.name).stem
