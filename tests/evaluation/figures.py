@@ -70,7 +70,7 @@ def cost(cpu: float | Spread, **parts: Any) -> Cost:
     )
 
 
-def entrant(kind: Kind, name: str, cpu: float | Spread, f1: float | None, **parts: Any) -> Entrant:
+def entrant(kind: Kind, name: str, cpu: float | Spread, f1: float | None, /, **parts: Any) -> Entrant:
     """One that scored this box F1; None: nothing is defined."""
     return Entrant(
         **{

@@ -52,9 +52,9 @@ ITS = "its box F1 is 0.930 (95 % interval 0.910 to 0.950), its presence F1 0.950
         ),
         (
             [pipeline()],
-            "pair needs CPU that no big model was measured beside and there is no static configuration "
-            f"to compare with; {ITS}",
+            f"pair was measured beside no big model and no static configuration; {ITS}",
         ),
+        ([pipeline(), static()], f"pair needs 2.0 times less CPU than {STATIC}; {ITS}"),
         (
             [pipeline(f1=None), big(f1=None), static(f1=None)],
             "pair needs 3.0 times less CPU than big every frame and 2.0 times less CPU than the static configuration "
@@ -62,7 +62,7 @@ ITS = "its box F1 is 0.930 (95 % interval 0.910 to 0.950), its presence F1 0.950
         ),
         ([big()], "The pipeline itself was not measured on this clip."),
     ],
-    ids=["less", "more", "level", "none as accurate", "alone", "undefined", "no pipeline"],
+    ids=["less", "more", "level", "none as accurate", "alone", "no big", "undefined", "no pipeline"],
 )
 def test_headline(entrants, headline):
     assert verdict(clip(*entrants)).headline == headline

@@ -30,8 +30,9 @@ def verdict(clip: ClipFigures) -> Verdict:
     own = pipeline_of(clip)
     if own is None:
         return Verdict("The pipeline itself was not measured on this clip.", ())
-    costs = [_beside_big(own, big_of(clip)), _beside_static(own, clip)]
-    headline = f"{own.name} needs {' and '.join(costs)}; {_accuracy(own)}."
+    costs = [said for said in (_beside_big(own, clip), _beside_static(own, clip)) if said]
+    needs = f"needs {' and '.join(costs)}" if costs else "was measured beside no big model and no static configuration"
+    headline = f"{own.name} {needs}; {_accuracy(own)}."
     return Verdict(headline, tuple(_loss(own, rival) for rival in dominating(clip)))
 
 
@@ -81,19 +82,20 @@ def compared(own: Spread, other: Spread) -> str:
     return f"{ratio:.1f} times {word} CPU than"
 
 
-def _beside_big(own: Entrant, big: Entrant | None) -> str:
-    if big is None:
-        return "CPU that no big model was measured beside"
-    return f"{compared(own.cost.cpu, big.cost.cpu)} {big.name}"
+def _beside_big(own: Entrant, clip: ClipFigures) -> str:
+    """Nothing where there is no big model: warnings say why."""
+    big = big_of(clip)
+    return f"{compared(own.cost.cpu, big.cost.cpu)} {big.name}" if big is not None else ""
 
 
 def _beside_static(own: Entrant, clip: ClipFigures) -> str:
+    """Nothing where there is no static configuration."""
     best = best_static(own, clip)
     if best is not None:
         return f"{compared(own.cost.cpu, best.cost.cpu)} the best static configuration as accurate ({best.what})"
     statics = [entrant for entrant in clip.entrants if entrant.kind == "static"]
     if not statics:
-        return "there is no static configuration to compare with"
+        return ""
     if own.agreement.boxes.f1 is None:
         cheapest = min(statics, key=lambda entrant: entrant.cost.cpu.median)
         return f"{compared(own.cost.cpu, cheapest.cost.cpu)} the static configuration {cheapest.what}"
