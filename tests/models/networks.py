@@ -1,5 +1,6 @@
-"""Tiny ONNX networks that give what a test wants them to give."""
+"""Tiny ONNX networks that give what a test wants them to give; and a YOLO of random weights."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from vidpipe.models import weights
 
 
 def constant_network(
@@ -166,3 +169,17 @@ def tfod_outputs(boxes: Sequence[tuple], size: tuple[int, int] = (64, 64)) -> di
 
 def _cells(size: tuple[int, int]) -> int:
     return sum((size[0] // stride) * (size[1] // stride) for stride in (8, 16, 32))
+
+
+def random_yolo(file: Path) -> Path:
+    """A YOLO11n of random weights, saved as Ultralytics does; its classes are called 0 to 79."""
+    with weights.quiet(), warnings.catch_warnings():
+        import torch
+        from ultralytics import YOLO
+
+        torch.manual_seed(0)
+        model = YOLO("yolo11n.yaml")
+        for layer in model.model.model[-1].cv3:  # random weights are sure of nothing: let some boxes count
+            torch.nn.init.normal_(layer[-1].bias, -2.0, 1.5)
+        model.save(file)
+    return file

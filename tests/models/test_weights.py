@@ -5,13 +5,13 @@ import logging
 import os
 import socket
 import threading
-import warnings
 from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.models.networks import random_yolo
 from vidpipe.errors import ModelError
 from vidpipe.models import weights
 from vidpipe.models.base import Classes, ModelSpec
@@ -31,18 +31,9 @@ def checkpoint(tmp_path_factory):
     before = os.environ.get("VIDPIPE_CACHE")
     os.environ["VIDPIPE_CACHE"] = str(folder / "cache")
     try:
-        with weights._quiet(), warnings.catch_warnings():
-            import torch
-            from ultralytics import YOLO
-
-            torch.manual_seed(0)
-            model = YOLO("yolo11n.yaml")
-            for layer in model.model.model[-1].cv3:  # random weights are sure of nothing: let some boxes count
-                torch.nn.init.normal_(layer[-1].bias, -2.0, 1.5)
-            model.save(folder / "mine.pt")
+        return random_yolo(folder / "mine.pt")
     finally:
         os.environ.pop("VIDPIPE_CACHE") if before is None else os.environ.update(VIDPIPE_CACHE=before)
-    return folder / "mine.pt"
 
 
 @pytest.fixture(scope="session")

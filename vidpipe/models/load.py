@@ -20,7 +20,7 @@ from vidpipe.models.meter import noting_threads
 from vidpipe.models.runtimes import Network
 from vidpipe.models.slicing import SlicedDetector
 
-_SIZE = (640, 640)  # of a .pt, where nobody says: what Ultralytics trains at
+DEFAULT_SIZE = (640, 640)  # of a .pt, where nobody says: what Ultralytics trains at
 
 
 def load_detector(
@@ -83,7 +83,7 @@ def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple
     file = described.file or _fetch(described)
     runtime = runtime_of(spec, file)
     if file.suffix == ".pt":
-        size = described.size or _SIZE
+        size = described.size or DEFAULT_SIZE
         if runtime == "torch":
             from vidpipe.models.runtimes import torch
 

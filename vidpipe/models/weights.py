@@ -93,9 +93,29 @@ def load(file: Path) -> tuple[torch.nn.Module, tuple[str, ...]]:
     Raises:
         ModelError: the file is damaged or no detector.
     """
-    with _quiet():
+    with quiet():
         model = _open(file, file)
         return model.model.float().fuse().eval(), tuple(model.names.values())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Ultralytics without chatter, telemetry, installs and a settings file of its own in the user's home."""
+    for name, value in (("VERBOSE", "false"), ("AUTOINSTALL", "false"), ("OFFLINE", "true")):
+        os.environ.setdefault(f"YOLO_{name}", value)
+    settings = places.cache_dir() / "ultralytics"
+    settings.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(settings))
+    from ultralytics.utils import LOGGER
+
+    level = LOGGER.level
+    LOGGER.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing, which is what an export does
+            yield
+    finally:
+        LOGGER.setLevel(level)
 
 
 def _connect(url: str) -> HTTPResponse:
@@ -119,7 +139,7 @@ def _connect(url: str) -> HTTPResponse:
 
 
 def _export(copy: Path, size: tuple[int, int], file: Path) -> Path:
-    with _quiet():
+    with quiet():
         model = _open(copy, file)
         try:
             return Path(model.export(format="openvino", imgsz=size, device="cpu", verbose=False))
@@ -138,23 +158,3 @@ def _open(path: Path, file: Path) -> Any:
     if model.task != "detect":
         raise ModelError(f"model {file}: an Ultralytics model of task {model.task!r}; only `detect` finds boxes")
     return model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Ultralytics without chatter, telemetry, installs and a settings file of its own in the user's home."""
-    for name, value in (("VERBOSE", "false"), ("AUTOINSTALL", "false"), ("OFFLINE", "true")):
-        os.environ.setdefault(f"YOLO_{name}", value)
-    settings = places.cache_dir() / "ultralytics"
-    settings.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(settings))
-    from ultralytics.utils import LOGGER
-
-    level = LOGGER.level
-    LOGGER.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tracing, which is what an export does
-            yield
-    finally:
-        LOGGER.setLevel(level)
