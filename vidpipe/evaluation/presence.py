@@ -40,16 +40,11 @@ def presence(
     Raises:
         ValueError: the series are not of the same frames and classes.
     """
-    found_boxes, wanted_boxes = that_count(found, wanted)
-    parts = {zone: inside(polygon, wanted.width, wanted.height) for zone, polygon in zones.items()}
-    pairs = zip(_by_place(found_boxes, wanted, parts), _by_place(wanted_boxes, wanted, parts), strict=True)
-    matched = {
-        place: _match(_runs(there, wanted.pts), _runs(truth, wanted.pts)) for (place, there), (_, truth) in pairs
-    }
+    matched = {place: _match(*sides) for place, sides in runs(found, wanted, zones).items()}
     return _score(list(matched.values())), {place: _score([one]) for place, one in matched.items()}
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """A stretch of presence, in media seconds; whether it may have begun before the series, or go on behind it."""
 
     begin_s: float
@@ -58,10 +53,22 @@ class _Run(NamedTuple):
     goes_on: bool
 
 
+def runs(found: Series, wanted: Series, zones: Mapping[str, Polygon]) -> dict[str, tuple[list[Run], list[Run]]]:
+    """The runs that `presence` scores, found and wanted, in order of time, by place.
+
+    Raises:
+        ValueError: the series are not of the same frames and classes.
+    """
+    found_boxes, wanted_boxes = that_count(found, wanted)
+    parts = {zone: inside(polygon, wanted.width, wanted.height) for zone, polygon in zones.items()}
+    pairs = zip(_by_place(found_boxes, wanted, parts), _by_place(wanted_boxes, wanted, parts), strict=True)
+    return {place: (_runs(there, wanted.pts), _runs(truth, wanted.pts)) for (place, there), (_, truth) in pairs}
+
+
 class _Matched(NamedTuple):
     """Found and wanted runs that belong together, and how many of each do not."""
 
-    pairs: list[tuple[_Run, _Run]]
+    pairs: list[tuple[Run, Run]]
     false: int
     missed: int
 
@@ -81,7 +88,7 @@ def _by_place(
             yield name + suffix, present[as_frame]
 
 
-def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[_Run]:
+def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[Run]:
     """Runs of presence in order of time, gaps closed and flickers left out."""
     step_s = (pts[-1] - pts[0]) / (len(pts) - 1) if len(pts) > 1 else 0.0
     borders = np.flatnonzero(np.diff(present, prepend=False, append=False))
@@ -90,7 +97,7 @@ def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[_Run]:
     apart = begin[1:] - end[:-1] >= _GAP_S - _ROUNDING_S
     opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(first)]
     runs = map(
-        _Run,
+        Run,
         begin[opens].tolist(),
         end[closes].tolist(),
         (first[opens] == 0).tolist(),
@@ -99,7 +106,7 @@ def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[_Run]:
     return [run for run in runs if run.end_s - run.begin_s >= _RUN_S - _ROUNDING_S]
 
 
-def _match(found: Sequence[_Run], wanted: Sequence[_Run]) -> _Matched:
+def _match(found: Sequence[Run], wanted: Sequence[Run]) -> _Matched:
     """Pair runs that begin and end within the tolerance, in order of time.
 
     No other pairing has more pairs. Runs of a series do not overlap, so both beginnings and ends rise. Hence if the
@@ -108,7 +115,7 @@ def _match(found: Sequence[_Run], wanted: Sequence[_Run]) -> _Matched:
     of time lie no further apart, so a best pairing need not cross; then it has one of the two at most, and that one's
     partner can be exchanged for the other of the two.
     """
-    pairs: list[tuple[_Run, _Run]] = []
+    pairs: list[tuple[Run, Run]] = []
     next_found, next_wanted = 0, 0
     tolerance_s = _TOLERANCE_S + _ROUNDING_S
     while next_found < len(found) and next_wanted < len(wanted):

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from vidpipe.answer import How
 from vidpipe.evaluation.evidence import Evidence
-from vidpipe.evaluation.html.markup import Markup, brief, join, tag
+from vidpipe.evaluation.html.markup import Child, Markup, brief, join, tag
 from vidpipe.evaluation.html.scales import Scale
-from vidpipe.evaluation.series import Answers, Series
+from vidpipe.evaluation.presence import Run, runs
+from vidpipe.evaluation.series import Answers
 from vidpipe.evaluation.text import share
 
 WIDTH = 960
-COLUMNS = 860
+COLUMNS = 820
 """A column holds several frames where there are more of them."""
 
-_LEFT, _RIGHT = 90.0, WIDTH - 10.0
+_LEFT, _RIGHT = 130.0, WIDTH - 10.0
+_LETTERS = 18  # of a name that fits left of them
 _BAND_TOP, _BAND = 8.0, 52.0
 _LANE, _ROW = 34.0, 9.0
 _TONES = 6  # of stages, from the cheapest to the last; in the style sheet
@@ -27,8 +29,11 @@ _TONES = 6  # of stages, from the cheapest to the last; in the style sheet
 Source = tuple[str, str]
 """By whom and how a frame was answered."""
 
-Run = tuple[float, float]
-"""Media seconds."""
+Span = tuple[float, float]
+"""Begin and end, media seconds."""
+
+Places = dict[str, tuple[list[Span], list[Span]]]
+"""Presence as published and as wanted, by class and place."""
 
 
 def timeline(evidence: Evidence) -> Markup:
@@ -40,13 +45,14 @@ def timeline(evidence: Evidence) -> Markup:
     time = Scale(float(edges[0]), float(edges[-1]), _LEFT, _RIGHT)
     sources = _sources(answers, evidence.stages)
     top = _BAND_TOP + _BAND + 14
-    bottom = top + _LANE * len(_seen(evidence))
+    places = _seen(evidence)
+    bottom = top + _LANE * len(places)
     drawn = tag(
         "svg",
         tag("text", "answered by", x=_LEFT - 10, y=_BAND_TOP + _BAND / 2 + 4, cls="tick end"),
         *_band(answers, edges, sources, evidence.stages, time),
         tag("rect", x=_LEFT, y=_BAND_TOP, width=_RIGHT - _LEFT, height=_BAND, cls="outline"),
-        *_lanes(evidence, time, top),
+        *_lanes(places, time, top),
         _time_axis(time, bottom),
         viewBox=f"0 0 {WIDTH} {brief(bottom + 40)}",
         role="img",
@@ -114,38 +120,41 @@ def _bars(x: Sequence[float], ceiling: NDArray[np.float64], floor: NDArray[np.fl
     return "".join(parts)
 
 
-def _lanes(evidence: Evidence, time: Scale, top: float) -> Iterator[Markup]:
-    """For each class that is on either side: runs as wanted, and beneath as published, with what differs marked."""
-    for label, name in _seen(evidence):
-        wanted, published = (runs(series, label) for series in (evidence.wanted, evidence.published.series))
-        yield tag("text", name, x=_LEFT - 10, y=top + _ROW + 5, cls="tick end")
+def _lanes(places: Places, time: Scale, top: float) -> Iterator[Markup]:
+    """For each class and place: runs as wanted, and beneath as published, with what differs marked."""
+    for name, (published, wanted) in places.items():
+        yield tag("text", *_short(name), x=_LEFT - 10, y=top + _ROW + 5, cls="tick end")
         yield tag("line", x1=_LEFT, x2=_RIGHT, y1=top + _ROW + 1, y2=top + _ROW + 1, cls="rule")
-        yield from _runs(wanted, time, top, f"{name}, wanted", "wanted")
-        yield from _runs(published, time, top + _ROW + 2, f"{name}, published", "published")
-        yield from _runs(without(wanted, published), time, top + _ROW + 2, f"{name}, missed", "missed")
-        yield from _runs(without(published, wanted), time, top + _ROW + 2, f"{name}, false", "false")
+        yield from _spans(wanted, time, top, f"{name}, wanted", "wanted")
+        yield from _spans(published, time, top + _ROW + 2, f"{name}, published", "published")
+        yield from _spans(without(wanted, published), time, top + _ROW + 2, f"{name}, missed", "missed")
+        yield from _spans(without(published, wanted), time, top + _ROW + 2, f"{name}, false", "false")
         top += _LANE
 
 
-def _seen(evidence: Evidence) -> list[tuple[int, str]]:
-    """The classes that either side has, with their labels."""
-    boxes = (evidence.wanted.boxes, evidence.published.series.boxes)
-    seen = {int(label) for side in boxes for label in np.unique(side.label)}
-    return [(label, name) for label, name in enumerate(evidence.wanted.classes) if label in seen]
+def _short(name: str) -> tuple[Child, ...]:
+    """A name that fits beside its lane; the whole of a longer one shows when it is pointed at."""
+    return (name,) if len(name) <= _LETTERS else (f"{name[: _LETTERS - 1]}…", tag("title", name))
 
 
-def runs(series: Series, label: int) -> list[Run]:
-    present = np.zeros(series.frames + 2, bool)
-    present[1 + series.boxes.frame[series.boxes.label == label]] = True
-    edges = _edges(series.pts)
-    change = np.flatnonzero(present[1:] != present[:-1])
-    return [(float(edges[start]), float(edges[end])) for start, end in change.reshape(-1, 2)]
+def _seen(evidence: Evidence) -> Places:
+    """The classes and places at which either side saw anything."""
+    places = runs(evidence.published.series, evidence.wanted, evidence.stream.zones)
+    return {
+        name: (_begin_and_end(published), _begin_and_end(wanted))
+        for name, (published, wanted) in places.items()
+        if published or wanted
+    }
 
 
-def without(runs: Sequence[Run], others: Sequence[Run]) -> list[Run]:
-    """The parts of runs that no other run covers; both ordered and without overlaps of their own."""
+def _begin_and_end(found: Sequence[Run]) -> list[Span]:
+    return [(run.begin_s, run.end_s) for run in found]
+
+
+def without(these: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """The parts of spans that no other span covers; each side is in order and does not overlap itself."""
     left = []
-    for start, end in runs:
+    for start, end in these:
         for other_start, other_end in others:
             if other_end <= start or other_start >= end:
                 continue
@@ -157,8 +166,8 @@ def without(runs: Sequence[Run], others: Sequence[Run]) -> list[Run]:
     return left
 
 
-def _runs(runs: Sequence[Run], time: Scale, top: float, what: str, cls: str) -> Iterator[Markup]:
-    for start, end in runs:
+def _spans(these: Sequence[Span], time: Scale, top: float, what: str, cls: str) -> Iterator[Markup]:
+    for start, end in these:
         said = f"{what}: {start:.2f} to {end:.2f} s"
         x = time(start)
         yield tag("rect", tag("title", said), x=x, y=top, width=max(1.0, time(end) - x), height=_ROW, cls=cls)
