@@ -37,6 +37,7 @@ def _print_clip(clip: ClipFigures) -> None:
     if table.labelled:
         console.print()
         _show(_table("against labels", LABELS, [(row, row.labels) for row in table.rows if row.labels]))
+    console.print()
     for number, footnote in enumerate(table.footnotes, 1):
         _say(console, f"[{number}] {footnote}", "dim")
     for line in (*table.legend, *_beneath(clip), *clip.notes):
@@ -47,8 +48,10 @@ def _print_clip(clip: ClipFigures) -> None:
 def _table(first: str, columns: Sequence[str], rows: Sequence[tuple[Row, Sequence[Cell]]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(first))
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    for index, column in enumerate(columns):
+        # Told the least width, rich takes it from the names; else it cuts figures as soon as names.
+        least = max([len(column), *(len(str(cells[index])) for _, cells in rows)])
+        table.add_column(column, justify="right", no_wrap=True, min_width=least)
     for row, cells in rows:
         marks = "".join(f" [{note}]" for note in row.notes)
         style = "bold" if row.own else None

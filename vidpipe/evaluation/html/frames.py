@@ -26,8 +26,11 @@ _WIDTH = 480
 _JPEG_QUALITY = 78
 
 
-def frames(clip: str, evidence: Evidence) -> Markup:
+def frames(clip: str, evidence: Evidence, key: str) -> Markup:
     """A pair of pictures for each of the worst frames; a line where there is no disagreement.
+
+    Args:
+        key: of the clip within the page; its name might not do in a link.
 
     Raises:
         SourceError: the stream cannot be opened any more.
@@ -37,7 +40,11 @@ def frames(clip: str, evidence: Evidence) -> Markup:
     if not chosen:
         return tag("p", "Pipeline and reference agree on every frame.", cls="note")
     jpegs = _decode(clip, evidence, chosen)
-    return tag("div", *(_pair(clip, frame, evidence, counts, jpegs.get(frame)) for frame in chosen), cls="frames")
+    return tag(
+        "div",
+        *(_pair(f"{key}-frame{frame}", frame, evidence, counts, jpegs.get(frame)) for frame in chosen),
+        cls="frames",
+    )
 
 
 def worst(counts: Counts, pts: NDArray[np.float64]) -> list[int]:
@@ -97,11 +104,10 @@ def _jpeg(picture: Image) -> bytes:
     return bytes(encoded)
 
 
-def _pair(clip: str, frame: int, evidence: Evidence, counts: Counts, jpeg: bytes | None) -> Markup:
+def _pair(name: str, frame: int, evidence: Evidence, counts: Counts, jpeg: bytes | None) -> Markup:
     answers = evidence.published
     reference, pipeline = sides(evidence.wanted, answers.series, frame)
     # The picture stands in the file once: the right side draws it again by its name.
-    name = f"{clip}-{frame}"
     left, right = (None, None) if jpeg is None else (_picture(jpeg, name, evidence.wanted), tag("use", href=f"#{name}"))
     right_boxes, missed, false = (int(part[:, frame].sum()) for part in (counts.tp, counts.fn, counts.fp))
     where = f"frame {frame}, {answers.series.pts[frame]:.2f} s"

@@ -16,6 +16,7 @@ PLOT = Rect(58, 14, WIDTH - 16, HEIGHT - 52)
 
 _LETTER = 6.6  # pixels, of the widest system font at the size of labels
 _LINE = 16.0
+_ROOM = 1.4  # beside the cheapest and the dearest, as a factor: their labels stand there
 
 
 def frontier(clip: ClipFigures) -> Markup:
@@ -57,11 +58,11 @@ class Axes:
         f1s = [f1 for entrant in drawn for f1 in _f1_range(entrant)]
         low, high = min(f1s), max(f1s)
         margin = max(0.01, 0.08 * (high - low))
-        y = Scale(max(0.0, low - margin), min(1.0, high + margin), PLOT.y1, PLOT.y0)
+        y = Scale(max(0.0, low - margin), high + margin, PLOT.y1, PLOT.y0)
         costs = [cost for entrant in drawn for cost in (entrant.cost.cpu.low, entrant.cost.cpu.high)]
         costs += [choice.cpu for choice in grid if choice.f1 is not None and y.low <= choice.f1 <= y.high]
         costs = [cost for cost in costs if cost > 0]
-        return cls(Scale(min(costs) / 1.25, max(costs) * 1.25, PLOT.x0, PLOT.x1, log=True), y)
+        return cls(Scale(min(costs) / _ROOM, max(costs) * _ROOM, PLOT.x0, PLOT.x1, log=True), y)
 
     def at(self, cost: float, f1: float) -> tuple[float, float]:
         return self.x(cost), self.y(f1)
@@ -98,6 +99,7 @@ def _frame(axes: Axes) -> Markup:
             tag("text", f"{tick:.2f}", x=PLOT.x0 - 8, y=axes.y(tick) + 4, cls="tick end"),
         )
         for tick in axes.y.ticks(6)
+        if tick <= 1
     ]
     xs = [
         join(

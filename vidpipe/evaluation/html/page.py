@@ -92,6 +92,7 @@ def _summary_cells(clip: ClipFigures) -> list[Child]:
 def _clip(clip: ClipFigures, evidence: Evidence, index: int) -> Markup:
     own = pipeline_of(clip)
     said = verdict(clip)
+    key = f"clip{index}"
     losses = [tag("li", loss) for loss in said.losses]
     warnings = [tag("li", warning) for warning in clip.warnings]
     size = f"{clip.width} x {clip.height}, {clip.fps:g} frames a second, {clip.frames:,} frames"
@@ -110,9 +111,9 @@ def _clip(clip: ClipFigures, evidence: Evidence, index: int) -> Markup:
         timeline(evidence),
         *((tag("h3", "Down the cascade"), funnel(own, clip, evidence.stages)) if own is not None else ()),
         tag("h3", "Where it disagrees most"),
-        frames(clip.clip, evidence),
+        frames(clip.clip, evidence, key),
         details(clip),
-        id=f"clip{index}",
+        id=key,
     )
 
 
