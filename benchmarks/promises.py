@@ -18,11 +18,11 @@ import psutil
 
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
-from vidpipe.evaluation.accuracy import accuracy
-from vidpipe.evaluation.labels import read_labels
-from vidpipe.evaluation.looks import Viewer
-from vidpipe.evaluation.precision import ap50
-from vidpipe.evaluation.reference import reference
+from vidpipe.evaluation.labels.read import read_labels
+from vidpipe.evaluation.reference.kept import reference
+from vidpipe.evaluation.reference.looks import Viewer
+from vidpipe.evaluation.scores.accuracy import accuracy
+from vidpipe.evaluation.scores.precision import ap50
 from vidpipe.evaluation.series import Boxes, Series
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.evaluation.figures import (
+from tests.evaluation.report.figures import (
     UNDEFINED,
     accuracy,
     bench,

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vidpipe.evaluation.labels import read_labels
-from vidpipe.evaluation.looks import FLOOR
-from vidpipe.evaluation.precision import ap50
+from vidpipe.evaluation.labels.read import read_labels
+from vidpipe.evaluation.reference.looks import FLOOR
+from vidpipe.evaluation.scores.precision import ap50
 from vidpipe.evaluation.series import Boxes, Series
 from vidpipe.knobs import Knobs
 from vidpipe.models.base import Classes, ModelSpec

@@ -15,8 +15,8 @@ from vidpipe.evaluation.baselines.grid import grid
 from vidpipe.evaluation.clip import Clip, Yardstick
 from vidpipe.evaluation.figures import Part
 from vidpipe.evaluation.fit import Fit
-from vidpipe.evaluation.labels import Labels
-from vidpipe.evaluation.looks import Looks
+from vidpipe.evaluation.labels.read import Labels
+from vidpipe.evaluation.reference.looks import Looks
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect import Detect, DetectConfig

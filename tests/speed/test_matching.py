@@ -4,7 +4,7 @@ import numpy as np
 import supervision as sv
 from scipy.optimize import linear_sum_assignment
 
-from vidpipe.evaluation.box_score import count
+from vidpipe.evaluation.scores.box_score import count
 from vidpipe.evaluation.series import Boxes, Series
 
 FRAMES, EACH = 400, 15
@@ -19,7 +19,7 @@ def _series(shift):
 
 
 def test_matching_keeps_up_with_the_plainest_loop(ratio):
-    """Overlaps by supervision, an assignment by scipy: that knows no classes, no ignored boxes and no order of scores."""
+    """Overlaps by supervision, an assignment by scipy: that knows no classes and nothing to be ignored."""
     found, wanted = _series(3.0), _series(0.0)
     frames = [np.split(series.boxes.xyxy, FRAMES) for series in (found, wanted)]
 

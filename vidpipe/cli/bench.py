@@ -19,8 +19,8 @@ from vidpipe.errors import ConfigError
 from vidpipe.evaluation.bench import Options, bench
 from vidpipe.evaluation.contenders import BASELINES
 from vidpipe.evaluation.figures import Kind
-from vidpipe.evaluation.html.page import page
 from vidpipe.evaluation.profile import write as write_profile
+from vidpipe.evaluation.report.html.page import page
 from vidpipe.files import check_writable, write_whole
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import expand

@@ -139,9 +139,7 @@ def bench(
     engine: EngineOption = EngineName.INLINE,
     profile: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.json", help="Cost and accuracy of each model, size and stage.", show_default=False
-        ),
+        typer.Option(metavar="FILE.json", help="Cost and accuracy of each model, size and stage.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where report, figures and answers go.")] = Path("bench-output"),
     set_: SetOption = None,

@@ -15,24 +15,24 @@ from vidpipe.engine.ledger import AuditCount
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import RunError
 from vidpipe.evaluation import contenders
-from vidpipe.evaluation.accuracy import accuracy, streaming_score
 from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.evaluation.clip import Clip, Progress, Yardstick, alone, check_classes, look_up, outline, yardstick
 from vidpipe.evaluation.contenders import Contender, Field
-from vidpipe.evaluation.coverage import coverage
+from vidpipe.evaluation.cost.machine import machine
+from vidpipe.evaluation.cost.measure import Measured, costs, measure
 from vidpipe.evaluation.doubts import doubts
-from vidpipe.evaluation.evidence import Evidence
 from vidpipe.evaluation.figures import Accuracy, Bench, ClipFigures, Coverage, Entrant, Kind, Part, ReferenceFigures
 from vidpipe.evaluation.fit import Fit, fit
-from vidpipe.evaluation.labels import read_labels
-from vidpipe.evaluation.machine import machine
-from vidpipe.evaluation.measure import Measured, costs, measure
-from vidpipe.evaluation.precision import ap50
+from vidpipe.evaluation.labels.read import read_labels
 from vidpipe.evaluation.profile import ClipProfile, clip_profile
-from vidpipe.evaluation.read import read_answers, write_series
+from vidpipe.evaluation.report.evidence import Evidence
+from vidpipe.evaluation.results import read_answers, write_series
+from vidpipe.evaluation.scores.accuracy import accuracy, streaming_score
+from vidpipe.evaluation.scores.coverage import coverage
+from vidpipe.evaluation.scores.precision import ap50
+from vidpipe.evaluation.scores.staleness import staleness
 from vidpipe.evaluation.series import Answers, Series
 from vidpipe.evaluation.split import split
-from vidpipe.evaluation.staleness import staleness
 
 
 @dataclass(frozen=True, slots=True)

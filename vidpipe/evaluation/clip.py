@@ -11,9 +11,9 @@ import numpy as np
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import ConfigError
 from vidpipe.evaluation.figures import Part
-from vidpipe.evaluation.labels import Labels, read_labels
-from vidpipe.evaluation.looks import Looks
-from vidpipe.evaluation.reference import reference
+from vidpipe.evaluation.labels.read import Labels, read_labels
+from vidpipe.evaluation.reference.kept import reference
+from vidpipe.evaluation.reference.looks import Looks
 from vidpipe.evaluation.series import Boxes, Series
 from vidpipe.evaluation.split import rate
 from vidpipe.knobs import Knobs

@@ -14,9 +14,9 @@ from vidpipe.evaluation.baselines.grid import as_accurate, as_cheap
 from vidpipe.evaluation.baselines.motion_gate import NOTE as MOTION_NOTE
 from vidpipe.evaluation.baselines.ultralytics_loop import NOTE as LOOP_NOTE
 from vidpipe.evaluation.baselines.ultralytics_loop import UltralyticsLoop, applies
+from vidpipe.evaluation.cost.job import Job, PipelineJob
 from vidpipe.evaluation.figures import Choice, Kind
 from vidpipe.evaluation.fit import Fit
-from vidpipe.evaluation.job import Job, PipelineJob
 
 LOOP = "Ultralytics' loop"
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "pipeline")

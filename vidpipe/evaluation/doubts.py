@@ -9,7 +9,7 @@ import numpy as np
 
 from vidpipe.evaluation.clip import Clip
 from vidpipe.evaluation.figures import Entrant, ReferenceFigures
-from vidpipe.evaluation.leak import leaked
+from vidpipe.evaluation.scores.leak import leaked
 from vidpipe.evaluation.series import Answers, Series
 
 _NOISY = 0.25  # spread of the CPU cost over its median from which single figures say little

@@ -10,13 +10,13 @@ from typing import Any
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ModelError
 from vidpipe.evaluation.baselines.grid import grid, smaller_sizes
-from vidpipe.evaluation.box_score import box_score, count
 from vidpipe.evaluation.clip import Clip, Progress
+from vidpipe.evaluation.cost.job import PipelineJob
+from vidpipe.evaluation.cost.measure import measure
 from vidpipe.evaluation.figures import Choice, Part
-from vidpipe.evaluation.job import PipelineJob
-from vidpipe.evaluation.looks import Looks, look
-from vidpipe.evaluation.measure import measure
-from vidpipe.evaluation.read import read_answers
+from vidpipe.evaluation.reference.looks import Looks, look
+from vidpipe.evaluation.results import read_answers
+from vidpipe.evaluation.scores.box_score import box_score, count
 from vidpipe.evaluation.series import Series
 from vidpipe.models.base import ModelSpec
 

@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import ValidationError
 
 from vidpipe.errors import ConfigError
+from vidpipe.evaluation.cost.machine import machine
 from vidpipe.evaluation.figures import Figures, Machine, Part
 from vidpipe.evaluation.fit import Fit
-from vidpipe.evaluation.looks import Looks
-from vidpipe.evaluation.machine import machine
-from vidpipe.evaluation.precision import ap50
+from vidpipe.evaluation.reference.looks import Looks
+from vidpipe.evaluation.scores.precision import ap50
 from vidpipe.files import write_whole
 from vidpipe.stages.registry import name_of
 

@@ -1,4 +1,4 @@
-"""Parts of a stream's picture: what of it may be seen (masks and regions of interest), and which points lie in a part."""
+"""Parts of a stream's picture: what of it may be seen (masks, regions of interest), and which points lie in a part."""
 
 from __future__ import annotations
 

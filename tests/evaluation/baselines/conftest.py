@@ -13,7 +13,7 @@ from tests import clips
 from tests.models.networks import constant_network, random_yolo, yolo_columns
 from vidpipe.cascade import AuditSpec
 from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Stream, Tier
-from vidpipe.evaluation.job import PipelineJob
+from vidpipe.evaluation.cost.job import PipelineJob
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect import Detect, DetectConfig

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.evaluation.builders import at, series
 from vidpipe.evaluation.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes
 from vidpipe.evaluation.figures import Choice
-from vidpipe.evaluation.looks import Looks
+from vidpipe.evaluation.reference.looks import Looks
 from vidpipe.evaluation.series import Boxes, Series
 
 

@@ -17,7 +17,7 @@ from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import ModelError
 from vidpipe.evaluation.baselines import ultralytics_loop
 from vidpipe.evaluation.baselines.ultralytics_loop import UltralyticsLoop, applies
-from vidpipe.evaluation.measure import measure
+from vidpipe.evaluation.cost.measure import measure
 from vidpipe.models import weights
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.sources.base import StreamSpec

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from vidpipe.evaluation.box_score import box_score, count, moving
 from vidpipe.evaluation.figures import Choice
-from vidpipe.evaluation.looks import Looks
+from vidpipe.evaluation.reference.looks import Looks
+from vidpipe.evaluation.scores.box_score import box_score, count, moving
 from vidpipe.evaluation.series import Series
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)

@@ -1,0 +1,1 @@
+"""Labels that people made, in the forms that they come in."""

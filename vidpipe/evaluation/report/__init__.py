@@ -1,0 +1,1 @@
+"""How a bench is told: verdict, table, and a page."""

@@ -1,0 +1,1 @@
+"""Scores: pure functions of what was said and what was wanted."""
