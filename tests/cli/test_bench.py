@@ -108,7 +108,9 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
     assert (audited.answered, audited.missed) == (len(alone), len(alone)), "little misses the person in every frame"
     assert audited.covered
 
-    assert {"motion gate", "uniform sampling", "without difference", "without little", "without big"} <= set(entrants)
+    assert {"motion gate", "without difference", "without little", "without big"} <= set(entrants)
+    # So small a network costs less than the noise: what its rate would be is another matter each time.
+    assert ("uniform sampling" in entrants) != any("uniform sampling" in note for note in clip.notes)
     assert any(name.startswith("static") for name in entrants)
     assert {choice.model for choice in clip.grid} == {"little", "big"}
     assert any("Ultralytics" in note for note in clip.notes)
