@@ -16,7 +16,8 @@ HEAD = """# Benchmarks
 Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2000 (little) and
 2003 (big), the clips real recordings of fixed cameras. Commands were given in the folder of the models.
 
-Each ran {repeats} times, in turns. Columns:
+[bench.md](bench.md) says who takes part and how it is scored. Each ran {repeats} times, in turns. A dash is undefined:
+there was nothing to count. Columns:
 """
 
 TAIL = """
@@ -29,7 +30,9 @@ TAIL = """
   of `{pipeline}` itself was fitted on either: its settings are the ones it ships with.
 - **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
 - **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
-- **The motion gate is of Frigate's kind, not Frigate**, whose detector looks at regions rather than whole pictures.
+- **The motion gate is of Frigate's kind, not Frigate**: the detector looks at whole pictures rather than regions, and
+  until the gate has calibrated itself (never, in clips as short or busy as TUD-Stadtmitte and junction) at 5 a second.
+- **Ultralytics' own loop** is missing: none of the shared models is one that it runs.
 """
 
 
@@ -77,14 +80,12 @@ def _clip(clip: ClipFigures, command: str) -> Iterator[str]:
     yield from (f"- Warning: {warning}." for warning in clip.warnings)
     yield from (f"- {note[0].upper()}{note[1:]}." for note in clip.notes)
     yield from (f"- {_audits(told)}" for told in clip.coverage)
+    yield from (f"- {each.name}: {each.what}." for each in clip.entrants if each.kind in ("static", "uniform"))
     yield ""
     yield from _table(("", *COST), [(row.name, *row.cost) for row in table.rows if row.cost])
     if table.labelled:
         yield from ("Against labels:", "")
         yield from _table(("", *LABELS), [(row.name, *row.labels) for row in table.rows if row.labels])
-    yield from (f"- {row.name}: {row.what}" for row in table.rows if row.what != row.name)
-    yield from (f"- {note}" for note in [*table.footnotes, *table.legend])
-    yield ""
 
 
 def _fitted(clip: ClipFigures) -> str:
@@ -94,15 +95,13 @@ def _fitted(clip: ClipFigures) -> str:
 
 
 def _audits(told: Coverage) -> str:
-    return (
-        f"Audits of {told.stage}: {told.audited}, missed {number(told.rate)} ({interval(told.low, told.high)}); "
-        f"really {told.missed} of {told.answered}."
-    )
+    found = f"missed {number(told.rate)} ({interval(told.low, told.high)})" if told.audited else "too few to say"
+    return f"Audits of {told.stage}: {told.audited}, {found}; really missed {told.missed} of {told.answered}."
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|---|" + "---:|" * (len(head) - 1)
     for row in rows:
-        yield "| " + " | ".join(row) + " |"
+        yield "| " + " | ".join(map(str, row)) + " |"
     yield ""
