@@ -18,6 +18,7 @@ import psutil
 
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
+from vidpipe.evaluation.cost.measure import pss_mb
 from vidpipe.evaluation.labels.read import read_labels
 from vidpipe.evaluation.reference.kept import reference
 from vidpipe.evaluation.reference.looks import Viewer
@@ -219,7 +220,7 @@ stages:
 
     def look() -> None:
         while not done.wait(2):
-            seen.append(sum(_pss_mb(process) for process in [psutil.Process(), *psutil.Process().children(True)]))
+            seen.append(sum(pss_mb(process) for process in [psutil.Process(), *psutil.Process().children(True)]))
 
     watching = threading.Thread(target=look)
     watching.start()
@@ -234,13 +235,6 @@ stages:
         f"{early:.0f}, {late:.0f}",
         "< 1500, flat",
     )
-
-
-def _pss_mb(process: psutil.Process) -> float:
-    try:
-        return float(process.memory_full_info().pss) / 1e6
-    except psutil.Error:
-        return 0.0
 
 
 def promises(which: Sequence[str], folder: Path) -> Iterator[Promise]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vidpipe.engine.ledger import AuditCount
 from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.errors import RunError
+from vidpipe.errors import ConfigError, RunError
 from vidpipe.evaluation import contenders
 from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.evaluation.clip import Clip, Progress, Yardstick, alone, check_classes, look_up, outline, yardstick
@@ -87,8 +87,7 @@ def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
         labels = options.labels.get(name)
         clip = look_up(name, pipeline, stick, labels, options.label_class, progress, frames=frames.frames, live=live)
         fitted_part, scored = split(name, clip.wanted, 0.0 if elsewhere else options.fit)
-        folder = options.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = _folder(options, name)
         fitted = elsewhere
         if fitted_part is not None:
             fitted = fit(clip, fitted_part, options.engine, folder, progress)
@@ -127,9 +126,17 @@ def _fit_elsewhere(pipeline: Pipeline, stick: Yardstick, options: Options, progr
     frames, live = outline(name, stream.spec, pipeline.classes.names)
     clip = look_up(name, other, stick, None, None, progress, frames=frames.frames, live=live)
     _, whole = split(name, clip.wanted, 0.0)
-    folder = options.folder / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return fit(clip, whole, options.engine, folder, progress)
+    return fit(clip, whole, options.engine, _folder(options, name), progress)
+
+
+def _folder(options: Options, stream: str) -> Path:
+    """Where the answers to a stream go."""
+    folder = options.folder / contenders.file_name(stream)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
+    return folder
 
 
 class _ClipBench:

@@ -40,7 +40,7 @@ class Contender:
     @property
     def file(self) -> str:
         """The name of its results file."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-") + ".jsonl"
+        return f"{file_name(self.name)}.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class Field:
 
     def job(self, pipeline: Pipeline) -> PipelineJob:
         return PipelineJob(pipeline, self.engine)
+
+
+def file_name(name: str) -> str:
+    """A name as part of a path: streams and pipelines may be called anything."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
 
 
 def first(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:

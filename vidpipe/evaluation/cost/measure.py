@@ -135,7 +135,7 @@ class _Tree:
         with suppress(psutil.Error):  # it has just ended
             living = {self._root, *self._root.children(recursive=True)}
             self._seen |= living
-            self.peak_pss_mb = max(self.peak_pss_mb, sum(map(_pss_mb, living)))
+            self.peak_pss_mb = max(self.peak_pss_mb, sum(map(pss_mb, living)))
 
     def end(self, patience_s: float) -> None:
         """End those that are left: asked to at first, killed in the end."""
@@ -165,7 +165,8 @@ def _signal(processes: Iterable[psutil.Process], number: int) -> None:
             process.send_signal(number)
 
 
-def _pss_mb(process: psutil.Process) -> float:
+def pss_mb(process: psutil.Process) -> float:
+    """Its memory, of what it shares with others its share; 0 if it has ended."""
     try:
         return float(process.memory_full_info().pss) / 1e6
     except psutil.Error:  # it ended while we looked
