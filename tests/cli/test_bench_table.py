@@ -76,6 +76,13 @@ def test_scores_against_labels_stand_below_with_the_references_own(printed):
     ]
 
 
+def test_nothing_is_said_of_labels_nor_of_signs_where_there_are_none(printed):
+    text = printed(bench())
+    assert "against labels" not in text
+    assert "undefined" not in text
+    assert "x less under 1" not in text
+
+
 def test_what_has_to_be_said_is_said(printed):
     found = clip(
         pipeline(f1=None),

@@ -26,7 +26,7 @@ from tests.evaluation.report.figures import (
     static,
 )
 from tests.evaluation.report.html.parsed import Element, parse
-from vidpipe.evaluation.figures import Bench, Coverage, ReferenceFigures, Spread
+from vidpipe.evaluation.figures import Bench, Coverage, PresenceScore, ReferenceFigures, Spread
 from vidpipe.evaluation.report.evidence import Evidence
 from vidpipe.evaluation.report.html.frontier import PLOT, Axes
 from vidpipe.evaluation.report.html.page import page
@@ -75,7 +75,13 @@ LABELLED = clip(
     big(labels=accuracy(0.9, labels=True)),
     reference=ReferenceFigures(what="big", looked=477, cached=0, labels=accuracy(0.91, labels=True)),
 )
-HOSTILE = clip(pipeline(name=NASTY, what=EVIL, notes=[EVIL]), big(name=EVIL), clip=NASTY, warnings=[EVIL], notes=[EVIL])
+HOSTILE = clip(
+    pipeline(name=NASTY, what=EVIL, notes=[EVIL]),
+    big(name=EVIL),
+    clip=NASTY,
+    warnings=[EVIL],
+    notes=["no loop", f"no {EVIL}"],
+)
 CASES = {
     "plain": bench(),
     "alone": bench(ALONE),
@@ -100,6 +106,8 @@ def test_everybody_and_every_warning_is_there(found, evidence):
         assert section.one("p", "headline").text == verdict(one).headline
         for text in (*one.warnings, *verdict(one).losses):
             assert text in [item.text for item in section.all("li")]
+        for note in one.notes:
+            assert any(note[1:] in item.text for item in section.one("ul", "footnotes").all("li"))
         for member in one.entrants:
             assert all(any(note in item.text for item in section.all("li")) for note in member.notes)
     assert found.command in root.one("footer").text
@@ -311,6 +319,14 @@ def test_labels_stand_beside_the_reference_with_its_own_score(evidence):
     assert [cell.text for cell in reference.all("td")] == [
         *[""] * 7, "0.860", "0.9100.890 to 0.930", "0.900", "0.950", "0.810", "0.710",
     ]  # fmt: skip
+
+
+def test_a_delay_that_is_undefined_has_no_unit_and_hides_no_other(evidence):
+    score = PresenceScore(f1=1.0, found=1, false=0, missed=0, begin_delay_s=None, end_delay_s=0.3)
+    own = pipeline(agreement=accuracy(0.9).model_copy(update={"presence": {"person": score}}))
+    rows = drawn(evidence, bench(clip(own))).one("details").all("tr")
+    shown = [[cell.text for cell in row.all("td")] for row in rows if "presence: person" in row.text]
+    assert shown == [["reference", "presence: person", "1.000", "", "", "1", "0", "0", "-, 0.30"]]
 
 
 def test_energy_that_cannot_be_read_is_said(evidence):

@@ -32,7 +32,7 @@ def _scores(clip: ClipFigures) -> Markup:
         "right",
         "false",
         "missed",
-        "begin, end late",
+        "begin, end late: s",
     ]
     rows: list[list[Child]] = []
     for entrant in clip.entrants:
@@ -68,7 +68,7 @@ def _boxes(score: BoxScore) -> list[Child]:
 
 def _presence(score: PresenceScore) -> list[Child]:
     counts = [f"{count:,}" for count in (score.found, score.false, score.missed)]
-    late = f"{number(score.begin_delay_s, 2)} s, {number(score.end_delay_s, 2)} s"
+    late = f"{number(score.begin_delay_s, 2)}, {number(score.end_delay_s, 2)}"
     return [number(score.f1), "", "", *counts, late]
 
 
