@@ -22,22 +22,23 @@ KEPT = REPORTS / "promises.json"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
-    """Print each figure as it is measured; a full set is kept for the page."""
-    found = []
+    """Print each figure as it is measured, and keep it for the page in place of an earlier one."""
+    REPORTS.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
         for promise in promises(kinds, Path(folder)):
             print(f"{promise.what:62} {promise.figure:24} {promise.target}", flush=True)  # noqa: T201
-            found.append(promise)
-    if not kinds:
-        REPORTS.mkdir(exist_ok=True)
-        KEPT.write_text(json.dumps(found))
+            KEPT.write_text(json.dumps(_kept() | {promise.what: (promise.figure, promise.target)}))
 
 
 def write_page() -> None:
     """Write docs/benchmarks.md of what is kept."""
-    known = [Promise(*kept) for kept in json.loads(KEPT.read_text())] if KEPT.is_file() else []
+    known = [Promise(what, *measured) for what, measured in _kept().items()]
     PAGE.write_text(document(known, list(what_was_found(REPORTS))))
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
+
+
+def _kept() -> dict[str, tuple[str, str]]:
+    return json.loads(KEPT.read_text()) if KEPT.is_file() else {}
 
 
 def main() -> None:
