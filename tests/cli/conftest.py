@@ -26,6 +26,19 @@ classes: {even: even, odd: odd}
 stages: [{id: read, type: mystages:Read}]
 """
 
+PAIR = """
+name: pair
+classes: {vehicle: vehicle, person: person}
+models:
+  little: {path: little.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
+  big: {path: big.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
+stages:
+  - {id: difference, type: difference, on: device, blocks: 1, threshold: 700}
+  - {id: little, type: detect, on: edge, model: little, accept: 0.5}
+  - {id: big, type: detect, on: cloud, model: big}
+audit: {rate: 0.3, max_unchecked_s: 1}
+"""
+
 MORE_STAGES = '''
 
 import time

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from tests import clips
+from tests.cli.conftest import PAIR as CHECKED_PAIR
 from tests.cli.conftest import until
 from tests.models.networks import constant_network, following_network, ssd_table
 from vidpipe.evaluation import profile
@@ -19,18 +20,7 @@ from vidpipe.evaluation.figures import Bench
 FRAMES, FPS, FIT = 300, 25, 0.45
 SCORED = 165
 
-PAIR = """
-name: pair
-classes: {vehicle: vehicle, person: person}
-models:
-  little: {path: little.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
-  big: {path: big.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
-stages:
-  - {id: difference, type: difference, on: device, blocks: 1, threshold: 700}
-  - {id: little, type: detect, on: edge, model: little, accept: 0.5}
-  - {id: big, type: detect, on: cloud, model: big}
-audit: {rate: 0.3, max_unchecked_s: null}
-"""
+PAIR = CHECKED_PAIR.replace("max_unchecked_s: 1", "max_unchecked_s: null")  # audits alone, which are a random sample
 
 BEHIND = """
 name: {name}

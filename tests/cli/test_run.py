@@ -12,21 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import clips
-from tests.cli.conftest import RAY, READ
+from tests.cli.conftest import PAIR, RAY, READ
 from tests.models.networks import constant_network, ssd_table
-
-PAIR = """
-name: pair
-classes: {vehicle: vehicle, person: person}
-models:
-  little: {path: little.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
-  big: {path: big.onnx, family: ssd, names: [vehicle, person], threshold: 0.3}
-stages:
-  - {id: difference, type: difference, on: device, blocks: 1, threshold: 700}
-  - {id: little, type: detect, on: edge, model: little, accept: 0.5}
-  - {id: big, type: detect, on: cloud, model: big}
-audit: {rate: 0.3, max_unchecked_s: 1}
-"""
 
 LINE = ["stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "detections"]
 BOX = ["xyxy", "score", "class", "track_id"]
