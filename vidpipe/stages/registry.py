@@ -15,6 +15,7 @@ from vidpipe.stages.base import Stage
 BUILTIN = {
     "difference": "vidpipe.stages.difference:Difference",
     "sample": "vidpipe.stages.sample:Sample",
+    "track": "vidpipe.stages.track:Track",
     "detect": "vidpipe.stages.detect:Detect",
 }
 ENTRY_POINTS = "vidpipe.stages"

@@ -1,0 +1,195 @@
+"""Tracking cache: between looks of a model, known boxes are moved on by optical flow (Glimpse, SenSys 2015).
+
+A frame is passed on, to be looked at, when the last look is `refresh_s` old or when something triggers one: change that
+no track explains (something new), tracks that can no longer be followed, a cut. All others are answered with moved
+boxes. Looks may be under way while later frames are answered; an answer that comes late is brought to the present
+through the active cache of the frames since.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from vidpipe.answer import Answer, How
+from vidpipe.frame import Frame
+from vidpipe.models.base import Score
+from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.tracking.change import Change, is_cut, mean_change
+from vidpipe.tracking.identity import Identities
+from vidpipe.tracking.replay import ActiveCache, Cached, way
+from vidpipe.tracking.seen import Seen
+from vidpipe.tracking.tracks import Tracks, ids_of
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+_SLACK_S = 1e-3  # some containers round to milliseconds
+_ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead does not depend on a clock
+
+
+class TrackConfig(StageConfig):
+    refresh_s: float = Knob(0.5, ge=0, description="longest media time between looks, seconds; 0: look at every frame")
+    change: float = Knob(
+        0.5, gt=0, le=1, description="share of a small area that must change, where no track is, to trigger a look"
+    )
+    failing: float = Knob(
+        0.5, gt=0, le=1, description="share of the tracks that must be beyond following to trigger a look"
+    )
+    in_flight: int = Knob(4, ge=1, le=64, description="most looks under way; others wait until one is answered")
+    activate: Score = Field(
+        default=0.0, description="boxes that score less go on with a known track, but begin none (ByteTrack)"
+    )
+    replay_ms: float = Field(default=15.0, gt=0, description="most time to bring a late answer to the present")
+
+
+@dataclass(slots=True)
+class _Look:
+    """A frame that was passed on, until its answer is there.
+
+    Attributes:
+        tracks: where everything was in it.
+        by_change: unexplained change triggered it: if it finds nothing new, that was a false alarm.
+    """
+
+    tracks: Tracks
+    seen: Seen
+    by_change: bool
+
+
+class Track(Stage[TrackConfig]):
+    """Answers `tracked` with moved boxes, and gives the boxes of each look their identities in `tracker_id`."""
+
+    can_be_last = False
+    Config = TrackConfig
+
+    def open(self, context: Context) -> None:
+        self._seen: Seen | None = None
+        self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
+        self._step_ms = 1.0
+        self._reset()
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        (frame,) = frames
+        self._advance(frame)
+        trigger = self._trigger()
+        # While nothing is known there is nothing to answer with.
+        if self._as_of < 0 or (trigger and len(self._looks) < self.config.in_flight):
+            self._await(by_change=trigger == "change")
+            return [None]
+        return [self._tracked()]
+
+    def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+        look = self._looks.pop(frame.seq, None)
+        if answer.as_of != frame.seq or frame.seq <= self._as_of:
+            return None
+        if look is None:
+            if self._seen is None or frame.seq != self._seen.seq:  # asked before a cut or a restart
+                return None
+            look = _Look(self._tracks, self._seen, by_change=False)
+        return replace(answer, detections=self._take_up(look, answer.detections))
+
+    def cover(self, frame: Frame) -> Answer | None:
+        if self._seen is None or frame.seq != self._seen.seq:
+            return None
+        if frame.seq not in self._looks:  # an audit: its answer will be late as well
+            self._await(by_change=False)
+        return self._tracked() if self._as_of >= 0 else None
+
+    def snapshot(self) -> Any:
+        # As bytes: what is under way changes before anybody sends it.
+        return pickle.dumps((self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change))
+
+    def restore(self, state: Any) -> None:
+        (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change) = pickle.loads(state)
+
+    def _reset(self) -> None:
+        """Nothing is known: at the beginning, after a cut, for pictures of another size."""
+        self._tracks = Tracks.none()
+        self._seen = None
+        self._as_of = -1
+        self._looked_at = -math.inf
+        self._looks: dict[int, _Look] = {}
+        self._cache = ActiveCache()
+        self._change = Change()
+
+    def _advance(self, frame: Frame) -> None:
+        """Move everything on to this frame, and remember it."""
+        now = Seen.of(frame)
+        before, change = self._seen, 0.0
+        if before is not None:
+            if before.size != now.size or now.pts < before.pts or is_cut(before.preview, now.preview):
+                self._reset()
+            else:
+                self._tracks = self._step(self._tracks, before, now)
+                change = mean_change(before.preview, now.preview) if self._looks else 0.0
+        self._seen = now
+        self._cache.add(Cached(now, change), keep=self._looks)
+        self._cache.forget_before(min(self._looks, default=now.seq))
+
+    def _step(self, tracks: Tracks, before: Seen, now: Seen) -> Tracks:
+        began = time.perf_counter()
+        moved = tracks.step(before, now)
+        self._step_ms += 0.1 * (1000 * (time.perf_counter() - began) - self._step_ms)
+        return moved
+
+    def _trigger(self) -> str:
+        """Why this frame should be looked at; "" if nothing says so."""
+        seen, tracks, config = self._now, self._tracks, self.config
+        if seen.pts - self._looked_at >= config.refresh_s - _SLACK_S:
+            return "refresh"
+        followed = tracks.points.found > 0
+        if followed.any() and np.count_nonzero(tracks.failing & followed) > config.failing * len(tracks):
+            return "failing"
+        boxes = tracks.boxes * seen.preview_scale
+        return "change" if config.change < 1 and self._change.unexplained(seen.preview, boxes) > config.change else ""
+
+    @property
+    def _now(self) -> Seen:
+        """The frame that is being answered."""
+        assert self._seen is not None
+        return self._seen
+
+    def _await(self, *, by_change: bool) -> None:
+        seen = self._now
+        self._looks[seen.seq] = _Look(self._tracks, seen, by_change)
+        self._looked_at = seen.pts
+
+    def _tracked(self) -> Answer:
+        seen, tracks = self._now, self._tracks
+        reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
+        return Answer(tracks.detections(seen.size), How.TRACKED, self.id, self._as_of, reason)
+
+    def _take_up(self, look: _Look, found: sv.Detections) -> sv.Detections:
+        """Go on from a look's boxes, brought to the present; they are returned with identities."""
+        at, known = look.seen, look.tracks
+        named = self._identities.update(found, at.pts, known)
+        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
+        boxes = tracks.boxes * at.preview_scale
+        if look.by_change and not _has_new(named, known):
+            self._change.false_alarm(at.preview, boxes)
+        self._change.look(at.preview, boxes)
+        self._as_of = at.seq
+        self._tracks = self._to_present(tracks, at)
+        return named
+
+    def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
+        """Track on through the active cache, and correct on the way what other looks will be held against."""
+        most = max(_ALWAYS_REPLAYED, int(self.config.replay_ms / max(self._step_ms, 0.05)))
+        for cached in way(self._cache.since(at.seq), most, always=self._looks):
+            tracks = self._step(tracks, at, cached.seen)
+            at = cached.seen
+            if at.seq in self._looks:
+                self._looks[at.seq].tracks = tracks
+        return tracks
+
+
+def _has_new(named: sv.Detections, known: Tracks) -> bool:
+    return not set(ids_of(named).tolist()) <= set(known.ids.tolist())
