@@ -132,16 +132,23 @@ class Frame:
 
 
 class Missing:
-    """A picture of the source that never became a frame: damaged, or not decoded. It gets an answer all the same."""
+    """A picture of the source that never became a frame: damaged, dropped, not decoded. It gets an answer all the same.
 
-    __slots__ = ("how", "pts", "reason", "seq", "stream")
+    Attributes:
+        captured_at: as of `Frame`.
+    """
 
-    def __init__(self, stream: str, seq: int, pts: float, how: How, reason: str) -> None:
+    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "stream")
+
+    def __init__(
+        self, stream: str, seq: int, pts: float, how: How, reason: str, captured_at: float | None = None
+    ) -> None:
         self.stream = stream
         self.seq = seq
         self.pts = pts
         self.how = how
         self.reason = reason
+        self.captured_at = captured_at
 
 
 def _sparse_means(luma: Image, width: int) -> Image:

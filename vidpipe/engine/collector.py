@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from vidpipe.answer import nothing
@@ -26,15 +26,19 @@ class Sink(Protocol):
 
 
 class Collector:
-    """Counts, hands on and remembers; a `seq` that repeats or leaves a gap is a fault of ours, and raises."""
+    """Counts, hands on and remembers; a `seq` that repeats or leaves a gap is a fault of ours, and raises.
 
-    def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: bool) -> None:
+    Args:
+        live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
+    """
+
+    def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: Collection[str] = ()) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
         self.ledgers = {stream: StreamLedger() for stream in streams}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
         self._sinks = sinks
-        self._live = live
+        self._live = frozenset(live)
         self._last: dict[str, Published] = {}
         self._snapshots: dict[str, Snapshot] = {}
 
@@ -71,7 +75,7 @@ class Collector:
             return Position()
         snapshot = self._snapshots.get(stream)
         states: dict[str, Any] = snapshot.states if snapshot else {}
-        return Position(Resume(last.seq, last.pts), last.answer, states)
+        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, states)
 
     def _count(self, record: Published, now: float) -> None:
         last = self._last.get(record.stream)
@@ -79,6 +83,6 @@ class Collector:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record
         self.ledgers[record.stream].count(record)
-        since = record.captured_at if self._live else record.decoded_at
+        since = record.captured_at if record.stream in self._live else record.decoded_at
         if since:
             self.latencies.add((now - since) * 1000)

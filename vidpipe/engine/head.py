@@ -231,7 +231,7 @@ class Head:
                 item.stream,
                 item.seq,
                 item.pts,
-                frame.captured_at if frame else None,
+                item.captured_at,
                 frame.decoded_at if frame else 0.0,
                 frame.knobs.version if frame else 0,
                 answer,

@@ -108,7 +108,8 @@ def run(
     if not pipeline.streams:
         raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
     laid = plan(pipeline)
-    collector = Collector(pipeline.streams, sinks, live=False)
+    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+    collector = Collector(pipeline.streams, sinks, live=live)
     runner = _engine(engine, laid, taps, address, collector)
     watcher = watcher or _Nobody()
     patience_s = CLOSE_S

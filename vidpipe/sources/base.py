@@ -13,13 +13,16 @@ from vidpipe.frame import Frame, Missing
 Relative = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
 
+LIVE_FILE = "live+file:"
+"""What stands before the path of a recording that is to be played at its own speed, as if it were a camera."""
+
 
 class StreamSpec(BaseModel):
     """One stream, as the user wrote it. Polygons are corner points (x, y) in parts of width and height, 0..1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(description="a file, or the address of a camera")
+    url: str = Field(description=f"a file, {LIVE_FILE}PATH to play it as if it were a camera, or a camera's address")
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
     zones: dict[str, Polygon] = Field(
@@ -33,6 +36,16 @@ class StreamSpec(BaseModel):
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"
     )
+
+    @property
+    def live(self) -> bool:
+        """Whether its pictures come at their own pace, and do not wait for whoever looks at them."""
+        return self.url.startswith(LIVE_FILE)
+
+    @property
+    def recording(self) -> StreamSpec:
+        """The same stream as a recording that waits: for looking at every picture of it, however long that takes."""
+        return self.model_copy(update={"url": self.url.removeprefix(LIVE_FILE)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +72,15 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where to go on after a restart: behind the picture with this number and time."""
+    """Where to go on after a restart: behind the picture with this number and time.
+
+    Attributes:
+        captured_at: UTC seconds of that picture, by which a live stream knows what it has missed since.
+    """
 
     seq: int
     pts: float
+    captured_at: float | None = None
 
 
 class Source(Protocol):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
-from vidpipe.sources.base import Resume, Source, StreamSpec
+from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
 
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
@@ -29,12 +29,18 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     Raises:
         SourceError: it cannot be read at all.
     """
-    if scheme := _SCHEME.match(spec.url):
+    place = spec.url.removeprefix(LIVE_FILE)
+    if scheme := _SCHEME.match(place):
         raise SourceError(f"stream {name}: addresses of kind {scheme[1]}:// cannot be read; give a video file")
-    path = _existing(spec.url)
+    path = _existing(place)
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
-    from vidpipe.sources.file import FileSource  # PyAV loads FFmpeg: paid by those who decode
+    # PyAV loads FFmpeg: paid by those who decode.
+    if spec.live:
+        from vidpipe.sources.live import LiveFileSource
+
+        return LiveFileSource(name, spec, knobs=knobs, resume=resume)
+    from vidpipe.sources.file import FileSource
 
     return FileSource(name, spec, knobs=knobs, resume=resume)
 
@@ -43,22 +49,24 @@ def expand(*arguments: str) -> dict[str, str]:
     """The streams that `--source [NAME=]URL_OR_PATH` asks for: their names and addresses, in order.
 
     A file is one stream, named by NAME or its stem. A folder or a glob is one stream for each video file in it, sorted,
-    named by the stem or NAME-stem. Names that were not given and meet are told apart by -2, -3, ...; an address without
-    NAME is called camera, for it may hold a password.
+    named by the stem or NAME-stem. `live+file:` before any of them holds for all. Names that were not given and meet
+    are told apart by -2, -3, ...; an address without NAME is called camera, for it may hold a password.
 
     Raises:
         SourceError: nothing is there, or a NAME is given twice or cannot be a file's name.
     """
     streams: dict[str, str] = {}
     for argument in arguments:
-        name, place = _split(argument)
+        name, address = _split(argument)
+        place = address.removeprefix(LIVE_FILE)
+        live = LIVE_FILE if place != address else ""
         if _SCHEME.match(place):
-            found = [(name or "camera", place)]
+            found = [(name or "camera", address)]
         elif (files := _files(place)) is None:
-            found = [(name or _safe(Path(place).stem), str(_existing(place).absolute()))]
+            found = [(name or _safe(Path(place).stem), f"{live}{_existing(place).absolute()}")]
         else:
             prefix = f"{name}-" if name else ""
-            found = [(prefix + _safe(file.stem), str(file.absolute())) for file in files]
+            found = [(prefix + _safe(file.stem), f"{live}{file.absolute()}") for file in files]
         for wanted, url in found:
             if wanted == name and name in streams:
                 raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
@@ -69,7 +77,7 @@ def expand(*arguments: str) -> dict[str, str]:
 def _split(argument: str) -> tuple[str, str]:
     """NAME or "", and what it names; "=" may also be part of a path that exists, or stand behind the first "/"."""
     name, equals, place = argument.partition("=")
-    if not equals or "/" in name or Path(argument).expanduser().exists():
+    if not equals or "/" in name or name.startswith(LIVE_FILE) or Path(argument).expanduser().exists():
         return "", argument
     if not name or _UNSAFE.search(name) or not place:
         raise SourceError(f"--source {name}=...: write NAME=PATH, a name of letters, digits, '.', '_' and '-'")

@@ -94,7 +94,7 @@ class UltralyticsLoop:
             counted_from = tree_cpu_s()
             pictures, skip = self._pictures()
             watch = _Watch(skip, tree_cpu_s() - counted_from)
-            collector = Collector([self.stream], [sink := ResultsFile(results)], live=False)
+            collector = Collector([self.stream], [sink := ResultsFile(results)])
             try:
                 self._answer(pictures, watch, collector)
             finally:

@@ -1,0 +1,142 @@
+"""A recording as if it were a camera: it comes at its own speed, and waits for nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from vidpipe.answer import How
+from vidpipe.frame import Frame, Missing
+from vidpipe.knobs import Knobs
+from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources.file import FileSource
+
+QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
+
+
+class LiveFileSource:
+    """A video file played at its own speed, from the moment at which the iteration begins.
+
+    A thread of its own reads the file, and gives each picture when it is due, whether anybody is there to take it or
+    not. `QUEUE` pictures wait, and the newest win: one more costs the oldest its place, and that one comes out as
+    `Missing` ("queue full"). So every picture is still given once, in order, and what is looked at is never older than
+    the queue is long. `captured_at` is the UTC time at which a picture was due; in all else it is a `FileSource`.
+
+    After a restart the clock goes on: what was due meanwhile is `Missing`, too.
+    """
+
+    def __init__(self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> None:
+        """Arguments and errors as of `FileSource`."""
+        self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume)
+        self._resume = resume
+        self._queue = _Queue(QUEUE)
+        self._stop = threading.Event()
+        self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
+        self.info = replace(self._file.info, live=True)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._file.notes
+
+    def close(self) -> None:
+        """Ends the iteration, also of one who waits for a picture; may be called from any thread, and twice."""
+        self._stop.set()
+        self._file.close()
+        self._queue.close()
+
+    def __iter__(self) -> Iterator[Frame | Missing]:
+        """The pictures; a source can be gone through once, and is closed afterwards."""
+        if self._stop.is_set() or self._reader.ident is not None:
+            return
+        self._reader.start()
+        try:
+            while (item := self._queue.take()) is not None:
+                yield item
+        finally:
+            self.close()
+            self._reader.join()
+
+    def _read(self) -> None:
+        error = None
+        try:
+            self._play()
+        except Exception as raised:
+            error = raised
+        self._queue.end(error)
+
+    def _play(self) -> None:
+        began, began_at = time.monotonic(), time.time()
+        zero_at = self._zero_at()
+        for item in self._file:
+            if zero_at is None:
+                zero_at = began_at - item.pts
+            item.captured_at = zero_at + item.pts
+            if self._resume is not None and item.captured_at < began_at:
+                self._queue.put(_dropped(item, "restarting") if isinstance(item, Frame) else item)
+                continue
+            if self._stop.wait(max(0.0, began + (item.captured_at - began_at) - time.monotonic())):
+                return
+            if isinstance(item, Frame):
+                item.decoded_at = time.time()  # it was decoded one picture ahead, which no camera could
+            self._queue.put(item)
+
+    def _zero_at(self) -> float | None:
+        """UTC seconds of media time 0 by the clock before a restart; None where there was none."""
+        before = self._resume
+        return before.captured_at - before.pts if before is not None and before.captured_at is not None else None
+
+
+class _Queue:
+    """From the reader, who never waits, to the consumer: at most `size` frames, and what became of the others."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[int, Frame | Missing] = OrderedDict()  # by number, in order
+        self._frames: deque[int] = deque()  # the numbers of those that are frames
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: Exception | None = None
+
+    def put(self, item: Frame | Missing) -> None:
+        with self._changed:
+            if isinstance(item, Frame):
+                if len(self._frames) == self._size:
+                    oldest = self._frames.popleft()
+                    self._items[oldest] = _dropped(self._items[oldest], "queue full")
+                self._frames.append(item.seq)
+            self._items[item.seq] = item
+            self._changed.notify()
+
+    def take(self) -> Frame | Missing | None:
+        """The next picture, as soon as there is one; None at the end. Raises what ended the reading."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended)
+            if not self._items:
+                if self._error is not None:
+                    raise self._error
+                return None
+            _, item = self._items.popitem(last=False)
+            if isinstance(item, Frame):
+                self._frames.popleft()
+            return item
+
+    def end(self, error: Exception | None) -> None:
+        """No more pictures come; those that wait are still given."""
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+        with self._changed:
+            self._items.clear()
+            self._frames.clear()
+            self._ended = True
+            self._changed.notify()
+
+
+def _dropped(item: Frame | Missing, reason: str) -> Missing:
+    return Missing(item.stream, item.seq, item.pts, How.DROPPED, reason, item.captured_at)
