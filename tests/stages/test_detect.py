@@ -145,7 +145,7 @@ def learn_from(stage, says, frames):
 
 def test_agreement_is_learnt_from_the_stages_below():
     """Closed until there is evidence, then open but for exploration; closed where the big model says otherwise."""
-    assert learn_from(detect([(0, 0.9)], agreement=0.9), Scripted([(0, 0.8)]), 200) < 80
+    assert learn_from(detect([(0, 0.9)], agreement=0.9), Scripted([(0, 0.8)]), 600) < 300
     assert learn_from(detect([(0, 0.9)], agreement=0.9), Scripted([(1, 0.8)]), 200) == 200
 
 
@@ -201,7 +201,7 @@ def test_empty_and_crowded_frames_of_changing_size(boxes, config):
 
 @pytest.mark.parametrize("other", [{"agreement": 0.9}, {"budget": 0.1}])
 def test_one_rule_only(other):
-    with pytest.raises(ValueError, match="accept and .* both say which frames are answered"):
+    with pytest.raises(ValueError, match=r"accept and .* both say which frames are answered"):
         DetectConfig(model="little", accept=0.5, **other)
 
 

@@ -105,9 +105,9 @@ def test_boxes_are_in_pixels_of_the_source():
 
 @pytest.mark.parametrize(("share", "canvases"), [(True, 1), (False, 3)])
 def test_frames_share_canvases_where_they_may(share, canvases):
-    """Of three frames with a small doubt each; the fourth has none, and another size stays apart."""
+    """Three frames have a small doubt each, the other has none."""
     stage, models = regions(share=share)
-    places = [(10, 10, 30, 30), (200, 100, 220, 140), (280, 200, 300, 220)]
+    places = [(10, 10, 30, 30), (200, 100, 220, 140), (290, 200, 310, 220)]
     frames = [picture(place, doubt=[place], seq=seq) for seq, place in enumerate(places)]
     frames.insert(1, picture(seq=9))
     answers = stage.answer(frames)
