@@ -48,7 +48,7 @@ def boxes(*xyxy):
 def picture(*rectangles, size=(320, 240), seq=0, source=None, doubt=(), little=()):
     pixels = np.full((size[1], size[0], 3), 50, np.uint8)
     for level, (x0, y0, x1, y1) in enumerate(rectangles):
-        pixels[y0:y1, x0:x1] = 150 + level
+        pixels[y0:y1, x0:x1] = 150 + level + 10 * seq
     frame = Frame("cam", seq, 0.0, BgrPicture(pixels), *(source or size))
     answer = Answer(boxes(*little), How.MEASURED, "little", seq)
     frame.notes["little"] = Doubt(answer, np.array(doubt, np.float32).reshape(-1, 4))

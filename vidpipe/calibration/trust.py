@@ -63,6 +63,7 @@ class Trust:
     def __init__(self) -> None:
         self._evidence: deque[Evidence] = deque(maxlen=WINDOW)
         self._thresholds: dict[int, float] | None = None
+        self._sampled_by: dict[int, float] | None = None
         self._fitted_for: float | None = None
         self._since_fit = 0
         self._budget = Budget()
@@ -113,12 +114,13 @@ class Trust:
 
     def snapshot(self) -> Any:
         """A copy that pickles."""
-        counts = self._accepted, self._audited, self._in_parts
+        counts = self._accepted, self._audited, self._in_parts, self._sampled_by
         return tuple(map(tuple, self._evidence)), counts, self._budget.snapshot()
 
     def restore(self, state: Any) -> None:
         """Take up a snapshot."""
-        evidence, (self._accepted, self._audited, self._in_parts), budget = state
+        evidence, counts, budget = state
+        self._accepted, self._audited, self._in_parts, self._sampled_by = counts
         self._evidence.extend(Evidence(*one) for one in evidence)
         self._fitted_for = None
         self._budget.restore(budget)
@@ -142,9 +144,23 @@ class Trust:
 
     def _fit(self, wanted: float) -> dict[int, float] | None:
         if self._fitted_for != wanted or self._since_fit >= FIT_EVERY:
-            self._thresholds = fit(self._evidence, wanted)
+            self._thresholds = fit(self._levelled(), wanted)
+            self._sampled_by = self._thresholds or self._sampled_by
             self._fitted_for, self._since_fit = wanted, 0
         return self._thresholds
+
+    def _levelled(self) -> list[Evidence]:
+        """The evidence, with what lies above the threshold weighing as much together, but one as much as the other.
+
+        While the threshold was closed each of those frames was labelled, afterwards a few: so unequal weights would be
+        worth few trials, and what is labelled among them depends on nothing but the time.
+        """
+        above = [accepts(self._sampled_by, one.margins) for one in self._evidence]
+        weights = [one.weight for one, is_above in zip(self._evidence, above, strict=True) if is_above]
+        mean = sum(weights) / max(1, len(weights))
+        return [
+            one._replace(weight=mean) if is_above else one for one, is_above in zip(self._evidence, above, strict=True)
+        ]
 
     def _chance(self, rule: Rule, *, sure: bool, starting: bool) -> float:
         """That a frame like this is labelled; audits come on top of exploration, as often as they came so far."""
