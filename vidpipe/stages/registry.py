@@ -16,6 +16,7 @@ BUILTIN = {
     "difference": "vidpipe.stages.difference:Difference",
     "sample": "vidpipe.stages.sample:Sample",
     "detect": "vidpipe.stages.detect:Detect",
+    "select": "vidpipe.stages.select:Select",
     "regions": "vidpipe.stages.regions:Regions",
 }
 ENTRY_POINTS = "vidpipe.stages"
