@@ -47,11 +47,11 @@ def test_they_share_the_frames_of_a_stream(tmp_path, assets, stages):
     file.write_text((MODELS + stages + BIG).replace("MODELS", str(assets / "models")))
     kept = Kept()
     video = str(assets / "videos" / "vtest.avi")
-    outcome = run(load(file, sources={"cam": video}, sets=["streams.cam.end_s=3"]), engine="inline", sinks=[kept])
+    outcome = run(load(file, sources={"cam": video}, sets=["streams.cam.end_s=5"]), engine="inline", sinks=[kept])
     assert outcome.exit_status == 0
     by = Counter(record.answer.by for record in kept.records)
-    assert sum(by.values()) == 30
-    assert 0 < by["big"] < 30
+    assert sum(by.values()) == 50
+    assert 0 < by["big"] < 50
     for record in kept.records:
         answer = record.answer
         assert answer.as_of == record.seq
