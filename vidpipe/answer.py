@@ -41,6 +41,8 @@ class Answer:
         by: id of the stage that answered, or "source", "engine".
         as_of: `seq` of the frame that the detections were measured on; -1 where there is none yet.
         reason: for a human: "changed 0.3 % < 0.8 %", "queue full".
+        partial: a model looked at parts of the frame only, and the rest is an earlier stage's: nothing to judge that
+            stage by.
     """
 
     detections: sv.Detections
@@ -48,6 +50,7 @@ class Answer:
     by: str
     as_of: int
     reason: str = ""
+    partial: bool = False
 
 
 _NOTHING: sv.Detections | None = None

@@ -65,10 +65,15 @@ class Audit(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """The answer to a frame once every stage that passed it on has learnt it."""
+    """The answer to a frame once every stage that passed it on has learnt it.
+
+    Attributes:
+        states: now and then, what the shared stages below keep of the frame's stream, by stage id.
+    """
 
     answer: Answer
     audit: Audit | None = None
+    states: Mapping[str, Any] | None = None
 
 
 class Ticket:
@@ -206,7 +211,7 @@ class Cascade:
             The answer as the stages completed it, and the audit if the frame was one.
         """
         frame = ticket.frame
-        answer, audit = below if below is not None else (_given(ticket.answer), None)
+        answer, audit = below[:2] if below is not None else (_given(ticket.answer), None)
         answer = self._carry(frame.stream, answer)
         if answer.by == self._last_id and answer.as_of == frame.seq:
             self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
@@ -243,16 +248,17 @@ class Cascade:
         self._settled[stream] = cover
 
     def snapshot(self, stream: str) -> dict[str, Any]:
-        """The state of this stream's own stages, by stage id; those without state are left out."""
-        states = {seat.seat.id: seat.instance(stream).snapshot() for seat in self._seats if not seat.seat.shared}
+        """What these stages keep of a stream, by stage id; those without state are left out."""
+        states = {seat.seat.id: _snapshot(seat, stream) for seat in self._seats}
         return {stage: state for stage, state in states.items() if state is not None}
 
-    def restore(self, stream: str, states: Mapping[str, Any], last: Answer) -> None:
-        """Take up the state of a stream and its last published answer after a restart."""
-        self._settled[stream] = last
+    def restore(self, stream: str, states: Mapping[str, Any], last: Answer | None = None) -> None:
+        """Take up the state of a stream, and its last published answer where that is known, after a restart."""
+        if last is not None:
+            self._settled[stream] = last
         for seat in self._seats:
             if seat.seat.id in states:
-                seat.instance(stream).restore(states[seat.seat.id])
+                _restore(seat, stream, states[seat.seat.id])
 
     def meters(self) -> dict[str, Meter]:
         """What each stage has done and cost so far, by stage id."""
@@ -357,6 +363,19 @@ class Cascade:
 
     def _last(self, stream: str) -> Answer:
         return self._settled.get(stream) or Answer(nothing(), How.SKIPPED, "engine", -1)
+
+
+def _snapshot(seat: _Seat, stream: str) -> Any:
+    stage = seat.instance(stream)
+    return stage.snapshot_stream(stream) if seat.seat.shared else stage.snapshot()
+
+
+def _restore(seat: _Seat, stream: str, state: Any) -> None:
+    stage = seat.instance(stream)
+    if seat.seat.shared:
+        stage.restore_stream(stream, state)
+    else:
+        stage.restore(state)
 
 
 def _given(answer: Answer | None) -> Answer:

@@ -72,7 +72,7 @@ NAMES = [
     (
         "type: difference",
         "type: xyz",
-        "9: stages.difference: unknown stage type 'xyz'; there is detect, difference, sample; "
+        "9: stages.difference: unknown stage type 'xyz'; there is detect, difference, regions, sample, select; "
         "your own is written package.module:Class",
     ),
     (
@@ -136,7 +136,7 @@ STREAMS = [
         "accept: 0.8",
         "model: big",
         "14: streams.gate.stages.little.model: cannot differ by stream, because streams share "
-        "this stage: only accept, reject may",
+        "this stage: only accept, agreement, budget, reject, explore may",
     ),
     (
         "url: gate.mp4",

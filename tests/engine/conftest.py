@@ -112,6 +112,28 @@ class SharedDies(Dies):
     shared = True
 
 
+class Counts(Stage):
+    """Passes all frames on; says in each answer how many of the stream it has learnt."""
+
+    shared = True
+
+    def open(self, context):
+        self.learnt = {}
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+    def learn(self, frame, answer):
+        self.learnt[frame.stream] = self.learnt.get(frame.stream, 0) + 1
+        return replace(answer, reason=str(self.learnt[frame.stream]))
+
+    def snapshot_stream(self, stream):
+        return self.learnt.get(stream)
+
+    def restore_stream(self, stream, state):
+        self.learnt[stream] = state
+
+
 class Where(Stage):
     """Says which process and thread it runs in."""
 

@@ -172,6 +172,28 @@ audit: {{rate: 0, max_unchecked_s: null}}
 
 
 @pytest.mark.ray
+@pytest.mark.parametrize("on", ["device", "cloud"])
+def test_what_a_shared_stage_keeps_of_a_stream_survives_a_killed_actor(on_ray, tmp_path, on):
+    """Its actor dies at second 8: what was kept after 5 s of media time is known again, of each stream its own."""
+    stages = {
+        tier: [f"{{id: pass-{tier}, type: mystages:SharedDies, on: {tier}, at: -1}}"]
+        for tier in ("device", "edge", "cloud")
+    }
+    stages[on].append(f"{{id: counts, type: mystages:Counts, on: {on}}}")
+    stages[on].append(f'{{id: dies, type: mystages:SharedDies, on: {on}, at: 40, once: "{tmp_path / "died"}"}}')
+    listed = [stage for tier in stages.values() for stage in tier]
+    listed.append("{id: read, type: mystages:Read, on: cloud}")
+    pipeline = f"{CLASSES}stages: [{', '.join(listed)}]\naudit: {{rate: 0}}"
+    slow = {name: clips.encode(tmp_path / f"{name}.mp4", frames=60, fps=5) for name in "ab"}
+    ran = on_ray(pipeline, slow)
+    for stream in slow:
+        learnt = [int(line["reason"]) for line in ran.of(stream)]
+        assert learnt[:25] == list(range(1, 26))
+        # What was learnt since the last snapshot may be lost; a frame that is asked again may be learnt twice.
+        assert 60 - 16 <= learnt[-1] <= 60 + 2
+
+
+@pytest.mark.ray
 def test_a_shaped_link_changes_when_not_what(tmp_path, cluster, two):
     """20 ms of delay on each of 60 frames, one open at a time, is more than a second; the answers stay the same."""
     pipeline = CLASSES + CASCADES["lossy link"].replace("width: 128", "width: 128, shaper: {delay_ms: 40, loss: 0.1}")

@@ -5,8 +5,9 @@ import pytest
 
 from tests.builders import answer
 from vidpipe.answer import How
+from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
-from vidpipe.engine.ledger import Latencies, StreamLedger, wilson
+from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Published
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.models.networks import constant_network, ssd_table, yolo_columns
 from vidpipe.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.models.detector import Labels
 from vidpipe.models.load import load_detector
 
 NAMES = ["car", "truck", "person", "horse"]
@@ -139,3 +140,10 @@ def test_class_numbers_beyond_the_names_are_left_out(tmp_path):
 def test_names_must_fit_the_network(network, names, says):
     with pytest.raises(ModelError, match=says):
         load_detector(ModelSpec(path=network(APART), names=names), Classes({}))
+
+
+def test_scores_that_are_no_numbers_never_count():
+    labels = Labels("net", ["person"], Classes({}), 0.4, 0.3)
+    scores = np.array([0.9, np.nan, 0.2], np.float32)
+    assert labels.of(np.zeros(3, np.int64), scores, None).kept.tolist() == [0]
+    assert labels.of(np.zeros(3, np.int64), scores, 0.1).kept.tolist() == [0, 2]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import supervision as sv
 
 from tests.stages.conftest import ask, frame, grey, opened
-from vidpipe.answer import How
+from vidpipe.answer import Answer, How
 from vidpipe.frame import Frame, Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.library import Library
 from vidpipe.picture import BgrPicture
-from vidpipe.stages.detect import Detect
+from vidpipe.stages.detect import Detect, DetectConfig
 
 CLASSES = ("person", "vehicle")
 
@@ -34,6 +35,9 @@ class Scripted:
 
     def keep_sure(self, detections: sv.Detections) -> sv.Detections:
         return detections[detections.confidence >= self.threshold]
+
+    def margins(self, detections: sv.Detections) -> np.ndarray:
+        return np.abs(detections.confidence - self.threshold)
 
     def _found(self, least: float) -> sv.Detections:
         found = [(number, score) for number, score in self.boxes if score >= least]
@@ -101,7 +105,7 @@ def test_an_unsure_answer_is_kept_for_those_below_and_for_cover():
     stage = detect([(0, 0.9), (1, 0.5), (1, 0.3)], accept=0.6, reject=0.2)
     asked = frame(grey(), 3)
     assert ask(stage, asked) is None
-    noted = asked.notes["detect"]
+    noted = asked.notes["detect"].answer
     assert stage.cover(asked) is noted
     assert (noted.how, noted.by, noted.as_of, noted.reason) == (How.MEASURED, "detect", 3, "unsure of 2 boxes")
     assert scores(noted) == pytest.approx([0.9, 0.5])
@@ -125,7 +129,87 @@ def test_boxes_are_in_pixels_of_the_source(accept):
     answer = ask(detect([(0, 0.9)], accept=accept), small)
     np.testing.assert_allclose(answer.detections.xyxy, [[40, 60, 120, 180]])
     assert ask(detect([(0, 0.45)], accept=0.5), small) is None
-    np.testing.assert_allclose(small.notes["detect"].detections.xyxy, [[40, 60, 120, 180]])
+    np.testing.assert_allclose(small.notes["detect"].answer.detections.xyxy, [[40, 60, 120, 180]])
+
+
+def learn_from(stage, says, frames):
+    """Answers to frames 0.25 s apart; what is passed on is told what `says` finds in it. How many were passed on."""
+    passed = 0
+    for seq in range(frames):
+        asked = frame(grey(), seq, pts=seq / 4)
+        if ask(stage, asked) is None:
+            passed += 1
+            stage.learn(asked, Answer(says._found(0.4), How.MEASURED, "big", seq))
+    return passed
+
+
+def test_agreement_is_learnt_from_the_stages_below():
+    """Closed until there is evidence, then open but for exploration; closed where the big model says otherwise."""
+    assert learn_from(detect([(0, 0.9)], agreement=0.9), Scripted([(0, 0.8)]), 600) < 300
+    assert learn_from(detect([(0, 0.9)], agreement=0.9), Scripted([(1, 0.8)]), 200) == 200
+
+
+def test_streams_are_calibrated_apart_and_survive_a_restart():
+    stage = detect([(0, 0.9)], agreement=0.9, explore=0)
+    learn_from(stage, Scripted([(0, 0.8)]), 100)
+    fresh = detect([(0, 0.9)], agreement=0.9, explore=0)
+    assert fresh.snapshot_stream("cam") is None
+    fresh.restore_stream("cam", pickle.loads(pickle.dumps(stage.snapshot_stream("cam"))))
+    assert ask(fresh, frame(grey(), 200, pts=50)) is not None
+    other = Frame("other", 0, 0.0, BgrPicture(np.zeros((120, 160, 3), np.uint8)), 160, 120)
+    assert ask(fresh, other) is None
+
+
+def test_a_class_that_was_never_seen_is_not_trusted():
+    stage = detect([(0, 0.9)], agreement=0.9, explore=0)
+    learn_from(stage, Scripted([(0, 0.8)]), 100)
+    stage._detector.boxes = [(0, 0.9), (1, 0.95)]
+    assert ask(stage, frame(grey(), 200, pts=50)) is None
+
+
+@pytest.mark.parametrize("answer", [{"how": How.TRACKED}, {"as_of": 3}, {"partial": True}])
+def test_only_a_whole_look_at_this_very_frame_is_evidence(answer):
+    stage = detect([(0, 0.9)], agreement=0.9)
+    for seq in range(100, 200):
+        asked = frame(grey(), seq, pts=seq / 4)
+        assert ask(stage, asked) is None
+        said = Answer(Scripted([(0, 0.8)])._found(0.4), How.MEASURED, "big", seq)
+        stage.learn(asked, replace(said, **answer))
+
+
+def test_a_budget_caps_what_is_passed_on():
+    stage = detect([(0, 0.45)], budget=0.1)
+    rng = np.random.default_rng(0)
+    passed = 0
+    for seq in range(600):
+        stage._detector.boxes = [(0, float(rng.uniform(0.1, 0.9))) for _ in range(3)]
+        passed += ask(stage, frame(grey(), seq, pts=seq / 10)) is None
+    assert 30 <= passed <= 60
+
+
+@pytest.mark.parametrize("boxes", [[], [(0, 0.5)] * 300])
+@pytest.mark.parametrize("config", [{"agreement": 0.9}, {"budget": 0.5}, {"agreement": 0.9, "budget": 0.5}])
+def test_empty_and_crowded_frames_of_changing_size(boxes, config):
+    stage = detect(boxes, **config)
+    for seq, size in enumerate([(160, 120), (64, 48), (320, 240), (160, 120)] * 20):
+        asked = frame(grey(size=size), seq, pts=seq / 4)
+        if (answer := ask(stage, asked)) is None:
+            stage.learn(asked, Answer(Scripted(boxes)._found(0.4), How.MEASURED, "big", seq))
+        else:
+            assert (answer.as_of, bool(answer.reason)) == (seq, True)
+
+
+@pytest.mark.parametrize("other", [{"agreement": 0.9}, {"budget": 0.1}])
+def test_one_rule_only(other):
+    with pytest.raises(ValueError, match=r"accept and .* both say which frames are answered"):
+        DetectConfig(model="little", accept=0.5, **other)
+
+
+def test_only_agreement_is_learnt():
+    """A pipeline without it is pipelined freely, as before."""
+    assert Detect.learns(DetectConfig(model="little", agreement=0.9))
+    assert not Detect.learns(DetectConfig(model="little", accept=0.5))
+    assert not Detect.learns(DetectConfig(model="little", budget=0.5))
 
 
 @pytest.fixture
@@ -148,7 +232,7 @@ def test_real_frames(assets, library):
     sure = 0
     for asked in source:
         full, answer = ask(always, asked), ask(little, asked)
-        said = answer or asked.notes["detect"]
+        said = answer or asked.notes["detect"].answer
         np.testing.assert_array_equal(said.detections.xyxy, full.detections.xyxy)
         assert set(said.detections.data["class_name"].tolist()) <= set(CLASSES)
         sure += answer is not None

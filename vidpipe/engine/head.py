@@ -7,11 +7,13 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
 from vidpipe.engine.below import Below
+from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
 from vidpipe.frame import Frame, Missing
@@ -19,7 +21,6 @@ from vidpipe.sources.base import Source
 
 log = logging.getLogger(__name__)
 
-SNAPSHOT_EVERY_S = 5.0  # media time between snapshots of a stream's stages
 MOST_LATE = 64  # frames of a live stream whose late answers are still awaited
 
 
@@ -31,6 +32,7 @@ class Parts:
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         careful: hand over each answer before the next frame is asked.
+        states: what stages below keep of the stream, by stage id, as far as it has come by.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Parts:
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     careful: bool = False
+    states: dict[str, Any] = field(default_factory=dict)
 
 
 class _Open:
@@ -93,7 +96,7 @@ class Head:
         self._open: deque[_Open] = deque()
         self._late: deque[_Open] = deque()
         self._answered_by: Counter[str] = Counter()
-        self._snapshot_at: float | None = None
+        self._pace = Pace()
         self._opened: Future[Parts] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
@@ -197,7 +200,8 @@ class Head:
         return self._seen(entry, entry.reply.result())
 
     def _seen(self, entry: _Open, settled: Settled) -> Settled:
-        """The answer without boxes in hidden parts of the picture."""
+        """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
+        self._parts.states.update(settled.states or {})
         if self._parts.hide is None or not isinstance(entry.item, Frame) or settled.answer.as_of != entry.item.seq:
             return settled
         return Settled(self._parts.hide(settled.answer, entry.item), settled.audit)
@@ -243,10 +247,7 @@ class Head:
             self._outbox.wait_until_received()
 
     def _mind_snapshot(self, item: Frame | Missing) -> None:
-        if self._snapshot_at is None or item.pts < self._snapshot_at:
-            self._snapshot_at = item.pts
-        if item.pts - self._snapshot_at >= SNAPSHOT_EVERY_S:
-            self._snapshot_at = item.pts
-            states = self._parts.cascade.snapshot(self.stream)
+        if self._pace.is_due(item.pts):
+            states = self._parts.states | self._parts.cascade.snapshot(self.stream)
             if states:
                 self._outbox.snapshot(Snapshot(self.stream, item.seq, states))

@@ -41,7 +41,7 @@ class Position(NamedTuple):
     Attributes:
         resume: behind this picture; None: from the beginning.
         last: the last published answer, if any.
-        states: of the stream's stages in the first segment, by stage id.
+        states: of the stream's stages, by stage id.
         poison: pictures that are not to be tried again.
         careful: the process died here before: hand over each answer before the next frame is asked, so that it will
             be known on which one.
@@ -136,7 +136,13 @@ class Host:
         writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
         view = View.of(spec)
         return Parts(
-            source, cascade, writers, partial(_hide, view) if view else None, position.poison, position.careful
+            source,
+            cascade,
+            writers,
+            partial(_hide, view) if view else None,
+            position.poison,
+            position.careful,
+            dict(position.states),
         )
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vidpipe.answer import How
+from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
 from vidpipe.engine.records import Published
 
@@ -114,17 +115,6 @@ class Latencies:
 
     def report(self) -> dict[str, float]:
         return {f"p{p}": round(self.quantile_ms(p / 100), 3) for p in (50, 95, 99)}
-
-
-def wilson(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a rate, 95 % by default; (0, 1) where nothing was tried (Wilson 1927)."""
-    if not trials:
-        return 0.0, 1.0
-    rate, z2 = hits / trials, z * z
-    centre = rate + z2 / (2 * trials)
-    spread = z * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials * trials))
-    scale = 1 + z2 / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def total_by(ledgers: Mapping[str, StreamLedger]) -> Counter[str]:

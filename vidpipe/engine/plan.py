@@ -71,7 +71,7 @@ class Plan:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""
         own = self.segments[index].tail if index == 0 else ()
         below = [stage for segment in self.segments[index + 1 :] for stage in segment.stages]
-        return any(stage.type.learns() for stage in (*own, *below))
+        return any(_learns(stage, self.pipeline) for stage in (*own, *below))
 
 
 def plan(pipeline: Pipeline) -> Plan:
@@ -88,7 +88,7 @@ def plan(pipeline: Pipeline) -> Plan:
         Link(upper.name, lower.name, pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec()))
         for upper, lower in pairwise(segments)
     )
-    learns = any(stage.type.learns() for stage in pipeline.stages)
+    learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
     ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
     return Plan(
         pipeline, segments, links, ahead, not learns, _groups(tuple(pipeline.streams), pipeline.streams_per_actor)
@@ -99,6 +99,12 @@ def plan(pipeline: Pipeline) -> Plan:
 class _Run:
     tier: Tier
     stages: list[PlacedStage]
+
+
+def _learns(stage: PlacedStage, pipeline: Pipeline) -> bool:
+    """Whether a stage learns from some stream."""
+    own = [stream.configs[stage.id] for stream in pipeline.streams.values() if stage.id in stream.configs]
+    return any(stage.type.learns(config) for config in (stage.config, *own))
 
 
 def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:

@@ -30,7 +30,7 @@ class Published(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages in the device segment, by stage id, as of one of its frames."""
+    """State of a stream's stages, by stage id, as of one of its frames; of those below the device, as last seen."""
 
     stream: str
     seq: int

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Cascade, Settled, Ticket
 from vidpipe.engine.below import Below
+from vidpipe.engine.pace import Pace
+from vidpipe.frame import Frame
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,13 @@ class _Answered(NamedTuple):
     below: Settled
 
 
+class _Restore(NamedTuple):
+    states: Mapping[str, Mapping[str, Any]]
+
+
+_Job = _Ask | _Settle | _Answered | _Restore
+
+
 class Tail:
     """A cascade that runs in a thread of its own, as the `Below` of the streams that come to it.
 
@@ -57,10 +66,11 @@ class Tail:
     def __init__(self, make: Callable[[], Cascade], below: Below | None, name: str) -> None:
         self._make = make
         self._below = below
-        self._waiting: deque[_Ask | _Settle | _Answered] = deque()
+        self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._entries: dict[tuple[str, int], _Entry] = {}
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._opened: Future[Cascade] = Future()
         self._thread = threading.Thread(target=self._run, name=f"vidpipe-{name}", daemon=True)
 
@@ -78,6 +88,10 @@ class Tail:
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
 
+    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have the stages take up, before any frame that comes later, what they kept; by stream and stage id."""
+        self._put(_Restore(states))
+
     def has_room(self) -> bool:
         return len(self._waiting) < MAX_BATCH
 
@@ -88,7 +102,7 @@ class Tail:
             self._changed.notify()
         self._thread.join(timeout_s)
 
-    def _put(self, job: _Ask | _Settle | _Answered) -> None:
+    def _put(self, job: _Job) -> None:
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
@@ -104,13 +118,13 @@ class Tail:
             self._do(jobs)
         self._cascade.close()
 
-    def _take(self) -> list[_Ask | _Settle | _Answered]:
+    def _take(self) -> list[_Job]:
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
             return [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
 
-    def _do(self, jobs: Sequence[_Ask | _Settle | _Answered]) -> None:
+    def _do(self, jobs: Sequence[_Job]) -> None:
         asked: list[_Entry] = []
         for job in jobs:
             if isinstance(job, _Ask):
@@ -121,6 +135,8 @@ class Tail:
             asked = []
             if isinstance(job, _Settle):
                 self._allow(job)
+            elif isinstance(job, _Restore):
+                self._restore(job)
             else:
                 job.entry.below = job.below
                 self._advance(job.entry)
@@ -162,10 +178,24 @@ class Tail:
         frame = entry.ticket.frame
         del self._entries[frame.stream, frame.seq]
         try:
-            settled = self._cascade.settle(entry.ticket, entry.below)
+            settled = self._with_states(frame, entry, self._cascade.settle(entry.ticket, entry.below))
         except Exception as error:
             settled = Settled(failed(f"{type(error).__name__}: {error}"))
         entry.result.set_result(settled)
+
+    def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
+        """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
+        states = dict(entry.below.states or {}) if entry.below is not None else {}
+        if self._paces[frame.stream].is_due(frame.pts):
+            states |= self._cascade.snapshot(frame.stream)
+        return settled._replace(states=states) if states else settled
+
+    def _restore(self, job: _Restore) -> None:
+        for stream, states in job.states.items():
+            try:
+                self._cascade.restore(stream, states)
+            except Exception:
+                log.exception("a stage cannot take up what it kept of stream %s: it begins anew", stream)
 
 
 def failed(reason: str, by: str = "engine") -> Answer:

@@ -83,6 +83,10 @@ class Detector(Protocol):
         """Those boxes that reach the model's threshold of their class."""
         ...
 
+    def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
+        """How far each box's score is from the model's threshold of its class, above or below: [n], 0..1."""
+        ...
+
 
 class Embedder(Protocol):
     """Turns pictures into vectors whose nearness means likeness."""

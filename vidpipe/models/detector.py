@@ -156,6 +156,14 @@ class NetworkDetector:
             return detections
         return detections[detections.confidence >= self._labels.thresholds[detections.class_id]]  # type: ignore[return-value, operator]
 
+    def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
+        """See `Detector.margins`."""
+        if not len(detections):
+            return np.zeros(0)
+        thresholds = self._labels.thresholds[np.asarray(detections.class_id)]
+        margins: NDArray[np.float64] = np.abs(np.asarray(detections.confidence, np.float64) - thresholds)
+        return margins
+
     def _batch(self, images: Sequence[Image], floor: float | None) -> list[sv.Detections]:
         placed = [placer.put(image) for placer, image in zip(self._placers, images, strict=False)]
         outputs = self._session.run(len(images))

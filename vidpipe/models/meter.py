@@ -77,6 +77,10 @@ class MeteredDetector:
         """See `Detector.keep_sure`."""
         return self._detector.keep_sure(detections)
 
+    def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
+        """See `Detector.margins`."""
+        return self._detector.margins(detections)
+
 
 class MeteredEmbedder:
     """An `Embedder` that counts its cost in `meter`."""

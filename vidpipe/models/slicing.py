@@ -58,6 +58,10 @@ class SlicedDetector:
         """See `Detector.keep_sure`."""
         return self._detector.keep_sure(detections)
 
+    def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
+        """See `Detector.margins`."""
+        return self._detector.margins(detections)
+
     def _detect(self, image: Image, floor: float | None) -> sv.Detections:
         import supervision as sv
 

@@ -72,7 +72,8 @@ class Stage(Generic[C]):
     Calls come in this order: `open`, `restore` (only after a restart), then for each frame `answer` and, if this stage
     passed it on, `learn`; `close` last, though a killed process never gets there. With `shared = False` there is one
     instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With `shared =
-    True` one instance serves many streams, is handed whatever is waiting, and must not keep state by stream.
+    True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it keeps under
+    `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`, `restore_stream`).
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
@@ -113,16 +114,29 @@ class Stage(Generic[C]):
         return None
 
     def snapshot(self) -> Any:
-        """State that must survive a restart, as something that pickles; None for a stage without."""
+        """State that must survive a restart, as something that pickles; None for a stage without.
+
+        Not asked of a shared stage: see `snapshot_stream`.
+        """
         return None
 
     def restore(self, state: Any) -> None:
         """Take up what `snapshot` of an earlier instance gave."""
 
+    def snapshot_stream(self, stream: str) -> Any:
+        """The same for a shared stage: what it keeps of one stream, as something small that pickles, or None.
+
+        It must be a copy: the stage goes on while it travels.
+        """
+        return None
+
+    def restore_stream(self, stream: str, state: Any) -> None:
+        """Take up what `snapshot_stream` of an earlier instance gave; comes before any frame of that stream."""
+
     def close(self) -> None:
         """Let go of what `open` took. Not guaranteed to be called."""
 
     @classmethod
-    def learns(cls) -> bool:
-        """Whether `learn` does anything here: a cascade in which no stage learns is pipelined freely."""
+    def learns(cls, config: C) -> bool:
+        """Whether `learn` does anything with these settings: a cascade in which no stage learns is pipelined freely."""
         return cls.learn is not Stage.learn

@@ -1,25 +1,35 @@
 """A model as a stage; a little one may answer only where it is sure (big/little, Park et al. 2015).
 
 Park et al. accept the little network where the margin between its two best classes is large. A detector has no single
-softmax: here a frame is sure when no box has a score between `reject` and `accept`, that is when every box is either
-surely there or surely background.
+softmax: here the margin of a box is the distance of its score from the score that makes it count, and a frame is as
+sure as its least sure box. What is sure enough is fixed by hand (`accept` and `reject`: no box may score between the
+two), or learnt from the stages below (`agreement`), or whatever leaves the least sure frames for a `budget`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How
+from vidpipe.calibration.agreement import compare
+from vidpipe.calibration.draw import draw
+from vidpipe.calibration.trust import Decision, Rule, Trust
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
 from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
+from vidpipe.stages.doubt import Doubt
 
 if TYPE_CHECKING:
     import supervision as sv
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+_REJECT = 0.1  # where margins are learnt: boxes that nearly count are doubts as well
 
 
 class DetectConfig(StageConfig):
@@ -28,15 +38,32 @@ class DetectConfig(StageConfig):
         None,
         description="answer only frames whose every box scores at least this (or under `reject`); by class or for all",
     )
-    reject: Score | None = Knob(
-        None, description="boxes under this score are background; default: the model's threshold"
+    agreement: Share | None = Knob(
+        None, description="in place of `accept`: share of answers that shall agree with the stages below; learnt"
     )
+    budget: Share | None = Knob(
+        None, description="in place of `accept`, or to cap `agreement`: largest share of frames that is passed on"
+    )
+    reject: Score | None = Knob(
+        None,
+        description="boxes under this score are background; default: the model's threshold, 0.1 without `accept`",
+    )
+    explore: Score = Knob(
+        0.1, description="with `agreement`: share of sure frames, of one every 0.25 s, that is passed on to learn from"
+    )
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        other = next((name for name in ("agreement", "budget") if getattr(self, name) is not None), None)
+        if self.accept is not None and other is not None:
+            raise ValueError(f"accept and {other} both say which frames are answered: leave one of them out")
+        return self
 
 
 class Detect(Stage[DetectConfig]):
-    """Answers `measured` with what the model finds; with `accept` it passes on the frames that it is unsure of.
+    """Answers `measured` with what the model finds; little, it passes on the frames that it is unsure of.
 
-    As the last stage it answers every frame. It leaves what it found in an unsure frame in `frame.notes`, under its id.
+    As the last stage it answers every frame. It leaves its `Doubt` in `frame.notes`, under its id.
     """
 
     shared = True
@@ -45,40 +72,108 @@ class Detect(Stage[DetectConfig]):
     def open(self, context: Context) -> None:
         self._detector = context.models.detector(self.config.model)
         self._last = context.last
+        self._trusts: dict[str, Trust] = {}
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        if self._last or self.config.accept is None:
-            found = self._detector.detect([frame.bgr() for frame in frames])
+        config = self.config
+        images = [frame.bgr() for frame in frames]
+        if self._last or (config.accept is None and config.agreement is None and config.budget is None):
+            found = self._detector.detect(images)
             return [self._measured(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
-        found = self._detector.detect([frame.bgr() for frame in frames], self.config.reject)
-        return [self._if_sure(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+        decide = self._by_margin if config.accept is None else self._by_score
+        floor = _REJECT if config.accept is None and config.reject is None else config.reject
+        found = self._detector.detect(images, floor)
+        return [decide(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        doubt = frame.notes.get(self.id)
+        if not isinstance(doubt, Doubt) or doubt.decision is None:
+            return
+        if answer.how is not How.MEASURED or answer.as_of != frame.seq:
+            return
+        trust = self._trusts.setdefault(frame.stream, Trust())
+        if answer.partial:
+            trust.note_parts()
+        else:
+            trust.learn(doubt.decision, compare(doubt.answer.detections, answer.detections))
 
     def cover(self, frame: Frame) -> Answer | None:
-        return frame.notes.get(self.id)
+        doubt = frame.notes.get(self.id)
+        return doubt.answer if isinstance(doubt, Doubt) else None
 
-    def _measured(self, frame: Frame, boxes: sv.Detections) -> Answer:
-        return Answer(_in_source_pixels(boxes, frame), How.MEASURED, self.id, frame.seq)
+    def snapshot_stream(self, stream: str) -> Any:
+        return self._trusts[stream].snapshot() if stream in self._trusts else None
 
-    def _if_sure(self, frame: Frame, boxes: sv.Detections) -> Answer | None:
-        unsure = self._count_unsure(boxes)
+    def restore_stream(self, stream: str, state: Any) -> None:
+        trust = Trust()
+        trust.restore(state)
+        self._trusts[stream] = trust
+
+    @classmethod
+    def learns(cls, config: DetectConfig) -> bool:
+        return config.agreement is not None
+
+    def _measured(self, frame: Frame, boxes: sv.Detections, reason: str = "") -> Answer:
+        return Answer(in_source_pixels(boxes, frame), How.MEASURED, self.id, frame.seq, reason)
+
+    def _by_score(self, frame: Frame, boxes: sv.Detections) -> Answer | None:
+        unsure = self._unsure(boxes)
         answer = self._measured(frame, self._detector.keep_sure(boxes))
-        if not unsure:
+        if not unsure.any():
             return answer
-        frame.notes[self.id] = replace(answer, reason=f"unsure of {unsure} boxes")
+        self._leave(frame, replace(answer, reason=f"unsure of {np.count_nonzero(unsure)} boxes"), boxes, unsure, None)
         return None
 
-    def _count_unsure(self, boxes: sv.Detections) -> int:
+    def _unsure(self, boxes: sv.Detections) -> NDArray[np.bool_]:
         if not len(boxes):
-            return 0
+            return np.zeros(0, bool)
         accept = self.config.accept
         # By name, not by number: a pipeline without classes of its own has the model's, which nobody listed.
         names = np.asarray(boxes.data["class_name"]).tolist()
         least = np.array([accept.get(name, 0.0) if isinstance(accept, dict) else accept for name in names], float)
-        return int(np.count_nonzero(np.asarray(boxes.confidence) < least))
+        unsure: NDArray[np.bool_] = np.asarray(boxes.confidence) < least
+        return unsure
+
+    def _by_margin(self, frame: Frame, boxes: sv.Detections) -> Answer | None:
+        config = self.config
+        margins = self._detector.margins(boxes)
+        labels = np.asarray(boxes.class_id, int).tolist() if len(boxes) else []
+        trust = self._trusts.setdefault(frame.stream, Trust())
+        decision = trust.decide(
+            least_by_class(labels, margins),
+            frame.pts,
+            draw(self.id, frame.stream, frame.seq),
+            Rule(config.agreement, config.budget, config.explore),
+        )
+        answer = self._measured(frame, self._detector.keep_sure(boxes), decision.why)
+        doubtful = margins < np.array([decision.doubt.get(label, np.inf) for label in labels])
+        self._leave(frame, answer, boxes, doubtful & (not decision.whole), decision)
+        return answer if decision.accepted else None
+
+    def _leave(
+        self,
+        frame: Frame,
+        answer: Answer,
+        boxes: sv.Detections,
+        doubtful: NDArray[np.bool_],
+        decision: Decision | None,
+    ) -> None:
+        places = boxes.xyxy[:0]
+        if doubtful.any():
+            places = in_source_pixels(cast("sv.Detections", boxes[doubtful]), frame).xyxy
+        frame.notes[self.id] = Doubt(answer, np.array(places, np.float32), decision)
 
 
-def _in_source_pixels(boxes: sv.Detections, frame: Frame) -> sv.Detections:
-    """Boxes of a view that a link has scaled down, in pixels of the source frame."""
+def least_by_class(labels: Sequence[int], margins: NDArray[np.float64]) -> dict[int, float]:
+    """The least margin of each class that there is."""
+    least: dict[int, float] = {}
+    for label, margin in zip(labels, margins.tolist(), strict=True):
+        least[label] = min(margin, least.get(label, margin))
+    return least
+
+
+def in_source_pixels(boxes: sv.Detections, frame: Frame) -> sv.Detections:
+    """Boxes of a view that a link has scaled down, in pixels of the source frame; changes and returns them."""
     height, width = frame.bgr().shape[:2]
     if (width, height) != (frame.width, frame.height) and len(boxes):
         boxes.xyxy = boxes.xyxy * np.array([frame.width / width, frame.height / height] * 2, boxes.xyxy.dtype)

@@ -17,6 +17,8 @@ BUILTIN = {
     "sample": "vidpipe.stages.sample:Sample",
     "track": "vidpipe.stages.track:Track",
     "detect": "vidpipe.stages.detect:Detect",
+    "select": "vidpipe.stages.select:Select",
+    "regions": "vidpipe.stages.regions:Regions",
 }
 ENTRY_POINTS = "vidpipe.stages"
 

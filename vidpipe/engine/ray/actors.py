@@ -71,6 +71,12 @@ class SegmentActor:
             return False
         return True
 
+    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id."""
+        if self._link is not None:
+            self._link.remember(states)
+        self._tail.restore(states)
+
     def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
 
@@ -123,6 +129,11 @@ class DeviceActor:
         """Open these streams, each where it stands; raises what kept one from opening."""
         if self._opened is not None:
             self._opened.result()
+        states = {stream: position.states for stream, position in positions.items() if position.states}
+        if self._link is not None:
+            self._link.remember(states)
+        if self._tail is not None:
+            self._tail.restore(states)
         below: Below | Tail | None = self._tail or self._link
         self._heads = [
             self._host.head(stream, below, self._outbox, self._taps, position) for stream, position in positions.items()

@@ -139,7 +139,8 @@ class RayEngine:
     def _start(self, kind: type, index: int, *args: Any) -> Any:
         tier = self._plan.segments[index].tier
         control = {
-            name: ray.method(concurrency_group="control") for name in ("attach", "counts", "cpu_s", "ready", "stop")
+            name: ray.method(concurrency_group="control")
+            for name in ("attach", "counts", "cpu_s", "ready", "restore", "stop")
         }
         for name, mark in control.items():
             if hasattr(kind, name):

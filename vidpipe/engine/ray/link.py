@@ -97,6 +97,7 @@ class RayLink:
         # With a link made slower on purpose, or another machine behind it, pictures travel in the message.
         self._arena = _arena(link.spec) if self._shaper is None else None
         self._attached = False
+        self._states: dict[str, dict[str, Any]] = {}
         self._caller = uuid.uuid4().hex
         self._number = 0
         self.frames = 0
@@ -134,6 +135,12 @@ class RayLink:
                 return
             self._waiting.append(_Order(job))
             self._changed.notify_all()
+
+    def remember(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Hold what stages below keep, by stream and stage id, for when the actor dies and has to take it up again."""
+        with self._changed:
+            for stream, kept in states.items():
+                self._states.setdefault(stream, {}).update(kept)
 
     def has_room(self) -> bool:
         with self._changed:
@@ -231,6 +238,8 @@ class RayLink:
                     self._arena.free(job.slot)
             self._changed.notify_all()
         for job, settled in answers.items():
+            if settled.states:
+                self.remember({job.item.stream: settled.states})
             job.result.set_result(settled)
 
     def _recover(self) -> None:
@@ -272,6 +281,10 @@ class RayLink:
         while time.monotonic() < deadline:
             try:
                 ray.get(self._actor.ready.remote(), timeout=REVIVE_S)
+                with self._changed:
+                    states = {stream: dict(kept) for stream, kept in self._states.items()}
+                if states:
+                    ray.get(self._actor.restore.remote(states), timeout=REVIVE_S)
                 self._attached = self._attach()
                 return True
             except (RayActorError, GetTimeoutError):
