@@ -107,6 +107,17 @@ def test_a_box_that_leaves_the_picture_ends():
     assert counts[-1] == 0
 
 
+def test_what_comes_in_over_an_edge_still_begins_there():
+    """Only 12 pixels of a thing of 60 could be seen when it was looked at: what is visible grows."""
+    thing = (-48, 80, 12, 160)
+    before, tracks = seen(0, thing), tracked(seen(0, thing), (0, 80, 12, 160))
+    for seq in range(1, 9):
+        now = seen(seq, shifted(thing, 5 * seq))
+        tracks = tracks.step(before, now)
+        before = now
+    np.testing.assert_allclose(tracks.detections((320, 240)).xyxy[0], (0, 80, 52, 160), atol=4)
+
+
 def test_published_boxes_lie_in_the_picture_and_their_scores_fall():
     box = (290, 80, 320, 160)
     before = seen(0, box)

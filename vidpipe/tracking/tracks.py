@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HALF_LIFE_S = 4.0  # after which a box that is followed perfectly is believed half as much
 _TRUST_S = 1.0  # the same for one of which nothing is left to follow
 _LOST_S = 1.5  # without anything to follow a box ends
+_EDGE = 0.012  # of the picture's size, within which a box touches its edge
 _VISIBLE = 0.4  # share of a box that must be in the picture: at less it has left
 
 
@@ -88,13 +89,13 @@ class Tracks:
         blind_s = np.where(moved.trust > 0, 0, self.blind_s + seconds).astype(np.float32)
         tracks = replace(
             self,
-            boxes=moved.boxes,
+            boxes=self._entering(moved.boxes, moved.velocity, after.size),
             velocity=moved.velocity / np.float32(seconds) if seconds > 0 else self.velocity,
             points=moved.points,
             belief=(self.belief * decay).astype(np.float32),
             blind_s=blind_s,
         )
-        stays = (blind_s <= _LOST_S) & (_visible(moved.boxes, after.size) >= _VISIBLE)
+        stays = (blind_s <= _LOST_S) & (_visible(tracks.boxes, after.size) >= _VISIBLE)
         tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
         tracks._renew_points(after.grey)
         return tracks
@@ -122,6 +123,22 @@ class Tracks:
     def failing(self) -> NDArray[np.bool_]:
         """Which of them hardly anything is left of to follow, [n]."""
         return self.blind_s > 0
+
+    def _entering(
+        self, boxes: NDArray[np.float32], velocity: NDArray[np.float32], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Boxes of things that were cut off by an edge of the picture and move inwards: they still begin at the edge.
+
+        How large they are nobody has seen; what can be seen of them grows.
+        """
+        sides = np.array(size, np.float32)
+        measured = np.asarray(self.measured.xyxy)
+        inwards_low = (measured[:, :2] <= _EDGE * sides) & (velocity > 0)
+        inwards_high = (measured[:, 2:] >= (1 - _EDGE) * sides) & (velocity < 0)
+        if inwards_low.any() or inwards_high.any():
+            boxes[:, :2][inwards_low] = np.minimum(boxes[:, :2], 0)[inwards_low]
+            boxes[:, 2:][inwards_high] = np.maximum(boxes[:, 2:], sides)[inwards_high]
+        return boxes
 
     def _renew_points(self, grey: Grey) -> None:
         """New points where half of the old ones are gone: the box has still moved with the others."""
