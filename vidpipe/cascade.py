@@ -176,6 +176,7 @@ class Cascade:
         self._publish_checked = publish_checked
         self._cpu_clock = cpu_clock
         self._settled: dict[str, Answer] = {}
+        self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
 
     def open(self, streams: Iterable[str]) -> None:
@@ -225,6 +226,8 @@ class Cascade:
         answer = stands or answer
         if not late:
             self._settled[frame.stream] = answer
+        elif answer.as_of == frame.seq:
+            self._late[frame.stream] = answer
         return Settled(answer, audit)
 
     def settle_missing(self, missing: Missing) -> Settled:
@@ -235,13 +238,21 @@ class Cascade:
         return Settled(answer)
 
     def cover(self, ticket: Ticket, reason: str) -> Answer:
-        """The best that can be said now of an open frame: of the nearest stage that covers, else the last answer."""
+        """The best that can be said now of an open frame: of the nearest stage that covers, else what is known newest.
+
+        Where an answer was withheld to be checked, it stands, unless the stage that gave it has something newer.
+        """
+        frame = ticket.frame
+        if ticket._withheld is not None:
+            return self._cover(ticket._passed[-1], frame) or self._carry(frame.stream, ticket._withheld)
         for seat in reversed(ticket._passed):
-            answer = seat.instance(ticket.frame.stream).cover(ticket.frame)
+            answer = self._cover(seat, frame)
             if answer is not None:
                 return replace(answer, reason=answer.reason or reason)
-        last = self._last(ticket.frame.stream)
-        return Answer(last.detections, How.REUSED, "engine", last.as_of, reason)
+        known, late = self._last(frame.stream), self._late.get(frame.stream)
+        if late is not None and late.as_of > known.as_of:
+            known = late
+        return Answer(known.detections, How.REUSED, "engine", known.as_of, reason)
 
     def published(self, stream: str, cover: Answer) -> None:
         """A cover was published: it is the last answer of the stream now."""
@@ -268,6 +279,13 @@ class Cascade:
         for seat in self._seats:
             for stage in seat.instances.values():
                 stage.close()
+
+    def _cover(self, seat: _Seat, frame: Frame) -> Answer | None:
+        try:
+            return seat.instance(frame.stream).cover(frame)
+        except Exception as error:
+            _count_error(seat, error, "cover")
+            return None
 
     def _mind_unchecked(self, ticket: Ticket, longest_s: float) -> None:
         frame = ticket.frame

@@ -164,6 +164,7 @@ class Head:
         return next(filter(None, errors), None)
 
     def _enter(self, item: Frame | Missing) -> None:
+        self._learn_late(wait=False)
         self._open.append(self._ask(item))
         while len(self._open) > self._ahead or (self._free and self._open and self._open[0].is_answered()):
             self._settle(self._open.popleft())

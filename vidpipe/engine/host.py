@@ -113,10 +113,11 @@ class Host:
             lambda: self._parts(stream, taps, position),
             below,
             outbox,
-            ahead=plan.ahead,
+            # What is late anyway is not waited for until others have been asked.
+            ahead=0 if plan.pipeline.detours(stream) else plan.ahead,
             settle_later=plan.ahead > 0 and plan.learns_below(0),
             free=plan.free,
-            detour=plan.pipeline.late == "detour",
+            detour=plan.pipeline.detours(stream),
         )
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
@@ -154,7 +155,8 @@ class Host:
             pipeline.audit,
             last=last,
             top=top,
-            publish_checked=pipeline.late != "detour",
+            # Below the device the check goes up as it is: a stream on a detour has published something else by then.
+            publish_checked=not any(map(pipeline.detours, streams)),
             cpu_clock=thread_cpu_ns,
         )
         cascade.open(streams)

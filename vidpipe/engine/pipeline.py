@@ -107,3 +107,7 @@ class Pipeline:
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
     search_paths: tuple[str, ...] = ()
+
+    def detours(self, stream: str) -> bool:
+        """Whether late answers of this stream are not waited for; by default that is so live."""
+        return self.late == "detour" if self.late else self.streams[stream].spec.live

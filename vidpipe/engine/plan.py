@@ -10,6 +10,8 @@ from itertools import pairwise
 
 from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Tier
 
+_LIVE_STREAMS = 8  # in one device actor
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -90,9 +92,7 @@ def plan(pipeline: Pipeline) -> Plan:
     )
     learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
     ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
-    return Plan(
-        pipeline, segments, links, ahead, not learns, _groups(tuple(pipeline.streams), pipeline.streams_per_actor)
-    )
+    return Plan(pipeline, segments, links, ahead, not learns, _groups(pipeline))
 
 
 @dataclass(slots=True)
@@ -124,6 +124,14 @@ def _free_depth(links: Sequence[Link]) -> int:
     return links[0].spec.credit_frames if links else 8
 
 
-def _groups(streams: tuple[str, ...], size: int | None) -> tuple[tuple[str, ...], ...]:
-    size = size or os.cpu_count() or 1
-    return tuple(streams[start : start + size] for start in range(0, len(streams), size))
+def _groups(pipeline: Pipeline) -> tuple[tuple[str, ...], ...]:
+    """Live streams and recordings apart: of those few keep a core busy, each of these does."""
+    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+    replayed = [name for name in pipeline.streams if name not in live]
+    sizes = ((live, _LIVE_STREAMS), (replayed, os.cpu_count() or 1))
+    return tuple(
+        tuple(streams[start : start + size])
+        for streams, usual in sizes
+        for size in (pipeline.streams_per_actor or usual,)
+        for start in range(0, len(streams), size)
+    )

@@ -56,7 +56,8 @@ class Difference(Stage[DifferenceConfig]):
         return [Answer(known.detections, How.REUSED, self.id, known.as_of, reason)]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        if self._image is None and answer.as_of == frame.seq:
+        newer = self._answer is None or frame.seq > self._answer.as_of  # late answers may come out of order
+        if self._image is None and answer.as_of == frame.seq and newer:
             self._preview, self._answer = frame.keep(frame.preview()), answer
 
     def snapshot(self) -> Any:
