@@ -58,6 +58,21 @@ def test_boxes_move_on_until_the_next_look_is_due():
             assert answer.detections.tracker_id.tolist() == [1]
 
 
+@pytest.mark.parametrize(("jump", "fewer"), [(0, True), (40, False)])
+def test_the_time_between_looks_adapts(jump, fewer):
+    """A thing that stands still needs few looks; one that leaps while nobody looks at it many."""
+    stage, looks = track(refresh_s=2, agreement=0.9, change=1, failing=1), []
+    for seq in range(100):
+        box = shifted(BOX, (seq // 5) % 4 * jump)
+        frame = at(seq, box, seeds=[seq // 5 if jump else 1])
+        if ask(stage, frame) is None:
+            looks.append(seq)
+            stage.learn(frame, measured(seq, found(box)))
+    assert looks[0] == 0
+    assert (len(looks) < 15) == fewer
+    assert np.diff(looks).max() <= 20
+
+
 def test_every_frame_is_looked_at_and_named_where_refresh_is_0():
     stage = track(refresh_s=0)
     named = [look(stage, at(seq, place(BOX, seq)), place(BOX, seq)) for seq in range(5)]

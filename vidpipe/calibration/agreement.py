@@ -42,6 +42,13 @@ def compare(found: sv.Detections, wanted: sv.Detections) -> Verdict:
     return Verdict(_enough(sum(rights.values()), sum(sizes.values())), wrong)
 
 
+def f1(found: sv.Detections, wanted: sv.Detections) -> float | None:
+    """F1 of the boxes of one answer against another's, matched as for `compare`; None where neither has any."""
+    boxes = len(found) + len(wanted)
+    right = sum(_matched(found, wanted, label) for label in _labels(found) & _labels(wanted))
+    return 2 * right / boxes if boxes else None
+
+
 def _enough(right: int, boxes: int) -> bool:
     """Whether F1 = 2 TP / (2 TP + FP + FN) suffices; `boxes` are those of both answers."""
     return 2 * right >= ENOUGH_F1 * boxes

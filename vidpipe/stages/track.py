@@ -19,11 +19,13 @@ import numpy as np
 from pydantic import Field
 
 from vidpipe.answer import Answer, How
+from vidpipe.calibration.agreement import f1
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
 from vidpipe.tracking.change import Change, is_cut, mean_change
 from vidpipe.tracking.identity import Identities
+from vidpipe.tracking.refresh import Refresh
 from vidpipe.tracking.replay import ActiveCache, Cached, way
 from vidpipe.tracking.seen import Seen
 from vidpipe.tracking.tracks import Tracks, ids_of
@@ -37,6 +39,12 @@ _ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead 
 
 class TrackConfig(StageConfig):
     refresh_s: float = Knob(0.5, ge=0, description="longest media time between looks, seconds; 0: look at every frame")
+    agreement: float | None = Knob(
+        None,
+        gt=0,
+        lt=1,
+        description="F1 that moved boxes shall have against the next look: the time between adapts, up to `refresh_s`",
+    )
     change: float = Knob(
         0.5, gt=0, le=1, description="share of a small area that must change, where no track is, to trigger a look"
     )
@@ -73,6 +81,7 @@ class Track(Stage[TrackConfig]):
     def open(self, context: Context) -> None:
         self._seen: Seen | None = None
         self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
+        self._refresh = Refresh(self.config.refresh_s)
         self._step_ms = 1.0
         self._reset()
 
@@ -105,10 +114,13 @@ class Track(Stage[TrackConfig]):
 
     def snapshot(self) -> Any:
         # As bytes: what is under way changes before anybody sends it.
-        return pickle.dumps((self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change))
+        state = (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change, self._refresh)
+        return pickle.dumps(state)
 
     def restore(self, state: Any) -> None:
-        (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change) = pickle.loads(state)
+        (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change, self._refresh) = (
+            pickle.loads(state)
+        )
 
     def _reset(self) -> None:
         """Nothing is known: at the beginning, after a cut, for pictures of another size."""
@@ -143,13 +155,19 @@ class Track(Stage[TrackConfig]):
     def _trigger(self) -> str:
         """Why this frame should be looked at; "" if nothing says so."""
         seen, tracks, config = self._now, self._tracks, self.config
-        if seen.pts - self._looked_at >= config.refresh_s - _SLACK_S:
+        if seen.pts - self._looked_at >= self._due_s - _SLACK_S:
             return "refresh"
         followed = tracks.points.found > 0
         if followed.any() and np.count_nonzero(tracks.failing & followed) > config.failing * len(tracks):
             return "failing"
         boxes = tracks.boxes * seen.preview_scale
         return "change" if config.change < 1 and self._change.unexplained(seen.preview, boxes) > config.change else ""
+
+    @property
+    def _due_s(self) -> float:
+        """The longest time between looks as things are: where nothing is followed nothing can go astray."""
+        longest_s = self.config.refresh_s
+        return longest_s if self.config.agreement is None or not len(self._tracks) else self._refresh.seconds
 
     @property
     def _now(self) -> Seen:
@@ -170,6 +188,9 @@ class Track(Stage[TrackConfig]):
     def _take_up(self, look: _Look, found: sv.Detections) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known = look.seen, look.tracks
+        agreed = f1(known.detections(at.size), found)
+        if self.config.agreement is not None and self._as_of >= 0 and agreed is not None:
+            self._refresh.learn(agreed, self.config.agreement, self.config.refresh_s)
         named = self._identities.update(found, at.pts, known)
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale
