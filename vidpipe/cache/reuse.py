@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 NEIGHBOURS = 4  # that are asked
 HOMOGENEITY = 0.75  # least share of them, within the radius, that agree with the nearest
 
-_NEAR, _FAR = 256, 2048  # newest labels that count, inside the radius and outside, of which few may be near
+_NEAR, _FAR = 256, 2048  # newest labels that count, inside the radius and outside, where few are near
 _Z = 1.645  # 95 %, one-sided
 _SLACK = 1e-6  # single precision tells no nearer
 
@@ -24,8 +24,8 @@ class Radius:
     """The largest distance up to which reuse agrees as often as wanted: by Wilson's lower bound, not by the mean.
 
     It starts closed. Labels are bounded: the newest inside the radius and the newest outside are kept apart, as hits
-    are labelled by audits alone and would be drowned by misses. Inside, nearer ones are labelled less often than they come
-    up, which makes the estimate cautious.
+    are labelled by audits alone and would be drowned by misses. Inside, nearer ones are labelled less often than they
+    come up, which makes the estimate cautious.
 
     Attributes:
         value: cosine distance; -1 while closed.
