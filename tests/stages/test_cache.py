@@ -127,11 +127,13 @@ def test_hundreds_of_objects():
     stage = cache()
     corners = np.random.default_rng(0).uniform(0, 100, (400, 2))
     boxes = np.concatenate([corners, corners + 15], axis=1)
-    for seq in range(56):
+    answers = []
+    for seq in range(80):
         frame = view(1, seq, noise=1)
-        if ask(stage, frame) is None:
+        answers.append(ask(stage, frame))
+        if answers[-1] is None:
             stage.learn(frame, measured(seq, found(*boxes)))
-    assert len(ask(stage, view(1, 100)).detections) == 400
+    assert {len(answer.detections) for answer in answers if answer is not None} == {400}
 
 
 def test_it_stays_within_its_bound():
