@@ -16,15 +16,22 @@ def check_writable(path: Path, what: str) -> None:
         raise ConfigError(f"{what} {path} cannot be written: {error.strerror}") from None
 
 
-def write_whole(path: Path, text: str, what: str) -> None:
-    """All of the text or, where the disk is full, the old file: never half of it. Raises RunError."""
+def write_whole(path: Path, content: str | bytes, what: str) -> None:
+    """All of the content or, where the disk is full, the old file: never half of it. Raises RunError."""
     part = path.with_name(f".{path.name}.part")
     try:
         if path.exists() and not path.is_file():  # /dev/stdout, a pipe: written to, never replaced
-            path.write_text(text)
+            _write(path, content)
             return
-        part.write_text(text)
+        _write(part, content)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RunError(f"{what} {path} cannot be written: {error.strerror}") from None
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content)

@@ -19,6 +19,8 @@ BUILTIN = {
     "detect": "vidpipe.stages.detect:Detect",
     "select": "vidpipe.stages.select:Select",
     "regions": "vidpipe.stages.regions:Regions",
+    "cache": "vidpipe.stages.cache:Cache",
+    "describe": "vidpipe.stages.describe:Describe",
 }
 ENTRY_POINTS = "vidpipe.stages"
 
