@@ -201,6 +201,41 @@ def test_cover_is_of_the_nearest_stage_else_the_last_answer():
     assert run.cover(ticket, "late").by == "lower"
 
 
+def test_a_withheld_answer_covers_its_own_check():
+    """Live, nobody waits for the check: what was withheld is published, and the check is learnt from."""
+    first = Told("cheap", lambda f: answer("cheap", 0, how=How.REUSED))
+    run = cascade(first, SharedTold("last", measures("last", 1)), audit=AuditSpec(rate=1, max_unchecked_s=None))
+    ticket = Ticket(frame(4))
+    run.ask([ticket])
+    assert run.cover(ticket, "late").by == "cheap"
+    audit = run.settle(ticket, late=True).audit
+    assert audit == Audit("cheap", missed=True, false=True)
+    assert first.learnt == [(4, "last")]
+
+
+def test_the_newest_late_answer_is_known_to_covers():
+    """A pipeline without a stage that covers would otherwise publish empty answers for ever."""
+    run = cascade(Told("first", passes), SharedTold("last", measures("last", 0, 0)))
+    early, next_one = Ticket(frame(1)), Ticket(frame(2))
+    run.ask([early])
+    run.published("cam", run.cover(early, "late"))
+    run.settle(early, late=True)
+    run.ask([next_one])
+    covered = run.cover(next_one, "late")
+    assert (covered.by, covered.as_of, len(covered.detections)) == ("engine", 1, 2)
+
+
+def test_a_cover_that_raises_costs_its_frame_nothing():
+    upper, lower = Told("upper", passes), Told("lower", passes)
+    run = cascade(upper, lower, SharedTold("last", passes))
+    upper.cover = lambda frame: answer("upper", 0)
+    lower.cover = lambda frame: 1 / 0
+    ticket = Ticket(frame(1))
+    run.ask([ticket])
+    assert run.cover(ticket, "late").by == "upper"
+    assert run.meters()["lower"].errors == 1
+
+
 def test_a_shared_stage_is_asked_once_for_each_configuration():
     from vidpipe.knobs import Knobs
     from vidpipe.stages.sample import SampleConfig

@@ -39,6 +39,11 @@ stages:
   - {id: third, type: mystages:Third, isolate: true}
   - {id: read, type: mystages:Read, isolate: true}
 """,
+    "tracked": """
+stages:
+  - {id: track, type: track, refresh_s: 0.3, agreement: 0.9, on: device}
+  - {id: read, type: mystages:Read, on: cloud}
+""",
     "free": """
 stages:
   - {id: sample, type: sample, fps: 12, on: device}
@@ -211,6 +216,30 @@ def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):
     assert [line["seq"] for line in ran.lines] == list(range(60))
     assert {line["by"] for line in ran.lines} <= {"engine", "third"}
     assert ran.report["stages"]["read"]["asked"] > 0
+
+
+@pytest.mark.ray
+def test_live_nobody_waits_for_a_slow_link(on_ray, two):
+    """By default a live stream detours: answers are prompt although looks take 400 ms, and late ones are built on."""
+    pipeline = CLASSES + CASCADES["tracked"] + "\nlinks: {device-cloud: {shaper: {delay_ms: 400}}}\n"
+    ran = on_ray(pipeline, {"a": f"live+file:{two['a']}"})
+    assert [line["seq"] for line in ran.lines] == list(range(60))
+    assert all(line["how"] != "measured" for line in ran.lines)
+    assert max(line["as_of"] for line in ran.lines) > 20
+    assert ran.report["stages"]["read"]["asked"] > 2
+    assert ran.report["latency_ms"]["p95"] < 300
+
+
+@pytest.mark.ray
+def test_live_one_may_wait_all_the_same(on_ray, two):
+    """Then pictures are dropped while it waits, the newest win, and each has its answer."""
+    pipeline = CLASSES + CASCADES["tracked"] + "\nlinks: {device-cloud: {shaper: {delay_ms: 400}}}\nlate: wait\n"
+    ran = on_ray(pipeline, {"a": f"live+file:{two['a']}"})
+    stream = ran.report["streams"]["a"]
+    assert [line["seq"] for line in ran.lines] == list(range(60))
+    assert stream["frames_in"] == sum(stream["how"].values()) == 60
+    assert stream["dropped"]["queue full"] > 10
+    assert stream["how"]["measured"] > 1
 
 
 def test_masked_parts_give_no_boxes(runner, two):

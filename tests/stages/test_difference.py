@@ -198,3 +198,13 @@ def test_a_reference_image_that_cannot_be_read(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"^reference image .*empty.png: cannot be read as a picture$"):
         difference(reference=str(file))
+
+
+def test_a_late_answer_does_not_turn_back_the_reference():
+    stage = difference(threshold=10)
+    early, newer = frame(grey(50), 1), frame(grey(100), 2)
+    for seen in (early, newer):
+        assert ask(stage, seen) is None
+    stage.learn(newer, builders.answer("big", 0, as_of=2))
+    stage.learn(early, builders.answer("big", 1, as_of=1))
+    assert ask(stage, frame(grey(100), 3)).as_of == 2
