@@ -61,3 +61,25 @@ def test_actor_per_stage(run_sample):
     assert ran.report("fused")["links"] == {}
     for segment in ("device:difference", "device:little", "device:big"):
         assert segment in ran.printed
+
+
+def test_recurring_scene(run_sample):
+    """From the second round on frames are known; what the cache says is what the detector said."""
+    ran = run_sample("recurring-scene", "10", "--engine", "inline")
+
+    lines, stream = ran.lines(), ran.report()["streams"]["street"]
+    assert len(lines) == 4 * 10 * FPS
+    assert stream["how"]["reused"] > len(lines) / 4
+    assert all(line["as_of"] == line["seq"] for line in lines)
+    once, again = lines[: 10 * FPS], lines[-10 * FPS :]
+    same = [len(a["detections"]) == len(b["detections"]) for a, b in zip(once, again, strict=True)]
+    assert sum(same) >= 0.9 * len(same)
+
+
+def test_describe_objects(run_sample):
+    ran = run_sample("describe-objects", "20", "--engine", "inline")
+
+    boxes = [box for line in ran.lines() for box in line["detections"]]
+    assert boxes
+    assert min(box["identity"] for box in boxes) >= 1
+    assert ran.report()["models"]["looks"]["calls"] < len(boxes)

@@ -167,3 +167,14 @@ def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path, limit):
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["seq"] for line in lines] == list(range(len(lines)))
     assert len(text) > limit - 300
+
+
+def test_identities_are_told_where_a_stage_describes():
+    boxes = sv.Detections(
+        xyxy=np.array([[0, 0, 5, 5], [5, 5, 9, 9]], np.float32),
+        class_id=np.zeros(2, int),
+        data={"class_name": np.array(["person"] * 2), "identity": np.array([3, -1])},
+    )
+    assert [row["identity"] for row in json.loads(render(boxes))] == [3, -1]
+    del boxes.data["identity"]
+    assert all("identity" not in row for row in json.loads(render(boxes)))

@@ -137,7 +137,7 @@ def test_repeated_answers_are_not_described_again():
 def test_hundreds_of_objects_and_boxes_partly_outside():
     corners = np.random.default_rng(0).uniform(-10, 300, (400, 2)) * [1, 0.75]
     stage, _ = describe()
-    told = tell(stage, at(0), found(*np.concatenate([corners, corners + [20, 40]], axis=1)))
+    told = tell(stage, at(0), found(*np.concatenate([corners, corners + np.array([20, 40])], axis=1)))
     assert len(told.detections.data["identity"]) == 400
 
 

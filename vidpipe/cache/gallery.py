@@ -1,21 +1,21 @@
-"""Who is who by looks alone: vectors of known identities, the nearest of which names a new vector."""
+"""Who is who by looks alone: each identity has the mean of its vectors, and the nearest mean names a new vector."""
 
 from __future__ import annotations
-
-from collections import OrderedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.cache.index import Index
+_LEAST_WEIGHT = 0.05  # of a new vector in its identity's mean: slow enough to be steady, and it follows
 
 
 class Gallery:
-    """One vector for each identity; what is near none of them is a new one.
+    """Identities by their mean vector; what is near none of them is a new one.
+
+    One vector an identity, the first, would make for identities that flicker: single crops scatter, means do not.
 
     Args:
         length: of the vectors.
-        alike: cosine distance up to which a vector has the identity of the nearest.
+        alike: cosine distance up to which a vector has the identity of the nearest mean.
         most: identities; the one not seen for longest is forgotten for a new one.
 
     Attributes:
@@ -25,30 +25,44 @@ class Gallery:
     def __init__(self, length: int, alike: float, most: int) -> None:
         self.count = 0
         self._alike = alike
-        self._most = most
-        self._index = Index(length)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._means = np.zeros((most, length), np.float32)
+        self._identities = np.full(most, -1)
+        self._vectors = np.zeros(most, int)
+        self._used_at = np.zeros(most, int)
+        self._size = 0
+        self._now = 0
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return self._size
 
     def nearest(self, vector: NDArray[np.float32]) -> int:
-        """The identity whose vector is nearest to this one [length], however far; -1 where there is none."""
-        near = self._index.search(vector, 1)
-        return near[0][0] if near else -1
+        """The identity whose mean is nearest to this vector [length], however far; -1 where there is none."""
+        return int(self._identities[np.argmax(self._means[: self._size] @ vector)]) if self._size else -1
 
     def identify(self, vector: NDArray[np.float32]) -> int:
-        """The identity of a vector [length] of length 1; -1 of one that is zero."""
+        """The identity of a vector [length] of length 1, which then moves its mean; -1 of one that is zero."""
         if not vector.any():
             return -1
-        near = self._index.search(vector, 1)
-        if near and near[0][1] <= self._alike:
-            identity = near[0][0]
-            self._seen.move_to_end(identity)
-            return identity
+        products = self._means[: self._size] @ vector
+        row = int(np.argmax(products)) if self._size else -1
+        if row < 0 or products[row] < 1 - self._alike:
+            row = self._begin()
+        self._now += 1
+        self._used_at[row] = self._now
+        self._vectors[row] += 1
+        weight = max(1 / self._vectors[row], _LEAST_WEIGHT)
+        mean = (1 - weight) * self._means[row] + weight * vector
+        self._means[row] = mean / np.linalg.norm(mean)
+        return int(self._identities[row])
+
+    def _begin(self) -> int:
+        """The row of a new identity."""
         self.count += 1
-        self._seen[self.count] = None
-        self._index.add(self.count, vector)
-        if len(self._seen) > self._most:
-            self._index.remove([self._seen.popitem(last=False)[0]])
-        return self.count
+        if self._size < len(self._means):
+            row = self._size
+            self._size += 1
+        else:
+            row = int(np.argmin(self._used_at))
+        self._identities[row] = self.count
+        self._vectors[row] = 0
+        return row

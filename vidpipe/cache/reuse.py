@@ -17,6 +17,7 @@ HOMOGENEITY = 0.75  # least share of them, within the radius, that agree with th
 
 _NEAR, _FAR = 256, 2048  # newest labels that count, inside the radius and outside, where few are near
 _Z = 1.645  # 95 %, one-sided
+_FEW, _EVERY = 128, 8  # with more labels than a few, only one in so many moves the radius: sorting costs a millisecond
 _SLACK = 1e-6  # single precision tells no nearer
 
 
@@ -35,6 +36,7 @@ class Radius:
         self.value = -1.0
         self._wanted = wanted
         self._labels: list[tuple[float, bool]] = []
+        self._learnt = 0
 
     def __contains__(self, distance: float) -> bool:
         return self.value >= 0 and distance <= self.value + _SLACK
@@ -42,6 +44,9 @@ class Radius:
     def learn(self, distance: float, agreed: bool) -> None:
         """Take up whether the answer of an entry at this distance was right."""
         self._labels.append((distance, agreed))
+        self._learnt += 1
+        if len(self._labels) > _FEW and self._learnt % _EVERY:
+            return
         distances, agrees = (np.array(column, float) for column in zip(*self._labels, strict=True))
         order = np.argsort(distances, kind="stable")
         passing = np.flatnonzero(lower_bound(np.cumsum(agrees[order])) >= self._wanted)

@@ -82,7 +82,9 @@ def render(detections: sv.Detections) -> str:
     scores = [None] * count if detections.confidence is None else detections.confidence.tolist()
     ids = [None] * count if detections.tracker_id is None else detections.tracker_id.tolist()
     names = np.asarray(detections.data["class_name"]).tolist()
-    rows = zip(detections.xyxy.tolist(), scores, names, ids, strict=True)
+    identities = detections.data.get("identity")
+    extra = [{}] * count if identities is None else [{"identity": number} for number in np.asarray(identities).tolist()]
+    rows = zip(detections.xyxy.tolist(), scores, names, ids, extra, strict=True)
     return json.dumps(
         [
             {
@@ -90,7 +92,8 @@ def render(detections: sv.Detections) -> str:
                 "score": None if score is None else round(score, 4),
                 "class": name,
                 "track_id": track,
+                **described,
             }
-            for xyxy, score, name, track in rows
+            for xyxy, score, name, track, described in rows
         ]
     )

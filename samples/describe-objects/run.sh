@@ -1,0 +1,11 @@
+#!/bin/sh
+# run.sh [SECONDS [OPTIONS OF vidpipe run]]
+set -eu
+cd "$(dirname "$0")"
+seconds=${1:-30}
+[ $# -eq 0 ] || shift
+mkdir -p output
+python colours.py output/colours.onnx
+python -m vidpipe.testing.scene output/street.mp4 --seconds "$seconds"
+vidpipe run describe.yaml --source output/street.mp4 \
+    --results output/results.jsonl --report output/report.json "$@"
