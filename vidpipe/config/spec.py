@@ -67,7 +67,8 @@ class PipelineFile(ConfigFile):
     ahead: int = Field(default=0, ge=0, description="frames of a stream that may be asked while an answer is open")
     late: Literal["wait", "detour"] | None = Field(
         default=None,
-        description="wait for a slower tier's answer, or publish the best cover meanwhile; default: wait in replay, detour live",
+        description="wait for a slower tier's answer, or publish the best cover meanwhile; "
+        "default: wait in replay, detour live",
     )
 
 
