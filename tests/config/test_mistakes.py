@@ -72,7 +72,8 @@ NAMES = [
     (
         "type: difference",
         "type: xyz",
-        "9: stages.difference: unknown stage type 'xyz'; there is detect, difference, regions, sample, select; "
+        "9: stages.difference: unknown stage type 'xyz'; there is cache, describe, detect, "
+        "difference, regions, sample, select, track; "
         "your own is written package.module:Class",
     ),
     (

@@ -45,7 +45,8 @@ class DescribeConfig(StageConfig):
     model: ModelName = Field(description="an embedder of the pipeline")
     classes: list[ClassName] | None = Field(default=None, description="whose boxes are described; default: all")
     alike: Annotated[float, Field(gt=0, lt=2)] = Field(
-        default=0.3, description="cosine distance of two vectors, up to which they are one identity"
+        default=0.2,
+        description="cosine distance up to which a vector has the identity of the nearest; the embedder decides",
     )
     agreement: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.95, description="least share of reused vectors whose identity shall be that of the embedder's own"
