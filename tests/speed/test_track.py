@@ -24,7 +24,7 @@ STEPS = 20
 
 
 def test_a_frame_of_ten_things_costs_a_few_times_their_flow(ratio: Ratio) -> None:
-    """Measured: 0.8 ms a frame, 2.5 times the flow of a hundred points there and back. Looks and decoding are apart."""
+    """Measured: three times the flow of a hundred points there and back. Looks and decoding are apart."""
     stage = opened(Track, refresh_s=1e9, change=1, failing=1)
     frames = street()
     stage.answer([frames[0]])
