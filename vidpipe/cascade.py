@@ -10,7 +10,6 @@ are wrong: a random share (audits), and one whenever a stream has gone unchecked
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 import traceback
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidpipe.answer import Answer, How, nothing
+from vidpipe.calibration.draw import RANGE, hashed
 from vidpipe.errors import StageError, VidpipeError
 from vidpipe.frame import Frame, Missing
 from vidpipe.stages.base import Stage, StageConfig
@@ -345,9 +345,8 @@ class Cascade:
     def _audited(self, seat: _Seat, frame: Frame) -> Check | None:
         if self._audit.rate == 0:
             return None
-        key = f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.seat.id}".encode()
-        draw = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
-        return Check.AUDIT if draw < self._audit.rate * 2**64 else None
+        drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.seat.id}")
+        return Check.AUDIT if drawn < self._audit.rate * RANGE else None
 
     def _judge(self, ticket: Ticket, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
         """What the stages learn, what the audit found, and what is published instead of the former."""

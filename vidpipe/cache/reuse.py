@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.calibration.wilson import bounds
+
 NEIGHBOURS = 4  # that are asked
 HOMOGENEITY = 0.75  # least share of them, within the radius, that agree with the nearest
 
@@ -67,13 +69,10 @@ class Radius:
         self._labels = kept[::-1]
 
 
-def lower_bound(agreed: NDArray[np.floating]) -> NDArray[np.floating]:
+def lower_bound(agreed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Wilson's one-sided lower bound of the rate, after 1, 2, ... labels, from how many agreed so far: [n]."""
-    trials = np.arange(1, len(agreed) + 1)
-    rate, z2 = agreed / trials, _Z * _Z
-    spread = _Z * np.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials * trials))
-    bound: NDArray[np.floating] = (rate + z2 / (2 * trials) - spread) / (1 + z2 / trials)
-    return bound
+    trials = np.arange(1, len(agreed) + 1, dtype=float)
+    return bounds(agreed / trials, trials, _Z)[0]
 
 
 def homogeneous(agree: Callable[[int, int], bool], neighbours: Sequence[int]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.models.boxes import iou
+from vidpipe.models.boxes import most_pairs
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -56,13 +56,7 @@ def _enough(right: int, boxes: int) -> bool:
 
 def _matched(found: sv.Detections, wanted: sv.Detections, label: int) -> int:
     """The most pairs that boxes of a class can be matched in."""
-    from scipy.optimize import linear_sum_assignment
-
-    first, second = _boxes(found, label), _boxes(wanted, label)
-    if not (len(first) and len(second)):
-        return 0
-    same = iou(first[:, None], second[None]) >= IOU
-    return int(same[linear_sum_assignment(same, maximize=True)].sum())
+    return most_pairs(_boxes(found, label), _boxes(wanted, label), IOU)
 
 
 def _boxes(detections: sv.Detections, label: int) -> NDArray[np.float64]:

@@ -54,6 +54,16 @@ def iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np
     return _share(shared, area(first) + area(second) - shared)
 
 
+def most_pairs(first: NDArray[np.floating], second: NDArray[np.floating], least_iou: float) -> int:
+    """The most boxes [n, 4] and [m, 4] that can be paired one-to-one at that intersection over union or more."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not (len(first) and len(second)):
+        return 0
+    same = iou(first[:, None], second[None]) >= least_iou
+    return int(same[linear_sum_assignment(same, maximize=True)].sum())
+
+
 def over_smaller(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.floating]:
     """Intersection of a box [4] with each of some boxes [n, 4], over the area of the smaller of the two: [n], 0..1."""
     return _share(intersection(box, boxes), np.minimum(area(box), area(boxes)))

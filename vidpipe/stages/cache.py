@@ -23,9 +23,10 @@ from vidpipe.cache.cache import Found, ResultCache
 from vidpipe.cache.file import Make
 from vidpipe.cache.shelf import Shelf
 from vidpipe.cache.store import Value
+from vidpipe.calibration.agreement import IOU
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame
-from vidpipe.models.boxes import iou
+from vidpipe.models.boxes import most_pairs
 from vidpipe.stages.base import Context, ModelName, Stage, StageConfig
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 Key = NDArray[np.float32]
 
-_IOU = 0.5  # from which two boxes of a class are the same object
 _MOST_BYTES = 256 * 2**20
 
 
@@ -173,14 +173,12 @@ _NO_PROBE: Key = np.zeros(0, np.float32)
 
 def same_boxes(one: Value, other: Value) -> bool:
     """Whether two answers hold the same objects: all boxes one-to-one, of one class and at IoU 0.5."""
-    from scipy.optimize import linear_sum_assignment
-
-    count = len(one["xyxy"])
-    if count != len(other["xyxy"]):
+    labels = one["class_id"], other["class_id"]
+    if len(labels[0]) != len(labels[1]):
         return False
     first, second = (np.asarray(value["xyxy"], np.float64) for value in (one, other))
-    same = (iou(first[:, None], second[None]) >= _IOU) & (one["class_id"][:, None] == other["class_id"][None])
-    return bool(same[linear_sum_assignment(same, maximize=True)].all())
+    pairs = [most_pairs(first[labels[0] == label], second[labels[1] == label], IOU) for label in np.unique(labels[0])]
+    return sum(pairs) == len(first)
 
 
 def _remembered(boxes: sv.Detections, frame: Frame) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from vidpipe.answer import Answer
 from vidpipe.cache import keys
-from vidpipe.cache.cache import Found, ResultCache
+from vidpipe.cache.cache import NOTHING, Found, ResultCache
 from vidpipe.cache.gallery import Gallery
 from vidpipe.cache.reuse import Radius
 from vidpipe.cache.store import Value
@@ -162,7 +162,7 @@ class Describe(Stage[DescribeConfig]):
 
     def _look(self, key: Vector | None, track: int | None) -> tuple[Found, Radius]:
         if key is None:
-            return _NOT_LOOKED, self._cache.radius
+            return NOTHING, self._cache.radius
         if track is not None and track in self._of_track:
             found = self._cache.at(key, self._of_track[track])
             if found.distance in self._track_radius:
@@ -195,9 +195,6 @@ class Describe(Stage[DescribeConfig]):
         self._of_track.move_to_end(track)
         if len(self._of_track) > _MOST_TRACKS:
             self._of_track.popitem(last=False)
-
-
-_NOT_LOOKED = Found(-1, 2.0, reuse=False, tells=False)
 
 
 def _same(one: Value, other: Value) -> bool:

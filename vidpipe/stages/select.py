@@ -73,13 +73,11 @@ class _Stream:
     def learn(self, choice: Choice, agreed: Mapping[int, bool], wanted: float) -> None:
         self.neighbours.add(choice.features, agreed)
         for model, agrees in agreed.items():
-            if (
-                choice.chances[model] and model <= choice.picked
-            ):  # later ones are asked only where the earlier are not trusted
+            chance = choice.chances[model]
+            # Later models are asked only where the earlier ones are not trusted.
+            if chance and model <= choice.picked:
                 wrong = frozenset() if agrees else frozenset({0})
-                self.evidence[model].append(
-                    Evidence({0: choice.scores[model]}, agrees, wrong, 1 / choice.chances[model])
-                )
+                self.evidence[model].append(Evidence({0: choice.scores[model]}, agrees, wrong, 1 / chance))
         self.learnt += 1
         if self.learnt % FIT_EVERY == 0:
             self.thresholds = [fit(evidence, wanted) for evidence in self.evidence]

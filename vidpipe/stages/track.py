@@ -188,9 +188,10 @@ class Track(Stage[TrackConfig]):
     def _take_up(self, look: _Look, found: sv.Detections) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known = look.seen, look.tracks
-        agreed = f1(known.detections(at.size), found)
-        if self.config.agreement is not None and self._as_of >= 0 and agreed is not None:
-            self._refresh.learn(agreed, self.config.agreement, self.config.refresh_s)
+        if self.config.agreement is not None and self._as_of >= 0:
+            agreed = f1(known.detections(at.size), found)
+            if agreed is not None:
+                self._refresh.learn(agreed, self.config.agreement, self.config.refresh_s)
         named = self._identities.update(found, at.pts, known)
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale
