@@ -115,6 +115,8 @@ class Head:
         """Read no further; what was read is still answered."""
         self._stop.set()
         self._go.set()
+        if self._opened.done() and self._opened.exception() is None:
+            self._opened.result().source.close()  # wakes the thread where it waits for a live picture
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, if it was ever opened; whether it has ended."""

@@ -98,11 +98,11 @@ def outline(name: str, stream: StreamSpec, classes: tuple[str, ...]) -> tuple[Se
 
     So truth that does not fit, or a clip that is too short, is told before the reference has taken its time.
     """
-    source = open_source(name, stream, knobs=Knobs())
+    source = open_source(name, stream.recording, knobs=Knobs())
     pts = np.array([frame.pts for frame in source], np.float64)
     info = source.info
     none = Boxes.of([], [])
-    return Series(classes, info.width, info.height, pts, np.zeros(len(pts), bool), none), info.live
+    return Series(classes, info.width, info.height, pts, np.zeros(len(pts), bool), none), stream.live
 
 
 def look_up(

@@ -103,6 +103,8 @@ class Stage(Generic[C]):
     def learn(self, frame: Frame, answer: Answer) -> Answer | None:
         """What a later stage answered for a frame that this one passed on, in order of `seq`.
 
+        Live, a late answer is learnt when it comes: that may be after those of newer frames.
+
         May return the answer completed (identities, merged regions): the stages above are told that one, and what
         leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: only
         where `answer.as_of == frame.seq` did somebody look at this very frame.

@@ -56,6 +56,9 @@ def applies(spec: ModelSpec, pipeline: Pipeline) -> str | None:
     hiding = [name for name, stream in pipeline.streams.items() if stream.spec.mask or stream.spec.regions]
     if hiding:
         return f"stream {hiding[0]} hides parts of its picture, which the loop would see"
+    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+    if live:
+        return f"stream {live[0]} is live, and the loop would read it as a recording"
     if not _is_theirs(spec, pipeline.search_paths):
         return f"model {spec.path} is none of Ultralytics'"
     return _unfit_torchvision()

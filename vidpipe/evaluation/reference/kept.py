@@ -107,7 +107,7 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
     parts: dict[str, Any] = {
         "format": _FORMAT,
         "floor": FLOOR,
-        "clip": _sha256(Path(stream.url).expanduser()),
+        "clip": _sha256(Path(stream.recording.url).expanduser()),
         "stream": stream.model_dump(include={"mask", "regions", "start_s", "end_s"}),
         "model": [_sha256(part) for part in _files(file)],
         "read": [described.family, described.names, described.size, runtime],

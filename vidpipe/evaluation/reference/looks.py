@@ -139,7 +139,7 @@ class Viewer:
 
         # Threads as in a run, so that costs can be compared.
         cv2.setNumThreads(1)
-        self._source = open_source(name, stream, knobs=Knobs(), resume=resume)
+        self._source = open_source(name, stream.recording, knobs=Knobs(), resume=resume)
         self._detector = load_detector(spec, classes, search_paths=search_paths, threads=os.cpu_count())
         self._view = View.of(stream)
         self._meter = Meter()
