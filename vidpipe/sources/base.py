@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidpipe.frame import Frame, Missing
+from vidpipe.sources.health import Health
 
 Relative = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
@@ -88,7 +89,8 @@ class Source(Protocol):
 
     A picture that cannot be decoded comes as a `Missing`; damage never ends the iteration while more can be read.
     `close` may be called from another thread and ends the iteration. `notes` says what a user should know of the
-    recording ("ended after 412 of 795 frames"), complete once the iteration has ended.
+    recording ("ended after 412 of 795 frames"), complete once the iteration has ended. `health` may be asked of a live
+    source at any time, from any thread; a recording has none.
     """
 
     @property
@@ -96,6 +98,9 @@ class Source(Protocol):
 
     @property
     def notes(self) -> Sequence[str]: ...
+
+    @property
+    def health(self) -> Health | None: ...
 
     def __iter__(self) -> Iterator[Frame | Missing]: ...
 

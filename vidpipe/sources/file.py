@@ -91,6 +91,10 @@ class FileSource:
                 f"{self._path}: mask and regions of stream {name} hide the whole picture; leave a part open"
             )
 
+    @property
+    def health(self) -> None:
+        """A recording has none."""
+
     def close(self) -> None:
         """Ends the iteration after the packet at hand; may be called from any thread, and twice."""
         self._stop.set()

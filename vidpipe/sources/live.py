@@ -13,6 +13,7 @@ from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.file import FileSource
+from vidpipe.sources.health import Health, State
 
 QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 
@@ -34,12 +35,29 @@ class LiveFileSource:
         self._resume = resume
         self._queue = _Queue(QUEUE)
         self._stop = threading.Event()
+        self._came = 0
+        self._last_at: float | None = None
         self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
         self.info = replace(self._file.info, live=True)
 
     @property
     def notes(self) -> Sequence[str]:
         return self._file.notes
+
+    @property
+    def health(self) -> Health:
+        info = self.info
+        state = State.STOPPED if self._stop.is_set() else State.LIVE if self._came else State.WARMING
+        return Health(
+            state,
+            last_frame_at=self._last_at,
+            received=self._came,
+            decoded=self._came,
+            codec=info.codec,
+            decoder="software, 1 thread",
+            width=info.width,
+            height=info.height,
+        )
 
     def close(self) -> None:
         """Ends the iteration, also of one who waits for a picture; may be called from any thread, and twice."""
@@ -80,7 +98,8 @@ class LiveFileSource:
             if self._stop.wait(max(0.0, began + (item.captured_at - began_at) - time.monotonic())):
                 return
             if isinstance(item, Frame):
-                item.decoded_at = time.time()  # it was decoded one picture ahead, which no camera could
+                item.decoded_at = self._last_at = time.time()  # it was decoded one picture ahead, as no camera could
+                self._came += 1
             self._queue.put(item)
 
     def _zero_at(self) -> float | None:

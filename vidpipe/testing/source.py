@@ -44,6 +44,14 @@ class ScriptedSource:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def health(self) -> None:
+        return None
+
+    @property
     def info(self) -> StreamInfo:
         return self._info
 
