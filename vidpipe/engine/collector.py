@@ -48,6 +48,8 @@ class Collector:
             self._count(record, now)
         for stream, audit in batch.late_audits:
             self.ledgers[stream].count_audit(audit)
+        for stream, count in batch.refused.items():
+            self.ledgers[stream].refused += count
         for snapshot in batch.snapshots:
             self._snapshots[snapshot.stream] = snapshot
         for ended in batch.ended:

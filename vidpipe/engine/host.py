@@ -21,12 +21,12 @@ from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
-from vidpipe.errors import StageError, VidpipeError
+from vidpipe.errors import SourceError, StageError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
-from vidpipe.sources.base import Resume
+from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.stages.base import Context, Stage
@@ -96,12 +96,13 @@ class Host:
         self._cascades: list[Cascade] = []
         self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
         self.views = {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
+        self.weights = {name: s.spec.weight for name, s in pipeline.streams.items() if pipeline.detours(name)}
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
         segment = self._plan.segments[index]
         stages = segment.tail if index == 0 else segment.stages
-        return Tail(lambda: self._open(stages, (), top=False), below, segment.name)
+        return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
     def head(
         self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position | None = None
@@ -118,6 +119,7 @@ class Host:
             settle_later=plan.ahead > 0 and plan.learns_below(0),
             free=plan.free,
             detour=plan.pipeline.detours(stream),
+            live=plan.pipeline.streams[stream].spec.live,
         )
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
@@ -182,6 +184,15 @@ class Host:
         except Exception as error:
             raise StageError(f"stage {placed.id} does not open: {type(error).__name__}: {error}") from error
         return stage
+
+
+def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
+    """What is known of the streams that are open; where none is, raises what kept the first from opening."""
+    infos = [info for info in opened if isinstance(info, StreamInfo)]
+    errors = [error for error in opened if isinstance(error, SourceError)]
+    if errors and not infos:
+        raise errors[0]
+    return infos
 
 
 def _hide(view: View, answer: Answer, frame: Frame) -> Answer:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 
-from vidpipe.cascade import Settled, Ticket
+from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
-from vidpipe.engine.below import Below
-from vidpipe.engine.host import Counts, Host
-from vidpipe.engine.pipeline import LinkSpec
-from vidpipe.engine.plan import Plan
+from vidpipe.engine.below import LATE, OVERLOADED, Below, Reply
+from vidpipe.engine.host import Counts, Host, those_open
+from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
@@ -21,17 +19,20 @@ from vidpipe.sources.base import StreamInfo
 class CodecLink:
     """A link inside one process: frames go through its codec as they would between two, so that answers are equal.
 
-    Raw planes lose nothing and are only counted. Credits and the shaper are matters of time and have no place here.
+    Raw planes lose nothing and are only counted. The shaper is a matter of time and has no place here; nor have
+    credits, save that who is on a detour is told when they are spent.
     """
 
-    def __init__(self, spec: LinkSpec, below: Below, host: Host) -> None:
-        self._spec = spec
+    def __init__(self, link: Link, below: Below, host: Host) -> None:
+        self._spec = link.spec
+        self._far = link.far
         self._host = host
         self._below = below
+        self._under_way: set[tuple[str, int]] = set()
         self.frames = 0
         self.bytes = 0
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
+    def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
         if self._spec.codec == "raw":
             self.bytes += ticket.frame.picture.nbytes
         else:
@@ -39,13 +40,15 @@ class CodecLink:
             ticket = wire.unpack(packed, self._host.knobs, self._host.views)
             self.bytes += packed.nbytes
         self.frames += 1
-        return self._below.ask(ticket, settle=settle)
+        frame = (ticket.frame.stream, ticket.frame.seq)
+        reason = LATE if len(self._under_way) < self._spec.credit_frames else OVERLOADED
+        self._under_way.add(frame)
+        reply = self._below.ask(ticket, settle=settle)
+        reply.settled.add_done_callback(lambda _: self._under_way.discard(frame))
+        return reply.from_far(reason) if self._far else reply
 
     def settle(self, stream: str, seq: int) -> None:
         self._below.settle(stream, seq)
-
-    def has_room(self) -> bool:
-        return self._below.has_room()
 
 
 class InlineEngine:
@@ -64,7 +67,7 @@ class InlineEngine:
         """Open everything; raises what kept a part from opening."""
         for opened in [tail.start() for tail in self._tails]:
             opened.result()
-        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+        return those_open([opened.result() for opened in [head.open() for head in self._heads]])
 
     def start(self) -> None:
         self._cpu_at_start_s = time.process_time()
@@ -89,17 +92,18 @@ class InlineEngine:
     def close(self, patience_s: float) -> None:
         self.stop()
         self._outbox.close()
+        deadline = time.monotonic() + patience_s
         for head in self._heads:
-            head.join(patience_s)
+            head.join(max(0.0, deadline - time.monotonic()))
         for tail in self._tails:
-            tail.stop(patience_s)
+            tail.stop(max(0.0, deadline - time.monotonic()))
 
     def _build_below(self, plan: Plan) -> Below | None:
         below: Below | None = None
         for index in range(len(plan.segments) - 1, 0, -1):
             below = self._add_tail(index, below)
             link = plan.links[index - 1]
-            below = self._links[link.name] = CodecLink(link.spec, below, self._host)
+            below = self._links[link.name] = CodecLink(link, below, self._host)
         return self._add_tail(0, below) if plan.segments[0].tail else below
 
     def _add_tail(self, index: int, below: Below | None) -> Tail:

@@ -36,12 +36,20 @@ class AuditCount:
 
 @dataclass(slots=True)
 class StreamLedger:
-    """One stream: `frames_in` is the sum of `how`, and of `by`."""
+    """One stream: `frames_in` is the sum of `how`, and of `by`.
+
+    Attributes:
+        dropped: frames lost to overload or damage, by reason.
+        covered: frames whose answer was not waited for, by reason.
+        refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
+    """
 
     frames_in: int = 0
     how: Counter[str] = field(default_factory=Counter)
     by: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    covered: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
     audits: dict[str, AuditCount] = field(default_factory=dict)
     first_pts: float = 0.0
     last_pts: float = 0.0
@@ -59,6 +67,8 @@ class StreamLedger:
             self.dropped[answer.reason] += 1
         elif answer.how is How.FAILED:
             self._failed_by[answer.by] += 1
+        if record.covered:
+            self.covered[record.covered] += 1
         if record.audit is not None:
             self.count_audit(record.audit)
 
@@ -86,6 +96,8 @@ class StreamLedger:
             "how": dict(self.how),
             "by": dict(self.by),
             "dropped": dict(self.dropped),
+            "covered": dict(self.covered),
+            "refused": self.refused,
             "video_s": round(self.video_s, 3),
             "audits": {stage: count.report() for stage, count in self.audits.items()},
         }

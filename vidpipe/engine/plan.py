@@ -41,11 +41,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The way from one segment to the next."""
+    """The way from one segment to the next.
+
+    Attributes:
+        far: whether the next one stands on a slower tier.
+    """
 
     upper: str
     lower: str
     spec: LinkSpec
+    far: bool = True
 
     @property
     def name(self) -> str:
@@ -86,10 +91,7 @@ def plan(pipeline: Pipeline) -> Plan:
             runs.append(_Run(stage.tier, []))
         runs[-1].stages.append(stage)
     segments = _named(runs)
-    links = tuple(
-        Link(upper.name, lower.name, pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec()))
-        for upper, lower in pairwise(segments)
-    )
+    links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
     learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
     ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
     return Plan(pipeline, segments, links, ahead, not learns, _groups(pipeline))
@@ -117,6 +119,11 @@ def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
         )
         for run in runs
     )
+
+
+def _link(upper: Segment, lower: Segment, pipeline: Pipeline) -> Link:
+    spec = pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec())
+    return Link(upper.name, lower.name, spec, far=upper.tier != lower.tier)
 
 
 def _free_depth(links: Sequence[Link]) -> int:

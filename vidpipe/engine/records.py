@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Published(NamedTuple):
     Attributes:
         knobs: the version of settings that the frame was treated with.
         decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
+        covered: why the frame's own answer was not waited for; "" where this is it.
     """
 
     stream: str
@@ -27,6 +29,7 @@ class Published(NamedTuple):
     knobs: int
     answer: Answer
     audit: Audit | None = None
+    covered: str = ""
 
 
 class Snapshot(NamedTuple):
@@ -52,15 +55,20 @@ class Ended(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What came since the last time that somebody asked, in order."""
+    """What came since the last time that somebody asked, in order.
+
+    Attributes:
+        refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
+    """
 
     published: list[Published] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
 
     def __bool__(self) -> bool:
-        return bool(self.published or self.late_audits or self.snapshots or self.ended)
+        return bool(self.published or self.late_audits or self.snapshots or self.ended or self.refused)
 
 
 class Outbox:
@@ -89,6 +97,10 @@ class Outbox:
     def audit(self, stream: str, audit: Audit) -> None:
         with self._changed:
             self._batch.late_audits.append((stream, audit))
+
+    def refused(self, stream: str) -> None:
+        with self._changed:
+            self._batch.refused[stream] += 1
 
     def snapshot(self, snapshot: Snapshot) -> None:
         with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -25,6 +26,7 @@ from vidpipe.sources.base import StreamInfo
 log = logging.getLogger(__name__)
 
 CLOSE_S = 10.0  # for the frame that a thread is at
+STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
 
@@ -119,6 +121,7 @@ def run(
             runner.start()
             began = time.perf_counter()
             errors = _collect(runner, collector, watcher, asked_to_stop)
+            patience_s = 0.5 if asked_to_stop.is_set() else CLOSE_S
             wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
             counts = runner.counts()
     except KeyboardInterrupt:
@@ -143,12 +146,12 @@ def _engine(name: str, laid: Plan, taps: Sequence[Tap], address: str | None, col
 def _collect(runner: Engine, collector: Collector, watcher: Watcher, stop: threading.Event) -> list[str]:
     """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
     errors: list[str] = []
-    told = False
+    told_at = math.inf
     looked_at = time.monotonic()
-    while not collector.done:
-        if (stop.is_set() or errors) and not told:
+    while not collector.done and time.monotonic() - told_at < STOP_S:
+        if (stop.is_set() or errors) and told_at == math.inf:
             runner.stop()
-            told = True
+            told_at = time.monotonic()
         for batch in runner.take(0.2):
             try:
                 collector.take(batch)

@@ -105,6 +105,9 @@ class Track(Stage[TrackConfig]):
             look = _Look(self._tracks, self._seen, by_change=False)
         return replace(answer, detections=self._take_up(look, answer.detections))
 
+    def forget(self, frame: Frame) -> None:
+        self._looks.pop(frame.seq, None)
+
     def cover(self, frame: Frame) -> Answer | None:
         if self._seen is None or frame.seq != self._seen.seq:
             return None

@@ -22,6 +22,7 @@ from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
+from vidpipe.errors import SourceError
 from vidpipe.frame import Image
 from vidpipe.picture import Planes
 from vidpipe.sources.base import StreamInfo
@@ -52,7 +53,7 @@ class SegmentActor:
     def __init__(self, packed: bytes) -> None:
         plan, index, lower = unpack_arguments(packed)
         self._host = Host(plan)
-        self._link = RayLink(plan.links[index], lower) if lower is not None else None
+        self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
         self._tail = self._host.tail(index, self._link)
         self._opened = self._tail.start()
         self._turns = _Turns()
@@ -95,7 +96,8 @@ class SegmentActor:
             item = message
         else:
             item = _with_pixels(message[0], self._arenas[caller].view(message[1]))
-        result = self._tail.ask(wire.unpack(item, self._host.knobs, self._host.views), settle=item.settle)
+        ticket = wire.unpack(item, self._host.knobs, self._host.views)
+        result = self._tail.ask(ticket, settle=item.settle).settled
         if item.settle:
             return (item.stream, item.seq), result
         self._unsettled[item.stream, item.seq] = result
@@ -119,14 +121,14 @@ class DeviceActor:
         plan, taps, lower = unpack_arguments(packed)
         self._host = Host(plan)
         self._taps = taps
-        self._link = RayLink(plan.links[0], lower) if lower is not None else None
+        self._link = RayLink(plan.links[0], lower, self._host.weights) if lower is not None else None
         self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
         self._opened: Future[Any] | None = self._tail.start() if self._tail else None
         self._outbox = Outbox()
         self._heads: list[Head] = []
 
-    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo]:
-        """Open these streams, each where it stands; raises what kept one from opening."""
+    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
+        """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
         if self._opened is not None:
             self._opened.result()
         states = {stream: position.states for stream, position in positions.items() if position.states}
@@ -138,7 +140,7 @@ class DeviceActor:
         self._heads = [
             self._host.head(stream, below, self._outbox, self._taps, position) for stream, position in positions.items()
         ]
-        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+        return [opened.result() for opened in [head.open() for head in self._heads]]
 
     def start(self) -> None:
         for head in self._heads:
@@ -150,6 +152,8 @@ class DeviceActor:
     def stop(self) -> None:
         for head in self._heads:
             head.stop()
+        if self._link is not None:
+            self._link.stop()
 
     def counts(self) -> Counts:
         return self._host.counts(_carried(self._link))

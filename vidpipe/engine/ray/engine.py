@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from vidpipe.engine.host import Counts, Position
+from vidpipe.engine.host import Counts, Position, those_open
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray import cluster
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
@@ -84,7 +84,7 @@ class RayEngine:
         loading = [segment.ready.remote() for segment in self._segments]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
         _get(loading, OPEN_S)
-        return [info for infos in _get(opening, OPEN_S) for info in infos]
+        return those_open([opened for each in _get(opening, OPEN_S) for opened in each])
 
     def start(self) -> None:
         self._usage = TreeUsage()
