@@ -17,11 +17,11 @@ class Near(NamedTuple):
 
     Attributes:
         cover: of the stages that passed it on there, if it went on to a slower tier and one of them covers.
-        reason: why its answer is not there yet; "" where it is.
+        far: it is open on a slower tier; else there is its answer.
     """
 
     cover: Answer | None = None
-    reason: str = ""
+    far: bool = False
 
 
 class Reply:
@@ -40,14 +40,14 @@ class Reply:
         self.near: Future[Near] = Future()
         self.settled: Future[Settled] = Future()
 
-    def went_far(self, cover: Answer | None = None, reason: str = LATE) -> None:
+    def went_far(self, cover: Answer | None = None) -> None:
         """The frame is open on a slower tier from now on."""
-        self.near.set_result(Near(cover, reason))
+        self.near.set_result(Near(cover, far=True))
 
-    def from_far(self, reason: str) -> Reply:
+    def from_far(self) -> Reply:
         """The same answer for those who asked a slower tier; it may have come before they knew that it is one."""
         reply = Reply()
-        reply.went_far(reason=reason)
+        reply.went_far()
         self.settled.add_done_callback(lambda done: reply.settle(done.result()))
         return reply
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import OVERLOADED, Below, Near, Reply
+from vidpipe.engine.below import LATE, OVERLOADED, Below, Near, Reply
 from vidpipe.engine.inbox import Inbox
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
@@ -118,6 +118,7 @@ class Head:
         self._inbox: Inbox | None = None
         self._open: deque[_Open] = deque()
         self._late: list[_Open] = []
+        self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._pace = Pace()
         self._opened: Future[StreamInfo | SourceError] = Future()
@@ -277,7 +278,7 @@ class Head:
         if not entry.ticket.checks:
             self._await(entry.reply, near=True, until=entry.asked_at + PATIENCE_S)
         near = entry.near()
-        return near is not None and not near.reason and not entry.is_refused()
+        return near is not None and not near.far and not entry.is_refused()
 
     def _await(self, reply: Reply | None, *, near: bool, until: float = float("inf")) -> None:
         """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
@@ -313,9 +314,7 @@ class Head:
 
     def _publish_cover(self, parts: Parts, entry: _Open, ticket: Ticket) -> None:
         near = entry.near()
-        reason = OVERLOADED if near is None or entry.is_refused() else near.reason
-        if self._stop.is_set() and near is None:
-            reason = STOPPED
+        reason = self._why_covered(entry, near)
         below = near.cover if near is not None else None
         if below is not None:
             below = self._without_hidden(parts, entry.item, below)
@@ -324,6 +323,11 @@ class Head:
         self._publish(parts, entry.item, Settled(cover), covered=reason)
         self._late.append(entry)
         self._learn_late(parts)
+
+    def _why_covered(self, entry: _Open, near: Near | None) -> str:
+        if near is None:
+            return STOPPED if self._stop.is_set() else OVERLOADED
+        return OVERLOADED if self._crowded or entry.is_refused() else LATE
 
     def _learn_late(self, parts: Parts) -> None:
         """Learn from the answers that have come to pictures for which something was published before."""
@@ -338,7 +342,8 @@ class Head:
             audit = parts.cascade.settle(entry.ticket, self._seen(parts, entry), late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
-            if entry.is_refused():
+            self._crowded = entry.is_refused()
+            if self._crowded:
                 self._outbox.refused(self.stream)
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:

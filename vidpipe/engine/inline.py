@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
-from vidpipe.engine.below import LATE, OVERLOADED, Below, Reply
+from vidpipe.engine.below import Below, Reply
 from vidpipe.engine.host import Counts, Host, those_open
 from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
@@ -19,8 +19,7 @@ from vidpipe.sources.base import StreamInfo
 class CodecLink:
     """A link inside one process: frames go through its codec as they would between two, so that answers are equal.
 
-    Raw planes lose nothing and are only counted. The shaper is a matter of time and has no place here; nor have
-    credits, save that who is on a detour is told when they are spent.
+    Raw planes lose nothing and are only counted. Credits and the shaper are matters of time and have no place here.
     """
 
     def __init__(self, link: Link, below: Below, host: Host) -> None:
@@ -28,7 +27,6 @@ class CodecLink:
         self._far = link.far
         self._host = host
         self._below = below
-        self._under_way: set[tuple[str, int]] = set()
         self.frames = 0
         self.bytes = 0
 
@@ -40,12 +38,8 @@ class CodecLink:
             ticket = wire.unpack(packed, self._host.knobs, self._host.views)
             self.bytes += packed.nbytes
         self.frames += 1
-        frame = (ticket.frame.stream, ticket.frame.seq)
-        reason = LATE if len(self._under_way) < self._spec.credit_frames else OVERLOADED
-        self._under_way.add(frame)
         reply = self._below.ask(ticket, settle=settle)
-        reply.settled.add_done_callback(lambda _: self._under_way.discard(frame))
-        return reply.from_far(reason) if self._far else reply
+        return reply.from_far() if self._far else reply
 
     def settle(self, stream: str, seq: int) -> None:
         self._below.settle(stream, seq)

@@ -190,8 +190,8 @@ class Tail:
             self._entries[frame.stream, frame.seq] = entry
             if entry.ticket.answer is None and self._below is not None:
                 reply = self._below.ask(entry.ticket, settle=entry.may_settle)
-                if reply.near.done() and (reason := reply.near.result().reason):
-                    entry.reply.went_far(self._cascade.stage_cover(entry.ticket), reason)
+                if reply.near.done() and reply.near.result().far:
+                    entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
                 reply.settled.add_done_callback(partial(self._answered, entry))
             else:
                 self._advance(entry)

@@ -19,7 +19,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 
 from vidpipe.cascade import Settled, Ticket
 from vidpipe.engine import wire
-from vidpipe.engine.below import OVERLOADED, Reply
+from vidpipe.engine.below import Reply
 from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.plan import Link
@@ -146,7 +146,7 @@ class RayLink:
 
     def _leave_outside(self, ticket: Ticket, reply: Reply) -> Reply:
         if self._link.far:
-            reply.went_far(reason=OVERLOADED)
+            reply.went_far()
         before = self._outside.put(ticket.frame.stream, (ticket, reply))
         if before is not None:
             before[1].refuse()
