@@ -18,6 +18,7 @@ import av
 from tests import clips
 
 PYTHON = "/usr/bin/python3"
+PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 SCRIPT = Path(__file__).with_name("server.py")
 _TRY = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
@@ -110,3 +111,15 @@ class Server:
     def go_on(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+def truncated(spec: dict[str, Any], path: Path, *, every: int) -> dict[str, Any]:
+    """The clip with every so many access units cut off in the middle; key frames stay whole."""
+    units = pickle.loads(Path(spec["units"]).read_bytes())
+    longest = sorted(map(len, units))[len(units) // 2]
+    cut = [
+        unit[: len(unit) // 2] if number % every == every - 1 and len(unit) < 4 * longest else unit
+        for number, unit in enumerate(units)
+    ]
+    path.write_bytes(pickle.dumps(cut))
+    return spec | {"units": str(path)}
