@@ -10,12 +10,12 @@ from pathlib import Path
 
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
+from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
 
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,10 +29,14 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     Raises:
         SourceError: it cannot be read at all.
     """
-    place = spec.url.removeprefix(LIVE_FILE)
-    if scheme := _SCHEME.match(place):
-        raise SourceError(f"stream {name}: addresses of kind {scheme[1]}:// cannot be read; give a video file")
-    path = _existing(place)
+    if is_camera(spec.url):
+        from vidpipe.sources.camera import CameraSource
+
+        try:
+            return CameraSource(name, spec, knobs=knobs, resume=resume)
+        except SourceError as error:
+            raise SourceError(f"stream {name}: {error}") from None
+    path = _existing(spec.url.removeprefix(LIVE_FILE))
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
@@ -60,7 +64,7 @@ def expand(*arguments: str) -> dict[str, str]:
         name, address = _split(argument)
         place = address.removeprefix(LIVE_FILE)
         live = LIVE_FILE if place != address else ""
-        if _SCHEME.match(place):
+        if is_camera(place):
             found = [(name or "camera", address)]
         elif (files := _files(place)) is None:
             found = [(name or _safe(Path(place).stem), f"{live}{_existing(place).absolute()}")]
@@ -109,6 +113,10 @@ def _existing(place: str) -> Path:
     path = Path(place).expanduser()
     if path.exists():
         return path
+    if looks_secret(place):
+        raise SourceError(
+            "no such file; if it is a camera's address, begin it with rtsp://, rtsps://, http:// or https://"
+        )
     folder = path.parent
     if not folder.is_dir():
         raise SourceError(f"no file {path}: there is no folder {folder}")

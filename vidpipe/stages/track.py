@@ -126,7 +126,7 @@ class Track(Stage[TrackConfig]):
         )
 
     def _reset(self) -> None:
-        """Nothing is known: at the beginning, after a cut, for pictures of another size."""
+        """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
         self._seen = None
         self._as_of = -1
@@ -140,7 +140,7 @@ class Track(Stage[TrackConfig]):
         now = Seen.of(frame)
         before, change = self._seen, 0.0
         if before is not None:
-            if before.size != now.size or now.pts < before.pts or is_cut(before.preview, now.preview):
+            if _breaks_off(before, now):
                 self._reset()
             else:
                 self._tracks = self._step(self._tracks, before, now)
@@ -218,3 +218,9 @@ class Track(Stage[TrackConfig]):
 
 def _has_new(named: sv.Detections, known: Tracks) -> bool:
     return not set(ids_of(named).tolist()) <= set(known.ids.tolist())
+
+
+def _breaks_off(before: Seen, now: Seen) -> bool:
+    """Whether nothing can be followed from one picture to the next: a camera was away, another size, a cut."""
+    apart = before.stretch != now.stretch or before.size != now.size or now.pts < before.pts
+    return apart or is_cut(before.preview, now.preview)
