@@ -10,6 +10,7 @@ from vidpipe.answer import nothing
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published, Snapshot
+from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
 
 
@@ -37,6 +38,7 @@ class Collector:
         self.ledgers = {stream: StreamLedger() for stream in streams}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
+        self.vitals = {stream: Vitals(self.ledgers[stream]) for stream in live}
         self._sinks = sinks
         self._live = frozenset(live)
         self._last: dict[str, Published] = {}
@@ -50,10 +52,14 @@ class Collector:
             self.ledgers[stream].count_audit(audit)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
+        for stream, health in batch.health.items():
+            self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:
             self._snapshots[snapshot.stream] = snapshot
         for ended in batch.ended:
             self.ended[ended.stream] = ended
+            if ended.stream in self.vitals:
+                self.vitals[ended.stream].end()
         # Sinks last: one that can take no more must not keep a stream's end from being seen.
         if batch.published:
             for sink in self._sinks:

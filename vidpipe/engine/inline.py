@@ -13,6 +13,7 @@ from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.vitals import Checkup
 from vidpipe.sources.base import StreamInfo
 
 
@@ -55,6 +56,7 @@ class InlineEngine:
         self._links: dict[str, CodecLink] = {}
         below = self._build_below(plan)
         self._heads = [self._host.head(stream, below, self._outbox, taps) for group in plan.groups for stream in group]
+        self._checkup = Checkup()
         self._cpu_at_start_s = 0.0
 
     def open(self) -> list[StreamInfo]:
@@ -70,6 +72,7 @@ class InlineEngine:
 
     def take(self, timeout_s: float) -> list[Batch]:
         batch = self._outbox.take(timeout_s)
+        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
         return [batch] if batch else []
 
     def stop(self) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
+from vidpipe.engine.below import OVERLOADED
 from vidpipe.engine.records import Published
+from vidpipe.sources.queue import NO_TIME, QUEUE_FULL
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class StreamLedger:
     """One stream: `frames_in` is the sum of `how`, and of `by`.
 
     Attributes:
-        dropped: frames lost to overload or damage, by reason.
+        dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
         covered: frames whose answer was not waited for, by reason.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
     """
@@ -65,6 +67,8 @@ class StreamLedger:
         self.by[answer.by] += 1
         if answer.how is How.DROPPED:
             self.dropped[answer.reason] += 1
+        elif record.covered == OVERLOADED:
+            self.dropped[OVERLOADED] += 1
         elif answer.how is How.FAILED:
             self._failed_by[answer.by] += 1
         if record.covered:
@@ -77,6 +81,21 @@ class StreamLedger:
         count.audited += 1
         count.missed += audit.missed
         count.false += audit.false
+
+    @property
+    def admitted(self) -> int:
+        """Frames that came to the stages."""
+        return self.frames_in - self.by["source"]
+
+    @property
+    def answered(self) -> int:
+        """Of these, those that were lost neither to overload nor to a failure."""
+        return self.admitted - self.covered[OVERLOADED] - self.how[How.FAILED]
+
+    @property
+    def overload(self) -> int:
+        """Frames that nobody had time for, on whichever tier."""
+        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[QUEUE_FULL] + self.dropped[NO_TIME]
 
     @property
     def engine_failures(self) -> int:

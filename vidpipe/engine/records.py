@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
+from vidpipe.sources.health import Health
 
 
 class Published(NamedTuple):
@@ -59,6 +60,7 @@ class Batch:
 
     Attributes:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
+        health: of live sources, now and then.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -66,9 +68,11 @@ class Batch:
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    health: dict[str, Health] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.published or self.late_audits or self.snapshots or self.ended or self.refused)
+        came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health
+        return bool(came)
 
 
 class Outbox:

@@ -58,14 +58,6 @@ class Watcher(Protocol):
     def progressed(self, collector: Collector) -> None: ...
 
 
-class _Nobody:
-    def started(self, infos: Sequence[StreamInfo]) -> None:
-        pass
-
-    def progressed(self, collector: Collector) -> None:
-        pass
-
-
 @dataclass(slots=True)
 class Outcome:
     """How a run ended.
@@ -94,7 +86,7 @@ def run(
     address: str | None = None,
     sinks: Sequence[Sink] = (),
     taps: Sequence[Tap] = (),
-    watcher: Watcher | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> Outcome:
     """Answer every frame of the pipeline's streams.
 
@@ -102,6 +94,7 @@ def run(
         address: of a Ray to join, in place of one of our own.
         sinks: get the answers, in this process; they are closed here.
         taps: get frames and answers, where the frames are.
+        watchers: see how it goes on, in this process.
 
     Raises:
         ConfigError: it could not begin: a source, model or stage does not open.
@@ -113,14 +106,15 @@ def run(
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
     collector = Collector(pipeline.streams, sinks, live=live)
     runner = _engine(engine, laid, taps, address, collector)
-    watcher = watcher or _Nobody()
     patience_s = CLOSE_S
     try:
         with _stop_signals() as asked_to_stop:
-            watcher.started(runner.open())
+            infos = runner.open()
+            for watcher in watchers:
+                watcher.started(infos)
             runner.start()
             began = time.perf_counter()
-            errors = _collect(runner, collector, watcher, asked_to_stop)
+            errors = _collect(runner, collector, watchers, asked_to_stop)
             patience_s = 0.5 if asked_to_stop.is_set() else CLOSE_S
             wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
             counts = runner.counts()
@@ -143,7 +137,7 @@ def _engine(name: str, laid: Plan, taps: Sequence[Tap], address: str | None, col
     return RayEngine(laid, taps, address=address, positions=collector.position)
 
 
-def _collect(runner: Engine, collector: Collector, watcher: Watcher, stop: threading.Event) -> list[str]:
+def _collect(runner: Engine, collector: Collector, watchers: Sequence[Watcher], stop: threading.Event) -> list[str]:
     """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
     errors: list[str] = []
     told_at = math.inf
@@ -158,7 +152,8 @@ def _collect(runner: Engine, collector: Collector, watcher: Watcher, stop: threa
             except RunError as error:
                 errors.append(str(error))
                 collector.drop_sinks()
-        watcher.progressed(collector)
+        for watcher in watchers:
+            watcher.progressed(collector)
         if time.monotonic() - looked_at > USAGE_EVERY_S:
             looked_at = time.monotonic()
             runner.cpu_s()

@@ -22,6 +22,7 @@ from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
+from vidpipe.engine.vitals import Checkup
 from vidpipe.errors import SourceError
 from vidpipe.frame import Image
 from vidpipe.picture import Planes
@@ -125,6 +126,7 @@ class DeviceActor:
         self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
         self._opened: Future[Any] | None = self._tail.start() if self._tail else None
         self._outbox = Outbox()
+        self._checkup = Checkup()
         self._heads: list[Head] = []
 
     def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
@@ -147,7 +149,9 @@ class DeviceActor:
             head.start()
 
     def take(self, timeout_s: float) -> Batch:
-        return self._outbox.take(timeout_s)
+        batch = self._outbox.take(timeout_s)
+        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
+        return batch
 
     def stop(self) -> None:
         for head in self._heads:
