@@ -28,7 +28,7 @@ class LiveTable:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._name = pipeline.name
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._drawn_at = self._said_at = time.monotonic()
         self._states: dict[str, State] = {}

@@ -75,7 +75,7 @@ class Tail:
         self._make = make
         self._below = below
         self._weights = weights if weights is not None else {}
-        self._waiting: Lanes[_Job] = Lanes(self._weights)
+        self._waiting: Lanes[_Job] = Lanes(self._weights, _refuse)
         self._frame_s = 0.0  # what a frame takes, on the average
         self._changed = threading.Condition()
         self._stopping = False
@@ -121,10 +121,8 @@ class Tail:
 
     def _put_newest(self, stream: str, job: _Ask) -> None:
         with self._changed:
-            before = self._waiting.put(stream, job)
+            self._waiting.put(stream, job)
             self._changed.notify()
-        if isinstance(before, _Ask):
-            before.entry.reply.refuse()
 
     def _run(self) -> None:
         try:
@@ -236,6 +234,11 @@ class Tail:
                 self._cascade.restore(stream, states)
             except Exception:
                 log.exception("a stage cannot take up what it kept of stream %s: it begins anew", stream)
+
+
+def _refuse(job: _Job) -> None:
+    assert isinstance(job, _Ask)
+    job.entry.reply.refuse()
 
 
 def failed(reason: str, by: str = "engine") -> Answer:

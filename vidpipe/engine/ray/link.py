@@ -91,7 +91,7 @@ class RayLink:
     def __init__(self, link: Link, actor: Any, weights: Mapping[str, float] | None = None) -> None:
         self._link = link
         self._weights = weights if weights is not None else {}
-        self._outside: Lanes[tuple[Ticket, Reply]] = Lanes(self._weights)
+        self._outside: Lanes[tuple[Ticket, Reply]] = Lanes(self._weights, lambda waiting: waiting[1].refuse())
         self._stopping = False
         self._spec = link.spec
         self._actor = actor
@@ -147,9 +147,7 @@ class RayLink:
     def _leave_outside(self, ticket: Ticket, reply: Reply) -> Reply:
         if self._link.far:
             reply.went_far()
-        before = self._outside.put(ticket.frame.stream, (ticket, reply))
-        if before is not None:
-            before[1].refuse()
+        self._outside.put(ticket.frame.stream, (ticket, reply))
         self._changed.notify_all()
         return reply
 
