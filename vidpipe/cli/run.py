@@ -13,6 +13,7 @@ from rich.console import Console
 
 from vidpipe.cli.live_table import LiveTable
 from vidpipe.cli.progress import ProgressBar
+from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.run import Watcher
@@ -41,11 +42,14 @@ class RunOptions:
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
-    from vidpipe.config.load import load
+    from vidpipe.config.load import find_pipeline, load
     from vidpipe.sources.open import expand
 
-    pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
-    return execute(pipeline, options)
+    def read() -> Pipeline:
+        return load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+
+    files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
+    return execute(read(), options, Reload(read, files))
 
 
 @contextmanager
@@ -59,8 +63,8 @@ def _served(place: str) -> Iterator[Metrics]:
         metrics.close()
 
 
-def execute(pipeline: Pipeline, options: RunOptions) -> int:
-    """Run a loaded pipeline with the outputs that the options name."""
+def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
+    """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
     from vidpipe.engine.run import run
     from vidpipe.sinks.results import ResultsFile
     from vidpipe.sinks.video import VideoTap
@@ -75,6 +79,8 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
         watchers: list[Watcher] = [bar]
         if options.metrics is not None:
             watchers.append(watching.enter_context(_served(options.metrics)))
+        if live and reload is not None:
+            watching.enter_context(on_hangup(reload))
         outcome = run(
             pipeline,
             engine=options.engine,
@@ -82,6 +88,7 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
             sinks=sinks,
             taps=taps,
             watchers=watchers,
+            reload=reload if live else None,
         )
     if options.report is not None:
         try:

@@ -40,7 +40,6 @@ class Collector:
         self.latencies = Latencies()
         self.vitals = {stream: Vitals(self.ledgers[stream]) for stream in live}
         self._sinks = sinks
-        self._live = frozenset(live)
         self._last: dict[str, Published] = {}
         self._snapshots: dict[str, Snapshot] = {}
 
@@ -64,6 +63,15 @@ class Collector:
         if batch.published:
             for sink in self._sinks:
                 sink.write(batch.published, now)
+
+    def begin(self, stream: str, *, live: bool) -> None:
+        """Count a stream that joins, or begins anew behind its last answer."""
+        self.ended.pop(stream, None)
+        ledger = self.ledgers.setdefault(stream, StreamLedger())
+        if live:
+            self.vitals[stream] = Vitals(ledger)
+        else:
+            self.vitals.pop(stream, None)
 
     def drop_sinks(self) -> None:
         """Go on counting, for the report, without writing: a sink is broken."""
@@ -91,6 +99,6 @@ class Collector:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record
         self.ledgers[record.stream].count(record)
-        since = record.captured_at if record.stream in self._live else record.decoded_at
+        since = record.captured_at if record.stream in self.vitals else record.decoded_at
         if since:
             self.latencies.add((now - since) * 1000)

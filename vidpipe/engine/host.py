@@ -16,7 +16,7 @@ from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade, Meter, Seat
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
-from vidpipe.engine.pipeline import PlacedStage
+from vidpipe.engine.pipeline import Pipeline, PlacedStage
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
@@ -95,8 +95,16 @@ class Host:
         )
         self._cascades: list[Cascade] = []
         self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
-        self.views = {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
-        self.weights = {name: s.spec.weight for name, s in pipeline.streams.items() if pipeline.detours(name)}
+        self.views = _views(pipeline)
+        self.weights = _weights(pipeline)
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Take up other streams, while those that stay go on."""
+        fresh = replace(self._plan, pipeline=pipeline)
+        self._plan = fresh
+        _put(self.knobs, {name: _knobs(fresh, name) for name in pipeline.streams})
+        _put(self.views, _views(pipeline))
+        _put(self.weights, _weights(pipeline))
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
@@ -202,6 +210,22 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
         return answer
     hidden = view.hides(boxes.xyxy.astype(np.float32), frame.width, frame.height)
     return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
+
+
+def _views(pipeline: Pipeline) -> dict[str, View]:
+    return {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
+
+
+def _weights(pipeline: Pipeline) -> dict[str, float]:
+    """Of the streams on a detour."""
+    return {name: stream.spec.weight for name, stream in pipeline.streams.items() if pipeline.detours(name)}
+
+
+def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
+    """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
+    kept.update(fresh)
+    for name in kept.keys() - fresh.keys():
+        del kept[name]
 
 
 def _knobs(plan: Plan, stream: str) -> Knobs:

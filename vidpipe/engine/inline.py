@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
 from vidpipe.engine.below import Below, Reply
-from vidpipe.engine.host import Counts, Host, those_open
+from vidpipe.engine.head import Head, join
+from vidpipe.engine.host import Counts, Host, Position, those_open
+from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
@@ -54,8 +56,9 @@ class InlineEngine:
         self._outbox = Outbox()
         self._tails: list[Tail] = []
         self._links: dict[str, CodecLink] = {}
-        below = self._build_below(plan)
-        self._heads = [self._host.head(stream, below, self._outbox, taps) for group in plan.groups for stream in group]
+        self._taps = taps
+        self._below = self._build_below(plan)
+        self._heads = [self._head(stream) for group in plan.groups for stream in group]
         self._checkup = Checkup()
         self._cpu_at_start_s = 0.0
 
@@ -79,6 +82,21 @@ class InlineEngine:
         for head in self._heads:
             head.stop()
 
+    def update(self, pipeline: Pipeline) -> None:
+        """Know other streams from now on."""
+        self._host.update(pipeline)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        for head in self._heads:
+            if head.stream in streams:
+                head.stop()
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands."""
+        self._heads = [head for head in self._heads if head.stream not in positions]
+        self._heads += [join(self._head(stream, position), self._outbox) for stream, position in positions.items()]
+
     def counts(self) -> Counts:
         return self._host.counts({name: (link.frames, link.bytes) for name, link in self._links.items()})
 
@@ -94,6 +112,9 @@ class InlineEngine:
             head.join(max(0.0, deadline - time.monotonic()))
         for tail in self._tails:
             tail.stop(max(0.0, deadline - time.monotonic()))
+
+    def _head(self, stream: str, position: Position | None = None) -> Head:
+        return self._host.head(stream, self._below, self._outbox, self._taps, position)
 
     def _build_below(self, plan: Plan) -> Below | None:
         below: Below | None = None

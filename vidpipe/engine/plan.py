@@ -135,10 +135,14 @@ def _groups(pipeline: Pipeline) -> tuple[tuple[str, ...], ...]:
     """Live streams and recordings apart: of those few keep a core busy, each of these does."""
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
     replayed = [name for name in pipeline.streams if name not in live]
-    sizes = ((live, _LIVE_STREAMS), (replayed, os.cpu_count() or 1))
     return tuple(
         tuple(streams[start : start + size])
-        for streams, usual in sizes
-        for size in (pipeline.streams_per_actor or usual,)
+        for streams in (live, replayed)
+        for size in (streams_per_actor(pipeline, live=streams is live),)
         for start in range(0, len(streams), size)
     )
+
+
+def streams_per_actor(pipeline: Pipeline, *, live: bool) -> int:
+    """How many streams of a kind one device actor takes."""
+    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else os.cpu_count() or 1)

@@ -109,6 +109,7 @@ class RayLink:
         self._arena = _arena(link.spec) if self._shaper is None else None
         self._attached = False
         self._states: dict[str, dict[str, Any]] = {}
+        self._packed: bytes | None = None
         self._caller = uuid.uuid4().hex
         self._number = 0
         self.frames = 0
@@ -184,6 +185,11 @@ class RayLink:
                 return
             self._waiting.append(_Order(job))
             self._changed.notify_all()
+
+    def update(self, packed: bytes) -> None:
+        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
+        with self._changed:
+            self._packed = packed
 
     def remember(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Hold what stages below keep, by stream and stage id, for when the actor dies and has to take it up again."""
@@ -332,6 +338,8 @@ class RayLink:
         while time.monotonic() < deadline:
             try:
                 ray.get(self._actor.ready.remote(), timeout=REVIVE_S)
+                if self._packed is not None:
+                    ray.get(self._actor.update.remote(self._packed), timeout=REVIVE_S)
                 with self._changed:
                     states = {stream: dict(kept) for stream, kept in self._states.items()}
                 if states:
