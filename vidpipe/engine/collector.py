@@ -58,7 +58,7 @@ class Collector:
         for ended in batch.ended:
             self.ended[ended.stream] = ended
             if ended.stream in self.vitals:
-                self.vitals[ended.stream].end()
+                self.vitals[ended.stream].end(ended.health, time.monotonic())
         # Sinks last: one that can take no more must not keep a stream's end from being seen.
         if batch.published:
             for sink in self._sinks:

@@ -179,7 +179,8 @@ class Head:
         # What was read is answered also where the source broke off.
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
-        self._outbox.ended(Ended(self.stream, next(filter(None, errors), None), tuple(parts.source.notes)))
+        broken = next(filter(None, errors), None)
+        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self.health))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:

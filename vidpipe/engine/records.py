@@ -47,11 +47,13 @@ class Ended(NamedTuple):
     Attributes:
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
+        health: of a live source, at its end.
     """
 
     stream: str
     error: Exception | None = None
     notes: tuple[str, ...] = ()
+    health: Health | None = None
 
 
 @dataclass(slots=True)

@@ -129,8 +129,10 @@ class Vitals:
         while len(self._samples) > 2 and now - self._samples[1].at > _WINDOW_S:
             self._samples.popleft()
 
-    def end(self) -> None:
-        """The stream gives no more."""
+    def end(self, health: Health | None, now: float) -> None:
+        """The stream gives no more; what its source told last, if it was open."""
+        if health is not None:
+            self.look(health, now)
         self._health = replace(self._health, state=State.STOPPED)
         self._samples.clear()
 
