@@ -187,7 +187,5 @@ def test_what_is_not_there_is_said_as_of_a_file(clip):
         expand(f"live+file:{missing}")
     with pytest.raises(SourceError, match=message):
         opened(missing)
-    with pytest.raises(SourceError, match="addresses of kind rtsp:// cannot be read"):
-        opened("rtsp://camera/1")
     with pytest.raises(SourceError, match="is a folder"):
         opened(clip.parent)

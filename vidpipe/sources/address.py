@@ -120,10 +120,10 @@ def _scheme(text: str) -> str:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """User and password, or "", and what comes behind: an "@" in a path counts only where no host can stand before."""
-    secret, at, rest = text.rpartition("@")
-    authority = re.split(r"[/?#]", text, maxsplit=1)[0]
-    if not at or ("@" not in authority and _HOST.match(text)):
+    """User and password, or "", and what comes behind. An "@" belongs to a path where a host may stand before it."""
+    secret, _, rest = text.rpartition("@")
+    host = _HOST.match(text)
+    if host and ":" not in secret[host.end() :]:
         return "", text
     return secret, rest
 

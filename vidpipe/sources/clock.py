@@ -6,7 +6,8 @@ import time
 from fractions import Fraction
 from typing import NamedTuple
 
-JUMP_S = 2.0  # by which stamps and arrival may disagree: more is another time line, less is a network that hesitates
+JUMP_S = 2.0  # by which stamps may go back, or run ahead of arrival: more is another time line
+LATE_S = 60.0  # by which they may stay behind: less is a network that hesitates, and catches up
 BELIEVED_S = 10.0  # an age beyond which a sender's clock is thought to be wrong, rather than its pictures old
 EARLY_S = 0.5  # by which it may run ahead of ours
 WINDOW_S = 30.0  # over which the least delay is sought
@@ -61,7 +62,6 @@ class CaptureClock:
         self._anchor: float | None = None
         self._by_sender = False
         self._media = 0.0
-        self._arrived = 0.0
         self._window_began = 0.0
         self._least = float("inf")
         self.sender_offset_s: float | None = None
@@ -79,7 +79,7 @@ class CaptureClock:
         if self._anchor is None or jumped:
             self._anchor, self._by_sender = arrived - self._known_s - media, False
             self._begin_window(arrived)
-        self._media, self._arrived = media, arrived
+        self._media = media
         self._believe(sender_utc, media, arrived)
         if not self._by_sender:
             self._follow(arrived - self._known_s - (self._anchor + media), arrived)
@@ -87,9 +87,9 @@ class CaptureClock:
         return Time(min(self._anchor + media, arrived), jumped)
 
     def _is_jump(self, media: float, arrived: float) -> bool:
-        return abs((media - self._media) - (arrived - self._arrived)) > JUMP_S and (
-            media < self._media or abs(arrived - (self._anchor or 0.0) - media) > JUMP_S
-        )
+        assert self._anchor is not None
+        delay = arrived - (self._anchor + media)
+        return media < self._media - JUMP_S or not -JUMP_S <= delay <= LATE_S
 
     def _believe(self, sender_utc: float | None, media: float, arrived: float) -> None:
         if sender_utc is None:
@@ -108,7 +108,8 @@ class CaptureClock:
             return
         self._least = min(self._least, delay)
         if arrived - self._window_began >= WINDOW_S:
-            self._anchor += SLEW * self._least
+            # A whole second is no drift: the camera stood still, and its stamps did as well.
+            self._anchor += self._least * (SLEW if self._least < 1 else 1.0)
             self._begin_window(arrived)
 
     def _begin_window(self, arrived: float) -> None:

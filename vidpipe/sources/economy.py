@@ -20,6 +20,8 @@ STILL_S = 5.0  # without motion, until a stream counts as still
 _MOVED = 30.0  # grey levels squared in the worst block: as much as stage `difference` takes for a change
 _BLOCKS = 10
 
+_SLACK = 1.05  # stamps are rounded, and a group as long as the bound is within it
+
 _ONSETS = 5  # beginnings of motion that must have been seen before packets are believed
 _REMEMBERED = 20
 _ANNOUNCED_S = 0.5  # within which a packet must have told of a motion
@@ -103,7 +105,7 @@ class Economy:
     """
 
     def __init__(self, max_blind_s: float, *, still_s: float = STILL_S) -> None:
-        self._max_blind_s = max_blind_s
+        self._longest_s = _SLACK * max_blind_s
         self._still_s = still_s
         self._stillness = Stillness()
         self.sizes = PacketSizes()
@@ -138,11 +140,11 @@ class Economy:
         if not self.idle and not key:
             self.sizes.learn(size, at, moved=moved, still_s=still_s)
         if not moved and self._stillness.seconds(at) >= self._still_s:
-            self.idle = self._max_blind_s > 0 and (self.sizes.tell or self._group_s <= self._max_blind_s)
+            self.idle = self._longest_s > 0 and (self.sizes.tell or self._group_s <= self._longest_s)
 
     def _is_blind_too_long(self, at: float) -> bool:
         """Where packets tell nothing, and the next key frame is late."""
-        return not self.sizes.tell and self._key_at is not None and at - self._key_at >= self._max_blind_s
+        return not self.sizes.tell and self._key_at is not None and at - self._key_at > self._longest_s
 
     def _wake(self, at: float) -> None:
         self.idle = False

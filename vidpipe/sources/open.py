@@ -36,7 +36,9 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
             return CameraSource(name, spec, knobs=knobs, resume=resume)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
-    path = _existing(spec.url.removeprefix(LIVE_FILE))
+    place = spec.url.removeprefix(LIVE_FILE)
+    _check_shown(place)
+    path = _existing(place)
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
@@ -63,6 +65,7 @@ def expand(*arguments: str) -> dict[str, str]:
     for argument in arguments:
         name, address = _split(argument)
         place = address.removeprefix(LIVE_FILE)
+        _check_shown(place)
         live = LIVE_FILE if place != address else ""
         if is_camera(place):
             found = [(name or "camera", address)]
@@ -76,6 +79,14 @@ def expand(*arguments: str) -> dict[str, str]:
                 raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
             streams[_unused(wanted, streams)] = url
     return streams
+
+
+def _check_shown(place: str) -> None:
+    """Refuse what may be an address without its scheme, before a message about a path repeats it."""
+    if not is_camera(place) and looks_secret(place) and not Path(place).expanduser().exists():
+        raise SourceError(
+            "no such file; if it is a camera's address, begin it with rtsp://, rtsps://, http:// or https://"
+        )
 
 
 def _split(argument: str) -> tuple[str, str]:
@@ -113,10 +124,6 @@ def _existing(place: str) -> Path:
     path = Path(place).expanduser()
     if path.exists():
         return path
-    if looks_secret(place):
-        raise SourceError(
-            "no such file; if it is a camera's address, begin it with rtsp://, rtsps://, http:// or https://"
-        )
     folder = path.parent
     if not folder.is_dir():
         raise SourceError(f"no file {path}: there is no folder {folder}")

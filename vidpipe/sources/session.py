@@ -104,7 +104,6 @@ class Session:
         self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, lasting.steady, known_s=known_s)
         context = stream.codec_context
         threads = 2 if context.width * context.height > _MANY_PIXELS else 1
-        lasting.status.connected()
         self._decode = PictureDecoder(context, threads=threads, skip_frame=lasting.spec.skip_frame)
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
         self._held_bytes = 0
@@ -114,7 +113,7 @@ class Session:
         self._late_s = 0.0
         self._busy_since = self._picture_at
         lasting.economy.begin()
-        lasting.status.describe(codec=context.name, decoder=f"software, {threads} thread{'s' * (threads > 1)}")
+        lasting.status.connected(codec=context.name, decoder=f"software, {threads} thread{'s' * (threads > 1)}")
 
     def run(self) -> None:
         """Read until the connection ends, or brings nothing of use.
