@@ -6,8 +6,8 @@ Its first line of input is what to serve, as JSON:
      "mounts": {"/a": {"units": "file", "fps": 10, "width": 704, "height": 576, "from_key": false}}}
 
 `units` is a pickled list of H.264 access units (bytes), which are played in a loop with stamps that go on, in real
-time. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that moment, with
-`from_key` from the next key frame on. It prints its port, and ends when its input does.
+time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
+moment, with `from_key` from the next key frame on. It prints its port, and ends when its input does.
 """
 
 import json
@@ -33,7 +33,7 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         self.units = pickle.loads(Path(spec["units"]).read_bytes())
         self.keys = {i for i, unit in enumerate(self.units) if is_key(unit)}
         self.spec = spec
-        self.began = time.monotonic()
+        self.began = time.monotonic() - spec.get("ahead_s", 0)
         self.set_shared(True)
         self.set_protocols(transports)
         self.set_latency(0)
