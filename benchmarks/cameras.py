@@ -119,8 +119,7 @@ def _real_frames(count: int, folder: Path) -> list[np.ndarray]:
 def measure(way: str, cameras: int, clips: Sequence[dict[str, Any]]) -> Held:
     """One way with so many cameras, in a process of its own."""
     mounts = {
-        f"/cam{n}": clips[n % len(clips)] | {"ahead_s": MINUTE_S * n / cameras, "from_key": True}
-        for n in range(cameras)
+        f"/cam{n}": clips[n % len(clips)] | {"ahead_s": MINUTE_S * n / cameras, "at_key": True} for n in range(cameras)
     }
     server = servers.Server(mounts, transports=["tcp"]).start()
     try:
@@ -151,7 +150,7 @@ class Window:
         for record in records:
             self.how[record.answer.how.value] += 1
             if record.answer.how == "dropped" or record.covered == "overloaded":
-                self.lost[record.answer.reason] += 1
+                self.lost[record.answer.reason if record.answer.how == "dropped" else "overloaded"] += 1
             if record.captured_at is not None:
                 self.ages.append(published_at - record.captured_at)
 

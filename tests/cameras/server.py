@@ -7,7 +7,8 @@ Its first line of input is what to serve, as JSON:
 
 `units` is a pickled list of H.264 access units (bytes), which are played in a loop with stamps that go on, in real
 time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
-moment, with `from_key` from the next key frame on. It prints its port, and ends when its input does.
+moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits. It
+prints its port, and ends when its input does.
 """
 
 import json
@@ -52,13 +53,16 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         threading.Thread(target=self.play, args=(source, gone), daemon=True).start()
 
     def play(self, source, gone):
-        fps, units = self.spec["fps"], self.units
-        number = int((time.monotonic() - self.began) * fps) + 1
+        fps, units, began = self.spec["fps"], self.units, self.began
+        number = int((time.monotonic() - began) * fps) + 1
         if self.spec.get("from_key"):
             number = next(n for n in range(number, number + len(units)) if n % len(units) in self.keys)
+        if self.spec.get("at_key"):
+            number = next(n for n in range(number, -1, -1) if n % len(units) in self.keys)
+            began = time.monotonic() - number / fps
         first = None
         while not gone.is_set():
-            wait = self.began + number / fps - time.monotonic()
+            wait = began + number / fps - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
             clock = source.get_clock()

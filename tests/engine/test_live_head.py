@@ -183,7 +183,8 @@ def test_a_look_that_was_due_and_refused_is_owed_to_the_next_frame():
         run.camera.show(pts=6.1)
         below.answers(2)
         run.camera.show(pts=6.2)
-        assert [came[1:3] for came in run.comes(4)] == [(How.MEASURED, "upper")] * 4
+        came = run.comes(4)
+        assert [told[1:] for told in came] == [(How.MEASURED, "upper", covered) for covered in ("", "late", "late", "")]
         assert set(below.asked) == {1, 2}
 
 

@@ -326,6 +326,8 @@ class Head:
         self._learn_late(parts)
 
     def _why_covered(self, entry: _Open, near: Near | None) -> str:
+        if entry.ticket is not None and entry.ticket.checks:
+            return LATE  # the answer stands, whether somebody has time to check it or not
         if near is None:
             return STOPPED if self._stop.is_set() else OVERLOADED
         return OVERLOADED if self._crowded or entry.is_refused() else LATE
