@@ -113,9 +113,15 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
 
 
+def units_of(spec: dict[str, Any]) -> list[bytes]:
+    """The access units of a clip."""
+    units: list[bytes] = pickle.loads(Path(spec["units"]).read_bytes())
+    return units
+
+
 def truncated(spec: dict[str, Any], path: Path, *, every: int) -> dict[str, Any]:
     """The clip with every so many access units cut off in the middle; key frames stay whole."""
-    units = pickle.loads(Path(spec["units"]).read_bytes())
+    units = units_of(spec)
     longest = sorted(map(len, units))[len(units) // 2]
     cut = [
         unit[: len(unit) // 2] if number % every == every - 1 and len(unit) < 4 * longest else unit
