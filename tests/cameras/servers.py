@@ -18,7 +18,7 @@ import av
 from tests import clips
 
 PYTHON = "/usr/bin/python3"
-PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 gstreamer1.0-plugins-good glib-networking"
 SCRIPT = Path(__file__).with_name("server.py")
 _TRY = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 

@@ -22,8 +22,10 @@ from tests.cameras.conftest import HURRY
 from tests.cameras.proxy import Proxy
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
+from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
+from vidpipe.sources.connection import Connection
 from vidpipe.sources.health import State
 
 
@@ -259,3 +261,22 @@ def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
             break
     assert "queue full" in reasons
     assert sorted(ages)[6] < 0.3
+
+
+def test_hardware_that_decodes_wrongly_is_left_for_software(serve, view, clip, monkeypatch):
+    """There is none here: software stands in for it, and is said to be wrong."""
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
+    monkeypatch.setattr(camera, "Connection", _Pretends)
+    monkeypatch.setattr(hardware, "is_right", lambda *_: False)
+    viewer = view(serve({"/a": clip}).url())
+    viewer.until_more()
+    assert viewer.source.health.decoder == "software, 1 thread"
+    assert viewer.source.health.reconnects == 1
+    in_order(viewer)
+
+
+class _Pretends(Connection):
+    def __init__(self, spec, *, hardware, **settings):
+        super().__init__(spec, **settings)
+        self.hardware = hardware

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -33,17 +34,28 @@ class Connection:
     Attributes:
         stream: FFmpeg's.
         transport: "tcp" or "udp" for RTSP, else "".
+        hardware: what decodes `stream`, as FFmpeg calls it; None for software.
     """
 
     def __init__(
-        self, spec: StreamSpec, *, transport: str = "tcp", open_s: float = OPEN_S, read_s: float = READ_S
+        self,
+        spec: StreamSpec,
+        *,
+        transport: str = "tcp",
+        hardware: str | None = None,
+        open_s: float = OPEN_S,
+        read_s: float = READ_S,
     ) -> None:
         """Connect.
+
+        Args:
+            hardware: to decode with, where it can decode this stream.
 
         Raises:
             CameraError: it does not come about.
         """
         self._address = Address(spec.url)
+        self._accelerator = HWAccel(hardware, allow_software_fallback=True) if hardware else None
         self._read_s = read_s
         began = time.monotonic()
         try:
@@ -59,6 +71,7 @@ class Connection:
             self._container.close()
             raise CameraError(Kind.NOT_FOUND, "the camera sends no video")
         self.stream = streams[0]
+        self.hardware = hardware if self.stream.codec_context.is_hwaccel else None
 
     def packets(self) -> Iterator[tuple[VideoPacket, float]]:
         """Packets, each with the monotonic time of its arrival, until the connection ends.
@@ -89,7 +102,7 @@ class Connection:
     def _open(self, spec: StreamSpec, timeout: tuple[float, float]) -> InputContainer:
         address = self._address
         if address.device:
-            return av.open(address.device, format="v4l2", timeout=timeout)
+            return av.open(address.device, format="v4l2", timeout=timeout, hwaccel=self._accelerator)
         options = dict(_QUICK)
         if address.scheme.startswith("rtsp"):
             options |= {"rtsp_transport": self.transport, "allowed_media_types": "video"}
@@ -97,7 +110,7 @@ class Connection:
             options |= {"use_wallclock_as_timestamps": "1"}  # MJPEG has no stamps
         if address.scheme in ("rtsps", "https") and spec.tls_verify:
             options |= {"tls_verify": "1", "ca_file": authorities() or ""}
-        return av.open(address.reveal(), options=options, timeout=timeout)
+        return av.open(address.reveal(), options=options, timeout=timeout, hwaccel=self._accelerator)
 
 
 def sender_utc(packet: VideoPacket) -> float | None:

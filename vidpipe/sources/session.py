@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vidpipe.answer import How
+from vidpipe.sources import hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
 from vidpipe.sources.connection import OPEN_S, READ_S, Connection, VideoPacket, sender_utc
@@ -113,7 +114,10 @@ class Session:
         self._late_s = 0.0
         self._busy_since = self._picture_at
         lasting.economy.begin()
-        lasting.status.connected(codec=context.name, decoder=f"software, {threads} thread{'s' * (threads > 1)}")
+        software = f"software, {threads} thread{'s' * (threads > 1)}"
+        decoder = connection.hardware or software
+        lasting.status.connected(codec=context.name, decoder=decoder)
+        log.info("camera %s: %s, decoded by %s", lasting.name, context.name, decoder)
 
     def run(self) -> None:
         """Read until the connection ends, or brings nothing of use.
@@ -131,6 +135,7 @@ class Session:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
             for decoded in self._fed(packet, self._taken(packet, now)):
+                self._check_hardware(decoded, packet)
                 self._hand_on(decoded, now)
             self._mind(now)
             done = steady.now()
@@ -212,6 +217,14 @@ class Session:
         odd = lasting.watch.see(preview, now)
         lasting.queue.put(frame)
         self._mind_oddity(odd)
+
+    def _check_hardware(self, decoded: Decoded, packet: VideoPacket) -> None:
+        """Hold the first picture that hardware has decoded against software's."""
+        kind = self._connection.hardware
+        if kind is None or self._clean_since is not None or isinstance(decoded.picture, str):
+            return
+        if decoded.taken.key and not hardware.is_right(decoded.picture, packet, self._connection.stream.codec_context):
+            raise CameraError(Kind.PICTURE, f"{kind} decodes it wrongly")
 
     def _begin(self, now: float) -> None:
         """The first whole picture of this connection."""

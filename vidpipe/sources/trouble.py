@@ -25,6 +25,12 @@ FIRST_S, CAP_S = 0.5, 30.0
 GOOD_S = 10.0  # of good pictures, after which trouble counts as over
 _DIAGNOSE_S = 3.0
 
+_DEVICE = {
+    errno.ENOENT: "there is no such device",
+    errno.EACCES: "this user may not read the device",
+    errno.EBUSY: "another program has the device",
+}
+
 
 class Kind(StrEnum):
     """Kinds of trouble that are treated differently."""
@@ -97,6 +103,8 @@ def trouble_of(error: Exception, address: Address, *, took_s: float, timeout_s: 
         return CameraError(Kind.TRANSPORT, "the camera does not offer this transport")
     if number in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return CameraError(Kind.REFUSED, "the camera's network cannot be reached")
+    if address.device and number in _DEVICE:
+        return CameraError(Kind.NOT_FOUND, _DEVICE[number])
     if number == errno.EIO:
         return _diagnosed(address)
     if isinstance(error, FFmpegError) and not isinstance(error, OSError):
