@@ -53,7 +53,7 @@ def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
     assert clips.number(first.luma()) % 10 == 0, "the first picture is a key frame"
     came = numbers(viewer.frames)
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
-    assert all(item.reason == "waiting for a key frame" for item in viewer.items[: first.seq])
+    assert all(item.reason == "waiting for a key frame" for item in list(viewer.items)[: first.seq])
     assert abs(viewer.frames[-1].captured_at - time.time()) < 1
     health = viewer.source.health
     assert (health.state, health.codec, health.width, health.height) == (State.LIVE, "h264", 160, 120)
