@@ -206,7 +206,7 @@ def test_bytes_that_are_lost_on_the_way_end_nothing_for_long(serve, view, clip):
     with Proxy(server.port) as proxy:
         viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a")
         viewer.until_more()
-        for _ in range(5):
+        for _ in range(2):
             proxy.lose_next = 700
             viewer.until_more()
         in_order(viewer)
@@ -236,7 +236,7 @@ def test_many_reconnects_leave_nothing_behind(serve, view, clip):
     with Proxy(server.port) as proxy:
         viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a", replace(HURRY, cap_s=0.01))
         counts = []
-        for _ in range(20):
+        for _ in range(12):
             viewer.until_more(1)
             proxy.cut()
             reconnects = viewer.source.health.reconnects

@@ -19,7 +19,9 @@ from vidpipe.sources.view import View
 def yuv_frame(width, height, pixel_format="yuv420p"):
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     picture = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
-    return Frame("cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, decoded_at=6.0, visible=0.5, stretch=3)
+    return Frame(
+        "cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, decoded_at=6.0, visible=0.5, stretch=3
+    )
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])

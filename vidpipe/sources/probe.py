@@ -15,9 +15,10 @@ from av.video.frame import PictureType
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
-from vidpipe.sources.connection import OPEN_S, READ_S, Connection, VideoPacket, sender_utc
+from vidpipe.sources.connection import OPEN_S, READ_S, Connection
 from vidpipe.sources.container import believable_fps
 from vidpipe.sources.trouble import CameraError, Kind
+from vidpipe.sources.units import VideoPacket
 
 _GAP_S = 5.0  # between two stamps: more is another time line, as FFmpeg's first one often is
 _LARGE_PX = 1_000_000  # of a picture; detectors look at 640x640
@@ -121,9 +122,10 @@ def _watch(connection: Connection, found: Findings, seconds: float, began: float
     keys: list[tuple[int, float]] = []
     before: float | None = None
     nbytes = 0
-    for packet, now in connection.packets():
+    for unit, now in connection.units():
+        packet = unit.packet
         stamp = packet.pts if packet.pts is not None else packet.dts
-        at = clock.at(stamp, now, sender_utc(packet)).at
+        at = clock.at(stamp, unit.at, unit.sender_utc).at
         media = at if stamp is None or stream.time_base is None else float(stamp * stream.time_base)
         step_s = media - before if before is not None else 0.0
         before = media

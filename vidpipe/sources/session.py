@@ -12,7 +12,7 @@ from vidpipe.answer import How
 from vidpipe.sources import hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
-from vidpipe.sources.connection import OPEN_S, READ_S, Connection, VideoPacket, sender_utc
+from vidpipe.sources.connection import OPEN_S, READ_S, Connection
 from vidpipe.sources.container import believable_fps
 from vidpipe.sources.economy import STILL_S, Economy
 from vidpipe.sources.health import State
@@ -21,6 +21,7 @@ from vidpipe.sources.pictures import Decoded, PictureDecoder, Taken
 from vidpipe.sources.queue import NewestQueue
 from vidpipe.sources.status import Status
 from vidpipe.sources.trouble import CAP_S, FIRST_S, GOOD_S, CameraError, Kind
+from vidpipe.sources.units import Unit, VideoPacket
 from vidpipe.sources.watch import FLAT_S, FROZEN_S, PictureWatch
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,8 @@ class Session:
         self._gone_well = gone_well
         stream = connection.stream
         period_s = 1 / (believable_fps(stream) or _ASSUMED_FPS)
-        # FFmpeg gives a picture of an RTP stream when the next one begins: one period late.
-        known_s = period_s if connection.transport else 0.0
+        # FFmpeg's parser gives a picture of an RTP stream when the next one begins.
+        known_s = period_s if connection.transport and not connection.in_pieces else 0.0
         self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, lasting.steady, known_s=known_s)
         context = stream.codec_context
         threads = 2 if context.width * context.height > _MANY_PIXELS else 1
@@ -128,24 +129,26 @@ class Session:
         lasting, steady = self._all, self._all.steady
         lasting.status.enter(State.WARMING, "waiting for a key frame")
         done = steady.now()
-        for packet, now in self._connection.packets():
+        for unit, now in self._connection.units():
+            packet = unit.packet
             if lasting.stop.is_set():
                 return
             if now - done > _WAITED_S:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
-            for decoded in self._fed(packet, self._taken(packet, now)):
+            for decoded in self._fed(packet, self._taken(unit)):
                 self._check_hardware(decoded, packet)
                 self._hand_on(decoded, now)
             self._mind(now)
             done = steady.now()
 
-    def _taken(self, packet: VideoPacket, now: float) -> Taken:
+    def _taken(self, unit: Unit) -> Taken:
+        packet = unit.packet
         stamp = packet.pts if packet.pts is not None else packet.dts
-        at, jumped = self._clock.at(stamp, now, sender_utc(packet))
+        at, jumped = self._clock.at(stamp, unit.at, unit.sender_utc)
         if jumped:
             self._all.numbering.break_off()
-        self._late_s = now - at
+        self._late_s = unit.at - at
         return Taken(stamp, at, packet.size, packet.is_keyframe)
 
     def _fed(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:

@@ -22,6 +22,7 @@ from av.error import (
 from vidpipe.sources.address import Address
 
 FIRST_S, CAP_S = 0.5, 30.0
+_GROWTH = 1.5
 GOOD_S = 10.0  # of good pictures, after which trouble counts as over
 _DIAGNOSE_S = 3.0
 
@@ -72,7 +73,7 @@ class Backoff:
 
     def wait_s(self, kind: Kind) -> float:
         """Seconds until the next try."""
-        longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, 16))
+        longest_s = min(self._cap_s, self._first_s * _GROWTH ** min(self._failures, 32))
         self._failures += 1
         if kind.slow:
             return self._cap_s * (0.5 + 0.5 * self._chance.random())
