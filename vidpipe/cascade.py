@@ -86,7 +86,7 @@ class Ticket:
         answer: of a stage of this cascade; None while the frame is open.
     """
 
-    __slots__ = ("_check", "_passed", "_withheld", "answer", "due", "frame", "straight")
+    __slots__ = ("_check", "_checked", "_passed", "_withheld", "answer", "due", "frame", "straight")
 
     def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
         self.frame = frame
@@ -95,6 +95,7 @@ class Ticket:
         self.answer: Answer | None = None
         self._passed: list[_Seat] = []
         self._withheld: Answer | None = None
+        self._checked: _Seat | None = None  # whose answer that is
         self._check: Check | None = None
 
     @property
@@ -201,7 +202,7 @@ class Cascade:
         for seat in self._seats:
             if not open_:
                 break
-            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not ticket.straight]
+            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not self._goes_past(seat, ticket)]
             for group in _by_instance(seat, asked):
                 for ticket, answer in zip(group, self._ask(seat, group), strict=True):
                     self._take(seat, ticket, answer)
@@ -269,8 +270,8 @@ class Cascade:
     def stage_cover(self, ticket: Ticket) -> Answer | None:
         """The same of these stages alone: None where none of them covers."""
         frame = ticket.frame
-        if ticket._withheld is not None:
-            return self._cover(ticket._passed[-1], frame) or self._carry(frame.stream, ticket._withheld)
+        if ticket._withheld is not None and ticket._checked is not None:
+            return self._cover(ticket._checked, frame) or self._carry(frame.stream, ticket._withheld)
         covers = (self._cover(seat, frame) for seat in reversed(ticket._passed))
         return next((answer for answer in covers if answer is not None), None)
 
@@ -348,6 +349,12 @@ class Cascade:
         reason = _count_error(seat, error, "answer")
         return Answer(nothing(), How.FAILED, seat.seat.id, -1, reason)
 
+    def _goes_past(self, seat: _Seat, ticket: Ticket) -> bool:
+        """Whether this stage is not asked, because the frame goes straight to the last one."""
+        if ticket.straight and seat.instance(ticket.frame.stream).learns_checked:
+            ticket._passed.append(seat)
+        return ticket.straight
+
     def _take(self, seat: _Seat, ticket: Ticket, answer: Answer | None) -> None:
         if answer is None:
             ticket._passed.append(seat)
@@ -355,7 +362,7 @@ class Cascade:
         if not (seat.seat.last or ticket.straight or answer.how is How.FAILED):
             check = Check.UNCHECKED if ticket.due else self._audited(seat, ticket.frame)
             if check is not None:
-                ticket._withheld, ticket._check, ticket.straight = answer, check, True
+                ticket._withheld, ticket._checked, ticket._check, ticket.straight = answer, seat, check, True
                 ticket._passed.append(seat)
                 return
         if answer.how is not How.FAILED:
@@ -376,8 +383,8 @@ class Cascade:
         stream = ticket.frame.stream
         if ticket.due and stream in self._checked_at:
             self._checked_at[stream] = -math.inf
-        if ticket._check is Check.AUDIT and ticket._withheld is not None:
-            self._owed.add((stream, ticket._withheld.by))
+        if ticket._check is Check.AUDIT and ticket._checked is not None:
+            self._owed.add((stream, ticket._checked.seat.id))
 
     def _judge(self, ticket: Ticket, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
         """What the stages learn, what the audit found, and what is published instead of the former."""

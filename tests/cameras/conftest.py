@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ DEADLINE_S = 20.0
 
 
 class Viewer:
-    """Takes the pictures of a camera, in a thread, and keeps them."""
+    """Takes the pictures of a camera, in a thread, and keeps them, or the newest `keep` of them."""
 
-    def __init__(self, source: CameraSource) -> None:
+    def __init__(self, source: CameraSource, keep: int | None = None) -> None:
         self.source = source
-        self.items: list[Frame | Missing] = []
+        self.items: deque[Frame | Missing] = deque(maxlen=keep)
+        self.seen = 0
         self.states: list[str] = []
         self._thread = threading.Thread(target=self._take, daemon=True)
         self._thread.start()
@@ -35,6 +37,7 @@ class Viewer:
     def _take(self) -> None:
         for item in self.source:
             self.items.append(item)
+            self.seen += isinstance(item, Frame)
 
     @property
     def frames(self) -> list[Frame]:
@@ -47,14 +50,14 @@ class Viewer:
             health = self.source.health
             if health.state not in self.states[-1:]:
                 self.states.append(health.state)
-            assert time.monotonic() - began < deadline_s, f"waited in vain: {health}, {len(self.items)} pictures"
+            assert time.monotonic() - began < deadline_s, f"waited in vain: {health}, {self.seen} pictures"
             time.sleep(0.005)
         return time.monotonic() - began
 
     def until_more(self, frames: int = 5, deadline_s: float = DEADLINE_S) -> float:
         """Wait for so many more frames."""
-        wanted = len(self.frames) + frames
-        return self.until(lambda: len(self.frames) >= wanted, deadline_s)
+        wanted = self.seen + frames
+        return self.until(lambda: self.seen >= wanted, deadline_s)
 
     def close(self) -> None:
         self.source.close()

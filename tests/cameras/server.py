@@ -3,14 +3,16 @@
 Its first line of input is what to serve, as JSON:
 
     {"port": 0, "user": "u", "password": "p", "cert": "chain-and-key.pem", "transports": ["tcp", "udp"],
-     "mounts": {"/a": {"units": "file", "fps": 10, "width": 704, "height": 576, "from_key": false}}}
+     "mounts": {"/a": {"units": "file", "fps": 10, "width": 704, "height": 576, "from_key": false,
+                     "described": true}}}
 
 `units` is a pickled list of H.264 access units (bytes), which are played in a loop with stamps that go on, in real
 time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
-moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits. It
-prints its port, and ends when its input does.
+moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits.
+Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input does.
 """
 
+import base64
 import json
 import pickle
 import sys
@@ -42,9 +44,17 @@ class Camera(GstRtspServer.RTSPMediaFactory):
             "( appsrc name=src is-live=true format=time do-timestamp=false max-bytes=0 "
             f'caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate={spec["fps"]}/1,'
             f'width={spec["width"]},height={spec["height"]}" '
-            f"! rtph264pay name=pay0 pt=96 config-interval=-1 mtu=1400 )"
+            f"! rtph264pay name=pay0 pt=96 config-interval=-1 mtu=1400 {self.parameter_sets()} )"
         )
         self.connect("media-configure", self.configure)
+
+    def parameter_sets(self):
+        """What a camera says of its encoder beforehand, in the description of the stream (RFC 6184, 8.1)."""
+        if not self.spec.get("described", True):
+            return ""
+        nals = next(unit for unit in self.units if is_key(unit)).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+        sets = [base64.b64encode(nal).decode() for nal in nals if nal and nal[0] & 31 in (7, 8)]
+        return f'sprop-parameter-sets="{",".join(sets)}"'
 
     def configure(self, _, media):
         source = media.get_element().get_child_by_name("src")

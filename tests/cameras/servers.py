@@ -18,7 +18,7 @@ import av
 from tests import clips
 
 PYTHON = "/usr/bin/python3"
-PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 gstreamer1.0-plugins-good glib-networking"
 SCRIPT = Path(__file__).with_name("server.py")
 _TRY = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
@@ -117,9 +117,15 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
 
 
+def units_of(spec: dict[str, Any]) -> list[bytes]:
+    """The access units of a clip."""
+    units: list[bytes] = pickle.loads(Path(spec["units"]).read_bytes())
+    return units
+
+
 def truncated(spec: dict[str, Any], path: Path, *, every: int) -> dict[str, Any]:
     """The clip with every so many access units cut off in the middle; key frames stay whole."""
-    units = pickle.loads(Path(spec["units"]).read_bytes())
+    units = units_of(spec)
     longest = sorted(map(len, units))[len(units) // 2]
     cut = [
         unit[: len(unit) // 2] if number % every == every - 1 and len(unit) < 4 * longest else unit

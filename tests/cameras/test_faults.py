@@ -22,8 +22,10 @@ from tests.cameras.conftest import HURRY
 from tests.cameras.proxy import Proxy
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
+from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
+from vidpipe.sources.connection import Connection
 from vidpipe.sources.health import State
 
 
@@ -51,7 +53,7 @@ def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
     assert clips.number(first.luma()) % 10 == 0, "the first picture is a key frame"
     came = numbers(viewer.frames)
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
-    assert all(item.reason == "waiting for a key frame" for item in viewer.items[: first.seq])
+    assert all(item.reason == "waiting for a key frame" for item in list(viewer.items)[: first.seq])
     assert abs(viewer.frames[-1].captured_at - time.time()) < 1
     health = viewer.source.health
     assert (health.state, health.codec, health.width, health.height) == (State.LIVE, "h264", 160, 120)
@@ -204,7 +206,7 @@ def test_bytes_that_are_lost_on_the_way_end_nothing_for_long(serve, view, clip):
     with Proxy(server.port) as proxy:
         viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a")
         viewer.until_more()
-        for _ in range(5):
+        for _ in range(2):
             proxy.lose_next = 700
             viewer.until_more()
         in_order(viewer)
@@ -234,7 +236,7 @@ def test_many_reconnects_leave_nothing_behind(serve, view, clip):
     with Proxy(server.port) as proxy:
         viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a", replace(HURRY, cap_s=0.01))
         counts = []
-        for _ in range(20):
+        for _ in range(12):
             viewer.until_more(1)
             proxy.cut()
             reconnects = viewer.source.health.reconnects
@@ -259,3 +261,22 @@ def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
             break
     assert "queue full" in reasons
     assert sorted(ages)[6] < 0.3
+
+
+def test_hardware_that_decodes_wrongly_is_left_for_software(serve, view, clip, monkeypatch):
+    """There is none here: software stands in for it, and is said to be wrong."""
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
+    monkeypatch.setattr(camera, "Connection", _Pretends)
+    monkeypatch.setattr(hardware, "is_right", lambda *_: False)
+    viewer = view(serve({"/a": clip}).url())
+    viewer.until_more()
+    assert viewer.source.health.decoder == "software, 1 thread"
+    assert viewer.source.health.reconnects == 1
+    in_order(viewer)
+
+
+class _Pretends(Connection):
+    def __init__(self, spec, *, hardware, **settings):
+        super().__init__(spec, **settings)
+        self.hardware = hardware

@@ -22,9 +22,8 @@ SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
 class Address:
     """An address as the user wrote it.
 
-    It may hold `${env:NAME}` and `${file:PATH}`, which are looked up each time that a connection is made; so what is
-    pickled, logged or shown of an address that is written so holds no secret. A password may hold any character: what
-    stands before the last "@" belongs to user and password.
+    It may hold `${env:NAME}` and `${file:PATH}`, which are looked up each time that a connection is made. A password
+    may hold any character: what stands before the last "@" belongs to user and password.
 
     Printing shows scheme, host and port only: firms put passwords into paths and queries, too.
     """
@@ -97,6 +96,15 @@ class Address:
 
     def _resolved(self) -> str:
         return _REFERENCE.sub(_look_up, self._written)
+
+
+def from_environment(written: str) -> str:
+    """The text with each `${env:NAME}` looked up; a `${file:PATH}` stays, as it is read where the camera is.
+
+    Raises:
+        SourceError: there is no such variable.
+    """
+    return _REFERENCE.sub(lambda match: _look_up(match) if match[1] == "env" else match[0], written)
 
 
 def is_camera(written: str) -> bool:

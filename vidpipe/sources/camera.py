@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
+from vidpipe.sources import hardware
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.clock import Steady
@@ -130,11 +131,21 @@ class CameraSource:
 
     def _serve(self) -> None:
         timings = self._lasting.timings
+        spec = self._lasting.spec
         connection = Connection(
-            self._lasting.spec, transport=self._transport, open_s=timings.open_s, read_s=timings.read_s
+            spec,
+            transport=self._transport,
+            hardware=hardware.accelerator() if spec.decoder == "auto" else None,
+            open_s=timings.open_s,
+            read_s=timings.read_s,
         )
         try:
             Session(self._lasting, connection, self._gone_well).run()
+        except CameraError as error:
+            if error.kind is Kind.PICTURE and connection.hardware:
+                log.warning("camera %s: not decoded by %s any more: %s", self._name, connection.hardware, error)
+                hardware.refuse(connection.hardware)
+            raise
         finally:
             connection.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
-from vidpipe.sources.address import is_camera, looks_secret
+from vidpipe.sources.address import from_environment, is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
 
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
@@ -56,14 +56,16 @@ def expand(*arguments: str) -> dict[str, str]:
 
     A file is one stream, named by NAME or its stem. A folder or a glob is one stream for each video file in it, sorted,
     named by the stem or NAME-stem. `live+file:` before any of them holds for all. Names that were not given and meet
-    are told apart by -2, -3, ...; an address without NAME is called camera, for it may hold a password.
+    are told apart by -2, -3, ...; an address without NAME is called camera, for it may hold a password. `${env:NAME}`
+    is looked up.
 
     Raises:
         SourceError: nothing is there, or a NAME is given twice or cannot be a file's name.
     """
     streams: dict[str, str] = {}
     for argument in arguments:
-        name, address = _split(argument)
+        name, written = _split(argument)
+        address = from_environment(written)
         place = address.removeprefix(LIVE_FILE)
         _check_shown(place)
         live = LIVE_FILE if place != address else ""

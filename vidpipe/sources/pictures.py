@@ -11,7 +11,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from vidpipe.sources.connection import VideoPacket
+from vidpipe.sources.units import VideoPacket
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vidpipe.answer import How
+from vidpipe.sources import hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
-from vidpipe.sources.connection import OPEN_S, READ_S, Connection, VideoPacket, sender_utc
+from vidpipe.sources.connection import OPEN_S, READ_S, Connection
 from vidpipe.sources.container import believable_fps
 from vidpipe.sources.economy import STILL_S, Economy
 from vidpipe.sources.health import State
@@ -20,6 +21,7 @@ from vidpipe.sources.pictures import Decoded, PictureDecoder, Taken
 from vidpipe.sources.queue import NO_TIME, NewestQueue
 from vidpipe.sources.status import Status
 from vidpipe.sources.trouble import CAP_S, FIRST_S, GOOD_S, CameraError, Kind
+from vidpipe.sources.units import Unit, VideoPacket
 from vidpipe.sources.watch import FLAT_S, FROZEN_S, PictureWatch
 
 log = logging.getLogger(__name__)
@@ -99,8 +101,8 @@ class Session:
         self._gone_well = gone_well
         stream = connection.stream
         period_s = 1 / (believable_fps(stream) or _ASSUMED_FPS)
-        # FFmpeg gives a picture of an RTP stream when the next one begins: one period late.
-        known_s = period_s if connection.transport else 0.0
+        # FFmpeg's parser gives a picture of an RTP stream when the next one begins.
+        known_s = period_s if connection.transport and not connection.in_pieces else 0.0
         self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, lasting.steady, known_s=known_s)
         context = stream.codec_context
         threads = 2 if context.width * context.height > _MANY_PIXELS else 1
@@ -113,7 +115,10 @@ class Session:
         self._late_s = 0.0
         self._busy_since = self._picture_at
         lasting.economy.begin()
-        lasting.status.connected(codec=context.name, decoder=f"software, {threads} thread{'s' * (threads > 1)}")
+        software = f"software, {threads} thread{'s' * (threads > 1)}"
+        decoder = connection.hardware or software
+        lasting.status.connected(codec=context.name, decoder=decoder)
+        log.info("camera %s: %s, decoded by %s", lasting.name, context.name, decoder)
 
     def run(self) -> None:
         """Read until the connection ends, or brings nothing of use.
@@ -124,23 +129,26 @@ class Session:
         lasting, steady = self._all, self._all.steady
         lasting.status.enter(State.WARMING, "waiting for a key frame")
         done = steady.now()
-        for packet, now in self._connection.packets():
+        for unit, now in self._connection.units():
+            packet = unit.packet
             if lasting.stop.is_set():
                 return
             if now - done > _WAITED_S:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
-            for decoded in self._fed(packet, self._taken(packet, now)):
+            for decoded in self._fed(packet, self._taken(unit)):
+                self._check_hardware(decoded, packet)
                 self._hand_on(decoded, now)
             self._mind(now)
             done = steady.now()
 
-    def _taken(self, packet: VideoPacket, now: float) -> Taken:
+    def _taken(self, unit: Unit) -> Taken:
+        packet = unit.packet
         stamp = packet.pts if packet.pts is not None else packet.dts
-        at, jumped = self._clock.at(stamp, now, sender_utc(packet))
+        at, jumped = self._clock.at(stamp, unit.at, unit.sender_utc)
         if jumped:
             self._all.numbering.break_off()
-        self._late_s = now - at
+        self._late_s = unit.at - at
         return Taken(stamp, at, packet.size, packet.is_keyframe)
 
     def _fed(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
@@ -213,6 +221,14 @@ class Session:
         odd = lasting.watch.see(preview, now)
         lasting.queue.put(frame)
         self._mind_oddity(odd)
+
+    def _check_hardware(self, decoded: Decoded, packet: VideoPacket) -> None:
+        """Hold the first picture that hardware has decoded against software's."""
+        kind = self._connection.hardware
+        if kind is None or self._clean_since is not None or isinstance(decoded.picture, str):
+            return
+        if decoded.taken.key and not hardware.is_right(decoded.picture, packet, self._connection.stream.codec_context):
+            raise CameraError(Kind.PICTURE, f"{kind} decodes it wrongly")
 
     def _begin(self, now: float) -> None:
         """The first whole picture of this connection."""

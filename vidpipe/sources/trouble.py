@@ -22,8 +22,15 @@ from av.error import (
 from vidpipe.sources.address import Address
 
 FIRST_S, CAP_S = 0.5, 30.0
+_GROWTH = 1.5
 GOOD_S = 10.0  # of good pictures, after which trouble counts as over
 _DIAGNOSE_S = 3.0
+
+_DEVICE = {
+    errno.ENOENT: "there is no such device",
+    errno.EACCES: "this user may not read the device",
+    errno.EBUSY: "another program has the device",
+}
 
 
 class Kind(StrEnum):
@@ -66,7 +73,7 @@ class Backoff:
 
     def wait_s(self, kind: Kind) -> float:
         """Seconds until the next try."""
-        longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, 16))
+        longest_s = min(self._cap_s, self._first_s * _GROWTH ** min(self._failures, 32))
         self._failures += 1
         if kind.slow:
             return self._cap_s * (0.5 + 0.5 * self._chance.random())
@@ -97,6 +104,8 @@ def trouble_of(error: Exception, address: Address, *, took_s: float, timeout_s: 
         return CameraError(Kind.TRANSPORT, "the camera does not offer this transport")
     if number in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return CameraError(Kind.REFUSED, "the camera's network cannot be reached")
+    if address.device and number in _DEVICE:
+        return CameraError(Kind.NOT_FOUND, _DEVICE[number])
     if number == errno.EIO:
         return _diagnosed(address)
     if isinstance(error, FFmpegError) and not isinstance(error, OSError):
