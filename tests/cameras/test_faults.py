@@ -280,3 +280,19 @@ class _Pretends(Connection):
     def __init__(self, spec, *, hardware, **settings):
         super().__init__(spec, **settings)
         self.hardware = hardware
+
+
+def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog):
+    faults = iter([RuntimeError("rtsp://u:s3cret@host")])
+    usual = camera.Session.run
+
+    def run(session):
+        for fault in faults:
+            raise fault
+        usual(session)
+
+    monkeypatch.setattr(camera.Session, "run", run)
+    viewer = view(serve({"/a": clip}).url())
+    viewer.until_more()
+    assert "RuntimeError in test_faults.py" in caplog.text
+    assert "s3cret" not in caplog.text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
@@ -25,7 +27,7 @@ from vidpipe.sources.watch import PictureWatch
 
 log = logging.getLogger(__name__)
 
-QUEUE = 2  # pictures that wait
+QUEUE = 3  # pictures that wait
 CLOSE_S = 1.0  # that the end of the iteration waits for the reader
 
 _USUAL = Timings()
@@ -121,6 +123,8 @@ class CameraSource:
             return
         except CameraError as error:
             trouble = error
+        except Exception as error:  # a fault of ours must not end what shall run for months
+            trouble = _fault(error)
         lasting.status.lost(silent=trouble.kind is Kind.TIMEOUT)
         if self._stop.is_set():
             return
@@ -175,6 +179,12 @@ class CameraSource:
             return []
         times = "once" if health.reconnects == 1 else f"{health.reconnects} times"
         return [f"connected anew {times}, out of sight for {health.gap_s:.1f} s in all"]
+
+
+def _fault(error: Exception) -> CameraError:
+    """What is told of a fault: where, and not its message, which may hold the address."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return CameraError(Kind.PICTURE, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
 
 
 def _is_kept_elsewhere(url: str) -> bool:

@@ -152,9 +152,13 @@ class Economy:
 
 
 def worst_block(one: Image, other: Image) -> float:
-    """The largest mean squared error in a grid of blocks of two previews, uint8 [h, w]."""
+    """The largest mean squared error of two previews in a grid of blocks, or a bound on it that says enough."""
     import cv2
 
+    height, width = one.shape
+    bound = float(cv2.norm(one, other, cv2.NORM_L2SQR)) / ((height // _BLOCKS) * (width // _BLOCKS) or 1)
+    if bound <= _MOVED:  # even if all of it were in one block
+        return bound
     difference = cv2.absdiff(one, other)
     squared = cv2.multiply(difference, difference, dtype=cv2.CV_32F)
     blocks: NDArray[np.float32] = cv2.resize(squared, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA)

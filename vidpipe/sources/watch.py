@@ -27,9 +27,11 @@ class PictureWatch:
             preview: uint8 [h, w].
             now: seconds of the monotonic clock.
         """
+        import cv2
+
         if self._last is None or not np.array_equal(preview, self._last):
             self._last, self._changed_at = preview, now
-        if float(preview.std()) >= _FLAT:
+        if float(cv2.meanStdDev(preview)[1][0, 0]) >= _FLAT:
             self._flat_since = None
         elif self._flat_since is None:
             self._flat_since = now
