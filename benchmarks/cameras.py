@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -214,17 +215,13 @@ def _loop(urls: Sequence[str], window: Window) -> None:
         listed = Path(folder) / "cameras.streams"
         listed.write_text("\n".join(urls))
         loader = LoadStreams(str(listed))
-        try:
+        with suppress(KeyboardInterrupt):
             for seq, (_, pictures, _) in enumerate(loader):
-                taken_at = time.time()
                 for name, picture in enumerate(pictures):
                     (boxes,) = detector.detect([picture])
                     answer = Answer(boxes, How.MEASURED, "loop", seq)
-                    window.write([Published(str(name), seq, 0.0, taken_at, taken_at, 0, answer)], time.time())
-        except KeyboardInterrupt:
-            pass
-        finally:
-            loader.close()
+                    # When a picture was taken this loader does not tell.
+                    window.write([Published(str(name), seq, 0.0, None, 0.0, 0, answer)], time.time())
 
 
 def main() -> None:
@@ -235,7 +232,8 @@ def main() -> None:
         _loop(job["urls"], window)
     else:
         _cascade(job["way"], job["urls"], window)
-    print(json.dumps(window.held(job["way"], len(job["urls"]))._asdict()))  # noqa: T201
+    print(json.dumps(window.held(job["way"], len(job["urls"]))._asdict()), flush=True)  # noqa: T201
+    os._exit(0)  # OpenCV's readers are still at work, and abort an orderly end
 
 
 def capacity(arguments: Sequence[str]) -> None:
