@@ -143,6 +143,9 @@ class Window:
         self.lost: Counter[str] = Counter()
         self.ages: list[float] = []
         self.open = False
+
+    def begin(self) -> None:
+        """Everything is being connected, or is: the warm-up begins."""
         threading.Thread(target=self._time, daemon=True).start()
 
     def write(self, records: Sequence[Published], published_at: float) -> None:
@@ -198,6 +201,7 @@ def _cascade(way: str, urls: Sequence[str], window: Window) -> None:
         file.write_text(PIPELINES[kind])
         sources = {f"cam{n}": url for n, url in enumerate(urls)}
         sets = [f"streams.{name}.max_blind_s=0" for name in sources] if kind == "gate" else []
+        window.begin()
         run(load(file, sources=sources, sets=sets), engine=engine or "inline", sinks=[window])  # type: ignore[arg-type]
 
 
@@ -214,7 +218,10 @@ def _loop(urls: Sequence[str], window: Window) -> None:
     with TemporaryDirectory() as folder:
         listed = Path(folder) / "cameras.streams"
         listed.write_text("\n".join(urls))
-        loader = LoadStreams(str(listed))
+        # It connects one camera after another; and without a buffer it takes every second picture, however idle it is.
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp|analyzeduration;500000"
+        loader = LoadStreams(str(listed), buffer=True)
+        window.begin()
         with suppress(KeyboardInterrupt):
             for seq, (_, pictures, _) in enumerate(loader):
                 for name, picture in enumerate(pictures):
