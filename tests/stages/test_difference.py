@@ -208,3 +208,15 @@ def test_a_late_answer_does_not_turn_back_the_reference():
     stage.learn(newer, builders.answer("big", 0, as_of=2))
     stage.learn(early, builders.answer("big", 1, as_of=1))
     assert ask(stage, frame(grey(100), 3)).as_of == 2
+
+
+def test_where_the_stream_breaks_off_nothing_is_known():
+    """A camera that was away has the same picture, but what happened meanwhile nobody saw."""
+    stage = taught()
+    assert ask(stage, frame(grey(), 1)) is not None
+    anew = frame(grey(), 2, stretch=1)
+    assert ask(stage, anew) is None
+    stage.learn(frame(grey(), 1), builders.answer("big", 0, as_of=1))
+    assert ask(stage, frame(grey(), 3, stretch=1)) is None, "a late answer from before"
+    stage.learn(anew, builders.answer("big", 0, as_of=2))
+    assert ask(stage, frame(grey(), 4, stretch=1)).as_of == 2

@@ -39,11 +39,15 @@ class Difference(Stage[DifferenceConfig]):
         self._errors: _BlockErrors | None = None
         self._preview: Image | None = None
         self._answer: Answer | None = None
+        self._stretch = 0
         self._image = _read(self.config.reference) if self.config.reference else None
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
         preview = frame.preview()
+        if frame.stretch != self._stretch and self._image is None:
+            self._preview = self._answer = None
+        self._stretch = frame.stretch
         if self._image is not None and (self._preview is None or self._preview.shape != preview.shape):
             self._preview, self._answer = _as_reference(self._image, frame), _empty_scene()
         if self._preview is None or self._answer is None or self._preview.shape != preview.shape:
@@ -57,14 +61,15 @@ class Difference(Stage[DifferenceConfig]):
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         newer = self._answer is None or frame.seq > self._answer.as_of  # late answers may come out of order
-        if self._image is None and answer.as_of == frame.seq and newer:
+        holds = newer and frame.stretch == self._stretch
+        if self._image is None and answer.as_of == frame.seq and holds:
             self._preview, self._answer = frame.keep(frame.preview()), answer
 
     def snapshot(self) -> Any:
-        return self._preview, self._answer
+        return self._preview, self._answer, self._stretch
 
     def restore(self, state: Any) -> None:
-        self._preview, self._answer = state
+        self._preview, self._answer, self._stretch = state
 
     def _error(self, frame: Frame, preview: Image) -> float:
         """Mean squared error of the worst block; where all of the error in one block would not matter, that bound."""
