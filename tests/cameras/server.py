@@ -7,9 +7,9 @@ Its first line of input is what to serve, as JSON:
                      "described": true}}}
 
 `units` is a pickled list of H.264 access units (bytes), which are played in a loop with stamps that go on, in real
-time. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that moment, with
-`from_key` from the next key frame on. Without `described` a stream's description holds no parameter sets. It prints its
-port, and ends when its input does.
+time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
+moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits.
+Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input does.
 """
 
 import base64
@@ -36,7 +36,7 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         self.units = pickle.loads(Path(spec["units"]).read_bytes())
         self.keys = {i for i, unit in enumerate(self.units) if is_key(unit)}
         self.spec = spec
-        self.began = time.monotonic()
+        self.began = time.monotonic() - spec.get("ahead_s", 0)
         self.set_shared(True)
         self.set_protocols(transports)
         self.set_latency(0)
@@ -63,13 +63,16 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         threading.Thread(target=self.play, args=(source, gone), daemon=True).start()
 
     def play(self, source, gone):
-        fps, units = self.spec["fps"], self.units
-        number = int((time.monotonic() - self.began) * fps) + 1
+        fps, units, began = self.spec["fps"], self.units, self.began
+        number = int((time.monotonic() - began) * fps) + 1
         if self.spec.get("from_key"):
             number = next(n for n in range(number, number + len(units)) if n % len(units) in self.keys)
+        if self.spec.get("at_key"):
+            number = next(n for n in range(number, -1, -1) if n % len(units) in self.keys)
+            began = time.monotonic() - number / fps
         first = None
         while not gone.is_set():
-            wait = self.began + number / fps - time.monotonic()
+            wait = began + number / fps - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
             clock = source.get_clock()

@@ -93,6 +93,10 @@ class Server:
         return f"{scheme}://{user}{'@' if user else ''}127.0.0.1:{self.port}{path}"
 
     @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

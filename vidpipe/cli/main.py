@@ -73,12 +73,22 @@ def run(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS:]PORT",
+            help="Serve Prometheus metrics there; without an address to this machine only.",
+            show_default=False,
+        ),
+    ] = None,
     set_: SetOption = None,
 ) -> None:
-    """Run a pipeline on recordings and cameras."""
+    """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.run import RunOptions, run_pipeline
 
-    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, results, report, video)
+    options = RunOptions(
+        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics
+    )
     raise typer.Exit(run_pipeline(options))
 
 

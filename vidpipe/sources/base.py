@@ -62,6 +62,9 @@ class StreamSpec(BaseModel):
     leaves_device: Literal["never", "crops", "frames"] = Field(
         default="frames", description="what of this stream's pictures may cross a link to another tier"
     )
+    weight: float = Field(
+        default=1.0, gt=0, description="live: its share of the looks, against other streams, when there are too few"
+    )
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"
     )

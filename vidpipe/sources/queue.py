@@ -8,6 +8,9 @@ from collections import OrderedDict, deque
 from vidpipe.answer import How
 from vidpipe.frame import Frame, Missing
 
+QUEUE_FULL = "queue full"
+NO_TIME = "not decoded: cannot keep up"
+
 
 class NewestQueue:
     """At most `size` frames, of which the newest win, and what became of the others: all of them in order."""
@@ -28,7 +31,7 @@ class NewestQueue:
             if isinstance(item, Frame):
                 if len(self._frames) == self._size:
                     oldest = self._frames.popleft()
-                    self._items[oldest] = dropped(self._items[oldest], "queue full")
+                    self._items[oldest] = dropped(self._items[oldest], QUEUE_FULL)
                 self._frames.append(item.seq)
             self._items[item.seq] = item
             self._changed.notify()

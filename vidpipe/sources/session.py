@@ -18,7 +18,7 @@ from vidpipe.sources.economy import STILL_S, Economy
 from vidpipe.sources.health import State
 from vidpipe.sources.numbering import Numbering
 from vidpipe.sources.pictures import Decoded, PictureDecoder, Taken
-from vidpipe.sources.queue import NewestQueue
+from vidpipe.sources.queue import NO_TIME, NewestQueue
 from vidpipe.sources.status import Status
 from vidpipe.sources.trouble import CAP_S, FIRST_S, GOOD_S, CameraError, Kind
 from vidpipe.sources.units import Unit, VideoPacket
@@ -177,7 +177,7 @@ class Session:
             return _NO_KEY
         if self._is_behind():
             self._keyed = False
-            return "not decoded: cannot keep up"
+            return NO_TIME
         if self._all.spec.skip_frame == "nokey" or not (wanted or self._held_bytes > _MOST_HELD_BYTES):
             return "not decoded"
         return ""
@@ -207,7 +207,8 @@ class Session:
             else:
                 self._begin(now)
         if isinstance(picture, str):
-            how = How.DROPPED if picture.startswith("damaged") else How.SKIPPED
+            lost = picture.startswith("damaged") or picture == NO_TIME
+            how = How.DROPPED if lost else How.SKIPPED
             lasting.queue.put(lasting.numbering.missing(taken.at, how, picture))
             return
         self._picture_at = now

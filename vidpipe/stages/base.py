@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -70,10 +70,11 @@ class Stage(Generic[C]):
     """Base class of all stages. A subclass overrides `answer`, and of the rest what it needs.
 
     Calls come in this order: `open`, `restore` (only after a restart), then for each frame `answer` and, if this stage
-    passed it on, `learn`; `close` last, though a killed process never gets there. With `shared = False` there is one
-    instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With `shared =
-    True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it keeps under
-    `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`, `restore_stream`).
+    passed it on, `learn` or `forget`; `close` last, though a killed process never gets there. With `shared = False`
+    there is one instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With
+    `shared = True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it
+    keeps under `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`,
+    `restore_stream`).
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
@@ -114,6 +115,9 @@ class Stage(Generic[C]):
         """
         return None
 
+    def forget(self, frame: Frame) -> None:
+        """No answer will come for a frame that this one passed on: it was dropped, or what looked at it failed."""
+
     def cover(self, frame: Frame) -> Answer | None:
         """The best that can be said now of a frame that this stage passed on, while its answer is late."""
         return None
@@ -140,6 +144,11 @@ class Stage(Generic[C]):
 
     def close(self) -> None:
         """Let go of what `open` took. Not guaranteed to be called."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What else it has done and met so far, by name, for the report; another thread may ask."""
+        return {}
 
     @classmethod
     def learns(cls, config: C) -> bool:
