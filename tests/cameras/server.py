@@ -5,10 +5,11 @@ Its first line of input is what to serve, as JSON:
     {"port": 0, "user": "u", "password": "p", "cert": "chain-and-key.pem", "transports": ["tcp", "udp"],
      "mounts": {"/a": {"units": "file", "codec": "h264", "fps": 10, "width": 704, "height": 576}}}
 
-`units` is a pickled list of H.264 or H.265 access units (bytes), which are played in a loop with stamps that go on, in real
-time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
-moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits.
-Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input does.
+`units` is a pickled list of H.264 or H.265 access units (bytes), which are played in a loop with stamps that go on, in
+real time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at
+that moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody
+waits. Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input
+does.
 """
 
 import base64
