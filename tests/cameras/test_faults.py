@@ -61,6 +61,22 @@ def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
     assert viewer.source.info.live
 
 
+def test_a_camera_that_does_not_describe_its_stream_is_seen_a_picture_later(serve, view, clip):
+    viewer = view(serve({"/a": clip | {"described": False}}).url())
+    viewer.until_more(30)
+    in_order(viewer)
+    assert abs(viewer.frames[-1].captured_at - time.time()) < 1
+
+
+def test_h265(serve, view, tmp_path):
+    viewer = view(serve({"/a": servers.encode(tmp_path / "clip.units", codec="h265")}).url())
+    viewer.until_more(30)
+    in_order(viewer)
+    assert viewer.source.health.codec == "hevc"
+    came = numbers(viewer.frames)
+    assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
+
+
 def test_udp_is_taken_where_nothing_else_is_offered(serve, view, clip):
     viewer = view(serve({"/a": clip}, transports=["udp"]).url())
     viewer.until_more()

@@ -75,6 +75,7 @@ class CameraSource:
         self._backoff = Backoff(random.Random(), first_s=timings.first_s, cap_s=timings.cap_s)
         self._transport = "udp" if spec.transport == "udp" else "tcp"
         self._trouble = ""
+        self._told: set[Kind] = set()
         self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
 
     @property
@@ -112,7 +113,7 @@ class CameraSource:
             self.close()
             # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
             self._reader.join(CLOSE_S)
-            self.notes += self._told()
+            self.notes += self._at_end()
 
     def _read(self) -> None:
         try:
@@ -169,16 +170,18 @@ class CameraSource:
 
     def _gone_well(self) -> None:
         self._trouble = ""
+        self._told.clear()
         self._backoff.reset()
 
     def _tell(self, trouble: CameraError, wait_s: float) -> None:
-        """Once for each new kind of trouble: a camera that is away for days does not fill the log."""
-        if str(trouble) != self._trouble:
+        """Once for each kind of trouble, until it is over: a camera that is away for days does not fill the log."""
+        if trouble.kind not in self._told:
             loud = logging.ERROR if trouble.kind.slow else logging.WARNING
             log.log(loud, "camera %s: %s; next try in %.1f s", self._name, trouble, wait_s)
+        self._told.add(trouble.kind)
         self._trouble = str(trouble)
 
-    def _told(self) -> list[str]:
+    def _at_end(self) -> list[str]:
         health = self._lasting.status.health
         if not health.received:
             return [f"never seen: {self._trouble or 'no picture came'}"]
