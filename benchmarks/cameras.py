@@ -5,7 +5,7 @@ a key frame every two to five seconds, in motion for 6 s of every minute, no two
 on the bill. Ways to answer them, all with the same little model:
 
 - `cascade`: difference detector and model, on the inline engine; `cascade-ray`: the same on Ray;
-- `gate`: every picture decoded, and looked at where a motion gate of the Frigate kind lets it through;
+- `gate`: every picture decoded, and looked at where a motion gate of the Frigate kind, five times a second, says so;
 - `loop`: Ultralytics' own stream loader, and the model on every picture that it gives.
 """
 
@@ -44,10 +44,11 @@ COUNTS = (20, 40, 60, 80, 100)
 WAYS = ("cascade", "cascade-ray", "gate", "loop")
 MODELS = f'models: {{little: {{path: "{model("person-vehicle-bike-detection-2000.xml")}"}}}}\n'
 LITTLE = "{id: little, type: detect, model: little}"
+SAMPLE = "{id: sample, type: sample, fps: 5}"
 GATE = "{id: gate, type: vidpipe.evaluation.baselines.motion_gate:MotionGate}"
 PIPELINES = {
     "cascade": f"{MODELS}stages: [{{id: difference, type: difference}}, {LITTLE}]\n",
-    "gate": f"{MODELS}stages: [{GATE}, {LITTLE}]\naudit: {{rate: 0, max_unchecked_s: null}}\n",
+    "gate": f"{MODELS}stages: [{SAMPLE}, {GATE}, {LITTLE}]\naudit: {{rate: 0, max_unchecked_s: null}}\n",
 }
 
 
