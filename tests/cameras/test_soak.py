@@ -1,4 +1,5 @@
-"""Eight cameras with faults at random, for two minutes, or `make soak` for an hour. What must hold:
+"""Eight cameras with faults at random, for two minutes, or `make soak` for an hour; a third of that on Ray, and for
+twenty times overload. What must hold:
 
 - memory does not climb, nor do descriptors and threads;
 - every picture that came is in the ledger and in the results, and each camera is back after each fault.
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 SECONDS = float(os.environ.get("VIDPIPE_SOAK_S", "120"))
 CAMERAS = 8
-WARM_S = min(30.0, SECONDS / 4)  # until buffers and caches are as large as they get
 ENGINES = ["inline", pytest.param("ray", marks=pytest.mark.ray)]
 PIPELINE = """
 classes: {{even: even, odd: odd}}
@@ -114,10 +114,11 @@ class Faults:
 def test_nothing_climbs_and_nothing_is_lost(serve, clip, larger_clip, tmp_path, engine):
     cameras = [serve({"/a": clip}) for _ in range(CAMERAS)]
     with running(tmp_path, engine, cameras, "Read") as (process, port):
-        use, faults = soak(process.pid, port, cameras, [clip, larger_clip])
+        seconds = SECONDS if engine == "inline" else SECONDS / 3
+        use, faults = soak(process.pid, port, seconds, cameras, [clip, larger_clip])
     is_complete(tmp_path)
-    assert faults.count > SECONDS / 10
-    assert_flat(use)
+    assert faults.count > seconds / 10
+    assert_flat(use, engine)
 
 
 @pytest.mark.timeout(SECONDS + 240)
@@ -126,20 +127,20 @@ def test_twenty_times_overload(serve, clip, tmp_path, engine):
     """200 frames a second, and a model that does ten: results stay young, memory flat."""
     cameras = [serve({"/a": clip}) for _ in range(CAMERAS)]
     with running(tmp_path, engine, cameras, "Slow") as (process, port):
-        use, _ = soak(process.pid, port, cameras, None)
+        use, _ = soak(process.pid, port, SECONDS / 3, cameras, None)
     report = is_complete(tmp_path)
     ages = []
     with (tmp_path / "results.jsonl").open() as lines:
         for line in lines:
             told = json.loads(line)
-            if told["pts"] > WARM_S:
+            if told["pts"] > warm_s(SECONDS / 3):
                 ages.append(told["published_at"] - told["captured_at"])
     log.info("ages: median %.3f s, p95 %.3f s", *np.quantile(ages, (0.5, 0.95)))
     assert np.quantile(ages, 0.95) < 1.0
     for stream in report.values():
         assert stream["dropped"]["overloaded"] > 0.8 * stream["frames_in"]
         assert stream["how"]["measured"] > 0.5 * stream["frames_in"] / 20  # by turns
-    assert_flat(use)
+    assert_flat(use, engine)
 
 
 @contextmanager
@@ -165,24 +166,32 @@ def running(folder: Path, engine: str, cameras: list[servers.Server], model: str
     assert "Traceback" not in (folder / "said.txt").read_text()
 
 
-def assert_flat(use: Use) -> None:
+def warm_s(seconds: float) -> float:
+    """Until buffers and caches are as large as they get."""
+    return min(30.0, seconds / 4)
+
+
+def assert_flat(use: Use, engine: str) -> None:
     """Neither memory nor descriptors nor threads have climbed."""
     told = f"{use.megabytes[0]:.0f} to {use.megabytes[-1]:.0f} MB; {use}"
     log.info(told)
-    assert use.climb(use.descriptors) <= 4, told
-    assert use.climb(use.threads) <= 4, told
+    few = 4 if engine == "inline" else 12  # Ray's own processes, 20 of them, take another now and then
+    assert use.climb(use.descriptors) <= few, told
+    assert use.climb(use.threads) <= few, told
     assert use.climb(use.megabytes) <= max(10.0, 0.05 * use.megabytes[0]), told
 
 
-def soak(pid: int, port: int, cameras: list[servers.Server], clips: list[dict[str, Any]] | None) -> tuple[Use, Faults]:
+def soak(
+    pid: int, port: int, seconds: float, cameras: list[servers.Server], clips: list[dict[str, Any]] | None
+) -> tuple[Use, Faults]:
     """Let it run, with faults where there are clips to change to."""
     use, faults = Use(), Faults(cameras, clips or [], seed=0)
     wait_until_live(port)
     began = time.monotonic()
-    while (now := time.monotonic() - began) < SECONDS:
+    while (now := time.monotonic() - began) < seconds:
         if clips:
             faults.go_on(now)
-        if now > WARM_S and (not use.at or now - use.at[-1] > 1):
+        if now > warm_s(seconds) and (not use.at or now - use.at[-1] > 1):
             use.look(pid, now)
         time.sleep(0.05)
     faults.heal()
