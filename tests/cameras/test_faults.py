@@ -312,3 +312,21 @@ def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, 
     viewer.until_more()
     assert "RuntimeError in test_faults.py" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(("level", "says"), [(None, "the picture is frozen"), (16, "the picture is all of one grey")])
+def test_pictures_that_show_nothing_are_told_and_worth_one_more_try(serve, view, tmp_path, level, says):
+    def picture(_, width, height):
+        frame = clips.picture(7, width, height)
+        if level is not None:
+            frame.planes[0].update(bytes([level]) * frame.planes[0].buffer_size)
+        return frame
+
+    server = serve({"/a": servers.encode(tmp_path / "clip.units", frames=1, gop=1, picture=picture)})
+    viewer = view(server.url(), replace(HURRY, frozen_s=0.5, flat_s=0.4, odd_s=0.5))
+    viewer.until(lambda: viewer.source.health.detail.startswith(says))
+    assert viewer.source.health.state is State.LIVE
+    viewer.until(lambda: viewer.source.health.reconnects == 1)
+    viewer.until_more(40)
+    assert viewer.source.health.reconnects == 1
+    assert viewer.source.health.detail.startswith(says)

@@ -42,7 +42,8 @@ class Timings:
         open_s, read_s: until a connection stands, and until the next packet.
         stall_s: without a packet, until the stream counts as stalled.
         picture_s: with packets, but without a picture.
-        frozen_s, flat_s: of a picture that does not change at all, or shows one grey.
+        frozen_s, flat_s: of a picture that does not change at all, or shows one grey, until that is told.
+        odd_s: for which it has been told, until another connection is tried, once.
         good_s: of pictures, after which trouble is over.
         first_s, cap_s: of the wait between tries.
         still_s: without motion, until decoding is saved.
@@ -56,6 +57,7 @@ class Timings:
     picture_s: float = 15.0
     frozen_s: float = FROZEN_S
     flat_s: float = FLAT_S
+    odd_s: float = 240.0
     good_s: float = GOOD_S
     first_s: float = FIRST_S
     cap_s: float = CAP_S
@@ -70,7 +72,8 @@ class Lasting:
 
     Attributes:
         name: of the stream.
-        odd: what was wrong with pictures, for which the connection was made anew once already; "" for nothing.
+        odd, odd_since: what is wrong with pictures that come, "" for nothing, and since when.
+        renewed: whether the connection was made anew for that.
         patience: how many times `picture_s` a connection may go without a picture: some key frames are far apart.
     """
 
@@ -85,6 +88,8 @@ class Lasting:
     watch: PictureWatch
     stop: threading.Event
     odd: str = ""
+    odd_since: float = 0.0
+    renewed: bool = False
     patience: int = 1
 
 
@@ -220,7 +225,7 @@ class Session:
         lasting.economy.saw(preview, taken.at, taken.size, key=taken.key)
         odd = lasting.watch.see(preview, now)
         lasting.queue.put(frame)
-        self._mind_oddity(odd)
+        self._mind_oddity(odd, now)
 
     def _check_hardware(self, decoded: Decoded, packet: VideoPacket) -> None:
         """Hold the first picture that hardware has decoded against software's."""
@@ -247,12 +252,12 @@ class Session:
         if self._clean_since is not None and now - self._clean_since > timings.good_s:
             self._gone_well()
 
-    def _mind_oddity(self, odd: str) -> None:
-        """A frozen or flat picture is worth one new connection; if that does not help, it is only told."""
+    def _mind_oddity(self, odd: str, now: float) -> None:
+        """Tell of a frozen or flat picture. If it lasts, try one new connection; a scene may really be so still."""
         lasting = self._all
-        if odd and not lasting.odd:
-            lasting.odd = odd
-            raise CameraError(Kind.PICTURE, odd)
         if odd != lasting.odd:
-            lasting.odd = odd
+            lasting.odd, lasting.odd_since, lasting.renewed = odd, now, False
         lasting.status.enter(State.LIVE, odd)
+        if odd and not lasting.renewed and now - lasting.odd_since >= lasting.timings.odd_s:
+            lasting.renewed = True
+            raise CameraError(Kind.PICTURE, odd)
