@@ -77,6 +77,24 @@ def test_h265(serve, view, tmp_path):
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
 
 
+def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
+    """They keep a stream from resting: its decoder always holds pictures that it would have to forget."""
+    still = clips.picture(0)
+    clip = servers.encode(tmp_path / "still.units", gop=10, b_frames=2, picture=lambda *_: still)
+    moving = servers.encode(tmp_path / "moving.units", gop=10, b_frames=2)
+    assert any(later < sooner for sooner, later in pairwise(clip["order"]))
+    server = serve({"/still": clip, "/moving": moving})
+    viewers = [view(server.url(path), replace(HURRY, still_s=0.5)) for path in ("/still", "/moving")]
+    for viewer in viewers:
+        viewer.until_more(60)
+        in_order(viewer)
+        behind_key = list(viewer.items)[viewer.frames[0].seq :]
+        assert {item.reason for item in behind_key if isinstance(item, Missing)} <= {"damaged: no picture"}
+        assert sum(isinstance(item, Missing) for item in behind_key) <= 2, "those that build on the group before"
+    came = numbers(viewers[1].frames)
+    assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 50
+
+
 def test_udp_is_taken_where_nothing_else_is_offered(serve, view, clip):
     viewer = view(serve({"/a": clip}, transports=["udp"]).url())
     viewer.until_more()

@@ -32,6 +32,7 @@ _MANY_PIXELS = 3_000_000  # of a picture that two threads decode sooner
 _WAITED_S = 0.002  # for a packet: who waits keeps up
 _MOST_PATIENCE = 8
 _NO_KEY = "waiting for a key frame"
+_NOT_DECODED = "not decoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class Session:
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
         self._held_bytes = 0
         self._keyed = False  # whether the decoder has all that the next packet builds on
+        self._no_key = _NO_KEY
         self._clean_since: float | None = None
         self._picture_at = lasting.steady.now()
         self._late_s = 0.0
@@ -174,18 +176,22 @@ class Session:
 
     def _left_out(self, taken: Taken) -> str:
         """Why a packet is not decoded, or ""."""
-        wanted = self._all.economy.wants(taken.size, taken.at, key=taken.key)
+        economy = self._all.economy
+        wanted = economy.wants(taken.size, taken.at, key=taken.key)
         if taken.key:
-            self._keyed = True
+            self._keyed, self._no_key = True, _NO_KEY
             return ""
         if not self._keyed:
-            return _NO_KEY
+            return self._no_key
         if self._is_behind():
-            self._keyed = False
+            self._keyed, self._no_key = False, NO_TIME
             return NO_TIME
-        if self._all.spec.skip_frame == "nokey" or not (wanted or self._held_bytes > _MOST_HELD_BYTES):
-            return "not decoded"
-        return ""
+        if self._all.spec.skip_frame == "nokey":
+            return _NOT_DECODED
+        if not self._decode.is_empty:  # B-frames: to rest, it would have to forget what the next packets build on
+            economy.wake()
+            return ""
+        return "" if wanted or self._held_bytes > _MOST_HELD_BYTES else _NOT_DECODED
 
     def _is_behind(self) -> bool:
         """Whether packets are old, and it is decoding that holds them up; a network that hesitated catches up alone."""
@@ -193,7 +199,7 @@ class Session:
         return self._late_s > behind_s and self._all.steady.now() - self._busy_since > behind_s
 
     def _hold(self, packet: VideoPacket, taken: Taken, reason: str) -> None:
-        if reason == "not decoded" and self._all.spec.skip_frame != "nokey":
+        if reason == _NOT_DECODED and self._all.spec.skip_frame != "nokey":
             self._held.append((packet, taken._replace(told=True)))
             self._held_bytes += packet.size
 
@@ -239,7 +245,6 @@ class Session:
         """The first whole picture of this connection."""
         self._clean_since = now
         self._all.numbering.break_off()
-        self._all.patience = 1
 
     def _mind(self, now: float) -> None:
         """Whether the connection is of use; packets alone are not."""
