@@ -75,6 +75,8 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         if self.spec.get("at_key"):
             number = next(n for n in range(number, -1, -1) if n % len(units) in self.keys)
             began = time.monotonic() - number / fps
+        order = self.spec.get("order", range(len(units)))  # of showing; others are B-frames, and make all later
+        late = max(i - place for i, place in enumerate(order))
         first = None
         while not gone.is_set():
             wait = began + number / fps - time.monotonic()
@@ -87,7 +89,9 @@ class Camera(GstRtspServer.RTSPMediaFactory):
             if first is None:
                 first = number, clock.get_time() - source.get_base_time()
             unit = Gst.Buffer.new_wrapped(units[number % len(units)])
-            unit.pts = unit.dts = first[1] + (number - first[0]) * Gst.SECOND // fps
+            shown = number - number % len(units) + order[number % len(units)] + late
+            unit.dts = first[1] + (number - first[0]) * Gst.SECOND // fps
+            unit.pts = first[1] + (shown - first[0]) * Gst.SECOND // fps
             unit.duration = Gst.SECOND // fps
             source.emit("push-buffer", unit)  # in vain while nobody plays it
             number += 1
