@@ -17,7 +17,7 @@ from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.scorer import Scorer
 from vidpipe.errors import ConfigError
 
-ALIKE = 0.6  # correlation of edges from which two pictures are of the same place
+ALIKE = 0.15  # correlation of edges from which a picture may be of the same place, whatever is in front of it
 _FORMAT = 1
 
 
@@ -29,7 +29,6 @@ class Scene:
         size: (width, height) of the camera's pictures in pixels.
         image: float32 preview of the empty scene.
         usual, weights: float32 [rows, columns] of blocks, as of `Scorer`.
-        bias: likewise.
         empty_below: score against the empty scene under which nothing is there; -inf: never.
         same_below: score against the last measured picture under which its answer still holds; -inf: never.
     """
@@ -38,13 +37,12 @@ class Scene:
     image: NDArray[np.float32]
     usual: Grid
     weights: Grid
-    bias: float
     empty_below: float = -np.inf
     same_below: float = -np.inf
 
     @property
     def scorer(self) -> Scorer:
-        return Scorer(self.usual, self.weights, self.bias)
+        return Scorer(self.usual, self.weights)
 
     def differs(self, size: tuple[int, int], image: NDArray[np.float32]) -> str:
         """Why pictures of that size, with that preview, are not of this scene; empty if they may be."""
@@ -73,7 +71,7 @@ class Scene:
                     file["image"].astype(np.float32),
                     file["usual"].astype(np.float32),
                     file["weights"].astype(np.float32),
-                    *(float(file[name]) for name in ("bias", "empty_below", "same_below")),
+                    *(float(file[name]) for name in ("empty_below", "same_below")),
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ConfigError(f"scene {path} cannot be read: {error}") from None

@@ -19,6 +19,9 @@ from vidpipe.background.blocks import Grid
 MOST_NOISE = 6.0
 _QUIET_SHARE = 0.25  # of the blocks, the calmest, tell the noise: the others may be behind a thing
 
+# The logarithm's least argument: well under what one block says that exceeds what is usual by a half.
+_FAINTEST = 0.05
+
 _PRIOR = 8.0  # how firmly weights are held together; in steps of a logistic regression over standardised excess
 _STEPS = 30
 
@@ -30,16 +33,23 @@ class Scorer:
     Attributes:
         usual: float32 [rows, columns] of blocks: what a block's residual rarely exceeds while nothing happens.
         weights: float32, likewise: how much a block's excess speaks for a change that matters; never below 0.
-        bias: score of a picture in which no block exceeds what is usual.
     """
 
     usual: Grid
     weights: Grid
-    bias: float
 
     def score(self, residuals: Grid) -> float:
-        """Log odds that the change matters."""
-        return self.bias + float(np.vdot(self.weights, excess(residuals, self.usual)))
+        """How strongly this speaks for a change that matters: the logarithm of the blocks' weighted excess.
+
+        It rises with the regression's odds. As a logarithm it differs from thing to thing as contrasts and sizes do: by
+        factors.
+        """
+        return float(self.scores(residuals))
+
+    def scores(self, residuals: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same of many: [..., rows, columns] of blocks give [...]."""
+        weighed = (excess(residuals, self.usual) * self.weights).sum(axis=(-2, -1))
+        return np.asarray(np.log(np.maximum(weighed, _FAINTEST)), np.float64)
 
 
 def excess(residuals: NDArray[np.float32], usual: Grid) -> NDArray[np.float32]:
@@ -92,4 +102,4 @@ def fit(changes: NDArray[np.float32], matters: NDArray[np.bool_], level: Grid) -
         if float(np.abs(step).max()) < 1e-5:
             break
     weights = np.maximum(theta[1] + theta[2:], 0.0).reshape(level.shape)
-    return Scorer(level, weights.astype(np.float32), float(theta[0]))
+    return Scorer(level, weights.astype(np.float32))
