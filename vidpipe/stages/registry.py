@@ -14,6 +14,7 @@ from vidpipe.stages.base import Stage
 
 BUILTIN = {
     "difference": "vidpipe.stages.difference:Difference",
+    "gate": "vidpipe.stages.gate:GateStage",
     "sample": "vidpipe.stages.sample:Sample",
     "track": "vidpipe.stages.track:Track",
     "detect": "vidpipe.stages.detect:Detect",
