@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-_LEAST_SPREAD = 0.25  # of logarithms: a few passages that look alike do not prove that all do
 _FEWEST = 2
+# How far passages' scores, as natural logarithms, lie apart on any camera, and how many passages that guess is worth: a
+# few that look alike do not prove that all do.
+_SPREAD, _WORTH = 0.5, 4
 
 
-class Bound(NamedTuple):
+class Rate(NamedTuple):
     """A rate over passages.
 
     Attributes:
@@ -34,7 +36,8 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     Half the budget is for frames within passages, half for passages that lie under it as a whole. Of the latter the
     share is bounded in two ways, and the higher threshold taken: by order statistics, which assume nothing and need 60
     passages for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
-    limit of the passages' scores, which are logarithms (Natrella 1963). The latter never lies above the least passage.
+    limit of the passages' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
+    camera. The latter never lies above the least passage, and is no better than its assumption: audits check it.
 
     Args:
         scores: of the frames that matter, [n]; higher is surer.
@@ -44,12 +47,13 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
     if len(critical) < _FEWEST or budget <= 0:
         return -np.inf
-    spread = max(float(critical.std(ddof=1)), _LEAST_SPREAD)
-    limit = float(critical.mean()) - _factor(len(critical), 1 - budget / 2) * spread
+    freedom = len(critical) - 1 + _WORTH
+    spread = np.sqrt((_WORTH * _SPREAD**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
+    limit = float(critical.mean() - _factor(len(critical), freedom, 1 - budget / 2) * spread)
     return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
 
 
-def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Bound:
+def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Rate:
     """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
 
     Args:
@@ -60,13 +64,13 @@ def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Bound:
 
     names = np.unique(passage)
     if len(names) < _FEWEST:
-        return Bound(float(missed.mean()) if len(missed) else 0.0, 1.0)
+        return Rate(float(missed.mean()) if len(missed) else 0.0, 1.0)
     frames = np.array([(passage == one).sum() for one in names], float)
     lost = np.array([missed[passage == one].sum() for one in names], float)
     share = lost.sum() / frames.sum()
     off = lost - share * frames
     error = np.sqrt((off**2).sum() * len(names) / (len(names) - 1)) / frames.sum()
-    return Bound(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
+    return Rate(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
 
 
 def _critical(scores: NDArray[np.floating], share: float) -> float:
@@ -74,12 +78,12 @@ def _critical(scores: NDArray[np.floating], share: float) -> float:
     return float(np.sort(scores)[int(len(scores) * share)])
 
 
-def _factor(count: int, covered: float) -> float:
+def _factor(count: int, freedom: int, covered: float) -> float:
     """By how many deviations under the mean of so many normal values a limit lies that this share of all is above."""
     from scipy.stats import nct, norm
 
     root = np.sqrt(count)
-    return float(nct.ppf(CONFIDENCE, count - 1, norm.ppf(covered) * root) / root)
+    return float(nct.ppf(CONFIDENCE, freedom, norm.ppf(covered) * root) / root)
 
 
 def _by_order(critical: NDArray[np.float64], share: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -22,6 +22,7 @@ from vidpipe.calibration.agreement import compare
 from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
+from vidpipe.learning.split import passages
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import supervision as sv
 
 BLOCKS = 10
-GAP_S = 1.0  # what is apart by less is one passage
 LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
@@ -126,16 +126,6 @@ def walk(stream: StreamSpec, name: str, wanted: Series, refresh: int, progress: 
     return walker.footage((source.info.width, source.info.height))
 
 
-def passages(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number of the passage of each frame; passages are apart by `GAP_S` without anything at least; -1 in between."""
-    numbers = np.full(len(present), -1, np.int64)
-    seen = np.flatnonzero(present)
-    if len(seen):
-        begins = np.append(True, np.diff(pts[seen]) >= GAP_S)
-        numbers[seen] = np.cumsum(begins) - 1
-    return numbers
-
-
 def _timed(source: object) -> Iterator[tuple[Frame | Missing, int]]:
     """Each picture with the CPU nanoseconds that decoding it took."""
     pictures: Iterator[Frame | Missing] = iter(source)  # type: ignore[call-overload]
@@ -203,7 +193,7 @@ class _Walker:
             wanted=wanted,
             size=size,
             present=present,
-            passage=passages(present, wanted.pts),
+            passage=passages(wanted.pts, present),
             known=known,
             residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
             image=np.zeros((0, 0), np.float32) if self._image is None else self._image,
@@ -248,8 +238,3 @@ def _detections(series: Series, index: int) -> sv.Detections:
     low, high = np.searchsorted(series.boxes.frame, [index, index + 1])
     boxes = series.boxes[slice(low, high)]
     return sv.Detections(xyxy=boxes.xyxy, confidence=boxes.score, class_id=boxes.label)
-
-
-def seconds_of(pts: Sequence[float] | NDArray[np.float64]) -> float:
-    """Media time between first and last."""
-    return float(pts[-1] - pts[0]) if len(pts) > 1 else 0.0
