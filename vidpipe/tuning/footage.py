@@ -1,0 +1,255 @@
+"""What is learnt from: every frame of a clip as the filters see it, with what the big model says of it.
+
+Of the pictures themselves nothing is kept but the residuals of their blocks, 400 bytes a frame, so that hours fit in
+memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.background.blocks import Blocks, Grid
+from vidpipe.background.steady import movement
+from vidpipe.calibration.agreement import compare
+from vidpipe.evaluation.series import Series
+from vidpipe.frame import Frame, Image, Missing
+from vidpipe.knobs import Knobs
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+BLOCKS = 10
+GAP_S = 1.0  # what is apart by less is one passage
+LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
+MOST_PAIRS = 2000  # frames that are compared with earlier ones
+_SECONDS = 300  # pictures a second apart from which movement of the camera is measured
+_REFRESH = 0.15
+
+
+class Pairs(NamedTuple):
+    """Pictures of things and what they are compared with some frames back.
+
+    Attributes:
+        frame, lag: int64 [n].
+        residuals: float32 [n, rows, columns] of blocks.
+        same: bool [n], whether the big model's answer to the earlier one still held.
+    """
+
+    frame: NDArray[np.int64]
+    lag: NDArray[np.int64]
+    residuals: NDArray[np.float32]
+    same: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footage:
+    """A clip, walked through once.
+
+    Attributes:
+        wanted: the big model's boxes.
+        size: (width, height) in pixels.
+        present: bool [frames], whether the model found anything.
+        passage: int64 [frames], number of the passage that a frame with things in it belongs to; -1: none.
+        known: bool [frames], that could be decoded and came after the first empty one.
+        residuals: float32 [frames, rows, columns], against the empty scene as it was last found.
+        image: float32 preview of the empty scene as it looked in the end.
+        pairs: as above.
+        moved: of the camera from one second to the next, as a share of the picture's width.
+        decode_ms, filter_ms: CPU a frame of decoding; of preview and residuals.
+    """
+
+    wanted: Series
+    size: tuple[int, int]
+    present: NDArray[np.bool_]
+    passage: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    residuals: NDArray[np.float32]
+    image: NDArray[np.float32]
+    pairs: Pairs
+    moved: float
+    decode_ms: float
+    filter_ms: float
+
+    @property
+    def pts(self) -> NDArray[np.float64]:
+        return self.wanted.pts
+
+    @property
+    def frames(self) -> int:
+        return self.wanted.frames
+
+    @property
+    def fps(self) -> float:
+        return 1.0 / float(np.median(np.diff(self.pts))) if self.frames > 1 else 1.0
+
+    @property
+    def passages(self) -> int:
+        """How many there are."""
+        return int(self.passage.max(initial=-1)) + 1
+
+
+class Progress(Protocol):
+    """Is told how many frames more are done."""
+
+    def __call__(self, count: int = 1) -> None: ...
+
+
+def walk(stream: StreamSpec, name: str, wanted: Series, refresh: int, progress: Progress) -> Footage:
+    """Decode the clip once more and see it as the difference detector will.
+
+    Args:
+        wanted: what the big model says of each of its frames.
+        refresh: every how many frames a run would look at the empty scene: audits and forced looks.
+
+    Raises:
+        ConfigError: the clip cannot be opened.
+    """
+    present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
+    walker = _Walker(present, wanted, refresh)
+    source = open_source(name, stream.recording, knobs=Knobs())
+    with closing(source):
+        for index, (picture, decode_ns) in enumerate(_timed(source)):
+            if index >= wanted.frames:
+                break
+            walker.see(index, picture, decode_ns)
+            progress(1)
+    return walker.footage((source.info.width, source.info.height))
+
+
+def passages(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number of the passage of each frame; passages are apart by `GAP_S` without anything at least; -1 in between."""
+    numbers = np.full(len(present), -1, np.int64)
+    seen = np.flatnonzero(present)
+    if len(seen):
+        begins = np.append(True, np.diff(pts[seen]) >= GAP_S)
+        numbers[seen] = np.cumsum(begins) - 1
+    return numbers
+
+
+def _timed(source: object) -> Iterator[tuple[Frame | Missing, int]]:
+    """Each picture with the CPU nanoseconds that decoding it took."""
+    pictures: Iterator[Frame | Missing] = iter(source)  # type: ignore[call-overload]
+    while True:
+        before = time.thread_time_ns()
+        picture = next(pictures, None)
+        if picture is None:
+            return
+        yield picture, time.thread_time_ns() - before
+
+
+class _Walker:
+    """Keeps what `Footage` needs of each frame that it is shown."""
+
+    def __init__(self, present: NDArray[np.bool_], wanted: Series, refresh: int) -> None:
+        self._present = present
+        self._wanted = wanted
+        self._refresh = refresh
+        self._blocks: Blocks | None = None
+        self._image: NDArray[np.float32] | None = None
+        self._level = 0.0
+        self._shown_at = -refresh
+        self._residuals: list[Grid | None] = []
+        self._recent: deque[Image | None] = deque(maxlen=max(LAGS))
+        self._pairs: list[tuple[int, int, Grid, bool]] = []
+        self._every = max(1, round(present.sum() / MOST_PAIRS))
+        self._seconds: list[Image] = []
+        self._second_s = -np.inf
+        self._decode_ns = 0
+        self._filter_ns = 0
+
+    def see(self, index: int, picture: Frame | Missing, decode_ns: int) -> None:
+        self._decode_ns += decode_ns
+        if isinstance(picture, Missing):
+            self._residuals.append(None)
+            self._recent.append(None)
+            return
+        before = time.thread_time_ns()
+        preview = picture.preview()
+        if self._blocks is None:
+            self._blocks = Blocks(preview.shape, BLOCKS, picture.hidden)
+        residuals = None
+        if self._image is not None and preview.shape == self._image.shape:
+            residuals = self._blocks.residuals(preview, self._image, self._level)
+        self._filter_ns += time.thread_time_ns() - before
+        self._residuals.append(residuals)
+        self._compare(index, preview)
+        self._recent.append(preview)
+        if not self._present[index] and index - self._shown_at >= self._refresh:
+            self._show(preview)
+            self._shown_at = index
+        if picture.pts - self._second_s >= 1 and len(self._seconds) < _SECONDS:
+            self._seconds.append(preview)
+            self._second_s = picture.pts
+
+    def footage(self, size: tuple[int, int]) -> Footage:
+        frames = len(self._residuals)
+        grid = self._blocks.grid if self._blocks else (BLOCKS, BLOCKS)
+        missing = np.zeros(grid, np.float32)
+        known = np.array([grid is not None for grid in self._residuals])
+        wanted = self._wanted.part(0, frames)
+        present = self._present[:frames]
+        none = np.zeros((0, *grid), np.float32)
+        return Footage(
+            wanted=wanted,
+            size=size,
+            present=present,
+            passage=passages(present, wanted.pts),
+            known=known,
+            residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
+            image=np.zeros((0, 0), np.float32) if self._image is None else self._image,
+            pairs=Pairs(
+                np.array([pair[0] for pair in self._pairs], np.int64),
+                np.array([pair[1] for pair in self._pairs], np.int64),
+                np.concatenate([none, *(pair[2][None] for pair in self._pairs)]),
+                np.array([pair[3] for pair in self._pairs], bool),
+            ),
+            moved=movement(self._seconds),
+            decode_ms=self._decode_ns / max(1, frames) / 1e6,
+            filter_ms=self._filter_ns / max(1, frames) / 1e6,
+        )
+
+    def _show(self, preview: Image) -> None:
+        if self._image is None or self._image.shape != preview.shape:
+            self._image = preview.astype(np.float32)
+        else:
+            self._image = self._image + np.float32(_REFRESH) * (preview - self._image)
+        self._level = float(self._image.mean())
+
+    def _compare(self, index: int, preview: Image) -> None:
+        """With pictures some frames back, where there is something, or was in the one before."""
+        present = self._present
+        if not (present[index] or (index and present[index - 1])) or index % self._every:
+            return
+        assert self._blocks is not None
+        now = _detections(self._wanted, index)
+        for lag in LAGS:
+            other = self._recent[-lag] if lag <= len(self._recent) else None
+            if other is None or other.shape != preview.shape:
+                continue
+            reference = other.astype(np.float32)
+            residuals = self._blocks.residuals(preview, reference, float(reference.mean()))
+            same = compare(_detections(self._wanted, index - lag), now).agrees
+            self._pairs.append((index, lag, residuals, same))
+
+
+def _detections(series: Series, index: int) -> sv.Detections:
+    import supervision as sv
+
+    low, high = np.searchsorted(series.boxes.frame, [index, index + 1])
+    boxes = series.boxes[slice(low, high)]
+    return sv.Detections(xyxy=boxes.xyxy, confidence=boxes.score, class_id=boxes.label)
+
+
+def seconds_of(pts: Sequence[float] | NDArray[np.float64]) -> float:
+    """Media time between first and last."""
+    return float(pts[-1] - pts[0]) if len(pts) > 1 else 0.0
