@@ -9,6 +9,7 @@ import io
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.scorer import Scorer
 from vidpipe.errors import ConfigError
+from vidpipe.files import write_whole
 
 ALIKE = 0.15  # correlation of edges from which a picture may be of the same place, whatever is in front of it
 _FORMAT = 1
@@ -51,16 +53,17 @@ class Scene:
         alike = likeness(image, self.image)
         return "" if alike >= ALIKE else f"another view: {alike:.2f} alike, {ALIKE} are needed"
 
-    def pack(self) -> bytes:
-        """As the bytes of a file."""
+    def save(self, path: Path) -> None:
+        """Write it, for its owner alone to read: it shows the scene. Raises RunError."""
         file = io.BytesIO()
-        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        np.savez_compressed(file, format=np.array(_FORMAT), allow_pickle=False, **arrays)
-        return file.getvalue()
+        arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        np.savez_compressed(file, format=np.array(_FORMAT), **arrays)
+        write_whole(path, file.getvalue(), "scene")
+        path.chmod(0o600)
 
     @classmethod
     def read(cls, path: Path) -> Scene:
-        """A packed scene; raises ConfigError."""
+        """What `save` wrote; raises ConfigError."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 if int(file["format"]) != _FORMAT:

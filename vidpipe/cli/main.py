@@ -168,6 +168,47 @@ def bench(
 
 
 @app.command()
+def specialize(
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How much footage to learn from: 90s, 20m, 1.5h. Default: all of a recording, 20m of a camera.",
+            show_default=False,
+        ),
+    ] = None,
+    max_miss: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of frames with something in them that may be missed.")
+    ] = 0.01,
+    max_false: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of frames without that may be answered with something.")
+    ] = 0.01,
+    gates: Annotated[bool, typer.Option(help="Train small networks, too.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    use: Annotated[
+        int | None,
+        typer.Option(metavar="VERSION", help="Learn nothing; go back to this version, or 0: none.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
+    from vidpipe.cli.specialize import SpecializeOptions, run_specialize
+
+    options = SpecializeOptions(
+        pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, seed, use, out
+    )
+    raise typer.Exit(run_specialize(options))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--out", help="Where the clip and what comes of it go.")] = Path(
         "demo-output"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import supervision as sv
 
 VERSION = 1
-MOST = 5000  # examples: 90 MB of previews; noise hardly lets them be compressed
+MOST = 5000  # examples: 90 MB of previews, in memory or on disk
 
 
 def picture_of(frame: Frame) -> Image:
@@ -117,7 +117,8 @@ class Examples:
         header = {"version": VERSION, "stream": self.stream, "size": self.size, "classes": self.classes}
         buffer = io.BytesIO()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        # Not compressed: a sensor's noise would gain a tenth, and take seconds.
+        np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
         write_whole(path, buffer.getvalue(), "examples")
         path.chmod(0o600)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.calibration import drift
-from vidpipe.errors import ConfigError
+from vidpipe.learning.enough import check
 from vidpipe.learning.examples import Examples
 from vidpipe.learning.network import SIZES, Calibrated, GateNet, Size, shrunk, to_openvino
 from vidpipe.learning.split import Split, in_time, passages
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 STEPS = 800
 BATCH = 64
-LEAST_S = 60.0  # of footage
-LEAST_PASSAGES = 4
 _RATE = 3e-3
 _DECAY = 1e-3
 
@@ -83,7 +81,7 @@ def train(
 
     shown = examples.shows(targets)
     split = split or in_time(examples.pts, shown)
-    _check(examples, targets, shown, split)
+    check(examples, targets, split)
     began = time.process_time()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -149,23 +147,6 @@ def platt(logits: NDArray[np.float64], present: NDArray[np.bool_], weight: NDArr
 
     slope, offset = minimize(loss, [1.0, 0.0], method="Nelder-Mead", options={"maxiter": 400}).x
     return max(float(slope), 1e-3), float(offset)
-
-
-def _check(examples: Examples, targets: Sequence[str], shown: NDArray[np.bool_], split: Split) -> None:
-    what = " or ".join(targets) or "anything"
-    stream, many = f"stream {examples.stream}", int(passages(examples.pts, shown).max(initial=-1)) + 1
-    length_s = float(np.ptp(examples.pts)) if len(examples) else 0.0
-    if length_s < LEAST_S:
-        raise ConfigError(f"{stream}: {length_s:.0f} s of footage are too little to learn from: give {LEAST_S:.0f} s")
-    if not shown.any():
-        raise ConfigError(f"{stream}: the last stage saw {what} in none of {len(examples)} frames: give footage with")
-    if shown.all():
-        raise ConfigError(f"{stream}: the last stage saw {what} in all of {len(examples)} frames: give footage without")
-    if many < LEAST_PASSAGES:
-        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_PASSAGES}")
-    for part, use in ((split.fit, "train on"), (split.validate, "validate with")):
-        if not shown[part].any() or shown[part].all():
-            raise ConfigError(f"{stream}: too little footage: no frame with and without {what} is left to {use}")
 
 
 def _fitted(

@@ -51,10 +51,10 @@ def quiet(footage: Footage) -> NDArray[np.bool_]:
     if not len(seen):
         return footage.known
     after = np.searchsorted(seen, footage.pts)
-    away = np.minimum(
-        np.abs(footage.pts - seen[np.clip(after, 0, len(seen) - 1)]), np.abs(footage.pts - seen[np.maximum(after - 1, 0)])
-    )
-    return footage.known & (away > NEAR_S)
+    next_s, last_s = seen[np.minimum(after, len(seen) - 1)], seen[np.maximum(after - 1, 0)]
+    away = np.minimum(np.abs(footage.pts - next_s), np.abs(footage.pts - last_s))
+    clear: NDArray[np.bool_] = footage.known & (away > NEAR_S)
+    return clear
 
 
 def _folds(footage: Footage) -> NDArray[np.int64]:
@@ -66,7 +66,8 @@ def _folds(footage: Footage) -> NDArray[np.int64]:
     firsts = [len(part) for part in np.array_split(np.arange(passages), count)]
     changes = np.cumsum(firsts)[:-1]
     borders = (ends[changes - 1] + starts[changes]) / 2
-    return np.searchsorted(borders, footage.pts).astype(np.int64)
+    fold: NDArray[np.int64] = np.searchsorted(borders, footage.pts).astype(np.int64)
+    return fold
 
 
 def _fitted(footage: Footage, rows: NDArray[np.bool_]) -> Scorer:

@@ -1,7 +1,7 @@
 """The cheapest filters within a budget of errors (NoScope, section 6).
 
-Every combination of skip, difference detector and gate is priced by what its parts cost on this machine and by what they
-pass on of the footage; thresholds are as high as the budget allows, with a bound that counts passages and not frames.
+Every combination of skip, difference detector and gate is priced by what its parts cost on this machine and by what
+they pass on of the footage; thresholds are as high as the budget allows, with a bound that counts passages, not frames.
 The budget is split: what skipping loses is measured and taken off first, the rest is shared by the filters behind it.
 As NoScope has it for false negatives, each share is spent as if the others spent theirs on other frames.
 """

@@ -1,0 +1,54 @@
+"""How many of the frames that show a target a filter withholds, from audits of what it withholds.
+
+Audits are a random sample of the withheld frames; of the frames that were passed on all were looked at. So the share of
+misses among frames with a target grows with the audits' rate, and Wilson's interval of the one gives that of the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vidpipe.calibration.wilson import wilson
+
+
+class Interval(NamedTuple):
+    """A share with its 95 % interval."""
+
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class Misses:
+    """Counts for one stream since a filter is in force.
+
+    Attributes:
+        withheld: frames that the filter answered, audited ones included.
+        audited, missed: of those, and in how many a target was seen after all.
+        passed, shown: frames passed on, and in how many of them a target was seen.
+    """
+
+    withheld: int = 0
+    audited: int = 0
+    missed: int = 0
+    passed: int = 0
+    shown: int = 0
+
+    def rate(self) -> Interval:
+        """Share of the frames with a target that was withheld; (0, 0, 1) while nothing is known."""
+        if not self.audited:
+            return Interval(0.0, 0.0, 1.0)
+        rates = (self.missed / self.audited, *wilson(self.missed, self.audited))
+        return Interval(*map(self._of_shown, rates))
+
+    def in_vain(self) -> Interval:
+        """Share of the frames without a target that was passed on."""
+        vain = self.passed - self.shown
+        trials = vain + self.withheld
+        return Interval(vain / trials if trials else 0.0, *wilson(vain, trials))
+
+    def _of_shown(self, rate: float) -> float:
+        missed = rate * self.withheld
+        return missed / (missed + self.shown) if missed else 0.0

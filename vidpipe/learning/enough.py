@@ -1,0 +1,35 @@
+"""Whether there is enough to learn from: said before training, without loading what trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vidpipe.errors import ConfigError
+from vidpipe.learning.examples import Examples
+from vidpipe.learning.split import Split, in_time, passages
+
+LEAST_S = 60.0  # of footage
+LEAST_PASSAGES = 4
+
+
+def check(examples: Examples, targets: Sequence[str], split: Split | None = None) -> None:
+    """Raise ConfigError where examples are too few, or show a target always or never."""
+    shown = examples.shows(targets)
+    what = " or ".join(targets) or "anything"
+    stream, count = f"stream {examples.stream}", len(examples)
+    length_s = float(np.ptp(examples.pts)) if count else 0.0
+    if length_s < LEAST_S:
+        raise ConfigError(f"{stream}: {length_s:.0f} s of footage are too little to learn from: give {LEAST_S:.0f} s")
+    if not shown.any():
+        raise ConfigError(f"{stream}: the last stage saw {what} in none of {count} frames: give footage with")
+    if shown.all():
+        raise ConfigError(f"{stream}: the last stage saw {what} in all of {count} frames: give footage without")
+    many = int(passages(examples.pts, shown).max(initial=-1)) + 1
+    if many < LEAST_PASSAGES:
+        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_PASSAGES}")
+    split = split or in_time(examples.pts, shown)
+    for part, use in ((split.fit, "train on"), (split.validate, "validate with")):
+        if not shown[part].any() or shown[part].all():
+            raise ConfigError(f"{stream}: too little footage: no frame with and without {what} is left to {use}")
