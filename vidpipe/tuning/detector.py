@@ -81,4 +81,5 @@ def _fitted(footage: Footage, rows: NDArray[np.bool_]) -> Scorer:
 def _evenly(rows: NDArray[np.intp]) -> NDArray[np.intp]:
     if len(rows) <= MOST_ROWS:
         return rows
-    return rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+    kept: NDArray[np.intp] = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
+    return kept

@@ -269,7 +269,7 @@ def _located(name: str, values: Mapping[str, Any], folder: Path, what: str) -> d
 
 
 def _with(pipeline: Pipeline, filter_: _Filter) -> Pipeline:
-    """The pipeline with such a stage on the device; one that is put in comes behind the filters before it, and is off."""
+    """The pipeline with such a stage on the device; one that is put in stands behind those before it, and is off."""
     if _place(pipeline, filter_) is not None:
         return pipeline
     names = [one.name for one in FILTERS]
