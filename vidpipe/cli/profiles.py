@@ -15,9 +15,9 @@ def with_profiles(pipeline: Pipeline, profiles: Path | None, console: Console | 
 
     Args:
         profiles: folder; None: the usual one.
-        console: where to say it; None: stderr.
+        console: where to say it, of a pipeline that is not going to run; None: on stderr, of one that is.
     """
-    applied = apply(pipeline, profiles or profiles_dir())
+    applied = apply(pipeline, profiles or profiles_dir(), look=console is None)
     console = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     for line in applied.lines:
         console.print(line, markup=False)

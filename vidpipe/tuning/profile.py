@@ -13,19 +13,26 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vidpipe.background.scene import Scene
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream, Tier
-from vidpipe.errors import ConfigError, RunError
+from vidpipe.errors import ConfigError, RunError, SourceError
 from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.files import write_whole
+from vidpipe.frame import Frame
+from vidpipe.knobs import Knobs
 from vidpipe.models.describe import describe
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
 from vidpipe.stages.base import Stage, StageConfig
 from vidpipe.stages.difference import Difference, DifferenceConfig
 from vidpipe.stages.gate import GateConfig, GateStage
@@ -188,16 +195,21 @@ def use(profiles: Path, stream: str, number: int) -> Profile:
     return changed
 
 
-def apply(pipeline: Pipeline, profiles: Path) -> Applied:
+def apply(pipeline: Pipeline, profiles: Path, *, look: bool) -> Applied:
     """Set the filters of each stream that has a profile; those that the pipeline lacks are put in before its stages.
 
     A profile that does not fit, or cannot be read, is left out, and a line says why: the stream runs without it.
+
+    Args:
+        look: open recordings, to see whether they are of the camera that was learnt. Of cameras the stages find out.
     """
     lines: list[str] = []
     settings: dict[str, Settings] = {}
     for name in pipeline.streams:
         try:
             found = _settings(pipeline, profiles, name)
+            if look and found is not None:
+                _check_view(name, pipeline.streams[name].spec, found[0])
         except ConfigError as error:
             lines.append(f"{error}; stream {name} runs without it")
             continue
@@ -254,6 +266,24 @@ def _settings(pipeline: Pipeline, profiles: Path, stream: str) -> tuple[Settings
     folder = folder_of(profiles, stream) / f"v{version.version}"
     settings = {name: _located(name, values, folder, what) for name, values in version.settings.items()}
     return settings, f"{what}: version {version.version} of {version.made_at[:10]}: {version.says}"
+
+
+def _check_view(name: str, stream: StreamSpec, settings: Settings) -> None:
+    """Raise ConfigError where a recording's first picture is not of the scene that was learnt."""
+    path = settings.get("difference", {}).get("scene")
+    if stream.live or not path:
+        return
+    try:
+        source = open_source(name, stream, knobs=Knobs())
+    except SourceError:  # the run itself will tell
+        return
+    with closing(source):
+        first = next((picture for picture in source if isinstance(picture, Frame)), None)
+    if first is None:
+        return
+    why = Scene.read(Path(path)).differs((first.width, first.height), first.preview().astype(np.float32))
+    if why:
+        raise ConfigError(f"profile of stream {name} is of another camera: {why}")
 
 
 def _located(name: str, values: Mapping[str, Any], folder: Path, what: str) -> dict[str, Any]:
