@@ -76,7 +76,7 @@ class Scene:
                     file["weights"].astype(np.float32),
                     *(float(file[name]) for name in ("empty_below", "same_below")),
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ConfigError(f"scene {path} cannot be read: {error}") from None
 
 

@@ -17,7 +17,7 @@ from vidpipe.background.blocks import Grid
 # Noise may be so much stronger than what was learnt (gain at night, a key picture's pulse) before it counts as change;
 # beyond that something covers a good part of the picture.
 MOST_NOISE = 6.0
-_QUIET_SHARE = 0.25  # of the blocks, the calmest, tell the noise: the others may be behind a thing
+_SLACK = 1.5  # times what is usual, at that noise, before a block counts: the variance in a block is itself uncertain
 
 # The logarithm's least argument: well under what one block says that exceeds what is usual by a half.
 _FAINTEST = 0.05
@@ -60,8 +60,8 @@ def excess(residuals: NDArray[np.float32], usual: Grid) -> NDArray[np.float32]:
     """
     ratio = residuals / usual
     flat = ratio.reshape(*ratio.shape[:-2], -1)
-    quiet = int(flat.shape[-1] * _QUIET_SHARE)
-    noise = np.clip(np.partition(flat, quiet, axis=-1)[..., quiet], 1.0, MOST_NOISE)
+    middle = flat.shape[-1] // 2
+    noise = _SLACK * np.clip(np.partition(flat, middle, axis=-1)[..., middle], 1.0, MOST_NOISE)
     over: NDArray[np.float32] = np.log(np.maximum(ratio / noise[..., None, None], 1.0))
     return over
 
