@@ -6,6 +6,7 @@ counts once: by the score below which so few of its frames fall that their share
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +79,7 @@ def _critical(scores: NDArray[np.floating], share: float) -> float:
     return float(np.sort(scores)[int(len(scores) * share)])
 
 
+@cache  # SciPy takes 20 ms for one
 def _factor(count: int, freedom: int, covered: float) -> float:
     """By how many deviations under the mean of so many normal values a limit lies that this share of all is above."""
     from scipy.stats import nct, norm

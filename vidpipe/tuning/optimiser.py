@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.background.scorer import FAINTEST
 from vidpipe.calibration.tolerance import Rate, rate, threshold
 from vidpipe.cascade import AuditSpec
 from vidpipe.learning.training import TrainedGate
@@ -186,8 +187,14 @@ class _Search:
                 f"skipping every other frame: misses {lost.rate:.1%} (at most {lost.high:.1%}), "
                 f"false {false.rate:.1%} (at most {false.high:.1%})"
             )
+        faint = self._faint()
         if self._threshold("empty", budget.miss) == -np.inf:
             lines.append(f"empty scene: {self._footage.passages} passages do not tell how faint the next may be")
+        elif faint:
+            lines.append(
+                f"empty scene: {faint} of {self._footage.passages} passages leave no trace in the picture: if nothing "
+                "was there, the model sees ghosts, and a higher `threshold` would leave them out"
+            )
         else:
             passed = self._passed_quiet(self._threshold("empty", budget.miss))
             if passed > 0.5:
@@ -297,6 +304,13 @@ class _Search:
         likely = np.isin(pairs.lag, [lag for lag in LAGS if lag >= choice.skip])
         under = (self._detector.pair_scores < choice.same_below) & likely
         return _share(under, likely), _share(under & ~pairs.same, likely)
+
+    def _faint(self) -> int:
+        """Passages that no picture shows: half of their frames look like the empty scene to the last block."""
+        scores, passage = self._detector.scores, self._footage.passage
+        rows = self._things & np.isfinite(scores)
+        levels = [float(np.median(scores[rows & (passage == one)])) for one in np.unique(passage[rows])]
+        return sum(level <= FAINTEST for level in levels)
 
     def _passed_quiet(self, limit: float) -> float:
         scores = self._detector.scores
