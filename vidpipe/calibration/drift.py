@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vidpipe.frame import Image
 
-FIGURES = ("brightness", "contrast", "likeness to the scene")
+LIKENESS = "likeness to the scene"
+FIGURES = ("brightness", "contrast", LIKENESS)
 EVERY_S = 1.0  # media time between pictures that are looked at
 WINDOW = 30  # of them
 _TAIL = 0.01  # of the examples at either end that are not taken for normal
@@ -66,9 +67,14 @@ class Drift:
         self._next_s = pts + EVERY_S
         self._seen.append(seen)
 
+    @property
+    def sure(self) -> bool:
+        """Whether enough was seen to tell drift from something that passes."""
+        return len(self._seen) == WINDOW
+
     def moved(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> str:
-        """What has drifted, with its value and its normal range; "" where nothing has, or it is too soon to say."""
-        if len(self._seen) < WINDOW:
+        """What is not as it was, with its value and its normal range; "" where all of it is."""
+        if not self._seen:
             return ""
         now = np.median(np.stack(self._seen), axis=0)
         for name, value, least, most in zip(FIGURES, now, low, high, strict=True):

@@ -178,6 +178,10 @@ class Collector:
         if len(self) >= 2 * self._most:
             self._kept, self._new = self.examples().thinned(self._most), []
 
+    def afresh(self) -> Collector:
+        """One for the same stream that holds nothing."""
+        return Collector(self._stream, self._classes, self._most)
+
     def take_up(self, examples: Examples) -> None:
         """Begin with these, of the same stream."""
         self._kept = examples

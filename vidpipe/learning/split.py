@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP_S = 2.0
-_BLOCKS = 9
-_EVERY = 3  # the last of so many blocks validates: a third of the footage, from all of its hours
+_BLOCKS = 9  # of which a third validates, from all hours of the footage
 
 
 class Split(NamedTuple):
@@ -66,6 +65,6 @@ def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.i
 
 
 def _validating(blocks: int) -> NDArray[np.bool_]:
-    """Every third block, and of two the second: bool [blocks]."""
-    turn = min(_EVERY, blocks)
+    """Every third block, or every other where they are few: bool [blocks]."""
+    turn = 3 if blocks >= 6 else 2
     return np.asarray(np.arange(blocks) % turn == turn - 1)

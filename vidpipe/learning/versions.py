@@ -19,6 +19,9 @@ from vidpipe.models.gate import SUFFIX, Gate
 
 MOST = 100  # gates kept; of older ones what stands in versions.json remains
 
+EMPTY_RECOGNISED = "empty_recognised"
+"""In a gate's evidence: share of the frames without a target that it answered in validation."""
+
 _FILE = "versions.json"
 
 
@@ -108,12 +111,13 @@ class Versions:
         write_whole(self.folder / _FILE, json.dumps(lines, indent=1) + "\n", "versions")
 
 
-def made_private(folder: Path) -> None:
+def made_private(folder: Path) -> Path:
     """Make the folder, for its owner alone to read: what it holds shows the scene. Raises RunError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"gates {folder}: cannot be made: {error.strerror}") from None
+    return folder
 
 
 def with_thresholds(gate: Gate, low: float | None, high: float | None, **evidence: Any) -> Gate:

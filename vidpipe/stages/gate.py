@@ -10,25 +10,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.errors import ModelError
+from vidpipe.answer import Answer, How, audit_reason, nothing
+from vidpipe.calibration.drift import Drift, figures
+from vidpipe.errors import ModelError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.examples import picture_of
+from vidpipe.learning.ongoing import Aim, Ongoing
+from vidpipe.learning.versions import Versions
 from vidpipe.models.base import Score
-from vidpipe.models.gate import Gate, GateNetwork
-from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.models.gate import SUFFIX, Gate, GateNetwork
+from vidpipe.stages.base import ClassName, Context, Knob, Stage, StageConfig
 
 log = logging.getLogger(__name__)
+
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class GateConfig(StageConfig):
     weights: str | None = Field(
-        default=None, description="the stream's gate, a .gate file; default: none, every frame is passed on"
+        default=None,
+        description="the stream's gate: a .gate file, or a folder of versions; default: none, every frame is passed on",
     )
     low: Score | None = Knob(None, description="answer `empty` under this score; default: the gate's own")
     high: Score | None = Knob(
@@ -40,11 +46,26 @@ class GateConfig(StageConfig):
     want: Literal["boxes", "presence"] = Field(
         default="boxes", description="presence: that a target is there is answer enough, as one box of the whole frame"
     )
+    learn: bool = Field(
+        default=False, description="go on learning from what later stages answer; `weights` is a folder then"
+    )
+    targets: list[ClassName] = Field(default=[], description="with `learn`: classes to look for; default: all")
+    max_miss: Share = Field(
+        default=0.01, description="with `learn`: share of the frames with a target that may be answered `empty`"
+    )
+    max_false: Share = Field(
+        default=0.01, description="with `learn`: share of the frames without one that may be said to have one"
+    )
+    cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low is {self.low:g}, above high, {self.high:g}: swap them")
+        if self.learn and (self.weights is None or self.weights.endswith(SUFFIX)):
+            raise ValueError("learn needs a folder for its versions: give one as `weights`")
+        if self.learn and (self.low is not None or self.high is not None):
+            raise ValueError("learn brings thresholds with each version: leave low and high out")
         return self
 
 
@@ -53,6 +74,12 @@ class Thresholds(NamedTuple):
 
     low: float | None
     high: float | None
+
+
+class Asked(NamedTuple):
+    """Left in the notes of a frame that the gate may hear of again: what it answered; None: it passed it on."""
+
+    how: How | None
 
 
 class GateStage(Stage[GateConfig]):
@@ -66,15 +93,51 @@ class GateStage(Stage[GateConfig]):
         self._stream = context.stream or ""
         self._classes = tuple(context.classes)
         self._why_not = ""
-        self._network = self._opened()
+        self._network: GateNetwork | None = None
+        self._drift = Drift()
+        self._moved = ""
+        self._ongoing = self._learning(context) if self.config.learn else None
+        self._open_weights()
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
-        network = self._network
-        if network is None or not self._fits(network.gate, frame):
-            return [None]
-        score = network.score(picture_of(frame))
-        return [self._decided(frame, score, network.gate)]
+        if self._network is not None:
+            self._watch(frame, self._network.gate)
+        if self._ongoing is not None:
+            self._learn_on(frame, self._ongoing)
+        answer = None
+        if self._network is not None and not self._moved and not (self._ongoing and self._ongoing.passes_all):
+            answer = self._decided(frame, self._network.score(picture_of(frame)), self._network.gate)
+        if self._ongoing is not None:
+            frame.notes[self.id] = Asked(answer.how if answer else None)
+            if answer is not None:
+                self._ongoing.answered(empty=answer.how is How.EMPTY)
+        return [answer]
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        asked = frame.notes.get(self.id)
+        if self._ongoing is None or not isinstance(asked, Asked):
+            return
+        if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
+            return
+        audited = asked.how is How.EMPTY and answer.reason == audit_reason(self.id)
+        self._ongoing.learn(frame, answer.detections, passed=asked.how is None, audited=audited)
+
+    def snapshot(self) -> Any:
+        return self._drift, None if self._ongoing is None else self._ongoing.snapshot()
+
+    def restore(self, state: Any) -> None:
+        self._drift, ongoing = state
+        if self._ongoing is not None and ongoing is not None:
+            self._ongoing.restore(ongoing)
+
+    def close(self) -> None:
+        if self._ongoing is not None:
+            self._ongoing.close()
+
+    @classmethod
+    def learns(cls, config: GateConfig) -> bool:
+        return config.learn
 
     def _decided(self, frame: Frame, score: float, gate: Gate) -> Answer | None:
         low, high = thresholds(self.config, gate)
@@ -100,22 +163,47 @@ class GateStage(Stage[GateConfig]):
         )
         return Answer(boxes, How.MEASURED, self.id, frame.seq, "presence")
 
-    def _opened(self) -> GateNetwork | None:
-        if self.config.weights is None:
-            self._say("it has no weights: every frame is passed on")
-            return None
+    def _learning(self, context: Context) -> Ongoing | None:
+        config = self.config
+        assert config.weights is not None
+        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
         try:
-            return GateNetwork(Gate.load(Path(self.config.weights)))
-        except ModelError as error:
-            self._say(f"{error}: every frame is passed on")
+            return Ongoing(Path(config.weights), self._stream, self._classes, aim, live=context.live)
+        except VidpipeError as error:
+            self._say(f"{error}: it does not learn")
             return None
 
-    def _fits(self, gate: Gate, frame: Frame) -> bool:
-        if gate.size == (frame.width, frame.height) and picture_of(frame).shape == gate.picture:
-            return True
-        trained, given = (f"{width} x {height}" for width, height in (gate.size, (frame.width, frame.height)))
-        self._say(f"trained on pictures of {trained} (stream {gate.stream}), not {given}: every frame is passed on")
-        return False
+    def _open_weights(self) -> None:
+        weights = self.config.weights
+        if weights is None:
+            self._say("it has no weights: every frame is passed on")
+            return
+        try:
+            gate = Gate.load(Path(weights)) if weights.endswith(SUFFIX) else Versions(Path(weights)).gate()
+            self._network = None if gate is None else GateNetwork(gate)
+        except ModelError as error:
+            self._say(f"{error}: every frame is passed on")
+        else:
+            if gate is None and self._ongoing is None:
+                self._say(f"no version is in force in {weights}: every frame is passed on")
+
+    def _watch(self, frame: Frame, gate: Gate) -> None:
+        """Note whether the scene looks as it did when the gate was trained; every second of media time."""
+        if gate.size != (frame.width, frame.height) or picture_of(frame).shape != gate.picture:
+            trained, given = (f"{width} x {height}" for width, height in (gate.size, (frame.width, frame.height)))
+            self._moved = f"trained on pictures of {trained} (stream {gate.stream}), not {given}"
+        elif self._drift.due(frame.pts):
+            self._drift.add(frame.pts, figures(picture_of(frame), gate.normal.scene))
+            self._moved = self._drift.moved(gate.normal.low, gate.normal.high)
+        if self._moved and self._drift.sure:
+            self._say(f"{self._moved}: every frame is passed on")
+
+    def _learn_on(self, frame: Frame, ongoing: Ongoing) -> None:
+        """Bring a new gate into force where there is one, from this frame on."""
+        gate = None if self._network is None else self._network.gate
+        new = ongoing.see(frame.pts, gate, self._moved if self._drift.sure else "")
+        if new is not None:
+            self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
 
     def _say(self, why_not: str) -> None:
         """Tell why nothing is answered, once until the reason changes."""
