@@ -19,7 +19,7 @@ _FEWEST = 2
 _SPREAD, _WORTH = 0.5, 4
 
 
-class Rate(NamedTuple):
+class Bound(NamedTuple):
     """A rate over passages.
 
     Attributes:
@@ -54,7 +54,7 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
 
 
-def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Rate:
+def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Bound:
     """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
 
     Args:
@@ -65,13 +65,13 @@ def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Rate:
 
     names = np.unique(passage)
     if len(names) < _FEWEST:
-        return Rate(float(missed.mean()) if len(missed) else 0.0, 1.0)
+        return Bound(float(missed.mean()) if len(missed) else 0.0, 1.0)
     frames = np.array([(passage == one).sum() for one in names], float)
     lost = np.array([missed[passage == one].sum() for one in names], float)
     share = lost.sum() / frames.sum()
     off = lost - share * frames
     error = np.sqrt((off**2).sum() * len(names) / (len(names) - 1)) / frames.sum()
-    return Rate(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
+    return Bound(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
 
 
 def _critical(scores: NDArray[np.floating], share: float) -> float:

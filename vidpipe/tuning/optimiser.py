@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import FAINTEST
-from vidpipe.calibration.tolerance import Rate, rate, threshold
+from vidpipe.calibration.tolerance import Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
 from vidpipe.learning.training import TrainedGate
 from vidpipe.tuning.detector import Detector
@@ -317,7 +317,7 @@ class _Search:
         still = self._footage.known & ~self._things & np.isfinite(scores)
         return _share(scores >= limit, still)
 
-    def _skipped(self, skip: int) -> tuple[Rate, Rate]:
+    def _skipped(self, skip: int) -> tuple[Bound, Bound]:
         """What is missed and what is false where each looked-at answer is carried over the frames behind it."""
         if skip == 1:
             return _NONE, _NONE
@@ -332,7 +332,7 @@ class _Search:
         return lost, false
 
 
-_NONE = Rate(0.0, 0.0)
+_NONE = Bound(0.0, 0.0)
 
 
 def _share(flags: Flags, among: Flags) -> float:
