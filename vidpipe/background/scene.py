@@ -107,6 +107,7 @@ class Watch:
         self._scene = scene
         self._scorer = scene.scorer
         self._blocks = blocks
+        self._changed: NDArray[np.uint8] | None = None  # the last picture, if it was empty and unlike the scene
         self.image = scene.image
         self._level = float(scene.image.mean())
 
@@ -120,13 +121,20 @@ class Watch:
         return self._scorer.score(self._blocks.residuals(preview, reference, float(reference.mean())))
 
     def found_empty(self, preview: NDArray[np.uint8]) -> None:
-        """A model found nothing in this picture: the empty scene looks so now.
+        """A model found nothing in this picture: the empty scene looks so now, unless something moves in it.
 
-        Where it looked changed it is believed sooner: light was switched on, a chair was moved.
+        What moves may be a thing that is only half in the picture yet. What has changed and stays so is believed
+        quickly: light was switched on, a chair was moved.
         """
-        changed = self.against_empty(preview) >= self._scene.empty_below
-        share = np.float32(0.5 if changed else 0.15)
-        self.show(self.image + share * (preview - self.image))
+        if self.against_empty(preview) < self._scene.empty_below:
+            self._changed = None
+            share = 0.15
+        else:
+            before, self._changed = self._changed, preview.copy()
+            if before is None or self.against(preview, before) >= self._scene.empty_below:
+                return
+            share = 0.5
+        self.show(self.image + np.float32(share) * (preview - self.image))
 
     def show(self, image: NDArray[np.float32]) -> None:
         """The empty scene looks so from now on."""

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import Scorer, fit, usual
-from vidpipe.tuning.footage import Footage
+from vidpipe.tuning.footage import NEAR_S, Footage, away
 
 FOLDS = 5
 MOST_ROWS = 4000  # pictures of each kind that the regression is fitted to
-NEAR_S = 1.0  # around a passage things are half in the picture, and the big model may see them or not
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +46,7 @@ def fit_detector(footage: Footage) -> Detector:
 
 def quiet(footage: Footage) -> NDArray[np.bool_]:
     """Frames that are well away from anything, bool [frames]."""
-    seen = footage.pts[footage.present]
-    if not len(seen):
-        return footage.known
-    after = np.searchsorted(seen, footage.pts)
-    next_s, last_s = seen[np.minimum(after, len(seen) - 1)], seen[np.maximum(after - 1, 0)]
-    away = np.minimum(np.abs(footage.pts - next_s), np.abs(footage.pts - last_s))
-    clear: NDArray[np.bool_] = footage.known & (away > NEAR_S)
+    clear: NDArray[np.bool_] = footage.known & (away(footage.pts, footage.present) > NEAR_S)
     return clear
 
 

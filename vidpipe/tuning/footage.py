@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BLOCKS = 10
 LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
+NEAR_S = 1.0  # around a passage things are half in the picture, and the big model may see them or not
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
 _REFRESH = 0.15
 
@@ -139,6 +140,16 @@ def boxes_at(series: Series, index: int) -> sv.Detections:
     return sv.Detections(xyxy=boxes.xyxy, confidence=boxes.score, class_id=boxes.label)
 
 
+def away(pts: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Seconds from each frame to the nearest one with something in it; infinite where there is none."""
+    seen = pts[present]
+    if not len(seen):
+        return np.full(len(pts), np.inf)
+    after = np.searchsorted(seen, pts)
+    next_s, last_s = seen[np.minimum(after, len(seen) - 1)], seen[np.maximum(after - 1, 0)]
+    return np.asarray(np.minimum(np.abs(pts - next_s), np.abs(pts - last_s)), np.float64)
+
+
 def _timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
     """Each picture with the CPU nanoseconds that decoding it took."""
     pictures = iter(source)
@@ -155,6 +166,7 @@ class Walker:
 
     def __init__(self, wanted: Series, refresh: int) -> None:
         self._present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
+        self._clear = away(wanted.pts, self._present) > NEAR_S
         self._wanted = wanted
         self._refresh = refresh
         self._blocks: Blocks | None = None
@@ -189,7 +201,7 @@ class Walker:
         self._residuals.append(residuals)
         self._compare(index, preview)
         self._recent.append(preview)
-        if not self._present[index] and index - self._shown_at >= self._refresh:
+        if self._clear[index] and index - self._shown_at >= self._refresh:
             self._show(preview)
             self._shown_at = index
         if self._wanted.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
