@@ -54,11 +54,11 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
 
 
-def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Bound:
+def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.int64]) -> Bound:
     """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
 
     Args:
-        missed: [n], of frames that matter.
+        missed: [n], of frames that matter: whether, or with what chance, each was missed.
         passage: as of `threshold`.
     """
     from scipy.stats import t

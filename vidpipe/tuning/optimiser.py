@@ -321,15 +321,15 @@ class _Search:
         """What is missed and what is false where each looked-at answer is carried over the frames behind it."""
         if skip == 1:
             return _NONE, _NONE
-        footage = self._footage
-        looked = np.arange(footage.frames) // skip * skip
-        carried = footage.present[looked]
+        footage, things = self._footage, self._things
+        # Which of each so many frames is looked at is chance: over a few passages, one phase may look harmless.
+        frames, phases = np.arange(footage.frames), np.arange(skip)[:, None]
+        looked = np.maximum((frames - phases) // skip * skip + phases, 0)
+        carried = footage.present[looked].mean(axis=0)
         behind = np.maximum.accumulate(np.where(footage.passage >= 0, footage.passage, 0))
-        things = self._things
-        lost = rate((~carried)[things], footage.passage[things])
         still = ~footage.present & footage.known
-        false = rate(carried[still], behind[still])
-        return lost, false
+        lost = rate((1 - carried)[things], footage.passage[things])
+        return lost, rate(carried[still], behind[still])
 
 
 _NONE = Bound(0.0, 0.0)
