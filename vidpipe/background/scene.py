@@ -9,6 +9,7 @@ import io
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.scorer import Scorer
 from vidpipe.errors import ConfigError
+from vidpipe.files import write_whole
 
 ALIKE = 0.15  # correlation of edges from which a picture may be of the same place, whatever is in front of it
 _FORMAT = 1
@@ -51,16 +53,17 @@ class Scene:
         alike = likeness(image, self.image)
         return "" if alike >= ALIKE else f"another view: {alike:.2f} alike, {ALIKE} are needed"
 
-    def pack(self) -> bytes:
-        """As the bytes of a file."""
+    def save(self, path: Path) -> None:
+        """Write it, for its owner alone to read: it shows the scene. Raises RunError."""
         file = io.BytesIO()
-        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        np.savez_compressed(file, format=np.array(_FORMAT), allow_pickle=False, **arrays)
-        return file.getvalue()
+        arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        np.savez_compressed(file, format=np.array(_FORMAT), **arrays)
+        write_whole(path, file.getvalue(), "scene")
+        path.chmod(0o600)
 
     @classmethod
     def read(cls, path: Path) -> Scene:
-        """A packed scene; raises ConfigError."""
+        """What `save` wrote; raises ConfigError."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 if int(file["format"]) != _FORMAT:
@@ -73,7 +76,7 @@ class Scene:
                     file["weights"].astype(np.float32),
                     *(float(file[name]) for name in ("empty_below", "same_below")),
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ConfigError(f"scene {path} cannot be read: {error}") from None
 
 
@@ -104,6 +107,7 @@ class Watch:
         self._scene = scene
         self._scorer = scene.scorer
         self._blocks = blocks
+        self._changed: NDArray[np.uint8] | None = None  # the last picture, if it was empty and unlike the scene
         self.image = scene.image
         self._level = float(scene.image.mean())
 
@@ -117,13 +121,20 @@ class Watch:
         return self._scorer.score(self._blocks.residuals(preview, reference, float(reference.mean())))
 
     def found_empty(self, preview: NDArray[np.uint8]) -> None:
-        """A model found nothing in this picture: the empty scene looks so now.
+        """A model found nothing in this picture: the empty scene looks so now, unless something moves in it.
 
-        Where it looked changed it is believed sooner: light was switched on, a chair was moved.
+        What moves may be a thing that is only half in the picture yet. What has changed and stays so is believed
+        quickly: light was switched on, a chair was moved.
         """
-        changed = self.against_empty(preview) >= self._scene.empty_below
-        share = np.float32(0.5 if changed else 0.15)
-        self.show(self.image + share * (preview - self.image))
+        if self.against_empty(preview) < self._scene.empty_below:
+            self._changed = None
+            share = 0.15
+        else:
+            before, self._changed = self._changed, preview.copy()
+            if before is None or self.against(preview, before) >= self._scene.empty_below:
+                return
+            share = 0.5
+        self.show(self.image + np.float32(share) * (preview - self.image))
 
     def show(self, image: NDArray[np.float32]) -> None:
         """The empty scene looks so from now on."""

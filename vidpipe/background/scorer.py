@@ -17,10 +17,10 @@ from vidpipe.background.blocks import Grid
 # Noise may be so much stronger than what was learnt (gain at night, a key picture's pulse) before it counts as change;
 # beyond that something covers a good part of the picture.
 MOST_NOISE = 6.0
-_QUIET_SHARE = 0.25  # of the blocks, the calmest, tell the noise: the others may be behind a thing
+_SLACK = 1.5  # times what is usual, at that noise, before a block counts: the variance in a block is itself uncertain
 
-# The logarithm's least argument: well under what one block says that exceeds what is usual by a half.
-_FAINTEST = 0.05
+# The least score, of pictures in which no block counts: well under what a single one says that exceeds by a half.
+FAINTEST = -3.0
 
 _PRIOR = 8.0  # how firmly weights are held together; in steps of a logistic regression over standardised excess
 _STEPS = 30
@@ -49,7 +49,7 @@ class Scorer:
     def scores(self, residuals: NDArray[np.float32]) -> NDArray[np.float64]:
         """The same of many: [..., rows, columns] of blocks give [...]."""
         weighed = (excess(residuals, self.usual) * self.weights).sum(axis=(-2, -1))
-        return np.asarray(np.log(np.maximum(weighed, _FAINTEST)), np.float64)
+        return np.asarray(np.log(np.maximum(weighed, np.exp(FAINTEST))), np.float64)
 
 
 def excess(residuals: NDArray[np.float32], usual: Grid) -> NDArray[np.float32]:
@@ -60,8 +60,8 @@ def excess(residuals: NDArray[np.float32], usual: Grid) -> NDArray[np.float32]:
     """
     ratio = residuals / usual
     flat = ratio.reshape(*ratio.shape[:-2], -1)
-    quiet = int(flat.shape[-1] * _QUIET_SHARE)
-    noise = np.clip(np.partition(flat, quiet, axis=-1)[..., quiet], 1.0, MOST_NOISE)
+    middle = flat.shape[-1] // 2
+    noise = _SLACK * np.clip(np.partition(flat, middle, axis=-1)[..., middle], 1.0, MOST_NOISE)
     over: NDArray[np.float32] = np.log(np.maximum(ratio / noise[..., None, None], 1.0))
     return over
 

@@ -23,8 +23,8 @@ def movement(previews: Sequence[Image]) -> float:
     if len(previews) < 2:
         return 0.0
     tiles = [_tiles(preview) for preview in previews]
-    moved = [np.hypot(*np.median(_shifts(one, other), axis=0)) for one, other in pairwise(tiles)]
-    return float(np.median(moved)) / previews[0].shape[1]
+    moved = [float(np.hypot(*np.median(_shifts(one, other), axis=0))) for one, other in pairwise(tiles)]
+    return float(np.median(moved) / previews[0].shape[1])
 
 
 def _tiles(preview: Image) -> list[NDArray[np.float32]]:

@@ -6,14 +6,17 @@ counts once: by the score below which so few of its frames fall that their share
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-_LEAST_SPREAD = 0.25  # of logarithms: a few passages that look alike do not prove that all do
 _FEWEST = 2
+# How far passages' scores, as natural logarithms, lie apart on any camera, and how many passages that guess is worth: a
+# few that look alike do not prove that all do.
+_SPREAD, _WORTH = 0.5, 4
 
 
 class Bound(NamedTuple):
@@ -34,7 +37,8 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     Half the budget is for frames within passages, half for passages that lie under it as a whole. Of the latter the
     share is bounded in two ways, and the higher threshold taken: by order statistics, which assume nothing and need 60
     passages for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
-    limit of the passages' scores, which are logarithms (Natrella 1963). The latter never lies above the least passage.
+    limit of the passages' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
+    camera. The latter never lies above the least passage, and is no better than its assumption: audits check it.
 
     Args:
         scores: of the frames that matter, [n]; higher is surer.
@@ -44,16 +48,17 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
     critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
     if len(critical) < _FEWEST or budget <= 0:
         return -np.inf
-    spread = max(float(critical.std(ddof=1)), _LEAST_SPREAD)
-    limit = float(critical.mean()) - _factor(len(critical), 1 - budget / 2) * spread
+    freedom = len(critical) - 1 + _WORTH
+    spread = np.sqrt((_WORTH * _SPREAD**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
+    limit = float(critical.mean() - _factor(len(critical), freedom, 1 - budget / 2) * spread)
     return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
 
 
-def rate(missed: NDArray[np.bool_], passage: NDArray[np.int64]) -> Bound:
+def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.int64]) -> Bound:
     """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
 
     Args:
-        missed: [n], of frames that matter.
+        missed: [n], of frames that matter: whether, or with what chance, each was missed.
         passage: as of `threshold`.
     """
     from scipy.stats import t
@@ -74,12 +79,13 @@ def _critical(scores: NDArray[np.floating], share: float) -> float:
     return float(np.sort(scores)[int(len(scores) * share)])
 
 
-def _factor(count: int, covered: float) -> float:
+@cache  # SciPy takes 20 ms for one
+def _factor(count: int, freedom: int, covered: float) -> float:
     """By how many deviations under the mean of so many normal values a limit lies that this share of all is above."""
     from scipy.stats import nct, norm
 
     root = np.sqrt(count)
-    return float(nct.ppf(CONFIDENCE, count - 1, norm.ppf(covered) * root) / root)
+    return float(nct.ppf(CONFIDENCE, freedom, norm.ppf(covered) * root) / root)
 
 
 def _by_order(critical: NDArray[np.float64], share: float) -> float:

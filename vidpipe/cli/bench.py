@@ -12,6 +12,7 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.bench_table import print_bench
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.steps import Steps
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline, Stream
@@ -43,6 +44,7 @@ class BenchOptions:
     repeats: int
     engine: Literal["ray", "inline"]
     profile: Path | None
+    profiles: Path | None
     out: Path
 
 
@@ -51,6 +53,7 @@ def run_bench(options: BenchOptions) -> None:
     pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
     if not pipeline.streams:
         raise ConfigError("nothing to measure on: give a clip with --source")
+    pipeline = with_profiles(pipeline, options.profiles)
     asked = Options(
         folder=_folder(options.out),
         command=shlex.join(["vidpipe", *sys.argv[1:]]),

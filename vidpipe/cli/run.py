@@ -30,15 +30,17 @@ class RunOptions:
     results: Path | None = None
     report: Path | None = None
     video: Path | None = None
+    profiles: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
+    from vidpipe.cli.profiles import with_profiles
     from vidpipe.config.load import load
     from vidpipe.sources.open import expand
 
     pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
-    return execute(pipeline, options)
+    return execute(with_profiles(pipeline, options.profiles), options)
 
 
 def execute(pipeline: Pipeline, options: RunOptions) -> int:

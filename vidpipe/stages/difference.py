@@ -22,6 +22,7 @@ from vidpipe.frame import Frame, Image
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
 from vidpipe.stages.learnt import Learnt
 
+_SLACK_S = 1e-3  # some containers round to milliseconds
 MOST_KEPT = 512  # previews of 20 kB: what `earlier_s` may reach back
 
 
@@ -159,7 +160,7 @@ class _Earlier:
     """
 
     def __init__(self, earlier_s: float) -> None:
-        self._earlier_s = earlier_s
+        self._earlier_s = earlier_s - _SLACK_S
         self._ring: deque[tuple[float, Image, Answer]] = deque(maxlen=MOST_KEPT)
 
     def known(self, frame: Frame) -> tuple[Image, Answer] | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,18 @@ from vidpipe.calibration.agreement import compare
 from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
-from vidpipe.sources.base import StreamSpec
+from vidpipe.learning.examples import Collector
+from vidpipe.learning.split import passages
+from vidpipe.sources.base import Source, StreamSpec
 from vidpipe.sources.open import open_source
 
 if TYPE_CHECKING:
     import supervision as sv
 
 BLOCKS = 10
-GAP_S = 1.0  # what is apart by less is one passage
 LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
+NEAR_S = 1.0  # around a passage things are half in the picture, and the big model may see them or not
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
 _REFRESH = 0.15
 
@@ -98,47 +100,59 @@ class Footage:
         return int(self.passage.max(initial=-1)) + 1
 
 
-class Progress(Protocol):
-    """Is told how many frames more are done."""
-
-    def __call__(self, count: int = 1) -> None: ...
-
-
-def walk(stream: StreamSpec, name: str, wanted: Series, refresh: int, progress: Progress) -> Footage:
-    """Decode the clip once more and see it as the difference detector will.
+def walk(
+    stream: StreamSpec, name: str, wanted: Series, refresh: int, examples: Collector, progress: Callable[[int], None]
+) -> Footage:
+    """Decode a recording once more and see it as the difference detector will.
 
     Args:
         wanted: what the big model says of each of its frames.
         refresh: every how many frames a run would look at the empty scene: audits and forced looks.
+        examples: gets every frame.
+        progress: is told how many frames more are done.
 
     Raises:
         ConfigError: the clip cannot be opened.
     """
-    present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
-    walker = _Walker(present, wanted, refresh)
+    walker = Walker(wanted, refresh)
     source = open_source(name, stream.recording, knobs=Knobs())
     with closing(source):
         for index, (picture, decode_ns) in enumerate(_timed(source)):
             if index >= wanted.frames:
                 break
-            walker.see(index, picture, decode_ns)
+            if isinstance(picture, Missing):
+                walker.see(None, None, decode_ns, 0)
+            else:
+                before = time.thread_time_ns()
+                preview = picture.preview()
+                walker.see(preview, picture.hidden, decode_ns, time.thread_time_ns() - before)
+                examples.add(picture, boxes_at(wanted, index))
             progress(1)
     return walker.footage((source.info.width, source.info.height))
 
 
-def passages(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number of the passage of each frame; passages are apart by `GAP_S` without anything at least; -1 in between."""
-    numbers = np.full(len(present), -1, np.int64)
-    seen = np.flatnonzero(present)
-    if len(seen):
-        begins = np.append(True, np.diff(pts[seen]) >= GAP_S)
-        numbers[seen] = np.cumsum(begins) - 1
-    return numbers
+def boxes_at(series: Series, index: int) -> sv.Detections:
+    """The boxes of one frame."""
+    import supervision as sv
+
+    low, high = np.searchsorted(series.boxes.frame, [index, index + 1])
+    boxes = series.boxes[slice(low, high)]
+    return sv.Detections(xyxy=boxes.xyxy, confidence=boxes.score, class_id=boxes.label)
 
 
-def _timed(source: object) -> Iterator[tuple[Frame | Missing, int]]:
+def away(pts: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Seconds from each frame to the nearest one with something in it; infinite where there is none."""
+    seen = pts[present]
+    if not len(seen):
+        return np.full(len(pts), np.inf)
+    after = np.searchsorted(seen, pts)
+    next_s, last_s = seen[np.minimum(after, len(seen) - 1)], seen[np.maximum(after - 1, 0)]
+    return np.asarray(np.minimum(np.abs(pts - next_s), np.abs(pts - last_s)), np.float64)
+
+
+def _timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
     """Each picture with the CPU nanoseconds that decoding it took."""
-    pictures: Iterator[Frame | Missing] = iter(source)  # type: ignore[call-overload]
+    pictures = iter(source)
     while True:
         before = time.thread_time_ns()
         picture = next(pictures, None)
@@ -147,11 +161,12 @@ def _timed(source: object) -> Iterator[tuple[Frame | Missing, int]]:
         yield picture, time.thread_time_ns() - before
 
 
-class _Walker:
-    """Keeps what `Footage` needs of each frame that it is shown."""
+class Walker:
+    """Makes `Footage` of frames that it is shown one by one; arguments as of `walk`."""
 
-    def __init__(self, present: NDArray[np.bool_], wanted: Series, refresh: int) -> None:
-        self._present = present
+    def __init__(self, wanted: Series, refresh: int) -> None:
+        self._present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
+        self._clear = away(wanted.pts, self._present) > NEAR_S
         self._wanted = wanted
         self._refresh = refresh
         self._blocks: Blocks | None = None
@@ -161,22 +176,24 @@ class _Walker:
         self._residuals: list[Grid | None] = []
         self._recent: deque[Image | None] = deque(maxlen=max(LAGS))
         self._pairs: list[tuple[int, int, Grid, bool]] = []
-        self._every = max(1, round(present.sum() / MOST_PAIRS))
+        self._every = max(1, round(self._present.sum() / MOST_PAIRS))
         self._seconds: list[Image] = []
         self._second_s = -np.inf
         self._decode_ns = 0
         self._filter_ns = 0
 
-    def see(self, index: int, picture: Frame | Missing, decode_ns: int) -> None:
+    def see(self, preview: Image | None, hidden: NDArray[np.bool_] | None, decode_ns: int, preview_ns: int) -> None:
+        """The next frame; None where it could not be decoded. The times are CPU."""
+        index = len(self._residuals)
         self._decode_ns += decode_ns
-        if isinstance(picture, Missing):
+        self._filter_ns += preview_ns
+        if preview is None:
             self._residuals.append(None)
             self._recent.append(None)
             return
         before = time.thread_time_ns()
-        preview = picture.preview()
         if self._blocks is None:
-            self._blocks = Blocks(preview.shape, BLOCKS, picture.hidden)
+            self._blocks = Blocks(preview.shape, BLOCKS, hidden)
         residuals = None
         if self._image is not None and preview.shape == self._image.shape:
             residuals = self._blocks.residuals(preview, self._image, self._level)
@@ -184,12 +201,12 @@ class _Walker:
         self._residuals.append(residuals)
         self._compare(index, preview)
         self._recent.append(preview)
-        if not self._present[index] and index - self._shown_at >= self._refresh:
+        if self._clear[index] and index - self._shown_at >= self._refresh:
             self._show(preview)
             self._shown_at = index
-        if picture.pts - self._second_s >= 1 and len(self._seconds) < _SECONDS:
+        if self._wanted.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
             self._seconds.append(preview)
-            self._second_s = picture.pts
+            self._second_s = float(self._wanted.pts[index])
 
     def footage(self, size: tuple[int, int]) -> Footage:
         frames = len(self._residuals)
@@ -203,7 +220,7 @@ class _Walker:
             wanted=wanted,
             size=size,
             present=present,
-            passage=passages(present, wanted.pts),
+            passage=passages(wanted.pts, present),
             known=known,
             residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
             image=np.zeros((0, 0), np.float32) if self._image is None else self._image,
@@ -231,25 +248,12 @@ class _Walker:
         if not (present[index] or (index and present[index - 1])) or index % self._every:
             return
         assert self._blocks is not None
-        now = _detections(self._wanted, index)
+        now = boxes_at(self._wanted, index)
         for lag in LAGS:
             other = self._recent[-lag] if lag <= len(self._recent) else None
             if other is None or other.shape != preview.shape:
                 continue
             reference = other.astype(np.float32)
             residuals = self._blocks.residuals(preview, reference, float(reference.mean()))
-            same = compare(_detections(self._wanted, index - lag), now).agrees
+            same = compare(boxes_at(self._wanted, index - lag), now).agrees
             self._pairs.append((index, lag, residuals, same))
-
-
-def _detections(series: Series, index: int) -> sv.Detections:
-    import supervision as sv
-
-    low, high = np.searchsorted(series.boxes.frame, [index, index + 1])
-    boxes = series.boxes[slice(low, high)]
-    return sv.Detections(xyxy=boxes.xyxy, confidence=boxes.score, class_id=boxes.label)
-
-
-def seconds_of(pts: Sequence[float] | NDArray[np.float64]) -> float:
-    """Media time between first and last."""
-    return float(pts[-1] - pts[0]) if len(pts) > 1 else 0.0
