@@ -8,13 +8,13 @@ import numpy as np
 
 from vidpipe.errors import ConfigError
 from vidpipe.learning.examples import Examples
-from vidpipe.learning.split import Split, in_time, passages
+from vidpipe.learning.split import FOLDS, folds_in_time, passages
 
 LEAST_S = 60.0  # of footage
 LEAST_PASSAGES = 4
 
 
-def check(examples: Examples, targets: Sequence[str], split: Split | None = None) -> None:
+def check(examples: Examples, targets: Sequence[str]) -> None:
     """Raise ConfigError where examples are too few, or show a target always or never."""
     shown = examples.shows(targets)
     what = " or ".join(targets) or "anything"
@@ -29,7 +29,8 @@ def check(examples: Examples, targets: Sequence[str], split: Split | None = None
     many = int(passages(examples.pts, shown).max(initial=-1)) + 1
     if many < LEAST_PASSAGES:
         raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_PASSAGES}")
-    split = split or in_time(examples.pts, shown)
-    for part, use in ((split.fit, "train on"), (split.validate, "validate with")):
-        if not shown[part].any() or shown[part].all():
-            raise ConfigError(f"{stream}: too little footage: no frame with and without {what} is left to {use}")
+    fold = folds_in_time(examples.pts, shown)
+    for part in range(FOLDS):
+        kinds = shown[fold == part]
+        if kinds.all() or not kinds.any():
+            raise ConfigError(f"{stream}: too little footage: a third of it has no frame with or without {what}")

@@ -48,12 +48,12 @@ class GateNet(nn.Module):  # type: ignore[misc]
     """A picture in grey levels to a logit.
 
     Args:
-        scene: float32 [h, w], mean of standardised pictures without a target, at the network's own size.
+        scene: float32 [h', w'], mean of standardised pictures without a target, at the network's own size.
     """
 
     def __init__(self, size: Size, scene: NDArray[np.float32]) -> None:
         super().__init__()
-        self.shrink = size.shrink
+        self.side = size.shrink
         self.register_buffer("scene", torch.from_numpy(scene)[None, None])
         layers: list[nn.Module] = []
         channels = 1
@@ -67,22 +67,24 @@ class GateNet(nn.Module):  # type: ignore[misc]
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(2 * channels, 1)
 
-    def prepare(self, pictures: Tensor) -> Tensor:
-        """uint8 or float [n, 1, h, w] in grey levels, to what is unlike the scene: float [n, 1, h', w']."""
-        small = nn.functional.avg_pool2d(pictures.float(), self.shrink)
-        mean = small.mean(dim=(2, 3), keepdim=True)
-        centred = small - mean
+    def shrink(self, pictures: Tensor) -> Tensor:
+        """uint8 [n, 1, h, w] to the size that is looked at: float [n, 1, h', w'] in grey levels."""
+        return nn.functional.avg_pool2d(pictures.float(), self.side)
+
+    def compare(self, small: Tensor) -> Tensor:
+        """What is unlike the scene, whatever the exposure: float [n, 1, h', w']."""
+        centred = small - small.mean(dim=(2, 3), keepdim=True)
         spread = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
         return centred / (spread + 1) - self.scene
 
     def decide(self, unlike: Tensor) -> Tensor:
-        """What `prepare` made, to logits [n, 1]."""
+        """What `compare` made, to logits [n, 1]."""
         found = self.layers(unlike)
         logits: Tensor = self.head(torch.cat([found.amax(dim=(2, 3)), found.mean(dim=(2, 3))], dim=1))
         return logits
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.decide(self.prepare(pictures))
+        return self.decide(self.compare(self.shrink(pictures)))
 
 
 class Calibrated(nn.Module):  # type: ignore[misc]
@@ -96,15 +98,6 @@ class Calibrated(nn.Module):  # type: ignore[misc]
 
     def forward(self, pictures: Tensor) -> Tensor:
         return torch.sigmoid(self.net(pictures) * self.slope + self.offset)
-
-
-def shrunk(pictures: NDArray[np.float32], shrink: int) -> NDArray[np.float32]:
-    """Mean over squares of this side, as the network does it: float32 [..., h // shrink, w // shrink]."""
-    height, width = (side // shrink for side in pictures.shape[-2:])
-    cut = pictures[..., : height * shrink, : width * shrink]
-    blocks = cut.reshape(*cut.shape[:-2], height, shrink, width, shrink)
-    means: NDArray[np.float32] = blocks.mean(axis=(-3, -1))
-    return means
 
 
 def to_openvino(net: nn.Module, picture: tuple[int, int]) -> tuple[bytes, bytes]:

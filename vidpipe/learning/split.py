@@ -6,50 +6,41 @@ learnt by heart.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 GAP_S = 2.0
-_BLOCKS = 9  # of which a third validates, from all hours of the footage
+FOLDS = 3
+_BLOCKS = 9
 
 
-class Split(NamedTuple):
-    """Row masks, bool [n] each; what is near a border is in neither."""
+def folds_in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which of `FOLDS` parts each frame is in: blocks of time in turn, so that each part has seen all hours.
 
-    fit: NDArray[np.bool_]
-    validate: NDArray[np.bool_]
-
-
-def in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> Split:
-    """Blocks of time in turn, cut where nothing is in the picture, so that no passage lies on both sides.
-
-    Blocks have as many frames with a target each: where they are rare, blocks of even length might have none.
+    They are cut where nothing is in the picture, so that no passage lies on both sides, and have as many frames with a
+    target each: where they are rare, blocks of even length might have none. What is near a border is in no part.
 
     Args:
         pts: float64 [n], ascending, seconds.
         shown: bool [n], whether there is a target.
+
+    Returns:
+        int64 [n]; -1: in none.
     """
     passage = passages(pts, shown)
     count = int(passage.max(initial=-1)) + 1
-    blocks = min(_BLOCKS, count)
-    if blocks < 2:
-        nobody = np.zeros(len(pts), bool)
-        return Split(~nobody, nobody)
+    if not count:
+        return np.full(len(pts), -1, np.int64)
     frames = np.bincount(passage[shown], minlength=count)
     # Which block a passage is in: by the frames with a target before its middle.
-    of_passage = ((np.cumsum(frames) - frames / 2) / frames.sum() * blocks).astype(int)
-    starts = np.array([pts[passage == first].min() for first in range(count)])
-    ends = np.array([pts[passage == last].max() for last in range(count)])
-    changes = np.flatnonzero(np.diff(of_passage)) + 1
-    borders = np.array([(ends[change - 1] + starts[change]) / 2 for change in changes])
-    block = np.searchsorted(borders, pts)
-    validates = _validating(len(borders) + 1)[block]
-    near = np.zeros(len(pts), bool)
+    block = ((np.cumsum(frames) - frames / 2) / frames.sum() * min(_BLOCKS, count)).astype(int)
+    starts, ends = (np.array([edge(pts[passage == one]) for one in range(count)]) for edge in (np.min, np.max))
+    changes = np.flatnonzero(np.diff(block)) + 1
+    borders = (ends[changes - 1] + starts[changes]) / 2
+    fold = np.searchsorted(borders, pts) % FOLDS
     for border in borders:
-        near |= np.abs(pts - border) < GAP_S / 2
-    return Split(~validates & ~near, validates & ~near)
+        fold[np.abs(pts - border) < GAP_S / 2] = -1
+    return fold
 
 
 def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -62,9 +53,3 @@ def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.i
     if len(times):
         of[shown] = np.cumsum(np.concatenate([[0], np.diff(times) > GAP_S]))
     return of
-
-
-def _validating(blocks: int) -> NDArray[np.bool_]:
-    """Every third block, or every other where they are few: bool [blocks]."""
-    turn = 3 if blocks >= 6 else 2
-    return np.asarray(np.arange(blocks) % turn == turn - 1)
