@@ -92,10 +92,11 @@ class GateStage(Stage[GateConfig]):
         nothing()  # imports what answers are made of now, not under the first frame
         self._stream = context.stream or ""
         self._classes = tuple(context.classes)
-        self._why_not = ""
+        self._told = ""
         self._network: GateNetwork | None = None
         self._drift = Drift()
         self._moved = ""
+        self._for_good = False
         self._ongoing = self._learning(context) if self.config.learn else None
         self._open_weights()
 
@@ -191,24 +192,26 @@ class GateStage(Stage[GateConfig]):
         """Note whether the scene looks as it did when the gate was trained; every second of media time."""
         if gate.size != (frame.width, frame.height) or picture_of(frame).shape != gate.picture:
             trained, given = (f"{width} x {height}" for width, height in (gate.size, (frame.width, frame.height)))
-            self._moved = f"trained on pictures of {trained} (stream {gate.stream}), not {given}"
+            self._moved, self._for_good = f"trained on pictures of {trained} (stream {gate.stream}), not {given}", True
         elif self._drift.due(frame.pts):
             self._drift.add(frame.pts, figures(picture_of(frame), gate.normal.scene))
             self._moved = self._drift.moved(gate.normal.low, gate.normal.high)
-        if self._moved and self._drift.sure:
-            self._say(f"{self._moved}: every frame is passed on")
+            self._for_good = self._drift.sure
+        if self._moved and self._for_good and self._ongoing is None:  # which says so itself
+            self._say(f"{self._moved}: every frame is passed on", topic=self._moved.partition(" is ")[0])
 
     def _learn_on(self, frame: Frame, ongoing: Ongoing) -> None:
         """Bring a new gate into force where there is one, from this frame on."""
         gate = None if self._network is None else self._network.gate
-        new = ongoing.see(frame.pts, gate, self._moved if self._drift.sure else "")
+        new = ongoing.see(frame.pts, gate, self._moved if self._for_good else "")
         if new is not None:
             self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
 
-    def _say(self, why_not: str) -> None:
-        """Tell why nothing is answered, once until the reason changes."""
-        if why_not != self._why_not:
-            self._why_not = why_not
+    def _say(self, why_not: str, topic: str | None = None) -> None:
+        """Tell why nothing is answered, once until the topic changes: figures in the message may."""
+        topic = topic or why_not
+        if topic != self._told:
+            self._told = topic
             log.warning("stream %s: gate %s: %s", self._stream, self.id, why_not)
 
 
