@@ -126,6 +126,22 @@ def test_audit_goes_straight_to_the_last_stage(cheap, checked, audit, replay):
         assert settled.answer.by == "cheap"
 
 
+def test_a_stage_between_can_learn_what_went_past_it():
+    """A tracker names the boxes of every look, also of those that check a stage above it."""
+    first = Told("cheap", lambda f: answer("cheap", 0, how=How.REUSED))
+    between = Told("between", measures("between", 5))
+    between.learns_checked = True
+    between.cover = lambda frame: answer("between", 5)
+    run = cascade(
+        first, between, SharedTold("last", measures("last", 1)), audit=AuditSpec(rate=1, max_unchecked_s=None)
+    )
+    ticket = Ticket(frame(3))
+    run.ask([ticket])
+    assert run.cover(ticket, "late").by == "cheap"
+    assert run.settle(ticket).answer.by == "last"
+    assert (between.asked, between.learnt, first.learnt) == ([], [(3, "last")], [(3, "last")])
+
+
 def test_audit_whose_check_fails_says_nothing():
     first = Told("cheap", lambda f: answer("cheap", 0, how=How.REUSED))
     last = SharedTold("last", lambda f: 1 / 0)

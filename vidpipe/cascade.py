@@ -85,7 +85,7 @@ class Ticket:
         answer: of a stage of this cascade; None while the frame is open.
     """
 
-    __slots__ = ("_check", "_passed", "_withheld", "answer", "due", "frame", "straight")
+    __slots__ = ("_check", "_checked", "_passed", "_withheld", "answer", "due", "frame", "straight")
 
     def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
         self.frame = frame
@@ -94,6 +94,7 @@ class Ticket:
         self.answer: Answer | None = None
         self._passed: list[_Seat] = []
         self._withheld: Answer | None = None
+        self._checked: _Seat | None = None  # whose answer that is
         self._check: Check | None = None
 
 
@@ -194,7 +195,7 @@ class Cascade:
         for seat in self._seats:
             if not open_:
                 break
-            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not ticket.straight]
+            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not self._goes_past(seat, ticket)]
             for group in _by_instance(seat, asked):
                 for ticket, answer in zip(group, self._ask(seat, group), strict=True):
                     self._take(seat, ticket, answer)
@@ -243,8 +244,8 @@ class Cascade:
         Where an answer was withheld to be checked, it stands, unless the stage that gave it has something newer.
         """
         frame = ticket.frame
-        if ticket._withheld is not None:
-            return self._cover(ticket._passed[-1], frame) or self._carry(frame.stream, ticket._withheld)
+        if ticket._withheld is not None and ticket._checked is not None:
+            return self._cover(ticket._checked, frame) or self._carry(frame.stream, ticket._withheld)
         for seat in reversed(ticket._passed):
             answer = self._cover(seat, frame)
             if answer is not None:
@@ -328,6 +329,12 @@ class Cascade:
         reason = _count_error(seat, error, "answer")
         return Answer(nothing(), How.FAILED, seat.seat.id, -1, reason)
 
+    def _goes_past(self, seat: _Seat, ticket: Ticket) -> bool:
+        """Whether this stage is not asked, because the frame goes straight to the last one."""
+        if ticket.straight and seat.instance(ticket.frame.stream).learns_checked:
+            ticket._passed.append(seat)
+        return ticket.straight
+
     def _take(self, seat: _Seat, ticket: Ticket, answer: Answer | None) -> None:
         if answer is None:
             ticket._passed.append(seat)
@@ -335,7 +342,7 @@ class Cascade:
         if not (seat.seat.last or ticket.straight or answer.how is How.FAILED):
             check = Check.UNCHECKED if ticket.due else self._audited(seat, ticket.frame)
             if check is not None:
-                ticket._withheld, ticket._check, ticket.straight = answer, check, True
+                ticket._withheld, ticket._checked, ticket._check, ticket.straight = answer, seat, check, True
                 ticket._passed.append(seat)
                 return
         if answer.how is not How.FAILED:

@@ -238,9 +238,11 @@ def test_ctrl_c_leaves_nothing_behind(yard):
 def test_a_live_clip_is_played_at_its_own_speed_and_scored_against_all_of_it(yard):
     """The reference sees the recording behind it, picture by picture; only contenders are held to its pace."""
     clips.encode(yard.folder / "live.mp4", frames=150, fps=FPS)
-    ended = bench(yard, "--baselines", "big,ultralytics", "--fit", 0, source="cam=live+file:live.mp4")
+    ended = bench(yard, "--baselines", "big,ultralytics,wait", "--fit", 0, source="cam=live+file:live.mp4")
     assert ended.status == 0, ended.err
+    assert "streaming" in ended.out
     (clip,) = figures(yard).clips
+    assert {entrant.kind for entrant in clip.entrants} >= {"pipeline", "big", "wait"}
     assert (clip.frames, clip.scored.start, clip.scored.stop) == (150, 0, 150)
     assert all(entrant.agreement.streaming is not None for entrant in clip.entrants)
     assert all(sum(entrant.how.values()) == 150 for entrant in clip.entrants)

@@ -137,7 +137,7 @@ STREAMS = [
         "accept: 0.8",
         "model: big",
         "14: streams.gate.stages.little.model: cannot differ by stream, because streams share "
-        "this stage: only accept, agreement, budget, at_least, reject, explore may",
+        "this stage: only accept, agreement, budget, at_least, reject, explore, least_f1 may",
     ),
     (
         "url: gate.mp4",

@@ -187,6 +187,42 @@ def test_a_budget_caps_what_is_passed_on():
     assert 30 <= passed <= 60
 
 
+BIG = Scripted([(0, 0.9), (1, 0.9)])
+
+
+def looks(stage, frames, first=0, big=BIG):
+    """How often the model looked at these frames; the big one then found `big`."""
+    before = len(stage._detector.floors)
+    for seq in range(first, first + frames):
+        asked = frame(grey(), seq, pts=seq / 4)
+        if ask(stage, asked) is None:
+            stage.learn(asked, Answer(big._found(0.4), How.MEASURED, "big", seq))
+    return len(stage._detector.floors) - before
+
+
+def test_a_model_that_sees_too_little_is_hardly_asked():
+    """Unsure of a thing that is not there, blind to those that are; what it says later is heard all the same."""
+    stage = detect([(1, 0.45)] * 4, accept=0.5, least_f1=0.8)
+    assert looks(stage, 3) == 3
+    assert 4 <= looks(stage, 160, first=3) <= 25
+    state = pickle.loads(pickle.dumps(stage.snapshot_stream("cam")))
+    again = detect([(0, 0.9), (1, 0.45)], accept=0.5, least_f1=0.8)
+    again.restore_stream("cam", state)
+    assert looks(again, 1600, first=200) > 200  # it has become better: it is asked again
+
+
+def test_a_model_that_is_good_where_it_is_unsure_is_always_asked():
+    assert looks(detect([(0, 0.45), (1, 0.9)], accept=0.5, least_f1=0.8), 100) == 100
+
+
+def test_a_model_that_is_not_asked_keeps_the_order_of_a_batch():
+    stage = detect([(0, 0.9), (1, 0.45)], accept=0.5, least_f1=0.8)
+    looks(stage, 10, big=Scripted([]))
+    asked = [Frame(stream, 50, 9.0, BgrPicture(np.zeros((48, 64, 3), np.uint8)), 64, 48) for stream in ("cam", "new")]
+    stage._detector.boxes = [(0, 0.9)]
+    assert [answer is None for answer in stage.answer(asked)] == [True, False]
+
+
 @pytest.mark.parametrize("boxes", [[], [(0, 0.5)] * 300])
 @pytest.mark.parametrize("config", [{"agreement": 0.9}, {"budget": 0.5}, {"agreement": 0.9, "budget": 0.5}])
 def test_empty_and_crowded_frames_of_changing_size(boxes, config):
@@ -205,9 +241,10 @@ def test_one_rule_only(other):
         DetectConfig(model="little", accept=0.5, **other)
 
 
-def test_only_agreement_is_learnt():
-    """A pipeline without it is pipelined freely, as before."""
+def test_only_agreement_and_worth_are_learnt():
+    """A pipeline without them is pipelined freely, as before."""
     assert Detect.learns(DetectConfig(model="little", agreement=0.9))
+    assert Detect.learns(DetectConfig(model="little", accept=0.5, least_f1=0.8))
     assert not Detect.learns(DetectConfig(model="little", accept=0.5))
     assert not Detect.learns(DetectConfig(model="little", budget=0.5))
 

@@ -212,6 +212,33 @@ def test_a_checked_answer_is_learnt():
     assert len(ask(stage, at(2, BOX, NEW)).detections) == 2
 
 
+def test_a_look_that_went_past_is_learnt_too():
+    """A stage above was checked: this one is not asked, and told what was seen."""
+    stage = patient(change=1)
+    look(stage, at(0, BOX), BOX)
+    ask(stage, at(1, place(BOX, 1)))
+    past = at(2, place(BOX, 2), NEW)
+    completed = stage.learn(past, measured(2, found(place(BOX, 2), NEW)))
+    assert sorted(completed.detections.tracker_id.tolist()) == [1, 2]
+    assert ask(stage, at(3, place(BOX, 3), NEW)).as_of == 2
+
+
+@pytest.mark.parametrize(("fps", "apart"), [(10, 1), (30, 3), (60, 6)])
+def test_between_steps_of_flow_things_go_on_as_they_went(fps, apart, monkeypatch):
+    """Flow ten times a second: at higher rates boxes go on at their velocity in between, and are as right."""
+    stage, steps = patient(), []
+    step = Track._step
+    monkeypatch.setattr(Track, "_step", lambda self, *args: steps.append(args[2].seq) or step(self, *args))
+    for seq in range(4 * apart + 3):
+        asked = Frame("cam", seq, seq / fps, at(0, shifted(BOX, seq)).picture, 320, 240)
+        answer = ask(stage, asked)
+        if answer is None:
+            stage.learn(asked, measured(seq, found(shifted(BOX, seq))))
+        elif seq > 2 * apart:
+            assert overlap(answer, shifted(BOX, seq)) > 0.85
+    assert np.diff(steps).tolist() == [apart] * (len(steps) - 1)
+
+
 def test_an_audit_that_is_late_is_learnt_too():
     stage = patient(change=1)
     look(stage, at(0, BOX), BOX)

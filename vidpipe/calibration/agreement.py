@@ -16,6 +16,18 @@ IOU = 0.5  # from which two boxes of a class are the same object
 ENOUGH_F1 = 0.9
 
 
+class Matched(NamedTuple):
+    """How many boxes of two answers are of the same object.
+
+    Attributes:
+        right: pairs, matched one-to-one at IoU 0.5 class by class.
+        boxes: of both answers together; F1 is 2 `right` / `boxes`.
+    """
+
+    right: int
+    boxes: int
+
+
 class Verdict(NamedTuple):
     """How far one answer agrees with another.
 
@@ -42,10 +54,15 @@ def compare(found: sv.Detections, wanted: sv.Detections) -> Verdict:
     return Verdict(_enough(sum(rights.values()), sum(sizes.values())), wrong)
 
 
-def f1(found: sv.Detections, wanted: sv.Detections) -> float | None:
-    """F1 of the boxes of one answer against another's, matched as for `compare`; None where neither has any."""
-    boxes = len(found) + len(wanted)
+def match(found: sv.Detections, wanted: sv.Detections) -> Matched:
+    """Hold the boxes of one answer against another's."""
     right = sum(_matched(found, wanted, label) for label in _labels(found) & _labels(wanted))
+    return Matched(right, len(found) + len(wanted))
+
+
+def f1(found: sv.Detections, wanted: sv.Detections) -> float | None:
+    """F1 of the boxes of one answer against another's; None where neither has any."""
+    right, boxes = match(found, wanted)
     return 2 * right / boxes if boxes else None
 
 

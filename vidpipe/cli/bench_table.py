@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidpipe.evaluation.figures import Bench, ClipFigures
-from vidpipe.evaluation.report.entrant_table import COST, LABELS, Cell, Row, entrant_table
+from vidpipe.evaluation.report.entrant_table import LABELS, Cell, Row, entrant_table
 from vidpipe.evaluation.report.text import stretch
 from vidpipe.evaluation.report.verdict import verdict
 
@@ -33,7 +33,7 @@ def _print_clip(clip: ClipFigures) -> None:
     for warning in clip.warnings:
         _say(console, f"warning: {warning}", "yellow")
     console.print()
-    _show(_table("", COST, [(row, row.cost) for row in table.rows if row.cost]))
+    _show(_table("", table.columns, [(row, row.cost) for row in table.rows if row.cost]))
     if table.labelled:
         console.print()
         _show(_table("against labels", LABELS, [(row, row.labels) for row in table.rows if row.labels]))

@@ -89,12 +89,16 @@ def first(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:
         yield Contender("motion gate", "motion", f"{big} where something moves", field.job(gate), (MOTION_NOTE,))
     if "ultralytics" in kinds and big is not None and applies(pipeline.models[big], pipeline) is None:
         yield _ultralytics(field, big, 1)
+    if "tracked" in kinds and big is not None and (tracked := pipelines.tracked(pipeline, big)) is not None:
+        what = f"{big} looks at every frame, identities by the same tracker"
+        yield Contender(f"{big} tracked", "tracked", what, field.job(tracked))
     if "without" in kinds:
         for stage in pipeline.stages:
             rest = pipelines.without(pipeline, stage.id)
             if isinstance(rest, Pipeline):
                 order = " > ".join(left.id for left in rest.stages)
                 yield Contender(f"without {stage.id}", "without", order, field.job(rest))
+    yield from _late(field, kinds)
     if "ray" in kinds and field.engine == "inline":
         yield Contender(f"{pipeline.name} on Ray", "ray", "the same pipeline as actors", PipelineJob(pipeline, "ray"))
 
@@ -148,6 +152,16 @@ def left_out(field: Field, kinds: Collection[Kind], took_part: Collection[Kind])
             rest = pipelines.without(pipeline, stage.id)
             if isinstance(rest, str):
                 yield f"not without {stage.id}: {rest}"
+
+
+def _late(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:
+    """What late answers cost: the same pipeline if it waits for them, and if they were not late."""
+    pipeline = field.pipeline
+    if "wait" in kinds and any(map(pipeline.detours, pipeline.streams)):
+        what = "every answer is waited for, however late"
+        yield Contender(f"{pipeline.name}, waiting", "wait", what, field.job(pipelines.waiting(pipeline)))
+    if "undelayed" in kinds and (undelayed := pipelines.undelayed(pipeline)) is not None:
+        yield Contender(f"{pipeline.name}, undelayed", "undelayed", "links as they are", field.job(undelayed))
 
 
 def _every_frame(field: Field, kind: Literal["big", "little"], model: str) -> Contender:

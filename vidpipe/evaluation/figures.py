@@ -120,7 +120,20 @@ class Cost(Figures):
     links: dict[str, Traffic]
 
 
-Kind = Literal["pipeline", "big", "little", "static", "uniform", "motion", "ultralytics", "without", "ray"]
+Kind = Literal[
+    "pipeline",
+    "big",
+    "little",
+    "static",
+    "uniform",
+    "motion",
+    "ultralytics",
+    "tracked",
+    "without",
+    "wait",
+    "undelayed",
+    "ray",
+]
 
 
 class Entrant(Figures):

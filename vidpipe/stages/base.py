@@ -79,6 +79,8 @@ class Stage(Generic[C]):
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
+        learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
+            stage, past this one, which is not asked.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
         config: the settings in force for the frames of this call; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its notes.
@@ -86,6 +88,7 @@ class Stage(Generic[C]):
 
     shared: ClassVar[bool] = False
     can_be_last: ClassVar[bool] = True
+    learns_checked: ClassVar[bool] = False
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: C

@@ -3,7 +3,8 @@
 Park et al. accept the little network where the margin between its two best classes is large. A detector has no single
 softmax: here the margin of a box is the distance of its score from the score that makes it count, and a frame is as
 sure as its least sure box. What is sure enough is fixed by hand (`accept` and `reject`: no box may score between the
-two), or learnt from the stages below (`agreement`), or whatever leaves the least sure frames for a `budget`.
+two), or learnt from the stages below (`agreement`), or whatever leaves the least sure frames for a `budget`. Where it
+turns out to see far less than the stages below, it is not asked at all (`least_f1`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How
-from vidpipe.calibration.agreement import compare
+from vidpipe.calibration.agreement import compare, match
 from vidpipe.calibration.draw import draw
 from vidpipe.calibration.trust import Decision, Rule, Trust
+from vidpipe.calibration.worth import ASK_ANYWAY, Worth
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
 from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
@@ -55,6 +57,11 @@ class DetectConfig(StageConfig):
         0.1, description="with `agreement`: share of sure frames, of one every 0.25 s, that is passed on to learn from"
     )
 
+    least_f1: Share | None = Knob(
+        None,
+        description="F1 of its boxes against those of the stages below, under which the model is not asked; learnt",
+    )
+
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         rules = [name for name in ("accept", "at_least", "agreement", "budget") if getattr(self, name) is not None]
@@ -76,8 +83,18 @@ class Detect(Stage[DetectConfig]):
         self._detector = context.models.detector(self.config.model)
         self._last = context.last
         self._trusts: dict[str, Trust] = {}
+        self._worths: dict[str, Worth] = {}
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        if self._last or self.config.least_f1 is None:
+            return self._look(frames)
+        asked = [self._is_worth_asking(frame, self.config.least_f1) for frame in frames]
+        if not any(asked):
+            return [None] * len(frames)
+        answers = iter(self._look([frame for frame, ask in zip(frames, asked, strict=True) if ask]))
+        return [next(answers) if ask else None for ask in asked]
+
+    def _look(self, frames: Sequence[Frame]) -> list[Answer | None]:
         config = self.config
         images = [frame.bgr() for frame in frames]
         if self._last or (config.accept is None and config.agreement is None and config.budget is None):
@@ -92,9 +109,12 @@ class Detect(Stage[DetectConfig]):
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         doubt = frame.notes.get(self.id)
-        if not isinstance(doubt, Doubt) or doubt.decision is None:
+        if not isinstance(doubt, Doubt) or answer.how is not How.MEASURED or answer.as_of != frame.seq:
             return
-        if answer.how is not How.MEASURED or answer.as_of != frame.seq:
+        if self.config.least_f1 is not None and not answer.partial:
+            worth = self._worths.setdefault(frame.stream, Worth())
+            worth.learn(match(doubt.answer.detections, answer.detections))
+        if doubt.decision is None:
             return
         trust = self._trusts.setdefault(frame.stream, Trust())
         if answer.partial:
@@ -107,16 +127,27 @@ class Detect(Stage[DetectConfig]):
         return doubt.answer if isinstance(doubt, Doubt) else None
 
     def snapshot_stream(self, stream: str) -> Any:
-        return self._trusts[stream].snapshot() if stream in self._trusts else None
+        kept = [known[stream].snapshot() if stream in known else None for known in (self._trusts, self._worths)]
+        return kept if any(state is not None for state in kept) else None
 
     def restore_stream(self, stream: str, state: Any) -> None:
-        trust = Trust()
-        trust.restore(state)
-        self._trusts[stream] = trust
+        trust, worth = state
+        if trust is not None:
+            self._trusts[stream] = Trust()
+            self._trusts[stream].restore(trust)
+        if worth is not None:
+            self._worths[stream] = Worth()
+            self._worths[stream].restore(worth)
 
     @classmethod
     def learns(cls, config: DetectConfig) -> bool:
-        return config.agreement is not None
+        return config.agreement is not None or config.least_f1 is not None
+
+    def _is_worth_asking(self, frame: Frame, least_f1: float) -> bool:
+        worth = self._worths.get(frame.stream)
+        if worth is None or worth.reaches(least_f1):
+            return True
+        return draw(f"{self.id}/worth", frame.stream, frame.seq) < ASK_ANYWAY
 
     def _measured(self, frame: Frame, boxes: sv.Detections, reason: str = "") -> Answer:
         return Answer(in_source_pixels(boxes, frame), How.MEASURED, self.id, frame.seq, reason)

@@ -23,6 +23,7 @@ from vidpipe.calibration.agreement import f1
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.tracking.appearance import colours
 from vidpipe.tracking.change import Change, is_cut, mean_change
 from vidpipe.tracking.identity import Identities
 from vidpipe.tracking.refresh import Refresh
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import supervision as sv
 
 _SLACK_S = 1e-3  # some containers round to milliseconds
+_STEP_S = 0.1  # between steps of flow: things go on as they went meanwhile, and nothing is looked at
 _ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead does not depend on a clock
 
 
@@ -76,56 +78,61 @@ class Track(Stage[TrackConfig]):
     """Answers `tracked` with moved boxes, and gives the boxes of each look their identities in `tracker_id`."""
 
     can_be_last = False
+    learns_checked = True
     Config = TrackConfig
 
     def open(self, context: Context) -> None:
-        self._seen: Seen | None = None
         self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
         self._refresh = Refresh(self.config.refresh_s)
+        self._at: Seen | None = None  # where the tracks stand: the last frame that flow was followed to
         self._step_ms = 1.0
         self._reset()
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
         self._advance(frame)
-        trigger = self._trigger()
+        trigger = self._trigger(frame)
         # While nothing is known there is nothing to answer with.
         if self._as_of < 0 or (trigger and len(self._looks) < self.config.in_flight):
-            self._await(by_change=trigger == "change")
+            self._await(frame, by_change=trigger == "change")
             return [None]
-        return [self._tracked()]
+        return [self._tracked(frame)]
 
     def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+        if frame.seq > self._seq:  # went past this stage, to be checked
+            self._advance(frame)
         look = self._looks.pop(frame.seq, None)
         if answer.as_of != frame.seq or frame.seq <= self._as_of:
             return None
         if look is None:
-            if self._seen is None or frame.seq != self._seen.seq:  # asked before a cut or a restart
+            if frame.seq != self._seq:  # asked before a cut or a restart
                 return None
-            look = _Look(self._tracks, self._seen, by_change=False)
-        return replace(answer, detections=self._take_up(look, answer.detections))
+            look = _Look(self._tracks, self._step_to(frame), by_change=False)
+        return replace(answer, detections=self._take_up(look, answer.detections, frame))
 
     def cover(self, frame: Frame) -> Answer | None:
-        if self._seen is None or frame.seq != self._seen.seq:
+        if frame.seq > self._seq:
+            self._advance(frame)
+        if frame.seq != self._seq:
             return None
         if frame.seq not in self._looks:  # an audit: its answer will be late as well
-            self._await(by_change=False)
-        return self._tracked() if self._as_of >= 0 else None
+            self._await(frame, by_change=False)
+        return self._tracked(frame) if self._as_of >= 0 else None
 
     def snapshot(self) -> Any:
         # As bytes: what is under way changes before anybody sends it.
-        state = (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change, self._refresh)
-        return pickle.dumps(state)
+        known = (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at)
+        return pickle.dumps((known, self._identities, self._change, self._refresh))
 
     def restore(self, state: Any) -> None:
-        (self._tracks, self._seen, self._as_of, self._looked_at, self._identities, self._change, self._refresh) = (
-            pickle.loads(state)
-        )
+        known, self._identities, self._change, self._refresh = pickle.loads(state)
+        (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at) = known
 
     def _reset(self) -> None:
         """Nothing is known: at the beginning, after a cut, for pictures of another size."""
         self._tracks = Tracks.none()
-        self._seen = None
+        self._at = None
+        self._seq, self._pts = -1, -math.inf
         self._as_of = -1
         self._looked_at = -math.inf
         self._looks: dict[int, _Look] = {}
@@ -133,18 +140,30 @@ class Track(Stage[TrackConfig]):
         self._change = Change()
 
     def _advance(self, frame: Frame) -> None:
-        """Move everything on to this frame, and remember it."""
+        """Go on to this frame: by a step of flow if it is time for one."""
+        at = self._at
+        if at is not None and (
+            at.size != (frame.width, frame.height) or frame.pts < self._pts or is_cut(at.preview, frame.preview())
+        ):
+            self._reset()
+        self._seq, self._pts = frame.seq, frame.pts
+        if self._at is None or frame.pts - self._at.pts >= _STEP_S - _SLACK_S:
+            self._step_to(frame)
+
+    def _step_to(self, frame: Frame) -> Seen:
+        """Follow everything to this frame, and remember it."""
+        at = self._at
+        if at is not None and at.seq == frame.seq:
+            return at
         now = Seen.of(frame)
-        before, change = self._seen, 0.0
-        if before is not None:
-            if before.size != now.size or now.pts < before.pts or is_cut(before.preview, now.preview):
-                self._reset()
-            else:
-                self._tracks = self._step(self._tracks, before, now)
-                change = mean_change(before.preview, now.preview) if self._looks else 0.0
-        self._seen = now
+        change = 0.0
+        if at is not None:
+            self._tracks = self._step(self._tracks, at, now)
+            change = mean_change(at.preview, now.preview) if self._looks else 0.0
+        self._at = now
         self._cache.add(Cached(now, change), keep=self._looks)
         self._cache.forget_before(min(self._looks, default=now.seq))
+        return now
 
     def _step(self, tracks: Tracks, before: Seen, now: Seen) -> Tracks:
         began = time.perf_counter()
@@ -152,16 +171,18 @@ class Track(Stage[TrackConfig]):
         self._step_ms += 0.1 * (1000 * (time.perf_counter() - began) - self._step_ms)
         return moved
 
-    def _trigger(self) -> str:
+    def _trigger(self, frame: Frame) -> str:
         """Why this frame should be looked at; "" if nothing says so."""
-        seen, tracks, config = self._now, self._tracks, self.config
-        if seen.pts - self._looked_at >= self._due_s - _SLACK_S:
+        tracks, config, at = self._tracks, self.config, self._at
+        if frame.pts - self._looked_at >= self._due_s - _SLACK_S:
             return "refresh"
+        if at is None or at.seq != frame.seq:  # nothing was followed to here
+            return ""
         followed = tracks.points.found > 0
         if followed.any() and np.count_nonzero(tracks.failing & followed) > config.failing * len(tracks):
             return "failing"
-        boxes = tracks.boxes * seen.preview_scale
-        return "change" if config.change < 1 and self._change.unexplained(seen.preview, boxes) > config.change else ""
+        boxes = tracks.boxes * at.preview_scale
+        return "change" if config.change < 1 and self._change.unexplained(at.preview, boxes) > config.change else ""
 
     @property
     def _due_s(self) -> float:
@@ -169,38 +190,40 @@ class Track(Stage[TrackConfig]):
         longest_s = self.config.refresh_s
         return longest_s if self.config.agreement is None or not len(self._tracks) else self._refresh.seconds
 
-    @property
-    def _now(self) -> Seen:
-        """The frame that is being answered."""
-        assert self._seen is not None
-        return self._seen
+    def _await(self, frame: Frame, *, by_change: bool) -> None:
+        at = self._step_to(frame)
+        self._looks[at.seq] = _Look(self._tracks, at, by_change)
+        self._looked_at = at.pts
 
-    def _await(self, *, by_change: bool) -> None:
-        seen = self._now
-        self._looks[seen.seq] = _Look(self._tracks, seen, by_change)
-        self._looked_at = seen.pts
-
-    def _tracked(self) -> Answer:
-        seen, tracks = self._now, self._tracks
+    def _tracked(self, frame: Frame) -> Answer:
+        assert self._at is not None
+        size = (frame.width, frame.height)
+        tracks = self._tracks.coasted(frame.pts - self._at.pts, size)
         reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
-        return Answer(tracks.detections(seen.size), How.TRACKED, self.id, self._as_of, reason)
+        return Answer(tracks.detections(size), How.TRACKED, self.id, self._as_of, reason)
 
-    def _take_up(self, look: _Look, found: sv.Detections) -> sv.Detections:
+    def _take_up(self, look: _Look, found: sv.Detections, frame: Frame) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known = look.seen, look.tracks
-        if self.config.agreement is not None and self._as_of >= 0:
-            agreed = f1(known.detections(at.size), found)
-            if agreed is not None:
-                self._refresh.learn(agreed, self.config.agreement, self.config.refresh_s)
-        named = self._identities.update(found, at.pts, known)
+        agreed = self._agrees(known.detections(at.size), found)
+        named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale
-        if look.by_change and not _has_new(named, known):
+        if look.by_change and (agreed or not _has_new(named, known)):
             self._change.false_alarm(at.preview, boxes)
         self._change.look(at.preview, boxes)
         self._as_of = at.seq
         self._tracks = self._to_present(tracks, at)
         return named
+
+    def _agrees(self, moved: sv.Detections, found: sv.Detections) -> bool:
+        """Whether moved boxes are as good as is wanted, so that no look was needed; the refresh time learns from it."""
+        wanted = self.config.agreement
+        agreed = f1(moved, found) if wanted is not None and self._as_of >= 0 else None
+        if wanted is None or agreed is None:
+            return False
+        self._refresh.learn(agreed, wanted, self.config.refresh_s)
+        return agreed >= wanted
 
     def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
         """Track on through the active cache, and correct on the way what other looks will be held against."""

@@ -100,6 +100,13 @@ class Tracks:
         tracks._renew_points(after.grey)
         return tracks
 
+    def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
+        """The same things so much later, if all go on as they went: nothing is followed."""
+        if seconds <= 0 or not len(self):
+            return self
+        on = np.tile(self.velocity * np.float32(seconds), 2)
+        return replace(self, boxes=self._entering(self.boxes + on, self.velocity, size))
+
     def of_rows(self, rows: NDArray[np.intp]) -> Tracks:
         """Some of them."""
         return Tracks(

@@ -9,12 +9,13 @@ import pytest
 
 from tests import clips
 from tests.evaluation.baselines.conftest import only, ran
-from vidpipe.engine.pipeline import Stream, Tier
+from vidpipe.engine.pipeline import PlacedStage, ShaperSpec, Stream, Tier
 from vidpipe.engine.plan import plan
 from vidpipe.evaluation.baselines import pipelines
 from vidpipe.models.base import ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect import DetectConfig
+from vidpipe.stages.track import Track, TrackConfig
 
 MAKERS = {
     "every_frame": lambda pipeline: pipelines.every_frame(pipeline, "big"),
@@ -134,6 +135,23 @@ def test_models_of(pipeline, stages, expected):
 def test_one_model_in_two_stages_is_no_pair(pipeline):
     twice = replace(pipeline.stages[1], config=DetectConfig(model="big", accept=0.8))
     assert pipelines.models_of(replace(pipeline, stages=(twice, pipeline.stages[2]))) == (None, "big")
+
+
+def test_the_big_model_with_the_pipelines_tracker(pipeline):
+    assert pipelines.tracked(pipeline, "big") is None
+    tracker = PlacedStage("follow", Track, TrackConfig(refresh_s=0.7, agreement=0.9, activate=0.3))
+    made = pipelines.tracked(replace(pipeline, stages=(tracker, *pipeline.stages)), "big")
+    assert [stage.id for stage in made.stages] == ["follow", "big"]
+    assert made.stages[0].config == TrackConfig(refresh_s=0, activate=0.3)
+    assert (made.audit.rate, made.audit.max_unchecked_s) == (0, None)
+
+
+def test_what_being_late_is_held_against(pipeline):
+    assert pipelines.undelayed(pipeline) is None  # nothing delays it
+    slow = pipeline.links["edge-cloud"].model_copy(update={"shaper": ShaperSpec(delay_ms=500)})
+    delayed = replace(pipeline, links={**pipeline.links, "edge-cloud": slow}, late=None)
+    assert pipelines.undelayed(delayed) == replace(pipeline, late=None)
+    assert pipelines.waiting(delayed) == replace(delayed, late="wait")
 
 
 @pytest.mark.parametrize("left_out", ["difference", "unsure", "sure"])

@@ -19,6 +19,7 @@ from vidpipe.models.base import ModelSpec
 from vidpipe.stages.base import Stage, StageConfig
 from vidpipe.stages.detect import Detect, DetectConfig
 from vidpipe.stages.sample import Sample, SampleConfig
+from vidpipe.stages.track import Track
 
 Size = int | tuple[int, int]
 """Of a network's input in pixels: a side, or (height, width)."""
@@ -61,6 +62,26 @@ def motion(pipeline: Pipeline, model: str) -> Pipeline:
     """The model looks where something moves, five times a second at most; see `motion_gate`."""
     sample = ("sample", Sample, SampleConfig(fps=DETECT_FPS))
     return _baseline(pipeline, model, None, sample, ("motion", MotionGate, MotionGateConfig()))
+
+
+def tracked(pipeline: Pipeline, model: str) -> Pipeline | None:
+    """The model looks at every frame, and the pipeline's tracker says who is who; None where it has no tracker."""
+    tracker = next((stage for stage in pipeline.stages if issubclass(stage.type, Track)), None)
+    if tracker is None:
+        return None
+    every = tracker.config.model_copy(update={"refresh_s": 0.0, "agreement": None})
+    return _baseline(pipeline, model, None, (tracker.id, tracker.type, every))
+
+
+def waiting(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline, but a frame's answer is waited for however late it is."""
+    return replace(pipeline, late="wait")
+
+
+def undelayed(pipeline: Pipeline) -> Pipeline | None:
+    """The same pipeline on links as they are, without the worse network that was asked for; None where none was."""
+    links = {name: link.model_copy(update={"shaper": None}) for name, link in pipeline.links.items()}
+    return replace(pipeline, links=links) if links != dict(pipeline.links) else None
 
 
 def without(pipeline: Pipeline, stage_id: str) -> Pipeline | str:

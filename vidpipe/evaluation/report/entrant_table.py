@@ -12,6 +12,8 @@ from vidpipe.evaluation.report.verdict import big_of
 COST = ("CPU s/s", "x less", "box F1 (95 %)", "moving", "presence", "stale s", "peak MB")
 """Columns against the reference; `TERMS` says what each is."""
 
+_STREAMING = "streaming"  # a column more, where a live clip was benched
+
 LABELS = ("AP50", "box F1 (95 %)", "moving", "presence", "MOTA", "IDF1")
 """Columns against labels."""
 
@@ -21,6 +23,7 @@ TERMS = {
     "box F1": "at IoU 0.5, with a 95 % interval",
     "moving": "box F1 of objects that move",
     "presence": "F1 of runs of presence",
+    "streaming": "box F1 of the newest answer at each moment, as it came",
     "stale s": "age of what was published, 95th percentile",
     "peak MB": "memory of all processes (PSS)",
 }
@@ -43,7 +46,7 @@ class Row:
     """One entrant, or the reference itself.
 
     Attributes:
-        cost: cells of the columns `COST`; empty for the reference.
+        cost: cells of the table's `columns`; empty for the reference.
         labels: cells of the columns `LABELS`; empty where there are no labels.
         notes: numbers of the footnotes that belong to it, from 1.
     """
@@ -61,10 +64,12 @@ class EntrantTable:
     """All entrants of a clip, then the reference's row if there are labels to hold it against.
 
     Attributes:
+        columns: names of the columns against the reference: `COST`, and of a live clip streaming F1.
         footnotes: notes of rows; the first is number 1.
         legend: what signs in the cells mean.
     """
 
+    columns: tuple[str, ...]
     rows: list[Row]
     footnotes: list[str]
     legend: list[str]
@@ -77,7 +82,8 @@ class EntrantTable:
 def entrant_table(clip: ClipFigures) -> EntrantTable:
     """The rows of a clip, and what has to be said beneath."""
     footnotes: list[str] = []
-    rows = [_row(entrant, clip, footnotes) for entrant in clip.entrants]
+    live = any(entrant.agreement.streaming is not None for entrant in clip.entrants)
+    rows = [_row(entrant, clip, live, footnotes) for entrant in clip.entrants]
     if clip.reference.labels is not None:
         rows.append(Row("reference", clip.reference.what, False, (), _labels(clip.reference.labels), ()))
     legend = []
@@ -85,17 +91,18 @@ def entrant_table(clip: ClipFigures) -> EntrantTable:
         legend.append(f"{UNDEFINED} undefined: there was nothing to count")
     if any(_ratio(entrant, big_of(clip)) < 1 for entrant in clip.entrants):
         legend.append("x less under 1: more CPU than the big model takes")
-    return EntrantTable(rows, footnotes, legend)
+    return EntrantTable((*COST, _STREAMING) if live else COST, rows, footnotes, legend)
 
 
-def _row(entrant: Entrant, clip: ClipFigures, footnotes: list[str]) -> Row:
+def _row(entrant: Entrant, clip: ClipFigures, live: bool, footnotes: list[str]) -> Row:
     numbers = []
     for note in entrant.notes:
         if note not in footnotes:
             footnotes.append(note)
         numbers.append(footnotes.index(note) + 1)
+    cost = (*_cost(entrant, clip), *((_streaming(entrant),) if live else ()))
     labels = _labels(entrant.labels) if entrant.labels is not None else ()
-    return Row(entrant.name, entrant.what, entrant.kind == "pipeline", _cost(entrant, clip), labels, tuple(numbers))
+    return Row(entrant.name, entrant.what, entrant.kind == "pipeline", cost, labels, tuple(numbers))
 
 
 def _cost(entrant: Entrant, clip: ClipFigures) -> tuple[Cell, ...]:
@@ -127,6 +134,11 @@ def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
         Cell(number(tracks.mota)),
         Cell(number(tracks.idf1)),
     )
+
+
+def _streaming(entrant: Entrant) -> Cell:
+    score = entrant.agreement.streaming
+    return Cell(UNDEFINED) if score is None else _f1(score)
 
 
 def _f1(score: BoxScore) -> Cell:

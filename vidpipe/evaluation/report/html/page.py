@@ -121,10 +121,10 @@ def _entrants(clip: ClipFigures) -> Markup:
     shown = entrant_table(clip)
     groups = [
         tag("th", ""),
-        tag("th", "against the reference", colspan=str(len(COST)), scope="colgroup"),
+        tag("th", "against the reference", colspan=str(len(shown.columns)), scope="colgroup"),
         tag("th", "against labels", colspan=str(len(LABELS)), scope="colgroup") if shown.labelled else None,
     ]
-    columns = ["entrant", *COST, *(LABELS if shown.labelled else ())]
+    columns = ["entrant", *shown.columns, *(LABELS if shown.labelled else ())]
     made = tag(
         "table",
         tag(
@@ -132,17 +132,17 @@ def _entrants(clip: ClipFigures) -> Markup:
             tag("tr", *groups, cls="groups") if shown.labelled else None,
             tag("tr", *(tag("th", column, scope="col", title=TERMS.get(column.split(" (")[0])) for column in columns)),
         ),
-        tag("tbody", *(_entrant(row, shown.labelled) for row in shown.rows)),
+        tag("tbody", *(_entrant(row, shown) for row in shown.rows)),
         cls="entrants",
     )
     return join(tag("div", made, cls="scroll"), tag("ul", *_beneath(clip, shown), cls="footnotes"))
 
 
-def _entrant(row: Row, labelled: bool) -> Markup:
+def _entrant(row: Row, shown: EntrantTable) -> Markup:
     marks = [tag("sup", str(note)) for note in row.notes]
     what = tag("small", row.what) if row.what != row.name else None
-    cost = row.cost or (Cell(""),) * len(COST)
-    labels = (row.labels or (Cell(UNDEFINED),) * len(LABELS)) if labelled else ()
+    cost = row.cost or (Cell(""),) * len(shown.columns)
+    labels = (row.labels or (Cell(UNDEFINED),) * len(LABELS)) if shown.labelled else ()
     return tag(
         "tr",
         tag("th", row.name, *marks, what, scope="row"),
