@@ -73,7 +73,7 @@ NAMES = [
         "type: difference",
         "type: xyz",
         "9: stages.difference: unknown stage type 'xyz'; there is cache, describe, detect, "
-        "difference, regions, sample, select, track; "
+        "difference, gate, regions, sample, select, track; "
         "your own is written package.module:Class",
     ),
     (

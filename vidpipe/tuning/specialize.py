@@ -25,12 +25,14 @@ from vidpipe.evaluation.clip import Yardstick, check_classes, yardstick
 from vidpipe.evaluation.reference.kept import reference
 from vidpipe.evaluation.reference.looks import Looks, Viewer
 from vidpipe.evaluation.series import Series
+from vidpipe.knobs import Knobs
 from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
 from vidpipe.learning.examples import Collector, Examples
 from vidpipe.learning.network import SIZES
 from vidpipe.learning.training import TrainedGate, train
 from vidpipe.learning.versions import with_thresholds
 from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
 from vidpipe.tuning.detector import Detector, fit_detector, quiet
 from vidpipe.tuning.footage import Footage, walk
 from vidpipe.tuning.live import watch
@@ -164,7 +166,8 @@ def _footage(
         return footage, examples.examples(), watched.look_ms
     if wish.for_s is not None:
         spec = spec.model_copy(update={"end_s": min(spec.start_s + wish.for_s, spec.end_s or math.inf)})
-    progress.step(f"{stream}: {stick.name} looks at every frame")
+    total = _outlined(spec, stream)
+    progress.step(f"{stream}: {stick.name} looks at every frame", total)
     looks = reference(spec, stream, stick.spec, pipeline.classes, search_paths=paths, progress=progress.advance)
     look_ms = _look_ms(looks, spec, stream, stick, pipeline)
     wanted = looks.sure()
@@ -172,6 +175,16 @@ def _footage(
     progress.step(f"{stream}: seeing it as filters do", wanted.frames)
     footage = walk(spec, stream, wanted, _refresh(pipeline, _fps(wanted)), examples, progress.advance)
     return footage, examples.examples(), look_ms
+
+
+def _outlined(spec: StreamSpec, stream: str) -> int | None:
+    """How many frames a recording says it has; one that is too short is refused before it is looked at."""
+    info = open_source(stream, spec, knobs=Knobs()).info
+    if info.frames is None or info.fps is None:
+        return None
+    frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
+    _refuse_length(frames / info.fps, stream)
+    return frames
 
 
 def _look_ms(looks: Looks, spec: StreamSpec, stream: str, stick: Yardstick, pipeline: Pipeline) -> float:
@@ -196,14 +209,18 @@ def _fps(wanted: Series) -> float:
     return 1.0 / float(np.median(np.diff(wanted.pts)))
 
 
+def _refuse_length(seconds: float, stream: str) -> None:
+    if seconds < SHORTEST_S:
+        raise ConfigError(
+            f"stream {stream}: {seconds:.1f} s of footage are too little to learn from: "
+            f"give at least {SHORTEST_S:g} s, better 20 minutes"
+        )
+
+
 def _refuse_labels(wanted: Series, stream: str) -> None:
     """Raise ConfigError for what the labels alone show to be too little."""
     classes = " or ".join(wanted.classes)
-    if wanted.video_s < SHORTEST_S:
-        raise ConfigError(
-            f"stream {stream}: {wanted.video_s:.1f} s of footage are too little to learn from: "
-            f"give at least {SHORTEST_S:g} s, better 20 minutes"
-        )
+    _refuse_length(wanted.video_s, stream)
     found = len(np.unique(wanted.boxes.frame))
     if not found:
         raise ConfigError(
