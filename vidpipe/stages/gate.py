@@ -86,6 +86,7 @@ class GateStage(Stage[GateConfig]):
     """Answers `empty` where its network finds no target; with `want: presence` also that there is one."""
 
     can_be_last = False
+    learns_checked = True  # audits of stages above are labels as well
     Config = GateConfig
 
     def open(self, context: Context) -> None:
@@ -116,13 +117,11 @@ class GateStage(Stage[GateConfig]):
         return [answer]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
+        if self._ongoing is None or answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
+            return
         asked = frame.notes.get(self.id)
-        if self._ongoing is None or not isinstance(asked, Asked):
-            return
-        if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
-            return
-        audited = asked.how is How.EMPTY and answer.reason == audit_reason(self.id)
-        self._ongoing.learn(frame, answer.detections, passed=asked.how is None, audited=audited)
+        audited = asked == Asked(How.EMPTY) and answer.reason == audit_reason(self.id)
+        self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=audited)
 
     def snapshot(self) -> Any:
         return self._drift, None if self._ongoing is None else self._ongoing.snapshot()
