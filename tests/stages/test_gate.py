@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,8 +178,6 @@ def test_a_camera_that_changes_its_size(weights, caplog):
     ("config", "message"),
     [
         ({"low": 0.6, "high": 0.4}, "low is 0.6, above high, 0.4: swap them"),
-        ({"learn": True}, "learn needs a folder for its versions: give one as `weights`"),
-        ({"learn": True, "weights": "x.gate"}, "learn needs a folder for its versions: give one as `weights`"),
         ({"learn": True, "weights": "x", "low": 0.1}, "learn brings thresholds with each version"),
     ],
 )
@@ -197,6 +196,16 @@ def test_a_gate_that_learns_takes_up_pictures_of_another_size(tmp_path, gate, ca
         stage.learn(wide, Answer(yard.seen(False), How.MEASURED, "big", seq))
     assert len(caplog.records) == 1
     assert "the scene has changed: trained on pictures of 96 x 72 (stream yard), not 128 x 72" in caplog.text
+
+
+def test_versions_of_a_file_lie_beside_it(weights, gate):
+    """What a profile holds is a file: learning goes on from it, and leaves it as it is."""
+    stage = _stage(weights, learn=True)
+    assert any(answer for answer, _ in _over(stage))
+    kept = Versions(Path(weights).with_suffix(""))
+    assert [(change.number, change.reason) for change in kept.history] == [(1, "yard.gate as it was given")]
+    kept.add(with_thresholds(gate, 0.0, None), "timid")
+    assert not any(answer for answer, _ in _over(_stage(weights, learn=True)))
 
 
 def test_only_a_gate_that_learns_learns():

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.calibration.drift import Drift, figures
-from vidpipe.errors import ModelError, VidpipeError
+from vidpipe.errors import VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.examples import picture_of
 from vidpipe.learning.ongoing import Aim, Ongoing
@@ -47,7 +47,8 @@ class GateConfig(StageConfig):
         default="boxes", description="presence: that a target is there is answer enough, as one box of the whole frame"
     )
     learn: bool = Field(
-        default=False, description="go on learning from what later stages answer; `weights` is a folder then"
+        default=False,
+        description="go on learning from what later stages answer; versions go to `weights`, or beside it if it is a file",
     )
     targets: list[ClassName] = Field(default=[], description="with `learn`: classes to look for; default: all")
     max_miss: Share = Field(
@@ -62,8 +63,6 @@ class GateConfig(StageConfig):
     def _in_order(self) -> Self:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low is {self.low:g}, above high, {self.high:g}: swap them")
-        if self.learn and (self.weights is None or self.weights.endswith(SUFFIX)):
-            raise ValueError("learn needs a folder for its versions: give one as `weights`")
         if self.learn and (self.low is not None or self.high is not None):
             raise ValueError("learn brings thresholds with each version: leave low and high out")
         return self
@@ -98,8 +97,8 @@ class GateStage(Stage[GateConfig]):
         self._drift = Drift()
         self._moved = ""
         self._for_good = False
-        self._ongoing = self._learning(context) if self.config.learn else None
-        self._open_weights()
+        self._ongoing: Ongoing | None = None
+        self._open_weights(context)
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
@@ -163,29 +162,40 @@ class GateStage(Stage[GateConfig]):
         )
         return Answer(boxes, How.MEASURED, self.id, frame.seq, "presence")
 
-    def _learning(self, context: Context) -> Ongoing | None:
-        config = self.config
-        assert config.weights is not None
-        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
-        try:
-            return Ongoing(Path(config.weights), self._stream, self._classes, aim, live=context.live)
-        except VidpipeError as error:
-            self._say(f"{error}: it does not learn")
-            return None
-
-    def _open_weights(self) -> None:
-        weights = self.config.weights
-        if weights is None:
+    def _open_weights(self, context: Context) -> None:
+        """Make ready what there is; a gate that is to learn may begin without a version."""
+        if self.config.weights is None:
             self._say("it has no weights: every frame is passed on")
             return
+        path = Path(self.config.weights)
         try:
-            gate = Gate.load(Path(weights)) if weights.endswith(SUFFIX) else Versions(Path(weights)).gate()
+            if self.config.learn:
+                self._ongoing = self._learning(path, context)
+            gate = self._gate(path)
             self._network = None if gate is None else GateNetwork(gate)
-        except ModelError as error:
+        except VidpipeError as error:
             self._say(f"{error}: every frame is passed on")
-        else:
-            if gate is None and self._ongoing is None:
-                self._say(f"no version is in force in {weights}: every frame is passed on")
+
+    def _learning(self, path: Path, context: Context) -> Ongoing:
+        config = self.config
+        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
+        folder = path
+        if path.suffix == SUFFIX:
+            folder = path.with_suffix("")
+            if not Versions(folder).history:
+                Versions(folder).add(Gate.load(path), f"{path.name} as it was given")
+        return Ongoing(folder, self._stream, self._classes, aim, live=context.live)
+
+    def _gate(self, path: Path) -> Gate | None:
+        """The gate in force; None where there is none yet."""
+        if self._ongoing is not None:
+            return self._ongoing.versions.gate()
+        if path.suffix == SUFFIX:
+            return Gate.load(path)
+        gate = Versions(path).gate()
+        if gate is None:
+            self._say(f"no version is in force in {path}: every frame is passed on")
+        return gate
 
     def _watch(self, frame: Frame, gate: Gate) -> None:
         """Note whether the scene looks as it did when the gate was trained; every second of media time."""
