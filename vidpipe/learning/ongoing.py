@@ -22,7 +22,7 @@ import numpy as np
 
 from vidpipe.calibration.drift import LIGHT
 from vidpipe.calibration.misses import Misses
-from vidpipe.errors import ConfigError, VidpipeError
+from vidpipe.errors import ConfigError, RunError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.enough import check
 from vidpipe.learning.examples import Collector, Examples
@@ -172,8 +172,12 @@ class Ongoing:
     def close(self) -> None:
         """Keep what was learnt from, and end a training under way."""
         self._stop_training()
-        if len(self._collector):
+        if not len(self._collector):
+            return
+        try:
             self._collector.examples().save(self.versions.folder / EXAMPLES)
+        except RunError as error:  # the run itself has ended well
+            log.warning("stream %s: %s", self._stream, error)
 
     def _judge(self) -> None:
         """Hold the gate open where its misses have left the budget; want a better one where it passes much in vain."""

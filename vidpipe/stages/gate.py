@@ -48,7 +48,7 @@ class GateConfig(StageConfig):
     )
     learn: bool = Field(
         default=False,
-        description="go on learning from what later stages answer; versions go to `weights`, or beside it if it is a file",
+        description="go on learning from later answers; versions go to `weights`, or beside it where that is a file",
     )
     targets: list[ClassName] = Field(default=[], description="with `learn`: classes to look for; default: all")
     max_miss: Share = Field(
