@@ -13,16 +13,13 @@ from tests.learning import yard
 from tests.stages.conftest import ask, opened
 from vidpipe.answer import Answer, How
 from vidpipe.frame import Frame
-from vidpipe.learning.network import SIZES
-from vidpipe.learning.training import train
 from vidpipe.learning.versions import Versions, with_thresholds
 from vidpipe.picture import BgrPicture
 from vidpipe.stages.gate import GateConfig, GateStage, thresholds
 
 
-@pytest.fixture(scope="module")
-def gate():
-    trained = train(yard.examples(120), ["person"], size=SIZES[0], steps=60)
+@pytest.fixture
+def gate(trained):
     return with_thresholds(trained.gate, 0.3, 0.7)
 
 
