@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from vidpipe.frame import Image
 
-LIKENESS = "likeness to the scene"
-FIGURES = ("brightness", "contrast", LIKENESS)
+LIGHT = ("brightness", "contrast")
+FIGURES = (*LIGHT, "likeness to the scene")
 EVERY_S = 1.0  # media time between pictures that are looked at
 WINDOW = 30  # of them
 _TAIL = 0.01  # of the examples at either end that are not taken for normal

@@ -215,8 +215,11 @@ def join(parts: Sequence[Examples]) -> Examples:
         return both
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
+    box_row = place[both.box_row]
+    boxes = np.argsort(box_row, kind="stable")
     by_row: dict[str, Any] = {name: getattr(both, name)[order] for name in _BY_ROW}
-    return replace(both, **by_row, box_row=place[both.box_row])
+    by_box: dict[str, Any] = {name: getattr(both, name)[boxes] for name in ("box_class", "box_xyxy")}
+    return replace(both, **by_row, **by_box, box_row=box_row[boxes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidpipe.calibration.drift import LIKENESS
+from vidpipe.calibration.drift import LIGHT
 from vidpipe.calibration.misses import Misses
-from vidpipe.errors import ConfigError, VidpipeError
+from vidpipe.errors import ConfigError, RunError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.enough import check
 from vidpipe.learning.examples import Collector, Examples
@@ -128,9 +128,10 @@ class Ongoing:
             self.state.open_because = ""
         elif moved and not self.passes_all:
             self._want(f"{_SCENE}: {moved}", holds_open=True)
-            if moved.startswith(LIKENESS):
-                # Another view: what was learnt of the old one would only mislead.
+            if not moved.startswith(LIGHT):
+                # Another view: what was learnt of the old one would only mislead, and so would a gate on its way.
                 self._collector = self._collector.afresh()
+                self._stop_training()
         if self._job is not None:
             return self._finished(pts, self._job)
         if self.state.anew_because and not 0 <= pts - self.state.tried_s < self.state.retry_s:
@@ -170,10 +171,13 @@ class Ongoing:
 
     def close(self) -> None:
         """Keep what was learnt from, and end a training under way."""
-        if self._job is not None:
-            self._job.stop()
-        if len(self._collector):
+        self._stop_training()
+        if not len(self._collector):
+            return
+        try:
             self._collector.examples().save(self.versions.folder / EXAMPLES)
+        except RunError as error:  # the run itself has ended well
+            log.warning("stream %s: %s", self._stream, error)
 
     def _judge(self) -> None:
         """Hold the gate open where its misses have left the budget; want a better one where it passes much in vain."""
@@ -193,11 +197,12 @@ class Ongoing:
             self._want(because, holds_open=False)
 
     def _want(self, because: str, *, holds_open: bool) -> None:
-        """Want a new gate; the first reason is the one that is kept with it."""
-        self.state.anew_because = self.state.anew_because or because
-        if holds_open and not self.state.open_because:
-            self.state.open_because = because
+        """Want a new gate; the first reason is the one that is kept with it, and what holds it open before others."""
+        state = self.state
+        if holds_open and not state.open_because:
+            state.open_because = state.anew_because = because
             log.warning("stream %s: every frame passes the gate: %s", self._stream, because)
+        state.anew_because = state.anew_because or because
 
     def _begin(self, pts: float, gate: Gate | None) -> None:
         """Start a training, if there is enough to learn from."""
@@ -232,6 +237,11 @@ class Ongoing:
         log.info("stream %s: gate %d is in force: %s", self._stream, number, self.state.anew_because)
         self.state = State(number, tried_s=pts)
         return gate
+
+    def _stop_training(self) -> None:
+        if self._job is not None:
+            self._job.stop()
+            self._job = None
 
     def _take_up_examples(self) -> None:
         file = self.versions.folder / EXAMPLES

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.calibration.drift import Drift, figures
-from vidpipe.errors import ModelError, VidpipeError
+from vidpipe.errors import VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.examples import picture_of
 from vidpipe.learning.ongoing import Aim, Ongoing
@@ -47,7 +47,8 @@ class GateConfig(StageConfig):
         default="boxes", description="presence: that a target is there is answer enough, as one box of the whole frame"
     )
     learn: bool = Field(
-        default=False, description="go on learning from what later stages answer; `weights` is a folder then"
+        default=False,
+        description="go on learning from later answers; versions go to `weights`, or beside it where that is a file",
     )
     targets: list[ClassName] = Field(default=[], description="with `learn`: classes to look for; default: all")
     max_miss: Share = Field(
@@ -62,8 +63,6 @@ class GateConfig(StageConfig):
     def _in_order(self) -> Self:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low is {self.low:g}, above high, {self.high:g}: swap them")
-        if self.learn and (self.weights is None or self.weights.endswith(SUFFIX)):
-            raise ValueError("learn needs a folder for its versions: give one as `weights`")
         if self.learn and (self.low is not None or self.high is not None):
             raise ValueError("learn brings thresholds with each version: leave low and high out")
         return self
@@ -86,18 +85,20 @@ class GateStage(Stage[GateConfig]):
     """Answers `empty` where its network finds no target; with `want: presence` also that there is one."""
 
     can_be_last = False
+    learns_checked = True  # audits of stages above are labels as well
     Config = GateConfig
 
     def open(self, context: Context) -> None:
         nothing()  # imports what answers are made of now, not under the first frame
         self._stream = context.stream or ""
         self._classes = tuple(context.classes)
-        self._why_not = ""
+        self._told = ""
         self._network: GateNetwork | None = None
         self._drift = Drift()
         self._moved = ""
-        self._ongoing = self._learning(context) if self.config.learn else None
-        self._open_weights()
+        self._for_good = False
+        self._ongoing: Ongoing | None = None
+        self._open_weights(context)
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
@@ -115,13 +116,11 @@ class GateStage(Stage[GateConfig]):
         return [answer]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
+        if self._ongoing is None or answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
+            return
         asked = frame.notes.get(self.id)
-        if self._ongoing is None or not isinstance(asked, Asked):
-            return
-        if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
-            return
-        audited = asked.how is How.EMPTY and answer.reason == audit_reason(self.id)
-        self._ongoing.learn(frame, answer.detections, passed=asked.how is None, audited=audited)
+        audited = asked == Asked(How.EMPTY) and answer.reason == audit_reason(self.id)
+        self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=audited)
 
     def snapshot(self) -> Any:
         return self._drift, None if self._ongoing is None else self._ongoing.snapshot()
@@ -163,52 +162,65 @@ class GateStage(Stage[GateConfig]):
         )
         return Answer(boxes, How.MEASURED, self.id, frame.seq, "presence")
 
-    def _learning(self, context: Context) -> Ongoing | None:
-        config = self.config
-        assert config.weights is not None
-        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
-        try:
-            return Ongoing(Path(config.weights), self._stream, self._classes, aim, live=context.live)
-        except VidpipeError as error:
-            self._say(f"{error}: it does not learn")
-            return None
-
-    def _open_weights(self) -> None:
-        weights = self.config.weights
-        if weights is None:
+    def _open_weights(self, context: Context) -> None:
+        """Make ready what there is; a gate that is to learn may begin without a version."""
+        if self.config.weights is None:
             self._say("it has no weights: every frame is passed on")
             return
+        path = Path(self.config.weights)
         try:
-            gate = Gate.load(Path(weights)) if weights.endswith(SUFFIX) else Versions(Path(weights)).gate()
+            if self.config.learn:
+                self._ongoing = self._learning(path, context)
+            gate = self._gate(path)
             self._network = None if gate is None else GateNetwork(gate)
-        except ModelError as error:
+        except VidpipeError as error:
             self._say(f"{error}: every frame is passed on")
-        else:
-            if gate is None and self._ongoing is None:
-                self._say(f"no version is in force in {weights}: every frame is passed on")
+
+    def _learning(self, path: Path, context: Context) -> Ongoing:
+        config = self.config
+        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
+        folder = path
+        if path.suffix == SUFFIX:
+            folder = path.with_suffix("")
+            if not Versions(folder).history:
+                Versions(folder).add(Gate.load(path), f"{path.name} as it was given")
+        return Ongoing(folder, self._stream, self._classes, aim, live=context.live)
+
+    def _gate(self, path: Path) -> Gate | None:
+        """The gate in force; None where there is none yet."""
+        if self._ongoing is not None:
+            return self._ongoing.versions.gate()
+        if path.suffix == SUFFIX:
+            return Gate.load(path)
+        gate = Versions(path).gate()
+        if gate is None:
+            self._say(f"no version is in force in {path}: every frame is passed on")
+        return gate
 
     def _watch(self, frame: Frame, gate: Gate) -> None:
         """Note whether the scene looks as it did when the gate was trained; every second of media time."""
         if gate.size != (frame.width, frame.height) or picture_of(frame).shape != gate.picture:
             trained, given = (f"{width} x {height}" for width, height in (gate.size, (frame.width, frame.height)))
-            self._moved = f"trained on pictures of {trained} (stream {gate.stream}), not {given}"
+            self._moved, self._for_good = f"trained on pictures of {trained} (stream {gate.stream}), not {given}", True
         elif self._drift.due(frame.pts):
             self._drift.add(frame.pts, figures(picture_of(frame), gate.normal.scene))
             self._moved = self._drift.moved(gate.normal.low, gate.normal.high)
-        if self._moved and self._drift.sure:
-            self._say(f"{self._moved}: every frame is passed on")
+            self._for_good = self._drift.sure
+        if self._moved and self._for_good and self._ongoing is None:  # which says so itself
+            self._say(f"{self._moved}: every frame is passed on", topic=self._moved.partition(" is ")[0])
 
     def _learn_on(self, frame: Frame, ongoing: Ongoing) -> None:
         """Bring a new gate into force where there is one, from this frame on."""
         gate = None if self._network is None else self._network.gate
-        new = ongoing.see(frame.pts, gate, self._moved if self._drift.sure else "")
+        new = ongoing.see(frame.pts, gate, self._moved if self._for_good else "")
         if new is not None:
             self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
 
-    def _say(self, why_not: str) -> None:
-        """Tell why nothing is answered, once until the reason changes."""
-        if why_not != self._why_not:
-            self._why_not = why_not
+    def _say(self, why_not: str, topic: str | None = None) -> None:
+        """Tell why nothing is answered, once until the topic changes: figures in the message may."""
+        topic = topic or why_not
+        if topic != self._told:
+            self._told = topic
             log.warning("stream %s: gate %s: %s", self._stream, self.id, why_not)
 
 

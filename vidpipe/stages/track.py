@@ -23,6 +23,7 @@ from vidpipe.calibration.agreement import f1
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.tracking.appearance import colours
 from vidpipe.tracking.change import Change, is_cut, mean_change
 from vidpipe.tracking.identity import Identities
 from vidpipe.tracking.refresh import Refresh
@@ -107,7 +108,7 @@ class Track(Stage[TrackConfig]):
             if frame.seq != self._seq:  # asked before a cut or a restart
                 return None
             look = _Look(self._tracks, self._step_to(frame), by_change=False)
-        return replace(answer, detections=self._take_up(look, answer.detections))
+        return replace(answer, detections=self._take_up(look, answer.detections, frame))
 
     def cover(self, frame: Frame) -> Answer | None:
         if frame.seq > self._seq:
@@ -201,11 +202,11 @@ class Track(Stage[TrackConfig]):
         reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
         return Answer(tracks.detections(size), How.TRACKED, self.id, self._as_of, reason)
 
-    def _take_up(self, look: _Look, found: sv.Detections) -> sv.Detections:
+    def _take_up(self, look: _Look, found: sv.Detections, frame: Frame) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known = look.seen, look.tracks
         agreed = self._agrees(known.detections(at.size), found)
-        named = self._identities.update(found, at.pts, known)
+        named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale
         if look.by_change and (agreed or not _has_new(named, known)):
