@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 _FEWEST = 2
-# How far passages' scores, as natural logarithms, lie apart on any camera, and how many passages that guess is worth: a
-# few that look alike do not prove that all do.
-_SPREAD, _WORTH = 0.5, 4
+# How far passages' scores lie apart on any camera, of logarithms of contrast and of a network's log odds, and how many
+# passages that guess is worth: a few that look alike do not prove that all do.
+CONTRASTS, LOG_ODDS = 0.5, 1.5
+_WORTH = 4
 
 
 class Bound(NamedTuple):
@@ -31,7 +32,9 @@ class Bound(NamedTuple):
     high: float
 
 
-def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float) -> float:
+def threshold(
+    scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float = CONTRASTS
+) -> float:
     """The threshold under which, with `CONFIDENCE`, no more than this share of such frames ever falls; -inf: none does.
 
     Half the budget is for frames within passages, half for passages that lie under it as a whole. Of the latter the
@@ -44,12 +47,13 @@ def threshold(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: 
         scores: of the frames that matter, [n]; higher is surer.
         passage: number of the passage that each belongs to, [n].
         budget: share of the frames, 0..1.
+        apart: how far passages usually lie apart.
     """
     critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
     if len(critical) < _FEWEST or budget <= 0:
         return -np.inf
     freedom = len(critical) - 1 + _WORTH
-    spread = np.sqrt((_WORTH * _SPREAD**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
+    spread = np.sqrt((_WORTH * apart**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
     limit = float(critical.mean() - _factor(len(critical), freedom, 1 - budget / 2) * spread)
     return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import FAINTEST
-from vidpipe.calibration.tolerance import Bound, rate, threshold
+from vidpipe.calibration.tolerance import LOG_ODDS, Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
 from vidpipe.learning.training import TrainedGate
 from vidpipe.tuning.detector import Detector
@@ -140,6 +140,20 @@ def describe(choice: Choice, gates: Sequence[TrainedGate]) -> str:
     return ", ".join(parts) or "every frame"
 
 
+def with_perfect_gate(choice: Choice, footage: Footage, costs: Costs, audit: AuditSpec) -> float:
+    """What a choice would cost, CPU ms a frame, with a gate behind it that costs nothing and passes only things."""
+    things = float((footage.present & footage.known).sum()) / max(1, int(footage.known.sum()))
+    passes = min(choice.passes, things / choice.skip)
+    looks = passes + (1 - passes) * checks_of(audit, footage.fps)
+    return costs.decode_ms + costs.filter_ms / choice.skip + looks * costs.look_ms
+
+
+def checks_of(audit: AuditSpec, fps: float) -> float:
+    """Share of cheaply answered frames that is looked at all the same: audits, and looks where there was none long."""
+    forced = 1 / (audit.max_unchecked_s * fps) if audit.max_unchecked_s else 0.0
+    return min(1.0, audit.rate + forced)
+
+
 class _Search:
     """What is asked of the footage over and over."""
 
@@ -155,8 +169,7 @@ class _Search:
         self._detector = detector
         self._gates = gates
         self._costs = costs
-        forced = 1 / (audit.max_unchecked_s * footage.fps) if audit.max_unchecked_s else 0.0
-        self._checks = min(1.0, audit.rate + forced)
+        self._checks = checks_of(audit, footage.fps)
         self._thresholds: dict[tuple[str, float], float] = {}
         self._things = footage.present & footage.known
         pairs = footage.pairs
@@ -281,7 +294,7 @@ class _Search:
         """The gate's threshold, 0..1; 0: none can be trusted."""
         trained = self._gates[gate]
         rows = trained.present
-        limit = threshold(_logit(trained.scores[rows]), trained.passage[rows], budget)
+        limit = threshold(_logit(trained.scores[rows]), trained.passage[rows], budget, LOG_ODDS)
         return float(1 / (1 + np.exp(-limit))) if np.isfinite(limit) else 0.0
 
     def _gated(self, choice: Choice) -> tuple[tuple[float, float], float]:

@@ -36,7 +36,7 @@ from vidpipe.sources.open import open_source
 from vidpipe.tuning.detector import Detector, fit_detector, quiet
 from vidpipe.tuning.footage import Footage, walk
 from vidpipe.tuning.live import watch
-from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, optimise
+from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, optimise, with_perfect_gate
 from vidpipe.tuning.profile import Settings, Version, add, model_digest
 
 SHORTEST_S = 10.0
@@ -44,6 +44,9 @@ LIVE_S = 1200.0
 FEWEST_PASSAGES = 2
 _TIMED_LOOKS = 30
 _DAY_S = 86_400
+WORTH_TRAINING = (
+    0.8  # of what the best costs without a gate, that a perfect one would cost at most, for minutes of work
+)
 
 
 class Progress(Protocol):
@@ -117,10 +120,17 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
     began = time.process_time()
     progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.passages} passages")
     detector = fit_detector(footage)
-    gates = _gates(examples, wish, stream, progress) if wish.gates else []
-    progress.step(f"{stream}: searching")
     costs = Costs(footage.decode_ms, footage.filter_ms, look_ms)
-    verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+    progress.step(f"{stream}: searching")
+    verdict = optimise(footage, detector, [], wish.budget, costs, pipeline.audit)
+    gates: list[TrainedGate] = []
+    perfect_ms = with_perfect_gate(verdict.choice, footage, costs, pipeline.audit)
+    pays = perfect_ms <= WORTH_TRAINING * verdict.choice.cost_ms
+    if wish.gates and pays:
+        gates = _gates(examples, wish, stream, progress)
+        progress.step(f"{stream}: searching with {len(gates)} gates")
+        verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+    no_gates = _why_no_gates(footage, wish, perfect_ms / verdict.choice.cost_ms) if not gates else ""
     training_s = time.process_time() - began
     masks = propose(detector.scorer.usual, _touched(footage, detector))
     labels_s = look_ms / 1000 * footage.frames
@@ -134,7 +144,7 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
             "model": model_digest(pipeline),
             "settings": _settings(verdict.choice, footage),
             "says": says(verdict, gates),
-            "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s),
+            "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s, no_gates),
         },
         _files(verdict.choice, footage, detector, gates),
     )
@@ -266,6 +276,16 @@ def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> l
     return trained
 
 
+def _why_no_gates(footage: Footage, wish: Wish, perfect: float) -> str:
+    if not wish.gates:
+        return ""
+    if perfect > WORTH_TRAINING:
+        return f"gates: a perfect one would save {max(0.0, 1 - perfect):.0%} of what is left: none was trained"
+    if footage.wanted.video_s < LEAST_S or footage.passages < LEAST_PASSAGES:
+        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_PASSAGES} passages"
+    return "gates: too few frames with or without anything to train one and try it"
+
+
 def _touched(footage: Footage, detector: Detector) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Blocks in which boxes of the big model have lain, bool [rows, columns]."""
     rows, columns = detector.scorer.usual.shape
@@ -310,11 +330,11 @@ def _evidence(
     wish: Wish,
     labels_s: float,
     training_s: float,
+    no_gates: str,
 ) -> dict[str, Any]:
     """Everything that a doubter would ask for, as plain data."""
     choice = verdict.choice
     whole = footage.passages
-    few = footage.wanted.video_s < LEAST_S or whole < LEAST_PASSAGES
     return {
         "frames": footage.frames,
         "seconds": round(footage.wanted.video_s, 1),
@@ -334,7 +354,7 @@ def _evidence(
         "tried": {name: _figures(one) for name, one in verdict.tried.items()},
         "why_not": [
             *verdict.why_not,
-            *([f"gates: to train takes {LEAST_S:g} s and {LEAST_PASSAGES} passages"] if few and wish.gates else []),
+            *([no_gates] if no_gates else []),
         ],
         # What passages alone say, without any assumption on how faint the next one may be.
         "whole_passages_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
