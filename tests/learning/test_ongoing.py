@@ -102,6 +102,8 @@ def test_drift_is_noticed_within_two_minutes_and_put_right(gates, quick, caplog,
     assert (last.number, last.reason.split(":")[0]) == (2, "the scene has changed")
     afterwards = run.answers[-100:]
     assert not run.passes_all
+    assert run.stage.counts["new gate"] == 1
+    assert run.stage.counts["scene has changed"] > 200
     assert sum(by == "gate" for by, _ in afterwards) > 50
     assert sum(by == "gate" and there for by, there in afterwards) <= 0.2 * sum(there for _, there in afterwards)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -95,6 +96,7 @@ class GateStage(Stage[GateConfig]):
         self._stream = context.stream or ""
         self._classes = tuple(context.classes)
         self._told = ""
+        self._counts: Counter[str] = Counter()
         self._network: GateNetwork | None = None
         self._drift = Drift()
         self._moved = ""
@@ -108,9 +110,7 @@ class GateStage(Stage[GateConfig]):
             self._watch(frame, self._network.gate)
         if self._ongoing is not None:
             self._learn_on(frame, self._ongoing)
-        answer = None
-        if self._network is not None and not self._moved and not (self._ongoing and self._ongoing.passes_all):
-            answer = self._decided(frame, self._network.score(picture_of(frame)), self._network.gate)
+        answer = self._judged(frame)
         if self._ongoing is not None:
             asked = Asked(answer.how if answer else None)
             frame.notes[self.id] = asked
@@ -138,9 +138,26 @@ class GateStage(Stage[GateConfig]):
         if self._ongoing is not None:
             self._ongoing.close()
 
+    @property
+    def counts(self) -> Counter[str]:
+        """Frames that were passed on without being judged, by the reason, and gates that came into force."""
+        return self._counts
+
     @classmethod
     def learns(cls, config: GateConfig) -> bool:
         return config.learn
+
+    def _judged(self, frame: Frame) -> Answer | None:
+        """The answer by the gate in force; None where it passes the frame on, or may not be asked."""
+        if self._network is None:
+            self._counts["no gate"] += 1
+        elif self._moved:
+            self._counts["scene has changed"] += 1
+        elif self._ongoing is not None and self._ongoing.passes_all:
+            self._counts["held open"] += 1
+        else:
+            return self._decided(frame, self._network.score(picture_of(frame)), self._network.gate)
+        return None
 
     def _decided(self, frame: Frame, score: float, gate: Gate) -> Answer | None:
         low, high = thresholds(self.config, gate)
@@ -219,6 +236,7 @@ class GateStage(Stage[GateConfig]):
         new = ongoing.see(frame.pts, gate, self._moved if self._for_good else "")
         if new is not None:
             self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
+            self._counts["new gate"] += 1
 
     def _say(self, why_not: str, topic: str | None = None) -> None:
         """Tell why nothing is answered, once until the topic changes: figures in the message may."""
