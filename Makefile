@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check soak bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
@@ -16,6 +16,9 @@ check: $(VENV)/.ready ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: $(VENV)/.ready ## an hour of eight cameras with faults at random; needs GStreamer's RTSP server
+	VIDPIPE_SOAK_S=3600 $(BIN)/python -m pytest tests/cameras/test_soak.py
 
 bench: $(VENV)/.ready ## measure what is promised, and bench all clips of VIDPIPE_ASSETS: docs/benchmarks.md (an hour)
 	$(BIN)/python -m benchmarks

@@ -1,7 +1,7 @@
 """`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
-kept in bench-output/.
+kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ def _kept() -> dict[str, tuple[str, str]]:
 
 def main() -> None:
     part, *names = sys.argv[1:] or ["all"]
+    if part == "cameras":  # not for the page: it needs GStreamer's RTSP server, and an hour
+        from benchmarks.cameras import capacity
+
+        capacity(names)
     if part in ("all", "promises"):
         measure_promises(names)
     if part in ("all", "clips"):

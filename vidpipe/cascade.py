@@ -11,6 +11,7 @@ are wrong: a random share (audits), and one whenever a stream has gone unchecked
 from __future__ import annotations
 
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -97,6 +98,11 @@ class Ticket:
         self._checked: _Seat | None = None  # whose answer that is
         self._check: Check | None = None
 
+    @property
+    def checks(self) -> bool:
+        """Whether a stage here has answered the frame, and it goes on only to check that answer."""
+        return self._withheld is not None
+
 
 @dataclass(slots=True)
 class Meter:
@@ -179,6 +185,7 @@ class Cascade:
         self._settled: dict[str, Answer] = {}
         self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
+        self._owed: set[tuple[str, str]] = set()  # audits that were refused: of a stream, of a stage
 
     def open(self, streams: Iterable[str]) -> None:
         """Open every stage now, rather than at the first frame of each of these streams."""
@@ -214,6 +221,8 @@ class Cascade:
         """
         frame = ticket.frame
         answer, audit = below[:2] if below is not None else (_given(ticket.answer), None)
+        if below is not None and answer.how is How.DROPPED:
+            self._owe(ticket)
         answer = self._carry(frame.stream, answer)
         if answer.by == self._last_id and answer.as_of == frame.seq:
             self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
@@ -221,8 +230,10 @@ class Cascade:
         if ticket._withheld is not None:
             withheld = self._carry(frame.stream, ticket._withheld)
             answer, audit, stands = self._judge(ticket, withheld, answer)
-        if not answer.how.carried:
-            for seat in reversed(ticket._passed):
+        for seat in reversed(ticket._passed):
+            if answer.how.carried:
+                self._forget(seat, frame)
+            else:
                 answer = self._learn(seat, frame, answer)
         answer = stands or answer
         if not late:
@@ -238,22 +249,31 @@ class Cascade:
         self._settled[missing.stream] = answer
         return Settled(answer)
 
-    def cover(self, ticket: Ticket, reason: str) -> Answer:
+    def cover(self, ticket: Ticket, reason: str, *, near: Answer | None = None, looked_at: bool = True) -> Answer:
         """The best that can be said now of an open frame: of the nearest stage that covers, else what is known newest.
 
         Where an answer was withheld to be checked, it stands, unless the stage that gave it has something newer.
+
+        Args:
+            near: the cover of a place further down, if one there has any.
+            looked_at: somebody still looks at the frame; else it is lost, and `dropped` where no stage covers it.
         """
+        cover = near if near is not None and not ticket.checks else self.stage_cover(ticket)
+        if cover is not None:
+            return cover if ticket.checks else replace(cover, reason=cover.reason or reason)
+        stream = ticket.frame.stream
+        known, late = self._last(stream), self._late.get(stream)
+        if late is not None and late.as_of > known.as_of:
+            known = late
+        return Answer(known.detections, How.REUSED if looked_at else How.DROPPED, "engine", known.as_of, reason)
+
+    def stage_cover(self, ticket: Ticket) -> Answer | None:
+        """The same of these stages alone: None where none of them covers."""
         frame = ticket.frame
         if ticket._withheld is not None and ticket._checked is not None:
             return self._cover(ticket._checked, frame) or self._carry(frame.stream, ticket._withheld)
-        for seat in reversed(ticket._passed):
-            answer = self._cover(seat, frame)
-            if answer is not None:
-                return replace(answer, reason=answer.reason or reason)
-        known, late = self._last(frame.stream), self._late.get(frame.stream)
-        if late is not None and late.as_of > known.as_of:
-            known = late
-        return Answer(known.detections, How.REUSED, "engine", known.as_of, reason)
+        covers = (self._cover(seat, frame) for seat in reversed(ticket._passed))
+        return next((answer for answer in covers if answer is not None), None)
 
     def published(self, stream: str, cover: Answer) -> None:
         """A cover was published: it is the last answer of the stream now."""
@@ -350,10 +370,21 @@ class Cascade:
         ticket.answer = answer
 
     def _audited(self, seat: _Seat, frame: Frame) -> Check | None:
+        if self._owed and (owed := (frame.stream, seat.seat.id)) in self._owed:
+            self._owed.discard(owed)
+            return Check.AUDIT
         if self._audit.rate == 0:
             return None
         drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.seat.id}")
         return Check.AUDIT if drawn < self._audit.rate * RANGE else None
+
+    def _owe(self, ticket: Ticket) -> None:
+        """The frame was refused below: what it was to check is left to the next one."""
+        stream = ticket.frame.stream
+        if ticket.due and stream in self._checked_at:
+            self._checked_at[stream] = -math.inf
+        if ticket._check is Check.AUDIT and ticket._checked is not None:
+            self._owed.add((stream, ticket._checked.seat.id))
 
     def _judge(self, ticket: Ticket, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
         """What the stages learn, what the audit found, and what is published instead of the former."""
@@ -378,6 +409,12 @@ class Cascade:
         finally:
             seat.meter.wall_ns += time.perf_counter_ns() - wall
             seat.meter.cpu_ns += self._cpu_clock() - cpu
+
+    def _forget(self, seat: _Seat, frame: Frame) -> None:
+        try:
+            seat.instance(frame.stream).forget(frame)
+        except Exception as error:
+            _count_error(seat, error, "forget")
 
     def _carry(self, stream: str, answer: Answer) -> Answer:
         if not answer.how.carried:

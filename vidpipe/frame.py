@@ -37,6 +37,8 @@ class Frame:
         stream: name of the stream.
         seq: counts the stream's pictures in presentation order from 0, decoded or not.
         pts: media seconds.
+        stretch: the same for pictures that go on from each other. It changes where a camera was out of sight, its clock
+            jumped or its picture has another size: what was followed or held against earlier pictures ends there.
         captured_at: UTC seconds, or None for a recording that does not say.
         width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
         hidden: bool [h, w], what masks and regions of interest leave out; None where there are none. It is already
@@ -60,6 +62,7 @@ class Frame:
         "pts",
         "seq",
         "stream",
+        "stretch",
         "visible",
         "width",
     )
@@ -78,6 +81,7 @@ class Frame:
         hidden: NDArray[np.bool_] | None = None,
         visible: float = 1.0,
         knobs: Knobs = _NO_KNOBS,
+        stretch: int = 0,
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -90,6 +94,7 @@ class Frame:
         self.hidden = hidden
         self.visible = visible
         self.knobs = knobs
+        self.stretch = stretch
         self._notes: dict[str, Any] | None = None
         self._bgr: Image | None = None
         self._previews: dict[int, Image] | None = None

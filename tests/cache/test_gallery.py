@@ -1,6 +1,7 @@
 """Who is who by looks: the nearest mean, a new number where none is near, and no number twice."""
 
 import numpy as np
+import pytest
 
 from vidpipe.cache.gallery import Gallery
 
@@ -22,6 +23,15 @@ def test_an_identity_follows_its_looks():
     gallery = Gallery(2, alike=0.1, most=10)
     turned = [unit(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, np.pi / 2, 400)]
     assert {gallery.identify(vector) for vector in turned} == {1}
+
+
+@pytest.mark.parametrize(("known", "vector", "identity"), [(-1, (1, 0.35), 2), (1, (1, 0.35), 1), (1, (0, 1), 3)])
+def test_an_identity_that_is_known_is_kept_while_it_is_near(known, vector, identity):
+    """The first is nearer to the second identity, but near the first as well; the last is far from both."""
+    gallery = Gallery(2, alike=0.1, most=10)
+    gallery.identify(unit(1, 0))
+    gallery.identify(unit(1, 0.6))
+    assert gallery.identify(unit(*vector), known=known) == identity
 
 
 def test_zero_has_no_identity():

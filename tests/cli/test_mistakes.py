@@ -61,7 +61,7 @@ def no_index(folder: Path) -> Path:
         (text, "{} is not a video file; give one that ffprobe can read"),
         (no_index, "{} has no index (moov): "),
         (lambda folder: clips.tone(folder / "sound.mp4"), "{} holds no video, only sound; give a video file"),
-        (lambda _: "rtsp://admin:secret@10.0.0.9/stream", "stream camera: addresses of kind rtsp:// cannot be read"),
+        (lambda _: "sftp://admin:secret@10.0.0.9/stream", "stream camera: addresses of kind sftp:// cannot be read"),
     ],
 )
 def test_sources(shell, source, said):

@@ -62,8 +62,8 @@ def test_expand(folder: Path, arguments: list[str], expected: dict[str, str] | N
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("rtsp://root:secret@10.0.0.7/live?a=b", {"camera": "rtsp://root:secret@10.0.0.7/live?a=b"}),
-        ("door=rtsp://root:secret@10.0.0.7/live", {"door": "rtsp://root:secret@10.0.0.7/live"}),
+        ("sftp://root:secret@10.0.0.7/live?a=b", {"camera": "sftp://root:secret@10.0.0.7/live?a=b"}),
+        ("door=sftp://root:secret@10.0.0.7/live", {"door": "sftp://root:secret@10.0.0.7/live"}),
     ],
 )
 def test_an_address_never_becomes_a_name(argument: str, expected: dict[str, str]) -> None:
@@ -138,6 +138,6 @@ def test_what_cannot_be_read_is_refused_in_one_line(
 
 
 def test_addresses_are_refused_without_their_password() -> None:
-    with pytest.raises(SourceError, match=r"stream door: addresses of kind rtsp:// cannot be read") as refused:
-        open_source("door", StreamSpec(url="rtsp://root:secret@10.0.0.7/live"), knobs=Knobs())
+    with pytest.raises(SourceError, match=r"stream door: addresses of kind sftp:// cannot be read") as refused:
+        open_source("door", StreamSpec(url="sftp://root:secret@10.0.0.7/live"), knobs=Knobs())
     assert "secret" not in str(refused.value)

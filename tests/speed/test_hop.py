@@ -1,7 +1,5 @@
 """What it costs to hand a frame to another actor on this machine, by the size of its picture."""
 
-from concurrent.futures import Future
-
 import pytest
 
 from tests.speed.conftest import fresh, noise
@@ -49,8 +47,8 @@ def _hop(link, picture):
     numbers = iter(range(10**9))
 
     def go():
-        asked: Future = link.ask(Ticket(fresh(picture, next(numbers))), settle=True)
-        assert asked.result(60).answer.by == "nothing"
+        asked = link.ask(Ticket(fresh(picture, next(numbers))), settle=True)
+        assert asked.settled.result(60).answer.by == "nothing"
 
     return go
 

@@ -85,6 +85,37 @@ def test_what_looks_as_before_is_not_computed_again(tracked):
     assert 0 < low < high == 1
 
 
+class Flickers(Embeds):
+    """Every third crop of a thing looks like somebody else."""
+
+    def embed(self, images):
+        self.calls += len(images)
+        odd = self.calls % 3 == 0
+        return np.array([[0.6, 0.8] if odd else [1, 0]] * len(images), np.float32)
+
+
+def test_an_identity_is_of_the_track_not_of_one_crop():
+    flickers = Flickers()
+    stage = Describe()
+    stage.id, stage.config = "describe", Describe.Config(model="m", alike=0.15, check=0)
+    stage.open(Context("describe", "cam", flickers, ("person",), last=False))
+    told = [tell(stage, thing(seq, [1]), found(PLACES[0]), [7]) for seq in range(60)]
+    assert {int(answer.detections.data["identity"][0]) for answer in told} == {1}
+
+
+def test_a_young_track_is_computed_often_an_old_one_seldom():
+    stage, models = describe(check=0)
+    computed = []
+    for seq in range(300):
+        before = models.calls
+        tell(stage, thing(seq, [1]), found(PLACES[0]), [7])
+        computed += [seq] if models.calls > before else []
+    apart = np.diff(computed[computed.index(next(seq for seq in computed if seq > 60)) :])
+    assert len(computed) < 100
+    assert apart[-1] >= 10
+    assert apart[-1] > apart[0]
+
+
 def test_hits_that_are_computed_all_the_same_are_a_share():
     none, _ = describe(check=0)
     for seq in range(100):

@@ -261,3 +261,15 @@ def test_off_it_passes_every_frame_on():
 def test_only_one_thing_to_compare_with():
     with pytest.raises(ValueError, match="reference and earlier_s each say what to compare with"):
         difference(reference="empty.png", earlier_s=1.0)
+
+
+def test_where_the_stream_breaks_off_nothing_is_known():
+    """A camera that was away has the same picture, but what happened meanwhile nobody saw."""
+    stage = taught()
+    assert ask(stage, frame(grey(), 1)) is not None
+    anew = frame(grey(), 2, stretch=1)
+    assert ask(stage, anew) is None
+    stage.learn(frame(grey(), 1), builders.answer("big", 0, as_of=1))
+    assert ask(stage, frame(grey(), 3, stretch=1)) is None, "a late answer from before"
+    stage.learn(anew, builders.answer("big", 0, as_of=2))
+    assert ask(stage, frame(grey(), 4, stretch=1)).as_of == 2

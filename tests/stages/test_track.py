@@ -303,3 +303,12 @@ def test_people_are_followed_for_a_second_between_looks(assets):
 
 def hits(boxes, wanted):
     return int((iou(np.asarray(boxes)[None], np.asarray(wanted)[:, None]) >= 0.5).any(axis=1).sum())
+
+
+def test_where_the_stream_breaks_off_nothing_is_followed():
+    stage = patient()
+    look(stage, at(0, BOX), BOX)
+    assert ask(stage, at(1, place(BOX, 1))) is not None
+    anew = at(2, place(BOX, 2))
+    anew.stretch = 1
+    assert ask(stage, anew) is None

@@ -39,14 +39,22 @@ class Gallery:
         """The identity whose mean is nearest to this vector [length], however far; -1 where there is none."""
         return int(self._identities[np.argmax(self._means[: self._size] @ vector)]) if self._size else -1
 
-    def identify(self, vector: NDArray[np.float32]) -> int:
-        """The identity of a vector [length] of length 1, which then moves its mean; -1 of one that is zero."""
+    def identify(self, vector: NDArray[np.float32], known: int = -1) -> int:
+        """The identity of a vector [length] of length 1, which then moves its mean; -1 of one that is zero.
+
+        Args:
+            known: the identity that it should have, if that is near enough, though another may be nearer.
+        """
         if not vector.any():
             return -1
         products = self._means[: self._size] @ vector
-        row = int(np.argmax(products)) if self._size else -1
-        if row < 0 or products[row] < 1 - self._alike:
+        near = np.flatnonzero(products >= 1 - self._alike)
+        if not len(near):
             row = self._begin()
+        elif known in self._identities[near]:
+            row = int(near[np.argmax(self._identities[near] == known)])
+        else:
+            row = int(near[np.argmax(products[near])])
         self._now += 1
         self._used_at[row] = self._now
         self._vectors[row] += 1

@@ -23,6 +23,7 @@ from vidpipe.evaluation.figures import Kind
 from vidpipe.evaluation.profile import write as write_profile
 from vidpipe.evaluation.report.html.page import page
 from vidpipe.files import check_writable, write_whole
+from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import expand
 
@@ -53,6 +54,9 @@ def run_bench(options: BenchOptions) -> None:
     pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
     if not pipeline.streams:
         raise ConfigError("nothing to measure on: give a clip with --source")
+    for name, stream in pipeline.streams.items():
+        if is_camera(stream.spec.url):
+            raise ConfigError(f"stream {name} is a camera: bench looks at a clip several times, so record one first")
     pipeline = with_profiles(pipeline, options.profiles)
     asked = Options(
         folder=_folder(options.out),

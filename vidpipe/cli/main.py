@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vidpipe.cli.hide import hide_addresses
 from vidpipe.errors import VidpipeError
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ SourceOption = Annotated[
     typer.Option(
         "--source",
         metavar="[NAME=]URL_OR_PATH",
-        help="A file, a folder or a pattern of files. May be given several times.",
+        help="A file, a folder or a pattern of files, or a camera. May be given several times.",
         show_default=False,
     ),
 ]
@@ -81,14 +82,22 @@ def run(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS:]PORT",
+            help="Serve Prometheus metrics there; without an address to this machine only.",
+            show_default=False,
+        ),
+    ] = None,
     profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Run a pipeline on recordings."""
+    """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.run import RunOptions, run_pipeline
 
     options = RunOptions(
-        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, profiles
+        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics, profiles
     )
     raise typer.Exit(run_pipeline(options))
 
@@ -189,6 +198,25 @@ def bench(
     )
 
 
+class Transport(StrEnum):
+    AUTO = "auto"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@app.command()
+def probe(
+    url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long to watch.")] = 10,
+    transport: Annotated[Transport, typer.Option(help="How an RTSP camera shall send.")] = Transport.AUTO,
+    tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
+) -> None:
+    """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
+    from vidpipe.cli.probe import run_probe
+
+    raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
+
+
 @app.command()
 def specialize(
     pipeline: PipelineArgument,
@@ -250,7 +278,7 @@ def main() -> None:
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
     try:
-        status = app(sys.argv[1:] or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        status = app(hide_addresses(sys.argv[1:]) or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
         _fail(str(error), error.exit_status, error if debug else None)
     except UsageError as error:

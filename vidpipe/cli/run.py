@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from vidpipe.cli.live_table import LiveTable
 from vidpipe.cli.progress import ProgressBar
+from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.run import Watcher
 from vidpipe.errors import RunError
 from vidpipe.files import check_writable, write_whole
+
+if TYPE_CHECKING:
+    from vidpipe.sinks.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +37,37 @@ class RunOptions:
     results: Path | None = None
     report: Path | None = None
     video: Path | None = None
+    metrics: str | None = None
     profiles: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
     from vidpipe.cli.profiles import with_profiles
-    from vidpipe.config.load import load
+    from vidpipe.config.load import find_pipeline, load
     from vidpipe.sources.open import expand
 
-    pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
-    return execute(with_profiles(pipeline, options.profiles), options)
+    def read() -> Pipeline:
+        loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+        return with_profiles(loaded, options.profiles)
+
+    files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
+    return execute(read(), options, Reload(read, files))
 
 
-def execute(pipeline: Pipeline, options: RunOptions) -> int:
-    """Run a loaded pipeline with the outputs that the options name."""
+@contextmanager
+def _served(place: str) -> Iterator[Metrics]:
+    from vidpipe.sinks.metrics import Metrics, parse_place
+
+    metrics = Metrics(*parse_place(place))
+    try:
+        yield metrics
+    finally:
+        metrics.close()
+
+
+def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
+    """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
     from vidpipe.engine.run import run
     from vidpipe.sinks.results import ResultsFile
     from vidpipe.sinks.video import VideoTap
@@ -53,14 +76,22 @@ def execute(pipeline: Pipeline, options: RunOptions) -> int:
         check_writable(options.report, "report")
     sinks = [ResultsFile(options.results)] if options.results is not None else []
     taps = [VideoTap(str(options.video), many=len(pipeline.streams) > 1)] if options.video is not None else []
-    with ProgressBar(pipeline) as bar:
+    with ExitStack() as watching:
+        live = any(stream.spec.live for stream in pipeline.streams.values())
+        bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
+        watchers: list[Watcher] = [bar]
+        if options.metrics is not None:
+            watchers.append(watching.enter_context(_served(options.metrics)))
+        if live and reload is not None:
+            watching.enter_context(on_hangup(reload))
         outcome = run(
             pipeline,
             engine=options.engine,
             address=options.address,
             sinks=sinks,
             taps=taps,
-            watcher=bar,
+            watchers=watchers,
+            reload=reload if live else None,
         )
     if options.report is not None:
         try:

@@ -3,9 +3,67 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Settled, Ticket
+
+LATE = "late"  # open on a slower tier
+OVERLOADED = "overloaded"  # more frames come than are answered, and this one was not looked at
+
+
+class Near(NamedTuple):
+    """What can be said of a frame on the tier on which it was asked.
+
+    Attributes:
+        cover: of the stages that passed it on there, if it went on to a slower tier and one of them covers.
+        far: it is open on a slower tier; else there is its answer.
+    """
+
+    cover: Answer | None = None
+    far: bool = False
+
+
+class Reply:
+    """What becomes of a frame that was handed down.
+
+    Attributes:
+        near: done as soon as nothing more is to be expected on the tier on which the frame was asked: its answer is
+            there, or it is open on a slower tier.
+        settled: the answer, when it is settled. It never raises: what goes wrong below comes as a `failed` answer, and
+            a frame that newer ones kept from being looked at as a `dropped` one.
+    """
+
+    __slots__ = ("near", "settled")
+
+    def __init__(self) -> None:
+        self.near: Future[Near] = Future()
+        self.settled: Future[Settled] = Future()
+
+    def went_far(self, cover: Answer | None = None) -> None:
+        """The frame is open on a slower tier from now on."""
+        self.near.set_result(Near(cover, far=True))
+
+    def from_far(self) -> Reply:
+        """The same answer for those who asked a slower tier; it may have come before they knew that it is one."""
+        reply = Reply()
+        reply.went_far()
+        self.settled.add_done_callback(lambda done: reply.settle(done.result()))
+        return reply
+
+    def settle(self, settled: Settled) -> None:
+        """There is the answer."""
+        self.settled.set_result(settled)
+        if not self.near.done():
+            self.near.set_result(Near())
+
+    def is_refused(self) -> bool:
+        """Whether the frame was never looked at."""
+        return self.settled.done() and self.settled.result().answer.how is How.DROPPED
+
+    def refuse(self) -> None:
+        """The frame is not looked at: a newer one of its stream has taken its place."""
+        self.settle(Settled(Answer(nothing(), How.DROPPED, "engine", -1, OVERLOADED)))
 
 
 class Below(Protocol):
@@ -15,22 +73,18 @@ class Below(Protocol):
     how fast anybody is: first it is asked, and once the stream has been asked as far ahead as it may be, settled.
     """
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
-        """Hand an open frame down; may wait until there is room.
+    def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
+        """Hand an open frame down.
+
+        Waits until there is room, except for a stream on a detour: of that one only the newest frame waits, and one
+        that has to give way to it is refused.
 
         Args:
-            ticket: of the frame; it is read before this returns.
+            ticket: of the frame; of a stream that is not on a detour it is read before this returns.
             settle: learning may follow as soon as there is an answer; otherwise `settle` will say when.
-
-        Returns:
-            The answer, when it is settled. It never raises: what goes wrong below comes as a `failed` answer.
         """
         ...
 
     def settle(self, stream: str, seq: int) -> None:
         """Let the stages below learn what became of this frame, which was asked with `settle=False`."""
-        ...
-
-    def has_room(self) -> bool:
-        """Whether `ask` would go through without waiting."""
         ...

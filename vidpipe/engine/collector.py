@@ -10,6 +10,7 @@ from vidpipe.answer import nothing
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published, Snapshot
+from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
 
 
@@ -37,8 +38,8 @@ class Collector:
         self.ledgers = {stream: StreamLedger() for stream in streams}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
+        self.vitals = {stream: Vitals(self.ledgers[stream]) for stream in live}
         self._sinks = sinks
-        self._live = frozenset(live)
         self._last: dict[str, Published] = {}
         self._snapshots: dict[str, Snapshot] = {}
 
@@ -48,14 +49,29 @@ class Collector:
             self._count(record, now)
         for stream, audit in batch.late_audits:
             self.ledgers[stream].count_audit(audit)
+        for stream, count in batch.refused.items():
+            self.ledgers[stream].refused += count
+        for stream, health in batch.health.items():
+            self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:
             self._snapshots[snapshot.stream] = snapshot
         for ended in batch.ended:
             self.ended[ended.stream] = ended
+            if ended.stream in self.vitals:
+                self.vitals[ended.stream].end(ended.health, time.monotonic())
         # Sinks last: one that can take no more must not keep a stream's end from being seen.
         if batch.published:
             for sink in self._sinks:
                 sink.write(batch.published, now)
+
+    def begin(self, stream: str, *, live: bool) -> None:
+        """Count a stream that joins, or begins anew behind its last answer."""
+        self.ended.pop(stream, None)
+        ledger = self.ledgers.setdefault(stream, StreamLedger())
+        if live:
+            self.vitals[stream] = Vitals(ledger)
+        else:
+            self.vitals.pop(stream, None)
 
     def drop_sinks(self) -> None:
         """Go on counting, for the report, without writing: a sink is broken."""
@@ -83,6 +99,6 @@ class Collector:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record
         self.ledgers[record.stream].count(record)
-        since = record.captured_at if record.stream in self._live else record.decoded_at
+        since = record.captured_at if record.stream in self.vitals else record.decoded_at
         if since:
             self.latencies.add((now - since) * 1000)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import Below
+from vidpipe.engine.below import LATE, OVERLOADED, Below, Near, Reply
+from vidpipe.engine.inbox import Inbox
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
+from vidpipe.errors import SourceError
 from vidpipe.frame import Frame, Missing
-from vidpipe.sources.base import Source
+from vidpipe.sources.base import Source, StreamInfo
+from vidpipe.sources.health import Health
 
 log = logging.getLogger(__name__)
 
-MOST_LATE = 64  # frames of a live stream whose late answers are still awaited
+PATIENCE_S = 0.4  # longest that a stream on a detour waits for an answer of its own tier
+STOP_S = 2.0  # longest that answers are waited for once somebody has asked to stop
+STOPPED = "stopped"
 
 
 @dataclass(slots=True)
@@ -45,17 +52,27 @@ class Parts:
 
 
 class _Open:
-    """A picture whose answer is not settled yet."""
+    """A picture whose answer is not published yet, or is still to be learnt."""
 
-    __slots__ = ("item", "reply", "ticket")
+    __slots__ = ("asked_at", "item", "reply", "ticket")
 
-    def __init__(self, item: Frame | Missing, ticket: Ticket | None, reply: Future[Settled] | None) -> None:
+    def __init__(self, item: Frame | Missing, ticket: Ticket | None = None, reply: Reply | None = None) -> None:
         self.item = item
         self.ticket = ticket
         self.reply = reply
+        self.asked_at = time.monotonic() if reply is not None else 0.0
 
     def is_answered(self) -> bool:
-        return self.reply is None or self.reply.done()
+        return self.reply is None or self.reply.settled.done()
+
+    def is_refused(self) -> bool:
+        return self.reply is not None and self.reply.is_refused()
+
+    def near(self) -> Near | None:
+        """What its own tier says of it; None as long as an answer is to be expected there."""
+        if self.reply is None or not self.reply.near.done():
+            return None
+        return self.reply.near.result()
 
 
 class Head:
@@ -69,7 +86,9 @@ class Head:
         ahead: how many frames may be asked while one is open.
         settle_later: stages below learn, and must be told when to (see `Below`).
         free: no stage learns, so that an answer may be settled as soon as it is there.
-        detour: publish the best cover of a frame that is open below, rather than wait for its answer.
+        detour: publish the best cover of a frame that is open on a slower tier, rather than wait for its answer; one of
+            its own tier is waited for, but no longer than `PATIENCE_S`.
+        live: pictures come at their own pace. A source that does not open ends this stream, not the run.
     """
 
     def __init__(
@@ -83,27 +102,38 @@ class Head:
         settle_later: bool,
         free: bool = False,
         detour: bool = False,
+        live: bool = False,
     ) -> None:
         self.stream = stream
         self._make = make
         self._below = below
         self._outbox = outbox
         self._ahead = ahead
-        # A live stream's answers are learnt as they come: nobody could say how far ahead it was asked.
+        # On a detour answers are learnt as they come: nobody could say how far ahead the stream was asked.
         self._settle_later = settle_later and not detour
         self._free = free
         self._detour = detour
+        self._live = live
+        self._parts: Parts | None = None
+        self._inbox: Inbox | None = None
         self._open: deque[_Open] = deque()
-        self._late: deque[_Open] = deque()
+        self._late: list[_Open] = []
+        self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._pace = Pace()
-        self._opened: Future[Parts] = Future()
+        self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
+        self._stop_at = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"vidpipe-{stream}", daemon=True)
 
-    def open(self) -> Future[Parts]:
-        """Start the thread; the future is its parts once they are open, or what kept them from opening."""
+    def open(self) -> Future[StreamInfo | SourceError]:
+        """Start the thread.
+
+        Returns:
+            What is known of the stream once it is open, or raises what kept it from opening: of a live source that is
+            no reason to stop others, and a result.
+        """
         self._thread.start()
         return self._opened
 
@@ -112,11 +142,13 @@ class Head:
         self._go.set()
 
     def stop(self) -> None:
-        """Read no further; what was read is still answered."""
+        """Read no further; what was read is still answered, by a cover where its answer is not there in time."""
+        if not self._stop.is_set():
+            self._stop_at = time.monotonic() + STOP_S
         self._stop.set()
         self._go.set()
-        if self._opened.done() and self._opened.exception() is None:
-            self._opened.result().source.close()  # wakes the thread where it waits for a live picture
+        if self._parts is not None:
+            self._parts.source.close()  # wakes the thread where it waits for a live picture
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, if it was ever opened; whether it has ended."""
@@ -124,19 +156,31 @@ class Head:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def health(self) -> Health | None:
+        """Of a live source that is open."""
+        return self._parts.source.health if self._live and self._parts is not None else None
+
     def _run(self) -> None:
         try:
-            self._parts = self._make()
+            parts = self._parts = self._make()
+        except SourceError as error:
+            if self._live:
+                self._outbox.ended(Ended(self.stream, error))
+                self._opened.set_result(error)
+            else:
+                self._opened.set_exception(error)
+            return
         except Exception as error:
             self._opened.set_exception(error)
             return
-        self._opened.set_result(self._parts)
+        self._opened.set_result(parts.source.info)
         self._go.wait()
-        broken = self._guard(self._enter_all)
         # What was read is answered also where the source broke off.
-        broken = broken or self._guard(self._settle_all)
-        broken = broken or self._close()
-        self._outbox.ended(Ended(self.stream, broken, tuple(self._parts.source.notes)))
+        errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
+        errors.append(self._close(parts))
+        broken = next(filter(None, errors), None)
+        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self.health))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -146,92 +190,170 @@ class Head:
             return error
         return None
 
-    def _enter_all(self) -> None:
+    def _enter_all(self, parts: Parts) -> None:
         if self._stop.is_set():
             return
-        for item in self._parts.source:
-            self._enter(item)
+        for item in self._arrivals(parts.source):
+            if item is not None:
+                self._open.append(self._ask(parts, item))
+            self._settle_ready(parts)
+            self._learn_late(parts)
+
+    def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
+        """The stream's pictures; live also None, where something else may be ready."""
+        if self._live:
+            self._inbox = Inbox(source, self.stream)
+            yield from self._inbox.arrivals(self._wait_s)
+            return
+        for item in source:
+            yield item
             if self._stop.is_set():
-                break
+                return
 
-    def _settle_all(self) -> None:
+    def _wait_s(self) -> float | None:
+        """How long there is nothing to do but for a picture or an answer."""
+        if not self._open or not self._detour:
+            return None
+        return max(0.0, self._open[0].asked_at + PATIENCE_S - time.monotonic())
+
+    def _settle_ready(self, parts: Parts) -> None:
+        while self._open and self._is_due(self._open[0]):
+            self._settle(parts, self._open.popleft())
+
+    def _is_due(self, entry: _Open) -> bool:
+        """Whether the oldest open picture is to be settled now; it may have to be waited for."""
+        if not self._detour:
+            return len(self._open) > self._ahead or (self._free and entry.is_answered())
+        return not self._live or self._is_ready(entry)
+
+    def _is_ready(self, entry: _Open) -> bool:
+        """Whether something can be published of a picture on a detour."""
+        if entry.reply is None or entry.reply.near.done() or (entry.ticket is not None and entry.ticket.checks):
+            return True
+        return time.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
+
+    def _settle_all(self, parts: Parts) -> None:
         while self._open:
-            self._settle(self._open.popleft())
-        self._learn_late(wait=True)
+            self._settle(parts, self._open.popleft())
+        while self._late and not self._stop.is_set():
+            self._await(self._late[0].reply, near=False)
+            self._learn_late(parts)
 
-    def _close(self) -> Exception | None:
-        parts = self._parts
+    def _close(self, parts: Parts) -> Exception | None:
         closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
-    def _enter(self, item: Frame | Missing) -> None:
-        self._learn_late(wait=False)
-        self._open.append(self._ask(item))
-        while len(self._open) > self._ahead or (self._free and self._open and self._open[0].is_answered()):
-            self._settle(self._open.popleft())
-
-    def _ask(self, item: Frame | Missing) -> _Open:
-        if isinstance(item, Frame) and item.seq in self._parts.poison:
+    def _ask(self, parts: Parts, item: Frame | Missing) -> _Open:
+        if isinstance(item, Frame) and item.seq in parts.poison:
             item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
         if isinstance(item, Missing):
-            return _Open(item, None, None)
+            return _Open(item)
         ticket = Ticket(item)
-        self._parts.cascade.ask([ticket])
+        parts.cascade.ask([ticket])
         if ticket.answer is not None or self._below is None:
-            return _Open(item, ticket, None)
-        if self._detour and (len(self._late) >= MOST_LATE or not self._below.has_room()):
-            return _Open(item, ticket, None)
-        return _Open(item, ticket, self._below.ask(ticket, settle=not self._settle_later))
+            return _Open(item, ticket)
+        reply = self._below.ask(ticket, settle=not self._settle_later)
+        if self._inbox is not None:
+            reply.near.add_done_callback(self._inbox.nudge)
+            reply.settled.add_done_callback(self._inbox.nudge)
+        return _Open(item, ticket, reply)
 
-    def _settle(self, entry: _Open) -> None:
+    def _settle(self, parts: Parts, entry: _Open) -> None:
+        """Publish what there is to be said of a picture."""
         if entry.ticket is None:
             assert isinstance(entry.item, Missing)
-            self._publish(entry.item, self._parts.cascade.settle_missing(entry.item))
-            return
-        if self._detour and entry.ticket.answer is None:
-            self._detour_around(entry, entry.ticket)
-            return
-        self._publish(entry.item, self._parts.cascade.settle(entry.ticket, self._answer_below(entry)))
+            self._publish(parts, entry.item, parts.cascade.settle_missing(entry.item))
+        elif self._detour and not self._is_answered_near(entry):
+            self._publish_cover(parts, entry, entry.ticket)
+        elif (below := self._answer_below(parts, entry)) is None and entry.reply is not None:
+            self._publish_cover(parts, entry, entry.ticket)  # stopped while the answer was waited for
+        else:
+            self._publish(parts, entry.item, parts.cascade.settle(entry.ticket, below))
 
-    def _answer_below(self, entry: _Open) -> Settled | None:
+    def _is_answered_near(self, entry: _Open) -> bool:
+        """Whether a picture's answer came without a slower tier, in time."""
+        if entry.reply is None:
+            return True
+        assert entry.ticket is not None
+        if not entry.ticket.checks:
+            self._await(entry.reply, near=True, until=entry.asked_at + PATIENCE_S)
+        near = entry.near()
+        return near is not None and not near.far and not entry.is_refused()
+
+    def _await(self, reply: Reply | None, *, near: bool, until: float = float("inf")) -> None:
+        """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
+        assert reply is not None
+        coming: Future[Any] = reply.near if near else reply.settled
+        while not coming.done():
+            left_s = min(until, self._stop_at) - time.monotonic()
+            if left_s <= 0:
+                return
+            with suppress(TimeoutError):
+                coming.result(min(left_s, 0.5))  # a stop may come meanwhile
+
+    def _answer_below(self, parts: Parts, entry: _Open) -> Settled | None:
         if entry.reply is None:
             return None
         if self._settle_later:
             assert self._below is not None
             self._below.settle(entry.item.stream, entry.item.seq)
-        return self._seen(entry, entry.reply.result())
+        self._await(entry.reply, near=False)
+        return self._seen(parts, entry) if entry.is_answered() else None
 
-    def _seen(self, entry: _Open, settled: Settled) -> Settled:
+    def _seen(self, parts: Parts, entry: _Open) -> Settled:
         """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
-        self._parts.states.update(settled.states or {})
-        if self._parts.hide is None or not isinstance(entry.item, Frame) or settled.answer.as_of != entry.item.seq:
-            return settled
-        return Settled(self._parts.hide(settled.answer, entry.item), settled.audit)
+        assert entry.reply is not None
+        settled = entry.reply.settled.result()
+        parts.states.update(settled.states or {})
+        return Settled(self._without_hidden(parts, entry.item, settled.answer), settled.audit)
 
-    def _detour_around(self, entry: _Open, ticket: Ticket) -> None:
-        reason = "late" if entry.reply is not None else "no room below"
-        cover = self._parts.cascade.cover(ticket, reason)
-        self._parts.cascade.published(self.stream, cover)
-        self._publish(entry.item, Settled(cover))
-        if entry.reply is not None:
-            self._late.append(entry)
-        self._learn_late(wait=False)
+    def _without_hidden(self, parts: Parts, item: Frame | Missing, answer: Answer) -> Answer:
+        if parts.hide is None or not isinstance(item, Frame) or answer.as_of != item.seq:
+            return answer
+        return parts.hide(answer, item)
 
-    def _learn_late(self, *, wait: bool) -> None:
-        while self._late and (wait or self._late[0].is_answered()):
-            entry = self._late.popleft()
-            below = self._answer_below(entry)
+    def _publish_cover(self, parts: Parts, entry: _Open, ticket: Ticket) -> None:
+        near = entry.near()
+        reason = self._why_covered(entry, near)
+        below = near.cover if near is not None else None
+        if below is not None:
+            below = self._without_hidden(parts, entry.item, below)
+        cover = parts.cascade.cover(ticket, reason, near=below, looked_at=not entry.is_refused())
+        parts.cascade.published(self.stream, cover)
+        self._publish(parts, entry.item, Settled(cover), covered=reason)
+        self._late.append(entry)
+        self._learn_late(parts)
+
+    def _why_covered(self, entry: _Open, near: Near | None) -> str:
+        if entry.ticket is not None and entry.ticket.checks:
+            return LATE  # the answer stands, whether somebody has time to check it or not
+        if near is None:
+            return STOPPED if self._stop.is_set() else OVERLOADED
+        return OVERLOADED if self._crowded or entry.is_refused() else LATE
+
+    def _learn_late(self, parts: Parts) -> None:
+        """Learn from the answers that have come to pictures for which something was published before."""
+        if not self._late:
+            return
+        late, self._late = self._late, []
+        for entry in late:
+            if not entry.is_answered():
+                self._late.append(entry)
+                continue
             assert entry.ticket is not None
-            audit = self._parts.cascade.settle(entry.ticket, below, late=True).audit
+            audit = parts.cascade.settle(entry.ticket, self._seen(parts, entry), late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
+            self._crowded = entry.is_refused()
+            if self._crowded:
+                self._outbox.refused(self.stream)
 
-    def _publish(self, item: Frame | Missing, settled: Settled) -> None:
+    def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
         answer = settled.answer
         frame = item if isinstance(item, Frame) else None
         self._answered_by[answer.by] += 1
-        for writer in self._parts.writers:
+        for writer in parts.writers:
             writer.write(frame, answer, self._answered_by)
         self._outbox.publish(
             Published(
@@ -243,14 +365,27 @@ class Head:
                 frame.knobs.version if frame else 0,
                 answer,
                 settled.audit,
+                covered,
             )
         )
-        self._mind_snapshot(item)
-        if self._parts.careful:
+        self._mind_snapshot(parts, item)
+        if parts.careful:
             self._outbox.wait_until_received()
 
-    def _mind_snapshot(self, item: Frame | Missing) -> None:
+    def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):
-            states = self._parts.states | self._parts.cascade.snapshot(self.stream)
+            states = parts.states | parts.cascade.snapshot(self.stream)
             if states:
                 self._outbox.snapshot(Snapshot(self.stream, item.seq, states))
+
+
+def join(head: Head, outbox: Outbox) -> Head:
+    """Have a stream begin while others go on: what keeps it from opening ends it, and nothing else."""
+
+    def tell(opened: Future[StreamInfo | SourceError]) -> None:
+        if error := opened.exception():
+            outbox.ended(Ended(head.stream, error if isinstance(error, Exception) else None))
+
+    head.open().add_done_callback(tell)
+    head.start()
+    return head

@@ -16,17 +16,17 @@ from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade, Meter, Seat
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
-from vidpipe.engine.pipeline import PlacedStage
+from vidpipe.engine.pipeline import Pipeline, PlacedStage
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
-from vidpipe.errors import StageError, VidpipeError
+from vidpipe.errors import SourceError, StageError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
-from vidpipe.sources.base import Resume
+from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.stages.base import Context, Stage
@@ -95,13 +95,22 @@ class Host:
         )
         self._cascades: list[Cascade] = []
         self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
-        self.views = {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
+        self.views = _views(pipeline)
+        self.weights = _weights(pipeline)
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Take up other streams, while those that stay go on."""
+        fresh = replace(self._plan, pipeline=pipeline)
+        self._plan = fresh
+        _put(self.knobs, {name: _knobs(fresh, name) for name in pipeline.streams})
+        _put(self.views, _views(pipeline))
+        _put(self.weights, _weights(pipeline))
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
         segment = self._plan.segments[index]
         stages = segment.tail if index == 0 else segment.stages
-        return Tail(lambda: self._open(stages, (), top=False), below, segment.name)
+        return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
     def head(
         self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position | None = None
@@ -118,6 +127,7 @@ class Host:
             settle_later=plan.ahead > 0 and plan.learns_below(0),
             free=plan.free,
             detour=plan.pipeline.detours(stream),
+            live=plan.pipeline.streams[stream].spec.live,
         )
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
@@ -185,6 +195,15 @@ class Host:
         return stage
 
 
+def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
+    """What is known of the streams that are open; where none is, raises what kept the first from opening."""
+    infos = [info for info in opened if isinstance(info, StreamInfo)]
+    errors = [error for error in opened if isinstance(error, SourceError)]
+    if errors and not infos:
+        raise errors[0]
+    return infos
+
+
 def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     """The answer without boxes whose centre lies in a hidden part: models see what straddles its border."""
     boxes = answer.detections
@@ -192,6 +211,22 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
         return answer
     hidden = view.hides(boxes.xyxy.astype(np.float32), frame.width, frame.height)
     return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
+
+
+def _views(pipeline: Pipeline) -> dict[str, View]:
+    return {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
+
+
+def _weights(pipeline: Pipeline) -> dict[str, float]:
+    """Of the streams on a detour."""
+    return {name: stream.spec.weight for name, stream in pipeline.streams.items() if pipeline.detours(name)}
+
+
+def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
+    """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
+    kept.update(fresh)
+    for name in kept.keys() - fresh.keys():
+        del kept[name]
 
 
 def _knobs(plan: Plan, stream: str) -> Knobs:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future
+import time
+from collections.abc import Collection, Mapping, Sequence
 
-from vidpipe.cascade import Settled, Ticket
+from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
-from vidpipe.engine.below import Below
-from vidpipe.engine.host import Counts, Host
-from vidpipe.engine.pipeline import LinkSpec
-from vidpipe.engine.plan import Plan
+from vidpipe.engine.below import Below, Reply
+from vidpipe.engine.head import Head, join
+from vidpipe.engine.host import Counts, Host, Position, those_open
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import own_cpu_s
+from vidpipe.engine.vitals import Checkup
 from vidpipe.sources.base import StreamInfo
 
 
@@ -24,14 +26,15 @@ class CodecLink:
     Raw planes lose nothing and are only counted. Credits and the shaper are matters of time and have no place here.
     """
 
-    def __init__(self, spec: LinkSpec, below: Below, host: Host) -> None:
-        self._spec = spec
+    def __init__(self, link: Link, below: Below, host: Host) -> None:
+        self._spec = link.spec
+        self._far = link.far
         self._host = host
         self._below = below
         self.frames = 0
         self.bytes = 0
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
+    def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
         if self._spec.codec == "raw":
             self.bytes += ticket.frame.picture.nbytes
         else:
@@ -39,13 +42,11 @@ class CodecLink:
             ticket = wire.unpack(packed, self._host.knobs, self._host.views)
             self.bytes += packed.nbytes
         self.frames += 1
-        return self._below.ask(ticket, settle=settle)
+        reply = self._below.ask(ticket, settle=settle)
+        return reply.from_far() if self._far else reply
 
     def settle(self, stream: str, seq: int) -> None:
         self._below.settle(stream, seq)
-
-    def has_room(self) -> bool:
-        return self._below.has_room()
 
 
 class InlineEngine:
@@ -56,15 +57,17 @@ class InlineEngine:
         self._outbox = Outbox()
         self._tails: list[Tail] = []
         self._links: dict[str, CodecLink] = {}
-        below = self._build_below(plan)
-        self._heads = [self._host.head(stream, below, self._outbox, taps) for group in plan.groups for stream in group]
+        self._taps = taps
+        self._below = self._build_below(plan)
+        self._heads = [self._head(stream) for group in plan.groups for stream in group]
+        self._checkup = Checkup()
         self._cpu_at_start_s = 0.0
 
     def open(self) -> list[StreamInfo]:
         """Open everything; raises what kept a part from opening."""
         for opened in [tail.start() for tail in self._tails]:
             opened.result()
-        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+        return those_open([opened.result() for opened in [head.open() for head in self._heads]])
 
     def start(self) -> None:
         self._cpu_at_start_s = own_cpu_s()
@@ -73,11 +76,27 @@ class InlineEngine:
 
     def take(self, timeout_s: float) -> list[Batch]:
         batch = self._outbox.take(timeout_s)
+        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
         return [batch] if batch else []
 
     def stop(self) -> None:
         for head in self._heads:
             head.stop()
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Know other streams from now on."""
+        self._host.update(pipeline)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        for head in self._heads:
+            if head.stream in streams:
+                head.stop()
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands."""
+        self._heads = [head for head in self._heads if head.stream not in positions]
+        self._heads += [join(self._head(stream, position), self._outbox) for stream, position in positions.items()]
 
     def counts(self) -> Counts:
         return self._host.counts({name: (link.frames, link.bytes) for name, link in self._links.items()})
@@ -89,17 +108,21 @@ class InlineEngine:
     def close(self, patience_s: float) -> None:
         self.stop()
         self._outbox.close()
+        deadline = time.monotonic() + patience_s
         for head in self._heads:
-            head.join(patience_s)
+            head.join(max(0.0, deadline - time.monotonic()))
         for tail in self._tails:
-            tail.stop(patience_s)
+            tail.stop(max(0.0, deadline - time.monotonic()))
+
+    def _head(self, stream: str, position: Position | None = None) -> Head:
+        return self._host.head(stream, self._below, self._outbox, self._taps, position)
 
     def _build_below(self, plan: Plan) -> Below | None:
         below: Below | None = None
         for index in range(len(plan.segments) - 1, 0, -1):
             below = self._add_tail(index, below)
             link = plan.links[index - 1]
-            below = self._links[link.name] = CodecLink(link.spec, below, self._host)
+            below = self._links[link.name] = CodecLink(link, below, self._host)
         return self._add_tail(0, below) if plan.segments[0].tail else below
 
     def _add_tail(self, index: int, below: Below | None) -> Tail:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
+from vidpipe.engine.below import OVERLOADED
 from vidpipe.engine.records import Published
+from vidpipe.sources.queue import NO_TIME, QUEUE_FULL
 
 
 @dataclass(slots=True)
@@ -36,12 +38,20 @@ class AuditCount:
 
 @dataclass(slots=True)
 class StreamLedger:
-    """One stream: `frames_in` is the sum of `how`, and of `by`."""
+    """One stream: `frames_in` is the sum of `how`, and of `by`.
+
+    Attributes:
+        dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
+        covered: frames whose answer was not waited for, by reason.
+        refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
+    """
 
     frames_in: int = 0
     how: Counter[str] = field(default_factory=Counter)
     by: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    covered: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
     audits: dict[str, AuditCount] = field(default_factory=dict)
     first_pts: float = 0.0
     last_pts: float = 0.0
@@ -57,8 +67,12 @@ class StreamLedger:
         self.by[answer.by] += 1
         if answer.how is How.DROPPED:
             self.dropped[answer.reason] += 1
+        elif record.covered == OVERLOADED:
+            self.dropped[OVERLOADED] += 1
         elif answer.how is How.FAILED:
             self._failed_by[answer.by] += 1
+        if record.covered:
+            self.covered[record.covered] += 1
         if record.audit is not None:
             self.count_audit(record.audit)
 
@@ -67,6 +81,21 @@ class StreamLedger:
         count.audited += 1
         count.missed += audit.missed
         count.false += audit.false
+
+    @property
+    def admitted(self) -> int:
+        """Frames that came to the stages."""
+        return self.frames_in - self.by["source"]
+
+    @property
+    def answered(self) -> int:
+        """Of these, those that were lost neither to overload nor to a failure."""
+        return self.admitted - self.covered[OVERLOADED] - self.how[How.FAILED]
+
+    @property
+    def overload(self) -> int:
+        """Frames that nobody had time for, on whichever tier."""
+        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[QUEUE_FULL] + self.dropped[NO_TIME]
 
     @property
     def engine_failures(self) -> int:
@@ -86,6 +115,8 @@ class StreamLedger:
             "how": dict(self.how),
             "by": dict(self.by),
             "dropped": dict(self.dropped),
+            "covered": dict(self.covered),
+            "refused": self.refused,
             "video_s": round(self.video_s, 3),
             "audits": {stage: count.report() for stage, count in self.audits.items()},
         }

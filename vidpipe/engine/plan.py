@@ -41,11 +41,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The way from one segment to the next."""
+    """The way from one segment to the next.
+
+    Attributes:
+        far: whether the next one stands on a slower tier.
+    """
 
     upper: str
     lower: str
     spec: LinkSpec
+    far: bool = True
 
     @property
     def name(self) -> str:
@@ -86,10 +91,7 @@ def plan(pipeline: Pipeline) -> Plan:
             runs.append(_Run(stage.tier, []))
         runs[-1].stages.append(stage)
     segments = _named(runs)
-    links = tuple(
-        Link(upper.name, lower.name, pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec()))
-        for upper, lower in pairwise(segments)
-    )
+    links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
     learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
     ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
     return Plan(pipeline, segments, links, ahead, not learns, _groups(pipeline))
@@ -119,6 +121,11 @@ def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
     )
 
 
+def _link(upper: Segment, lower: Segment, pipeline: Pipeline) -> Link:
+    spec = pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec())
+    return Link(upper.name, lower.name, spec, far=upper.tier != lower.tier)
+
+
 def _free_depth(links: Sequence[Link]) -> int:
     """Where no stage learns the order of answers changes nothing: as many frames as the first link has credit for."""
     return links[0].spec.credit_frames if links else 8
@@ -128,10 +135,14 @@ def _groups(pipeline: Pipeline) -> tuple[tuple[str, ...], ...]:
     """Live streams and recordings apart: of those few keep a core busy, each of these does."""
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
     replayed = [name for name in pipeline.streams if name not in live]
-    sizes = ((live, _LIVE_STREAMS), (replayed, os.cpu_count() or 1))
     return tuple(
         tuple(streams[start : start + size])
-        for streams, usual in sizes
-        for size in (pipeline.streams_per_actor or usual,)
+        for streams in (live, replayed)
+        for size in (streams_per_actor(pipeline, live=streams is live),)
         for start in range(0, len(streams), size)
     )
+
+
+def streams_per_actor(pipeline: Pipeline, *, live: bool) -> int:
+    """How many streams of a kind one device actor takes."""
+    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else os.cpu_count() or 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
+from vidpipe.sources.health import Health
 
 
 class Published(NamedTuple):
@@ -17,6 +19,7 @@ class Published(NamedTuple):
     Attributes:
         knobs: the version of settings that the frame was treated with.
         decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
+        covered: why the frame's own answer was not waited for; "" where this is it.
     """
 
     stream: str
@@ -27,6 +30,7 @@ class Published(NamedTuple):
     knobs: int
     answer: Answer
     audit: Audit | None = None
+    covered: str = ""
 
 
 class Snapshot(NamedTuple):
@@ -43,24 +47,34 @@ class Ended(NamedTuple):
     Attributes:
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
+        health: of a live source, at its end.
     """
 
     stream: str
     error: Exception | None = None
     notes: tuple[str, ...] = ()
+    health: Health | None = None
 
 
 @dataclass(slots=True)
 class Batch:
-    """What came since the last time that somebody asked, in order."""
+    """What came since the last time that somebody asked, in order.
+
+    Attributes:
+        refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
+        health: of live sources, now and then.
+    """
 
     published: list[Published] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    health: dict[str, Health] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.published or self.late_audits or self.snapshots or self.ended)
+        came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health
+        return bool(came)
 
 
 class Outbox:
@@ -89,6 +103,10 @@ class Outbox:
     def audit(self, stream: str, audit: Audit) -> None:
         with self._changed:
             self._batch.late_audits.append((stream, audit))
+
+    def refused(self, stream: str) -> None:
+        with self._changed:
+            self._batch.refused[stream] += 1
 
     def snapshot(self, snapshot: Snapshot) -> None:
         with self._changed:

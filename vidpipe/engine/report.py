@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from vidpipe.cascade import Meter
@@ -25,6 +26,9 @@ def build_report(
         streams[name] = ledger.report()
         if name in collector.ended:
             streams[name]["notes"] = list(collector.ended[name].notes)
+    now = time.monotonic()
+    for name, vitals in collector.vitals.items():
+        streams[name]["health"] = vitals.report(now)
     return {
         "streams": streams,
         "wall_s": round(wall_s, 3),

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from vidpipe.engine.changes import changes
 from vidpipe.engine.collector import Collector, Sink
-from vidpipe.engine.host import Counts
+from vidpipe.engine.host import Counts, Position
 from vidpipe.engine.inline import InlineEngine
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, plan
 from vidpipe.engine.records import Batch
 from vidpipe.engine.report import build_report
 from vidpipe.engine.taps import Tap
-from vidpipe.errors import ConfigError, RunError, VidpipeError
+from vidpipe.engine.writer import Writer
+from vidpipe.errors import ConfigError, RunError
 from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
 
 CLOSE_S = 10.0  # for the frame that a thread is at
+STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
 
@@ -38,6 +42,12 @@ class Engine(Protocol):
     def take(self, timeout_s: float) -> list[Batch]: ...
 
     def stop(self) -> None: ...
+
+    def update(self, pipeline: Pipeline) -> None: ...
+
+    def remove(self, streams: Collection[str]) -> None: ...
+
+    def add(self, positions: Mapping[str, Position]) -> None: ...
 
     def counts(self) -> Counts: ...
 
@@ -54,14 +64,6 @@ class Watcher(Protocol):
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 
     def progressed(self, collector: Collector) -> None: ...
-
-
-class _Nobody:
-    def started(self, infos: Sequence[StreamInfo]) -> None:
-        pass
-
-    def progressed(self, collector: Collector) -> None:
-        pass
 
 
 @dataclass(slots=True)
@@ -92,7 +94,8 @@ def run(
     address: str | None = None,
     sinks: Sequence[Sink] = (),
     taps: Sequence[Tap] = (),
-    watcher: Watcher | None = None,
+    watchers: Sequence[Watcher] = (),
+    reload: Callable[[], Pipeline | None] | None = None,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams.
 
@@ -100,6 +103,9 @@ def run(
         address: of a Ray to join, in place of one of our own.
         sinks: get the answers, in this process; they are closed here.
         taps: get frames and answers, where the frames are.
+        watchers: see how it goes on, in this process.
+        reload: asked now and then for the pipeline with other streams, None where nothing has changed; what it raises
+            is told, and the run goes on as it is.
 
     Raises:
         ConfigError: it could not begin: a source, model or stage does not open.
@@ -109,16 +115,20 @@ def run(
         raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
     laid = plan(pipeline)
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
-    collector = Collector(pipeline.streams, sinks, live=live)
+    writer = Writer(sinks)
+    collector = Collector(pipeline.streams, [writer], live=live)
     runner = _engine(engine, laid, taps, address, collector)
-    watcher = watcher or _Nobody()
     patience_s = CLOSE_S
     try:
         with _stop_signals() as asked_to_stop:
-            watcher.started(runner.open())
+            infos = runner.open()
+            for watcher in watchers:
+                watcher.started(infos)
             runner.start()
             began = time.perf_counter()
-            errors = _collect(runner, collector, watcher, asked_to_stop)
+            turnover = Turnover(pipeline, runner, collector, reload)
+            errors = _collect(runner, collector, writer, watchers, turnover, asked_to_stop)
+            patience_s = 0.5 if asked_to_stop.is_set() else CLOSE_S
             wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
             counts = runner.counts()
     except KeyboardInterrupt:
@@ -126,9 +136,11 @@ def run(
         raise
     finally:
         runner.close(patience_s)
-        errors_at_end = _close(sinks)
+        errors_at_end = _close(writer, max(patience_s, 0.5))
+    pipeline = turnover.pipeline
     report = build_report(pipeline, collector, counts, wall_s, cpu_s)
-    errors += errors_at_end + _stage_errors(counts) + _stream_errors(collector)
+    errors += [error for error in errors_at_end if error not in errors]
+    errors += _stage_errors(counts) + _stream_errors(collector)
     return Outcome(report, errors, _notes(collector), asked_to_stop.is_set())
 
 
@@ -140,26 +152,108 @@ def _engine(name: str, laid: Plan, taps: Sequence[Tap], address: str | None, col
     return RayEngine(laid, taps, address=address, positions=collector.position)
 
 
-def _collect(runner: Engine, collector: Collector, watcher: Watcher, stop: threading.Event) -> list[str]:
+def _collect(
+    runner: Engine,
+    collector: Collector,
+    writer: Writer,
+    watchers: Sequence[Watcher],
+    turnover: Turnover,
+    stop: threading.Event,
+) -> list[str]:
     """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
     errors: list[str] = []
-    told = False
+    told_at = math.inf
     looked_at = time.monotonic()
-    while not collector.done:
-        if (stop.is_set() or errors) and not told:
+    while time.monotonic() - told_at < STOP_S:
+        stopping = stop.is_set() or bool(errors)
+        if collector.done and (stopping or turnover.done):
+            break
+        if stopping and told_at == math.inf:
             runner.stop()
-            told = True
+            told_at = time.monotonic()
+        if not stopping:
+            turnover.go_on()
+            if turnover.replays and writer.is_full:  # recordings wait until their answers are written
+                time.sleep(0.05)
+                continue
         for batch in runner.take(0.2):
             try:
                 collector.take(batch)
             except RunError as error:
                 errors.append(str(error))
                 collector.drop_sinks()
-        watcher.progressed(collector)
+        writer.watch()
+        for watcher in watchers:
+            watcher.progressed(collector)
         if time.monotonic() - looked_at > USAGE_EVERY_S:
             looked_at = time.monotonic()
             runner.cpu_s()
     return errors
+
+
+class Turnover:
+    """Takes up other streams while a run goes on.
+
+    Attributes:
+        pipeline: as it is now.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        runner: Engine,
+        collector: Collector,
+        reload: Callable[[], Pipeline | None] | None,
+    ) -> None:
+        self.pipeline = pipeline
+        self._runner = runner
+        self._collector = collector
+        self._reload = reload
+        self._ending: set[str] = set()  # streams that begin anew once they have ended
+
+    @property
+    def done(self) -> bool:
+        """Whether no stream is between its end and its new beginning."""
+        return not self._ending
+
+    @property
+    def replays(self) -> bool:
+        """Whether there are recordings, which wait for us."""
+        return not all(stream.spec.live for stream in self.pipeline.streams.values())
+
+    def go_on(self) -> None:
+        """Look whether something has changed, and begin anew what has ended for it."""
+        if self._reload is None:
+            return
+        try:
+            if (fresh := self._reload()) is not None:
+                self._take_up(fresh)
+        except ConfigError as error:
+            log.warning("the configuration is not taken up, and the run goes on as it is: %s", error)
+        if ended := self._ending & self._collector.ended.keys():
+            self._ending -= ended
+            self._begin({stream: self._collector.position(stream) for stream in ended})
+
+    def _take_up(self, fresh: Pipeline) -> None:
+        found = changes(self.pipeline, fresh)
+        if not found:
+            log.warning("the configuration was read again: %s", found)
+            return
+        self.pipeline = fresh
+        self._runner.update(fresh)
+        going = {*found.removed, *found.changed} - self._collector.ended.keys()
+        self._runner.remove(going)
+        anew = {stream for stream in found.added if stream in self._collector.ledgers}
+        self._ending = (self._ending | set(found.changed) | anew) & fresh.streams.keys()
+        self._begin({stream: Position() for stream in found.added if stream not in anew})
+        log.warning("the configuration was taken up: %s", found)
+
+    def _begin(self, positions: Mapping[str, Position]) -> None:
+        streams = self.pipeline.streams
+        for stream in positions:
+            self._collector.begin(stream, live=streams[stream].spec.live)
+        # Of what stages knew of the old camera nothing holds of the new one.
+        self._runner.add({stream: Position(position.resume) for stream, position in positions.items()})
 
 
 @contextmanager
@@ -183,14 +277,12 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _close(sinks: Sequence[Sink]) -> list[str]:
-    errors = []
-    for sink in sinks:
-        try:
-            sink.close()
-        except VidpipeError as error:
-            errors.append(str(error))
-    return errors
+def _close(writer: Writer, patience_s: float) -> list[str]:
+    try:
+        writer.close(patience_s)
+    except RunError as error:
+        return [str(error)]
+    return []
 
 
 def _stage_errors(counts: Counts) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict, deque
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -12,24 +13,26 @@ from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import Below
+from vidpipe.engine.below import Below, Reply
+from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pace import Pace
 from vidpipe.frame import Frame
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 16  # frames of one call of a stage; more waiting ones are taken by the next
+LIVE_BATCH_S = 0.05  # of live streams no more than can be done in so long: those that come meanwhile wait
 
 
 class _Entry:
     """A frame between its asking and its settling."""
 
-    __slots__ = ("below", "may_settle", "result", "ticket")
+    __slots__ = ("below", "may_settle", "reply", "ticket")
 
     def __init__(self, ticket: Ticket, may_settle: bool) -> None:
         self.ticket = ticket
         self.may_settle = may_settle
-        self.result: Future[Settled] = Future()
+        self.reply = Reply()
         self.below: Settled | None = None
 
 
@@ -49,9 +52,11 @@ class _Answered(NamedTuple):
 
 class _Restore(NamedTuple):
     states: Mapping[str, Mapping[str, Any]]
+    done: Future[None]
 
 
 _Job = _Ask | _Settle | _Answered | _Restore
+_ORDERS = _Settle | _Answered | _Restore
 
 
 class Tail:
@@ -61,12 +66,17 @@ class Tail:
         make: builds the cascade; called in the new thread, which is the one that will use it.
         below: where frames go that the cascade passes on.
         name: of the thread, for debuggers and profilers.
+        weights: of the streams on a detour, whose waiting frames give way to newer ones.
     """
 
-    def __init__(self, make: Callable[[], Cascade], below: Below | None, name: str) -> None:
+    def __init__(
+        self, make: Callable[[], Cascade], below: Below | None, name: str, weights: Mapping[str, float] | None = None
+    ) -> None:
         self._make = make
         self._below = below
-        self._waiting: deque[_Job] = deque()
+        self._weights = weights if weights is not None else {}
+        self._waiting: Lanes[_Job] = Lanes(self._weights, _refuse)
+        self._frame_s = 0.0  # what a frame takes, on the average
         self._changed = threading.Condition()
         self._stopping = False
         self._entries: dict[tuple[str, int], _Entry] = {}
@@ -79,21 +89,23 @@ class Tail:
         self._thread.start()
         return self._opened
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
+    def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
         # A ticket of its own: what stages passed the frame on above is no business of this cascade.
         entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
-        self._put(_Ask(entry))
-        return entry.result
+        if ticket.frame.stream in self._weights:
+            self._put_newest(ticket.frame.stream, _Ask(entry))
+        else:
+            self._put(_Ask(entry))
+        return entry.reply
 
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
 
     def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Have the stages take up, before any frame that comes later, what they kept; by stream and stage id."""
-        self._put(_Restore(states))
-
-    def has_room(self) -> bool:
-        return len(self._waiting) < MAX_BATCH
+        """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
+        restore = _Restore(states, Future())
+        self._put(restore)
+        restore.done.result()
 
     def stop(self, timeout_s: float) -> None:
         """End the thread once what is waiting has been done, and wait for that so long."""
@@ -105,6 +117,11 @@ class Tail:
     def _put(self, job: _Job) -> None:
         with self._changed:
             self._waiting.append(job)
+            self._changed.notify()
+
+    def _put_newest(self, stream: str, job: _Ask) -> None:
+        with self._changed:
+            self._waiting.put(stream, job)
             self._changed.notify()
 
     def _run(self) -> None:
@@ -122,7 +139,19 @@ class Tail:
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
-            return [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+            return [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+
+    def _next(self) -> _Job:
+        """What is next: orders before frames, as they are quickly done."""
+        first = self._waiting.first_in_order()
+        return self._waiting.take_in_order() if isinstance(first, _ORDERS) else self._waiting.take()
+
+    def _batch_size(self, waiting: int) -> int:
+        most = min(waiting, MAX_BATCH)
+        if not self._weights or not self._frame_s:
+            return most
+        # Half of them, as to take all would leave no choice to the weights.
+        return min(most, max(int(LIVE_BATCH_S / self._frame_s), 1), (waiting + 1) // 2)
 
     def _do(self, jobs: Sequence[_Job]) -> None:
         asked: list[_Entry] = []
@@ -145,18 +174,23 @@ class Tail:
     def _ask(self, entries: Sequence[_Entry]) -> None:
         if not entries:
             return
+        began = time.perf_counter()
         try:
             self._cascade.ask([entry.ticket for entry in entries])
         except Exception as error:
             log.exception("a cascade broke")
             for entry in entries:
                 entry.ticket.answer = failed(f"{type(error).__name__}: {error}")
+        took_s = (time.perf_counter() - began) / len(entries)
+        self._frame_s += 0.2 * (took_s - self._frame_s) if self._frame_s else took_s
         for entry in entries:
             frame = entry.ticket.frame
             self._entries[frame.stream, frame.seq] = entry
             if entry.ticket.answer is None and self._below is not None:
                 reply = self._below.ask(entry.ticket, settle=entry.may_settle)
-                reply.add_done_callback(partial(self._answered, entry))
+                if reply.near.done() and reply.near.result().far:
+                    entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
+                reply.settled.add_done_callback(partial(self._answered, entry))
             else:
                 self._advance(entry)
 
@@ -181,7 +215,7 @@ class Tail:
             settled = self._with_states(frame, entry, self._cascade.settle(entry.ticket, entry.below))
         except Exception as error:
             settled = Settled(failed(f"{type(error).__name__}: {error}"))
-        entry.result.set_result(settled)
+        entry.reply.settle(settled)
 
     def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
         """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
@@ -191,11 +225,20 @@ class Tail:
         return settled._replace(states=states) if states else settled
 
     def _restore(self, job: _Restore) -> None:
-        for stream, states in job.states.items():
+        self._restore_each(job.states)
+        job.done.set_result(None)
+
+    def _restore_each(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
+        for stream, states in kept.items():
             try:
                 self._cascade.restore(stream, states)
             except Exception:
                 log.exception("a stage cannot take up what it kept of stream %s: it begins anew", stream)
+
+
+def _refuse(job: _Job) -> None:
+    assert isinstance(job, _Ask)
+    job.entry.reply.refuse()
 
 
 def failed(reason: str, by: str = "engine") -> Answer:

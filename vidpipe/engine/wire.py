@@ -42,6 +42,7 @@ class WireFrame(NamedTuple):
     decoded_at: float
     size: tuple[int, int]
     visible: float
+    stretch: int
     notes: dict[str, Any]
     picture: Planes | Jpeg | Image
     due: bool
@@ -67,6 +68,7 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
         frame.decoded_at,
         (frame.width, frame.height),
         frame.visible,
+        frame.stretch,
         frame.notes,
         picture,
         ticket.due,
@@ -95,6 +97,7 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
         hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
         knobs=knobs.get(wire.stream, _DEFAULTS),
+        stretch=wire.stretch,
     )
     frame.notes.update(wire.notes)
     return Ticket(frame, due=wire.due, straight=wire.straight)

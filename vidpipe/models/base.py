@@ -109,6 +109,13 @@ class Classes:
         self.names = tuple(self.mapping)
         self._of = {alias: index for index, aliases in enumerate(self.mapping.values()) for alias in aliases}
 
+    def __eq__(self, other: object) -> bool:
+        """By what is in them, and its order."""
+        return isinstance(other, Classes) and list(self.mapping.items()) == list(other.mapping.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.mapping.items()))
+
     def table(self, names: Sequence[str]) -> list[int]:
         """For each of a model's classes its index in the pipeline, -1 where the pipeline does not list it."""
         return [self._of.get(name, -1) for name in names]

@@ -33,6 +33,9 @@ class ResultsFile:
         # A reused answer shares its detections with the one before: most lines need not be rendered twice.
         self._rendered: dict[str, tuple[sv.Detections, str]] = {}
 
+    def __str__(self) -> str:
+        return f"results {self._path}"
+
     def write(self, records: Sequence[Published], published_at: float) -> None:
         text = "".join([self._line(record, published_at) for record in records]).encode()
         written = 0

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidpipe.frame import Frame, Missing
+from vidpipe.sources.address import is_camera
 from vidpipe.sources.health import Health
 
 Relative = Annotated[float, Field(ge=0, le=1)]
@@ -21,9 +22,36 @@ LIVE_FILE = "live+file:"
 class StreamSpec(BaseModel):
     """One stream, as the user wrote it. Polygons are corner points (x, y) in parts of width and height, 0..1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is written of an address may hold a password: neither the spec nor an error about it shows it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: str = Field(description=f"a file, {LIVE_FILE}PATH to play it as if it were a camera, or a camera's address")
+    url: str = Field(
+        repr=False,
+        description=f"a file, {LIVE_FILE}PATH to play it as if it were a camera, a camera's address (rtsp, rtsps, "
+        "http, https) or /dev/videoN; `${env:NAME}` and `${file:PATH}` stand for what is kept elsewhere",
+    )
+    record_url: str | None = Field(
+        default=None, repr=False, description="another address of the same camera, to record clips from"
+    )
+    transport: Literal["auto", "tcp", "udp"] = Field(
+        default="auto", description="how an RTSP camera sends; auto: TCP, and UDP where the camera offers nothing else"
+    )
+    tls_verify: bool = Field(
+        default=True, description="whether a camera must show a certificate that this machine trusts (SSL_CERT_FILE)"
+    )
+    decoder: Literal["auto", "software"] = Field(
+        default="auto", description="auto: a camera's video is decoded by hardware, where there is some and it works"
+    )
+    skip_frame: Literal["none", "nonref", "nokey"] = Field(
+        default="none",
+        description="pictures of a camera that are never decoded: those that no other builds on, or all but key frames",
+    )
+    max_blind_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="while a camera's picture stands still, the longest time that it may go undecoded unless packets "
+        "are known to tell of motion, seconds; 0: never",
+    )
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
     zones: dict[str, Polygon] = Field(
@@ -34,6 +62,9 @@ class StreamSpec(BaseModel):
     leaves_device: Literal["never", "crops", "frames"] = Field(
         default="frames", description="what of this stream's pictures may cross a link to another tier"
     )
+    weight: float = Field(
+        default=1.0, gt=0, description="live: its share of the looks, against other streams, when there are too few"
+    )
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"
     )
@@ -41,7 +72,7 @@ class StreamSpec(BaseModel):
     @property
     def live(self) -> bool:
         """Whether its pictures come at their own pace, and do not wait for whoever looks at them."""
-        return self.url.startswith(LIVE_FILE)
+        return self.url.startswith(LIVE_FILE) or is_camera(self.url)
 
     @property
     def recording(self) -> StreamSpec:

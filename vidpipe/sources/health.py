@@ -30,6 +30,7 @@ class Health:
         decoded: of those, the ones that were decoded whole.
         bytes: of video that came over the wire.
         reconnects, stalls: how often the connection was made anew, and how often pictures ceased to come.
+        gap_s: for how long nothing was seen in all, from the last picture of one connection to the first of the next.
         codec: FFmpeg's name, "" before it is known.
         decoder: the path of decoding that is in use: "software, 1 thread", "vaapi".
         width, height: of the picture in pixels; 0 before it is known.
@@ -43,6 +44,7 @@ class Health:
     bytes: int = 0
     reconnects: int = 0
     stalls: int = 0
+    gap_s: float = 0.0
     codec: str = ""
     decoder: str = ""
     width: int = 0

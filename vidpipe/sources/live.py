@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vidpipe.answer import How
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.file import FileSource
 from vidpipe.sources.health import Health, State
+from vidpipe.sources.queue import NewestQueue, dropped
 
 QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 
@@ -33,7 +32,7 @@ class LiveFileSource:
         """Arguments and errors as of `FileSource`."""
         self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume)
         self._resume = resume
-        self._queue = _Queue(QUEUE)
+        self._queue = NewestQueue(QUEUE)
         self._stop = threading.Event()
         self._came = 0
         self._last_at: float | None = None
@@ -93,7 +92,7 @@ class LiveFileSource:
                 zero_at = began_at - item.pts
             item.captured_at = zero_at + item.pts
             if self._resume is not None and item.captured_at < began_at:
-                self._queue.put(_dropped(item, "restarting") if isinstance(item, Frame) else item)
+                self._queue.put(dropped(item, "restarting") if isinstance(item, Frame) else item)
                 continue
             if self._stop.wait(max(0.0, began + (item.captured_at - began_at) - time.monotonic())):
                 return
@@ -106,56 +105,3 @@ class LiveFileSource:
         """UTC seconds of media time 0 by the clock before a restart; None where there was none."""
         before = self._resume
         return before.captured_at - before.pts if before is not None and before.captured_at is not None else None
-
-
-class _Queue:
-    """From the reader, who never waits, to the consumer: at most `size` frames, and what became of the others."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._items: OrderedDict[int, Frame | Missing] = OrderedDict()  # by number, in order
-        self._frames: deque[int] = deque()  # the numbers of those that are frames
-        self._changed = threading.Condition()
-        self._ended = False
-        self._error: Exception | None = None
-
-    def put(self, item: Frame | Missing) -> None:
-        with self._changed:
-            if isinstance(item, Frame):
-                if len(self._frames) == self._size:
-                    oldest = self._frames.popleft()
-                    self._items[oldest] = _dropped(self._items[oldest], "queue full")
-                self._frames.append(item.seq)
-            self._items[item.seq] = item
-            self._changed.notify()
-
-    def take(self) -> Frame | Missing | None:
-        """The next picture, as soon as there is one; None at the end. Raises what ended the reading."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._ended)
-            if not self._items:
-                if self._error is not None:
-                    raise self._error
-                return None
-            _, item = self._items.popitem(last=False)
-            if isinstance(item, Frame):
-                self._frames.popleft()
-            return item
-
-    def end(self, error: Exception | None) -> None:
-        """No more pictures come; those that wait are still given."""
-        with self._changed:
-            self._error, self._ended = error, True
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Nobody takes any more."""
-        with self._changed:
-            self._items.clear()
-            self._frames.clear()
-            self._ended = True
-            self._changed.notify()
-
-
-def _dropped(item: Frame | Missing, reason: str) -> Missing:
-    return Missing(item.stream, item.seq, item.pts, How.DROPPED, reason, item.captured_at)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
+from vidpipe.sources.address import from_environment, is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
 
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,9 +29,15 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     Raises:
         SourceError: it cannot be read at all.
     """
+    if is_camera(spec.url):
+        from vidpipe.sources.camera import CameraSource
+
+        try:
+            return CameraSource(name, spec, knobs=knobs, resume=resume)
+        except SourceError as error:
+            raise SourceError(f"stream {name}: {error}") from None
     place = spec.url.removeprefix(LIVE_FILE)
-    if scheme := _SCHEME.match(place):
-        raise SourceError(f"stream {name}: addresses of kind {scheme[1]}:// cannot be read; give a video file")
+    _check_shown(place)
     path = _existing(place)
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
@@ -50,17 +56,20 @@ def expand(*arguments: str) -> dict[str, str]:
 
     A file is one stream, named by NAME or its stem. A folder or a glob is one stream for each video file in it, sorted,
     named by the stem or NAME-stem. `live+file:` before any of them holds for all. Names that were not given and meet
-    are told apart by -2, -3, ...; an address without NAME is called camera, for it may hold a password.
+    are told apart by -2, -3, ...; an address without NAME is called camera, for it may hold a password. `${env:NAME}`
+    is looked up.
 
     Raises:
         SourceError: nothing is there, or a NAME is given twice or cannot be a file's name.
     """
     streams: dict[str, str] = {}
     for argument in arguments:
-        name, address = _split(argument)
+        name, written = _split(argument)
+        address = from_environment(written)
         place = address.removeprefix(LIVE_FILE)
+        _check_shown(place)
         live = LIVE_FILE if place != address else ""
-        if _SCHEME.match(place):
+        if is_camera(place):
             found = [(name or "camera", address)]
         elif (files := _files(place)) is None:
             found = [(name or _safe(Path(place).stem), f"{live}{_existing(place).absolute()}")]
@@ -72,6 +81,14 @@ def expand(*arguments: str) -> dict[str, str]:
                 raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
             streams[_unused(wanted, streams)] = url
     return streams
+
+
+def _check_shown(place: str) -> None:
+    """Refuse what may be an address without its scheme, before a message about a path repeats it."""
+    if not is_camera(place) and looks_secret(place) and not Path(place).expanduser().exists():
+        raise SourceError(
+            "no such file; if it is a camera's address, begin it with rtsp://, rtsps://, http:// or https://"
+        )
 
 
 def _split(argument: str) -> tuple[str, str]:

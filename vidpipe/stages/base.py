@@ -72,10 +72,11 @@ class Stage(Generic[C]):
     """Base class of all stages. A subclass overrides `answer`, and of the rest what it needs.
 
     Calls come in this order: `open`, `restore` (only after a restart), then for each frame `answer` and, if this stage
-    passed it on, `learn`; `close` last, though a killed process never gets there. With `shared = False` there is one
-    instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With `shared =
-    True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it keeps under
-    `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`, `restore_stream`).
+    passed it on, `learn` or `forget`; `close` last, though a killed process never gets there. With `shared = False`
+    there is one instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With
+    `shared = True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it
+    keeps under `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`,
+    `restore_stream`).
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
@@ -115,6 +116,9 @@ class Stage(Generic[C]):
         where `answer.as_of == frame.seq` did somebody look at this very frame.
         """
         return None
+
+    def forget(self, frame: Frame) -> None:
+        """No answer will come for a frame that this one passed on: it was dropped, or what looked at it failed."""
 
     def cover(self, frame: Frame) -> Answer | None:
         """The best that can be said now of a frame that this stage passed on, while its answer is late."""

@@ -3,8 +3,8 @@
 An embedder on every box of every frame costs more than the detector. But an object looks today as it did a moment ago:
 a crop that is like an earlier one, by a cheap key, has that one's vector (FoggyCache, MobiCom 2018: reuse where the
 nearest neighbours agree). Where boxes are tracked, the last vector of the same track is asked first, with a radius of
-its own. Both radii are learnt from what the embedder says of misses, and of a share of hits that is computed all the
-same.
+its own, and an identity is that of a track's mean vector: single crops of one person scatter too much to say who it is.
+Both radii are learnt from what the embedder says of misses, and of a share of hits that is computed all the same.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ Vector = NDArray[np.float32]
 
 NOBODY = -1  # identity of a box that is not described
 
+_LEAST_WEIGHT = 0.1  # of a new vector in its track's mean
 _MOST_TRACKS = 1024
 _MOST_BYTES = 256 * 2**20
 
@@ -74,6 +75,23 @@ class _Box:
     radius: Radius
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of a track.
+
+    Attributes:
+        mean: of its vectors, of length 1; `vectors`: how many they are.
+        entry: of the cache, the one last used for it.
+        reused: how often since the embedder was last asked.
+    """
+
+    mean: Vector
+    vectors: int
+    identity: int
+    entry: int
+    reused: int = 0
+
+
 class Describe(Stage[DescribeConfig]):
     """Passes every frame on, and completes its answer: `data["embedding"]` float32 [n, d] of length 1 each, and
     `data["identity"]` int [n].
@@ -92,7 +110,7 @@ class Describe(Stage[DescribeConfig]):
         self._gallery = Gallery(self._length, config.alike, config.identities)
         width, height = keys.CROP
         self._cache = ResultCache(width * height * 3, _same, config.agreement, config.entries, _MOST_BYTES)
-        self._of_track: OrderedDict[int, int] = OrderedDict()
+        self._tracks: OrderedDict[int, _Known] = OrderedDict()
         self._track_radius = Radius(config.agreement)
         self._by_track = 0
         self._given: sv.Detections | None = None
@@ -132,7 +150,7 @@ class Describe(Stage[DescribeConfig]):
         fresh = []
         for box in self._boxes(frame, boxes):
             value = self._cache.value(box.found.entry) if box.found.reuse else None
-            if value is None or draw(f"{self.id}/{box.row}", frame.stream, frame.seq) < self.config.check:
+            if value is None or self._is_due(box, frame):
                 fresh.append(box)
                 continue
             self._hit(box)
@@ -163,8 +181,8 @@ class Describe(Stage[DescribeConfig]):
     def _look(self, key: Vector | None, track: int | None) -> tuple[Found, Radius]:
         if key is None:
             return NOTHING, self._cache.radius
-        if track is not None and track in self._of_track:
-            found = self._cache.at(key, self._of_track[track])
+        if track is not None and track in self._tracks:
+            found = self._cache.at(key, self._tracks[track].entry)
             if found.distance in self._track_radius:
                 return found._replace(reuse=True), self._track_radius
             # While the track's own radius has still to be learnt, its last vector is what is judged.
@@ -172,29 +190,53 @@ class Describe(Stage[DescribeConfig]):
                 return found, self._track_radius
         return self._cache.look(key), self._cache.radius
 
+    def _is_due(self, box: _Box, frame: Frame) -> bool:
+        """Whether a vector that could be reused is computed: to check it, and to know its track better.
+
+        The more vectors a track's mean has, the longer it takes to the next: a young track is not known by one crop.
+        """
+        known = None if box.track is None else self._tracks.get(box.track)
+        if known is not None and known.reused >= known.vectors:
+            return True
+        return draw(f"{self.id}/{box.row}", frame.stream, frame.seq) < self.config.check
+
     def _hit(self, box: _Box) -> None:
         self._cache.hit(box.found.entry)
         self._by_track += box.radius is self._track_radius
-        self._remember(box.track, box.found.entry)
+        if box.track is not None and box.track in self._tracks:
+            self._tracks[box.track].entry = box.found.entry
+            self._tracks[box.track].reused += 1
+            self._tracks.move_to_end(box.track)
 
     def _take_up(self, box: _Box, embedding: Vector) -> int:
-        """The identity of a vector that the embedder gave; it is remembered, and says what reuse would have been."""
-        identity = self._gallery.identify(embedding)
+        """The identity of a box of which the embedder gave the vector; it is remembered, and reuse is judged by it."""
+        known = self._mean(box.track, embedding)
+        identity = self._gallery.identify(known.mean, known.identity)
         value = {"embedding": embedding[None], "identity": np.array([identity])}
+        entry = -1
         if box.key is not None:
             agreed = self._cache.judge(box.found, value, box.radius)
             if box.found.reuse and agreed is not None:
                 self._cache.audit(agreed)
-            self._remember(box.track, self._cache.add(box.key, value))
+            entry = self._cache.add(box.key, value)
+        if box.track is not None:
+            self._remember(box.track, _Known(known.mean, known.vectors, identity, entry))
         return identity
 
-    def _remember(self, track: int | None, entry: int) -> None:
-        if track is None:
-            return
-        self._of_track[track] = entry
-        self._of_track.move_to_end(track)
-        if len(self._of_track) > _MOST_TRACKS:
-            self._of_track.popitem(last=False)
+    def _mean(self, track: int | None, embedding: Vector) -> _Known:
+        """What is known of a track, this vector of it included."""
+        known = None if track is None else self._tracks.get(track)
+        if known is None:
+            return _Known(embedding, 1, NOBODY, -1)
+        vectors = known.vectors + 1
+        mean = known.mean + np.float32(max(1 / vectors, _LEAST_WEIGHT)) * (embedding - known.mean)
+        return _Known(mean / max(np.linalg.norm(mean), np.float32(1e-6)), vectors, known.identity, known.entry)
+
+    def _remember(self, track: int, known: _Known) -> None:
+        self._tracks[track] = known
+        self._tracks.move_to_end(track)
+        if len(self._tracks) > _MOST_TRACKS:
+            self._tracks.popitem(last=False)
 
 
 def _same(one: Value, other: Value) -> bool:

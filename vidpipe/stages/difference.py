@@ -67,6 +67,10 @@ class Memory(Protocol):
         """A later stage answered so."""
         ...
 
+    def forget(self) -> None:
+        """The stream broke off: what happened meanwhile nobody saw."""
+        ...
+
     def snapshot(self) -> Any: ...
 
     def restore(self, state: Any) -> None: ...
@@ -81,6 +85,7 @@ class Difference(Stage[DifferenceConfig]):
     def open(self, context: Context) -> None:
         config = self.config
         self._blocks: Blocks | None = None
+        self._stretch = 0
         self._learnt = Learnt(self.id, config.scene, context.stream) if config.scene else None
         self._memory: Memory = _Measured()
         if config.reference:
@@ -90,6 +95,9 @@ class Difference(Stage[DifferenceConfig]):
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
+        if frame.stretch != self._stretch:
+            self._stretch = frame.stretch
+            (self._learnt or self._memory).forget()
         if not self.config.enabled:
             return [None]
         if self._learnt:
@@ -107,13 +115,15 @@ class Difference(Stage[DifferenceConfig]):
         return [repeated]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        (self._learnt or self._memory).learn(frame, answer)
+        if frame.stretch == self._stretch:  # a late answer may be from before the stream broke off
+            (self._learnt or self._memory).learn(frame, answer)
 
     def snapshot(self) -> Any:
-        return (self._learnt or self._memory).snapshot()
+        return (self._learnt or self._memory).snapshot(), self._stretch
 
     def restore(self, state: Any) -> None:
-        (self._learnt or self._memory).restore(state)
+        known, self._stretch = state
+        (self._learnt or self._memory).restore(known)
 
     def _error(self, frame: Frame, known: Image) -> float:
         """Mean squared error of the worst block; where all of the error in one block would not matter, that bound."""
@@ -145,6 +155,9 @@ class _Measured:
         newer = self._known is None or frame.seq > self._known[1].as_of  # late answers may come out of order
         if answer.as_of == frame.seq and newer:
             self._known = frame.keep(frame.preview()), answer
+
+    def forget(self) -> None:
+        self._known = None
 
     def snapshot(self) -> Any:
         return self._known
@@ -180,6 +193,9 @@ class _Earlier:
         if not self._ring or frame.pts > self._ring[-1][0]:
             self.answered(frame, answer)
 
+    def forget(self) -> None:
+        self._ring.clear()
+
     def snapshot(self) -> Any:
         return tuple(self._ring)
 
@@ -205,6 +221,9 @@ class _Picture:
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         """Changes nothing."""
+
+    def forget(self) -> None:
+        """The empty scene stays what it is."""
 
     def snapshot(self) -> Any:
         return None

@@ -69,6 +69,10 @@ class Learnt:
         if not len(answer.detections):
             self._found_empty(watch, preview)
 
+    def forget(self) -> None:
+        """The stream broke off: what was measured last may be gone; the empty scene is still there."""
+        self._known = None
+
     def snapshot(self) -> Any:
         """What was learnt since, as something that pickles."""
         return self._known, self._watch and self._watch.image, self._off

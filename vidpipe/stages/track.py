@@ -110,6 +110,9 @@ class Track(Stage[TrackConfig]):
             look = _Look(self._tracks, self._step_to(frame), by_change=False)
         return replace(answer, detections=self._take_up(look, answer.detections, frame))
 
+    def forget(self, frame: Frame) -> None:
+        self._looks.pop(frame.seq, None)
+
     def cover(self, frame: Frame) -> Answer | None:
         if frame.seq > self._seq:
             self._advance(frame)
@@ -129,7 +132,7 @@ class Track(Stage[TrackConfig]):
         (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at) = known
 
     def _reset(self) -> None:
-        """Nothing is known: at the beginning, after a cut, for pictures of another size."""
+        """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
         self._at = None
         self._seq, self._pts = -1, -math.inf
@@ -142,9 +145,7 @@ class Track(Stage[TrackConfig]):
     def _advance(self, frame: Frame) -> None:
         """Go on to this frame: by a step of flow if it is time for one."""
         at = self._at
-        if at is not None and (
-            at.size != (frame.width, frame.height) or frame.pts < self._pts or is_cut(at.preview, frame.preview())
-        ):
+        if at is not None and (frame.pts < self._pts or _breaks_off(at, frame)):
             self._reset()
         self._seq, self._pts = frame.seq, frame.pts
         if self._at is None or frame.pts - self._at.pts >= _STEP_S - _SLACK_S:
@@ -238,3 +239,9 @@ class Track(Stage[TrackConfig]):
 
 def _has_new(named: sv.Detections, known: Tracks) -> bool:
     return not set(ids_of(named).tolist()) <= set(known.ids.tolist())
+
+
+def _breaks_off(before: Seen, frame: Frame) -> bool:
+    """Whether nothing can be followed from one picture to the next: a camera was away, another size, a cut."""
+    apart = before.stretch != frame.stretch or before.size != (frame.width, frame.height)
+    return apart or is_cut(before.preview, frame.preview())

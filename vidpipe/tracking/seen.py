@@ -20,6 +20,7 @@ class Seen(NamedTuple):
         size: (width, height) of the source in pixels.
         grey: to follow points in.
         preview: to see change in.
+        stretch: as of the frame.
     """
 
     seq: int
@@ -27,14 +28,14 @@ class Seen(NamedTuple):
     size: tuple[int, int]
     grey: Grey
     preview: Image
+    stretch: int = 0
 
     @classmethod
     def of(cls, frame: Frame) -> Seen:
         """Copies of what is needed of a frame, which itself is gone after the call."""
         size = (frame.width, frame.height)
-        return cls(
-            frame.seq, frame.pts, size, Grey.of(_halved(frame.luma()), *size), np.array(frame.preview(), copy=True)
-        )
+        grey = Grey.of(_halved(frame.luma()), *size)
+        return cls(frame.seq, frame.pts, size, grey, frame.keep(frame.preview()), frame.stretch)
 
     @property
     def preview_scale(self) -> NDArray[np.float32]:

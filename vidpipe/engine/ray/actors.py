@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,12 +16,13 @@ import ray
 from vidpipe.cascade import Settled
 from vidpipe.engine import wire
 from vidpipe.engine.below import Below
-from vidpipe.engine.head import Head
+from vidpipe.engine.head import Head, join
 from vidpipe.engine.host import Counts, Host, Position
 from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
 from vidpipe.engine.records import Batch, Outbox
-from vidpipe.engine.tail import Tail
+from vidpipe.engine.vitals import Checkup
+from vidpipe.errors import SourceError
 from vidpipe.frame import Image
 from vidpipe.picture import Planes
 from vidpipe.sources.base import StreamInfo
@@ -52,7 +53,7 @@ class SegmentActor:
     def __init__(self, packed: bytes) -> None:
         plan, index, lower = unpack_arguments(packed)
         self._host = Host(plan)
-        self._link = RayLink(plan.links[index], lower) if lower is not None else None
+        self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
         self._tail = self._host.tail(index, self._link)
         self._opened = self._tail.start()
         self._turns = _Turns()
@@ -70,6 +71,13 @@ class SegmentActor:
         except OSError:
             return False
         return True
+
+    def update(self, packed: bytes) -> None:
+        """Know other streams from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._host.update(pipeline)
+        if self._link is not None:
+            self._link.update(packed)
 
     def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id."""
@@ -95,7 +103,8 @@ class SegmentActor:
             item = message
         else:
             item = _with_pixels(message[0], self._arenas[caller].view(message[1]))
-        result = self._tail.ask(wire.unpack(item, self._host.knobs, self._host.views), settle=item.settle)
+        ticket = wire.unpack(item, self._host.knobs, self._host.views)
+        result = self._tail.ask(ticket, settle=item.settle).settled
         if item.settle:
             return (item.stream, item.seq), result
         self._unsettled[item.stream, item.seq] = result
@@ -119,14 +128,40 @@ class DeviceActor:
         plan, taps, lower = unpack_arguments(packed)
         self._host = Host(plan)
         self._taps = taps
-        self._link = RayLink(plan.links[0], lower) if lower is not None else None
+        self._link = RayLink(plan.links[0], lower, self._host.weights) if lower is not None else None
         self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
         self._opened: Future[Any] | None = self._tail.start() if self._tail else None
         self._outbox = Outbox()
+        self._checkup = Checkup()
         self._heads: list[Head] = []
 
-    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo]:
-        """Open these streams, each where it stands; raises what kept one from opening."""
+    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
+        """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
+        self._prepare(positions)
+        self._heads = [self._head(stream, position) for stream, position in positions.items()]
+        return [opened.result() for opened in [head.open() for head in self._heads]]
+
+    def update(self, packed: bytes) -> None:
+        """Know other streams from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._host.update(pipeline)
+        if self._link is not None:
+            self._link.update(packed)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        for head in self._heads:
+            if head.stream in streams:
+                head.stop()
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands, while others go on."""
+        self._prepare(positions)
+        self._heads = [head for head in self._heads if head.stream not in positions]
+        self._heads += [join(self._head(stream, position), self._outbox) for stream, position in positions.items()]
+
+    def _prepare(self, positions: Mapping[str, Position]) -> None:
+        """Have the shared stages open, and know what they kept of these streams."""
         if self._opened is not None:
             self._opened.result()
         states = {stream: position.states for stream, position in positions.items() if position.states}
@@ -134,22 +169,25 @@ class DeviceActor:
             self._link.remember(states)
         if self._tail is not None:
             self._tail.restore(states)
-        below: Below | Tail | None = self._tail or self._link
-        self._heads = [
-            self._host.head(stream, below, self._outbox, self._taps, position) for stream, position in positions.items()
-        ]
-        return [opened.result().source.info for opened in [head.open() for head in self._heads]]
+
+    def _head(self, stream: str, position: Position) -> Head:
+        below: Below | None = self._tail or self._link
+        return self._host.head(stream, below, self._outbox, self._taps, position)
 
     def start(self) -> None:
         for head in self._heads:
             head.start()
 
     def take(self, timeout_s: float) -> Batch:
-        return self._outbox.take(timeout_s)
+        batch = self._outbox.take(timeout_s)
+        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
+        return batch
 
     def stop(self) -> None:
         for head in self._heads:
             head.stop()
+        if self._link is not None:
+            self._link.stop()
 
     def counts(self) -> Counts:
         return self._host.counts(_carried(self._link))

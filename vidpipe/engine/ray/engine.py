@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from vidpipe.engine.host import Counts, Position
-from vidpipe.engine.plan import Plan
+from vidpipe.engine.host import Counts, Position, those_open
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.plan import Plan, streams_per_actor
 from vidpipe.engine.ray import cluster
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
 from vidpipe.engine.records import Batch, Ended
@@ -63,6 +65,8 @@ class RayEngine:
         self._taps = tuple(taps)
         self._address = address
         self._positions = positions
+        self._packed: bytes | None = None
+        self._lower: Any = None
         self._segments: list[Any] = []
         self._devices: list[_Device] = []
         self._fetching: dict[Any, _Device] = {}
@@ -79,12 +83,13 @@ class RayEngine:
             self._segments.append(lower)
         for group in self._plan.groups:
             actor = self._start(DeviceActor, 0, self._plan, self._taps, lower)
+            self._lower = lower
             self._devices.append(_Device(actor, group))
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
         _get(loading, OPEN_S)
-        return [info for infos in _get(opening, OPEN_S) for info in infos]
+        return those_open([opened for each in _get(opening, OPEN_S) for opened in each])
 
     def start(self) -> None:
         self._usage = TreeUsage()
@@ -116,6 +121,36 @@ class RayEngine:
         for device in self._devices:
             device.actor.stop.remote()
 
+    def update(self, pipeline: Pipeline) -> None:
+        """Know other streams from now on."""
+        self._plan = replace(self._plan, pipeline=pipeline)
+        self._packed = pack_arguments(pipeline)
+        _get([actor.update.remote(self._packed) for actor in self._actors()], REVIVE_S)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        for device in self._devices:
+            device.actor.remove.remote(set(streams))
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands: on a device that has room, or on a new one."""
+        for stream, position in positions.items():
+            device = self._with_room(stream)
+            device.streams.append(stream)
+            _get([device.actor.add.remote({stream: position})], OPEN_S)
+            if device not in self._fetching.values():
+                self._fetch(device)
+
+    def _with_room(self, stream: str) -> _Device:
+        limit = streams_per_actor(self._plan.pipeline, live=self._plan.pipeline.streams[stream].spec.live)
+        device = min(self._devices, key=lambda device: len(device.streams))
+        if len(device.streams) < limit:
+            return device
+        device = _Device(self._start(DeviceActor, 0, self._plan, self._taps, self._lower), [])
+        self._devices.append(device)
+        _get([device.actor.open.remote({})], OPEN_S)
+        return device
+
     def counts(self) -> Counts:
         """What all actors have counted; what an actor that died had counted is gone with it."""
         return sum((counts for _, counts in self._ask_actors("counts")), Counts({}, {}, {}))
@@ -140,7 +175,7 @@ class RayEngine:
         tier = self._plan.segments[index].tier
         control = {
             name: ray.method(concurrency_group="control")
-            for name in ("attach", "counts", "cpu_s", "ready", "restore", "stop")
+            for name in ("add", "attach", "counts", "cpu_s", "ready", "remove", "restore", "stop", "update")
         }
         for name, mark in control.items():
             if hasattr(kind, name):
@@ -186,6 +221,8 @@ class RayEngine:
         deadline = time.monotonic() + REVIVE_S
         while True:
             try:
+                if self._packed is not None:  # it was made for other streams
+                    ray.get(device.actor.update.remote(self._packed), timeout=REVIVE_S)
                 ray.get(device.actor.open.remote(positions), timeout=REVIVE_S)
                 ray.get(device.actor.start.remote(), timeout=REVIVE_S)
                 return Batch()

@@ -19,6 +19,8 @@ from ray.exceptions import GetTimeoutError, RayActorError
 
 from vidpipe.cascade import Settled, Ticket
 from vidpipe.engine import wire
+from vidpipe.engine.below import Reply
+from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.plan import Link
 from vidpipe.engine.ray.arena import Arena, Slot
@@ -47,13 +49,13 @@ _ELSEWHERE = np.empty(0, np.uint8)
 class _Job:
     """A frame on the link; it keeps its credit until it is settled."""
 
-    __slots__ = ("item", "result", "sent", "slot")
+    __slots__ = ("item", "reply", "sent", "slot")
 
-    def __init__(self, item: wire.WireFrame, slot: Slot | None) -> None:
+    def __init__(self, item: wire.WireFrame, slot: Slot | None, reply: Reply | None = None) -> None:
         self.item = item
         self.slot = slot
         self.sent = False
-        self.result: Future[Settled] = Future()
+        self.reply = reply or Reply()
 
     def message(self, *, by_slot: bool) -> Message:
         """What travels: the frame without its planes where these lie in memory that both sides have."""
@@ -78,10 +80,19 @@ class RayLink:
     A call carries all frames that wait, up to a batch, and returns the answers of those that may be settled. Calls
     bear numbers, by which the actor takes them in order. When the actor dies, the frames that it held are sent again
     one at a time, so that the one that kills it, if it was one, costs only its own answer.
+
+    Who is on a detour never waits here: beyond the link's credit the newest frame of each such stream is kept, and they
+    are packed by turns as credit becomes free.
+
+    Args:
+        weights: of the streams on a detour.
     """
 
-    def __init__(self, link: Link, actor: Any) -> None:
+    def __init__(self, link: Link, actor: Any, weights: Mapping[str, float] | None = None) -> None:
         self._link = link
+        self._weights = weights if weights is not None else {}
+        self._outside: Lanes[tuple[Ticket, Reply]] = Lanes(self._weights, lambda waiting: waiting[1].refuse())
+        self._stopping = False
         self._spec = link.spec
         self._actor = actor
         self._shaper = Shaper(link.spec.shaper) if link.spec.shaper else None
@@ -98,6 +109,7 @@ class RayLink:
         self._arena = _arena(link.spec) if self._shaper is None else None
         self._attached = False
         self._states: dict[str, dict[str, Any]] = {}
+        self._packed: bytes | None = None
         self._caller = uuid.uuid4().hex
         self._number = 0
         self.frames = 0
@@ -110,23 +122,61 @@ class RayLink:
     def name(self) -> str:
         return self._link.name
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> Future[Settled]:
-        nbytes = ticket.frame.picture.nbytes if self._spec.codec == "raw" else 0
+    def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
+        reply = Reply()
+        nbytes = self._nbytes(ticket)
         with self._changed:
+            if ticket.frame.stream in self._weights and (self._outside or not self._fits(nbytes)):
+                return self._leave_outside(ticket, reply)
             while not self._fits(nbytes):
+                if self._stopping:
+                    reply.refuse()
+                    return reply
                 self._changed.wait()
-            slot = self._arena.take(nbytes) if nbytes and self._arena else None
-            self._frames_out += 1
-            self._bytes_out += nbytes
+            slot = self._take_credit(nbytes)
+        if self._link.far:
+            reply.went_far()
+        self._pack(ticket, reply, nbytes, slot, settle=settle)
+        return reply
+
+    def stop(self) -> None:
+        """Let those go who wait for credit: their frames are refused."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def _leave_outside(self, ticket: Ticket, reply: Reply) -> Reply:
+        if self._link.far:
+            reply.went_far()
+        self._outside.put(ticket.frame.stream, (ticket, reply))
+        self._changed.notify_all()
+        return reply
+
+    def _let_in(self) -> None:
+        """Take as many of those outside as there is credit for."""
+        while self._outside and self._fits(0):
+            ticket, reply = self._outside.take()
+            nbytes = self._nbytes(ticket)
+            self._pack(ticket, reply, nbytes, self._take_credit(nbytes), settle=True)
+
+    def _nbytes(self, ticket: Ticket) -> int:
+        """What a picture takes; of a coded one that is known only once it is packed."""
+        return ticket.frame.picture.nbytes if self._spec.codec == "raw" else 0
+
+    def _take_credit(self, nbytes: int) -> Slot | None:
+        self._frames_out += 1
+        self._bytes_out += nbytes
+        return self._arena.take(nbytes) if nbytes and self._arena else None
+
+    def _pack(self, ticket: Ticket, reply: Reply, nbytes: int, slot: Slot | None, *, settle: bool) -> None:
         memory = self._arena.view(slot) if self._arena and slot else None
-        job = _Job(wire.pack(ticket, self._spec, settle=settle, memory=memory), slot)
+        job = _Job(wire.pack(ticket, self._spec, settle=settle, memory=memory), slot, reply)
         with self._changed:
             self._bytes_out += job.item.nbytes - nbytes  # what a codec makes of it is known only now
             if not settle:
                 self._unsettled[job.item.stream, job.item.seq] = job
             self._waiting.append(job)
             self._changed.notify_all()
-        return job.result
 
     def settle(self, stream: str, seq: int) -> None:
         with self._changed:
@@ -136,15 +186,16 @@ class RayLink:
             self._waiting.append(_Order(job))
             self._changed.notify_all()
 
+    def update(self, packed: bytes) -> None:
+        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
+        with self._changed:
+            self._packed = packed
+
     def remember(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Hold what stages below keep, by stream and stage id, for when the actor dies and has to take it up again."""
         with self._changed:
             for stream, kept in states.items():
                 self._states.setdefault(stream, {}).update(kept)
-
-    def has_room(self) -> bool:
-        with self._changed:
-            return self._fits(0)
 
     def _fits(self, nbytes: int) -> bool:
         if not self._frames_out:
@@ -172,9 +223,10 @@ class RayLink:
     def _take(self) -> list[_Job | _Order]:
         """The next batch; none when the actor has died and all its calls have ended."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._calls_out if self._dead else self._waiting)
+            self._changed.wait_for(self._has_work)
             if self._dead:
                 return []
+            self._let_in()
             if self._spec.batch_ms and len(self._waiting) < self._spec.batch_frames:
                 full = lambda: len(self._waiting) >= self._spec.batch_frames  # noqa: E731
                 self._changed.wait_for(full, self._spec.batch_ms / 1000)
@@ -184,6 +236,11 @@ class RayLink:
                     entry.sent = True
             self._calls_out += 1
         return batch
+
+    def _has_work(self) -> bool:
+        if self._dead:
+            return not self._calls_out
+        return bool(self._waiting or (self._outside and self._fits(0)))
 
     def _send(self, batch: Sequence[_Job | _Order]) -> None:
         """Count the batch, and call with it: at once, or when a worse network would have brought it."""
@@ -240,7 +297,7 @@ class RayLink:
         for job, settled in answers.items():
             if settled.states:
                 self.remember({job.item.stream: settled.states})
-            job.result.set_result(settled)
+            job.reply.settle(settled)
 
     def _recover(self) -> None:
         """Send again, one by one, all that a dead actor held."""
@@ -281,6 +338,8 @@ class RayLink:
         while time.monotonic() < deadline:
             try:
                 ray.get(self._actor.ready.remote(), timeout=REVIVE_S)
+                if self._packed is not None:
+                    ray.get(self._actor.update.remote(self._packed), timeout=REVIVE_S)
                 with self._changed:
                     states = {stream: dict(kept) for stream, kept in self._states.items()}
                 if states:

@@ -57,7 +57,7 @@ class PipelineJob:
     def run(self, results: Path) -> dict[str, Any]:
         """See `Job.run`."""
         start_up = _StartUp()
-        outcome = run(self.pipeline, engine=self.engine, sinks=[ResultsFile(results)], watcher=start_up)
+        outcome = run(self.pipeline, engine=self.engine, sinks=[ResultsFile(results)], watchers=[start_up])
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.errors:

@@ -1,0 +1,298 @@
+"""Cameras on real servers, and what can go wrong with them. What must hold, whatever happens:
+
+- every picture that came over the wire is given once, in order, with the reason if there is nothing to see;
+- after a fault the camera is seen again by itself, soon; what comes behind it has another `stretch`;
+- health says what is the matter, in words without any secret;
+- whoever closes a source is not kept waiting.
+"""
+
+import socket
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import clips
+from tests.cameras import servers
+from tests.cameras.conftest import HURRY
+from tests.cameras.proxy import Proxy
+from vidpipe.frame import Frame, Missing
+from vidpipe.knobs import Knobs
+from vidpipe.sources import camera, hardware
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.camera import CameraSource
+from vidpipe.sources.connection import Connection
+from vidpipe.sources.health import State
+
+
+def in_order(viewer):
+    items = list(viewer.items)
+    assert [item.seq for item in items] == list(range(len(items)))
+    assert all(later.pts > sooner.pts for sooner, later in pairwise(items))
+
+
+def numbers(frames):
+    return [clips.number(frame.luma()) for frame in frames]
+
+
+def stretches(viewer):
+    return list(dict.fromkeys(frame.stretch for frame in viewer.frames))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
+    server = serve({"/a": clip}, transports=[transport])
+    viewer = view(server.url(), transport=transport)
+    viewer.until_more(30)
+    in_order(viewer)
+    first = viewer.frames[0]
+    assert clips.number(first.luma()) % 10 == 0, "the first picture is a key frame"
+    came = numbers(viewer.frames)
+    assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
+    assert all(item.reason == "waiting for a key frame" for item in list(viewer.items)[: first.seq])
+    assert abs(viewer.frames[-1].captured_at - time.time()) < 1
+    health = viewer.source.health
+    assert (health.state, health.codec, health.width, health.height) == (State.LIVE, "h264", 160, 120)
+    assert health.received >= health.decoded >= 30
+    assert viewer.source.info.live
+
+
+def test_udp_is_taken_where_nothing_else_is_offered(serve, view, clip):
+    viewer = view(serve({"/a": clip}, transports=["udp"]).url())
+    viewer.until_more()
+
+
+def test_a_server_that_is_killed_and_comes_back_is_seen_again(serve, view, clip):
+    server = serve({"/a": clip})
+    viewer = view(server.url())
+    viewer.until_more()
+    server.kill()
+    viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
+    assert viewer.source.health.detail.startswith(("the camera ended the connection", "connection refused"))
+    server.start()
+    viewer.until_more()
+    in_order(viewer)
+    assert len(stretches(viewer)) == 2
+    health = viewer.source.health
+    assert health.reconnects == 1
+    assert 0 < health.gap_s < 10
+
+
+def test_a_server_that_hangs_is_noticed_and_left(serve, view, clip):
+    server = serve({"/a": clip})
+    viewer = view(server.url())
+    viewer.until_more()
+    server.pause()
+    viewer.until(lambda: viewer.source.health.state is State.STALLED)
+    viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
+    assert viewer.source.health.detail.startswith("nothing came for 1 s")
+    assert viewer.source.health.stalls == 1
+    viewer.until(lambda: "no answer within" in viewer.source.health.detail)
+    server.go_on()
+    viewer.until_more()
+    in_order(viewer)
+    assert len(stretches(viewer)) == 2
+
+
+def test_another_size_is_taken_up(serve, view, clip, larger_clip):
+    server = serve({"/a": clip})
+    viewer = view(server.url(), mask=[[[0, 0.5], [1, 0.5], [1, 1], [0, 1]]])
+    viewer.until_more()
+    server.kill()
+    server.mounts = {"/a": larger_clip}
+    server.start()
+    viewer.until_more()
+    last = viewer.frames[-1]
+    assert (last.width, last.height, last.luma().shape, last.hidden.shape) == (320, 240, (240, 320), (240, 320))
+    assert len(stretches(viewer)) == 2
+    assert viewer.source.info.width == 320
+
+
+@pytest.mark.parametrize(
+    ("user", "path", "says"),
+    [("u.x:wrong", "/a", "401: wrong user or password"), ("u.x:p%40ss%2Fw%231", "/b", "404: the camera has no stream")],
+)
+def test_what_more_tries_cannot_help_is_tried_seldom_and_said_loudly(serve, view, clip, caplog, user, path, says):
+    server = serve({"/a": clip}, user="u.x", password="p@ss/w#1")
+    viewer = view(server.url(path, user=user))
+    viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
+    assert viewer.source.health.detail.startswith(says)
+    wait_s = float(viewer.source.health.detail.rsplit(" ", 2)[1])
+    assert 0.5 <= wait_s <= 1.0, "from half the cap on, from the first time on"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize("written", ["u.x:p@ss/w#1@", "u.x:p%40ss%2Fw%231@"])
+def test_passwords_may_hold_anything(serve, view, clip, written):
+    server = serve({"/a": clip}, user="u.x", password="p@ss/w#1")
+    view(f"rtsp://{written}127.0.0.1:{server.port}/a").until_more()
+
+
+def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(serve, view, clip, certificate, monkeypatch):
+    trusted, both = certificate
+    server = serve({"/a": clip}, cert=str(both))
+    stranger = view(server.url(scheme="rtsps"))
+    stranger.until(lambda: "certificate" in stranger.source.health.detail)
+    assert "its certificate is not accepted: self-signed certificate" in stranger.source.health.detail
+    view(server.url(scheme="rtsps"), tls_verify=False).until_more()
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    view(server.url(scheme="rtsps")).until_more()
+
+
+def test_tls_to_a_port_that_speaks_none(serve, view, clip):
+    viewer = view(serve({"/a": clip}).url(scheme="rtsps"))
+    viewer.until(lambda: "it does not speak TLS on this port" in viewer.source.health.detail)
+
+
+def test_nobody_there(view):
+    viewer = view(f"rtsp://127.0.0.1:{servers.free_port()}/a")
+    viewer.until(lambda: "connection refused" in viewer.source.health.detail)
+    other = view("rtsp://no-such-host.invalid/a")
+    other.until(lambda: "no host of this name is known" in other.source.health.detail)
+    other.close()
+    assert other.source.notes == ["never seen: no host of this name is known"]
+
+
+def test_rubbish_on_the_port(view):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_talk_rubbish, args=(server,), daemon=True).start()
+        viewer = view(f"rtsp://127.0.0.1:{server.getsockname()[1]}/a")
+        viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
+        viewer.close()
+    assert not viewer.items
+
+
+def _talk_rubbish(server):
+    noise = np.random.default_rng(0).bytes(4096)
+    while True:
+        try:
+            talk, _ = server.accept()
+            with talk:
+                for _ in range(100):
+                    talk.sendall(noise)
+        except OSError:
+            if server.fileno() < 0:
+                return
+
+
+def test_damaged_packets_are_dropped_and_counted(serve, view, clip, tmp_path):
+    server = serve({"/a": servers.truncated(clip, tmp_path / "cut.units", every=7)})
+    viewer = view(server.url())
+    viewer.until_more(40)
+    in_order(viewer)
+    reasons = {item.reason.split(":")[0] for item in viewer.items if isinstance(item, Missing)}
+    assert "damaged" in reasons
+    assert viewer.source.health.state is State.LIVE
+
+
+def test_a_way_that_drips_is_told_from_one_that_flows(serve, view, clip):
+    server = serve({"/a": clip})
+    with Proxy(server.port) as proxy:
+        viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a")
+        viewer.until_more()
+        proxy.bytes_per_s = 300
+        viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
+        proxy.bytes_per_s = None
+        viewer.until_more()
+        in_order(viewer)
+
+
+def test_bytes_that_are_lost_on_the_way_end_nothing_for_long(serve, view, clip):
+    server = serve({"/a": clip})
+    with Proxy(server.port) as proxy:
+        viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a")
+        viewer.until_more()
+        for _ in range(2):
+            proxy.lose_next = 700
+            viewer.until_more()
+        in_order(viewer)
+
+
+@pytest.mark.parametrize("blocked", ["in opening", "in reading"])
+def test_closing_does_not_wait_for_a_server_that_hangs(serve, view, clip, blocked):
+    server = serve({"/a": clip})
+    if blocked == "in opening":
+        server.pause()
+    viewer = view(server.url())
+    if blocked == "in reading":
+        viewer.until_more()
+        server.pause()
+        viewer.until(lambda: viewer.source.health.state is State.STALLED)
+    else:
+        viewer.until(lambda: viewer.states == [State.CONNECTING] or viewer.source.health.state is State.CONNECTING)
+    began = time.monotonic()
+    viewer.close()
+    assert time.monotonic() - began < 2
+    assert viewer.source.health.state is State.STOPPED
+
+
+def test_many_reconnects_leave_nothing_behind(serve, view, clip):
+    """The proxy cuts the connection; a thousand of them are in `python -m tests.cameras.reconnects`."""
+    server = serve({"/a": clip | {"from_key": True}})
+    with Proxy(server.port) as proxy:
+        viewer = view(f"rtsp://127.0.0.1:{proxy.port}/a", replace(HURRY, cap_s=0.01))
+        counts = []
+        for _ in range(12):
+            viewer.until_more(1)
+            proxy.cut()
+            reconnects = viewer.source.health.reconnects
+            viewer.until(lambda reconnects=reconnects: viewer.source.health.reconnects > reconnects)
+            counts.append((sum(1 for _ in Path("/proc/self/fd").iterdir()), threading.active_count()))
+        viewer.until_more(1)
+        in_order(viewer)
+        assert counts[-1][0] <= counts[4][0] + 2
+        assert counts[-1][1] <= counts[4][1] + 2
+
+
+def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
+    source = CameraSource("cam", StreamSpec(url=serve({"/a": clip}).url()), knobs=Knobs())
+    ages, reasons = [], set()
+    for item in source:
+        if isinstance(item, Frame):
+            ages.append(time.time() - item.captured_at)
+            time.sleep(0.15)
+        else:
+            reasons.add(item.reason)
+        if len(ages) == 12:
+            break
+    assert "queue full" in reasons
+    assert sorted(ages)[6] < 0.3
+
+
+def test_hardware_that_decodes_wrongly_is_left_for_software(serve, view, clip, monkeypatch):
+    """There is none here: software stands in for it, and is said to be wrong."""
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
+    monkeypatch.setattr(camera, "Connection", _Pretends)
+    monkeypatch.setattr(hardware, "is_right", lambda *_: False)
+    viewer = view(serve({"/a": clip}).url())
+    viewer.until_more()
+    assert viewer.source.health.decoder == "software, 1 thread"
+    assert viewer.source.health.reconnects == 1
+    in_order(viewer)
+
+
+class _Pretends(Connection):
+    def __init__(self, spec, *, hardware, **settings):
+        super().__init__(spec, **settings)
+        self.hardware = hardware
+
+
+def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog):
+    faults = iter([RuntimeError("rtsp://u:s3cret@host")])
+    usual = camera.Session.run
+
+    def run(session):
+        for fault in faults:
+            raise fault
+        usual(session)
+
+    monkeypatch.setattr(camera.Session, "run", run)
+    viewer = view(serve({"/a": clip}).url())
+    viewer.until_more()
+    assert "RuntimeError in test_faults.py" in caplog.text
+    assert "s3cret" not in caplog.text

@@ -1,0 +1,81 @@
+"""How a live stream is said to fare, from what its source and its ledger say."""
+
+import pytest
+
+from tests.builders import answer
+from vidpipe.answer import How
+from vidpipe.engine.ledger import StreamLedger
+from vidpipe.engine.records import Published
+from vidpipe.engine.vitals import Vitals
+from vidpipe.sources.health import Health, State
+
+
+def record(how, reason="", covered="", by="big"):
+    return Published("cam", 0, 0.0, None, 0.0, 0, answer(by, how=how, reason=reason), None, covered)
+
+
+def followed(*seconds):
+    """A stream of ten frames a second, of which each second some are dropped, covered or answered."""
+    ledger = StreamLedger()
+    vitals = Vitals(ledger)
+    received = 0
+    for second, records in enumerate(seconds):
+        vitals.look(
+            Health(State.LIVE, last_frame_at=1.0, received=received, decoded=received, bytes=1000 * received), second
+        )
+        for each in records:
+            ledger.count(each)
+        received += 10
+    vitals.look(
+        Health(State.LIVE, last_frame_at=1.0, received=received, decoded=received, bytes=1000 * received), len(seconds)
+    )
+    return vitals
+
+
+ANSWERED = [record(How.MEASURED)] * 10
+LATE = [record(How.REUSED, "late", "late")] * 10
+HALF = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", "overloaded")] * 5
+FULL = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "queue full", by="source")] * 5
+COVERED = [record(How.MEASURED)] * 5 + [record(How.TRACKED, "overloaded", "overloaded", by="track")] * 5
+DAMAGED = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "damaged", by="source")] * 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "rates"),
+    [
+        ([ANSWERED] * 3, State.LIVE, (10, 10, 10, 10)),
+        ([LATE] * 3, State.LIVE, (10, 10, 10, 10)),
+        ([HALF] * 3, State.OVERLOADED, (10, 10, 10, 5)),
+        ([FULL] * 3, State.OVERLOADED, (10, 10, 5, 5)),
+        ([COVERED] * 3, State.OVERLOADED, (10, 10, 10, 5)),
+        ([DAMAGED] * 3, State.LIVE, (10, 10, 5, 5)),
+        ([HALF] * 3 + [ANSWERED] * 7, State.LIVE, (10, 10, 10, 10)),
+    ],
+)
+def test_overload_is_told_from_trouble_with_the_camera(seconds, state, rates):
+    condition = followed(*seconds).condition(len(seconds))
+    assert condition.health.state is state
+    assert condition.rates[:4] == pytest.approx(rates)
+    assert condition.rates.kbit_s == pytest.approx(80)
+
+
+def test_what_the_source_says_of_trouble_stands():
+    vitals = followed(HALF, HALF)
+    vitals.look(Health(State.BACKING_OFF, "refused; next try in 3.0 s", received=20), 3)
+    assert vitals.condition(3).health.state is State.BACKING_OFF
+
+
+def test_a_process_that_is_gone_is_a_stall():
+    vitals = followed(ANSWERED, ANSWERED)
+    assert vitals.condition(5).health.state is State.LIVE
+    assert vitals.condition(30).health.state is State.STALLED
+
+
+def test_reconnects_count_for_an_hour():
+    vitals = Vitals(StreamLedger())
+    for at, reconnects in ((0, 0), (10, 1), (20, 3), (3600, 3)):
+        vitals.look(Health(State.LIVE, reconnects=reconnects, stalls=reconnects), at)
+    assert vitals.condition(3600).reconnects_h == 3
+    vitals.look(Health(State.LIVE, reconnects=1), 3615)  # its process has begun anew
+    assert vitals.condition(3615).reconnects_h == 3
+    assert vitals.condition(3615).stalls_h == 2

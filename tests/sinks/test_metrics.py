@@ -1,0 +1,83 @@
+"""What Prometheus scrapes while a run goes on."""
+
+import re
+import threading
+import time
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import clips
+from vidpipe.config.load import load
+from vidpipe.engine.run import run
+from vidpipe.errors import ConfigError
+from vidpipe.sinks.metrics import Metrics, parse_place
+
+
+def scrape(metrics):
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            samples[sample.name, *(value for _, value in sorted(sample.labels.items()))] = sample.value
+    return text, samples
+
+
+@pytest.fixture
+def metrics():
+    served = Metrics(0)
+    yield served
+    served.close()
+
+
+def test_a_run_can_be_watched(metrics, tmp_path):
+    clip = clips.encode(tmp_path / "secret-place.mp4", frames=100, fps=25)
+    (tmp_path / "pipeline.yaml").write_text(
+        "stages: [{id: sample, type: sample, fps: 5}, {id: read, type: mystages:Read}]\n"
+        "classes: {even: even, odd: odd}\n"
+    )
+    from tests.engine.conftest import Runner
+
+    Runner(tmp_path, "inline", None)  # leaves the stages there
+    pipeline = load(tmp_path / "pipeline.yaml", sources={"cam": f"live+file:{clip}"})
+    ran = threading.Thread(target=run, args=(pipeline,), kwargs={"engine": "inline", "watchers": [metrics]})
+    ran.start()
+    deadline = time.monotonic() + 20
+    while True:
+        text, seen = scrape(metrics)
+        if seen.get(("vidpipe_frames_total", "measured", "cam"), 0) >= 10:
+            break
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+    assert seen["vidpipe_stream_state", "live", "cam"] == 1
+    assert seen["vidpipe_stream_state", "stalled", "cam"] == 0
+    assert seen["vidpipe_stream_last_frame_age_seconds", "cam"] < 2
+    assert seen["vidpipe_answers_total", "read", "cam"] == seen["vidpipe_frames_total", "measured", "cam"]
+    assert seen["vidpipe_stream_received_total", "cam"] >= seen["vidpipe_stream_decoded_total", "cam"] > 30
+    assert 0 < seen["vidpipe_latency_seconds", "0.5"] < 1
+    assert re.search(r'vidpipe_stream_info{.*codec="h264".*stream="cam"', text)
+    ran.join(20)
+    _, seen = scrape(metrics)
+    frames = [value for key, value in seen.items() if key[0] == "vidpipe_frames_total"]
+    assert sum(frames) <= 100
+    assert "secret-place" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [("9100", (9100, "127.0.0.1")), ("0.0.0.0:80", (80, "0.0.0.0")), ("[::1]:0", (0, "[::1]"))]
+)
+def test_places(place, expected):
+    assert parse_place(place) == expected
+
+
+@pytest.mark.parametrize("place", ["", "http", "1.2.3.4:", "70000"])
+def test_no_places(place):
+    with pytest.raises(ConfigError, match="write PORT"):
+        parse_place(place)
+
+
+def test_a_taken_port_is_said_so(metrics):
+    with pytest.raises(ConfigError, match=f"at 127.0.0.1:{metrics.port}: Address already in use"):
+        Metrics(metrics.port)

@@ -1,0 +1,79 @@
+"""Reading a configuration again, when it has changed or a SIGHUP asks for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidpipe.engine.pipeline import Pipeline
+
+LOOK_EVERY_S = 1.0
+
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class Reload:
+    """Gives the pipeline anew where its files have changed and been left alone for `LOOK_EVERY_S`.
+
+    Args:
+        load: reads it; what it raises goes through.
+        files: that it is read from.
+    """
+
+    def __init__(self, load: Callable[[], Pipeline], files: Sequence[Path]) -> None:
+        self._load = load
+        self._files = files
+        self._asked = threading.Event()
+        self._looked_at = time.monotonic()
+        self._taken = self._seen = _stamp(files)
+
+    def ask(self, *_: object) -> None:
+        """Read it again in any case; also from a signal's handler."""
+        self._asked.set()
+
+    def __call__(self) -> Pipeline | None:
+        if not self._has_changed():
+            return None
+        self._asked.clear()
+        self._taken = self._seen
+        return self._load()
+
+    def _has_changed(self) -> bool:
+        if self._asked.is_set():
+            self._seen = _stamp(self._files)
+            return True
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return False
+        self._looked_at = time.monotonic()
+        before, self._seen = self._seen, _stamp(self._files)
+        # An editor may be half done: a file counts once it looks the same twice.
+        return self._seen == before != self._taken
+
+
+@contextmanager
+def on_hangup(reload: Reload) -> Iterator[Reload]:
+    """Have SIGHUP ask for it, inside the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield reload
+        return
+    before = signal.signal(signal.SIGHUP, reload.ask)
+    try:
+        yield reload
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _stamp(files: Sequence[Path]) -> _Stamp:
+    return tuple(map(_stamp_of, files))
+
+
+def _stamp_of(file: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = file.stat()
+    except OSError:  # between the old and the new one
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,105 @@
+"""Answers on their way to the sinks, in a thread of its own: a sink that blocks holds up nothing but itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import methodcaller
+
+from vidpipe.engine.collector import Sink
+from vidpipe.engine.records import Published
+from vidpipe.errors import RunError, VidpipeError
+
+log = logging.getLogger(__name__)
+
+LIMIT = 20_000  # answers that wait
+BLOCKED_S = 5.0  # for one write, after which a sink is said to block
+
+
+class Writer:
+    """A `Sink` that hands on to others, each in turn.
+
+    What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
+    any looks at `is_full` before. What a sink raises is raised by the next `write`.
+    """
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._waiting: deque[tuple[Sequence[Published], float]] = deque()
+        self._records = 0
+        self._unwritten = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._error: RunError | None = None
+        self._at: tuple[Sink, float] | None = None  # the sink that is being written to, and since when
+        self._told = False
+        self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, records: Sequence[Published], published_at: float) -> None:
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            if self._records >= LIMIT:
+                self._unwritten += len(records)
+                return
+            self._waiting.append((records, published_at))
+            self._records += len(records)
+            self._changed.notify_all()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether answers that were put now would be left out."""
+        with self._changed:
+            return self._records >= LIMIT
+
+    def watch(self) -> None:
+        """Tell, once, of a sink that blocks; to be called now and then."""
+        if self._told or self._at is None or time.monotonic() - self._at[1] < BLOCKED_S:
+            return
+        self._told = True
+        log.warning("%s has taken nothing for %.0f s; answers wait for it, %d at most", self._at[0], BLOCKED_S, LIMIT)
+
+    def close(self, timeout_s: float = 60.0) -> None:
+        """Write what waits, as far as that is possible in time, and close the sinks.
+
+        Raises:
+            RunError: not everything was written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        with self._changed:
+            unwritten, error = self._unwritten + self._records, self._error
+        if self._thread.is_alive() and self._at is not None:
+            raise RunError(f"{self._at[0]} takes nothing: {unwritten} answers were not written")
+        if error is not None:
+            raise error
+        if unwritten:
+            raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    break
+                records, published_at = self._waiting.popleft()
+            self._each(methodcaller("write", records, published_at))
+            with self._changed:
+                self._records -= len(records)
+                self._changed.notify_all()
+        self._each(methodcaller("close"))
+
+    def _each(self, call: Callable[[Sink], None]) -> None:
+        for sink in self._sinks:
+            self._at = sink, time.monotonic()
+            try:
+                call(sink)
+            except VidpipeError as error:
+                self._error = self._error or RunError(str(error))
+        self._at = None

@@ -1,0 +1,153 @@
+"""Prometheus metrics of a run, over HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector as PrometheusCollector
+
+from vidpipe.engine.vitals import Condition, conditions
+from vidpipe.errors import ConfigError
+from vidpipe.sources.health import State
+
+if TYPE_CHECKING:
+    from vidpipe.engine.collector import Collector
+    from vidpipe.sources.base import StreamInfo
+
+LOCAL = "127.0.0.1"
+
+
+class Metrics(PrometheusCollector):
+    """A `Watcher` that shows what it sees at http://ADDRESS:PORT/metrics.
+
+    Labels are names of streams and stages, states and reasons: nothing of a camera's address.
+
+    Args:
+        port: 0 takes a free one, which `port` tells.
+        address: to listen at; "" is every one that the machine has.
+
+    Raises:
+        ConfigError: nobody may listen there.
+    """
+
+    def __init__(self, port: int, address: str = LOCAL) -> None:
+        self._lock = threading.Lock()
+        self._families: Sequence[Metric] = ()
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            self._server, self._thread = start_http_server(port, address or "0.0.0.0", registry)
+        except OSError as error:
+            where = f"{address or '0.0.0.0'}:{port}"
+            raise ConfigError(f"metrics cannot be served at {where}: {error.strerror}; take another port") from None
+        self.port = int(self._server.server_address[1])
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets: the state of the run as it was last told of, at most a moment ago."""
+        with self._lock:
+            return self._families
+
+    def started(self, infos: Sequence[StreamInfo]) -> None: ...
+
+    def progressed(self, collector: Collector) -> None:
+        families = list(_families(collector, conditions(collector.vitals)))
+        with self._lock:
+            self._families = families
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _families(collector: Collector, fares: Mapping[str, Condition]) -> Iterator[Metric]:
+    yield from _of_sources(fares)
+    yield from _of_frames(collector)
+    help = "From capture (live) or decoding to the sink, since the run began."
+    seconds = GaugeMetricFamily("vidpipe_latency_seconds", help, labels=["quantile"])
+    for quantile in (0.5, 0.95, 0.99):
+        seconds.add_metric([str(quantile)], collector.latencies.quantile_ms(quantile) / 1000)
+    yield seconds
+
+
+def _of_sources(fares: Mapping[str, Condition]) -> Iterator[Metric]:
+    state = GaugeMetricFamily(
+        "vidpipe_stream_state", "1 for the state in which a live stream is.", labels=["stream", "state"]
+    )
+    info = InfoMetricFamily("vidpipe_stream", "What comes, and how it is decoded.", labels=["stream"])
+    rates = GaugeMetricFamily("vidpipe_stream_fps", "Frames a second, over the last 5 s.", labels=["stream", "of"])
+    for stream, fare in fares.items():
+        health = fare.health
+        for each in State:
+            state.add_metric([stream, each.value], float(each is health.state))
+        size = f"{health.width}x{health.height}"
+        info.add_metric([stream], {"codec": health.codec, "decoder": health.decoder, "size": size})
+        for of, fps in fare.rates._asdict().items():
+            if of != "kbit_s":
+                rates.add_metric([stream, of], fps)
+    yield from (state, info, rates)
+    yield _gauge("last_frame_age_seconds", "Since the newest picture came.", fares, lambda fare: fare.age_s)
+    yield _gauge("bits_per_second", "Of video, over the last 5 s.", fares, lambda fare: fare.rates.kbit_s * 1000)
+    yield _gauge("reconnects_per_hour", "In the last hour.", fares, lambda fare: fare.reconnects_h)
+    yield _gauge("stalls_per_hour", "In the last hour.", fares, lambda fare: fare.stalls_h)
+    yield _counter("received", "Pictures that came over the wire.", fares, lambda fare: fare.health.received)
+    yield _counter("decoded", "Of these, decoded whole.", fares, lambda fare: fare.health.decoded)
+    yield _counter("bytes", "Of video that came over the wire.", fares, lambda fare: fare.health.bytes)
+    yield _counter("reconnects", "Connections made anew.", fares, lambda fare: fare.health.reconnects)
+    yield _counter("stalls", "How often pictures ceased to come.", fares, lambda fare: fare.health.stalls)
+    yield _counter("out_of_sight_seconds", "Without a picture in all.", fares, lambda fare: fare.health.gap_s)
+
+
+def _of_frames(collector: Collector) -> Iterator[Metric]:
+    ledgers = collector.ledgers.items()
+    yield _counts("vidpipe_frames", "Frames, by how they were answered.", "how", ((s, led.how) for s, led in ledgers))
+    yield _counts("vidpipe_answers", "Frames, by who answered them.", "by", ((s, led.by) for s, led in ledgers))
+    yield _counts("vidpipe_dropped", "Frames lost, by reason.", "reason", ((s, led.dropped) for s, led in ledgers))
+    yield _counts(
+        "vidpipe_covered", "Frames not waited for, by reason.", "reason", ((s, led.covered) for s, led in ledgers)
+    )
+    refused = CounterMetricFamily("vidpipe_refused", "Frames passed on that nobody looked at.", labels=["stream"])
+    checked = CounterMetricFamily(
+        "vidpipe_audits", "Answers checked by chance, and what was wrong.", labels=["stream", "stage", "found"]
+    )
+    for stream, ledger in ledgers:
+        refused.add_metric([stream], ledger.refused)
+        for stage, audits in ledger.audits.items():
+            for found, count in (("any", audits.audited), ("missed", audits.missed), ("false", audits.false)):
+                checked.add_metric([stream, stage, found], count)
+    yield from (refused, checked)
+
+
+def _gauge(name: str, help: str, fares: Mapping[str, Condition], value: Callable[[Condition], float | None]) -> Metric:
+    family = GaugeMetricFamily(f"vidpipe_stream_{name}", help, labels=["stream"])
+    for stream, fare in fares.items():
+        if (number := value(fare)) is not None:
+            family.add_metric([stream], number)
+    return family
+
+
+def _counter(name: str, help: str, fares: Mapping[str, Condition], value: Callable[[Condition], float]) -> Metric:
+    family = CounterMetricFamily(f"vidpipe_stream_{name}", help, labels=["stream"])
+    for stream, fare in fares.items():
+        family.add_metric([stream], value(fare))
+    return family
+
+
+def _counts(name: str, help: str, by: str, counted: Iterable[tuple[str, Mapping[str, int]]]) -> Metric:
+    family = CounterMetricFamily(name, help, labels=["stream", by])
+    for stream, counts in counted:
+        for key, count in counts.items():
+            family.add_metric([stream, key], count)
+    return family
+
+
+def parse_place(place: str) -> tuple[int, str]:
+    """Port and address of `[ADDRESS:]PORT`; raises ConfigError."""
+    address, _, port = place.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--metrics {place}: write PORT, or ADDRESS:PORT; 0.0.0.0:PORT lets other machines in")
+    return int(port), address or LOCAL

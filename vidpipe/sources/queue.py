@@ -1,0 +1,69 @@
+"""From a reader, who never waits, to a consumer, who may be slow."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+
+from vidpipe.answer import How
+from vidpipe.frame import Frame, Missing
+
+QUEUE_FULL = "queue full"
+NO_TIME = "not decoded: cannot keep up"
+
+
+class NewestQueue:
+    """At most `size` frames, of which the newest win, and what became of the others: all of them in order."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[int, Frame | Missing] = OrderedDict()  # by number, in order
+        self._frames: deque[int] = deque()  # the numbers of those that are frames
+        self._changed = threading.Condition()
+        self._ended = False
+        self._error: Exception | None = None
+
+    def put(self, item: Frame | Missing) -> None:
+        """Never waits. Where the queue is full, the oldest frame is `dropped` ("queue full")."""
+        with self._changed:
+            if self._ended:
+                return
+            if isinstance(item, Frame):
+                if len(self._frames) == self._size:
+                    oldest = self._frames.popleft()
+                    self._items[oldest] = dropped(self._items[oldest], QUEUE_FULL)
+                self._frames.append(item.seq)
+            self._items[item.seq] = item
+            self._changed.notify()
+
+    def take(self) -> Frame | Missing | None:
+        """The next picture, as soon as there is one; None at the end. Raises what ended the reading."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended)
+            if not self._items:
+                if self._error is not None:
+                    raise self._error
+                return None
+            _, item = self._items.popitem(last=False)
+            if isinstance(item, Frame):
+                self._frames.popleft()
+            return item
+
+    def end(self, error: Exception | None) -> None:
+        """No more pictures come; those that wait are still given."""
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+        with self._changed:
+            self._items.clear()
+            self._frames.clear()
+            self._ended = True
+            self._changed.notify()
+
+
+def dropped(item: Frame | Missing, reason: str) -> Missing:
+    """What stands in the place of a picture that nobody will see."""
+    return Missing(item.stream, item.seq, item.pts, How.DROPPED, reason, item.captured_at)
