@@ -252,6 +252,19 @@ def test_a_cover_that_raises_costs_its_frame_nothing():
     assert run.meters()["lower"].errors == 1
 
 
+def test_what_stages_say_of_themselves_is_counted_over_streams():
+    class Counts(Told):
+        counts = {"looks": 2, "hits": 1}
+
+    run = cascade(Counts("first", passes), SharedTold("last", measures("last")))
+    for stream in ("a", "b"):
+        ask_and_settle(run, 0, stream=stream)
+    meter = run.meters()["first"]
+    assert (meter + meter).counts == {"looks": 2 * meter.counts["looks"], "hits": 2 * meter.counts["hits"]}
+    assert meter.counts["looks"] >= 2
+    assert not run.meters()["last"].counts
+
+
 def test_a_shared_stage_is_asked_once_for_each_configuration():
     from vidpipe.knobs import Knobs
     from vidpipe.stages.sample import SampleConfig

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -106,7 +107,11 @@ class Ticket:
 
 @dataclass(slots=True)
 class Meter:
-    """What a stage has done and cost; times cover `answer` and `learn`, in nanoseconds."""
+    """What a stage has done and cost; times cover `answer` and `learn`, in nanoseconds.
+
+    Attributes:
+        counts: what it says of itself.
+    """
 
     asked: int = 0
     answered: int = 0
@@ -114,6 +119,7 @@ class Meter:
     wall_ns: int = 0
     cpu_ns: int = 0
     first_error: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: Meter) -> Meter:
         return Meter(
@@ -123,6 +129,7 @@ class Meter:
             self.wall_ns + other.wall_ns,
             self.cpu_ns + other.cpu_ns,
             self.first_error or other.first_error,
+            self.counts + other.counts,
         )
 
 
@@ -152,6 +159,10 @@ class _Seat:
         if stage is None:
             stage = self.instances[key] = self.seat.open(key)
         return stage
+
+    def counts(self) -> Counter[str]:
+        """Of all its instances together."""
+        return sum((Counter(stage.counts) for stage in list(self.instances.values())), Counter())
 
 
 class Cascade:
@@ -294,7 +305,7 @@ class Cascade:
 
     def meters(self) -> dict[str, Meter]:
         """What each stage has done and cost so far, by stage id."""
-        return {seat.seat.id: seat.meter for seat in self._seats}
+        return {seat.seat.id: replace(seat.meter, counts=seat.counts()) for seat in self._seats}
 
     def close(self) -> None:
         for seat in self._seats:

@@ -9,12 +9,15 @@ from vidpipe.calibration.misses import Misses
 
 
 def test_nothing_is_known_without_audits():
-    assert Misses(withheld=100, shown=10, passed=10).rate() == (0.0, 0.0, 1.0)
+    assert Misses(withheld=100, passed=10, looked=10, shown=10).rate() == (0.0, 0.0, 1.0)
 
 
 def test_a_rate_by_hand():
-    """Of 1,000 withheld frames 2 of 100 audited ones were wrong: 20 in all, beside 80 with a target passed on."""
-    misses = Misses(withheld=1000, audited=100, missed=2, passed=90, shown=80)
+    """Of 1,000 withheld frames 2 of 100 audited ones were wrong: 20 in all, beside 80 with a target passed on.
+
+    A tracker in between had every third of these looked at.
+    """
+    misses = Misses(withheld=1000, audited=100, missed=2, passed=90, looked=27, shown=24)
     assert misses.rate().rate == pytest.approx(0.2)
     assert misses.in_vain().rate == pytest.approx(10 / 1010)
 
@@ -34,6 +37,7 @@ def test_the_interval_covers_the_true_rate(missed):
             audited=audited_wrong + audited,
             missed=audited_wrong,
             passed=frames - withheld_wrongly - empty,
+            looked=frames - withheld_wrongly - empty,
             shown=with_target - withheld_wrongly,
         )
         low, high = counts.rate()[1:]

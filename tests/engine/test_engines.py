@@ -86,6 +86,40 @@ def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):
     assert counted[0] == counted[1]
 
 
+CALIBRATED = """
+classes: {person: person, vehicle: vehicle, bike: bike}
+streams: {a: {url: ASSETS/videos/vtest.avi, end_s: 7}}
+models:
+  little: {path: ASSETS/models/person-vehicle-bike-detection-2000.xml}
+  middle: {path: ASSETS/models/person-vehicle-bike-detection-2001.xml}
+  big: {path: ASSETS/models/person-vehicle-bike-detection-2002.xml}
+stages:
+  - {id: track, type: track, refresh_s: 0.2, on: device}
+  - {id: pick, type: select, models: [little, middle], agreement: 0.5, on: edge}
+  - {id: part, type: regions, model: middle, on: edge}
+  - {id: little, type: detect, model: middle, agreement: 0.5, budget: 0.6, least_f1: 0.5, on: edge}
+  - {id: big, type: detect, model: big, on: cloud}
+audit: {rate: 0.1}
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.footage
+def test_what_is_learnt_of_models_is_the_same_on_both_engines(tmp_path, cluster, assets):
+    pipeline = CALIBRATED.replace("ASSETS", str(assets))
+    inline, on_ray = (Runner(tmp_path, engine, at)(pipeline, {}) for engine, at in (("inline", None), ("ray", cluster)))
+    assert inline.outcome.exit_status == on_ray.outcome.exit_status == 0
+    for one, other in zip(inline.of("a"), on_ray.of("a"), strict=True):
+        assert (one["how"], one["by"], one["as_of"]) == (other["how"], other["by"], other["as_of"])
+        assert len(one["detections"]) == len(other["detections"])
+        for box, same in zip(one["detections"], other["detections"], strict=True):
+            assert box["xyxy"] == pytest.approx(same["xyxy"], abs=0.01)
+            assert (box["class"], box.get("track_id")) == (same["class"], same.get("track_id"))
+    assert len({line["by"] for line in inline.of("a")}) >= 3
+    counts = [{k: v.get("counts") for k, v in ran.report["stages"].items()} for ran in (inline, on_ray)]
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize("ahead", [0, 1, 4])
 def test_learning_comes_after_as_many_frames_as_are_asked_ahead(inline, two, ahead):
     """Frame 0 is learnt after frame `ahead` was asked: the frames up to it have nothing to go by, and are passed on."""

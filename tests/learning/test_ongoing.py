@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests import builders
@@ -70,7 +71,7 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(ongoing, "Job", Immediate)
     monkeypatch.setattr(ongoing, "_ARCHITECTURE", "53x2")
-    monkeypatch.setattr(training.train, "__kwdefaults__", training.train.__kwdefaults__ | {"steps": 60})
+    monkeypatch.setattr(training.train, "__kwdefaults__", training.train.__kwdefaults__ | {"steps": 50})
 
 
 @pytest.fixture
@@ -101,6 +102,8 @@ def test_drift_is_noticed_within_two_minutes_and_put_right(gates, quick, caplog,
     assert (last.number, last.reason.split(":")[0]) == (2, "the scene has changed")
     afterwards = run.answers[-100:]
     assert not run.passes_all
+    assert run.stage.counts["new gate"] == 1
+    assert run.stage.counts["scene has changed"] > 200
     assert sum(by == "gate" for by, _ in afterwards) > 50
     assert sum(by == "gate" and there for by, there in afterwards) <= 0.2 * sum(there for _, there in afterwards)
 
@@ -136,22 +139,16 @@ def test_passing_in_vain_brings_a_new_gate_and_holds_nothing_open(tmp_path, trai
     assert sum(by == "gate" for by, _ in run.answers[-100:]) > 50
 
 
-def test_it_begins_with_nothing(tmp_path, quick):
-    """The first gate comes by itself, and what was learnt from is kept, bounded, for the owner alone."""
-    run = Run(tmp_path / "new")
-    answers = run.over(yard.footage(420))
-    kept = Versions(tmp_path / "new")
-    assert kept.history[0].reason == "there is none yet"
-    assert {by for by, _ in answers[:240]} == {"big"}
-    assert "gate" in {by for by, _ in answers[-80:]}
-    run.cascade.close()
-    assert (tmp_path / "new" / ongoing.EXAMPLES).stat().st_mode & 0o077 == 0
-
-
-def test_two_replays_are_equal(tmp_path, quick):
-    runs = [Run(tmp_path / name).over(yard.footage(330)) for name in ("one", "other")]
-    assert runs[0] == runs[1]
-    assert "gate" in {by for by, _ in runs[0]}
+def test_it_begins_with_nothing_and_two_replays_are_equal(tmp_path, quick):
+    """The first gate comes by itself, and what was learnt from is kept, for the owner alone."""
+    runs = [Run(tmp_path / name) for name in ("one", "other")]
+    one, other = (run.over(yard.footage(300)) for run in runs)
+    assert one == other
+    assert Versions(tmp_path / "one").history[0].reason == "there is none yet"
+    assert {by for by, _ in one[:240]} == {"big"}
+    assert "gate" in {by for by, _ in one[-80:]}
+    runs[0].cascade.close()
+    assert (tmp_path / "one" / ongoing.EXAMPLES).stat().st_mode & 0o077 == 0
 
 
 def test_a_restart_goes_on_where_it_was(gates):
@@ -159,10 +156,10 @@ def test_a_restart_goes_on_where_it_was(gates):
     run = Run(gates)
     run.over(yard.footage(60, yard.night, first=4000))
     assert run.passes_all
-    state = pickle.dumps(run.stage.snapshot())
+    state = run.stage.snapshot()
     assert len(state) < 10_000
     after = Run(gates)
-    after.stage.restore(pickle.loads(state))
+    after.stage.restore(state)
     assert after.passes_all
     assert {by for by, _ in after.over(yard.footage(5, yard.night, first=4240))} == {"big"}
 
@@ -208,6 +205,26 @@ def test_a_duty_cycle_rests(monkeypatch):
     monkeypatch.setattr("vidpipe.learning.retrain.os.getppid", lambda: 1)
     with pytest.raises(SystemExit):
         rest(3)
+
+
+def test_examples_of_an_earlier_run_come_before(gates, caplog):
+    """Each run counts its media time from zero; those of other classes are left out."""
+    folder = gates
+    yard.examples(80).save(folder / ongoing.EXAMPLES)
+    collector = Run(folder).stage._ongoing._collector
+    for frame, there in yard.footage(5):
+        collector.add(frame, yard.seen(there))
+    examples = collector.examples()
+    assert (np.diff(examples.pts) > 0).all()
+    assert examples.pts[320 - 1] == -60
+    replace(yard.examples(5), classes=("cat", "dog")).save(folder / ongoing.EXAMPLES)
+    assert len(Run(folder).stage._ongoing._collector) == 0
+    assert "of other classes: cat, dog: beginning without them" in caplog.text
+
+
+def test_each_stream_has_its_folder(tmp_path):
+    stage = Run(tmp_path / "{stream}").stage
+    assert stage._ongoing.versions.folder == tmp_path / "yard"
 
 
 def test_history_is_plain_json(gates):

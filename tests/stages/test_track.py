@@ -102,6 +102,7 @@ def test_something_new_triggers_a_look():
     look(stage, at(0, BOX), BOX)
     assert ask(stage, at(1, place(BOX, 1))) is not None
     assert ask(stage, at(2, place(BOX, 2), NEW)) is None
+    assert stage.counts == {"look by refresh": 1, "look by change": 1}
 
 
 def test_known_things_that_move_trigger_none():
@@ -124,6 +125,7 @@ def test_a_cut_drops_all_tracks_and_triggers_a_look():
     cut = at(1, ground=elsewhere)
     assert ask(stage, cut) is None
     assert stage.cover(cut) is None  # nothing is known of this scene
+    assert stage.counts["broken off"] == 1
     stage.learn(cut, measured(1, found()))
     answer = ask(stage, at(2, ground=elsewhere))
     assert (len(answer.detections), answer.as_of) == (0, 1)

@@ -51,6 +51,7 @@ def _stage(meter: Meter) -> dict[str, Any]:
         "errors": meter.errors,
         "wall_ms": _ms_each(meter.wall_ns, meter.asked),
         "cpu_ms": _ms_each(meter.cpu_ns, meter.asked),
+        **({"counts": dict(sorted(meter.counts.items()))} if meter.counts else {}),
     }
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import supervision as sv
 
 VERSION = 1
+_BETWEEN_RUNS_S = 60.0
 MOST = 5000  # examples: 90 MB of previews, in memory or on disk
 
 
@@ -161,6 +162,11 @@ class Collector:
     def __len__(self) -> int:
         return len(self._new) + (0 if self._kept is None else len(self._kept))
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) of the stream's pictures so far; None where there are none."""
+        return self._new[0].size if self._new else None if self._kept is None else self._kept.size
+
     def add(self, frame: Frame, seen: sv.Detections) -> None:
         """A frame, and what the last stage saw in it; late ones may come behind newer ones.
 
@@ -168,9 +174,8 @@ class Collector:
             ConfigError: the camera's pictures have another size than before.
         """
         row = _Row.of(frame, seen, len(self._classes))
-        of_before = self._new[0].size if self._new else None if self._kept is None else self._kept.size
-        if of_before not in (None, row.size):
-            raise ConfigError(f"stream {self._stream}: its pictures were {of_before}, and are {row.size} now")
+        if self.size not in (None, row.size):
+            raise ConfigError(f"stream {self._stream}: its pictures were {self.size}, and are {row.size} now")
         at = len(self._new)
         if at and self._new[-1].pts > row.pts:
             at = bisect_left(self._new, row.pts, key=lambda known: known.pts)
@@ -183,8 +188,8 @@ class Collector:
         return Collector(self._stream, self._classes, self._most)
 
     def take_up(self, examples: Examples) -> None:
-        """Begin with these, of the same stream."""
-        self._kept = examples
+        """Begin with these, of an earlier run: its times, which may be the same again, come to lie before zero."""
+        self._kept = replace(examples, pts=examples.pts - examples.pts.max(initial=0.0) - _BETWEEN_RUNS_S)
 
     def examples(self) -> Examples:
         """All that there are now, at most `most`.

@@ -74,6 +74,7 @@ class Job:
             ModelError: there is none; it says why.
         """
         status = self._process.wait()
+        (self._folder / EXAMPLES).unlink(missing_ok=True)
         if (self._folder / RESULT).exists():
             return Gate.load(self._folder / RESULT)
         if (self._folder / FAILED).exists():
@@ -85,3 +86,4 @@ class Job:
         """End it, whatever it is at."""
         self._process.kill()
         self._process.wait()
+        (self._folder / EXAMPLES).unlink(missing_ok=True)

@@ -16,10 +16,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidpipe.answer import How
 from vidpipe.calibration.drift import LIGHT
 from vidpipe.calibration.misses import Misses
 from vidpipe.errors import ConfigError, RunError, VidpipeError
@@ -108,7 +109,7 @@ class Ongoing:
         self._collector = Collector(stream, classes, MOST)
         self._collected_s = -math.inf
         self._job: Job | None = None
-        self._take_up_examples()
+        self._take_up_examples(classes)
 
     @property
     def passes_all(self) -> bool:
@@ -138,12 +139,14 @@ class Ongoing:
             self._begin(pts, gate)
         return None
 
-    def answered(self, *, empty: bool) -> None:
-        """The gate has answered a frame, to be audited or not: that it is empty, or that a target is there."""
+    def asked(self, how: How | None) -> None:
+        """What the gate made of a frame, to be audited or not; None: it passed it on."""
         misses = self.state.misses
-        misses.withheld += empty
-        misses.passed += not empty
-        misses.shown += not empty
+        misses.withheld += how is How.EMPTY
+        misses.passed += how is not How.EMPTY
+        if how is How.MEASURED:  # presence: taken at its word
+            misses.looked += 1
+            misses.shown += 1
 
     def learn(self, frame: Frame, seen: sv.Detections, *, passed: bool, audited: bool) -> None:
         """What the last stage saw in a frame.
@@ -156,13 +159,18 @@ class Ongoing:
         misses = self.state.misses
         misses.audited += audited
         misses.missed += audited and shows
-        misses.passed += passed
+        misses.looked += passed
         misses.shown += passed and shows
         if (audited and shows) or not 0 <= frame.pts - self._collected_s < _EVERY_S:
-            self._collector.add(frame, seen)
+            self._collect(frame, seen)
             self._collected_s = frame.pts
         if audited or passed:
             self._judge()
+
+    def _collect(self, frame: Frame, seen: sv.Detections) -> None:
+        if self._collector.size not in (None, (frame.width, frame.height)):
+            self._collector = self._collector.afresh()
+        self._collector.add(frame, seen)
 
     def _shows(self, seen: sv.Detections) -> bool:
         if not len(seen) or not self._aim.targets:
@@ -243,20 +251,19 @@ class Ongoing:
             self._job.stop()
             self._job = None
 
-    def _take_up_examples(self) -> None:
+    def _take_up_examples(self, classes: Sequence[str]) -> None:
         file = self.versions.folder / EXAMPLES
         if not file.exists():
             return
         try:
-            self._collector.take_up(Examples.load(file))
+            examples = Examples.load(file)
+            if examples.classes != tuple(classes):
+                raise ConfigError(f"examples {file}: of other classes: {', '.join(examples.classes) or 'none'}")
+            self._collector.take_up(examples)
         except ConfigError as error:
             log.warning("stream %s: %s: beginning without them", self._stream, error)
 
-    def snapshot(self) -> dict[str, Any]:
-        """What `restore` takes up, as something that pickles."""
-        return {name: getattr(self.state, name) for name in State.__slots__}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot; a training that was under way begins again."""
-        if state["number"] == self.versions.active:
-            self.state = State(**state)
+    def restore(self, state: State) -> None:
+        """Go on from the `state` of an earlier instance; a training that was under way begins again."""
+        if state.number == self.versions.active:
+            self.state = state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -146,6 +146,11 @@ class Stage(Generic[C]):
 
     def close(self) -> None:
         """Let go of what `open` took. Not guaranteed to be called."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What else it has done and met so far, by name, for the report; another thread may ask."""
+        return {}
 
     @classmethod
     def learns(cls, config: C) -> bool:

@@ -84,11 +84,13 @@ class Detect(Stage[DetectConfig]):
         self._last = context.last
         self._trusts: dict[str, Trust] = {}
         self._worths: dict[str, Worth] = {}
+        self._left_out = 0
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         if self._last or self.config.least_f1 is None:
             return self._look(frames)
         asked = [self._is_worth_asking(frame, self.config.least_f1) for frame in frames]
+        self._left_out += asked.count(False)
         if not any(asked):
             return [None] * len(frames)
         answers = iter(self._look([frame for frame, ask in zip(frames, asked, strict=True) if ask]))
@@ -138,6 +140,11 @@ class Detect(Stage[DetectConfig]):
         if worth is not None:
             self._worths[stream] = Worth()
             self._worths[stream].restore(worth)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames that the model was not asked about, as it is not worth it there."""
+        return {"not worth asking": self._left_out} if self._left_out else {}
 
     @classmethod
     def learns(cls, config: DetectConfig) -> bool:

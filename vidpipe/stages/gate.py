@@ -8,6 +8,8 @@ Where there is no gate, or none that fits this camera, every frame is passed on,
 from __future__ import annotations
 
 import logging
+import pickle
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -34,7 +36,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class GateConfig(StageConfig):
     weights: str | None = Field(
         default=None,
-        description="the stream's gate: a .gate file, or a folder of versions; default: none, every frame is passed on",
+        description="the stream's gate: a .gate file, or a folder of versions; `{stream}` in it stands for the "
+        "stream's name; default: none, every frame is passed on",
     )
     low: Score | None = Knob(None, description="answer `empty` under this score; default: the gate's own")
     high: Score | None = Knob(
@@ -93,6 +96,7 @@ class GateStage(Stage[GateConfig]):
         self._stream = context.stream or ""
         self._classes = tuple(context.classes)
         self._told = ""
+        self._counts: Counter[str] = Counter()
         self._network: GateNetwork | None = None
         self._drift = Drift()
         self._moved = ""
@@ -106,13 +110,11 @@ class GateStage(Stage[GateConfig]):
             self._watch(frame, self._network.gate)
         if self._ongoing is not None:
             self._learn_on(frame, self._ongoing)
-        answer = None
-        if self._network is not None and not self._moved and not (self._ongoing and self._ongoing.passes_all):
-            answer = self._decided(frame, self._network.score(picture_of(frame)), self._network.gate)
+        answer = self._judged(frame)
         if self._ongoing is not None:
-            frame.notes[self.id] = Asked(answer.how if answer else None)
-            if answer is not None:
-                self._ongoing.answered(empty=answer.how is How.EMPTY)
+            asked = Asked(answer.how if answer else None)
+            frame.notes[self.id] = asked
+            self._ongoing.asked(asked.how)
         return [answer]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
@@ -123,10 +125,12 @@ class GateStage(Stage[GateConfig]):
         self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=audited)
 
     def snapshot(self) -> Any:
-        return self._drift, None if self._ongoing is None else self._ongoing.snapshot()
+        # As bytes: the stage goes on before anybody sends it. No picture is in it.
+        state = None if self._ongoing is None else self._ongoing.state
+        return pickle.dumps((self._drift, self._moved, self._for_good, state))
 
     def restore(self, state: Any) -> None:
-        self._drift, ongoing = state
+        self._drift, self._moved, self._for_good, ongoing = pickle.loads(state)
         if self._ongoing is not None and ongoing is not None:
             self._ongoing.restore(ongoing)
 
@@ -134,9 +138,26 @@ class GateStage(Stage[GateConfig]):
         if self._ongoing is not None:
             self._ongoing.close()
 
+    @property
+    def counts(self) -> Counter[str]:
+        """Frames that were passed on without being judged, by the reason, and gates that came into force."""
+        return self._counts
+
     @classmethod
     def learns(cls, config: GateConfig) -> bool:
         return config.learn
+
+    def _judged(self, frame: Frame) -> Answer | None:
+        """The answer by the gate in force; None where it passes the frame on, or may not be asked."""
+        if self._network is None:
+            self._counts["no gate"] += 1
+        elif self._moved:
+            self._counts["scene has changed"] += 1
+        elif self._ongoing is not None and self._ongoing.passes_all:
+            self._counts["held open"] += 1
+        else:
+            return self._decided(frame, self._network.score(picture_of(frame)), self._network.gate)
+        return None
 
     def _decided(self, frame: Frame, score: float, gate: Gate) -> Answer | None:
         low, high = thresholds(self.config, gate)
@@ -167,7 +188,7 @@ class GateStage(Stage[GateConfig]):
         if self.config.weights is None:
             self._say("it has no weights: every frame is passed on")
             return
-        path = Path(self.config.weights)
+        path = Path(self.config.weights.replace("{stream}", self._stream))
         try:
             if self.config.learn:
                 self._ongoing = self._learning(path, context)
@@ -215,6 +236,7 @@ class GateStage(Stage[GateConfig]):
         new = ongoing.see(frame.pts, gate, self._moved if self._for_good else "")
         if new is not None:
             self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
+            self._counts["new gate"] += 1
 
     def _say(self, why_not: str, topic: str | None = None) -> None:
         """Tell why nothing is answered, once until the topic changes: figures in the message may."""

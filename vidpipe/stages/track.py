@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import pickle
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ class Track(Stage[TrackConfig]):
         self._refresh = Refresh(self.config.refresh_s)
         self._at: Seen | None = None  # where the tracks stand: the last frame that flow was followed to
         self._step_ms = 1.0
+        self._counts: Counter[str] = Counter()
         self._reset()
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
@@ -94,6 +96,7 @@ class Track(Stage[TrackConfig]):
         trigger = self._trigger(frame)
         # While nothing is known there is nothing to answer with.
         if self._as_of < 0 or (trigger and len(self._looks) < self.config.in_flight):
+            self._counts[f"look by {trigger or 'ignorance'}"] += 1
             self._await(frame, by_change=trigger == "change")
             return [None]
         return [self._tracked(frame)]
@@ -131,6 +134,11 @@ class Track(Stage[TrackConfig]):
         known, self._identities, self._change, self._refresh = pickle.loads(state)
         (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at) = known
 
+    @property
+    def counts(self) -> Counter[str]:
+        """Looks by what asked for them, and how often all tracks were dropped, as after a cut."""
+        return self._counts
+
     def _reset(self) -> None:
         """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
@@ -147,6 +155,7 @@ class Track(Stage[TrackConfig]):
         at = self._at
         if at is not None and (frame.pts < self._pts or _breaks_off(at, frame)):
             self._reset()
+            self._counts["broken off"] += 1
         self._seq, self._pts = frame.seq, frame.pts
         if self._at is None or frame.pts - self._at.pts >= _STEP_S - _SLACK_S:
             self._step_to(frame)
