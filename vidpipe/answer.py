@@ -53,6 +53,11 @@ class Answer:
     partial: bool = False
 
 
+def audit_reason(stage: str) -> str:
+    """The reason of what the last stage said where an answer of this stage was audited: how the stage knows of it."""
+    return f"audit of {stage}"
+
+
 _NOTHING: sv.Detections | None = None
 
 
