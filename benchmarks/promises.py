@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
+from benchmarks import learnt
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
 from vidpipe.evaluation.cost.measure import pss_mb
@@ -237,6 +238,20 @@ stages:
     )
 
 
+def rare_events(folder: Path) -> Iterator[Promise]:
+    """Generated streams of rare things, 40 minutes each: fitted on the first half, scored on the second."""
+    if model("person-vehicle-bike-detection-2003.xml") is None:
+        return
+    found = [saved for _, saved in learnt.rows(folder, seconds=2400)]
+    yield Promise(
+        "learnt stream of rare things, times less CPU than 2003", spread([one.times for one in found]), ">= 15"
+    )
+    yield Promise("its presence F1", spread([one.f1 for one in found]), ">= 0.95")
+    yield Promise("its misses, of frames with something", spread([one.missed for one in found]), "<= 0.01")
+    yield Promise("decoding, of what is left of its CPU", spread([one.decoding for one in found]), "shown")
+    yield Promise("learning, CPU s", spread([one.learning_cpu_s for one in found]), "shown")
+
+
 def promises(which: Sequence[str], folder: Path) -> Iterator[Promise]:
     """Measure the figures of these kinds; all where none is named."""
     car, vtest = clip("car-detection.mp4", folder), clip("vtest.avi", folder)
@@ -251,6 +266,7 @@ def promises(which: Sequence[str], folder: Path) -> Iterator[Promise]:
         "precision": precision,
         "scoring": scoring,
         "start": lambda: start_up(car),
+        "learnt": lambda: rare_events(folder),
         "memory": lambda: memory(car, folder),
     }
     for kind in which or kinds:

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", Path(__file__).parents[2] / "shared"))
 
@@ -27,3 +31,13 @@ def cluster() -> Iterator[str]:
         machines.add_node(num_cpus=1, resources={tier: 1})
     yield machines.address
     machines.shutdown()
+
+
+@pytest.fixture(scope="session")
+def trained() -> "TrainedGate":
+    """A gate that was trained on three minutes of the yard: some seconds, once."""
+    from tests.learning import yard
+    from vidpipe.learning.network import SIZES
+    from vidpipe.learning.training import train
+
+    return train(yard.examples(), ["person"], size=SIZES[0], steps=60)

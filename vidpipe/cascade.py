@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.answer import Answer, How, nothing
+from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.calibration.draw import RANGE, hashed
 from vidpipe.errors import StageError, VidpipeError
 from vidpipe.frame import Frame, Missing
@@ -405,7 +405,7 @@ class Cascade:
         if ticket._check is Check.AUDIT:
             seen, said = _class_ids(checked), _class_ids(withheld)
             audit = Audit(withheld.by, missed=bool(seen - said), false=bool(said - seen))
-            reason = f"audit of {withheld.by}"
+            reason = audit_reason(withheld.by)
         else:
             reason = f"unchecked for {self._audit.max_unchecked_s:g} s"
         return replace(checked, reason=reason), audit, None if self._publish_checked else withheld

@@ -293,7 +293,7 @@ def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
             reasons.add(item.reason)
         if len(ages) == 12:
             break
-    assert "queue full" in reasons
+    assert "overloaded" in reasons
     assert sorted(ages)[6] < 0.3
 
 

@@ -141,7 +141,9 @@ class Command:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vidpipe.cli.main", *arguments],
             cwd=folder,
-            env=inherited | {"VIDPIPE_TEST_MARK": self._mark, "VIDPIPE_CACHE": str(folder / "cache")},
+            env=inherited
+            | {"VIDPIPE_TEST_MARK": self._mark}
+            | {f"VIDPIPE_{place.upper()}": str(folder / place) for place in ("cache", "profiles")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -83,7 +83,7 @@ NAMES = [
         "type: difference",
         "type: xyz",
         "9: stages.difference: unknown stage type 'xyz'; there is cache, describe, detect, "
-        "difference, regions, sample, select, track; "
+        "difference, gate, regions, sample, select, track; "
         "your own is written package.module:Class",
     ),
     (
@@ -147,7 +147,7 @@ STREAMS = [
         "accept: 0.8",
         "model: big",
         "14: streams.gate.stages.little.model: cannot differ by stream, because streams share "
-        "this stage: only accept, agreement, budget, reject, explore, least_f1 may",
+        "this stage: only accept, agreement, budget, at_least, reject, explore, least_f1 may",
     ),
     (
         "url: gate.mp4",

@@ -30,7 +30,7 @@ def constant_network(
         nodes.append(helper.make_node("Add", [f"{name}_value", f"{name}_zero"], [name]))
     taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *size])
     given = [helper.make_tensor_value_info(name, _type(array), array.shape) for name, array in outputs.items()]
-    return _save(file, nodes, [taken], given, weights, metadata)
+    return saved(file, nodes, [taken], given, weights, metadata)
 
 
 def following_network(
@@ -50,7 +50,7 @@ def following_network(
     ]
     taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *size])
     given = helper.make_tensor_value_info("out", TensorProto.FLOAT, shift.shape)
-    return _save(file, nodes, [taken], [given], weights, {"names": str(dict(enumerate(names)))})
+    return saved(file, nodes, [taken], [given], weights, {"names": str(dict(enumerate(names)))})
 
 
 def mean_network(
@@ -64,7 +64,7 @@ def mean_network(
     axes = numpy_helper.from_array(np.array([2, 3] if planar else [1, 2], np.int64), "axes")
     taken = helper.make_tensor_value_info("image", dtype, [1, 3, *size] if planar else [1, *size, 3])
     given = helper.make_tensor_value_info("mean", TensorProto.FLOAT, [1, 3])
-    return _save(file, nodes, [taken], [given], [axes], None)
+    return saved(file, nodes, [taken], [given], [axes], None)
 
 
 def busy_network(file: Path, channels: int = 48, size: int = 128) -> Path:
@@ -81,10 +81,10 @@ def busy_network(file: Path, channels: int = 48, size: int = 128) -> Path:
     nodes.append(helper.make_node("Flatten", ["pooled"], ["vector"]))
     taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, size, size])
     given = helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, channels])
-    return _save(file, nodes, [taken], [given], weights, None)
+    return saved(file, nodes, [taken], [given], weights, None)
 
 
-def _save(file: Path, nodes, taken, given, weights, metadata) -> Path:
+def saved(file: Path, nodes, taken, given, weights, metadata) -> Path:
     graph = helper.make_graph(nodes, "network", taken, given, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     if metadata:

@@ -1,10 +1,12 @@
 """What every frame pays on the device: its preview, and the difference detector."""
 
 import cv2
+import numpy as np
 
 from tests.speed.conftest import fresh, noise
 from tests.stages.conftest import ask, opened
 from vidpipe.answer import Answer, How, nothing
+from vidpipe.background.scene import Scene
 from vidpipe.stages.difference import Difference
 
 
@@ -41,3 +43,15 @@ def test_blocks_cost_no_more_than_a_preview_of_a_large_picture(ratio, picture, s
     large = noise(1920, 1080)
     assert ask(stage, asked) is None
     assert ratio(lambda: stage.answer([asked]), lambda: fresh(large).preview()) < 1.5
+
+
+def test_a_learnt_scene_costs_no_more_than_a_preview_of_a_large_picture(ratio, picture, size, tmp_path):
+    """Each frame's blocks are held against the empty scene, whatever the light."""
+    first = fresh(picture)
+    image = first.preview().astype(np.float32)
+    scene = Scene(size, image, np.ones((10, 10), np.float32), np.ones((10, 10), np.float32), empty_below=1e9)
+    scene.save(tmp_path / "scene.npz")
+    stage = opened(Difference, scene=str(tmp_path / "scene.npz"))
+    large = noise(1920, 1080)
+    assert ask(stage, first).how is How.EMPTY
+    assert ratio(lambda: stage.answer([first]), lambda: fresh(large).preview()) < 2.0

@@ -210,6 +210,59 @@ def test_a_late_answer_does_not_turn_back_the_reference():
     assert ask(stage, frame(grey(100), 3)).as_of == 2
 
 
+def test_against_the_frame_some_seconds_ago():
+    """Each frame is held against that of a second ago, whoever answered it, and repeats its answer."""
+    stage = difference(earlier_s=1.0, threshold=9)
+    for seq in range(10):
+        seen = frame(grey(100), seq, pts=seq / 10)
+        assert ask(stage, seen) is None, "a second ago there was nothing yet"
+        stage.learn(seen, builders.answer("big", 0, as_of=seq))
+    repeated = [ask(stage, frame(grey(102), seq, pts=seq / 10)) for seq in range(10, 15)]
+    assert [answer.as_of for answer in repeated] == [0, 1, 2, 3, 4]
+    assert ask(stage, frame(grey(110), 15, pts=1.5)) is None
+
+
+def test_change_that_is_slower_than_the_earlier_frame_goes_unnoticed():
+    """Dusk: the price of this kind, and what it is good for. The last measured frame would notice in time."""
+    stage = difference(earlier_s=0.5, threshold=9)
+    passed = []
+    for seq in range(60):
+        seen = frame(grey(200 - seq // 4), seq, pts=seq / 10)
+        if ask(stage, seen) is None:
+            passed.append(seq)
+            stage.learn(seen, builders.answer("big", 0, as_of=seq))
+    assert passed == [0, 1, 2, 3, 4]
+
+
+def test_after_a_gap_the_earlier_frame_is_forgotten():
+    stage = difference(earlier_s=1.0, threshold=9)
+    for seq in range(11):
+        seen = frame(grey(), seq, pts=seq / 10)
+        if ask(stage, seen) is None:
+            stage.learn(seen, builders.answer("big", 0, as_of=seq))
+    assert ask(stage, frame(grey(), 12, pts=60.0)) is None
+
+
+def test_the_earlier_frames_survive_a_restart():
+    stage = difference(earlier_s=0.1, threshold=9)
+    first = frame(grey(), 0, pts=0.0)
+    ask(stage, first)
+    stage.learn(first, builders.answer("big", 0, as_of=0))
+    after = difference(earlier_s=0.1, threshold=9)
+    after.restore(pickle.loads(pickle.dumps(stage.snapshot())))
+    assert ask(after, frame(grey(), 1, pts=0.1)).as_of == 0
+
+
+def test_off_it_passes_every_frame_on():
+    stage = taught(enabled=False)
+    assert ask(stage, frame(grey(), 1)) is None
+
+
+def test_only_one_thing_to_compare_with():
+    with pytest.raises(ValueError, match="reference and earlier_s each say what to compare with"):
+        difference(reference="empty.png", earlier_s=1.0)
+
+
 def test_where_the_stream_breaks_off_nothing_is_known():
     """A camera that was away has the same picture, but what happened meanwhile nobody saw."""
     stage = taught()

@@ -12,6 +12,7 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.bench_table import print_bench
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.steps import Steps
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline, Stream
@@ -44,6 +45,7 @@ class BenchOptions:
     repeats: int
     engine: Literal["ray", "inline"]
     profile: Path | None
+    profiles: Path | None
     out: Path
 
 
@@ -55,6 +57,7 @@ def run_bench(options: BenchOptions) -> None:
     for name, stream in pipeline.streams.items():
         if is_camera(stream.spec.url):
             raise ConfigError(f"stream {name} is a camera: bench looks at a clip several times, so record one first")
+    pipeline = with_profiles(pipeline, options.profiles)
     asked = Options(
         folder=_folder(options.out),
         command=shlex.join(["vidpipe", *sys.argv[1:]]),

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
 from vidpipe.config.names import references
 from vidpipe.engine.pipeline import Pipeline
@@ -17,7 +18,13 @@ from vidpipe.stages.base import StageConfig
 from vidpipe.stages.registry import name_of
 
 
-def check(pipeline: str | Path, config: Path | None, sources: Mapping[str, str], sets: Sequence[str]) -> int:
+def check(
+    pipeline: str | Path,
+    config: Path | None,
+    sources: Mapping[str, str],
+    sets: Sequence[str],
+    profiles: Path | None = None,
+) -> int:
     """Print the stages of a sound pipeline, or to stderr what is wrong with it; gives the exit status, 0 or 2."""
     try:
         checked = load(pipeline, config=config, sources=sources, sets=sets)
@@ -26,6 +33,7 @@ def check(pipeline: str | Path, config: Path | None, sources: Mapping[str, str],
         return error.exit_status
     console = Console(markup=False, highlight=False)
     console.print(f"{checked.name}: ok")
+    checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
     return 0
 

@@ -51,6 +51,15 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
 EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+ProfilesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--profiles",
+        metavar="DIR",
+        help="Of what `specialize` has learnt. Default: ~/.local/share/vidpipe/profiles.",
+        show_default=False,
+    ),
+]
 AddressOption = Annotated[
     str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
 ]
@@ -81,36 +90,45 @@ def run(
             show_default=False,
         ),
     ] = None,
+    profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.run import RunOptions, run_pipeline
 
     options = RunOptions(
-        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics
+        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics, profiles
     )
     raise typer.Exit(run_pipeline(options))
 
 
 @app.command()
 def check(
-    pipeline: PipelineArgument, config: ConfigOption = None, source: SourceOption = None, set_: SetOption = None
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    profiles: ProfilesOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Find every mistake in a pipeline, without running it."""
     from vidpipe.cli.check import check as check_pipeline
     from vidpipe.sources.open import expand
 
-    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or []))
+    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles))
 
 
 @app.command()
 def plan(
-    pipeline: PipelineArgument, config: ConfigOption = None, source: SourceOption = None, set_: SetOption = None
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    profiles: ProfilesOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Show which actors a pipeline becomes, on which tiers, and the links between them."""
     from vidpipe.cli.plan import show_plan
 
-    show_plan(pipeline, config, source or [], set_ or [])
+    show_plan(pipeline, config, source or [], set_ or [], profiles)
 
 
 @app.command()
@@ -152,6 +170,7 @@ def bench(
         Path | None,
         typer.Option(metavar="FILE.json", help="Cost and accuracy of each model, size and stage.", show_default=False),
     ] = None,
+    profiles: ProfilesOption = None,
     out: Annotated[Path, typer.Option(help="Where report, figures and answers go.")] = Path("bench-output"),
     set_: SetOption = None,
 ) -> None:
@@ -173,6 +192,7 @@ def bench(
             repeats,
             engine.value,
             profile,
+            profiles,
             out,
         )
     )
@@ -195,6 +215,47 @@ def probe(
     from vidpipe.cli.probe import run_probe
 
     raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
+
+
+@app.command()
+def specialize(
+    pipeline: PipelineArgument,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How much footage to learn from: 90s, 20m, 1.5h. Default: all of a recording, 20m of a camera.",
+            show_default=False,
+        ),
+    ] = None,
+    max_miss: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of frames with something in them that may be missed.")
+    ] = 0.01,
+    max_false: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of frames without that may be answered with something.")
+    ] = 0.01,
+    gates: Annotated[bool, typer.Option(help="Train small networks, too.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    use: Annotated[
+        int | None,
+        typer.Option(metavar="VERSION", help="Learn nothing; go back to this version, or 0: none.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
+    from vidpipe.cli.specialize import SpecializeOptions, run_specialize
+
+    options = SpecializeOptions(
+        pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, seed, use, out
+    )
+    raise typer.Exit(run_specialize(options))
 
 
 @app.command()

@@ -8,16 +8,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.plan import plan
 from vidpipe.sources.open import expand
 
 
-def show_plan(pipeline: str, config: Path | None, sources: Sequence[str], sets: Sequence[str]) -> None:
+def show_plan(
+    pipeline: str, config: Path | None, sources: Sequence[str], sets: Sequence[str], profiles: Path | None
+) -> None:
     """Print what a pipeline becomes; raises ConfigError as `check` would say."""
-    laid = plan(load(pipeline, config=config, sources=expand(*sources), sets=sets))
     console = Console(highlight=False)
+    loaded = load(pipeline, config=config, sources=expand(*sources), sets=sets)
+    laid = plan(with_profiles(loaded, profiles, console))
     actors = Table(
         title="actors", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )

@@ -38,15 +38,18 @@ class RunOptions:
     report: Path | None = None
     video: Path | None = None
     metrics: str | None = None
+    profiles: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
+    from vidpipe.cli.profiles import with_profiles
     from vidpipe.config.load import find_pipeline, load
     from vidpipe.sources.open import expand
 
     def read() -> Pipeline:
-        return load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+        loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+        return with_profiles(loaded, options.profiles)
 
     files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
     return execute(read(), options, Reload(read, files))

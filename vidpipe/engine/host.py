@@ -186,7 +186,8 @@ class Host:
             stage = placed.type()
             stage.id = placed.id
             stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
-            stage.open(Context(placed.id, stream, self._library, self._plan.pipeline.classes.names, last))
+            live = stream is not None and self._plan.pipeline.streams[stream].spec.live
+            stage.open(Context(placed.id, stream, self._library, self._plan.pipeline.classes.names, last, live))
         except VidpipeError:
             raise
         except Exception as error:

@@ -15,6 +15,7 @@ from vidpipe.engine.plan import Link, Plan
 from vidpipe.engine.records import Batch, Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.usage import own_cpu_s
 from vidpipe.engine.vitals import Checkup
 from vidpipe.sources.base import StreamInfo
 
@@ -69,7 +70,7 @@ class InlineEngine:
         return those_open([opened.result() for opened in [head.open() for head in self._heads]])
 
     def start(self) -> None:
-        self._cpu_at_start_s = time.process_time()
+        self._cpu_at_start_s = own_cpu_s()
         for head in self._heads:
             head.start()
 
@@ -101,8 +102,8 @@ class InlineEngine:
         return self._host.counts({name: (link.frames, link.bytes) for name, link in self._links.items()})
 
     def cpu_s(self) -> float:
-        """CPU seconds of the process since `start`."""
-        return time.process_time() - self._cpu_at_start_s
+        """CPU seconds of the process and its trainings since `start`."""
+        return own_cpu_s() - self._cpu_at_start_s
 
     def close(self, patience_s: float) -> None:
         self.stop()

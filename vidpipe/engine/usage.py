@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,12 @@ class TreeUsage:
         """Call it now and then: a process that comes and goes between two calls is not seen."""
         self._seen.update(_cpu_by_process())
         return sum(seconds - self._before.get(process, 0.0) for process, seconds in self._seen.items())
+
+
+def own_cpu_s() -> float:
+    """CPU seconds so far of this process, with those of trainings that it started and that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def tree_cpu_s() -> float:

@@ -6,14 +6,14 @@ import logging
 import random
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources import hardware
 from vidpipe.sources.address import Address
-from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
+from vidpipe.sources.base import Resume, StreamInfo, StreamSpec, forever
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.connection import Connection
 from vidpipe.sources.economy import Economy
@@ -27,7 +27,7 @@ from vidpipe.sources.watch import PictureWatch
 
 log = logging.getLogger(__name__)
 
-QUEUE = 3  # pictures that wait
+QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 CLOSE_S = 1.0  # that the end of the iteration waits for the reader
 
 _USUAL = Timings()
@@ -94,14 +94,21 @@ class CameraSource:
         self._lasting.status.enter(State.STOPPED)
         self._queue.close()
 
+    def nudge(self) -> None:
+        """See `LiveSource.nudge`."""
+        self._queue.nudge()
+
     def __iter__(self) -> Iterator[Frame | Missing]:
         """The pictures; a source can be gone through once, and is closed afterwards."""
+        return (item for item in self.arrivals(forever) if item is not None)
+
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """See `LiveSource.arrivals`."""
         if self._stop.is_set() or self._reader.ident is not None:
             return
         self._reader.start()
         try:
-            while (item := self._queue.take()) is not None:
-                yield item
+            yield from self._queue.arrivals(wait_s)
         finally:
             self.close()
             # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.

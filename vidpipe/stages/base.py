@@ -54,6 +54,7 @@ class Context:
         models: where to get the pipeline's models from.
         classes: names of the pipeline's classes; `class_id` indexes them.
         last: whether no stage comes after this one: then it answers every frame.
+        live: whether the stream cannot wait; of a shared stage nothing is said.
     """
 
     stage: str
@@ -61,6 +62,7 @@ class Context:
     models: Models
     classes: Sequence[str]
     last: bool
+    live: bool = False
 
 
 C = TypeVar("C", bound=StageConfig)

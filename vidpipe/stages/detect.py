@@ -46,6 +46,9 @@ class DetectConfig(StageConfig):
     budget: Share | None = Knob(
         None, description="in place of `accept`, or to cap `agreement`: largest share of frames that is passed on"
     )
+    at_least: int | None = Knob(
+        None, ge=1, description="in place of `accept`: pass on frames with so many boxes or more, answer the others"
+    )
     reject: Score | None = Knob(
         None,
         description="boxes under this score are background; default: the model's threshold, 0.1 without `accept`",
@@ -61,9 +64,9 @@ class DetectConfig(StageConfig):
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        other = next((name for name in ("agreement", "budget") if getattr(self, name) is not None), None)
-        if self.accept is not None and other is not None:
-            raise ValueError(f"accept and {other} both say which frames are answered: leave one of them out")
+        rules = [name for name in ("accept", "at_least", "agreement", "budget") if getattr(self, name) is not None]
+        if len(rules) > 1 and rules != ["agreement", "budget"]:
+            raise ValueError(f"{rules[0]} and {rules[1]} both say which frames are answered: leave one of them out")
         return self
 
 
@@ -98,7 +101,9 @@ class Detect(Stage[DetectConfig]):
         images = [frame.bgr() for frame in frames]
         if self._last or (config.accept is None and config.agreement is None and config.budget is None):
             found = self._detector.detect(images)
-            return [self._measured(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+            answers = [self._measured(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+            least = config.at_least
+            return [answer if self._last or least is None else self._few(answer, least) for answer in answers]
         decide = self._by_margin if config.accept is None else self._by_score
         floor = _REJECT if config.accept is None and config.reject is None else config.reject
         found = self._detector.detect(images, floor)
@@ -153,6 +158,11 @@ class Detect(Stage[DetectConfig]):
 
     def _measured(self, frame: Frame, boxes: sv.Detections, reason: str = "") -> Answer:
         return Answer(in_source_pixels(boxes, frame), How.MEASURED, self.id, frame.seq, reason)
+
+    def _few(self, answer: Answer, least: int) -> Answer | None:
+        """The answer where too few targets were found to look closer (FFS-VA's T-YOLO stage)."""
+        count = len(answer.detections)
+        return None if count >= least else replace(answer, reason=f"{count} boxes < {least}")
 
     def _by_score(self, frame: Frame, boxes: sv.Detections) -> Answer | None:
         unsure = self._unsure(boxes)

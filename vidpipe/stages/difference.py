@@ -2,23 +2,28 @@
 
 The distance of two pictures is the mean squared error of their previews, over the whole frame or as the largest over a
 grid of blocks. NoScope's two kinds are both here: against an earlier frame of the stream, whose answer is repeated, and
-against a reference image of the empty scene, which answers that there is nothing.
+against a reference image of the empty scene, which answers that there is nothing. With the `scene` that `vidpipe
+specialize` has learnt, both are asked, and the blocks' errors are weighed by what they have meant on this stream.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How, nothing
+from vidpipe.background.blocks import Blocks
 from vidpipe.errors import ConfigError
 from vidpipe.frame import Frame, Image
 from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.stages.learnt import Learnt
+
+_SLACK_S = 1e-3  # some containers round to milliseconds
+MOST_KEPT = 512  # previews of 20 kB: what `earlier_s` may reach back
 
 
 class DifferenceConfig(StageConfig):
@@ -27,6 +32,48 @@ class DifferenceConfig(StageConfig):
     reference: str | None = Field(
         default=None, description="image of the empty scene to compare with, in place of the last measured frame"
     )
+    earlier_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=60,
+        description="compare with the frame so many seconds ago, in place of the last measured one",
+    )
+    scene: str | None = Field(
+        default=None,
+        description="file of the learnt scene, as `vidpipe specialize` makes it, in place of all of the above",
+    )
+    enabled: bool = Knob(True, description="false: passes every frame on")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [name for name in ("reference", "earlier_s", "scene") if getattr(self, name) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"{' and '.join(kinds)} each say what to compare with: keep one of them")
+        return self
+
+
+class Memory(Protocol):
+    """What pictures are compared with."""
+
+    def known(self, frame: Frame) -> tuple[Image, Answer] | None:
+        """The picture to compare with, as a preview of this frame's size, and its answer; None: there is none yet."""
+        ...
+
+    def answered(self, frame: Frame, answer: Answer) -> None:
+        """This stage answered so itself."""
+        ...
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        """A later stage answered so."""
+        ...
+
+    def forget(self) -> None:
+        """The stream broke off: what happened meanwhile nobody saw."""
+        ...
+
+    def snapshot(self) -> Any: ...
+
+    def restore(self, state: Any) -> None: ...
 
 
 class Difference(Stage[DifferenceConfig]):
@@ -36,99 +83,153 @@ class Difference(Stage[DifferenceConfig]):
     Config = DifferenceConfig
 
     def open(self, context: Context) -> None:
-        self._errors: _BlockErrors | None = None
-        self._preview: Image | None = None
-        self._answer: Answer | None = None
+        config = self.config
+        self._blocks: Blocks | None = None
         self._stretch = 0
-        self._image = _read(self.config.reference) if self.config.reference else None
+        self._learnt = Learnt(self.id, config.scene, context.stream) if config.scene else None
+        self._memory: Memory = _Measured()
+        if config.reference:
+            self._memory = _Picture(config.reference)
+        elif config.earlier_s is not None:
+            self._memory = _Earlier(config.earlier_s)
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
-        preview = frame.preview()
-        if frame.stretch != self._stretch and self._image is None:
-            self._preview = self._answer = None
-        self._stretch = frame.stretch
-        if self._image is not None and (self._preview is None or self._preview.shape != preview.shape):
-            self._preview, self._answer = _as_reference(self._image, frame), _empty_scene()
-        if self._preview is None or self._answer is None or self._preview.shape != preview.shape:
+        if frame.stretch != self._stretch:
+            self._stretch = frame.stretch
+            (self._learnt or self._memory).forget()
+        if not self.config.enabled:
             return [None]
+        if self._learnt:
+            return [self._learnt.answer(frame)]
+        known = self._memory.known(frame)
+        if known is None:
+            return [None]
+        preview, answer = known
         error = self._error(frame, preview)
         if error > self.config.threshold:
             return [None]
-        known = self._answer
         reason = f"changed {error:.3g} <= {self.config.threshold:g}"
-        return [Answer(known.detections, How.REUSED, self.id, known.as_of, reason)]
+        repeated = Answer(answer.detections, How.REUSED, self.id, answer.as_of, reason)
+        self._memory.answered(frame, repeated)
+        return [repeated]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        newer = self._answer is None or frame.seq > self._answer.as_of  # late answers may come out of order
-        holds = newer and frame.stretch == self._stretch
-        if self._image is None and answer.as_of == frame.seq and holds:
-            self._preview, self._answer = frame.keep(frame.preview()), answer
+        if frame.stretch == self._stretch:  # a late answer may be from before the stream broke off
+            (self._learnt or self._memory).learn(frame, answer)
 
     def snapshot(self) -> Any:
-        return self._preview, self._answer, self._stretch
+        return (self._learnt or self._memory).snapshot(), self._stretch
 
     def restore(self, state: Any) -> None:
-        self._preview, self._answer, self._stretch = state
+        known, self._stretch = state
+        (self._learnt or self._memory).restore(known)
 
-    def _error(self, frame: Frame, preview: Image) -> float:
+    def _error(self, frame: Frame, known: Image) -> float:
         """Mean squared error of the worst block; where all of the error in one block would not matter, that bound."""
         import cv2
 
-        assert self._preview is not None
-        if self._errors is None or self._errors.shape != preview.shape:
-            self._errors = _BlockErrors(preview.shape, self.config.blocks, frame.hidden)
-        bound = float(cv2.norm(preview, self._preview, cv2.NORM_L2SQR)) / self._errors.smallest
+        preview = frame.preview()
+        if self._blocks is None or self._blocks.shape != preview.shape:
+            self._blocks = Blocks(preview.shape, self.config.blocks, frame.hidden)
+        bound = float(cv2.norm(preview, known, cv2.NORM_L2SQR)) / self._blocks.smallest
         if bound <= self.config.threshold or self.config.blocks == 1:
             return bound
-        return float(self._errors(preview, self._preview).max())
+        return float(self._blocks.errors(preview, known).max())
 
 
-class _BlockErrors:
-    """Mean squared error in each block of a grid, as two small matrix products: a third of the time of cv2.resize.
+class _Measured:
+    """The last picture that somebody looked at."""
 
-    Hidden pixels are equal in both pictures; they are no part of a block, so as not to dilute what the others say.
+    def __init__(self) -> None:
+        self._known: tuple[Image, Answer] | None = None
 
-    Attributes:
-        smallest: visible pixels of the smallest block.
+    def known(self, frame: Frame) -> tuple[Image, Answer] | None:
+        known = self._known
+        return known if known is not None and known[0].shape == frame.preview().shape else None
+
+    def answered(self, frame: Frame, answer: Answer) -> None:
+        """Nobody looked: what was measured stays the reference, or slow change would never add up."""
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        newer = self._known is None or frame.seq > self._known[1].as_of  # late answers may come out of order
+        if answer.as_of == frame.seq and newer:
+            self._known = frame.keep(frame.preview()), answer
+
+    def forget(self) -> None:
+        self._known = None
+
+    def snapshot(self) -> Any:
+        return self._known
+
+    def restore(self, state: Any) -> None:
+        self._known = state
+
+
+class _Earlier:
+    """The picture of some seconds ago, whoever answered it: NoScope's t_diff.
+
+    Change that is slower than this goes unnoticed; that is the price of being at peace with light that drifts.
     """
 
-    def __init__(self, shape: tuple[int, ...], blocks: int, hidden: NDArray[np.bool_] | None) -> None:
-        self.shape = shape
-        self._rows = _averages(shape[0], blocks)
-        self._columns = np.ascontiguousarray(_averages(shape[1], blocks).T)
-        self._share = np.round(self._rows @ _visible(shape, hidden) @ self._columns, 5)
-        pixels = self._share * np.outer((self._rows > 0).sum(axis=1), (self._columns > 0).sum(axis=0))
-        # A block of which less than a pixel is left has nothing to say.
-        self._share[pixels < 1] = np.inf
-        self.smallest = float(pixels[pixels >= 1].min(initial=np.prod(shape)))
+    def __init__(self, earlier_s: float) -> None:
+        self._earlier_s = earlier_s - _SLACK_S
+        self._ring: deque[tuple[float, Image, Answer]] = deque(maxlen=MOST_KEPT)
 
-    def __call__(self, one: Image, other: Image) -> NDArray[np.float32]:
-        import cv2
+    def known(self, frame: Frame) -> tuple[Image, Answer] | None:
+        ring, shape = self._ring, frame.preview().shape
+        if ring and not 0 <= frame.pts - ring[0][0] <= 3 * self._earlier_s:  # after a gap, or from the beginning again
+            ring.clear()
+        while len(ring) > 1 and frame.pts - ring[1][0] >= self._earlier_s:
+            ring.popleft()
+        if not ring or frame.pts - ring[0][0] < self._earlier_s or ring[0][1].shape != shape:
+            return None
+        return ring[0][1:]
 
-        difference = cv2.absdiff(one, other)
-        squared = cv2.multiply(difference, difference, dtype=cv2.CV_32F)
-        errors: NDArray[np.float32] = self._rows @ squared @ self._columns / self._share
-        return errors
+    def answered(self, frame: Frame, answer: Answer) -> None:
+        self._ring.append((frame.pts, frame.keep(frame.preview()), answer))
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        if not self._ring or frame.pts > self._ring[-1][0]:
+            self.answered(frame, answer)
+
+    def forget(self) -> None:
+        self._ring.clear()
+
+    def snapshot(self) -> Any:
+        return tuple(self._ring)
+
+    def restore(self, state: Any) -> None:
+        self._ring.extend(state)
 
 
-def _visible(shape: tuple[int, ...], hidden: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    """How much of each pixel of a preview is visible, 0..1: float32 of that shape."""
-    if hidden is None:
-        return np.ones(shape, np.float32)
-    import cv2
+class _Picture:
+    """An image of the empty scene, which stays as it is."""
 
-    shown = (~hidden).astype(np.float32)
-    return np.asarray(cv2.resize(shown, shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    def __init__(self, path: str) -> None:
+        self._image = _read(path)
+        self._preview: Image | None = None
+        self._answer = Answer(nothing(), How.REUSED, "", -1)
 
+    def known(self, frame: Frame) -> tuple[Image, Answer] | None:
+        if self._preview is None or self._preview.shape != frame.preview().shape:
+            self._preview = _as_reference(self._image, frame)
+        return self._preview, self._answer
 
-def _averages(length: int, blocks: int) -> NDArray[np.float32]:
-    """Matrix [blocks, length] that averages each of `blocks` runs (fewer where the picture is that small)."""
-    edges = np.linspace(0, length, min(blocks, length) + 1).round().astype(int)
-    matrix = np.zeros((len(edges) - 1, length), np.float32)
-    for row, (start, end) in enumerate(pairwise(edges)):
-        matrix[row, start:end] = 1 / (end - start)
-    return matrix
+    def answered(self, frame: Frame, answer: Answer) -> None:
+        """Changes nothing."""
+
+    def learn(self, frame: Frame, answer: Answer) -> None:
+        """Changes nothing."""
+
+    def forget(self) -> None:
+        """The empty scene stays what it is."""
+
+    def snapshot(self) -> Any:
+        return None
+
+    def restore(self, state: Any) -> None:
+        """There is nothing to take up."""
 
 
 def _read(path: str) -> Image:
@@ -152,7 +253,3 @@ def _as_reference(image: Image, frame: Frame) -> Image:
         scaled = np.where(frame.hidden, luma, scaled)
     picture = BgrPicture(np.dstack([scaled] * 3))
     return Frame(frame.stream, -1, 0.0, picture, frame.width, frame.height).preview()
-
-
-def _empty_scene() -> Answer:
-    return Answer(nothing(), How.REUSED, "", -1)

@@ -14,6 +14,7 @@ from vidpipe.stages.base import Stage
 
 BUILTIN = {
     "difference": "vidpipe.stages.difference:Difference",
+    "gate": "vidpipe.stages.gate:GateStage",
     "sample": "vidpipe.stages.sample:Sample",
     "track": "vidpipe.stages.track:Track",
     "detect": "vidpipe.stages.detect:Detect",
@@ -53,7 +54,7 @@ def name_of(stage: type[Stage[Any]]) -> str:
     return next((name for name, builtin in BUILTIN.items() if builtin == target), target)
 
 
-def did_you_mean(word: str, known: Iterable[str], *, listed: int = 8) -> str:
+def did_you_mean(word: str, known: Iterable[str], *, listed: int = 12) -> str:
     """The end of a message about a name that nothing has: the nearest right one, else all of them if they are few."""
     known = sorted(set(known))
     near = difflib.get_close_matches(word, known, n=1)

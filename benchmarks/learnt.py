@@ -1,0 +1,134 @@
+"""What a learnt stream saves, and what it loses: fitted on one part of a recording, scored on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.measure import bare_decoding
+from vidpipe.config.load import load
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.run import run
+from vidpipe.evaluation.reference.kept import reference
+from vidpipe.evaluation.results import read_answers
+from vidpipe.evaluation.scores.presence import presence
+from vidpipe.evaluation.series import Series
+from vidpipe.sinks.results import ResultsFile
+from vidpipe.testing.scene import SceneSpec, write
+from vidpipe.tuning.optimiser import Budget
+from vidpipe.tuning.profile import apply
+from vidpipe.tuning.specialize import Wish, specialize
+
+STREAM = "learnt"
+THRESHOLD = 0.4  # under it 2003 sees a person of the picture's size in the noise of the generated night
+BUDGET = 0.01
+BASE_S = 60.0  # of the scored part, on which the big model alone is timed
+
+
+class Saved(NamedTuple):
+    """On the scored part, against the big model at every frame.
+
+    Attributes:
+        times: how many times less CPU, decoding included.
+        f1: of presence.
+        missed: share of frames with something that were answered without.
+        decoding: share of what is left that decodes.
+        learning_cpu_s: labels and training.
+    """
+
+    times: float
+    f1: float
+    missed: float
+    decoding: float
+    learning_cpu_s: float
+
+
+def rare_events(path: Path, seed: int, seconds: float) -> Path:
+    """A street with something in three of a hundred frames, drifting light, noise, and a night in the second half."""
+    if not path.is_file():
+        scene = SceneSpec(
+            width=480,
+            height=360,
+            fps=5,
+            duration_s=seconds,
+            seed=seed,
+            quiet_share=0.95,
+            busy_s=9,
+            arrivals_per_minute=9,
+            bus_every_s=12,
+            night=(0.55, 0.8),
+        )
+        write(scene, path, crf=26)
+    return path
+
+
+def saved(clip: Path, folder: Path, fit: float = 0.5, threshold: float = THRESHOLD) -> Saved:
+    """Specialize on the first part of a recording, and run on the rest.
+
+    Args:
+        folder: for the profile and the results.
+        fit: share of the clip to fit on.
+    """
+    pipeline = load("every-frame", sources={STREAM: str(clip)}, sets=[f"models.big.threshold={threshold}"])
+    wanted = _reference(pipeline)
+    border = float(wanted.pts[round(wanted.frames * fit)]) - 0.5 * float(np.median(np.diff(wanted.pts)))
+    wish = Wish(Budget(BUDGET, BUDGET), folder, for_s=border)
+    learnt = specialize(pipeline, STREAM, wish, _Nobody())
+    rest = _from(pipeline, border)
+    results = folder / "results.jsonl"
+    filtered = _run(apply(rest, folder, look=True).pipeline, results)
+    alone = _run(_from(pipeline, border, border + BASE_S), None)
+    frames = filtered["streams"][STREAM]["frames_in"]
+    scored = wanted.part(wanted.frames - frames, wanted.frames)
+    found = read_answers(results, STREAM, wanted.classes, wanted.width, wanted.height).series
+    there, seen = (np.isin(np.arange(frames), series.boxes.frame) for series in (scored, found))
+    cost = filtered["cpu_s"] / frames
+    _, decode_s, decoded = bare_decoding(clip)
+    return Saved(
+        alone["cpu_s"] / alone["streams"][STREAM]["frames_in"] / cost,
+        presence(found, scored, {})[0].f1 or 0.0,
+        float((there & ~seen).sum() / max(1, there.sum())),
+        decode_s / decoded / cost,
+        learnt.labels_cpu_s + learnt.training_cpu_s,
+    )
+
+
+def rows(folder: Path, seeds: int = 3, seconds: float = 7200) -> Iterator[tuple[int, Saved]]:
+    """One for each seed."""
+    for seed in range(seeds):
+        clip = rare_events(folder / f"rare-{seed}.mp4", seed, seconds)
+        profiles = folder / f"profiles-{seed}"
+        profiles.mkdir(exist_ok=True)
+        yield seed, saved(clip, profiles)
+
+
+class _Nobody:
+    def step(self, what: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, count: int = 1) -> None:
+        pass
+
+
+def _reference(pipeline: Pipeline) -> Series:
+    spec, paths = pipeline.streams[STREAM].spec, [Path(path) for path in pipeline.search_paths]
+    looks = reference(
+        spec, STREAM, pipeline.models["big"], pipeline.classes, search_paths=paths, progress=lambda count: None
+    )
+    return looks.sure()
+
+
+def _from(pipeline: Pipeline, start_s: float, end_s: float | None = None) -> Pipeline:
+    stream = pipeline.streams[STREAM]
+    part = stream.spec.model_copy(update={"start_s": start_s, "end_s": end_s})
+    return replace(pipeline, streams={STREAM: replace(stream, spec=part)})
+
+
+def _run(pipeline: Pipeline, results: Path | None) -> dict[str, Any]:
+    outcome = run(pipeline, engine="inline", sinks=[ResultsFile(results)] if results else [])
+    assert outcome.exit_status == 0, outcome.errors
+    return outcome.report

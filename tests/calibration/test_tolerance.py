@@ -1,0 +1,80 @@
+"""Thresholds hold on passages that nobody has seen, as often as they promise to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidpipe.calibration.tolerance import rate, threshold
+
+CONFIDENT_OF_100 = 93
+
+
+def passages(rng, count, *, spread, frames=30, within=0.3, tail=None):
+    """Scores of passages: each has its own level, and frames around it. With `tail`, levels are Student's t."""
+    levels = rng.standard_t(tail, count) if tail else rng.normal(0, 1, count)
+    lengths = rng.integers(frames // 2, frames * 2, count)
+    scores = np.concatenate(
+        [3 + spread * level + rng.normal(0, within, length) for level, length in zip(levels, lengths, strict=True)]
+    )
+    return scores, np.repeat(np.arange(count), lengths)
+
+
+@pytest.mark.parametrize("budget", [0.01, 0.05])
+@pytest.mark.parametrize(("count", "spread", "tail"), [(3, 0.3, None), (6, 0.6, None), (25, 0.8, None), (40, 0.4, 8)])
+def test_the_bound_holds_in_simulated_streams(budget, count, spread, tail):
+    """Of 100 streams, fitted on a few passages, so many at least miss no more than their budget on all others."""
+    rng = np.random.default_rng([count, round(1000 * budget)])
+    held = 0
+    for _ in range(100):
+        limit = threshold(*passages(rng, count, spread=spread, tail=tail), budget)
+        unseen, _ = passages(rng, 2000, spread=spread, tail=tail)
+        held += np.mean(unseen < limit) <= budget
+    assert held >= CONFIDENT_OF_100
+
+
+def test_many_passages_need_no_assumption():
+    """Half of all passages are far fainter than the others: a normal limit would lie far below all of them."""
+    rng = np.random.default_rng(0)
+    faint = rng.random(800) < 0.5
+    scores = np.where(faint, 0.0, 50.0) + rng.random(800)
+    limit = threshold(scores, np.arange(800), 0.02)
+    assert scores.min() < limit < 0.05
+    assert np.mean(scores < limit) <= 0.01
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(2, 30),
+    budgets=st.tuples(st.floats(0.001, 0.4), st.floats(0.001, 0.4)),
+)
+def test_a_stricter_budget_never_has_a_higher_threshold(seed, count, budgets):
+    scores = passages(np.random.default_rng(seed), count, spread=0.5)
+    strict, loose = sorted(budgets)
+    assert threshold(*scores, strict) <= threshold(*scores, loose)
+
+
+@pytest.mark.parametrize(("count", "budget"), [(0, 0.1), (1, 0.1), (20, 0.0)])
+def test_nothing_is_known_of_one_passage_or_of_no_budget(count, budget):
+    scores, numbers = passages(np.random.default_rng(0), 20, spread=0.3)
+    few = numbers < count
+    assert threshold(scores[few], numbers[few], budget) == -np.inf
+
+
+def test_a_passage_that_is_missed_counts_as_a_whole():
+    """One passage of ten is missed: of 400 frames 40, but they are one event. Frames alone would say 13 % at most."""
+    numbers = np.repeat(np.arange(10), 40)
+    found = rate(numbers == 3, numbers)
+    assert found.rate == pytest.approx(0.1)
+    assert found.high > 0.25
+
+
+def test_a_rate_of_evenly_spread_misses_is_nearly_known():
+    numbers = np.repeat(np.arange(10), 40)
+    found = rate(np.arange(400) % 40 == 0, numbers)
+    assert found.rate == pytest.approx(1 / 40)
+    assert found.high == pytest.approx(1 / 40)
+    assert rate(np.zeros(40, bool), np.zeros(40, int)).high == 1.0

@@ -1,0 +1,187 @@
+"""The difference detector with a learnt scene: empty where nothing is, the last look while it holds, else passed on."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tests import builders
+from tests.background.yard import Yard
+from tests.stages.conftest import ask, frame, opened
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.background.blocks import Blocks
+from vidpipe.background.scene import Scene
+from vidpipe.background.scorer import usual
+from vidpipe.errors import ConfigError
+from vidpipe.stages.difference import Difference
+
+
+@pytest.fixture
+def yard():
+    return Yard()
+
+
+@pytest.fixture
+def scene(yard, tmp_path):
+    """The yard, learnt from forty empty pictures; writes scenes with other thresholds, too."""
+    image = np.mean([yard.picture() for _ in range(40)], axis=0).astype(np.float32)
+    blocks = Blocks(image.shape, 10)
+    level = usual(np.array([blocks.residuals(yard.picture(), image, float(image.mean())) for _ in range(40)]))
+
+    def write(empty_below=1.0, same_below=-np.inf, size=(160, 120)):
+        path = tmp_path / "scene.npz"
+        Scene(size, image, level, np.ones_like(level), empty_below, same_below).save(path)
+        return opened(Difference, scene=str(path))
+
+    return write
+
+
+def measured(seq, *classes):
+    return builders.answer("big", *classes, as_of=seq) if classes else Answer(nothing(), How.MEASURED, "big", seq)
+
+
+def test_the_empty_scene_is_answered_empty(scene, yard):
+    answer = ask(scene(), frame(yard.picture(light=0.8), 7))
+    assert (answer.how, answer.by, answer.as_of, len(answer.detections)) == (How.EMPTY, "difference", 7, 0)
+    assert answer.reason.startswith("empty scene ")
+
+
+def test_a_thing_is_passed_on_also_while_it_stands_still(scene, yard):
+    stage = scene()
+    for seq in range(3):
+        seen = frame(yard.picture(thing=(70, 50)), seq)
+        assert ask(stage, seen) is None
+        stage.learn(seen, measured(seq, 0))
+
+
+def test_the_last_look_holds_while_the_thing_stands_still(scene, yard):
+    stage = scene(same_below=1.0)
+    seen = frame(yard.picture(thing=(70, 50)), 0)
+    assert ask(stage, seen) is None
+    stage.learn(seen, measured(0, 0))
+    again = ask(stage, frame(yard.picture(thing=(70, 50)), 1))
+    assert (again.how, again.as_of, len(again.detections)) == (How.REUSED, 0, 1)
+    assert ask(stage, frame(yard.picture(thing=(90, 50)), 2)) is None
+    assert ask(stage, frame(yard.picture(), 3)).how is How.EMPTY
+
+
+def test_it_learns_only_from_looks(scene, yard):
+    """An answer that was carried says nothing of this picture; a thing is no part of the empty scene."""
+    stage = scene()
+    thing = frame(yard.picture(thing=(70, 50)), 0)
+    stage.learn(thing, Answer(nothing(), How.EMPTY, "gate", 0))
+    stage.learn(thing, measured(0, 0))
+    assert ask(stage, frame(yard.picture(thing=(70, 50)), 1)) is None
+
+
+def test_what_was_found_empty_is_the_empty_scene(scene, yard):
+    """Snow has fallen on a car: the big model finds nothing in what looks changed, and soon nobody asks it again."""
+    stage = scene()
+    asked = 0
+    for seq in range(20):
+        seen = frame(yard.picture(thing=(70, 50)), seq)
+        if ask(stage, seen) is None:
+            asked += 1
+            stage.learn(seen, measured(seq))
+    assert 1 <= asked <= 8
+
+
+def test_another_camera_is_told_and_nothing_is_answered(scene, caplog):
+    stage = scene()
+    elsewhere = Yard(5)
+    with caplog.at_level(logging.WARNING):
+        answers = [ask(stage, frame(elsewhere.picture(), seq)) for seq in range(3)]
+    assert answers == [None] * 3
+    (said,) = caplog.messages
+    assert said.startswith("stream cam: its learnt scene is not used: another view: ")
+
+
+def test_another_size_is_told_and_nothing_is_answered(scene, yard, caplog):
+    stage = scene(size=(640, 480))
+    with caplog.at_level(logging.WARNING):
+        assert ask(stage, frame(yard.picture())) is None
+    assert "pictures of 160x120, learnt on 640x480" in caplog.text
+
+
+def test_a_camera_that_is_turned_is_told(scene, yard, caplog):
+    """Its pictures are unlike the scene, and yet nothing is found in them: it is no longer that scene."""
+    stage = scene()
+    assert ask(stage, frame(yard.picture(), 0)).how is How.EMPTY
+    with caplog.at_level(logging.WARNING):
+        for seq in range(1, 8):
+            turned = frame(np.roll(yard.picture(), 13 * seq, axis=1), seq)
+            assert ask(stage, turned) is None
+            stage.learn(turned, measured(seq))
+    assert "it shows another view now" in caplog.text
+    assert ask(stage, frame(yard.picture(), 9)) is None
+
+
+def test_snapshot_and_restore(scene, yard):
+    stage = scene(same_below=1.0)
+    for seq, thing in enumerate([None, (70, 50)]):
+        seen = frame(yard.picture(thing=thing, light=0.7), seq)
+        if ask(stage, seen) is None:
+            stage.learn(seen, measured(seq, 0))
+    after = scene(same_below=1.0)
+    after.restore(pickle.loads(pickle.dumps(stage.snapshot())))
+    assert ask(after, frame(yard.picture(thing=(70, 50), light=0.7), 2)).as_of == 1
+
+
+def test_a_scene_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"scene .*gone\.npz cannot be read"):
+        opened(Difference, scene=str(tmp_path / "gone.npz"))
+
+
+def test_hidden_parts_are_no_change(scene, yard):
+    """A mask was added after learning: what it hides is black now, and costs a few looks at most."""
+    stage = scene()
+    hidden = np.zeros((120, 160), bool)
+    hidden[:30, :40] = True
+    ask_masked = partial(_masked, stage, yard, hidden)
+    asked = sum(ask_masked(seq) for seq in range(15))
+    assert asked <= 8
+    assert not ask_masked(15)
+
+
+def _masked(stage, yard, hidden, seq):
+    """Whether a masked empty picture was passed on; then it is found empty."""
+    picture = yard.picture()
+    picture[hidden] = 0
+    seen = frame(picture, seq)
+    seen.hidden = hidden
+    if ask(stage, seen) is not None:
+        return False
+    stage.learn(seen, measured(seq))
+    return True
+
+
+def test_when_audits_find_misses_it_loosens_at_once(scene, yard, caplog):
+    """Fog: things are far fainter than any that was learnt from. The fourth audit that finds one settles it."""
+    stage = scene(empty_below=4.5)
+    answers, audits = [], []
+    for seq in range(60):
+        seen = frame(yard.picture(thing=(40 + seq, 50), contrast=45), seq)
+        answer = ask(stage, seen)
+        answers.append(answer)
+        if answer is None:
+            stage.learn(seen, measured(seq, 0))
+        elif seq % 10 == 9:
+            audits.append(seq)
+            stage.learn(seen, replace(measured(seq, 0), reason="audit of difference"))
+    assert answers[0].how is How.EMPTY
+    assert audits
+    assert "are missed" in caplog.text
+    assert answers[-10:].count(None) >= 5
+
+
+def test_audits_that_find_nothing_change_nothing(scene, yard):
+    stage = scene(empty_below=4.5)
+    for seq in range(60):
+        seen = frame(yard.picture(), seq)
+        assert ask(stage, seen).how is How.EMPTY
+        stage.learn(seen, replace(measured(seq), reason="audit of difference"))

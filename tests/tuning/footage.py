@@ -1,0 +1,101 @@
+"""Footage made of numbers: passages of known strength over a scene of known noise, and clips of a yard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tests.background.yard import Yard
+from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.learning.split import passages
+from vidpipe.tuning.footage import LAGS, Footage, Pairs
+
+FPS = 10.0
+
+
+def footage(
+    rng: np.random.Generator,
+    *,
+    count: int = 12,
+    frames: int = 2000,
+    length: int = 20,
+    strength: float = 200.0,
+    spread: float = 0.3,
+    busy: bool = False,
+) -> Footage:
+    """A stream in which `count` things pass, each visible in three blocks, `strength` times what is usual there.
+
+    Args:
+        spread: of the passages' strengths, as natural logarithms.
+        busy: what looks just like things, and is none, passes before the camera in nine of ten other frames.
+    """
+    residuals = rng.gamma(20, 0.05, (frames, 10, 10)).astype(np.float32)
+    present = np.zeros(frames, bool)
+    for start in np.linspace(40, frames - 40 - length, count).astype(int):
+        power = strength * np.exp(rng.normal(0, spread))
+        present[start : start + length] = True
+        for frame in range(start, start + length):
+            column = (frame - start) * 7 // length
+            residuals[frame, 4, column : column + 3] *= power
+    if busy:
+        like = np.flatnonzero(~present & (rng.random(frames) < 0.9))
+        power = strength * np.exp(rng.normal(0, spread, len(like)))
+        residuals[like[:, None], 4, rng.integers(0, 8, len(like))[:, None] + np.arange(3)] *= power[:, None]
+    pts = np.arange(frames) / FPS
+    things = np.flatnonzero(present)
+    wanted = Series(
+        ("thing",), 160, 120, pts, np.ones(frames, bool), Boxes.of(things, np.tile([10, 10, 30, 40], (len(things), 1)))
+    )
+    lags = np.array(LAGS)
+    return Footage(
+        wanted=wanted,
+        size=(160, 120),
+        present=present,
+        passage=passages(pts, present),
+        known=np.arange(frames) > 0,
+        residuals=residuals,
+        image=np.full((120, 160), 100, np.float32),
+        pairs=Pairs(
+            np.repeat(things, len(lags)),
+            np.tile(lags, len(things)),
+            np.repeat(residuals[things], len(lags), axis=0),
+            np.zeros(len(things) * len(lags), bool),
+        ),
+        moved=0.0,
+        decode_ms=0.4,
+        filter_ms=0.1,
+    )
+
+
+def clip(
+    path: Path,
+    *,
+    seconds: float = 60,
+    passages: int = 6,
+    pan: int = 0,
+    everywhere: bool = False,
+    seed: int = 0,
+) -> Path:
+    """A clip of a yard, 160x120 at 10 frames a second; a thing passes, brighter than all else, for two seconds each.
+
+    Args:
+        pan: pixels that the camera turns a second.
+        everywhere: a thing stands in every picture.
+    """
+    yard = Yard(seed)
+    frames = round(seconds * FPS)
+    begins = np.linspace(30, frames - 50, passages).astype(int) if passages else []
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", 10, {"crf": "18", "preset": "veryfast", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for frame in range(frames):
+            since = next((frame - begin for begin in begins if 0 <= frame - begin < 20), None)
+            thing = (70, 50) if everywhere else None if since is None else (5 + 7 * since, 30 + 3 * since)
+            picture = yard.picture(thing=thing, contrast=250)
+            if pan:
+                picture = np.roll(picture, round(pan * frame / FPS), axis=1)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.dstack([picture] * 3), format="bgr24")))
+        out.mux(stream.encode(None))
+    return path

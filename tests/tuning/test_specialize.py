@@ -1,0 +1,110 @@
+"""From footage to a profile that a run goes by; and what cannot be learnt from, with the reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.tuning.footage import clip
+from vidpipe.cascade import AuditSpec
+from vidpipe.engine.run import run
+from vidpipe.errors import ConfigError
+from vidpipe.sinks.results import ResultsFile
+from vidpipe.tuning.optimiser import Budget
+from vidpipe.tuning.profile import apply, read
+from vidpipe.tuning.specialize import Wish, specialize
+
+
+class Quiet:
+    """Nobody watches."""
+
+    def step(self, what, total=None):
+        pass
+
+    def advance(self, count=1):
+        pass
+
+
+def learn(pipeline, tmp_path, **wish):
+    wish = Wish(Budget(0.02, 0.02), tmp_path / "profiles", gates=False, **wish)
+    return specialize(pipeline, "yard", wish, Quiet())
+
+
+def answers(pipeline, tmp_path):
+    file = tmp_path / "results.jsonl"
+    outcome = run(pipeline, engine="inline", sinks=[ResultsFile(file)])
+    assert outcome.exit_status == 0, outcome.errors
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_run_with_the_profile_looks_where_something_is(yard, tmp_path):
+    """Fitted on one clip, run on another of the yard: things are found as before, and the rest is not looked at."""
+    learnt = learn(yard(clip(tmp_path / "fit.mp4", seconds=60, passages=6)), tmp_path)
+    assert learnt.verdict.choice.detects
+    other = replace(
+        yard(clip(tmp_path / "other.mp4", seconds=40, passages=3)), audit=AuditSpec(rate=0, max_unchecked_s=None)
+    )
+    wanted = answers(other, tmp_path)
+    found = answers(apply(other, tmp_path / "profiles", look=True).pipeline, tmp_path)
+    there = [bool(answer["detections"]) for answer in wanted]
+    assert sum(there) > 40
+    assert [bool(answer["detections"]) for answer in found] == there
+    looked = sum(answer["by"] == "find" for answer in found)
+    assert looked < 1.3 * sum(there)
+    assert all(answer["how"] == "empty" for answer in found if answer["by"] == "difference")
+
+
+def test_the_profile_holds_the_evidence(yard, tmp_path):
+    learnt = learn(yard(clip(tmp_path / "fit.mp4", seconds=60, passages=6)), tmp_path)
+    version = read(tmp_path / "profiles", "yard").version(1)
+    evidence = version.evidence
+    assert version == learnt.version
+    assert evidence["frames"] == 600
+    assert evidence["passages"] == 6
+    assert evidence["budget"] == {"miss": 0.02, "false": 0.02}
+    assert evidence["chosen"]["cpu_ms"] < evidence["without"]["cpu_ms"]
+    assert evidence["cost"]["labels_cpu_s"] > 0
+    assert evidence["whole_passages_missed_at_most"] == pytest.approx(0.31, abs=0.01)  # Wilson, none of six
+
+
+def test_a_camera_is_watched_once(yard, tmp_path):
+    """A recording played at its own speed: labels and previews come in one go."""
+    file = clip(tmp_path / "fit.mp4", seconds=13, passages=2)
+    learnt = learn(yard(f"live+file:{file}"), tmp_path, for_s=12.0)
+    assert 110 <= learnt.footage.frames <= 125
+    assert learnt.footage.passages == 2
+    assert learnt.footage.known.mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({"seconds": 8, "passages": 1}, r"8\.0 s of footage are too little to learn from: give at least 10 s"),
+        ({"seconds": 20, "passages": 0}, r"the last stage found no thing in 200 frames, 20 s: without an example"),
+        ({"seconds": 15, "everywhere": True}, r"the last stage found thing in every one of 150 frames"),
+        ({"seconds": 20, "passages": 1}, r"things passed 1 time in 20 s"),
+        ({"seconds": 30, "passages": 3, "pan": 4}, r"the camera moves: by 2\.\d % of the picture's width"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_told(yard, tmp_path, made, message):
+    pipeline = yard(clip(tmp_path / "fit.mp4", **made))
+    with pytest.raises(ConfigError, match="^stream yard: " + message.replace(" %", "%")):
+        learn(pipeline, tmp_path)
+    assert read(tmp_path / "profiles", "yard") is None
+
+
+def test_only_the_first_part_of_a_recording(yard, tmp_path):
+    learnt = learn(yard(clip(tmp_path / "fit.mp4", seconds=60, passages=6)), tmp_path, for_s=30.0)
+    assert learnt.footage.frames in (300, 301)
+
+
+def test_a_recording_of_another_camera_runs_without_the_profile(yard, tmp_path):
+    learn(yard(clip(tmp_path / "fit.mp4", seconds=60, passages=6)), tmp_path)
+    elsewhere = yard(clip(tmp_path / "elsewhere.mp4", seconds=2, passages=0, seed=3))
+    applied = apply(elsewhere, tmp_path / "profiles", look=True)
+    assert applied.pipeline == elsewhere
+    (line,) = applied.lines
+    assert line.startswith("profile of stream yard is of another camera: another view: ")
+    assert line.endswith("stream yard runs without it")

@@ -1,0 +1,45 @@
+"""Whether a camera stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.frame import Image
+
+STEADY = 0.004  # of the picture's width, from one second to the next
+_TILES = 4  # a side
+
+
+def movement(previews: Sequence[Image]) -> float:
+    """How far the view moves from one second to the next, as a share of the picture's width: the median of all seconds.
+
+    Of each two pictures a second apart every tile says by phase correlation (Kuglin and Hines 1975) how far it has
+    moved; the median tile speaks for the camera, as what moves in front of it fills some tiles, each another way.
+    """
+    if len(previews) < 2:
+        return 0.0
+    tiles = [_tiles(preview) for preview in previews]
+    moved = [float(np.hypot(*np.median(_shifts(one, other), axis=0))) for one, other in pairwise(tiles)]
+    return float(np.median(moved) / previews[0].shape[1])
+
+
+def _tiles(preview: Image) -> list[NDArray[np.float32]]:
+    import cv2
+
+    values = preview.astype(np.float32)
+    edges = values - cv2.GaussianBlur(values, (0, 0), 4)
+    rows, columns = (length // _TILES for length in edges.shape)
+    places = [(row * rows, column * columns) for row in range(_TILES) for column in range(_TILES)]
+    return [np.ascontiguousarray(edges[y : y + rows, x : x + columns]) for y, x in places]
+
+
+def _shifts(one: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """(x, y) in preview pixels by which each tile has moved, [tiles, 2]; of a tile without texture, noise about 0."""
+    import cv2
+
+    window = cv2.createHanningWindow(one[0].shape[::-1], cv2.CV_32F)
+    return np.array([cv2.phaseCorrelate(a, b, window)[0] for a, b in zip(one, other, strict=True)], np.float64)

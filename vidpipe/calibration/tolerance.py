@@ -1,0 +1,101 @@
+"""Thresholds and rates with a bound, from a few passages of many frames each.
+
+Frames of one passage say nearly the same thing over and over; passages are what comes independently. So a passage
+counts once: by the score below which so few of its frames fall that their share may be missed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+_FEWEST = 2
+# How far passages' scores lie apart on any camera, of logarithms of contrast and of a network's log odds, and how many
+# passages that guess is worth: a few that look alike do not prove that all do.
+CONTRASTS, LOG_ODDS = 0.5, 1.5
+_WORTH = 4
+
+
+class Bound(NamedTuple):
+    """A rate over passages.
+
+    Attributes:
+        rate: share of all frames.
+        high: what it is at most, with `CONFIDENCE`.
+    """
+
+    rate: float
+    high: float
+
+
+def threshold(
+    scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float = CONTRASTS
+) -> float:
+    """The threshold under which, with `CONFIDENCE`, no more than this share of such frames ever falls; -inf: none does.
+
+    Half the budget is for frames within passages, half for passages that lie under it as a whole. Of the latter the
+    share is bounded in two ways, and the higher threshold taken: by order statistics, which assume nothing and need 60
+    passages for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
+    limit of the passages' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
+    camera. The latter never lies above the least passage, and is no better than its assumption: audits check it.
+
+    Args:
+        scores: of the frames that matter, [n]; higher is surer.
+        passage: number of the passage that each belongs to, [n].
+        budget: share of the frames, 0..1.
+        apart: how far passages usually lie apart.
+    """
+    critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
+    if len(critical) < _FEWEST or budget <= 0:
+        return -np.inf
+    freedom = len(critical) - 1 + _WORTH
+    spread = np.sqrt((_WORTH * apart**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
+    limit = float(critical.mean() - _factor(len(critical), freedom, 1 - budget / 2) * spread)
+    return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
+
+
+def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.int64]) -> Bound:
+    """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
+
+    Args:
+        missed: [n], of frames that matter: whether, or with what chance, each was missed.
+        passage: as of `threshold`.
+    """
+    from scipy.stats import t
+
+    names = np.unique(passage)
+    if len(names) < _FEWEST:
+        return Bound(float(missed.mean()) if len(missed) else 0.0, 1.0)
+    frames = np.array([(passage == one).sum() for one in names], float)
+    lost = np.array([missed[passage == one].sum() for one in names], float)
+    share = lost.sum() / frames.sum()
+    off = lost - share * frames
+    error = np.sqrt((off**2).sum() * len(names) / (len(names) - 1)) / frames.sum()
+    return Bound(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
+
+
+def _critical(scores: NDArray[np.floating], share: float) -> float:
+    """The highest threshold under which no more than this share of a passage's frames falls."""
+    return float(np.sort(scores)[int(len(scores) * share)])
+
+
+@cache  # SciPy takes 20 ms for one
+def _factor(count: int, freedom: int, covered: float) -> float:
+    """By how many deviations under the mean of so many normal values a limit lies that this share of all is above."""
+    from scipy.stats import nct, norm
+
+    root = np.sqrt(count)
+    return float(nct.ppf(CONFIDENCE, freedom, norm.ppf(covered) * root) / root)
+
+
+def _by_order(critical: NDArray[np.float64], share: float) -> float:
+    """The highest of the sorted values under which no more than this share of all lies; -inf where none is known to."""
+    from scipy.stats import beta
+
+    under = np.arange(len(critical))
+    within = np.flatnonzero(beta.ppf(CONFIDENCE, under + 1, len(critical) - under) <= share)
+    return float(critical[within[-1]]) if len(within) else -np.inf

@@ -1,0 +1,117 @@
+"""`vidpipe specialize`: footage of each stream to its profile, and what speaks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from vidpipe.cli.steps import Steps
+from vidpipe.config.load import load
+from vidpipe.errors import ConfigError
+from vidpipe.sources.open import expand
+from vidpipe.tuning.optimiser import Budget, describe
+from vidpipe.tuning.profile import profiles_dir, use
+from vidpipe.tuning.specialize import Learnt, Wish, specialize
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class SpecializeOptions:
+    """What the user asked for."""
+
+    pipeline: str
+    config: Path | None
+    sources: Sequence[str]
+    sets: Sequence[str]
+    for_: str | None
+    max_miss: float
+    max_false: float
+    gates: bool
+    seed: int
+    use: int | None
+    out: Path | None
+
+
+def run_specialize(options: SpecializeOptions) -> int:
+    """Learn each stream of the pipeline; 2 where one of them cannot be learnt from, as its message says."""
+    pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+    if not pipeline.streams:
+        raise ConfigError("nothing to learn from: give a clip or a camera with --source, or streams with --config")
+    profiles = options.out or profiles_dir()
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    if options.use is not None:
+        for stream in pipeline.streams:
+            use(profiles, stream, options.use)
+            console.print(f"stream {stream}: version {options.use or 'none'} of its profile counts now")
+        return 0
+    budget = Budget(options.max_miss, options.max_false)
+    wish = Wish(budget, profiles, _seconds(options.for_), options.gates, options.seed)
+    refused: list[ConfigError] = []
+    for stream in pipeline.streams:
+        try:
+            with Steps() as steps:
+                learnt = specialize(pipeline, stream, wish, steps)
+        except ConfigError as error:
+            refused.append(error)
+        else:
+            _print(learnt, wish, console)
+    for refusal in refused:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"vidpipe: {refusal}")
+    return refused[0].exit_status if refused else 0
+
+
+def _seconds(text: str | None) -> float | None:
+    """Of "90", "90s", "20m", "1.5h"."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not found or not float(found[1]):
+        raise ConfigError(f"--for {text}: must be a time such as 90s, 20m or 1.5h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
+    footage, verdict = learnt.footage, learnt.verdict
+    choice, bare = verdict.choice, verdict.bare
+    console.print(f"stream {learnt.stream}")
+    console.print(
+        f"  learnt from  {footage.frames} frames, {footage.wanted.video_s:.0f} s; something in "
+        f"{footage.present.mean():.1%} of them, {footage.passages} passages"
+    )
+    if choice.filters:
+        console.print(f"  looks at     only what is {describe(choice, learnt.gates)}")
+        console.print(
+            f"  expected     {choice.cost_ms:.2f} ms of CPU a frame in place of {bare.cost_ms:.2f}: "
+            f"{learnt.saves:.1f} times less; {footage.decode_ms / choice.cost_ms:.0%} of it decodes"
+        )
+        console.print(
+            f"  misses       {choice.missed:.2%} of frames with something, at most {choice.missed_high:.2%} "
+            f"({wish.budget.miss:.2%} allowed); false {choice.false:.2%}, at most {choice.false_high:.2%}"
+        )
+        console.print(f"  looked at    {choice.looks:.1%} of all frames, audits included")
+    else:
+        console.print("  no filter    none pays within the budget: every frame is looked at, as before")
+        cheapest = min(verdict.tried.items(), key=lambda item: item[1].cost_ms, default=None)
+        if cheapest:
+            name, best = cheapest
+            console.print(f"  cheapest     {name}: {best.cost_ms:.2f} ms a frame, {bare.cost_ms:.2f} without")
+    for line in learnt.version.evidence["why_not"]:
+        console.print(f"  not used     {line}")
+    for mask in learnt.masks:
+        corners = ", ".join(f"[{x:g}, {y:g}]" for x, y in mask.polygon)
+        console.print(f"  mask?        [{corners}]   changes {mask.restless:.0f} times more than the rest")
+    cost = learnt.labels_cpu_s + learnt.training_cpu_s
+    console.print(
+        f"  cost         {learnt.labels_cpu_s:.0f} s of CPU for labels, {learnt.training_cpu_s:.0f} s to fit"
+        + (
+            f"; saves {learnt.saved_a_day_s:.0f} s a day, {cost / learnt.saved_a_day_s:.1%} of it is what it cost"
+            if choice.filters
+            else ""
+        )
+    )
+    console.print(f"  profile      {learnt.folder}   version {learnt.version.version}")

@@ -1,0 +1,76 @@
+"""Thresholds for a gate by what its validation found, within a budget of misses, and whether it pays at all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.calibration import tolerance
+from vidpipe.errors import ConfigError
+from vidpipe.learning.training import TrainedGate
+
+LEAST_EMPTY = 0.2
+"""Share of the frames without a target that a gate must recognise to be worth its own cost and trouble."""
+
+_STRETCH_S = 30.0
+
+
+class Decision(NamedTuple):
+    """Thresholds on the score, 0..1, and what validation says of the lower one.
+
+    Attributes:
+        low: a frame under it is answered `empty`.
+        high: from here on a target is there; None: no such score is known.
+        empty: share of the frames without a target that lie under `low`.
+        missed: share of the frames with one that do, with its upper bound.
+    """
+
+    low: float
+    high: float | None
+    empty: float
+    missed: tolerance.Bound
+
+
+def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decision:
+    """The thresholds that decide most frames and hold the budgets with 95 %, by the validation.
+
+    Args:
+        max_miss: share of the frames with a target that may be answered `empty`.
+        max_false: share of the frames without one that may be said to have one.
+
+    Raises:
+        ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
+    """
+    present = trained.present
+    odds = log_odds(trained.scores)
+    limit = tolerance.threshold(odds[present], trained.passage[present], max_miss)
+    low = _score(limit)
+    empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
+    stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
+    if not np.isfinite(limit):
+        raise ConfigError(
+            f"stream {stream}: {passages} passages to validate with are too few to promise misses under {max_miss:.1%}"
+        )
+    if empty < LEAST_EMPTY:
+        raise ConfigError(
+            f"stream {stream}: a gate that misses under {max_miss:.1%} recognises {empty:.0%} of the empty frames: "
+            f"under {LEAST_EMPTY:.0%} it does not pay"
+        )
+    # Without a target there are no passages: the same stretch of background is taken for one thing.
+    stretch = (trained.pts[~present] // _STRETCH_S).astype(np.int64)
+    highest = -tolerance.threshold(-odds[~present], stretch, max_false)
+    high = max(_score(highest), low) if np.isfinite(highest) else None
+    return Decision(low, high, empty, tolerance.rate(trained.scores[present] < low, trained.passage[present]))
+
+
+def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores as logits again: evenly spread where scores crowd at 0 and 1."""
+    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
+    odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return odds
+
+
+def _score(odds: float) -> float:
+    return float(1 / (1 + np.exp(-odds)))

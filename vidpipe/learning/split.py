@@ -1,0 +1,55 @@
+"""Splits in time: what validates was never near what was trained on.
+
+Neighbouring frames of a video are nearly copies of each other; a random split would hold a model against what it has
+learnt by heart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP_S = 2.0
+FOLDS = 3
+_BLOCKS = 9
+
+
+def folds_in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which of `FOLDS` parts each frame is in: blocks of time in turn, so that each part has seen all hours.
+
+    They are cut where nothing is in the picture, so that no passage lies on both sides, and have as many frames with a
+    target each: where they are rare, blocks of even length might have none. What is near a border is in no part.
+
+    Args:
+        pts: float64 [n], ascending, seconds.
+        shown: bool [n], whether there is a target.
+
+    Returns:
+        int64 [n]; -1: in none.
+    """
+    passage = passages(pts, shown)
+    count = int(passage.max(initial=-1)) + 1
+    if not count:
+        return np.full(len(pts), -1, np.int64)
+    frames = np.bincount(passage[shown], minlength=count)
+    # Which block a passage is in: by the frames with a target before its middle.
+    block = ((np.cumsum(frames) - frames / 2) / frames.sum() * min(_BLOCKS, count)).astype(int)
+    starts, ends = (np.array([edge(pts[passage == one]) for one in range(count)]) for edge in (np.min, np.max))
+    changes = np.flatnonzero(np.diff(block)) + 1
+    borders = (ends[changes - 1] + starts[changes]) / 2
+    fold = np.searchsorted(borders, pts) % FOLDS
+    for border in borders:
+        fold[np.abs(pts - border) < GAP_S / 2] = -1
+    return fold
+
+
+def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The passage that each frame with a target is part of, counted from 0; -1 for the others: int64 [n].
+
+    Two are told apart where no target was seen for `GAP_S`.
+    """
+    of = np.full(len(pts), -1, np.int64)
+    times = pts[shown]
+    if len(times):
+        of[shown] = np.cumsum(np.concatenate([[0], np.diff(times) > GAP_S]))
+    return of

@@ -1,0 +1,376 @@
+"""From footage of one stream to its profile: labels, fitting, the optimiser, and what speaks for it (NoScope).
+
+What cannot be learnt from is refused with a message that says what to do: the pipeline runs on without filters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from vidpipe.background.masks import Proposal, propose
+from vidpipe.background.scene import Scene
+from vidpipe.background.steady import STEADY
+from vidpipe.calibration.wilson import wilson
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.errors import ConfigError
+from vidpipe.evaluation.baselines.pipelines import models_of
+from vidpipe.evaluation.clip import Yardstick, check_classes, yardstick
+from vidpipe.evaluation.reference.kept import reference
+from vidpipe.evaluation.reference.looks import Looks, Viewer
+from vidpipe.evaluation.series import Series
+from vidpipe.knobs import Knobs
+from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
+from vidpipe.learning.examples import Collector, Examples
+from vidpipe.learning.network import SIZES
+from vidpipe.learning.training import TrainedGate, train
+from vidpipe.learning.versions import with_thresholds
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
+from vidpipe.tuning.detector import Detector, fit_detector, quiet
+from vidpipe.tuning.footage import Footage, walk
+from vidpipe.tuning.live import watch
+from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, optimise, with_perfect_gate
+from vidpipe.tuning.profile import Settings, Version, add, model_digest
+
+SHORTEST_S = 10.0
+LIVE_S = 1200.0
+FEWEST_PASSAGES = 2
+_TIMED_LOOKS = 30
+_DAY_S = 86_400
+WORTH_TRAINING = (
+    0.8  # of what the best costs without a gate, that a perfect one would cost at most, for minutes of work
+)
+
+
+class Progress(Protocol):
+    """Sees how it goes on."""
+
+    def step(self, what: str, total: int | None = None) -> None: ...
+
+    def advance(self, count: int = 1) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for.
+
+    Attributes:
+        for_s: how much footage to learn from, media seconds; None: all of a recording, and 20 minutes of a camera.
+        gates: whether gates are trained as well.
+    """
+
+    budget: Budget
+    profiles: Path
+    for_s: float | None = None
+    gates: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What came of one stream.
+
+    Attributes:
+        masks: parts of the picture that change without meaning anything.
+        labels_cpu_s, training_cpu_s: what it has cost: looks of the big model (as if none had been known before), and
+            all the rest.
+        folder: of the profile's version.
+    """
+
+    stream: str
+    footage: Footage
+    verdict: Verdict
+    gates: Sequence[TrainedGate]
+    masks: Sequence[Proposal]
+    labels_cpu_s: float
+    training_cpu_s: float
+    version: Version
+    folder: Path
+
+    @property
+    def saves(self) -> float:
+        """How many times less CPU the choice is expected to take."""
+        return self.verdict.bare.cost_ms / self.verdict.choice.cost_ms
+
+    @property
+    def saved_a_day_s(self) -> float:
+        """CPU seconds that the choice saves in a day of this stream, before what learning has cost."""
+        saved_ms = self.verdict.bare.cost_ms - self.verdict.choice.cost_ms
+        return saved_ms / 1000 * self.footage.fps * _DAY_S
+
+
+def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) -> Learnt:
+    """Learn one stream of a pipeline, and write its profile.
+
+    Raises:
+        ConfigError: its footage cannot be learnt from; names what is missing.
+        RunError: the profile cannot be written.
+    """
+    stick = yardstick(pipeline, None, models_of(pipeline)[1])
+    check_classes(stick, pipeline)
+    footage, examples, look_ms = _footage(pipeline, stream, stick, wish, progress)
+    _refuse(footage, stream)
+    began = time.process_time()
+    progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.passages} passages")
+    detector = fit_detector(footage)
+    costs = Costs(footage.decode_ms, footage.filter_ms, look_ms)
+    progress.step(f"{stream}: searching")
+    verdict = optimise(footage, detector, [], wish.budget, costs, pipeline.audit)
+    gates: list[TrainedGate] = []
+    perfect_ms = with_perfect_gate(verdict.choice, footage, costs, pipeline.audit)
+    pays = perfect_ms <= WORTH_TRAINING * verdict.choice.cost_ms
+    if wish.gates and pays:
+        gates = _gates(examples, wish, stream, progress)
+        progress.step(f"{stream}: searching with {len(gates)} gates")
+        verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+    no_gates = _why_no_gates(footage, wish, perfect_ms / verdict.choice.cost_ms) if not gates else ""
+    training_s = time.process_time() - began
+    masks = propose(detector.scorer.usual, _touched(footage, detector))
+    labels_s = look_ms / 1000 * footage.frames
+    version, folder = add(
+        wish.profiles,
+        stream,
+        {
+            "reason": "specialized",
+            "size": footage.size,
+            "classes": list(pipeline.classes.names),
+            "model": model_digest(pipeline),
+            "settings": _settings(verdict.choice, footage),
+            "says": says(verdict, gates),
+            "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s, no_gates),
+        },
+        _files(verdict.choice, footage, detector, gates, wish.budget),
+    )
+    return Learnt(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
+
+
+def says(verdict: Verdict, gates: Sequence[TrainedGate]) -> str:
+    """A choice in one line."""
+    choice = verdict.choice
+    if not choice.filters:
+        return "no filter pays: every frame is looked at"
+    times = verdict.bare.cost_ms / choice.cost_ms
+    return f"only {describe(choice, gates)}; {times:.1f} times less CPU expected"
+
+
+def _footage(
+    pipeline: Pipeline, stream: str, stick: Yardstick, wish: Wish, progress: Progress
+) -> tuple[Footage, Examples, float]:
+    """The footage, examples of it, and the CPU ms of a look."""
+    spec = pipeline.streams[stream].spec
+    examples = Collector(stream, pipeline.classes.names)
+    paths = [Path(path) for path in pipeline.search_paths]
+    if spec.live:
+        for_s = wish.for_s or LIVE_S
+        progress.step(f"{stream}: watching for {for_s:.0f} s, {stick.name} looks")
+        watched = watch(spec, stream, stick.spec, pipeline.classes, paths, for_s, examples, progress.advance)
+        _refuse_labels(watched.wanted, stream)
+        footage = watched.footage(_refresh(pipeline, _fps(watched.wanted)))
+        return footage, examples.examples(), watched.look_ms
+    if wish.for_s is not None:
+        spec = spec.model_copy(update={"end_s": min(spec.start_s + wish.for_s, spec.end_s or math.inf)})
+    total = _outlined(spec, stream)
+    progress.step(f"{stream}: {stick.name} looks at every frame", total)
+    looks = reference(spec, stream, stick.spec, pipeline.classes, search_paths=paths, progress=progress.advance)
+    look_ms = _look_ms(looks, spec, stream, stick, pipeline)
+    wanted = looks.sure()
+    _refuse_labels(wanted, stream)
+    progress.step(f"{stream}: seeing it as filters do", wanted.frames)
+    footage = walk(spec, stream, wanted, _refresh(pipeline, _fps(wanted)), examples, progress.advance)
+    return footage, examples.examples(), look_ms
+
+
+def _outlined(spec: StreamSpec, stream: str) -> int | None:
+    """How many frames a recording says it has; one that is too short is refused before it is looked at."""
+    info = open_source(stream, spec, knobs=Knobs()).info
+    if info.frames is None or info.fps is None:
+        return None
+    frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
+    _refuse_length(frames / info.fps, stream)
+    return frames
+
+
+def _look_ms(looks: Looks, spec: StreamSpec, stream: str, stick: Yardstick, pipeline: Pipeline) -> float:
+    """CPU ms of a look; measured now where all looks were known from an earlier time."""
+    if looks.looked >= _TIMED_LOOKS:
+        return looks.cpu_ms
+    viewer = Viewer(spec, stream, stick.spec, pipeline.classes, [Path(path) for path in pipeline.search_paths])
+    for _ in viewer.look(part=(0, _TIMED_LOOKS)):
+        pass
+    return viewer.cost()[1]
+
+
+def _refresh(pipeline: Pipeline, fps: float) -> int:
+    """Every how many frames a run looks at a scene that it takes for empty."""
+    audit = pipeline.audit
+    by_audit = 1 / audit.rate if audit.rate else math.inf
+    forced = audit.max_unchecked_s * fps if audit.max_unchecked_s else math.inf
+    return max(1, round(min(by_audit, forced, 1e6)))
+
+
+def _fps(wanted: Series) -> float:
+    return 1.0 / float(np.median(np.diff(wanted.pts)))
+
+
+def _refuse_length(seconds: float, stream: str) -> None:
+    if seconds < SHORTEST_S:
+        raise ConfigError(
+            f"stream {stream}: {seconds:.1f} s of footage are too little to learn from: "
+            f"give at least {SHORTEST_S:g} s, better 20 minutes"
+        )
+
+
+def _refuse_labels(wanted: Series, stream: str) -> None:
+    """Raise ConfigError for what the labels alone show to be too little."""
+    classes = " or ".join(wanted.classes)
+    _refuse_length(wanted.video_s, stream)
+    found = len(np.unique(wanted.boxes.frame))
+    if not found:
+        raise ConfigError(
+            f"stream {stream}: the last stage found no {classes} in {wanted.frames} frames, {wanted.video_s:.0f} s: "
+            "without an example of what matters no filter can be trusted; give footage that has some"
+        )
+    if found == wanted.frames:
+        raise ConfigError(
+            f"stream {stream}: the last stage found {classes} in every one of {wanted.frames} frames: nothing can be "
+            "filtered out, and what the empty scene looks like is not known; the pipeline is best left as it is"
+        )
+
+
+def _refuse(footage: Footage, stream: str) -> None:
+    """Raise ConfigError for footage that cannot be learnt from."""
+    _refuse_labels(footage.wanted, stream)
+    if footage.moved > STEADY:
+        raise ConfigError(
+            f"stream {stream}: the camera moves: by {footage.moved:.1%} of the picture's width from one second to the "
+            f"next ({footage.moved * footage.size[0]:.0f} pixels); only a fixed camera's scene can be learnt"
+        )
+    if footage.passages < FEWEST_PASSAGES:
+        raise ConfigError(
+            f"stream {stream}: things passed {footage.passages} time in {footage.wanted.video_s:.0f} s: what was "
+            f"learnt of one passage has to be tried on another; give footage with {FEWEST_PASSAGES} at least"
+        )
+    if not quiet(footage).any():
+        raise ConfigError(
+            f"stream {stream}: no frame lies a second or more from something that was found: what the empty scene "
+            "looks like is not known; give footage with quiet times"
+        )
+
+
+def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> list[TrainedGate]:
+    """One of each size, as far as there is enough to train on."""
+    trained = []
+    for size in SIZES:
+        progress.step(f"{stream}: training gate {size.name}")
+        try:
+            trained.append(train(examples, (), size=size, seed=wish.seed, threads=2))
+        except ConfigError:  # too few passages, or seconds: told of once, in the evidence
+            return []
+    return trained
+
+
+def _why_no_gates(footage: Footage, wish: Wish, perfect: float) -> str:
+    if not wish.gates:
+        return ""
+    if perfect > WORTH_TRAINING:
+        return f"gates: a perfect one would save {max(0.0, 1 - perfect):.0%} of what is left: none was trained"
+    if footage.wanted.video_s < LEAST_S or footage.passages < LEAST_PASSAGES:
+        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_PASSAGES} passages"
+    return "gates: too few frames with or without anything to train one and try it"
+
+
+def _touched(footage: Footage, detector: Detector) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Blocks in which boxes of the big model have lain, bool [rows, columns]."""
+    rows, columns = detector.scorer.usual.shape
+    width, height = footage.size
+    touched = np.zeros((rows, columns), bool)
+    scale = np.array([columns / width, rows / height] * 2)
+    for x0, y0, x1, y1 in footage.wanted.boxes.xyxy * scale:
+        touched[max(0, int(y0)) : int(np.ceil(y1)), max(0, int(x0)) : int(np.ceil(x1))] = True
+    return touched
+
+
+def _settings(choice: Choice, footage: Footage) -> Settings:
+    """What the profile sets; filters that are not chosen are left as the pipeline has them, or off."""
+    settings: Settings = {}
+    if choice.skip > 1:
+        settings["sample"] = {"fps": round(footage.fps / choice.skip, 4)}
+    if choice.detects:
+        settings["difference"] = {"scene": "scene.npz"}
+    if choice.gate is not None:
+        settings["gate"] = {"weights": "gate.gate"}
+    return settings
+
+
+def _files(
+    choice: Choice, footage: Footage, detector: Detector, gates: Sequence[TrainedGate], budget: Budget
+) -> dict[str, Callable[[Path], None]]:
+    """What writes each file of the profile's version."""
+    files: dict[str, Callable[[Path], None]] = {}
+    if choice.detects:
+        scorer = detector.scorer
+        limits = choice.empty_below, choice.same_below, budget.miss
+        scene = Scene(footage.size, footage.image, scorer.usual, scorer.weights, *limits)
+        files["scene.npz"] = scene.save
+    if choice.gate is not None:
+        files["gate.gate"] = with_thresholds(gates[choice.gate].gate, choice.gate_low, None).save
+    return files
+
+
+def _evidence(
+    footage: Footage,
+    verdict: Verdict,
+    gates: Sequence[TrainedGate],
+    wish: Wish,
+    labels_s: float,
+    training_s: float,
+    no_gates: str,
+) -> dict[str, Any]:
+    """Everything that a doubter would ask for, as plain data."""
+    choice = verdict.choice
+    whole = footage.passages
+    return {
+        "frames": footage.frames,
+        "seconds": round(footage.wanted.video_s, 1),
+        "fps": round(footage.fps, 3),
+        "with_something": round(float(footage.present.mean()), 4),
+        "passages": whole,
+        "moved": round(footage.moved, 5),
+        "budget": {"miss": wish.budget.miss, "false": wish.budget.false},
+        "cpu_ms": {
+            "decoding": round(footage.decode_ms, 3),
+            "difference": round(footage.filter_ms, 3),
+            "look": round((verdict.bare.cost_ms - footage.decode_ms), 3),
+            "gates": {gate.size.name: round(gate.cpu_ms, 3) for gate in gates},
+        },
+        "chosen": _figures(choice),
+        "without": _figures(verdict.bare),
+        "tried": {name: _figures(one) for name, one in verdict.tried.items()},
+        "why_not": [
+            *verdict.why_not,
+            *([no_gates] if no_gates else []),
+        ],
+        # What passages alone say, without any assumption on how faint the next one may be.
+        "whole_passages_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
+        "cost": {"labels_cpu_s": round(labels_s, 1), "training_cpu_s": round(training_s, 1)},
+    }
+
+
+def _figures(choice: Choice) -> dict[str, float]:
+    """Of a choice, rounded for reading."""
+    return {
+        "cpu_ms": round(choice.cost_ms, 3),
+        "passes": round(choice.passes, 4),
+        "looks": round(choice.looks, 4),
+        "missed": round(choice.missed, 4),
+        "missed_at_most": round(choice.missed_high, 4),
+        "false": round(choice.false, 4),
+        "false_at_most": round(choice.false_high, 4),
+    }
