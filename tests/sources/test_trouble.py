@@ -15,9 +15,9 @@ def waits(kind, tries, seed=0):
 
 
 def test_waits_grow_up_to_a_cap_and_are_spread_over_all_of_the_time_below():
-    many = [waits(Kind.REFUSED, 12, seed) for seed in range(200)]
+    many = [waits(Kind.REFUSED, 24, seed) for seed in range(200)]
     for i, column in enumerate(zip(*many, strict=True)):
-        longest = min(30, 0.5 * 1.5**i)
+        longest = min(30, 0.5 * 1.25**i)
         assert 0.95 * longest < max(column) <= longest
         assert min(column) < 0.05 * longest
 
