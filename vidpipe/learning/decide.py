@@ -44,10 +44,8 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     Raises:
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
-    present = trained.present
-    limit = tolerance.threshold(
-        log_odds(trained.scores[present]), trained.passage[present], max_miss, tolerance.LOG_ODDS
-    )
+    present, apart = trained.present, tolerance.LOG_ODDS
+    limit = tolerance.threshold(log_odds(trained.scores[present]), trained.passage[present], max_miss, apart)
     low = _score(limit)
     empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
     stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
