@@ -22,7 +22,7 @@ from vidpipe.sources.open import open_source
 
 pytestmark = [pytest.mark.footage, pytest.mark.timeout(300)]
 
-STRIDE = {"vtest.avi": 6, "TUD-Stadtmitte.mp4": 2}
+STRIDE = {"vtest.avi": 12, "TUD-Stadtmitte.mp4": 4}
 PERSON_AP50 = {
     "person-vehicle-bike-detection-2000.xml": (0.83, 0.88),
     "person-vehicle-bike-detection-2002.xml": (0.92, 0.89),

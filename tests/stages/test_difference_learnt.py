@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -157,3 +158,30 @@ def _masked(stage, yard, hidden, seq):
         return False
     stage.learn(seen, measured(seq))
     return True
+
+
+def test_when_audits_find_misses_it_loosens_at_once(scene, yard, caplog):
+    """Fog: things are far fainter than any that was learnt from. The fourth audit that finds one settles it."""
+    stage = scene(empty_below=4.5)
+    answers, audits = [], []
+    for seq in range(60):
+        seen = frame(yard.picture(thing=(40 + seq, 50), contrast=45), seq)
+        answer = ask(stage, seen)
+        answers.append(answer)
+        if answer is None:
+            stage.learn(seen, measured(seq, 0))
+        elif seq % 10 == 9:
+            audits.append(seq)
+            stage.learn(seen, replace(measured(seq, 0), reason="audit of difference"))
+    assert answers[0].how is How.EMPTY
+    assert audits
+    assert "are missed" in caplog.text
+    assert answers[-10:].count(None) >= 5
+
+
+def test_audits_that_find_nothing_change_nothing(scene, yard):
+    stage = scene(empty_below=4.5)
+    for seq in range(60):
+        seen = frame(yard.picture(), seq)
+        assert ask(stage, seen).how is How.EMPTY
+        stage.learn(seen, replace(measured(seq), reason="audit of difference"))

@@ -33,6 +33,7 @@ class Scene:
         usual, weights: float32 [rows, columns] of blocks, as of `Scorer`.
         empty_below: score against the empty scene under which nothing is there; -inf: never.
         same_below: score against the last measured picture under which its answer still holds; -inf: never.
+        max_miss: share of the frames with something in them that may be missed.
     """
 
     size: tuple[int, int]
@@ -41,6 +42,7 @@ class Scene:
     weights: Grid
     empty_below: float = -np.inf
     same_below: float = -np.inf
+    max_miss: float = 0.01
 
     @property
     def scorer(self) -> Scorer:
@@ -74,7 +76,7 @@ class Scene:
                     file["image"].astype(np.float32),
                     file["usual"].astype(np.float32),
                     file["weights"].astype(np.float32),
-                    *(float(file[name]) for name in ("empty_below", "same_below")),
+                    *(float(file[name]) for name in ("empty_below", "same_below", "max_miss")),
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ConfigError(f"scene {path} cannot be read: {error}") from None
@@ -101,10 +103,15 @@ def _edges(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class Watch:
-    """Compares the pictures of one stream with its scene and with the last measured one, and keeps both up to date."""
+    """Compares the pictures of one stream with its scene, which it keeps up to date, and with one another.
+
+    Attributes:
+        image: of the empty scene, as it looks now.
+        empty_below: threshold that is in force now.
+    """
 
     def __init__(self, scene: Scene, blocks: Blocks) -> None:
-        self._scene = scene
+        self.empty_below = scene.empty_below
         self._scorer = scene.scorer
         self._blocks = blocks
         self._changed: NDArray[np.uint8] | None = None  # the last picture, if it was empty and unlike the scene
@@ -126,12 +133,12 @@ class Watch:
         What moves may be a thing that is only half in the picture yet. What has changed and stays so is believed
         quickly: light was switched on, a chair was moved.
         """
-        if self.against_empty(preview) < self._scene.empty_below:
+        if self.against_empty(preview) < self.empty_below:
             self._changed = None
             share = 0.15
         else:
             before, self._changed = self._changed, preview.copy()
-            if before is None or self.against(preview, before) >= self._scene.empty_below:
+            if before is None or self.against(preview, before) >= self.empty_below:
                 return
             share = 0.5
         self.show(self.image + np.float32(share) * (preview - self.image))

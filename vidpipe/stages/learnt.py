@@ -1,14 +1,22 @@
-"""The difference detector with a learnt scene: nothing is there, or what was measured last is still there."""
+"""The difference detector with a learnt scene: nothing is there, or what was measured last is still there.
+
+When audits say that more is missed than may be, it loosens at once: what is as faint as the faintest thing that it
+missed is passed on from then.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vidpipe.answer import Answer, How, nothing
+import numpy as np
+
+from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.background.blocks import Blocks
 from vidpipe.background.scene import ALIKE, Scene, Watch, likeness
+from vidpipe.calibration.misses import Misses
 from vidpipe.frame import Frame, Image
 
 log = logging.getLogger(__name__)
@@ -31,32 +39,24 @@ class Learnt:
         self._off = False
         self._strange = 0
         self._known: tuple[Image, Answer] | None = None
-        self._image: Any = None  # of the empty scene, from before a restart
+        self._misses = Misses()
+        self._faintest = np.inf  # score of what audits found missed
+        self._kept: tuple[Any, float] | None = None  # image of the empty scene and threshold, from before a restart
 
     def answer(self, frame: Frame) -> Answer | None:
         """The answer to a frame, or None."""
         watch = self._open(frame)
         if watch is None:
             return None
-        scene, preview = self._scene, frame.preview()
+        preview = frame.preview()
         score = watch.against_empty(preview)
-        if score < scene.empty_below:
-            return Answer(
-                nothing(), How.EMPTY, self._stage, frame.seq, f"empty scene {score:.2f} < {scene.empty_below:.2f}"
-            )
-        if self._known is None or scene.same_below == -float("inf"):
-            return None
-        known, answer = self._known
-        score = watch.against(preview, known)
-        if score >= scene.same_below:
-            return None
-        return Answer(
-            answer.detections,
-            How.REUSED,
-            self._stage,
-            answer.as_of,
-            f"changed {score:.2f} < {scene.same_below:.2f}",
-        )
+        if score < watch.empty_below:
+            self._misses.withheld += 1
+            reason = f"empty scene {score:.2f} < {watch.empty_below:.2f}"
+            return Answer(nothing(), How.EMPTY, self._stage, frame.seq, reason)
+        repeated = self._repeated(watch, preview)
+        self._misses.passed += repeated is None
+        return repeated
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         """What was measured is the picture to compare with; where that is nothing, the empty scene looks so now."""
@@ -66,6 +66,7 @@ class Learnt:
         preview = frame.preview()
         if self._known is None or frame.seq > self._known[1].as_of:
             self._known = frame.keep(preview), answer
+        self._count(watch, preview, answer)
         if not len(answer.detections):
             self._found_empty(watch, preview)
 
@@ -75,33 +76,77 @@ class Learnt:
 
     def snapshot(self) -> Any:
         """What was learnt since, as something that pickles."""
-        return self._known, self._watch and self._watch.image, self._off
+        kept = (self._watch.image, self._watch.empty_below) if self._watch else self._kept
+        return self._known, kept, self._off, replace(self._misses), self._faintest
 
     def restore(self, state: Any) -> None:
         """Take up a snapshot."""
-        self._known, self._image, self._off = state
+        self._known, self._kept, self._off, self._misses, self._faintest = state
+
+    def _repeated(self, watch: Watch, preview: Image) -> Answer | None:
+        """The last measured answer, while its picture is unchanged."""
+        limit = self._scene.same_below
+        if self._known is None or limit == -np.inf:
+            return None
+        known, answer = self._known
+        score = watch.against(preview, known)
+        if score >= limit:
+            return None
+        reason = f"changed {score:.2f} < {limit:.2f}"
+        return Answer(answer.detections, How.REUSED, self._stage, answer.as_of, reason)
 
     def _open(self, frame: Frame) -> Watch | None:
         if self._off:
             return None
+        preview = frame.preview()
         if self._watch is None:
-            image = self._scene.image if self._image is None else self._image
-            preview = frame.preview()
-            why = self._scene.differs((frame.width, frame.height), preview.astype("float32"))
-            if why and self._image is None:
+            why = self._scene.differs((frame.width, frame.height), preview.astype(np.float32))
+            if why and self._kept is None:
                 self._turn_off(why)
                 return None
             self._watch = Watch(self._scene, Blocks(preview.shape, max(self._scene.usual.shape), frame.hidden))
-            self._watch.show(image)
-        elif frame.preview().shape != self._watch.image.shape:
+            if self._kept is not None:
+                image, self._watch.empty_below = self._kept
+                self._watch.show(image)
+        elif preview.shape != self._watch.image.shape:
             self._turn_off(f"pictures are {frame.width}x{frame.height} now")
             return None
         return self._watch
 
+    def _count(self, watch: Watch, preview: Image, answer: Answer) -> None:
+        """Keep the count of misses by audits, and loosen when they are more than may be."""
+        misses, found = self._misses, len(answer.detections) > 0
+        if answer.reason != audit_reason(self._stage):
+            misses.shown += found
+            return
+        score = watch.against_empty(preview)
+        if score >= watch.empty_below:  # audited was that the last look still holds
+            return
+        misses.audited += 1
+        if not found:
+            return
+        misses.missed += 1
+        self._faintest = min(self._faintest, score)
+        rate = misses.rate()
+        if rate.low <= self._scene.max_miss:
+            return
+        log.warning(
+            "stream %s: audits say that %.1f%% are missed (%.1f%% at least), %.1f%% may be: from now on what scores "
+            "%.2f is looked at, %.2f did before",
+            self._stream,
+            100 * rate.rate,
+            100 * rate.low,
+            100 * self._scene.max_miss,
+            self._faintest,
+            watch.empty_below,
+        )
+        watch.empty_below = self._faintest
+        self._misses = Misses()
+
     def _found_empty(self, watch: Watch, preview: Image) -> None:
-        if watch.against_empty(preview) < self._scene.empty_below:
+        if watch.against_empty(preview) < watch.empty_below:
             self._strange = 0
-        elif likeness(preview.astype("float32"), watch.image) < ALIKE:
+        elif likeness(preview.astype(np.float32), watch.image) < ALIKE:
             self._strange += 1
         watch.found_empty(preview)
         if self._strange >= STRANGE:

@@ -146,7 +146,7 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
             "says": says(verdict, gates),
             "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s, no_gates),
         },
-        _files(verdict.choice, footage, detector, gates),
+        _files(verdict.choice, footage, detector, gates, wish.budget),
     )
     return Learnt(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
 
@@ -310,13 +310,14 @@ def _settings(choice: Choice, footage: Footage) -> Settings:
 
 
 def _files(
-    choice: Choice, footage: Footage, detector: Detector, gates: Sequence[TrainedGate]
+    choice: Choice, footage: Footage, detector: Detector, gates: Sequence[TrainedGate], budget: Budget
 ) -> dict[str, Callable[[Path], None]]:
     """What writes each file of the profile's version."""
     files: dict[str, Callable[[Path], None]] = {}
     if choice.detects:
         scorer = detector.scorer
-        scene = Scene(footage.size, footage.image, scorer.usual, scorer.weights, choice.empty_below, choice.same_below)
+        limits = choice.empty_below, choice.same_below, budget.miss
+        scene = Scene(footage.size, footage.image, scorer.usual, scorer.weights, *limits)
         files["scene.npz"] = scene.save
     if choice.gate is not None:
         files["gate.gate"] = with_thresholds(gates[choice.gate].gate, choice.gate_low, None).save
