@@ -40,7 +40,7 @@ class Answer:
         how: see `How`.
         by: id of the stage that answered, or "source", "engine".
         as_of: `seq` of the frame that the detections were measured on; -1 where there is none yet.
-        reason: for a human: "changed 0.3 % < 0.8 %", "queue full".
+        reason: for a human: "changed 0.3 % < 0.8 %", "overloaded".
         partial: a model looked at parts of the frame only, and the rest is an earlier stage's: nothing to judge that
             stage by.
     """

@@ -3,13 +3,13 @@
 Its first line of input is what to serve, as JSON:
 
     {"port": 0, "user": "u", "password": "p", "cert": "chain-and-key.pem", "transports": ["tcp", "udp"],
-     "mounts": {"/a": {"units": "file", "fps": 10, "width": 704, "height": 576, "from_key": false,
-                     "described": true}}}
+     "mounts": {"/a": {"units": "file", "codec": "h264", "fps": 10, "width": 704, "height": 576}}}
 
-`units` is a pickled list of H.264 access units (bytes), which are played in a loop with stamps that go on, in real
-time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at that
-moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody waits.
-Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input does.
+`units` is a pickled list of H.264 or H.265 access units (bytes), which are played in a loop with stamps that go on, in
+real time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at
+that moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody
+waits. Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input
+does.
 """
 
 import base64
@@ -34,7 +34,8 @@ class Camera(GstRtspServer.RTSPMediaFactory):
     def __init__(self, spec, transports):
         super().__init__()
         self.units = pickle.loads(Path(spec["units"]).read_bytes())
-        self.keys = {i for i, unit in enumerate(self.units) if is_key(unit)}
+        self.codec = spec.get("codec", "h264")
+        self.keys = {i for i, unit in enumerate(self.units) if is_key(unit, self.codec)}
         self.spec = spec
         self.began = time.monotonic() - spec.get("ahead_s", 0)
         self.set_shared(True)
@@ -42,17 +43,21 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         self.set_latency(0)
         self.set_launch(
             "( appsrc name=src is-live=true format=time do-timestamp=false max-bytes=0 "
-            f'caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate={spec["fps"]}/1,'
+            f'caps="video/x-{self.codec},stream-format=byte-stream,alignment=au,framerate={spec["fps"]}/1,'
             f'width={spec["width"]},height={spec["height"]}" '
-            f"! rtph264pay name=pay0 pt=96 config-interval=-1 mtu=1400 {self.parameter_sets()} )"
+            f"! rtp{self.codec}pay name=pay0 pt=96 config-interval=-1 mtu=1400 {self.parameter_sets()} )"
         )
         self.connect("media-configure", self.configure)
 
     def parameter_sets(self):
         """What a camera says of its encoder beforehand, in the description of the stream (RFC 6184, 8.1)."""
-        if not self.spec.get("described", True):
+        if not self.spec.get("described", True) or self.codec != "h264":
             return ""
-        nals = next(unit for unit in self.units if is_key(unit)).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+        nals = (
+            next(unit for unit in self.units if is_key(unit, self.codec))
+            .replace(b"\0\0\0\1", b"\0\0\1")
+            .split(b"\0\0\1")
+        )
         sets = [base64.b64encode(nal).decode() for nal in nals if nal and nal[0] & 31 in (7, 8)]
         return f'sprop-parameter-sets="{",".join(sets)}"'
 
@@ -70,6 +75,8 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         if self.spec.get("at_key"):
             number = next(n for n in range(number, -1, -1) if n % len(units) in self.keys)
             began = time.monotonic() - number / fps
+        order = self.spec.get("order", range(len(units)))  # of showing; others are B-frames, and make all later
+        late = max(i - place for i, place in enumerate(order))
         first = None
         while not gone.is_set():
             wait = began + number / fps - time.monotonic()
@@ -82,18 +89,19 @@ class Camera(GstRtspServer.RTSPMediaFactory):
             if first is None:
                 first = number, clock.get_time() - source.get_base_time()
             unit = Gst.Buffer.new_wrapped(units[number % len(units)])
-            unit.pts = unit.dts = first[1] + (number - first[0]) * Gst.SECOND // fps
+            shown = number - number % len(units) + order[number % len(units)] + late
+            unit.dts = first[1] + (number - first[0]) * Gst.SECOND // fps
+            unit.pts = first[1] + (shown - first[0]) * Gst.SECOND // fps
             unit.duration = Gst.SECOND // fps
-            if source.emit("push-buffer", unit) != Gst.FlowReturn.OK:
-                return
+            source.emit("push-buffer", unit)  # in vain while nobody plays it
             number += 1
 
 
-def is_key(unit):
-    """Whether an access unit holds an IDR slice."""
+def is_key(unit, codec):
+    """Whether an access unit holds a slice from which a decoder can begin."""
     at = unit.find(b"\0\0\1")
     while at >= 0:
-        if unit[at + 3] & 31 == 5:
+        if unit[at + 3] & 31 == 5 if codec == "h264" else 16 <= unit[at + 3] >> 1 <= 21:
             return True
         at = unit.find(b"\0\0\1", at + 3)
     return False

@@ -46,21 +46,26 @@ def encode(
     size: tuple[int, int] = (160, 120),
     picture: Callable[..., av.VideoFrame] = clips.picture,
     options: dict[str, str] | None = None,
+    codec: str = "h264",
+    b_frames: int = 0,
 ) -> dict[str, Any]:
     """Access units of a clip whose loop begins with a key frame, and how a server is told to play them."""
-    context = av.CodecContext.create("libx264", "w")
+    context = av.CodecContext.create({"h264": "libx264", "h265": "libx265"}[codec], "w")
     context.width, context.height, context.pix_fmt = *size, "yuv420p"
     context.time_base, context.framerate = Fraction(1, fps), Fraction(fps)
-    context.gop_size, context.max_b_frames, context.thread_count = gop, 0, 1
-    context.options = {"preset": "veryfast", "tune": "zerolatency", "sc_threshold": "0", "crf": "23", **(options or {})}
-    units = []
+    context.gop_size, context.max_b_frames, context.thread_count = gop, b_frames, 1
+    quick = {"preset": "veryfast", "crf": "23"} | ({} if b_frames else {"tune": "zerolatency"})
+    quick |= {"sc_threshold": "0"} if codec == "h264" else {"x265-params": "log-level=none:scenecut=0:bframes=0"}
+    context.options = quick | (options or {})
+    packets = []
     for number in range(frames):
         frame = picture(number, *size)
         frame.pts = number
-        units += [bytes(packet) for packet in context.encode(frame)]
-    units += [bytes(packet) for packet in context.encode(None)]
-    path.write_bytes(pickle.dumps(units))
-    return {"units": str(path), "fps": fps, "width": size[0], "height": size[1]}
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    path.write_bytes(pickle.dumps([bytes(packet) for packet in packets]))
+    order = [packet.pts for packet in packets]
+    return {"units": str(path), "order": order, "codec": codec, "fps": fps, "width": size[0], "height": size[1]}
 
 
 class Server:

@@ -5,6 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from tests import clips
 from tests.cameras import servers
 from vidpipe.cli.main import app
 from vidpipe.errors import ConfigError, RunError
@@ -35,7 +36,10 @@ def test_what_a_camera_sends_is_told(serve, clip):
 
 
 def test_what_makes_it_dear_is_hinted_at(serve, tmp_path):
-    large = servers.encode(tmp_path / "large.units", size=(1280, 800), gop=25, frames=50, fps=10)
+    still = clips.picture(0, 1280, 800)
+    large = servers.encode(
+        tmp_path / "large.units", size=(1280, 800), gop=25, frames=25, fps=10, picture=lambda *_: still
+    )
     said = probed(serve({"/stream1": large}).url("/stream1"), "--seconds", "6")
     assert "give a smaller stream as url, this as record_url; its maker's may be called stream2" in said
     assert "with a key frame at least every 2 s" in said

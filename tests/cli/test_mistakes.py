@@ -61,7 +61,10 @@ def no_index(folder: Path) -> Path:
         (text, "{} is not a video file; give one that ffprobe can read"),
         (no_index, "{} has no index (moov): "),
         (lambda folder: clips.tone(folder / "sound.mp4"), "{} holds no video, only sound; give a video file"),
-        (lambda _: "sftp://admin:secret@10.0.0.9/stream", "stream camera: addresses of kind sftp:// cannot be read"),
+        (
+            lambda _: "sftp://admin:secret@10.0.0.9/stream",
+            "--source camera: streams.camera.url: addresses of kind sftp:// cannot be read",
+        ),
     ],
 )
 def test_sources(shell, source, said):

@@ -25,6 +25,16 @@ FIELDS = [
     ("url: gate.mp4, ", "", "14: streams.gate: field 'url' is missing: write it here, or give --source NAME=URL"),
 ]
 VALUES = [
+    (
+        "url: gate.mp4",
+        "url: sftp://ann:secret@192.0.2.1/x",
+        "14: streams.gate.url: addresses of kind sftp:// cannot be read; give http, https, rtsp, rtsps",
+    ),
+    (
+        "url: gate.mp4",
+        "url: gate.mp4, record_url: rtsp://ann:secret@/x",
+        "14: streams.gate.record_url: the address of a camera must be of the form rtsp://user:password@host:port/path",
+    ),
     ("rate: 0.02", "rate: 2", "12: audit.rate: must be at most 1, not 2"),
     ("rate: 0.02", "max_unchecked_s: 0", "12: audit.max_unchecked_s: must be more than 0, not 0"),
     ("threshold: 20", "threshold: much", "9: stages.difference.threshold: must be a number, not 'much'"),

@@ -35,7 +35,7 @@ def followed(*seconds):
 ANSWERED = [record(How.MEASURED)] * 10
 LATE = [record(How.REUSED, "late", "late")] * 10
 HALF = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", "overloaded")] * 5
-FULL = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "queue full", by="source")] * 5
+FULL = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", by="source")] * 5
 COVERED = [record(How.MEASURED)] * 5 + [record(How.TRACKED, "overloaded", "overloaded", by="track")] * 5
 DAMAGED = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "damaged", by="source")] * 5
 

@@ -91,7 +91,7 @@ def _hints(found: Findings, address: str) -> Iterator[str]:
             "to decode"
         )
     if found.b_frames:
-        yield "B-frames make every picture late by some: turn them off in the camera"
+        yield "B-frames make every picture late, and a still one as dear as any: turn them off in the camera"
     offset_s = found.sender_offset_s
     if offset_s is not None and abs(offset_s) > 2:
         yield "the camera's clock is off: let it take its time from a server (NTP)"

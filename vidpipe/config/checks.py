@@ -19,7 +19,8 @@ from vidpipe.config.mistakes import Keys
 from vidpipe.config.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Tier
-from vidpipe.errors import ConfigError
+from vidpipe.errors import ConfigError, SourceError
+from vidpipe.sources.address import Address, is_camera
 from vidpipe.stages.base import Stage, StageConfig, is_knob
 from vidpipe.stages.registry import did_you_mean, find
 
@@ -76,6 +77,8 @@ def check_streams(document: Document, known: Known, entries: Sequence[Entry]) ->
         if beyond and leaves in ("never", "crops"):
             sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
+        for field in ("url", "record_url"):
+            _check_address(document, (*keys, field))
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
             place: Keys = (*keys, "stages", stage)
@@ -84,6 +87,16 @@ def check_streams(document: Document, known: Known, entries: Sequence[Entry]) ->
                 _check_names(document, config, place, known, only=document.mapping(place))
                 differing[name][stage] = config
     return differing
+
+
+def _check_address(document: Document, keys: Keys) -> None:
+    """A camera's address must be one; what stands in a file is for the machine to see that reads the camera."""
+    written = document.value(keys)
+    if isinstance(written, str) and is_camera(written) and "${" not in written:
+        try:
+            Address(written).reveal()
+        except SourceError as error:
+            document.mistake(keys, str(error))
 
 
 def check_links(document: Document, entries: Sequence[Entry]) -> None:

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Settled, Ticket
+from vidpipe.sources.queue import OVERLOADED
 
 LATE = "late"  # open on a slower tier
-OVERLOADED = "overloaded"  # more frames come than are answered, and this one was not looked at
 
 
 class Near(NamedTuple):

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import LATE, OVERLOADED, Below, Near, Reply
-from vidpipe.engine.inbox import Inbox
+from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
 from vidpipe.errors import SourceError
 from vidpipe.frame import Frame, Missing
-from vidpipe.sources.base import Source, StreamInfo
+from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
+from vidpipe.sources.queue import OVERLOADED
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,6 @@ class Head:
         self._detour = detour
         self._live = live
         self._parts: Parts | None = None
-        self._inbox: Inbox | None = None
         self._open: deque[_Open] = deque()
         self._late: list[_Open] = []
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
@@ -202,8 +201,7 @@ class Head:
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
         """The stream's pictures; live also None, where something else may be ready."""
         if self._live:
-            self._inbox = Inbox(source, self.stream)
-            yield from self._inbox.arrivals(self._wait_s)
+            yield from cast("LiveSource", source).arrivals(self._wait_s)
             return
         for item in source:
             yield item
@@ -254,9 +252,10 @@ class Head:
         if ticket.answer is not None or self._below is None:
             return _Open(item, ticket)
         reply = self._below.ask(ticket, settle=not self._settle_later)
-        if self._inbox is not None:
-            reply.near.add_done_callback(self._inbox.nudge)
-            reply.settled.add_done_callback(self._inbox.nudge)
+        if self._live:
+            nudge = cast("LiveSource", parts.source).nudge
+            reply.near.add_done_callback(lambda _: nudge())
+            reply.settled.add_done_callback(lambda _: nudge())
         return _Open(item, ticket, reply)
 
     def _settle(self, parts: Parts, entry: _Open) -> None:

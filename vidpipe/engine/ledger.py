@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
-from vidpipe.engine.below import OVERLOADED
 from vidpipe.engine.records import Published
-from vidpipe.sources.queue import NO_TIME, QUEUE_FULL
+from vidpipe.sources.queue import NO_TIME, OVERLOADED
 
 
 @dataclass(slots=True)
@@ -95,7 +94,7 @@ class StreamLedger:
     @property
     def overload(self) -> int:
         """Frames that nobody had time for, on whichever tier."""
-        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[QUEUE_FULL] + self.dropped[NO_TIME]
+        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[NO_TIME]
 
     @property
     def engine_failures(self) -> int:

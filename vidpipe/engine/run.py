@@ -27,7 +27,7 @@ from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
 
-CLOSE_S = 10.0  # for the frame that a thread is at
+CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
 STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
@@ -132,11 +132,11 @@ def run(
             wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
             counts = runner.counts()
     except KeyboardInterrupt:
-        patience_s = 0.0
+        patience_s = 0.1
         raise
     finally:
+        errors_at_end = _close(writer, patience_s)
         runner.close(patience_s)
-        errors_at_end = _close(writer, max(patience_s, 0.5))
     pipeline = turnover.pipeline
     report = build_report(pipeline, collector, counts, wall_s, cpu_s)
     errors += [error for error in errors_at_end if error not in errors]

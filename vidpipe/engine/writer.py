@@ -63,8 +63,8 @@ class Writer:
         self._told = True
         log.warning("%s has taken nothing for %.0f s; answers wait for it, %d at most", self._at[0], BLOCKED_S, LIMIT)
 
-    def close(self, timeout_s: float = 60.0) -> None:
-        """Write what waits, as far as that is possible in time, and close the sinks.
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Write what waits and close the sinks; give up where a sink takes nothing for `timeout_s`.
 
         Raises:
             RunError: not everything was written.
@@ -72,7 +72,10 @@ class Writer:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        left = -1
+        while self._thread.is_alive() and self._records != left:
+            left = self._records
+            self._thread.join(timeout_s)
         with self._changed:
             unwritten, error = self._unwritten + self._records, self._error
         if self._thread.is_alive() and self._at is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -136,3 +136,19 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | Missing]: ...
 
     def close(self) -> None: ...
+
+
+class LiveSource(Source, Protocol):
+    """A source whose pictures come by themselves: it can be waited for together with other things."""
+
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """As iterating, with None after a `nudge` and where nothing has come for `wait_s()` seconds."""
+        ...
+
+    def nudge(self) -> None:
+        """Have who waits for a picture go on without one; from any thread."""
+        ...
+
+
+def forever() -> None:
+    """How long one waits who waits for pictures only."""

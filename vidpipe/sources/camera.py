@@ -6,14 +6,14 @@ import logging
 import random
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources import hardware
 from vidpipe.sources.address import Address
-from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
+from vidpipe.sources.base import Resume, StreamInfo, StreamSpec, forever
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.connection import Connection
 from vidpipe.sources.economy import Economy
@@ -27,7 +27,7 @@ from vidpipe.sources.watch import PictureWatch
 
 log = logging.getLogger(__name__)
 
-QUEUE = 3  # pictures that wait
+QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 CLOSE_S = 1.0  # that the end of the iteration waits for the reader
 
 _USUAL = Timings()
@@ -75,6 +75,7 @@ class CameraSource:
         self._backoff = Backoff(random.Random(), first_s=timings.first_s, cap_s=timings.cap_s)
         self._transport = "udp" if spec.transport == "udp" else "tcp"
         self._trouble = ""
+        self._told: set[Kind] = set()
         self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
 
     @property
@@ -93,19 +94,26 @@ class CameraSource:
         self._lasting.status.enter(State.STOPPED)
         self._queue.close()
 
+    def nudge(self) -> None:
+        """See `LiveSource.nudge`."""
+        self._queue.nudge()
+
     def __iter__(self) -> Iterator[Frame | Missing]:
         """The pictures; a source can be gone through once, and is closed afterwards."""
+        return (item for item in self.arrivals(forever) if item is not None)
+
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """See `LiveSource.arrivals`."""
         if self._stop.is_set() or self._reader.ident is not None:
             return
         self._reader.start()
         try:
-            while (item := self._queue.take()) is not None:
-                yield item
+            yield from self._queue.arrivals(wait_s)
         finally:
             self.close()
             # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
             self._reader.join(CLOSE_S)
-            self.notes += self._told()
+            self.notes += self._at_end()
 
     def _read(self) -> None:
         try:
@@ -162,16 +170,18 @@ class CameraSource:
 
     def _gone_well(self) -> None:
         self._trouble = ""
+        self._told.clear()
         self._backoff.reset()
 
     def _tell(self, trouble: CameraError, wait_s: float) -> None:
-        """Once for each new kind of trouble: a camera that is away for days does not fill the log."""
-        if str(trouble) != self._trouble:
+        """Once for each kind of trouble, until it is over: a camera that is away for days does not fill the log."""
+        if trouble.kind not in self._told:
             loud = logging.ERROR if trouble.kind.slow else logging.WARNING
             log.log(loud, "camera %s: %s; next try in %.1f s", self._name, trouble, wait_s)
+        self._told.add(trouble.kind)
         self._trouble = str(trouble)
 
-    def _told(self) -> list[str]:
+    def _at_end(self) -> list[str]:
         health = self._lasting.status.health
         if not health.received:
             return [f"never seen: {self._trouble or 'no picture came'}"]

@@ -127,7 +127,7 @@ class Economy:
             self._key_at = at
             return True
         if self.idle and (self._is_blind_too_long(at) or (self.sizes.tell and self.sizes.is_motion(size))):
-            self._wake(at)
+            self.wake()
         return not self.idle
 
     def saw(self, preview: Image, at: float, size: int, *, key: bool) -> None:
@@ -136,7 +136,7 @@ class Economy:
         moved = self._stillness.see(preview, at)
         if moved and self.idle:
             self.sizes.missed()
-            self._wake(at)
+            self.wake()
         if not self.idle and not key:
             self.sizes.learn(size, at, moved=moved, still_s=still_s)
         if not moved and self._stillness.seconds(at) >= self._still_s:
@@ -146,7 +146,8 @@ class Economy:
         """Where packets tell nothing, and the next key frame is late."""
         return not self.sizes.tell and self._key_at is not None and at - self._key_at > self._longest_s
 
-    def _wake(self, at: float) -> None:
+    def wake(self) -> None:
+        """Decode everything, until the picture has stood still anew."""
         self.idle = False
         self._stillness = Stillness()
 

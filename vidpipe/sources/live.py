@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
-from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources.base import Resume, StreamSpec, forever
 from vidpipe.sources.file import FileSource
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queue import NewestQueue, dropped
@@ -22,7 +22,7 @@ class LiveFileSource:
 
     A thread of its own reads the file, and gives each picture when it is due, whether anybody is there to take it or
     not. `QUEUE` pictures wait, and the newest win: one more costs the oldest its place, and that one comes out as
-    `Missing` ("queue full"). So every picture is still given once, in order, and what is looked at is never older than
+    `Missing` ("overloaded"). So every picture is still given once, in order, and what is looked at is never older than
     the queue is long. `captured_at` is the UTC time at which a picture was due; in all else it is a `FileSource`.
 
     After a restart the clock goes on: what was due meanwhile is `Missing`, too.
@@ -64,14 +64,21 @@ class LiveFileSource:
         self._file.close()
         self._queue.close()
 
+    def nudge(self) -> None:
+        """See `LiveSource.nudge`."""
+        self._queue.nudge()
+
     def __iter__(self) -> Iterator[Frame | Missing]:
         """The pictures; a source can be gone through once, and is closed afterwards."""
+        return (item for item in self.arrivals(forever) if item is not None)
+
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """See `LiveSource.arrivals`."""
         if self._stop.is_set() or self._reader.ident is not None:
             return
         self._reader.start()
         try:
-            while (item := self._queue.take()) is not None:
-                yield item
+            yield from self._queue.arrivals(wait_s)
         finally:
             self.close()
             self._reader.join()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 
 from vidpipe.answer import How
 from vidpipe.frame import Frame, Missing
 
-QUEUE_FULL = "queue full"
+OVERLOADED = "overloaded"  # pictures come faster than they are looked at
 NO_TIME = "not decoded: cannot keep up"
 
 
@@ -20,34 +21,50 @@ class NewestQueue:
         self._items: OrderedDict[int, Frame | Missing] = OrderedDict()  # by number, in order
         self._frames: deque[int] = deque()  # the numbers of those that are frames
         self._changed = threading.Condition()
+        self._nudged = False
         self._ended = False
         self._error: Exception | None = None
 
     def put(self, item: Frame | Missing) -> None:
-        """Never waits. Where the queue is full, the oldest frame is `dropped` ("queue full")."""
+        """Never waits. Where the queue is full, the oldest frame is `dropped` ("overloaded")."""
         with self._changed:
             if self._ended:
                 return
             if isinstance(item, Frame):
                 if len(self._frames) == self._size:
                     oldest = self._frames.popleft()
-                    self._items[oldest] = dropped(self._items[oldest], QUEUE_FULL)
+                    self._items[oldest] = dropped(self._items[oldest], OVERLOADED)
                 self._frames.append(item.seq)
             self._items[item.seq] = item
             self._changed.notify()
 
-    def take(self) -> Frame | Missing | None:
-        """The next picture, as soon as there is one; None at the end. Raises what ended the reading."""
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """The pictures, each as soon as it is there, to the end; None after a `nudge`, or nothing for `wait_s()`.
+
+        Raises what ended the reading.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._nudged or self._ended, wait_s())
+                if not self._items and not self._nudged and self._ended:
+                    break
+                self._nudged = False
+                item = self._pop() if self._items else None
+            yield item
+        if self._error is not None:
+            raise self._error
+
+    def nudge(self) -> None:
+        """Have who waits look for other things than pictures; from any thread."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._ended)
-            if not self._items:
-                if self._error is not None:
-                    raise self._error
-                return None
-            _, item = self._items.popitem(last=False)
-            if isinstance(item, Frame):
-                self._frames.popleft()
-            return item
+            self._nudged = True
+            self._changed.notify()
+
+    def _pop(self) -> Frame | Missing:
+        _, item = self._items.popitem(last=False)
+        if isinstance(item, Frame):
+            self._frames.popleft()
+        return item
 
     def end(self, error: Exception | None) -> None:
         """No more pictures come; those that wait are still given."""

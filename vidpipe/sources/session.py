@@ -32,6 +32,7 @@ _MANY_PIXELS = 3_000_000  # of a picture that two threads decode sooner
 _WAITED_S = 0.002  # for a packet: who waits keeps up
 _MOST_PATIENCE = 8
 _NO_KEY = "waiting for a key frame"
+_NOT_DECODED = "not decoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Timings:
         open_s, read_s: until a connection stands, and until the next packet.
         stall_s: without a packet, until the stream counts as stalled.
         picture_s: with packets, but without a picture.
-        frozen_s, flat_s: of a picture that does not change at all, or shows one grey.
+        frozen_s, flat_s: of a picture that does not change at all, or shows one grey, until that is told.
+        odd_s: for which it has been told, until another connection is tried, once.
         good_s: of pictures, after which trouble is over.
         first_s, cap_s: of the wait between tries.
         still_s: without motion, until decoding is saved.
@@ -56,6 +58,7 @@ class Timings:
     picture_s: float = 15.0
     frozen_s: float = FROZEN_S
     flat_s: float = FLAT_S
+    odd_s: float = 240.0
     good_s: float = GOOD_S
     first_s: float = FIRST_S
     cap_s: float = CAP_S
@@ -70,7 +73,8 @@ class Lasting:
 
     Attributes:
         name: of the stream.
-        odd: what was wrong with pictures, for which the connection was made anew once already; "" for nothing.
+        odd, odd_since: what is wrong with pictures that come, "" for nothing, and since when.
+        renewed: whether the connection was made anew for that.
         patience: how many times `picture_s` a connection may go without a picture: some key frames are far apart.
     """
 
@@ -85,6 +89,8 @@ class Lasting:
     watch: PictureWatch
     stop: threading.Event
     odd: str = ""
+    odd_since: float = 0.0
+    renewed: bool = False
     patience: int = 1
 
 
@@ -110,6 +116,7 @@ class Session:
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
         self._held_bytes = 0
         self._keyed = False  # whether the decoder has all that the next packet builds on
+        self._no_key = _NO_KEY
         self._clean_since: float | None = None
         self._picture_at = lasting.steady.now()
         self._late_s = 0.0
@@ -169,18 +176,22 @@ class Session:
 
     def _left_out(self, taken: Taken) -> str:
         """Why a packet is not decoded, or ""."""
-        wanted = self._all.economy.wants(taken.size, taken.at, key=taken.key)
+        economy = self._all.economy
+        wanted = economy.wants(taken.size, taken.at, key=taken.key)
         if taken.key:
-            self._keyed = True
+            self._keyed, self._no_key = True, _NO_KEY
             return ""
         if not self._keyed:
-            return _NO_KEY
+            return self._no_key
         if self._is_behind():
-            self._keyed = False
+            self._keyed, self._no_key = False, NO_TIME
             return NO_TIME
-        if self._all.spec.skip_frame == "nokey" or not (wanted or self._held_bytes > _MOST_HELD_BYTES):
-            return "not decoded"
-        return ""
+        if self._all.spec.skip_frame == "nokey":
+            return _NOT_DECODED
+        if not self._decode.is_empty:  # B-frames: to rest, it would have to forget what the next packets build on
+            economy.wake()
+            return ""
+        return "" if wanted or self._held_bytes > _MOST_HELD_BYTES else _NOT_DECODED
 
     def _is_behind(self) -> bool:
         """Whether packets are old, and it is decoding that holds them up; a network that hesitated catches up alone."""
@@ -188,7 +199,7 @@ class Session:
         return self._late_s > behind_s and self._all.steady.now() - self._busy_since > behind_s
 
     def _hold(self, packet: VideoPacket, taken: Taken, reason: str) -> None:
-        if reason == "not decoded" and self._all.spec.skip_frame != "nokey":
+        if reason == _NOT_DECODED and self._all.spec.skip_frame != "nokey":
             self._held.append((packet, taken._replace(told=True)))
             self._held_bytes += packet.size
 
@@ -220,7 +231,7 @@ class Session:
         lasting.economy.saw(preview, taken.at, taken.size, key=taken.key)
         odd = lasting.watch.see(preview, now)
         lasting.queue.put(frame)
-        self._mind_oddity(odd)
+        self._mind_oddity(odd, now)
 
     def _check_hardware(self, decoded: Decoded, packet: VideoPacket) -> None:
         """Hold the first picture that hardware has decoded against software's."""
@@ -234,7 +245,6 @@ class Session:
         """The first whole picture of this connection."""
         self._clean_since = now
         self._all.numbering.break_off()
-        self._all.patience = 1
 
     def _mind(self, now: float) -> None:
         """Whether the connection is of use; packets alone are not."""
@@ -247,12 +257,12 @@ class Session:
         if self._clean_since is not None and now - self._clean_since > timings.good_s:
             self._gone_well()
 
-    def _mind_oddity(self, odd: str) -> None:
-        """A frozen or flat picture is worth one new connection; if that does not help, it is only told."""
+    def _mind_oddity(self, odd: str, now: float) -> None:
+        """Tell of a frozen or flat picture. If it lasts, try one new connection; a scene may really be so still."""
         lasting = self._all
-        if odd and not lasting.odd:
-            lasting.odd = odd
-            raise CameraError(Kind.PICTURE, odd)
         if odd != lasting.odd:
-            lasting.odd = odd
+            lasting.odd, lasting.odd_since, lasting.renewed = odd, now, False
         lasting.status.enter(State.LIVE, odd)
+        if odd and not lasting.renewed and now - lasting.odd_since >= lasting.timings.odd_s:
+            lasting.renewed = True
+            raise CameraError(Kind.PICTURE, odd)

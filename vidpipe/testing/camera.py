@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +11,11 @@ import numpy as np
 
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.picture import BgrPicture
-from vidpipe.sources.base import StreamInfo
+from vidpipe.sources.base import StreamInfo, forever
 from vidpipe.sources.health import Health, State
+from vidpipe.sources.queue import NewestQueue
+
+QUEUE = 3  # pictures that wait, as with a real one
 
 
 class FakeCamera:
@@ -31,10 +32,7 @@ class FakeCamera:
         self._size = size
         self._fps = fps
         self._shown = 0
-        self._waiting: deque[Frame | Missing] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._error: Exception | None = None
+        self._queue = NewestQueue(QUEUE)
         self._health = Health(State.CONNECTING, codec="fake", decoder="none", width=size[0], height=size[1])
 
     @property
@@ -61,7 +59,7 @@ class FakeCamera:
             decoded_at=now,
         )
         self.tell(state=State.LIVE, last_frame_at=now, received=self._shown, decoded=self._shown)
-        self._put(frame)
+        self._queue.put(frame)
         return seq
 
     def tell(self, **changes: Any) -> None:
@@ -70,26 +68,19 @@ class FakeCamera:
 
     def end(self, error: Exception | None = None) -> None:
         """Give no more; what was shown is still taken, and then the error raised."""
-        with self._changed:
-            self._error, self._closed = error, True
-            self._changed.notify_all()
+        self._queue.end(error)
 
     def close(self) -> None:
         self.tell(state=State.STOPPED)
         self.end()
 
-    def __iter__(self) -> Iterator[Frame | Missing]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    if self._error is not None:
-                        raise self._error
-                    return
-                item = self._waiting.popleft()
-            yield item
+    def nudge(self) -> None:
+        """See `LiveSource.nudge`."""
+        self._queue.nudge()
 
-    def _put(self, item: Frame | Missing) -> None:
-        with self._changed:
-            self._waiting.append(item)
-            self._changed.notify_all()
+    def __iter__(self) -> Iterator[Frame | Missing]:
+        return (item for item in self.arrivals(forever) if item is not None)
+
+    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+        """See `LiveSource.arrivals`."""
+        return self._queue.arrivals(wait_s)

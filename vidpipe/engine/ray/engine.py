@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -70,6 +71,8 @@ class RayEngine:
         self._segments: list[Any] = []
         self._devices: list[_Device] = []
         self._fetching: dict[Any, _Device] = {}
+        self._reviving: dict[Future[Batch], _Device] = {}
+        self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
         self._stopping = False
         self._usage: TreeUsage | None = None
         self._cpu_seen: dict[int, float] = {}
@@ -101,20 +104,33 @@ class RayEngine:
 
     def take(self, timeout_s: float) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer."""
-        done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
-        batches = []
-        for reference in done:
-            device = self._fetching.pop(reference)
-            try:
-                batch: Batch = ray.get(reference)
-            except RayActorError:
-                batch = self._restart(device)
-            ended = {end.stream for end in batch.ended}
-            device.streams = [stream for stream in device.streams if stream not in ended]
-            if device.streams:
-                self._fetch(device)
-            batches.append(batch)
+        if self._fetching:
+            done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
+        else:
+            done = []
+            wait(self._reviving, timeout_s, FIRST_COMPLETED)
+        batches = [self._fetched(self._fetching.pop(reference), reference) for reference in done]
+        for revived in [future for future in self._reviving if future.done()]:
+            batches.append(self._taken(self._reviving.pop(revived), revived.result()))
         return batches
+
+    def _fetched(self, device: _Device, reference: Any) -> Batch:
+        try:
+            batch: Batch = ray.get(reference)
+        except RayActorError:
+            positions = self._positions_of(device)
+            # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
+            self._reviving[self._aside.submit(self._restart, device, positions)] = device
+            return Batch()
+        return self._taken(device, batch)
+
+    def _taken(self, device: _Device, batch: Batch) -> Batch:
+        """Ask for more, if there is more to come."""
+        ended = {end.stream for end in batch.ended}
+        device.streams = [stream for stream in device.streams if stream not in ended]
+        if device.streams:
+            self._fetch(device)
+        return batch
 
     def stop(self) -> None:
         self._stopping = True
@@ -138,7 +154,7 @@ class RayEngine:
             device = self._with_room(stream)
             device.streams.append(stream)
             _get([device.actor.add.remote({stream: position})], OPEN_S)
-            if device not in self._fetching.values():
+            if device not in self._fetching.values() and device not in self._reviving.values():
                 self._fetch(device)
 
     def _with_room(self, stream: str) -> _Device:
@@ -167,6 +183,7 @@ class RayEngine:
     def close(self, patience_s: float) -> None:
         if not ray.is_initialized():
             return
+        self._aside.shutdown(wait=False, cancel_futures=True)
         for actor in self._actors():
             ray.kill(actor)
         cluster.disconnect()
@@ -207,19 +224,16 @@ class RayEngine:
     def _positions_of(self, device: _Device) -> dict[str, Position]:
         return {stream: self._positions(stream) for stream in device.streams}
 
-    def _restart(self, device: _Device) -> Batch:
+    def _restart(self, device: _Device, positions: dict[str, Position]) -> Batch:
         """Bring a device back. A frame on which it died several times is given up, and counted as failed."""
-        if self._stopping:
-            return Batch(ended=[Ended(stream) for stream in device.streams])
         log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
-        positions = self._positions_of(device)
         device.count_death(tuple(_next_seq(position) for position in positions.values()))
         for stream, position in positions.items():
             first = _next_seq(position)
             given_up = range(first, first + self._plan.ahead + 1) if device.deaths >= DEATHS else ()
             positions[stream] = position._replace(poison=frozenset(given_up), careful=device.deaths > 1)
         deadline = time.monotonic() + REVIVE_S
-        while True:
+        while not self._stopping:
             try:
                 if self._packed is not None:  # it was made for other streams
                     ray.get(device.actor.update.remote(self._packed), timeout=REVIVE_S)
@@ -233,6 +247,7 @@ class RayEngine:
                 time.sleep(0.1)
             except RayTaskError as error:
                 return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+        return Batch(ended=[Ended(stream) for stream in device.streams])
 
 
 def _next_seq(position: Position) -> int:
