@@ -38,7 +38,7 @@ def test_rare_things_before_a_calm_scene_cost_little():
 
 def test_skipping_is_paid_for_out_of_the_budget():
     """Half a frame of twenty is missed at each passage's begin: 2.5 %, and the filter gets what is left."""
-    seen = footage(np.random.default_rng(1), count=20, frames=3000)
+    seen = footage(np.random.default_rng(1), count=20, frames=2000)
     fitted = fit_detector(seen)
     strict, loose = (decide(seen, miss, 0.05, fitted=fitted).choice for miss in (0.02, 0.2))
     assert strict.skip == 1
@@ -111,7 +111,7 @@ def test_without_a_budget_nothing_is_filtered():
     assert not decide(footage(np.random.default_rng(4)), miss=0.0, false=0.0).choice.filters
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=5)
 @given(
     seed=st.integers(0, 1000),
     spread=st.floats(0.05, 1.5),
@@ -128,13 +128,13 @@ def test_a_stricter_budget_never_enables_more(seed, spread, strength, budgets):
 
 
 def test_what_was_chosen_misses_no_more_than_allowed_on_passages_that_nobody_has_seen():
-    """Of 20 streams at least 18 keep their budget of 2 %: more would be luck at a confidence of 95 %."""
+    """Of 12 streams at least 11 keep their budget of 2 %: more would be luck at a confidence of 95 %."""
     kept = 0
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng([seed, 7])
         fitted = fit_detector(seen := footage(rng, count=6, frames=400, spread=0.5))
         choice = decide(seen, 0.02, 0.0, fitted=fitted).choice
         unseen = footage(rng, count=40, frames=1600, spread=0.5)
         scores = fitted.scorer.scores(unseen.residuals[unseen.present])
         kept += np.mean(scores < choice.empty_below) <= 0.02
-    assert kept >= 18
+    assert kept >= 11

@@ -6,7 +6,6 @@ counts once: by the score below which so few of its frames fall that their share
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +64,7 @@ def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.i
         missed: [n], of frames that matter: whether, or with what chance, each was missed.
         passage: as of `threshold`.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     names = np.unique(passage)
     if len(names) < _FEWEST:
@@ -75,7 +74,7 @@ def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.i
     share = lost.sum() / frames.sum()
     off = lost - share * frames
     error = np.sqrt((off**2).sum() * len(names) / (len(names) - 1)) / frames.sum()
-    return Bound(float(share), float(min(1.0, share + t.ppf(CONFIDENCE, len(names) - 1) * error)))
+    return Bound(float(share), float(min(1.0, share + stdtrit(len(names) - 1, CONFIDENCE) * error)))
 
 
 def _critical(scores: NDArray[np.floating], share: float) -> float:
@@ -83,19 +82,18 @@ def _critical(scores: NDArray[np.floating], share: float) -> float:
     return float(np.sort(scores)[int(len(scores) * share)])
 
 
-@cache  # SciPy takes 20 ms for one
 def _factor(count: int, freedom: int, covered: float) -> float:
     """By how many deviations under the mean of so many normal values a limit lies that this share of all is above."""
-    from scipy.stats import nct, norm
+    from scipy.special import nctdtrit, ndtri
 
     root = np.sqrt(count)
-    return float(nct.ppf(CONFIDENCE, freedom, norm.ppf(covered) * root) / root)
+    return float(nctdtrit(freedom, ndtri(covered) * root, CONFIDENCE) / root)
 
 
 def _by_order(critical: NDArray[np.float64], share: float) -> float:
     """The highest of the sorted values under which no more than this share of all lies; -inf where none is known to."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     under = np.arange(len(critical))
-    within = np.flatnonzero(beta.ppf(CONFIDENCE, under + 1, len(critical) - under) <= share)
+    within = np.flatnonzero(betaincinv(under + 1, len(critical) - under, CONFIDENCE) <= share)
     return float(critical[within[-1]]) if len(within) else -np.inf

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rich.console import Console
 
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.tuning.profile import apply, profiles_dir
+
+
+def profiles_dir() -> Path:
+    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
 
 
 def with_profiles(pipeline: Pipeline, profiles: Path | None, console: Console | None = None) -> Pipeline:
@@ -17,7 +23,12 @@ def with_profiles(pipeline: Pipeline, profiles: Path | None, console: Console | 
         profiles: folder; None: the usual one.
         console: where to say it, of a pipeline that is not going to run; None: on stderr, of one that is.
     """
-    applied = apply(pipeline, profiles or profiles_dir(), look=console is None)
+    folder = profiles or profiles_dir()
+    if not folder.is_dir():  # nothing was ever learnt here: what reads profiles is slow to import
+        return pipeline
+    from vidpipe.tuning.profile import apply
+
+    applied = apply(pipeline, folder, look=console is None)
     console = console or Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     for line in applied.lines:
         console.print(line, markup=False)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from vidpipe.cli.profiles import profiles_dir
 from vidpipe.cli.steps import Steps
 from vidpipe.config.load import load
 from vidpipe.errors import ConfigError
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
-from vidpipe.tuning.profile import profiles_dir, use
+from vidpipe.tuning.profile import use
 from vidpipe.tuning.specialize import Learnt, Wish, specialize
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -15,6 +15,7 @@ LEAST_EMPTY = 0.2
 """Share of the frames without a target that a gate must recognise to be worth its own cost and trouble."""
 
 _STRETCH_S = 30.0
+_SURE = 6.0  # log odds
 
 
 class Decision(NamedTuple):
@@ -43,9 +44,8 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     Raises:
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
-    present = trained.present
-    odds = log_odds(trained.scores)
-    limit = tolerance.threshold(odds[present], trained.passage[present], max_miss)
+    present, apart = trained.present, tolerance.LOG_ODDS
+    limit = tolerance.threshold(log_odds(trained.scores[present]), trained.passage[present], max_miss, apart)
     low = _score(limit)
     empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
     stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
@@ -60,16 +60,19 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
         )
     # Without a target there are no passages: the same stretch of background is taken for one thing.
     stretch = (trained.pts[~present] // _STRETCH_S).astype(np.int64)
-    highest = -tolerance.threshold(-odds[~present], stretch, max_false)
+    highest = -tolerance.threshold(log_odds(1 - trained.scores[~present]), stretch, max_false, apart)
     high = max(_score(highest), low) if np.isfinite(highest) else None
     return Decision(low, high, empty, tolerance.rate(trained.scores[present] < low, trained.passage[present]))
 
 
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores as logits again: evenly spread where scores crowd at 0 and 1."""
+    """Scores as logits again, which are spread evenly where scores crowd at 0 and 1.
+
+    Bounded above: how sure the surest passage is must not widen what is said of the least sure ones.
+    """
     clipped = np.clip(scores, 1e-7, 1 - 1e-7)
     odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
-    return odds
+    return np.minimum(odds, _SURE)
 
 
 def _score(odds: float) -> float:

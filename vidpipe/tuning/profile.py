@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -113,12 +112,6 @@ class Applied:
 
     pipeline: Pipeline
     lines: list[str]
-
-
-def profiles_dir() -> Path:
-    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
 
 
 def folder_of(profiles: Path, stream: str) -> Path:
