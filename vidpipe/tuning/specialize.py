@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,9 +127,11 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
     perfect_ms = with_perfect_gate(verdict.choice, footage, costs, pipeline.audit)
     pays = perfect_ms <= WORTH_TRAINING * verdict.choice.cost_ms
     if wish.gates and pays:
-        gates = _gates(examples, wish, stream, progress)
-        progress.step(f"{stream}: searching with {len(gates)} gates")
-        verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+        for gate in _gates(examples, wish, stream, progress):
+            gates.append(gate)
+            verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+            if perfect_ms > WORTH_TRAINING * verdict.choice.cost_ms:
+                break  # a larger one could save little more
     no_gates = _why_no_gates(footage, wish, perfect_ms / verdict.choice.cost_ms) if not gates else ""
     training_s = time.process_time() - began
     masks = propose(detector.scorer.usual, _touched(footage, detector))
@@ -264,16 +266,14 @@ def _refuse(footage: Footage, stream: str) -> None:
         )
 
 
-def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> list[TrainedGate]:
-    """One of each size, as far as there is enough to train on."""
-    trained = []
+def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> Iterator[TrainedGate]:
+    """One of each size, the cheapest first; none where there is too little to train on."""
     for size in SIZES:
-        progress.step(f"{stream}: training gate {size.name}")
+        progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:
-            trained.append(train(examples, (), size=size, seed=wish.seed, threads=2))
-        except ConfigError:  # too few passages, or seconds: told of once, in the evidence
-            return []
-    return trained
+            yield train(examples, (), size=size, seed=wish.seed, threads=2)
+        except ConfigError:  # too few passages, or seconds: the evidence tells
+            return
 
 
 def _why_no_gates(footage: Footage, wish: Wish, perfect: float) -> str:
