@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", Path(__file__).parents[2] / "shared"))
 
 
+_OF_MANY_PROCESSES = ("cameras", "cli", "engine", "samples")  # folders: two of these at once would starve each other
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start clusters, commands and servers go one after the other, beside the others (pytest-xdist)."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in _OF_MANY_PROCESSES or item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("processes"))
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """The folder with real clips (videos/), models (models/) and labels (truth/); skips where there is none."""
