@@ -12,6 +12,12 @@ def test_nothing_is_known_without_audits():
     assert Misses(withheld=100, passed=10, looked=10, shown=10).rate() == (0.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize("audited", range(1, 40))
+def test_without_a_miss_the_lower_end_is_zero(audited):
+    """Wilson's lower end of nothing in eleven came out as 1e-17, and that was all that there was of targets."""
+    assert Misses(withheld=50 * audited, audited=audited).rate()[:2] == (0.0, 0.0)
+
+
 def test_a_rate_by_hand():
     """Of 1,000 withheld frames 2 of 100 audited ones were wrong: 20 in all, beside 80 with a target passed on.
 

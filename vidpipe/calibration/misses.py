@@ -43,7 +43,9 @@ class Misses:
         """Share of the frames with a target that was withheld; (0, 0, 1) while nothing is known."""
         if not self.audited:
             return Interval(0.0, 0.0, 1.0)
-        rates = (self.missed / self.audited, *wilson(self.missed, self.audited))
+        low, high = wilson(self.missed, self.audited)
+        # Without a miss the lower end is 0 but for rounding, which is all where nothing else shows a target.
+        rates = (self.missed / self.audited, low if self.missed else 0.0, high)
         return Interval(*map(self._of_shown, rates))
 
     def in_vain(self) -> Interval:
