@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vidpipe.background.scorer import FAINTEST
 from vidpipe.calibration.tolerance import LOG_ODDS, Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
+from vidpipe.learning.decide import log_odds
 from vidpipe.learning.training import TrainedGate
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
@@ -294,7 +295,7 @@ class _Search:
         """The gate's threshold, 0..1; 0: none can be trusted."""
         trained = self._gates[gate]
         rows = trained.present
-        limit = threshold(_logit(trained.scores[rows]), trained.passage[rows], budget, LOG_ODDS)
+        limit = threshold(log_odds(trained.scores[rows]), trained.passage[rows], budget, LOG_ODDS)
         return float(1 / (1 + np.exp(-limit))) if np.isfinite(limit) else 0.0
 
     def _gated(self, choice: Choice) -> tuple[tuple[float, float], float]:
@@ -356,8 +357,3 @@ def _share(flags: Flags, among: Flags) -> float:
 def _weighted(flags: Flags, among: Flags, weight: NDArray[np.float32]) -> float:
     total = float(weight[among].sum())
     return float(weight[among & flags].sum()) / total if total else 1.0
-
-
-def _logit(scores: Scores) -> Scores:
-    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
-    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
