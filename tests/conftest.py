@@ -16,11 +16,17 @@ _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", Path(__file__).parents[2] / "sha
 _OF_MANY_PROCESSES = ("cameras", "cli", "engine", "samples")  # folders: two of these at once would starve each other
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start clusters, commands and servers go one after the other, beside the others (pytest-xdist)."""
+    """Tests that start clusters, commands and servers go one after the other, beside the others (pytest-xdist).
+
+    Those that mostly wait may go beside them.
+    """
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in _OF_MANY_PROCESSES or item.get_closest_marker("ray"):
+        if item.path.stem == "test_soak":
+            item.add_marker(pytest.mark.xdist_group("soak"))
+        elif folder in _OF_MANY_PROCESSES or item.get_closest_marker("ray"):
             item.add_marker(pytest.mark.xdist_group("processes"))
 
 
