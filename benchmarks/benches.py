@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.footage import ASSETS, FOOTAGE, Footage
 from vidpipe.evaluation.figures import Bench
 
-PIPELINE = "pair"
+PIPELINE = "follow"
 
 
 class Benched(NamedTuple):
@@ -22,7 +22,7 @@ class Benched(NamedTuple):
 
 
 def run_benches(out: Path, names: Sequence[str] = ()) -> None:
-    """Run `vidpipe bench pair` on each clip that is there, or these; reports go to `out`, a folder for each clip."""
+    """Run `vidpipe bench follow` on each clip that is there, or these; reports go to `out`, a folder for each clip."""
     for footage in FOOTAGE:
         if (ASSETS / "videos" / footage.name).is_file() and (not names or footage.name in names):
             # The models lie where the command is given: a pipeline's models are found there.

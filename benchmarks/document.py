@@ -13,10 +13,10 @@ from vidpipe.evaluation.report.verdict import verdict
 
 HEAD = """# Benchmarks
 
-Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2000 (little) and
+Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2001 (little) and
 2003 (big), the clips real recordings of fixed cameras. Commands were given in the folder of the models.
 
-[bench.md](bench.md) says who takes part and how it is scored. Each ran {repeats} times, in turns. A dash is undefined:
+[bench.md](bench.md) says who takes part and how it is scored. Runs of each, in turns: {repeats}. A dash is undefined:
 there was nothing to count. Columns:
 """
 
@@ -26,8 +26,9 @@ TAIL = """
 - **Agreement is not truth.** Scores are against the big model's own answers unless a column says labels; what the big
   model overlooks, nobody is blamed for.
 - **Few clips, short ones.** {clips}. They say nothing of nights, rain, moving cameras, or weeks.
-- **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. Nothing
-  of `{pipeline}` itself was fitted on either: its settings are the ones it ships with.
+- **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. The
+  settings of `{pipeline}` are the ones it ships with, for all clips; they were found by trying some on these clips, the
+  scored parts of vtest, TUD-Stadtmitte, car-detection and junction included.
 - **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
 - **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
 - **The motion gate is of Frigate's kind, not Frigate**: the detector looks at whole pictures rather than regions, and
