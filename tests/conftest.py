@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", Path(__file__).parents[2] / "shared"))
 
 
-_OF_MANY_PROCESSES = ("cameras", "cli", "engine", "samples")  # folders: two of these at once would starve each other
+_OF_MANY_PROCESSES = ("cameras", "cli", "engine", "samples")  # folders
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start clusters, commands and servers go one after the other, beside the others (pytest-xdist).
+    """Tests that start clusters, commands and servers go one after the other by kind (pytest-xdist).
 
-    Those that mostly wait may go beside them.
+    They wait more than they work, so that the kinds may go beside each other.
     """
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if item.path.stem == "test_soak":
             item.add_marker(pytest.mark.xdist_group("soak"))
-        elif folder in _OF_MANY_PROCESSES or item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+        elif folder in _OF_MANY_PROCESSES:
+            item.add_marker(pytest.mark.xdist_group(folder))
+        elif item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")

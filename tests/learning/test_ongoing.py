@@ -108,8 +108,9 @@ def test_drift_is_noticed_within_two_minutes_and_put_right(gates, quick, caplog,
     assert sum(by == "gate" and there for by, there in afterwards) <= 0.2 * sum(there for _, there in afterwards)
 
 
-def test_audits_hold_a_blind_gate_open(tmp_path, trained, quick, caplog):
-    """A threshold that lets nothing through: audits find out, and every frame is passed on from then."""
+def test_audits_hold_a_blind_gate_open(tmp_path, trained, quick, caplog, monkeypatch):
+    """A threshold that lets nothing through: audits find out, and until a new gate comes every frame is passed on."""
+    monkeypatch.setattr(ongoing, "SWAP_S", 1e6)
     Versions(tmp_path).add(with_thresholds(trained.gate, 1.0, None), "a mistake")
     run = Run(tmp_path, audits=0.3)
     with caplog.at_level(logging.WARNING):
