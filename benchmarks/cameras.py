@@ -248,6 +248,8 @@ def capacity(arguments: Sequence[str]) -> None:
     """Each way with more and more cameras, until pictures are lost."""
     ways = [argument for argument in arguments if not argument.isdigit()] or list(WAYS)
     counts = [int(argument) for argument in arguments if argument.isdigit()] or list(COUNTS)
+    if unknown := set(ways) - set(WAYS):
+        sys.exit(f"no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     with TemporaryDirectory() as folder:
         clips = encode_all(Path(folder))
         for way in ways:
