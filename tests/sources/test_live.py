@@ -19,9 +19,10 @@ from vidpipe.errors import SourceError
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources.base import LIVE_FILE, Resume, StreamSpec
-from vidpipe.sources.live import QUEUE, LiveFileSource
+from vidpipe.sources.live import LiveFileSource
 from vidpipe.sources.open import expand, open_source
 from vidpipe.sources.queue import NewestQueue
+from vidpipe.sources.queued import QUEUE
 
 FPS = 50
 

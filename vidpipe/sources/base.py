@@ -148,7 +148,3 @@ class LiveSource(Source, Protocol):
     def nudge(self) -> None:
         """Have who waits for a picture go on without one; from any thread."""
         ...
-
-
-def forever() -> None:
-    """How long one waits who waits for pictures only."""

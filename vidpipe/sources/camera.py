@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources import hardware
 from vidpipe.sources.address import Address
-from vidpipe.sources.base import Resume, StreamInfo, StreamSpec, forever
+from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.connection import Connection
 from vidpipe.sources.economy import Economy
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.numbering import Numbering
-from vidpipe.sources.queue import NewestQueue
+from vidpipe.sources.queued import ReadAhead
 from vidpipe.sources.session import Lasting, Session, Timings
 from vidpipe.sources.status import Status
 from vidpipe.sources.trouble import Backoff, CameraError, Kind
@@ -27,13 +24,12 @@ from vidpipe.sources.watch import PictureWatch
 
 log = logging.getLogger(__name__)
 
-QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 CLOSE_S = 1.0  # that the end of the iteration waits for the reader
 
 _USUAL = Timings()
 
 
-class CameraSource:
+class CameraSource(ReadAhead):
     """The pictures of a camera, for as long as the run goes on, whatever becomes of the camera.
 
     A thread of its own connects, reads and decodes, and never waits for whoever takes the pictures: `QUEUE` wait, and
@@ -53,13 +49,12 @@ class CameraSource:
         Raises:
             SourceError: the address is none.
         """
-        self.notes: list[str] = []
+        # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
+        super().__init__(name, join_s=CLOSE_S)
         if not _is_kept_elsewhere(spec.url):
             Address(spec.url).reveal()
         steady = Steady()
         self._name = name
-        self._queue = NewestQueue(QUEUE)
-        self._stop = threading.Event()
         self._lasting = Lasting(
             name,
             spec,
@@ -76,7 +71,6 @@ class CameraSource:
         self._transport = "udp" if spec.transport == "udp" else "tcp"
         self._trouble = ""
         self._told: set[Kind] = set()
-        self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
 
     @property
     def info(self) -> StreamInfo:
@@ -88,39 +82,27 @@ class CameraSource:
     def health(self) -> Health:
         return self._lasting.status.health
 
+    @property
+    def notes(self) -> list[str]:
+        """How the camera fared, in a line; complete when the iteration has ended."""
+        if self._reader.ident is None:
+            return []
+        health = self._lasting.status.health
+        if not health.received:
+            return [f"never seen: {self._trouble or 'no picture came'}"]
+        if not health.reconnects:
+            return []
+        times = "once" if health.reconnects == 1 else f"{health.reconnects} times"
+        return [f"connected anew {times}, out of sight for {health.gap_s:.1f} s in all"]
+
     def close(self) -> None:
-        """Ends the iteration at once; may be called from any thread, and twice."""
-        self._stop.set()
+        """See `ReadAhead.close`."""
         self._lasting.status.enter(State.STOPPED)
-        self._queue.close()
-
-    def nudge(self) -> None:
-        """See `LiveSource.nudge`."""
-        self._queue.nudge()
-
-    def __iter__(self) -> Iterator[Frame | Missing]:
-        """The pictures; a source can be gone through once, and is closed afterwards."""
-        return (item for item in self.arrivals(forever) if item is not None)
-
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
-        """See `LiveSource.arrivals`."""
-        if self._stop.is_set() or self._reader.ident is not None:
-            return
-        self._reader.start()
-        try:
-            yield from self._queue.arrivals(wait_s)
-        finally:
-            self.close()
-            # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
-            self._reader.join(CLOSE_S)
-            self.notes += self._at_end()
+        super().close()
 
     def _read(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._connect()
-        except Exception as fault:
-            self._queue.end(fault)
+        while not self._stop.is_set():
+            self._connect()
 
     def _connect(self) -> None:
         """One connection, from its beginning to its end, and the wait behind it."""
@@ -180,15 +162,6 @@ class CameraSource:
             log.log(loud, "camera %s: %s; next try in %.1f s", self._name, trouble, wait_s)
         self._told.add(trouble.kind)
         self._trouble = str(trouble)
-
-    def _at_end(self) -> list[str]:
-        health = self._lasting.status.health
-        if not health.received:
-            return [f"never seen: {self._trouble or 'no picture came'}"]
-        if not health.reconnects:
-            return []
-        times = "once" if health.reconnects == 1 else f"{health.reconnects} times"
-        return [f"connected anew {times}, out of sight for {health.gap_s:.1f} s in all"]
 
 
 def _fault(error: Exception) -> CameraError:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from vidpipe.frame import Frame, Missing
+from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
-from vidpipe.sources.base import Resume, StreamSpec, forever
+from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.file import FileSource
 from vidpipe.sources.health import Health, State
-from vidpipe.sources.queue import NewestQueue, dropped
+from vidpipe.sources.queue import dropped
+from vidpipe.sources.queued import ReadAhead
 
-QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older
 
-
-class LiveFileSource:
+class LiveFileSource(ReadAhead):
     """A video file played at its own speed, from the moment at which the iteration begins.
 
     A thread of its own reads the file, and gives each picture when it is due, whether anybody is there to take it or
@@ -30,13 +28,11 @@ class LiveFileSource:
 
     def __init__(self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> None:
         """Arguments and errors as of `FileSource`."""
+        super().__init__(name)
         self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume)
         self._resume = resume
-        self._queue = NewestQueue(QUEUE)
-        self._stop = threading.Event()
         self._came = 0
         self._last_at: float | None = None
-        self._reader = threading.Thread(target=self._read, name=f"vidpipe-read-{name}", daemon=True)
         self.info = replace(self._file.info, live=True)
 
     @property
@@ -59,39 +55,11 @@ class LiveFileSource:
         )
 
     def close(self) -> None:
-        """Ends the iteration, also of one who waits for a picture; may be called from any thread, and twice."""
-        self._stop.set()
+        """See `ReadAhead.close`."""
+        super().close()
         self._file.close()
-        self._queue.close()
-
-    def nudge(self) -> None:
-        """See `LiveSource.nudge`."""
-        self._queue.nudge()
-
-    def __iter__(self) -> Iterator[Frame | Missing]:
-        """The pictures; a source can be gone through once, and is closed afterwards."""
-        return (item for item in self.arrivals(forever) if item is not None)
-
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
-        """See `LiveSource.arrivals`."""
-        if self._stop.is_set() or self._reader.ident is not None:
-            return
-        self._reader.start()
-        try:
-            yield from self._queue.arrivals(wait_s)
-        finally:
-            self.close()
-            self._reader.join()
 
     def _read(self) -> None:
-        error = None
-        try:
-            self._play()
-        except Exception as raised:
-            error = raised
-        self._queue.end(error)
-
-    def _play(self) -> None:
         began, began_at = time.monotonic(), time.time()
         zero_at = self._zero_at()
         for item in self._file:

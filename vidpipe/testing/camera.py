@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from vidpipe.frame import Frame, Image, Missing
+from vidpipe.frame import Frame, Image
 from vidpipe.picture import BgrPicture
-from vidpipe.sources.base import StreamInfo, forever
+from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.health import Health, State
-from vidpipe.sources.queue import NewestQueue
-
-QUEUE = 3  # pictures that wait, as with a real one
+from vidpipe.sources.queued import Queued
 
 
-class FakeCamera:
+class FakeCamera(Queued):
     """A live `Source`: it gives a picture when `show` is called, and waits meanwhile.
 
     Args:
@@ -28,11 +26,11 @@ class FakeCamera:
     """
 
     def __init__(self, name: str = "cam", size: tuple[int, int] = (64, 48), fps: float = 10.0) -> None:
+        super().__init__()
         self.info = StreamInfo(name, *size, fps, None, live=True, codec="fake")
         self._size = size
         self._fps = fps
         self._shown = 0
-        self._queue = NewestQueue(QUEUE)
         self._health = Health(State.CONNECTING, codec="fake", decoder="none", width=size[0], height=size[1])
 
     @property
@@ -73,14 +71,3 @@ class FakeCamera:
     def close(self) -> None:
         self.tell(state=State.STOPPED)
         self.end()
-
-    def nudge(self) -> None:
-        """See `LiveSource.nudge`."""
-        self._queue.nudge()
-
-    def __iter__(self) -> Iterator[Frame | Missing]:
-        return (item for item in self.arrivals(forever) if item is not None)
-
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
-        """See `LiveSource.arrivals`."""
-        return self._queue.arrivals(wait_s)
