@@ -297,17 +297,39 @@ def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
     assert sorted(ages)[6] < 0.3
 
 
-def test_hardware_that_decodes_wrongly_is_left_for_software(serve, view, clip, monkeypatch):
+def test_hardware_that_decodes_wrongly_is_left_for_software(serve, view, clip, pretended, monkeypatch):
     """There is none here: software stands in for it, and is said to be wrong."""
-    monkeypatch.setattr(hardware, "_refused", set())
-    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
-    monkeypatch.setattr(camera, "Connection", _Pretends)
     monkeypatch.setattr(hardware, "is_right", lambda *_: False)
     viewer = view(serve({"/a": clip}).url())
     viewer.until_more()
     assert viewer.source.health.decoder == "software, 1 thread"
     assert viewer.source.health.reconnects == 1
     in_order(viewer)
+
+
+def test_hardware_is_held_against_the_packet_that_it_decoded(serve, view, tmp_path, pretended):
+    """With B-frames a key frame's picture comes out when later packets have gone in."""
+    viewer = view(serve({"/a": servers.encode(tmp_path / "moving.units", gop=10, b_frames=2)}).url())
+    viewer.until_more()
+    assert viewer.source.health.decoder == "cuda"
+    assert viewer.source.health.reconnects == 0
+
+
+def test_a_frozen_picture_is_not_the_hardwares_doing(serve, view, tmp_path, pretended):
+    still = clips.picture(7)
+    clip = servers.encode(tmp_path / "clip.units", frames=1, gop=1, picture=lambda *_: still)
+    viewer = view(serve({"/a": clip}).url(), replace(HURRY, frozen_s=0.5, odd_s=0.5))
+    viewer.until(lambda: viewer.source.health.reconnects == 1)
+    viewer.until_more()
+    assert viewer.source.health.decoder == "cuda"
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Software that says it were hardware."""
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
+    monkeypatch.setattr(camera, "Connection", _Pretends)
 
 
 class _Pretends(Connection):

@@ -141,3 +141,11 @@ def test_addresses_are_refused_without_their_password() -> None:
     with pytest.raises(SourceError, match=r"stream door: addresses of kind sftp:// cannot be read") as refused:
         open_source("door", StreamSpec(url="sftp://root:secret@10.0.0.7/live"), knobs=Knobs())
     assert "secret" not in str(refused.value)
+
+
+def test_a_camera_is_no_file_to_play() -> None:
+    url = "live+file:rtsp://ann:s3cret@host/x"
+    for ask in (lambda: expand(f"cam={url}"), lambda: open_source("cam", StreamSpec(url=url), knobs=Knobs())):
+        with pytest.raises(SourceError, match="give a camera's address without it") as refused:
+            ask()
+        assert "s3cret" not in str(refused.value)

@@ -52,7 +52,8 @@ def run_pipeline(options: RunOptions) -> int:
         return with_profiles(loaded, options.profiles)
 
     files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
-    return execute(read(), options, Reload(read, files))
+    reload = Reload(read, files)  # before they are read: what is changed meanwhile is taken up later
+    return execute(read(), options, reload)
 
 
 @contextmanager

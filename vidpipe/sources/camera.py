@@ -136,7 +136,8 @@ class CameraSource(ReadAhead):
         try:
             Session(self._lasting, connection, self._gone_well).run()
         except CameraError as error:
-            if error.kind is Kind.PICTURE and connection.hardware:
+            odd = self._lasting.odd  # frozen or of one grey: that is the camera's doing
+            if error.kind is Kind.PICTURE and connection.hardware and not odd:
                 log.warning("camera %s: not decoded by %s any more: %s", self._name, connection.hardware, error)
                 hardware.refuse(connection.hardware)
             raise

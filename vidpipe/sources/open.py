@@ -36,9 +36,7 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
             return CameraSource(name, spec, knobs=knobs, resume=resume)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
-    place = spec.url.removeprefix(LIVE_FILE)
-    _check_shown(place)
-    path = _existing(place)
+    path = _existing(_place(spec.url))
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
@@ -66,8 +64,7 @@ def expand(*arguments: str) -> dict[str, str]:
     for argument in arguments:
         name, written = _split(argument)
         address = from_environment(written)
-        place = address.removeprefix(LIVE_FILE)
-        _check_shown(place)
+        place = _place(address)
         live = LIVE_FILE if place != address else ""
         if is_camera(place):
             found = [(name or "camera", address)]
@@ -83,12 +80,19 @@ def expand(*arguments: str) -> dict[str, str]:
     return streams
 
 
-def _check_shown(place: str) -> None:
-    """Refuse what may be an address without its scheme, before a message about a path repeats it."""
+def _place(url: str) -> str:
+    """What stands behind `live+file:`, if that is there. Raises SourceError for an address where a path should be.
+
+    What may be an address is refused before a message about a path repeats it.
+    """
+    place = url.removeprefix(LIVE_FILE)
+    if place != url and is_camera(place):
+        raise SourceError(f"{LIVE_FILE} plays a file; give a camera's address without it")
     if not is_camera(place) and looks_secret(place) and not Path(place).expanduser().exists():
         raise SourceError(
             "no such file; if it is a camera's address, begin it with rtsp://, rtsps://, http:// or https://"
         )
+    return place
 
 
 def _split(argument: str) -> tuple[str, str]:

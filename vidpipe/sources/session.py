@@ -117,6 +117,7 @@ class Session:
         self._held_bytes = 0
         self._keyed = False  # whether the decoder has all that the next packet builds on
         self._no_key = _NO_KEY
+        self._key: tuple[VideoPacket, Taken] | None = None  # the last one
         self._clean_since: float | None = None
         self._picture_at = lasting.steady.now()
         self._late_s = 0.0
@@ -144,7 +145,7 @@ class Session:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
             for decoded in self._fed(packet, self._taken(unit)):
-                self._check_hardware(decoded, packet)
+                self._check_hardware(decoded)
                 self._hand_on(decoded, now)
             self._mind(now)
             done = steady.now()
@@ -162,6 +163,7 @@ class Session:
         """Put a packet into the decoder, or leave it out with the reason."""
         if taken.key:
             self._forget_held()
+            self._key = packet, taken
         reason = self._left_out(taken)
         if reason:
             if not self._decode.is_empty:
@@ -233,12 +235,16 @@ class Session:
         lasting.queue.put(frame)
         self._mind_oddity(odd, now)
 
-    def _check_hardware(self, decoded: Decoded, packet: VideoPacket) -> None:
+    def _check_hardware(self, decoded: Decoded) -> None:
         """Hold the first picture that hardware has decoded against software's."""
         kind = self._connection.hardware
-        if kind is None or self._clean_since is not None or isinstance(decoded.picture, str):
+        if kind is None or self._clean_since is not None or isinstance(decoded.picture, str) or self._key is None:
             return
-        if decoded.taken.key and not hardware.is_right(decoded.picture, packet, self._connection.stream.codec_context):
+        packet, taken = self._key
+        # With B-frames its picture comes out only when later packets have gone in.
+        if decoded.taken is taken and not hardware.is_right(
+            decoded.picture, packet, self._connection.stream.codec_context
+        ):
             raise CameraError(Kind.PICTURE, f"{kind} decodes it wrongly")
 
     def _begin(self, now: float) -> None:
