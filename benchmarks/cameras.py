@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,13 +27,14 @@ from typing import Any, NamedTuple
 import av
 import cv2
 import numpy as np
-import psutil
 
 from benchmarks.footage import clip, model
 from tests.cameras import servers
 from vidpipe.config.load import load
+from vidpipe.engine.ledger import StreamLedger
 from vidpipe.engine.records import Published
 from vidpipe.engine.run import run
+from vidpipe.engine.usage import tree_cpu_s
 
 FPS, SIZE = 10, (704, 576)
 MINUTE_S, MOVING_S = 60, 6
@@ -140,8 +140,7 @@ class Window:
 
     def __init__(self, server: int) -> None:
         self._server = server
-        self.how: Counter[str] = Counter()
-        self.lost: Counter[str] = Counter()
+        self.ledger = StreamLedger()
         self.ages: list[float] = []
         self.open = False
 
@@ -153,9 +152,7 @@ class Window:
         if not self.open:
             return
         for record in records:
-            self.how[record.answer.how.value] += 1
-            if record.answer.how == "dropped" or record.covered == "overloaded":
-                self.lost[record.answer.reason if record.answer.how == "dropped" else "overloaded"] += 1
+            self.ledger.count(record)
             if record.captured_at is not None:
                 self.ages.append(published_at - record.captured_at)
 
@@ -164,12 +161,12 @@ class Window:
 
     def _time(self) -> None:
         time.sleep(WARM_S)
-        before = _cpu_s(os.getpid()), _cpu_s(self._server)
+        before = tree_cpu_s(), tree_cpu_s(self._server)
         self.open, began = True, time.monotonic()
         time.sleep(MEASURED_S)
         self.open, self.seconds = False, time.monotonic() - began
-        self.server_cores = (_cpu_s(self._server) - before[1]) / self.seconds
-        self.cores = (_cpu_s(os.getpid()) - before[0]) / self.seconds + self.server_cores
+        self.server_cores = (tree_cpu_s(self._server) - before[1]) / self.seconds
+        self.cores = (tree_cpu_s() - before[0]) / self.seconds + self.server_cores
         os.kill(os.getpid(), signal.SIGINT)
 
     def held(self, way: str, cameras: int) -> Held:
@@ -179,20 +176,14 @@ class Window:
             way,
             cameras,
             sent,
-            self.how.total(),
-            dict(self.lost),
-            dict(self.how),
+            self.ledger.frames_in,
+            dict(self.ledger.dropped),
+            dict(self.ledger.how),
             float(ages[0]),
             float(ages[1]),
             self.cores,
             self.server_cores,
         )
-
-
-def _cpu_s(pid: int) -> float:
-    main = psutil.Process(pid)
-    times = [process.cpu_times() for process in [main, *main.children(recursive=True)]]
-    return float(sum(each.user + each.system for each in times))
 
 
 def _cascade(way: str, urls: Sequence[str], window: Window) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -19,9 +19,6 @@ from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.run import Watcher
 from vidpipe.errors import RunError
 from vidpipe.files import check_writable, write_whole
-
-if TYPE_CHECKING:
-    from vidpipe.sinks.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +53,6 @@ def run_pipeline(options: RunOptions) -> int:
     return execute(read(), options, reload)
 
 
-@contextmanager
-def _served(place: str) -> Iterator[Metrics]:
-    from vidpipe.sinks.metrics import Metrics, parse_place
-
-    metrics = Metrics(*parse_place(place))
-    try:
-        yield metrics
-    finally:
-        metrics.close()
-
-
 def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
     """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
     from vidpipe.engine.run import run
@@ -82,7 +68,9 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
         watchers: list[Watcher] = [bar]
         if options.metrics is not None:
-            watchers.append(watching.enter_context(_served(options.metrics)))
+            from vidpipe.sinks.metrics import Metrics, parse_place
+
+            watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics)))))
         if live and reload is not None:
             watching.enter_context(on_hangup(reload))
         outcome = run(

@@ -20,7 +20,7 @@ from vidpipe.config.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError, SourceError
-from vidpipe.sources.address import Address, is_camera
+from vidpipe.sources.address import check_address, is_camera
 from vidpipe.stages.base import Stage, StageConfig, is_knob
 from vidpipe.stages.registry import did_you_mean, find
 
@@ -92,9 +92,9 @@ def check_streams(document: Document, known: Known, entries: Sequence[Entry]) ->
 def _check_address(document: Document, keys: Keys) -> None:
     """A camera's address must be one; what stands in a file is for the machine to see that reads the camera."""
     written = document.value(keys)
-    if isinstance(written, str) and is_camera(written) and "${" not in written:
+    if isinstance(written, str) and is_camera(written):
         try:
-            Address(written).reveal()
+            check_address(written)
         except SourceError as error:
             document.mistake(keys, str(error))
 

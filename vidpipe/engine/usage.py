@@ -29,9 +29,9 @@ def own_cpu_s() -> float:
     return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
-def tree_cpu_s() -> float:
-    """CPU seconds so far of this process and its descendants, with those that have ended and were waited for."""
-    every = (times.user + times.system + times.children_user + times.children_system for _, times in _tree())
+def tree_cpu_s(pid: int | None = None) -> float:
+    """CPU seconds so far of a process (default: this one) and its descendants, with those that have been waited for."""
+    every = (times.user + times.system + times.children_user + times.children_system for _, times in _tree(pid))
     return float(sum(every))
 
 
@@ -39,10 +39,10 @@ def _cpu_by_process() -> dict[tuple[int, float], float]:
     return {process: times.user + times.system for process, times in _tree()}
 
 
-def _tree() -> Iterator[tuple[tuple[int, float], Any]]:
-    """This process and its descendants, each as (pid, time of its start), with its CPU times."""
-    own = psutil.Process()
-    for process in [own, *own.children(recursive=True)]:
+def _tree(pid: int | None = None) -> Iterator[tuple[tuple[int, float], Any]]:
+    """A process and its descendants, each as (pid, time of its start), with its CPU times."""
+    first = psutil.Process(pid)
+    for process in [first, *first.children(recursive=True)]:
         try:
             yield (process.pid, process.create_time()), process.cpu_times()
         except psutil.Error:  # it ended while we looked

@@ -107,6 +107,12 @@ def from_environment(written: str) -> str:
     return _REFERENCE.sub(lambda match: _look_up(match) if match[1] == "env" else match[0], written)
 
 
+def check_address(written: str) -> None:
+    """Raise SourceError where it is no address; of one that is kept elsewhere nothing can be said yet."""
+    if "${" not in written:
+        Address(written).reveal()
+
+
 def is_camera(written: str) -> bool:
     """Whether a source is a camera's address, and not a path."""
     return bool(_SCHEME.match(written) or _REFERENCE.search(written) or _DEVICE.match(written))

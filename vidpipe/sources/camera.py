@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vidpipe.knobs import Knobs
 from vidpipe.sources import hardware
-from vidpipe.sources.address import Address
+from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.connection import Connection
@@ -51,8 +51,7 @@ class CameraSource(ReadAhead):
         """
         # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
         super().__init__(name, join_s=CLOSE_S)
-        if not _is_kept_elsewhere(spec.url):
-            Address(spec.url).reveal()
+        check_address(spec.url)
         steady = Steady()
         self._name = name
         self._lasting = Lasting(
@@ -169,7 +168,3 @@ def _fault(error: Exception) -> CameraError:
     """What is told of a fault: where, and not its message, which may hold the address."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return CameraError(Kind.PICTURE, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
-
-
-def _is_kept_elsewhere(url: str) -> bool:
-    return "${" in url

@@ -14,8 +14,9 @@ from av.error import FFmpegError, InvalidDataError
 from vidpipe.errors import SourceError
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.container import VideoPacket, stamp_of
 from vidpipe.sources.trouble import CameraError, Kind, authorities, trouble_of
-from vidpipe.sources.units import CODECS, Piece, Unit, Units, VideoPacket
+from vidpipe.sources.units import CODECS, Piece, Unit, Units
 
 OPEN_S, READ_S = 8.0, 5.0
 
@@ -58,9 +59,10 @@ class Connection:
         self._read_s = read_s
         began = time.monotonic()
         try:
-            self.transport = transport if self._address.scheme.startswith("rtsp") else ""
+            url = self._address.reveal()  # once: what it refers to may be replaced meanwhile
+            self.transport = transport if url.startswith("rtsp") else ""
             self.in_pieces = bool(self.transport)
-            self._container = self._open(spec, (open_s, read_s))
+            self._container = self._open(url, spec, (open_s, read_s))
         except SourceError as error:  # a variable may be set later, a file be written
             raise CameraError(Kind.NOT_FOUND, str(error)) from None
         except (FFmpegError, OSError) as error:
@@ -91,8 +93,7 @@ class Connection:
                 if together is None:
                     yield Unit(packet, now, _sender_utc(packet)), now
                 else:
-                    stamp = packet.pts if packet.pts is not None else packet.dts
-                    for unit in together.add(Piece(bytes(packet), stamp, now, _sender_utc(packet))):
+                    for unit in together.add(Piece(bytes(packet), stamp_of(packet), now, _sender_utc(packet))):
                         yield unit, now
                 waits_since = time.monotonic()
             else:
@@ -107,18 +108,16 @@ class Connection:
         """Never raises; sends a farewell and does not wait for an answer."""
         self._container.close()
 
-    def _open(self, spec: StreamSpec, timeout: tuple[float, float]) -> InputContainer:
-        address = self._address
-        if address.device:
-            return av.open(address.device, format="v4l2", timeout=timeout, hwaccel=self._accelerator)
+    def _open(self, url: str, spec: StreamSpec, timeout: tuple[float, float]) -> InputContainer:
+        if self._address.device:
+            return av.open(url, format="v4l2", timeout=timeout, hwaccel=self._accelerator)
         options = dict(_QUICK)
         if self.transport:
             options |= {"rtsp_transport": self.transport, "allowed_media_types": "video"}
         else:
             options |= {"use_wallclock_as_timestamps": "1"}  # MJPEG has no stamps
-        if address.scheme in ("rtsps", "https") and spec.tls_verify:
+        if url.startswith(("rtsps:", "https:")) and spec.tls_verify:
             options |= {"tls_verify": "1", "ca_file": authorities() or ""}
-        url = address.reveal()
         if self.in_pieces:
             container = self._open_in_pieces(url, options, timeout)
             if container is not None:

@@ -6,15 +6,22 @@ import re
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vidpipe.errors import SourceError
 
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+ASSUMED_FPS = 25.0  # where a stream does not say
 _BELIEVABLE_FPS = (0.05, 240.0)
 _TEXT_ART = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg "plays" any text file
 _MP4_ATOMS = {b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"}
@@ -57,6 +64,22 @@ def believable_fps(stream: VideoStream) -> float | None:
         if rate and _BELIEVABLE_FPS[0] <= rate <= _BELIEVABLE_FPS[1]:
             return round(float(rate), 3)
     return None
+
+
+def prepare(context: VideoCodecContext, threads: int) -> None:
+    """Set a decoder up to give pictures at once, and damaged ones as well.
+
+    Args:
+        threads: over the slices of a picture. Whole pictures in parallel come later by as many, and blur which packet
+            an error belongs to.
+    """
+    context.thread_type, context.thread_count = "SLICE", threads
+    context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
+
+
+def stamp_of(packet: VideoPacket) -> int | None:
+    """When it is to be shown, in ticks; when it is to be decoded, where that is all that is known."""
+    return packet.pts if packet.pts is not None else packet.dts
 
 
 def announced_seconds(container: InputContainer, stream: VideoStream) -> float | None:

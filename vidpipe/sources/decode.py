@@ -10,19 +10,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 import av
-from av.codec.context import Flags
 from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from vidpipe.sources.container import announced_seconds, believable_fps, open_container, recorded_at
+from vidpipe.sources.container import (
+    ASSUMED_FPS,
+    VideoPacket,
+    announced_seconds,
+    believable_fps,
+    open_container,
+    prepare,
+    recorded_at,
+)
 from vidpipe.sources.timeline import Timeline
 
-VideoPacket: TypeAlias = "av.Packet[VideoStream]"
 Decoded: TypeAlias = tuple[float, av.VideoFrame | str]
 """Media seconds, and the decoder's picture, or why there is none."""
 
-_ASSUMED_FPS = 25.0
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
 _LONG_GROUP = 5000  # packets: a file without key frames is not gathered in memory
 _ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
@@ -48,8 +53,7 @@ class Reader:
         """Open the file.
 
         Args:
-            threads: of the decoder, over the slices of a picture. Whole pictures in parallel would blur which packet an
-                error belongs to.
+            threads: of the decoder (see `prepare`).
             stop: ends the iteration soon after it is set.
             origin: the stamp at which media time is 0; None: that of the first picture.
 
@@ -63,15 +67,13 @@ class Reader:
         self.notes: list[str] = []
         self.discarded = 0
         tick = self.stream.time_base or Fraction(1, av.time_base)
-        self.timeline = Timeline(tick, 1 / (self.fps or _ASSUMED_FPS), origin)
+        self.timeline = Timeline(tick, 1 / (self.fps or ASSUMED_FPS), origin)
         self._by_dts = self._container.format.name == "avi"
         self._stop = stop
         self._damaged = _Damaged()
         self._undecoded_before: int | None = None
 
-        context = self.stream.codec_context
-        context.thread_type, context.thread_count = "SLICE", threads
-        context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
+        prepare(self.stream.codec_context, threads)
 
     def seek(self, pts: float) -> bool:
         """Begin at a key frame near a media time, before it if the container is good; False where it cannot be done.

@@ -107,16 +107,15 @@ class Economy:
     def __init__(self, max_blind_s: float, *, still_s: float = STILL_S) -> None:
         self._longest_s = _SLACK * max_blind_s
         self._still_s = still_s
-        self._stillness = Stillness()
         self.sizes = PacketSizes()
-        self._key_at: float | None = None
-        self._group_s = math.inf
-        self.idle = False
+        self.begin()
 
     def begin(self) -> None:
         """A new connection: what was learnt of sizes holds on, the rest begins anew."""
         self._stillness = Stillness()
-        self._key_at, self._group_s, self.idle = None, math.inf, False
+        self._key_at: float | None = None
+        self._group_s = math.inf
+        self.idle = False
 
     def wants(self, size: int, at: float, *, key: bool) -> bool:
         """Whether to decode a packet that was taken at `at`; a first True after False asks for those left out, too."""

@@ -132,9 +132,7 @@ class FileSource:
         picture = self._normal(decoded)
         hidden, visible = None, 1.0
         if self._view:
-            picture = self._view.blank(picture)
-            hidden = self._view.hidden(picture.width, picture.height)
-            visible = self._view.visible(picture.width, picture.height)
+            picture, hidden, visible = self._view.apply(picture)
         return Frame(
             self.info.name,
             seq,

@@ -11,8 +11,8 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vidpipe.picture import YuvPicture
+from vidpipe.sources.container import VideoPacket
 from vidpipe.sources.normal import Normaliser
-from vidpipe.sources.units import VideoPacket
 
 _DEVICES = {"cuda": "/dev/nvidia0", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
 _ALIKE = 2.0  # mean difference in grey levels: decoders of one standard differ by rounding at most

@@ -54,8 +54,7 @@ class Numbering:
         self._size = size
         hidden, visible = None, 1.0
         if self._view:
-            picture = self._view.blank(picture)
-            hidden, visible = self._view.hidden(*size), self._view.visible(*size)
+            picture, hidden, visible = self._view.apply(picture)
         seq, pts, captured_at = self._next(at)
         return Frame(
             self._name,

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import av
-from av.codec.context import Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from vidpipe.sources.units import VideoPacket
+from vidpipe.sources.container import VideoPacket, prepare
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
 
@@ -42,15 +41,14 @@ class Decoded(NamedTuple):
 
 
 class PictureDecoder:
-    """A decoder for one connection. At most two threads, over slices: whole pictures in parallel come later by as many.
+    """A decoder for one connection, of at most two threads (see `prepare`).
 
     Attributes:
         context: FFmpeg's decoder.
     """
 
     def __init__(self, context: VideoCodecContext, *, threads: int = 1, skip_frame: str = "none") -> None:
-        context.thread_type, context.thread_count = "SLICE", threads
-        context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
+        prepare(context, threads)
         if skip_frame == "nonref":
             context.skip_frame = "NONREF"
         self.context = context

@@ -15,10 +15,9 @@ from av.video.frame import PictureType
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
-from vidpipe.sources.connection import OPEN_S, READ_S, Connection
-from vidpipe.sources.container import believable_fps
+from vidpipe.sources.connection import Connection
+from vidpipe.sources.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
 from vidpipe.sources.trouble import CameraError, Kind
-from vidpipe.sources.units import VideoPacket
 
 _GAP_S = 5.0  # between two stamps: more is another time line, as FFmpeg's first one often is
 _LARGE_PX = 1_000_000  # of a picture; detectors look at 640x640
@@ -107,7 +106,7 @@ def _connected(spec: StreamSpec) -> Connection:
     transports: Sequence[str] = ("tcp", "udp") if spec.transport == "auto" else (spec.transport,)
     for transport in transports:
         try:
-            return Connection(spec, transport=transport, open_s=OPEN_S, read_s=READ_S)
+            return Connection(spec, transport=transport)
         except CameraError as error:
             if error.kind is not Kind.TRANSPORT or transport == transports[-1]:
                 raise
@@ -116,7 +115,7 @@ def _connected(spec: StreamSpec) -> Connection:
 
 def _watch(connection: Connection, found: Findings, seconds: float, began: float) -> None:
     stream = connection.stream
-    period_s = 1 / (found.announced_fps or 25.0)
+    period_s = 1 / (found.announced_fps or ASSUMED_FPS)
     clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, Steady())
     times: list[float] = []  # by the stamps, from the first packet on
     keys: list[tuple[int, float]] = []
@@ -124,7 +123,7 @@ def _watch(connection: Connection, found: Findings, seconds: float, began: float
     nbytes = 0
     for unit, now in connection.units():
         packet = unit.packet
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = stamp_of(packet)
         at = clock.at(stamp, unit.at, unit.sender_utc).at
         media = at if stamp is None or stream.time_base is None else float(stamp * stream.time_base)
         step_s = media - before if before is not None else 0.0

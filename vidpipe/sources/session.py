@@ -13,20 +13,19 @@ from vidpipe.sources import hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady
 from vidpipe.sources.connection import OPEN_S, READ_S, Connection
-from vidpipe.sources.container import believable_fps
+from vidpipe.sources.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
 from vidpipe.sources.economy import STILL_S, Economy
 from vidpipe.sources.health import State
 from vidpipe.sources.numbering import Numbering
 from vidpipe.sources.pictures import Decoded, PictureDecoder, Taken
 from vidpipe.sources.queue import NO_TIME, NewestQueue
 from vidpipe.sources.status import Status
-from vidpipe.sources.trouble import CAP_S, FIRST_S, GOOD_S, CameraError, Kind
-from vidpipe.sources.units import Unit, VideoPacket
+from vidpipe.sources.trouble import CAP_S, FIRST_S, CameraError, Kind
+from vidpipe.sources.units import Unit
 from vidpipe.sources.watch import FLAT_S, FROZEN_S, PictureWatch
 
 log = logging.getLogger(__name__)
 
-_ASSUMED_FPS = 25.0
 _MOST_HELD_BYTES = 16_000_000  # of packets kept in case that a still stream wakes
 _MANY_PIXELS = 3_000_000  # of a picture that two threads decode sooner
 _WAITED_S = 0.002  # for a packet: who waits keeps up
@@ -59,7 +58,7 @@ class Timings:
     frozen_s: float = FROZEN_S
     flat_s: float = FLAT_S
     odd_s: float = 240.0
-    good_s: float = GOOD_S
+    good_s: float = 10.0
     first_s: float = FIRST_S
     cap_s: float = CAP_S
     still_s: float = STILL_S
@@ -106,7 +105,7 @@ class Session:
         self._connection = connection
         self._gone_well = gone_well
         stream = connection.stream
-        period_s = 1 / (believable_fps(stream) or _ASSUMED_FPS)
+        period_s = 1 / (believable_fps(stream) or ASSUMED_FPS)
         # FFmpeg's parser gives a picture of an RTP stream when the next one begins.
         known_s = period_s if connection.transport and not connection.in_pieces else 0.0
         self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, lasting.steady, known_s=known_s)
@@ -135,7 +134,7 @@ class Session:
             CameraError: why it ended; not raised where the source was closed.
         """
         lasting, steady = self._all, self._all.steady
-        lasting.status.enter(State.WARMING, "waiting for a key frame")
+        lasting.status.enter(State.WARMING, _NO_KEY)
         done = steady.now()
         for unit, now in self._connection.units():
             packet = unit.packet
@@ -152,7 +151,7 @@ class Session:
 
     def _taken(self, unit: Unit) -> Taken:
         packet = unit.packet
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = stamp_of(packet)
         at, jumped = self._clock.at(stamp, unit.at, unit.sender_utc)
         if jumped:
             self._all.numbering.break_off()

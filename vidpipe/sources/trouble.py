@@ -23,7 +23,6 @@ from vidpipe.sources.address import Address
 
 FIRST_S, CAP_S = 0.5, 30.0
 _GROWTH = 1.25
-GOOD_S = 10.0  # of good pictures, after which trouble counts as over
 _DIAGNOSE_S = 3.0
 
 _DEVICE = {

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from av.packet import Packet
-from av.video.stream import VideoStream
 
-VideoPacket: TypeAlias = "Packet[VideoStream]"
+from vidpipe.sources.container import VideoPacket
 
 CODECS = frozenset({"h264", "hevc"})
 

@@ -44,6 +44,11 @@ class View:
         """The share of the picture that is left, 0..1."""
         return self._stencil(width, height).visible
 
+    def apply(self, frame: av.VideoFrame) -> tuple[av.VideoFrame, NDArray[np.bool_], float]:
+        """A picture without what is hidden; which pixels that are, and the share that is left."""
+        size = (frame.width, frame.height)
+        return self.blank(frame), self.hidden(*size), self.visible(*size)
+
     def blank(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A copy of an 8-bit 4:2:0 picture with what is hidden in black; the decoder's own is left alone."""
         planes = YuvPicture(frame).planes()
