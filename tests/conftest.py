@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder == "speed":
+            item.add_marker(pytest.mark.timed)
         if item.path.stem == "test_soak":
             item.add_marker(pytest.mark.xdist_group("soak"))
         elif folder in _OF_MANY_PROCESSES:

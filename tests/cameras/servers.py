@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -32,9 +34,12 @@ def available() -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that no connection is given while its server is away: below those that the kernel hands out."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def encode(
@@ -79,7 +84,7 @@ class Server:
     def __init__(self, mounts: dict[str, dict[str, Any]], **settings: Any) -> None:
         self.mounts = mounts
         self.settings = settings
-        self.port = settings.pop("port", 0)
+        self.port = settings.pop("port", None) or free_port()
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Server:
@@ -90,7 +95,7 @@ class Server:
         assert process.stdout is not None
         process.stdin.write(json.dumps({"port": self.port, "mounts": self.mounts, **self.settings}) + "\n")
         process.stdin.flush()
-        self.port = int(process.stdout.readline())
+        assert process.stdout.readline() == f"{self.port}\n", "the server did not start"
         self._process = process
         return self
 

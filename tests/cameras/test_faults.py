@@ -43,6 +43,7 @@ def stretches(viewer):
     return list(dict.fromkeys(frame.stretch for frame in viewer.frames))
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
     server = serve({"/a": clip}, transports=[transport])
@@ -61,6 +62,7 @@ def test_pictures_come_whole_and_on_time(serve, view, clip, transport):
     assert viewer.source.info.live
 
 
+@pytest.mark.timed
 def test_a_camera_that_does_not_describe_its_stream_is_seen_a_picture_later(serve, view, clip):
     viewer = view(serve({"/a": clip | {"described": False}}).url())
     viewer.until_more(30)
@@ -116,14 +118,13 @@ def test_a_server_that_is_killed_and_comes_back_is_seen_again(serve, view, clip)
     assert 0 < health.gap_s < 10
 
 
-def test_a_server_that_hangs_is_noticed_and_left(serve, view, clip):
+def test_a_server_that_hangs_is_noticed_and_left(serve, view, clip, caplog):
     server = serve({"/a": clip})
     viewer = view(server.url())
     viewer.until_more()
     server.pause()
     viewer.until(lambda: viewer.source.health.state is State.STALLED)
-    viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
-    assert viewer.source.health.detail.startswith("nothing came for 1 s")
+    viewer.until(lambda: "nothing came for 1 s" in caplog.text)
     assert viewer.source.health.stalls == 1
     viewer.until(lambda: "no answer within" in viewer.source.health.detail)
     server.go_on()
@@ -282,6 +283,7 @@ def test_many_reconnects_leave_nothing_behind(serve, view, clip):
         assert counts[-1][1] <= counts[4][1] + 2
 
 
+@pytest.mark.timed
 def test_a_queue_that_nobody_empties_keeps_the_newest(serve, clip):
     source = CameraSource("cam", StreamSpec(url=serve({"/a": clip}).url()), knobs=Knobs())
     ages, reasons = [], set()

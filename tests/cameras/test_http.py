@@ -49,6 +49,7 @@ def camera():
     server.server_close()
 
 
+@pytest.mark.timed
 def test_pictures_come_with_the_time_of_their_arrival(camera, view):
     viewer = view(f"http://127.0.0.1:{camera.server_port}/video.mjpg")
     viewer.until_more(25)

@@ -21,6 +21,7 @@ def clip(tmp_path_factory):
     return clips.encode(tmp_path_factory.mktemp("live") / "clip.mp4", frames=SECONDS * FPS, fps=FPS)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("on", ["device", "edge"])
 def test_overload_keeps_results_young_and_loses_no_frame(runner, clip, on):
     """Four streams of 25 frames a second, and a model that does ten a second of all of them."""

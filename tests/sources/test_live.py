@@ -40,6 +40,7 @@ def of_file(clip, **spec):
     return list(open_source("cam", StreamSpec(url=str(clip), **spec), knobs=Knobs()))
 
 
+@pytest.mark.timed
 def test_it_comes_at_its_own_speed_and_loses_nothing_on_who_keeps_up(clip):
     source = opened(clip)
     assert isinstance(source, LiveFileSource)
@@ -58,6 +59,7 @@ def test_it_comes_at_its_own_speed_and_loses_nothing_on_who_keeps_up(clip):
     assert [item.pts for item, _ in came] == [item.pts for item in of_file(clip)]
 
 
+@pytest.mark.timed
 def test_who_is_slower_gets_the_newest_and_is_told_of_the_rest(clip):
     ages = []
     came = []
