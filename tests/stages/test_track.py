@@ -241,6 +241,18 @@ def test_between_steps_of_flow_things_go_on_as_they_went(fps, apart, monkeypatch
     assert np.diff(steps).tolist() == [apart] * (len(steps) - 1)
 
 
+def test_an_audit_is_as_good_as_a_look_and_saves_the_next():
+    stage, looks = track(refresh_s=0.5), []
+    for seq in range(16):
+        frame = at(seq, place(BOX, seq))
+        answer = ask(stage, frame)
+        if answer is None or seq == 3:
+            stage.learn(frame, measured(seq, found(place(BOX, seq))))
+        if answer is None:
+            looks.append(seq)
+    assert looks == [0, 8, 13]
+
+
 def test_an_audit_that_is_late_is_learnt_too():
     stage = patient(change=1)
     look(stage, at(0, BOX), BOX)

@@ -223,6 +223,7 @@ class Track(Stage[TrackConfig]):
             self._change.false_alarm(at.preview, boxes)
         self._change.look(at.preview, boxes)
         self._as_of = at.seq
+        self._looked_at = max(self._looked_at, at.pts)  # an audit is as good as a look, and saves the next one
         self._tracks = self._to_present(tracks, at)
         return named
 
