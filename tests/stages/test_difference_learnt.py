@@ -136,7 +136,7 @@ def test_snapshot_and_restore(scene, yard):
 
 
 def test_a_scene_that_cannot_be_read(tmp_path):
-    with pytest.raises(ConfigError, match=r"scene .*gone\.npz cannot be read"):
+    with pytest.raises(ConfigError, match=r"scene .*gone\.npz: there is no such file"):
         opened(Difference, scene=str(tmp_path / "gone.npz"))
 
 

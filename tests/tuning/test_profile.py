@@ -170,6 +170,23 @@ def test_a_damaged_profile_is_left_out_and_told(pipeline, profiles, text, messag
     assert message in applied.lines[0]
 
 
+@pytest.mark.parametrize("url", ["door.mp4", "rtsp://camera/door"])
+def test_a_damaged_scene_is_left_out_and_told(pipeline, profiles, url, tmp_path):
+    """Of a camera as well, whose first picture comes when the run has long begun."""
+    bare = pipeline()
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(file.read_text().replace("door.mp4", url))
+    bare = load(file)
+    _, folder = add(profiles, "door", made(bare), {"scene.npz": scene})
+    data = (folder / "scene.npz").read_bytes()
+    (folder / "scene.npz").write_bytes(data[:60] + bytes(40) + data[100:])
+    applied = apply(bare, profiles, look=True)
+    assert applied.pipeline == bare
+    (line,) = applied.lines
+    assert "scene.npz: damaged or cannot be read (" in line
+    assert line.endswith(": specialize again; stream door runs without it")
+
+
 def test_the_threshold_of_the_model_belongs_to_the_model(pipeline, tmp_path):
     """Labels were made with it: another one finds other things."""
     known = model_digest(pipeline())

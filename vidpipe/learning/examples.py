@@ -6,10 +6,6 @@ snapshot or answer holds one.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ConfigError
-from vidpipe.files import write_whole
+from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
+from vidpipe.errors import ConfigError, ModelError
 from vidpipe.frame import Frame, Image
 from vidpipe.models import places
 
@@ -116,27 +112,24 @@ class Examples:
     def save(self, path: Path) -> None:
         """Write them, for the owner alone to read; raises RunError where the disk is full."""
         header = {"version": VERSION, "stream": self.stream, "size": self.size, "classes": self.classes}
-        buffer = io.BytesIO()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         # Not compressed: a sensor's noise would gain a tenth, and take seconds.
-        np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-        write_whole(path, buffer.getvalue(), "examples")
-        path.chmod(0o600)
+        write_arrays(path, "examples", {"header": packed(header), **arrays}, compressed=False)
 
     @classmethod
     def load(cls, path: Path) -> Examples:
-        """Read what `save` wrote; raises ConfigError where it is damaged or of another version of vidpipe."""
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
-                if header["version"] != VERSION:
-                    raise ConfigError(f"examples {path}: of version {header['version']}, wanted is {VERSION}")
-                arrays: dict[str, Any] = {name: archive[name] for name in _ARRAYS}
-            if any(len(arrays[name]) != len(arrays["seq"]) for name in _BY_ROW):
+        """Read what `save` wrote; raises ModelError where it is damaged or of another version of vidpipe."""
+
+        def made(arrays: dict[str, NDArray[Any]]) -> Examples:
+            header = unpacked(arrays["header"])
+            if header["version"] != VERSION:
+                raise ModelError(f"examples {path}: of version {header['version']}, wanted is {VERSION}")
+            columns: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            if any(len(columns[name]) != len(columns["seq"]) for name in _BY_ROW):
                 raise ValueError("rows")
-            return cls(header["stream"], tuple(header["size"]), tuple(header["classes"]), **arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ConfigError(f"examples {path}: damaged or cannot be read ({type(error).__name__})") from error
+            return cls(header["stream"], tuple(header["size"]), tuple(header["classes"]), **columns)
+
+        return read_arrays(path, "examples", made)
 
 
 _BY_ROW = ("seq", "pts", "pictures", "present", "score", "weight")

@@ -201,8 +201,8 @@ def apply(pipeline: Pipeline, profiles: Path, *, look: bool) -> Applied:
     for name in pipeline.streams:
         try:
             found = _settings(pipeline, profiles, name)
-            if look and found is not None:
-                _check_view(name, pipeline.streams[name].spec, found[0])
+            if found is not None:
+                _check_scene(name, pipeline.streams[name].spec, found[0], look=look)
         except ConfigError as error:
             lines.append(f"{error}; stream {name} runs without it")
             continue
@@ -261,10 +261,16 @@ def _settings(pipeline: Pipeline, profiles: Path, stream: str) -> tuple[Settings
     return settings, f"{what}: version {version.version} of {version.made_at[:10]}: {version.says}"
 
 
-def _check_view(name: str, stream: StreamSpec, settings: Settings) -> None:
-    """Raise ConfigError where a recording's first picture is not of the scene that was learnt."""
+def _check_scene(name: str, stream: StreamSpec, settings: Settings, *, look: bool) -> None:
+    """Raise ConfigError where the learnt scene is damaged, or a recording's first picture is not of it."""
     path = settings.get("difference", {}).get("scene")
-    if stream.live or not path:
+    if not path:
+        return
+    try:
+        scene = Scene.read(Path(path))
+    except ConfigError as error:
+        raise ConfigError(f"profile of stream {name}: {error}: specialize again") from None
+    if stream.live or not look:
         return
     try:
         source = open_source(name, stream, knobs=Knobs())
@@ -274,7 +280,7 @@ def _check_view(name: str, stream: StreamSpec, settings: Settings) -> None:
         first = next((picture for picture in source if isinstance(picture, Frame)), None)
     if first is None:
         return
-    why = Scene.read(Path(path)).differs((first.width, first.height), first.preview().astype(np.float32))
+    why = scene.differs((first.width, first.height), first.preview().astype(np.float32))
     if why:
         raise ConfigError(f"profile of stream {name} is of another camera: {why}")
 
