@@ -12,6 +12,7 @@ from vidpipe.background.scene import Scene
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError
+from vidpipe.tuning import profile
 from vidpipe.tuning.profile import add, apply, folder_of, model_digest, read, use
 
 CASCADE = """
@@ -193,6 +194,27 @@ def test_the_threshold_of_the_model_belongs_to_the_model(pipeline, tmp_path):
     file = tmp_path / "pipeline.yaml"
     file.write_text(file.read_text().replace("threshold: 0.3", "threshold: 0.6"))
     assert model_digest(load(file)) != known
+
+
+@pytest.mark.parametrize("beside", ["big.onnx.data", "big.onnx_data", "big.data"])
+def test_weights_beside_the_model_belong_to_it(pipeline, tmp_path, beside):
+    """A large ONNX model is a small graph; retrained, it differs in that file alone."""
+    bare = pipeline()
+    digests = {model_digest(bare)}
+    for weights in (b"first", b"other"):
+        (tmp_path / beside).write_bytes(weights)
+        digests.add(model_digest(bare))
+    assert len(digests) == 3
+
+
+def test_the_model_is_read_once_for_all_streams(pipeline, profiles, monkeypatch):
+    bare = pipeline()
+    for stream in ("door", "gate"):
+        add(profiles, stream, made(bare, settings={"sample": {"fps": 5.0}}), {})
+    asked = []
+    monkeypatch.setattr(profile, "model_digest", lambda pipeline: asked.append(pipeline) or model_digest(pipeline))
+    assert len(apply(bare, profiles, look=False).lines) == 2
+    assert len(asked) == 1
 
 
 def test_names_that_share_a_folder_name_are_told_apart(profiles):
