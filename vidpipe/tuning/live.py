@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.reference.looks import Look, series_of
+from vidpipe.evaluation.reference.looks import Look, series_of, shown
 from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
@@ -24,6 +24,7 @@ from vidpipe.models.load import load_detector
 from vidpipe.models.meter import Meter
 from vidpipe.sources.base import LiveSource, StreamSpec
 from vidpipe.sources.open import open_source
+from vidpipe.sources.view import View
 from vidpipe.tuning.footage import Footage, Walker
 
 MOST_FRAMES = 20_000  # previews of 20 kB that are held until the watch is over
@@ -75,6 +76,7 @@ def watch(
         ConfigError: the camera or the model cannot be opened, or no picture comes within `FIRST_S`.
     """
     detector = load_detector(model, classes, search_paths=search_paths, threads=os.cpu_count())
+    view = View.of(stream)
     meter = Meter()
     looks: list[Look] = []
     previews: list[Image | None] = []
@@ -93,8 +95,8 @@ def watch(
                 hidden = picture.hidden
                 with meter.measure(1):
                     (found,) = detector.detect([picture.bgr()])
-                score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
-                looks.append(Look(picture.seq, picture.pts, True, found.xyxy.astype(np.float32), score, label))
+                found = shown(found, picture, view)
+                looks.append(Look.of(picture, found))
                 examples.add(picture, found)
             progress(1)
             if picture.pts - looks[0].pts >= for_s or len(looks) >= MOST_FRAMES:
