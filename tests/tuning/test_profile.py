@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,16 @@ def test_filters_are_put_in_for_the_streams_that_have_a_profile(pipeline, profil
     (line,) = applied.lines
     assert line.startswith("profile of stream door: version 1 of ")
     assert line.endswith(": only every other frame")
+
+
+def test_a_gate_that_is_put_in_is_off_for_the_other_streams(pipeline, profiles):
+    """It warned of each of them that it has no weights."""
+    bare = pipeline()
+    add(profiles, "door", made(bare, settings={"gate": {"weights": "gate.gate"}}), {"gate.gate": Path.touch})
+    applied = apply(bare, profiles, look=False).pipeline
+    assert [(stage.id, stage.config.enabled) for stage in applied.stages[:-1]] == [("gate", False)]
+    assert applied.streams["door"].configs["gate"].enabled
+    assert applied.streams["gate"].configs == {}
 
 
 def test_a_filter_that_the_pipeline_has_is_set_where_it_stands(pipeline, profiles):

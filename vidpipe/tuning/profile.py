@@ -65,7 +65,7 @@ class _Filter:
 FILTERS = (
     _Filter("sample", Sample, SampleConfig(fps=1000)),
     _Filter("difference", Difference, DifferenceConfig(enabled=False), ("scene",)),
-    _Filter("gate", GateStage, GateConfig(), ("weights",)),
+    _Filter("gate", GateStage, GateConfig(enabled=False), ("weights",)),
 )
 
 
