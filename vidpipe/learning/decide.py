@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.calibration import tolerance
 from vidpipe.errors import ConfigError
-from vidpipe.learning.training import TrainedGate
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 LEAST_EMPTY = 0.2
 """Share of the frames without a target that a gate must recognise to be worth its own cost and trouble."""

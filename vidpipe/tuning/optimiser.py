@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ from vidpipe.background.scorer import FAINTEST
 from vidpipe.calibration.tolerance import LOG_ODDS, Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
 from vidpipe.learning.decide import log_odds
-from vidpipe.learning.training import TrainedGate
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 SKIPS = (1, 2, 3, 5, 10)
 KINDS = ("none", "empty", "last", "both")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,8 +28,6 @@ from vidpipe.evaluation.series import Series
 from vidpipe.knobs import Knobs
 from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
 from vidpipe.learning.examples import Collector, Examples
-from vidpipe.learning.network import SIZES
-from vidpipe.learning.training import TrainedGate, train
 from vidpipe.learning.versions import with_thresholds
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -38,6 +36,9 @@ from vidpipe.tuning.footage import Footage, walk
 from vidpipe.tuning.live import watch
 from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, optimise, with_perfect_gate
 from vidpipe.tuning.profile import Settings, Version, add, model_digest
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 SHORTEST_S = 10.0
 LIVE_S = 1200.0
@@ -268,6 +269,9 @@ def _refuse(footage: Footage, stream: str) -> None:
 
 def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> Iterator[TrainedGate]:
     """One of each size, the cheapest first; none where there is too little to train on."""
+    from vidpipe.learning.network import SIZES  # torch takes seconds to import
+    from vidpipe.learning.training import train
+
     for size in SIZES:
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:
