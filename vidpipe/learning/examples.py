@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
 from vidpipe.errors import ConfigError, ModelError
 from vidpipe.frame import Frame, Image
+from vidpipe.learning.split import evenly
 from vidpipe.models import places
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Examples:
         shown = self.shows(targets)
         with_, without = np.flatnonzero(shown), np.flatnonzero(~shown)
         room = min(len(with_), max(most // 2, most - len(without)))
-        rows = np.sort(np.concatenate([_evenly(with_, room), _evenly(without, most - room)]))
+        rows = np.sort(np.concatenate([evenly(with_, room), evenly(without, most - room)]))
         thinned = self.take(rows)
         weight = thinned.weight.copy()
         for kind, every in ((shown[rows], with_), (~shown[rows], without)):
@@ -229,7 +230,3 @@ def _packed(stream: str, classes: tuple[str, ...], rows: Sequence[_Row]) -> Exam
         anything=np.array([row.anything for row in rows], bool),
         weight=np.ones(len(rows), np.float32),
     )
-
-
-def _evenly(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    return rows if count >= len(rows) else rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
