@@ -40,7 +40,14 @@ def test_start_is_quick(tmp_path: Path, code: str, most_s: float) -> None:
     assert min(times) < most_s
 
 
-@pytest.mark.parametrize("code", [code for code, _ in CASES])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(code for code, _ in CASES),
+        "import vidpipe.cli.specialize",  # to go back to an earlier profile trains nothing
+        f"sys.path.insert(0, {str(Path(__file__).parents[1])!r}); import benchmarks.promises",
+    ],
+)
 def test_nothing_heavy_is_loaded(tmp_path: Path, code: str) -> None:
     (tmp_path / "sound.yaml").write_text(SOUND)
     report = (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 
 import pytest
 
+from tests.cameras.servers import free_port
 from tests.models.bright import bright_network
 from tests.tuning.conftest import YARD
 from tests.tuning.footage import clip
@@ -85,6 +88,20 @@ def test_what_is_refused(yard, arguments, message):
     said = learn(yard, *arguments)
     assert said.status == 2
     assert message in said.error
+
+
+def test_interrupted_while_a_camera_does_not_answer(yard):
+    """Nothing but the line, and no profile."""
+    budget = ("--for", "20m", "--out", "learnt")
+    camera = f"rtsp://127.0.0.1:{free_port()}/yard"
+    command = yard.start("specialize", "yard.yaml", "--source", camera, *budget)
+    with pytest.raises(subprocess.TimeoutExpired):
+        command.process.wait(6)
+    command.send(signal.SIGINT, to_group=True)
+    ended = command.end(timeout_s=10)
+    assert (ended.status, ended.err.splitlines()[-1]) == (130, "vidpipe: interrupted")
+    assert "Traceback" not in ended.err
+    assert not (yard.folder / "learnt").exists()
 
 
 def test_without_a_source(yard):

@@ -154,6 +154,15 @@ def test_without_a_fitting_gate_everything_passes_and_the_reason_is_said_once(tm
     assert message in caplog.text
 
 
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_one_that_is_off_passes_all_and_says_nothing(weights, caplog, with_weights):
+    """A profile of another stream has put it in: nobody misses its weights."""
+    stage = _stage(weights if with_weights else None, enabled=False)
+    assert all(answer is None for answer, _ in _over(stage))
+    assert not stage.counts
+    assert not caplog.records
+
+
 def test_the_version_in_force_counts(tmp_path, gate):
     kept = Versions(tmp_path)
     kept.add(gate, "good")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from vidpipe.background.scene import Scene
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError
+from vidpipe.tuning import profile
 from vidpipe.tuning.profile import add, apply, folder_of, model_digest, read, use
 
 CASCADE = """
@@ -75,6 +77,16 @@ def test_filters_are_put_in_for_the_streams_that_have_a_profile(pipeline, profil
     (line,) = applied.lines
     assert line.startswith("profile of stream door: version 1 of ")
     assert line.endswith(": only every other frame")
+
+
+def test_a_gate_that_is_put_in_is_off_for_the_other_streams(pipeline, profiles):
+    """It warned of each of them that it has no weights."""
+    bare = pipeline()
+    add(profiles, "door", made(bare, settings={"gate": {"weights": "gate.gate"}}), {"gate.gate": Path.touch})
+    applied = apply(bare, profiles, look=False).pipeline
+    assert [(stage.id, stage.config.enabled) for stage in applied.stages[:-1]] == [("gate", False)]
+    assert applied.streams["door"].configs["gate"].enabled
+    assert applied.streams["gate"].configs == {}
 
 
 def test_a_filter_that_the_pipeline_has_is_set_where_it_stands(pipeline, profiles):
@@ -170,12 +182,50 @@ def test_a_damaged_profile_is_left_out_and_told(pipeline, profiles, text, messag
     assert message in applied.lines[0]
 
 
+@pytest.mark.parametrize("url", ["door.mp4", "rtsp://camera/door"])
+def test_a_damaged_scene_is_left_out_and_told(pipeline, profiles, url, tmp_path):
+    """Of a camera as well, whose first picture comes when the run has long begun."""
+    bare = pipeline()
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(file.read_text().replace("door.mp4", url))
+    bare = load(file)
+    _, folder = add(profiles, "door", made(bare), {"scene.npz": scene})
+    data = (folder / "scene.npz").read_bytes()
+    (folder / "scene.npz").write_bytes(data[:60] + bytes(40) + data[100:])
+    applied = apply(bare, profiles, look=True)
+    assert applied.pipeline == bare
+    (line,) = applied.lines
+    assert "scene.npz: damaged or cannot be read (" in line
+    assert line.endswith(": specialize again; stream door runs without it")
+
+
 def test_the_threshold_of_the_model_belongs_to_the_model(pipeline, tmp_path):
     """Labels were made with it: another one finds other things."""
     known = model_digest(pipeline())
     file = tmp_path / "pipeline.yaml"
     file.write_text(file.read_text().replace("threshold: 0.3", "threshold: 0.6"))
     assert model_digest(load(file)) != known
+
+
+@pytest.mark.parametrize("beside", ["big.onnx.data", "big.onnx_data", "big.data"])
+def test_weights_beside_the_model_belong_to_it(pipeline, tmp_path, beside):
+    """A large ONNX model is a small graph; retrained, it differs in that file alone."""
+    bare = pipeline()
+    digests = {model_digest(bare)}
+    for weights in (b"first", b"other"):
+        (tmp_path / beside).write_bytes(weights)
+        digests.add(model_digest(bare))
+    assert len(digests) == 3
+
+
+def test_the_model_is_read_once_for_all_streams(pipeline, profiles, monkeypatch):
+    bare = pipeline()
+    for stream in ("door", "gate"):
+        add(profiles, stream, made(bare, settings={"sample": {"fps": 5.0}}), {})
+    asked = []
+    monkeypatch.setattr(profile, "model_digest", lambda pipeline: asked.append(pipeline) or model_digest(pipeline))
+    assert len(apply(bare, profiles, look=False).lines) == 2
+    assert len(asked) == 1
 
 
 def test_names_that_share_a_folder_name_are_told_apart(profiles):

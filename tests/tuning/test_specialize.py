@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
 
+from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
+from vidpipe.answer import How
 from vidpipe.cascade import AuditSpec
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
+from vidpipe.frame import Missing
 from vidpipe.sinks.results import ResultsFile
+from vidpipe.sources.queued import Queued
+from vidpipe.tuning import live
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read
 from vidpipe.tuning.specialize import Wish, specialize
@@ -76,6 +82,25 @@ def test_a_camera_is_watched_once(yard, tmp_path):
     assert 110 <= learnt.footage.frames <= 125
     assert learnt.footage.passages == 2
     assert learnt.footage.known.mean() > 0.5
+
+
+def test_a_camera_that_never_answers(yard, tmp_path, monkeypatch):
+    """It once hung for ever: a run waits for a camera to come back, but here somebody sits and waits."""
+    monkeypatch.setattr(live, "FIRST_S", 1.0)
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=r"^stream yard: never seen: .*refused.*, for 1 s \(`vidpipe probe`"):
+        learn(yard(f"rtsp://127.0.0.1:{free_port()}/yard"), tmp_path, for_s=1200.0)
+    assert time.monotonic() - began < 10
+
+
+def test_a_camera_that_falls_silent_has_shown_what_it_has_shown():
+    """Pictures, and then nothing for ever."""
+    silent = Queued()
+    for seq in range(3):
+        silent._queue.put(Missing("yard", seq, seq / 10, How.DROPPED, "not looked at"))
+    began = time.monotonic()
+    assert len(list(live._arriving(silent, 1.0))) == 3
+    assert 1 <= time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(

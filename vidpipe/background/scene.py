@@ -1,12 +1,7 @@
-"""The learnt scene of one camera: what it looks like empty, what of it may change, and from where change matters.
-
-A scene is a file without pickles: others may have written it.
-"""
+"""The learnt scene of one camera: what it looks like empty, what of it may change, and from where change matters."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.arrays import read_arrays, write_arrays
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.scorer import Scorer
-from vidpipe.errors import ConfigError
-from vidpipe.files import write_whole
+from vidpipe.errors import ModelError
 
 ALIKE = 0.15  # correlation of edges from which a picture may be of the same place, whatever is in front of it
 _FORMAT = 1
@@ -57,29 +52,24 @@ class Scene:
 
     def save(self, path: Path) -> None:
         """Write it, for its owner alone to read: it shows the scene. Raises RunError."""
-        file = io.BytesIO()
-        arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        np.savez_compressed(file, format=np.array(_FORMAT), **arrays)
-        write_whole(path, file.getvalue(), "scene")
-        path.chmod(0o600)
+        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        write_arrays(path, "scene", {"format": np.array(_FORMAT), **arrays})
 
     @classmethod
     def read(cls, path: Path) -> Scene:
-        """What `save` wrote; raises ConfigError."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                if int(file["format"]) != _FORMAT:
-                    raise ConfigError(f"scene {path} is of another version of vidpipe: specialize again")
-                width, height = file["size"].tolist()
-                return cls(
-                    (width, height),
-                    file["image"].astype(np.float32),
-                    file["usual"].astype(np.float32),
-                    file["weights"].astype(np.float32),
-                    *(float(file[name]) for name in ("empty_below", "same_below", "max_miss")),
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ConfigError(f"scene {path} cannot be read: {error}") from None
+        """Read what `save` wrote; raises ModelError where it is damaged or of another version of vidpipe."""
+
+        def made(arrays: dict[str, NDArray[Any]]) -> Scene:
+            if int(arrays["format"]) != _FORMAT:
+                raise ModelError(f"scene {path}: of another version of vidpipe")
+            width, height = arrays["size"].tolist()
+            image, usual, weights = (arrays[name].astype(np.float32) for name in ("image", "usual", "weights"))
+            if (image.ndim, usual.ndim, weights.shape) != (2, 2, usual.shape):
+                raise ValueError("shapes")
+            limits = (float(arrays[name]) for name in ("empty_below", "same_below", "max_miss"))
+            return cls((width, height), image, usual, weights, *limits)
+
+        return read_arrays(path, "scene", made)
 
 
 def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

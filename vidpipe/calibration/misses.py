@@ -39,6 +39,23 @@ class Misses:
     looked: int = 0
     shown: int = 0
 
+    def asked(self, shows: bool | None) -> None:
+        """A frame, to be audited or not, and whether the filter says that it shows a target; None: it passed it on.
+
+        That there is one is taken at its word.
+        """
+        self.withheld += shows is False
+        self.passed += shows is not False
+        self.looked += shows is True
+        self.shown += shows is True
+
+    def learn(self, shows: bool, *, passed: bool, audited: bool) -> None:
+        """Whether somebody who looked saw a target in a frame that was passed on, or in an audited one."""
+        self.audited += audited
+        self.missed += audited and shows
+        self.looked += passed
+        self.shown += passed and shows
+
     def rate(self) -> Interval:
         """Share of the frames with a target that was withheld; (0, 0, 1) while nothing is known."""
         if not self.audited:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.calibration import tolerance
 from vidpipe.errors import ConfigError
-from vidpipe.learning.training import TrainedGate
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 LEAST_EMPTY = 0.2
 """Share of the frames without a target that a gate must recognise to be worth its own cost and trouble."""
@@ -44,15 +46,14 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     Raises:
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
-    present, apart = trained.present, tolerance.LOG_ODDS
-    limit = tolerance.threshold(log_odds(trained.scores[present]), trained.passage[present], max_miss, apart)
-    low = _score(limit)
-    empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
+    present = trained.present
+    low = lowest(trained, max_miss)
     stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
-    if not np.isfinite(limit):
+    if not low:
         raise ConfigError(
             f"stream {stream}: {passages} passages to validate with are too few to promise misses under {max_miss:.1%}"
         )
+    empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
     if empty < LEAST_EMPTY:
         raise ConfigError(
             f"stream {stream}: a gate that misses under {max_miss:.1%} recognises {empty:.0%} of the empty frames: "
@@ -60,9 +61,16 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
         )
     # Without a target there are no passages: the same stretch of background is taken for one thing.
     stretch = (trained.pts[~present] // _STRETCH_S).astype(np.int64)
-    highest = -tolerance.threshold(log_odds(1 - trained.scores[~present]), stretch, max_false, apart)
+    highest = -tolerance.threshold(log_odds(1 - trained.scores[~present]), stretch, max_false, tolerance.LOG_ODDS)
     high = max(_score(highest), low) if np.isfinite(highest) else None
     return Decision(low, high, empty, tolerance.rate(trained.scores[present] < low, trained.passage[present]))
+
+
+def lowest(trained: TrainedGate, max_miss: float) -> float:
+    """The threshold on the score, 0..1, that holds this share of misses with 95 %, by the validation; 0: none does."""
+    rows = trained.present
+    limit = tolerance.threshold(log_odds(trained.scores[rows]), trained.passage[rows], max_miss, tolerance.LOG_ODDS)
+    return _score(limit)
 
 
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:

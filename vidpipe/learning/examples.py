@@ -6,10 +6,6 @@ snapshot or answer holds one.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ConfigError
-from vidpipe.files import write_whole
+from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
+from vidpipe.errors import ConfigError, ModelError
 from vidpipe.frame import Frame, Image
+from vidpipe.learning.split import evenly
 from vidpipe.models import places
 
 if TYPE_CHECKING:
     import supervision as sv
 
-VERSION = 1
+VERSION = 2
 _BETWEEN_RUNS_S = 60.0
 MOST = 5000  # examples: 90 MB of previews, in memory or on disk
 
@@ -39,21 +36,17 @@ def picture_of(frame: Frame) -> Image:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Labelled frames of one stream, in order of time; all arrays have one row a frame, but for those of boxes.
+    """Labelled frames of one stream, in order of time; all arrays have one row a frame.
 
     Attributes:
         stream: its name.
         size: (width, height) of its pictures in pixels.
-        classes: of the pipeline; columns of `present` and `score`. Empty where the pipeline lists none: then only
-            whether there is anything at all is known, by the boxes.
+        classes: of the pipeline, columns of `present`. Empty where the pipeline lists none.
         seq, pts: number and media time in seconds: int64 [n], float64 [n].
         pictures: uint8 [n, h, w], as `picture_of` gives them.
         present: bool [n, classes], what the last stage saw.
-        score: float32 [n, classes], of its best box of that class; 0 where there is none.
+        anything: bool [n], whether it saw anything at all.
         weight: float32 [n], how many frames this one stands for, since some were left out.
-        box_row: int64 [m], the frame that a box is of.
-        box_class: int64 [m].
-        box_xyxy: float32 [m, 4], in parts of the picture.
     """
 
     stream: str
@@ -63,17 +56,14 @@ class Examples:
     pts: NDArray[np.float64]
     pictures: Image
     present: NDArray[np.bool_]
-    score: NDArray[np.float32]
+    anything: NDArray[np.bool_]
     weight: NDArray[np.float32]
-    box_row: NDArray[np.int64]
-    box_class: NDArray[np.int64]
-    box_xyxy: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.seq)
 
     def shows(self, targets: Sequence[str]) -> NDArray[np.bool_]:
-        """bool [n]: whether the last stage saw any of these classes; any box at all where none is named.
+        """bool [n]: whether the last stage saw any of these classes; anything at all where none is named.
 
         Raises:
             ConfigError: one of them is no class of the pipeline.
@@ -85,17 +75,12 @@ class Examples:
         if targets:
             columns = [self.classes.index(name) for name in targets]
             return np.asarray(self.present[:, columns].any(axis=1))
-        return np.bincount(self.box_row, minlength=len(self)).astype(bool)
+        return self.anything
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Examples:
-        """The examples of these rows (ascending), or of a mask."""
-        chosen = np.arange(len(self))[rows]
-        renumbered = np.full(len(self), -1)
-        renumbered[chosen] = np.arange(len(chosen))
-        kept = renumbered[self.box_row] >= 0
-        boxes = {name: getattr(self, name)[kept] for name in ("box_class", "box_xyxy")}
-        by_row: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _BY_ROW}
-        return replace(self, **by_row, **boxes, box_row=renumbered[self.box_row[kept]])
+        """The examples of these rows, in their order, or of a mask."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return replace(self, **columns)
 
     def thinned(self, most: int, targets: Sequence[str] = ()) -> Examples:
         """At most so many: evenly in time of those with a target and of those without, half the room for each.
@@ -105,7 +90,7 @@ class Examples:
         shown = self.shows(targets)
         with_, without = np.flatnonzero(shown), np.flatnonzero(~shown)
         room = min(len(with_), max(most // 2, most - len(without)))
-        rows = np.sort(np.concatenate([_evenly(with_, room), _evenly(without, most - room)]))
+        rows = np.sort(np.concatenate([evenly(with_, room), evenly(without, most - room)]))
         thinned = self.take(rows)
         weight = thinned.weight.copy()
         for kind, every in ((shown[rows], with_), (~shown[rows], without)):
@@ -116,31 +101,27 @@ class Examples:
     def save(self, path: Path) -> None:
         """Write them, for the owner alone to read; raises RunError where the disk is full."""
         header = {"version": VERSION, "stream": self.stream, "size": self.size, "classes": self.classes}
-        buffer = io.BytesIO()
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        columns = {name: getattr(self, name) for name in _COLUMNS}
         # Not compressed: a sensor's noise would gain a tenth, and take seconds.
-        np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-        write_whole(path, buffer.getvalue(), "examples")
-        path.chmod(0o600)
+        write_arrays(path, "examples", {"header": packed(header), **columns}, compressed=False)
 
     @classmethod
     def load(cls, path: Path) -> Examples:
-        """Read what `save` wrote; raises ConfigError where it is damaged or of another version of vidpipe."""
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
-                if header["version"] != VERSION:
-                    raise ConfigError(f"examples {path}: of version {header['version']}, wanted is {VERSION}")
-                arrays: dict[str, Any] = {name: archive[name] for name in _ARRAYS}
-            if any(len(arrays[name]) != len(arrays["seq"]) for name in _BY_ROW):
+        """Read what `save` wrote; raises ModelError where it is damaged or of another version of vidpipe."""
+
+        def made(arrays: dict[str, NDArray[Any]]) -> Examples:
+            header = unpacked(arrays["header"])
+            if header["version"] != VERSION:
+                raise ModelError(f"examples {path}: of version {header['version']}, wanted is {VERSION}")
+            columns: dict[str, Any] = {name: arrays[name] for name in _COLUMNS}
+            if any(len(columns[name]) != len(columns["seq"]) for name in _COLUMNS):
                 raise ValueError("rows")
-            return cls(header["stream"], tuple(header["size"]), tuple(header["classes"]), **arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ConfigError(f"examples {path}: damaged or cannot be read ({type(error).__name__})") from error
+            return cls(header["stream"], tuple(header["size"]), tuple(header["classes"]), **columns)
+
+        return read_arrays(path, "examples", made)
 
 
-_BY_ROW = ("seq", "pts", "pictures", "present", "score", "weight")
-_ARRAYS = tuple(field.name for field in fields(Examples) if field.name not in ("stream", "size", "classes"))
+_COLUMNS = tuple(field.name for field in fields(Examples) if field.name not in ("stream", "size", "classes"))
 
 
 class Collector:
@@ -211,20 +192,10 @@ def join(parts: Sequence[Examples]) -> Examples:
     for part in parts:
         if (part.size, part.classes, part.pictures.shape[1:]) != (first.size, first.classes, first.pictures.shape[1:]):
             raise ConfigError(f"examples of stream {first.stream}: of pictures or classes that differ")
-    starts = np.cumsum([0, *map(len, parts)])
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-    joined["box_row"] = np.concatenate([part.box_row + start for part, start in zip(parts, starts, strict=False)])
-    both = replace(first, **joined)
-    order = np.argsort(both.pts, kind="stable")
-    if (order == np.arange(len(order))).all():
-        return both
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    box_row = place[both.box_row]
-    boxes = np.argsort(box_row, kind="stable")
-    by_row: dict[str, Any] = {name: getattr(both, name)[order] for name in _BY_ROW}
-    by_box: dict[str, Any] = {name: getattr(both, name)[boxes] for name in ("box_class", "box_xyxy")}
-    return replace(both, **by_row, **by_box, box_row=box_row[boxes])
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    joined = replace(first, **columns)
+    order = np.argsort(joined.pts, kind="stable")
+    return joined if (order == np.arange(len(order))).all() else joined.take(order)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,28 +207,18 @@ class _Row:
     size: tuple[int, int]
     picture: Image
     present: NDArray[np.bool_]
-    score: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    xyxy: NDArray[np.float32]
+    anything: bool
 
     @classmethod
     def of(cls, frame: Frame, seen: sv.Detections, classes: int) -> _Row:
         labels = np.array(seen.class_id if len(seen) else [], np.int64)
-        best = np.zeros(classes, np.float32)
-        known = labels < classes
-        if len(seen):
-            sure = np.ones(len(seen), np.float32) if seen.confidence is None else seen.confidence
-            np.maximum.at(best, labels[known], sure[known].astype(np.float32))
         present = np.zeros(classes, bool)
-        present[labels[known]] = True
-        extent = np.array([frame.width, frame.height] * 2, np.float32)
-        xyxy = (np.asarray(seen.xyxy, np.float32).reshape(-1, 4) / extent).astype(np.float32)
+        present[labels[labels < classes]] = True
         size = (frame.width, frame.height)
-        return cls(frame.seq, frame.pts, size, frame.keep(picture_of(frame)), present, best, labels, xyxy)
+        return cls(frame.seq, frame.pts, size, frame.keep(picture_of(frame)), present, len(seen) > 0)
 
 
 def _packed(stream: str, classes: tuple[str, ...], rows: Sequence[_Row]) -> Examples:
-    counts = [len(row.labels) for row in rows]
     return Examples(
         stream,
         rows[0].size,
@@ -266,13 +227,6 @@ def _packed(stream: str, classes: tuple[str, ...], rows: Sequence[_Row]) -> Exam
         pts=np.array([row.pts for row in rows], np.float64),
         pictures=np.stack([row.picture for row in rows]),
         present=np.stack([row.present for row in rows]),
-        score=np.stack([row.score for row in rows]),
+        anything=np.array([row.anything for row in rows], bool),
         weight=np.ones(len(rows), np.float32),
-        box_row=np.repeat(np.arange(len(rows)), counts),
-        box_class=np.concatenate([row.labels for row in rows]),
-        box_xyxy=np.concatenate([row.xyxy for row in rows]),
     )
-
-
-def _evenly(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    return rows if count >= len(rows) else rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]

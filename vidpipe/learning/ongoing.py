@@ -141,12 +141,7 @@ class Ongoing:
 
     def asked(self, how: How | None) -> None:
         """What the gate made of a frame, to be audited or not; None: it passed it on."""
-        misses = self.state.misses
-        misses.withheld += how is How.EMPTY
-        misses.passed += how is not How.EMPTY
-        if how is How.MEASURED:  # presence: taken at its word
-            misses.looked += 1
-            misses.shown += 1
+        self.state.misses.asked(None if how is None else how is not How.EMPTY)
 
     def learn(self, frame: Frame, seen: sv.Detections, *, passed: bool, audited: bool) -> None:
         """What the last stage saw in a frame.
@@ -156,11 +151,7 @@ class Ongoing:
             audited: whether it was answered `empty`, and audited: forced looks are no random sample.
         """
         shows = self._shows(seen)
-        misses = self.state.misses
-        misses.audited += audited
-        misses.missed += audited and shows
-        misses.looked += passed
-        misses.shown += passed and shows
+        self.state.misses.learn(shows, passed=passed, audited=audited)
         if (audited and shows) or not 0 <= frame.pts - self._collected_s < _EVERY_S:
             self._collect(frame, seen)
             self._collected_s = frame.pts

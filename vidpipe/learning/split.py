@@ -34,13 +34,32 @@ def folds_in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray
     frames = np.bincount(passage[shown], minlength=count)
     # Which block a passage is in: by the frames with a target before its middle.
     block = ((np.cumsum(frames) - frames / 2) / frames.sum() * min(_BLOCKS, count)).astype(int)
-    starts, ends = (np.array([edge(pts[passage == one]) for one in range(count)]) for edge in (np.min, np.max))
-    changes = np.flatnonzero(np.diff(block)) + 1
-    borders = (ends[changes - 1] + starts[changes]) / 2
-    fold = np.searchsorted(borders, pts) % FOLDS
-    for border in borders:
+    times = borders(pts, passage, block)
+    fold = np.searchsorted(times, pts) % FOLDS
+    for border in times:
         fold[np.abs(pts - border) < GAP_S / 2] = -1
     return fold
+
+
+def borders(pts: NDArray[np.float64], passage: NDArray[np.int64], block: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The times halfway between the passages at which one block ends and the next begins, ascending.
+
+    Args:
+        pts, passage: of frames, as of `passages`.
+        block: that each passage is in, ascending.
+    """
+    starts, ends = (np.array([edge(pts[passage == one]) for one in range(len(block))]) for edge in (np.min, np.max))
+    changes = np.flatnonzero(np.diff(block)) + 1
+    times: NDArray[np.float64] = (ends[changes - 1] + starts[changes]) / 2
+    return times
+
+
+def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of the rows, at even distances."""
+    if len(rows) <= most:
+        return rows
+    kept: NDArray[np.intp] = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    return kept
 
 
 def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,16 +1,11 @@
 """A stream's own small network that says whether a target is in the picture (NoScope's specialised CNN, FFS-VA's SNM).
 
 A gate is one file: OpenVINO's IR, the camera and classes that it was trained for, its thresholds, what is normal for
-the scene, and the evidence for it. It is an npz without pickles, written whole or not at all, and every part of it has
-a checksum; so a damaged one is told apart from a good one when it is read.
+the scene, and the evidence for it.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
 from vidpipe.errors import ModelError
-from vidpipe.files import write_whole
 from vidpipe.frame import Image
 from vidpipe.models.runtimes import one_line
 
@@ -81,26 +76,22 @@ class Gate:
             "picture": self.picture,
             "evidence": self.evidence,
         }
-        arrays = {
-            "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+        arrays: dict[str, NDArray[Any]] = {
+            "header": packed(header),
             "xml": np.frombuffer(self.xml, np.uint8),
             "weights": np.frombuffer(self.weights, np.uint8),
             "scene": self.normal.scene,
             "normal_low": self.normal.low,
             "normal_high": self.normal.high,
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-        write_whole(path, buffer.getvalue(), "gate")
-        path.chmod(0o600)
+        write_arrays(path, "gate", arrays)
 
     @classmethod
     def load(cls, path: Path) -> Gate:
         """Read what `save` wrote; raises ModelError where it is damaged or of another version of vidpipe."""
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}  # reads all, and checks all checksums
-            header = json.loads(arrays["header"].tobytes())
+
+        def made(arrays: dict[str, NDArray[Any]]) -> Gate:
+            header = unpacked(arrays["header"])
             if header["version"] != VERSION:
                 raise ModelError(f"gate {path}: of version {header['version']}, wanted is {VERSION}: train it anew")
             return cls(
@@ -115,10 +106,8 @@ class Gate:
                 picture=tuple(header["picture"]),
                 evidence=header["evidence"],
             )
-        except FileNotFoundError:
-            raise ModelError(f"gate {path}: there is no such file") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ModelError(f"gate {path}: damaged or cannot be read ({type(error).__name__})") from error
+
+        return read_arrays(path, "gate", made)
 
 
 class GateNetwork:

@@ -52,6 +52,14 @@ def find(path: str, search_paths: Sequence[Path]) -> Path | None:
     return None
 
 
+def with_weights(model: Path) -> Iterator[Path]:
+    """A model's file, and those beside it that hold its weights: OpenVINO's .bin, ONNX's external data."""
+    yield model
+    if model.suffix in (".xml", ".onnx"):
+        beside = (".bin", f"{model.suffix}.data", f"{model.suffix}_data", ".data")
+        yield from (file for suffix in beside if (file := model.with_name(model.stem + suffix)).is_file())
+
+
 def missing(path: str, search_paths: Sequence[Path]) -> ModelError:
     """The error for a model that `find` did not find: where it was looked for, and the nearest names there."""
     folders = list(_folders(path, search_paths))

@@ -61,6 +61,7 @@ class GateConfig(StageConfig):
         default=0.01, description="with `learn`: share of the frames without one that may be said to have one"
     )
     cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
+    enabled: bool = Knob(True, description="false: passes every frame on")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -106,6 +107,8 @@ class GateStage(Stage[GateConfig]):
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         (frame,) = frames
+        if not self.config.enabled:
+            return [None]
         if self._network is not None:
             self._watch(frame, self._network.gate)
         if self._ongoing is not None:
@@ -186,7 +189,8 @@ class GateStage(Stage[GateConfig]):
     def _open_weights(self, context: Context) -> None:
         """Make ready what there is; a gate that is to learn may begin without a version."""
         if self.config.weights is None:
-            self._say("it has no weights: every frame is passed on")
+            if self.config.enabled:
+                self._say("it has no weights: every frame is passed on")
             return
         path = Path(self.config.weights.replace("{stream}", self._stream))
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,18 @@ from vidpipe.frame import Frame, Image
 log = logging.getLogger(__name__)
 
 STRANGE = 5  # pictures in a row that are empty and yet unlike the scene: the camera has been turned
+
+
+class Asked(NamedTuple):
+    """Left in the notes of a frame that may be heard of again.
+
+    Attributes:
+        how: it was answered; None: it was passed on.
+        score: against the empty scene.
+    """
+
+    how: How | None
+    score: float
 
 
 class Learnt:
@@ -50,13 +62,19 @@ class Learnt:
             return None
         preview = frame.preview()
         score = watch.against_empty(preview)
+        answer: Answer | None
         if score < watch.empty_below:
-            self._misses.withheld += 1
             reason = f"empty scene {score:.2f} < {watch.empty_below:.2f}"
-            return Answer(nothing(), How.EMPTY, self._stage, frame.seq, reason)
-        repeated = self._repeated(watch, preview)
-        self._misses.passed += repeated is None
-        return repeated
+            answer = Answer(nothing(), How.EMPTY, self._stage, frame.seq, reason)
+            self._misses.asked(False)
+        else:
+            answer = self._repeated(watch, preview)
+            if answer is None:
+                self._misses.asked(None)
+            elif len(answer.detections):  # a repeated "nothing" is not the empty scene's doing
+                self._misses.asked(True)
+        frame.notes[self._stage] = Asked(answer.how if answer else None, score)
+        return answer
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         """What was measured is the picture to compare with; where that is nothing, the empty scene looks so now."""
@@ -66,7 +84,9 @@ class Learnt:
         preview = frame.preview()
         if self._known is None or frame.seq > self._known[1].as_of:
             self._known = frame.keep(preview), answer
-        self._count(watch, preview, answer)
+        if answer.partial:
+            return
+        self._count(watch, frame, answer)
         if not len(answer.detections):
             self._found_empty(watch, preview)
 
@@ -113,20 +133,17 @@ class Learnt:
             return None
         return self._watch
 
-    def _count(self, watch: Watch, preview: Image, answer: Answer) -> None:
+    def _count(self, watch: Watch, frame: Frame, answer: Answer) -> None:
         """Keep the count of misses by audits, and loosen when they are more than may be."""
-        misses, found = self._misses, len(answer.detections) > 0
-        if answer.reason != audit_reason(self._stage):
-            misses.shown += found
+        asked, misses, found = frame.notes.get(self._stage), self._misses, len(answer.detections) > 0
+        if not isinstance(asked, Asked):
             return
-        score = watch.against_empty(preview)
-        if score >= watch.empty_below:  # audited was that the last look still holds
+        # Forced looks are no random sample, and an audit of what was repeated says nothing of the empty scene.
+        audited = asked.how is How.EMPTY and answer.reason == audit_reason(self._stage)
+        misses.learn(found, passed=asked.how is None, audited=audited)
+        if not (audited and found):
             return
-        misses.audited += 1
-        if not found:
-            return
-        misses.missed += 1
-        self._faintest = min(self._faintest, score)
+        self._faintest = min(self._faintest, asked.score)
         rate = misses.rate()
         if rate.low <= self._scene.max_miss:
             return

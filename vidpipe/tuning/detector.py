@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import Scorer, fit, usual
+from vidpipe.learning.split import borders, evenly
 from vidpipe.tuning.footage import NEAR_S, Footage, away
 
 FOLDS = 5
@@ -52,14 +53,10 @@ def quiet(footage: Footage) -> NDArray[np.bool_]:
 
 def _folds(footage: Footage) -> NDArray[np.int64]:
     """Stretches of time with as many passages each, borders in the middle between two: int64 [frames]."""
-    passages = footage.passages
-    count = min(FOLDS, passages)
-    starts = np.array([footage.pts[footage.passage == one].min() for one in range(passages)])
-    ends = np.array([footage.pts[footage.passage == one].max() for one in range(passages)])
-    firsts = [len(part) for part in np.array_split(np.arange(passages), count)]
-    changes = np.cumsum(firsts)[:-1]
-    borders = (ends[changes - 1] + starts[changes]) / 2
-    fold: NDArray[np.int64] = np.searchsorted(borders, footage.pts).astype(np.int64)
+    passages = np.arange(footage.passages)
+    parts = np.array_split(passages, min(FOLDS, len(passages)))
+    block = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    fold: NDArray[np.int64] = np.searchsorted(borders(footage.pts, footage.passage, block), footage.pts)
     return fold
 
 
@@ -67,12 +64,5 @@ def _fitted(footage: Footage, rows: NDArray[np.bool_]) -> Scorer:
     still = np.flatnonzero(quiet(footage) & rows)
     things = np.flatnonzero(footage.present & footage.known & rows)
     level = usual(footage.residuals[still])
-    chosen = np.concatenate([_evenly(still), _evenly(things)])
+    chosen = np.concatenate([evenly(still, MOST_ROWS), evenly(things, MOST_ROWS)])
     return fit(footage.residuals[chosen], footage.present[chosen], level)
-
-
-def _evenly(rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    if len(rows) <= MOST_ROWS:
-        return rows
-    kept: NDArray[np.intp] = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int)]
-    return kept

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.steady import movement
 from vidpipe.calibration.agreement import compare
+from vidpipe.evaluation.reference.looks import timed
 from vidpipe.evaluation.series import Series
-from vidpipe.frame import Frame, Image, Missing
+from vidpipe.frame import Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector
 from vidpipe.learning.split import passages
-from vidpipe.sources.base import Source, StreamSpec
+from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def walk(
     walker = Walker(wanted, refresh)
     source = open_source(name, stream.recording, knobs=Knobs())
     with closing(source):
-        for index, (picture, decode_ns) in enumerate(_timed(source)):
+        for index, (picture, decode_ns) in enumerate(timed(source)):
             if index >= wanted.frames:
                 break
             if isinstance(picture, Missing):
@@ -148,17 +149,6 @@ def away(pts: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.flo
     after = np.searchsorted(seen, pts)
     next_s, last_s = seen[np.minimum(after, len(seen) - 1)], seen[np.maximum(after - 1, 0)]
     return np.asarray(np.minimum(np.abs(pts - next_s), np.abs(pts - last_s)), np.float64)
-
-
-def _timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
-    """Each picture with the CPU nanoseconds that decoding it took."""
-    pictures = iter(source)
-    while True:
-        before = time.thread_time_ns()
-        picture = next(pictures, None)
-        if picture is None:
-            return
-        yield picture, time.thread_time_ns() - before
 
 
 class Walker:

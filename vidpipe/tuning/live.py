@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.evaluation.reference.looks import Look, series_of
+from vidpipe.errors import ConfigError
+from vidpipe.evaluation.reference.looks import Look, series_of, shown
 from vidpipe.evaluation.series import Series
-from vidpipe.frame import Image, Missing
+from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
 from vidpipe.models.meter import Meter
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import LiveSource, StreamSpec
 from vidpipe.sources.open import open_source
+from vidpipe.sources.view import View
 from vidpipe.tuning.footage import Footage, Walker
 
 MOST_FRAMES = 20_000  # previews of 20 kB that are held until the watch is over
+FIRST_S = 30.0  # until a camera must have shown itself: somebody sits and waits, as nobody does for a run
+_TICK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -62,23 +67,24 @@ def watch(
     examples: Collector,
     progress: Callable[[int], None],
 ) -> Watched:
-    """Look at what comes, for so many seconds of media time.
+    """Look at what comes, for so many seconds; a camera that falls silent meanwhile has shown what it has shown.
 
     Args:
         examples: gets every frame that was looked at.
 
     Raises:
-        ConfigError: the camera or the model cannot be opened.
+        ConfigError: the camera or the model cannot be opened, or no picture comes within `FIRST_S`.
     """
     detector = load_detector(model, classes, search_paths=search_paths, threads=os.cpu_count())
+    view = View.of(stream)
     meter = Meter()
     looks: list[Look] = []
     previews: list[Image | None] = []
     hidden = None
     preview_ns = 0
-    source = open_source(name, stream, knobs=Knobs())
+    source = cast("LiveSource", open_source(name, stream, knobs=Knobs()))
     with closing(source):
-        for picture in source:
+        for picture in _arriving(source, for_s):
             if isinstance(picture, Missing):
                 looks.append(Look.missed(picture))
                 previews.append(None)
@@ -89,14 +95,31 @@ def watch(
                 hidden = picture.hidden
                 with meter.measure(1):
                     (found,) = detector.detect([picture.bgr()])
-                score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
-                looks.append(Look(picture.seq, picture.pts, True, found.xyxy.astype(np.float32), score, label))
+                found = shown(found, picture, view)
+                looks.append(Look.of(picture, found))
                 examples.add(picture, found)
             progress(1)
             if picture.pts - looks[0].pts >= for_s or len(looks) >= MOST_FRAMES:
                 break
+    if not looks:
+        why = "; ".join(source.notes) or "no picture came"
+        raise ConfigError(f"stream {name}: {why}, for {FIRST_S:g} s (`vidpipe probe` looks at a camera)")
     width, height = source.info.width, source.info.height
     count, _, cpu_ns = meter.snapshot()
     each_ns = preview_ns // max(1, count)
     series = series_of(looks, detector.traits.names, width, height)
     return Watched(series, (width, height), cpu_ns / max(1, count) / 1e6, previews, hidden, each_ns)
+
+
+def _arriving(source: LiveSource, for_s: float) -> Iterator[Frame | Missing]:
+    """The pictures of so many seconds by our own clock; none where the first one does not come in time."""
+    until = time.monotonic() + FIRST_S
+    seen = False
+    for picture in source.arrivals(lambda: _TICK_S):
+        now = time.monotonic()
+        if picture is not None and not seen:
+            seen, until = True, now + for_s
+        if now >= until:
+            return
+        if picture is not None:
+            yield picture

@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import FAINTEST
-from vidpipe.calibration.tolerance import LOG_ODDS, Bound, rate, threshold
+from vidpipe.calibration.tolerance import Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
-from vidpipe.learning.decide import log_odds
-from vidpipe.learning.training import TrainedGate
+from vidpipe.learning.decide import lowest
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
+
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
 
 SKIPS = (1, 2, 3, 5, 10)
 KINDS = ("none", "empty", "last", "both")
@@ -223,7 +225,7 @@ class _Search:
             for_detector /= 2
         empty = self._threshold("empty", for_detector) if kind in ("empty", "both") else -np.inf
         same = self._threshold("same", min(for_detector, left.false)) if kind in ("last", "both") else -np.inf
-        low = 0.0 if gate is None else self._gate_low(gate, for_gate)
+        low = 0.0 if gate is None else lowest(self._gates[gate], for_gate)
         wanted = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
         if any(used and limit == -np.inf for used, limit in wanted) or (gate is not None and low <= 0.0):
             return None
@@ -290,13 +292,6 @@ class _Search:
             return threshold(detector.scores[rows], footage.passage[rows], budget)
         rows = ~footage.pairs.same & np.isfinite(detector.pair_scores)
         return threshold(detector.pair_scores[rows], self._pair_passage[rows], budget)
-
-    def _gate_low(self, gate: int, budget: float) -> float:
-        """The gate's threshold, 0..1; 0: none can be trusted."""
-        trained = self._gates[gate]
-        rows = trained.present
-        limit = threshold(log_odds(trained.scores[rows]), trained.passage[rows], budget, LOG_ODDS)
-        return float(1 / (1 + np.exp(-limit))) if np.isfinite(limit) else 0.0
 
     def _gated(self, choice: Choice) -> tuple[tuple[float, float], float]:
         """Of frames that come to the gate: shares with and without a thing that pass; share of things it misses."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from vidpipe.files import write_whole
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.describe import describe
+from vidpipe.models.places import with_weights
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.stages.base import Stage, StageConfig
@@ -63,7 +65,7 @@ class _Filter:
 FILTERS = (
     _Filter("sample", Sample, SampleConfig(fps=1000)),
     _Filter("difference", Difference, DifferenceConfig(enabled=False), ("scene",)),
-    _Filter("gate", GateStage, GateConfig(), ("weights",)),
+    _Filter("gate", GateStage, GateConfig(enabled=False), ("weights",)),
 )
 
 
@@ -198,11 +200,12 @@ def apply(pipeline: Pipeline, profiles: Path, *, look: bool) -> Applied:
     """
     lines: list[str] = []
     settings: dict[str, Settings] = {}
+    model = cache(partial(model_digest, pipeline))  # read once, and only where there is a profile
     for name in pipeline.streams:
         try:
-            found = _settings(pipeline, profiles, name)
-            if look and found is not None:
-                _check_view(name, pipeline.streams[name].spec, found[0])
+            found = _settings(pipeline, profiles, name, model)
+            if found is not None:
+                _check_scene(name, pipeline.streams[name].spec, found[0], look=look)
         except ConfigError as error:
             lines.append(f"{error}; stream {name} runs without it")
             continue
@@ -224,23 +227,18 @@ def model_digest(pipeline: Pipeline) -> str:
     spec = pipeline.models[name]
     known = describe(spec, [Path(path) for path in pipeline.search_paths], pipeline.classes)
     digest = hashlib.sha256(repr((known.size, known.threshold, spec.slicing)).encode())
-    for file in _files(known.file):
+    for file in with_weights(known.file) if known.file else ():
         digest.update(str(file.stat().st_size).encode())
         with file.open("rb") as opened:
             digest.update(opened.read(_LARGE))
     return digest.hexdigest()[:32]
 
 
-def _files(model: Path | None) -> Iterator[Path]:
-    if model is None:
-        return
-    yield model
-    if model.suffix == ".xml" and model.with_suffix(".bin").is_file():
-        yield model.with_suffix(".bin")
-
-
-def _settings(pipeline: Pipeline, profiles: Path, stream: str) -> tuple[Settings, str] | None:
+def _settings(pipeline: Pipeline, profiles: Path, stream: str, model: Callable[[], str]) -> tuple[Settings, str] | None:
     """What the current version of a stream's profile sets, with a line on it; None where there is none.
+
+    Args:
+        model: gives the pipeline's `model_digest`.
 
     Raises:
         ConfigError: it was made for something else, or is damaged.
@@ -254,17 +252,23 @@ def _settings(pipeline: Pipeline, profiles: Path, stream: str) -> tuple[Settings
         raise ConfigError(f"{what} is damaged: version {profile.current} is missing")
     if version.classes != list(pipeline.classes.names):
         raise ConfigError(f"{what} is for classes {', '.join(version.classes)}: specialize again")
-    if version.model != model_digest(pipeline):
+    if version.model != model():
         raise ConfigError(f"{what} was learnt from another model than the last stage's: specialize again")
     folder = folder_of(profiles, stream) / f"v{version.version}"
     settings = {name: _located(name, values, folder, what) for name, values in version.settings.items()}
     return settings, f"{what}: version {version.version} of {version.made_at[:10]}: {version.says}"
 
 
-def _check_view(name: str, stream: StreamSpec, settings: Settings) -> None:
-    """Raise ConfigError where a recording's first picture is not of the scene that was learnt."""
+def _check_scene(name: str, stream: StreamSpec, settings: Settings, *, look: bool) -> None:
+    """Raise ConfigError where the learnt scene is damaged, or a recording's first picture is not of it."""
     path = settings.get("difference", {}).get("scene")
-    if stream.live or not path:
+    if not path:
+        return
+    try:
+        scene = Scene.read(Path(path))
+    except ConfigError as error:
+        raise ConfigError(f"profile of stream {name}: {error}: specialize again") from None
+    if stream.live or not look:
         return
     try:
         source = open_source(name, stream, knobs=Knobs())
@@ -274,7 +278,7 @@ def _check_view(name: str, stream: StreamSpec, settings: Settings) -> None:
         first = next((picture for picture in source if isinstance(picture, Frame)), None)
     if first is None:
         return
-    why = Scene.read(Path(path)).differs((first.width, first.height), first.preview().astype(np.float32))
+    why = scene.differs((first.width, first.height), first.preview().astype(np.float32))
     if why:
         raise ConfigError(f"profile of stream {name} is of another camera: {why}")
 

@@ -5,56 +5,37 @@ What cannot be learnt from is refused with a message that says what to do: the p
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidpipe.background.masks import Proposal, propose
 from vidpipe.background.scene import Scene
-from vidpipe.background.steady import STEADY
 from vidpipe.calibration.wilson import wilson
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
 from vidpipe.evaluation.baselines.pipelines import models_of
-from vidpipe.evaluation.clip import Yardstick, check_classes, yardstick
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.reference.looks import Looks, Viewer
-from vidpipe.evaluation.series import Series
-from vidpipe.knobs import Knobs
+from vidpipe.evaluation.clip import Progress, check_classes, yardstick
 from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
-from vidpipe.learning.examples import Collector, Examples
-from vidpipe.learning.network import SIZES
-from vidpipe.learning.training import TrainedGate, train
+from vidpipe.learning.examples import Examples
 from vidpipe.learning.versions import with_thresholds
-from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.open import open_source
-from vidpipe.tuning.detector import Detector, fit_detector, quiet
-from vidpipe.tuning.footage import Footage, walk
-from vidpipe.tuning.live import watch
+from vidpipe.tuning.detector import Detector, fit_detector
+from vidpipe.tuning.footage import Footage
+from vidpipe.tuning.labels import labelled, refuse
 from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, optimise, with_perfect_gate
 from vidpipe.tuning.profile import Settings, Version, add, model_digest
 
-SHORTEST_S = 10.0
-LIVE_S = 1200.0
-FEWEST_PASSAGES = 2
-_TIMED_LOOKS = 30
+if TYPE_CHECKING:
+    from vidpipe.learning.training import TrainedGate
+
 _DAY_S = 86_400
 WORTH_TRAINING = (
     0.8  # of what the best costs without a gate, that a perfect one would cost at most, for minutes of work
 )
-
-
-class Progress(Protocol):
-    """Sees how it goes on."""
-
-    def step(self, what: str, total: int | None = None) -> None: ...
-
-    def advance(self, count: int = 1) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +96,8 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
     """
     stick = yardstick(pipeline, None, models_of(pipeline)[1])
     check_classes(stick, pipeline)
-    footage, examples, look_ms = _footage(pipeline, stream, stick, wish, progress)
-    _refuse(footage, stream)
+    footage, examples, look_ms = labelled(pipeline, stream, stick, wish.for_s, progress)
+    refuse(footage, stream)
     began = time.process_time()
     progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.passages} passages")
     detector = fit_detector(footage)
@@ -162,112 +143,11 @@ def says(verdict: Verdict, gates: Sequence[TrainedGate]) -> str:
     return f"only {describe(choice, gates)}; {times:.1f} times less CPU expected"
 
 
-def _footage(
-    pipeline: Pipeline, stream: str, stick: Yardstick, wish: Wish, progress: Progress
-) -> tuple[Footage, Examples, float]:
-    """The footage, examples of it, and the CPU ms of a look."""
-    spec = pipeline.streams[stream].spec
-    examples = Collector(stream, pipeline.classes.names)
-    paths = [Path(path) for path in pipeline.search_paths]
-    if spec.live:
-        for_s = wish.for_s or LIVE_S
-        progress.step(f"{stream}: watching for {for_s:.0f} s, {stick.name} looks")
-        watched = watch(spec, stream, stick.spec, pipeline.classes, paths, for_s, examples, progress.advance)
-        _refuse_labels(watched.wanted, stream)
-        footage = watched.footage(_refresh(pipeline, _fps(watched.wanted)))
-        return footage, examples.examples(), watched.look_ms
-    if wish.for_s is not None:
-        spec = spec.model_copy(update={"end_s": min(spec.start_s + wish.for_s, spec.end_s or math.inf)})
-    total = _outlined(spec, stream)
-    progress.step(f"{stream}: {stick.name} looks at every frame", total)
-    looks = reference(spec, stream, stick.spec, pipeline.classes, search_paths=paths, progress=progress.advance)
-    look_ms = _look_ms(looks, spec, stream, stick, pipeline)
-    wanted = looks.sure()
-    _refuse_labels(wanted, stream)
-    progress.step(f"{stream}: seeing it as filters do", wanted.frames)
-    footage = walk(spec, stream, wanted, _refresh(pipeline, _fps(wanted)), examples, progress.advance)
-    return footage, examples.examples(), look_ms
-
-
-def _outlined(spec: StreamSpec, stream: str) -> int | None:
-    """How many frames a recording says it has; one that is too short is refused before it is looked at."""
-    info = open_source(stream, spec, knobs=Knobs()).info
-    if info.frames is None or info.fps is None:
-        return None
-    frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
-    _refuse_length(frames / info.fps, stream)
-    return frames
-
-
-def _look_ms(looks: Looks, spec: StreamSpec, stream: str, stick: Yardstick, pipeline: Pipeline) -> float:
-    """CPU ms of a look; measured now where all looks were known from an earlier time."""
-    if looks.looked >= _TIMED_LOOKS:
-        return looks.cpu_ms
-    viewer = Viewer(spec, stream, stick.spec, pipeline.classes, [Path(path) for path in pipeline.search_paths])
-    for _ in viewer.look(part=(0, _TIMED_LOOKS)):
-        pass
-    return viewer.cost()[1]
-
-
-def _refresh(pipeline: Pipeline, fps: float) -> int:
-    """Every how many frames a run looks at a scene that it takes for empty."""
-    audit = pipeline.audit
-    by_audit = 1 / audit.rate if audit.rate else math.inf
-    forced = audit.max_unchecked_s * fps if audit.max_unchecked_s else math.inf
-    return max(1, round(min(by_audit, forced, 1e6)))
-
-
-def _fps(wanted: Series) -> float:
-    return 1.0 / float(np.median(np.diff(wanted.pts)))
-
-
-def _refuse_length(seconds: float, stream: str) -> None:
-    if seconds < SHORTEST_S:
-        raise ConfigError(
-            f"stream {stream}: {seconds:.1f} s of footage are too little to learn from: "
-            f"give at least {SHORTEST_S:g} s, better 20 minutes"
-        )
-
-
-def _refuse_labels(wanted: Series, stream: str) -> None:
-    """Raise ConfigError for what the labels alone show to be too little."""
-    classes = " or ".join(wanted.classes)
-    _refuse_length(wanted.video_s, stream)
-    found = len(np.unique(wanted.boxes.frame))
-    if not found:
-        raise ConfigError(
-            f"stream {stream}: the last stage found no {classes} in {wanted.frames} frames, {wanted.video_s:.0f} s: "
-            "without an example of what matters no filter can be trusted; give footage that has some"
-        )
-    if found == wanted.frames:
-        raise ConfigError(
-            f"stream {stream}: the last stage found {classes} in every one of {wanted.frames} frames: nothing can be "
-            "filtered out, and what the empty scene looks like is not known; the pipeline is best left as it is"
-        )
-
-
-def _refuse(footage: Footage, stream: str) -> None:
-    """Raise ConfigError for footage that cannot be learnt from."""
-    _refuse_labels(footage.wanted, stream)
-    if footage.moved > STEADY:
-        raise ConfigError(
-            f"stream {stream}: the camera moves: by {footage.moved:.1%} of the picture's width from one second to the "
-            f"next ({footage.moved * footage.size[0]:.0f} pixels); only a fixed camera's scene can be learnt"
-        )
-    if footage.passages < FEWEST_PASSAGES:
-        raise ConfigError(
-            f"stream {stream}: things passed {footage.passages} time in {footage.wanted.video_s:.0f} s: what was "
-            f"learnt of one passage has to be tried on another; give footage with {FEWEST_PASSAGES} at least"
-        )
-    if not quiet(footage).any():
-        raise ConfigError(
-            f"stream {stream}: no frame lies a second or more from something that was found: what the empty scene "
-            "looks like is not known; give footage with quiet times"
-        )
-
-
 def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> Iterator[TrainedGate]:
     """One of each size, the cheapest first; none where there is too little to train on."""
+    from vidpipe.learning.network import SIZES  # torch takes seconds to import
+    from vidpipe.learning.training import train
+
     for size in SIZES:
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:

@@ -109,7 +109,7 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
         "floor": FLOOR,
         "clip": _sha256(Path(stream.recording.url).expanduser()),
         "stream": stream.model_dump(include={"mask", "regions", "start_s", "end_s"}),
-        "model": [_sha256(part) for part in _files(file)],
+        "model": [_sha256(part) for part in places.with_weights(file)],
         "read": [described.family, described.names, described.size, runtime],
         "slicing": spec.slicing and spec.slicing.model_dump(),
         "classes": list(classes.mapping.items()),
@@ -118,14 +118,6 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
     if runtime == "torch":
         parts["cuda"] = _has_cuda()
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _files(model: Path) -> Iterator[Path]:
-    """A model's file, and the one beside it that holds its weights: OpenVINO's .bin, ONNX's .data."""
-    yield model
-    for beside in (model.with_suffix(".bin"), model.with_name(f"{model.name}.data")):
-        if model.suffix in (".xml", ".onnx") and beside.is_file():
-            yield beside
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,12 @@ from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detector import Traits
 from vidpipe.models.load import load_detector
 from vidpipe.models.meter import Meter
-from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources.base import Resume, Source, StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 FLOOR = 0.05
 """Scores from here on are kept: average precision needs the unsure boxes."""
@@ -74,6 +78,11 @@ class Look:
     xyxy: NDArray[np.float32]
     score: NDArray[np.float32]
     label: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, frame: Frame, found: sv.Detections) -> Look:
+        score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
+        return cls(frame.seq, frame.pts, True, found.xyxy.astype(np.float32, copy=False), score, label)
 
     @classmethod
     def missed(cls, missing: Missing) -> Look:
@@ -160,25 +169,34 @@ class Viewer:
         return _mean_ms(wall_ns, looks), _mean_ms(cpu_ns, looks), _mean_ms(self._decode_cpu_ns, self._decoded), looks
 
     def _pictures(self) -> Iterator[Frame | Missing]:
-        pictures = iter(self._source)
-        while True:
-            before = time.thread_time_ns()
-            picture = next(pictures, None)
-            if picture is None:
-                return
-            self._decode_cpu_ns += time.thread_time_ns() - before
+        for picture, nanoseconds in timed(self._source):
+            self._decode_cpu_ns += nanoseconds
             self._decoded += 1
             yield picture
 
     def _look(self, frame: Frame) -> Look:
         with self._meter.measure(1):
             (found,) = self._detector.detect([frame.bgr()], FLOOR)
-        xyxy = found.xyxy.astype(np.float32, copy=False)
-        score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
-        if self._view and len(xyxy):  # models see what straddles the border of a hidden part
-            seen = ~self._view.hides(xyxy, frame.width, frame.height)
-            xyxy, score, label = xyxy[seen], score[seen], label[seen]
-        return Look(frame.seq, frame.pts, True, xyxy, score, label)
+        return Look.of(frame, shown(found, frame, self._view))
+
+
+def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
+    """Each picture with the CPU nanoseconds that decoding it took."""
+    pictures = iter(source)
+    while True:
+        before = time.thread_time_ns()
+        picture = next(pictures, None)
+        if picture is None:
+            return
+        yield picture, time.thread_time_ns() - before
+
+
+def shown(found: sv.Detections, frame: Frame, view: View | None) -> sv.Detections:
+    """What was found, without boxes whose centre is hidden: models see what straddles the border of a hidden part."""
+    if view is None or not len(found):
+        return found
+    hidden = view.hides(found.xyxy.astype(np.float32), frame.width, frame.height)
+    return cast("sv.Detections", found[~hidden])
 
 
 def series_of(looks: Sequence[Look], classes: Sequence[str], width: int, height: int) -> Series:
