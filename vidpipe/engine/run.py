@@ -173,15 +173,15 @@ def _collect(
             told_at = time.monotonic()
         if not stopping:
             turnover.go_on()
-            if turnover.replays and writer.is_full:  # recordings wait until their answers are written
-                time.sleep(0.05)
-                continue
-        for batch in runner.take(0.2):
-            try:
-                collector.take(batch)
-            except RunError as error:
-                errors.append(str(error))
-                collector.drop_sinks()
+        if not stopping and turnover.replays and writer.is_full:  # recordings wait until their answers are written
+            time.sleep(0.05)
+        else:
+            for batch in runner.take(0.2):
+                try:
+                    collector.take(batch)
+                except RunError as error:
+                    errors.append(str(error))
+                    collector.drop_sinks()
         writer.watch()
         for watcher in watchers:
             watcher.progressed(collector)
