@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import time
 import traceback
 from collections import Counter
@@ -32,6 +33,7 @@ from vidpipe.stages.base import Stage, StageConfig
 log = logging.getLogger(__name__)
 
 _CPU_SAMPLE = 8
+_draw = random.Random(0)  # of what is measured, never of what is answered
 
 
 class AuditSpec(BaseModel):
@@ -152,6 +154,7 @@ class _Seat:
     seat: Seat
     instances: dict[str | None, Stage[Any]] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
+    timed: int = 0  # of _CPU_SAMPLE calls, the one whose CPU time is read
 
     def instance(self, stream: str) -> Stage[Any]:
         key = None if self.seat.shared else stream
@@ -331,8 +334,7 @@ class Cascade:
         frames = [ticket.frame for ticket in group]
         stage = seat.instance(frames[0].stream)
         meter = seat.meter
-        # The CPU clock is a system call of some microseconds, the filters' own scale: there it reads one call in eight.
-        weight = 1 if seat.seat.shared else 0 if meter.asked % _CPU_SAMPLE else _CPU_SAMPLE
+        weight = 1 if seat.seat.shared else self._cpu_weight(seat)
         cpu = self._cpu_clock() if weight else 0
         wall = time.perf_counter_ns()
         answers = self._answers(seat, stage, frames)
@@ -341,6 +343,17 @@ class Cascade:
             meter.cpu_ns += weight * (self._cpu_clock() - cpu)
         meter.asked += len(frames)
         return answers
+
+    def _cpu_weight(self, seat: _Seat) -> int:
+        """How many calls this one stands for in the CPU time of a stage that is called for one frame at a time.
+
+        The CPU clock is a system call of some microseconds, the filters' own scale: there it reads one call in eight.
+        Which one is drawn: a tracker that works at every second frame would always or never be seen at work.
+        """
+        turn = seat.meter.asked % _CPU_SAMPLE
+        if turn == 0:
+            seat.timed = _draw.randrange(_CPU_SAMPLE)
+        return _CPU_SAMPLE if turn == seat.timed else 0
 
     def _answers(self, seat: _Seat, stage: Stage[Any], frames: Sequence[Frame]) -> Sequence[Answer | None]:
         config = frames[0].knobs.stages.get(seat.seat.id)
