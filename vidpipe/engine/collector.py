@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from vidpipe.answer import nothing
+from vidpipe.answer import Answer, How, nothing
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published, Snapshot
@@ -35,13 +35,15 @@ class Collector:
 
     def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: Collection[str] = ()) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
-        self.ledgers = {stream: StreamLedger() for stream in streams}
+        self.ledgers: dict[str, StreamLedger] = {}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
-        self.vitals = {stream: Vitals(self.ledgers[stream]) for stream in live}
+        self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
         self._snapshots: dict[str, Snapshot] = {}
+        for stream in streams:
+            self.begin(stream, live=stream in live)
 
     def take(self, batch: Batch) -> None:
         now = time.time()
@@ -65,8 +67,11 @@ class Collector:
                 sink.write(batch.published, now)
 
     def begin(self, stream: str, *, live: bool) -> None:
-        """Count a stream that joins, or begins anew behind its last answer."""
+        """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
         self.ended.pop(stream, None)
+        self._snapshots.pop(stream, None)
+        if (last := self._last.get(stream)) is not None:
+            self._last[stream] = last._replace(answer=Answer(nothing(), How.SKIPPED, "engine", -1))
         ledger = self.ledgers.setdefault(stream, StreamLedger())
         if live:
             self.vitals[stream] = Vitals(ledger)
