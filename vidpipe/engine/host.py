@@ -86,7 +86,6 @@ class Host:
         pipeline = plan.pipeline
         # Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
         sys.path += [path for path in pipeline.search_paths if path not in sys.path]
-        self._plan = plan
         self._library = Library(
             pipeline.models,
             pipeline.classes,
@@ -94,17 +93,19 @@ class Host:
             threads=os.cpu_count(),
         )
         self._cascades: list[Cascade] = []
-        self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
-        self.views = _views(pipeline)
-        self.weights = _weights(pipeline)
+        self._plan = plan
+        self.knobs: dict[str, Knobs] = {}
+        self.views: dict[str, View] = {}
+        self.weights: dict[str, float] = {}  # of the streams on a detour
+        self.update(pipeline)
 
     def update(self, pipeline: Pipeline) -> None:
         """Take up other streams, while those that stay go on."""
-        fresh = replace(self._plan, pipeline=pipeline)
-        self._plan = fresh
-        _put(self.knobs, {name: _knobs(fresh, name) for name in pipeline.streams})
-        _put(self.views, _views(pipeline))
-        _put(self.weights, _weights(pipeline))
+        self._plan = replace(self._plan, pipeline=pipeline)
+        streams = pipeline.streams.items()
+        _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
+        _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
+        _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
@@ -213,15 +214,6 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
 
 
-def _views(pipeline: Pipeline) -> dict[str, View]:
-    return {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
-
-
-def _weights(pipeline: Pipeline) -> dict[str, float]:
-    """Of the streams on a detour."""
-    return {name: stream.spec.weight for name, stream in pipeline.streams.items() if pipeline.detours(name)}
-
-
 def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
     """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
     kept.update(fresh)
@@ -229,9 +221,9 @@ def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
         del kept[name]
 
 
-def _knobs(plan: Plan, stream: str) -> Knobs:
-    own = plan.pipeline.streams[stream].configs
-    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in plan.pipeline.stages})
+def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
+    own = pipeline.streams[stream].configs
+    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
