@@ -381,15 +381,3 @@ class Head:
             states = parts.states | parts.cascade.snapshot(self.stream)
             if states:
                 self._outbox.snapshot(Snapshot(self.stream, item.seq, states))
-
-
-def join(head: Head, outbox: Outbox) -> Head:
-    """Have a stream begin while others go on: what keeps it from opening ends it, and nothing else."""
-
-    def tell(opened: Future[StreamInfo | SourceError]) -> None:
-        if error := opened.exception():
-            outbox.ended(Ended(head.stream, error if isinstance(error, Exception) else None))
-
-    head.open().add_done_callback(tell)
-    head.start()
-    return head

@@ -113,9 +113,7 @@ class Host:
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
-    def head(
-        self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position | None = None
-    ) -> Head:
+    def head(self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position) -> Head:
         """The thread of one stream, with its source and its own stages of the first segment."""
         plan = self._plan
         return Head(
@@ -138,9 +136,8 @@ class Host:
             counts += Counts(cascade.meters(), {}, {})
         return counts
 
-    def _parts(self, stream: str, taps: Sequence[Tap], position: Position | None) -> Parts:
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
         spec = self._plan.pipeline.streams[stream].spec
-        position = position or Position()
         source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
         cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
         if position.last is not None:
