@@ -306,21 +306,3 @@ def test_law_one_answer_and_each_passer_learns_it_once(answers, rate):
     for stage in (*stages, last):
         assert len(set(stage.asked)) == len(stage.asked)
         assert len({seq for seq, _ in stage.learnt}) == len(stage.learnt)
-
-
-@pytest.mark.parametrize("every", [2, 3, 7, 8])
-@pytest.mark.parametrize("phase", [0, 1])
-def test_a_sample_of_calls_tells_the_cpu_time_of_a_stage_that_works_now_and_then(every, phase):
-    """Read at every eighth call, a tracker that takes every second step cost twice what it does, or nothing."""
-    used = 0
-
-    def works(frame):
-        nonlocal used
-        used += 1000 if frame.seq % every == phase else 0
-        return answer("track", as_of=frame.seq)
-
-    tracker = Told("track", works)
-    stages = cascade(tracker, cpu_clock=lambda: used)
-    for seq in range(16000):
-        stages.ask([Ticket(frame(seq))])
-    assert stages.meters()["track"].cpu_ns == pytest.approx(used, rel=0.25)

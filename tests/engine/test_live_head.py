@@ -13,12 +13,13 @@ import pytest
 
 from tests.builders import NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
 from vidpipe.answer import How
-from vidpipe.cascade import AuditSpec, Cascade, Seat, Settled
+from vidpipe.cascade import AuditSpec, Cascade, Settled
 from vidpipe.engine.below import Reply
 from vidpipe.engine.head import PATIENCE_S, STOP_S, Head, Parts
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.errors import SourceError
+from vidpipe.seat import Seat
 from vidpipe.testing.camera import FakeCamera
 
 

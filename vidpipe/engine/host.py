@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from vidpipe.answer import Answer, nothing
-from vidpipe.cascade import Cascade, Meter, Seat
+from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
 from vidpipe.engine.pipeline import Pipeline, PlacedStage
@@ -26,6 +26,7 @@ from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
+from vidpipe.seat import Meter, Seat
 from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
@@ -165,7 +166,6 @@ class Host:
             top=top,
             # Below the device the check goes up as it is: a stream on a detour has published something else by then.
             publish_checked=not any(map(pipeline.detours, streams)),
-            cpu_clock=thread_cpu_ns,
         )
         cascade.open(streams)
         self._cascades.append(cascade)
@@ -177,6 +177,7 @@ class Host:
             placed.type.shared,
             placed.id == last,
             lambda stream: self._stage(placed, stream, placed.id == last),
+            thread_cpu_ns,
         )
 
     def _stage(self, placed: PlacedStage, stream: str | None, last: bool) -> Stage[Any]:
