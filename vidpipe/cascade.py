@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.answer import Answer, How, audit_reason, nothing
+from vidpipe.answer import Answer, How, audit_reason, nothing, unknown
 from vidpipe.calibration.draw import RANGE, hashed
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame, Missing
@@ -311,7 +311,7 @@ class Cascade:
         return replace(answer, detections=last.detections, as_of=last.as_of)
 
     def _last(self, stream: str) -> Answer:
-        return self._settled.get(stream) or Answer(nothing(), How.SKIPPED, "engine", -1)
+        return self._settled.get(stream) or unknown()
 
 
 def _given(answer: Answer | None) -> Answer:

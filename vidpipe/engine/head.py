@@ -380,4 +380,4 @@ class Head:
         if self._pace.is_due(item.pts):
             states = parts.states | parts.cascade.snapshot(self.stream)
             if states:
-                self._outbox.snapshot(Snapshot(self.stream, item.seq, states))
+                self._outbox.snapshot(Snapshot(self.stream, states))
