@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -181,29 +182,17 @@ class _Turns:
         self._next: dict[str, int] = {}
         self._changed = threading.Condition()
 
-    def wait(self, caller: str, number: int) -> _Turn:
-        return _Turn(self, caller, number)
-
-    def enter(self, caller: str, number: int) -> None:
+    @contextmanager
+    def wait(self, caller: str, number: int) -> Iterator[None]:
         with self._changed:
             if not self._changed.wait_for(lambda: self._next.get(caller, 0) == number, TURN_S):
                 raise TimeoutError(f"call {number} came, but not the one before it")
-
-    def leave(self, caller: str, number: int) -> None:
-        with self._changed:
-            self._next[caller] = number + 1
-            self._changed.notify_all()
-
-
-class _Turn:
-    def __init__(self, turns: _Turns, caller: str, number: int) -> None:
-        self._turns, self._caller, self._number = turns, caller, number
-
-    def __enter__(self) -> None:
-        self._turns.enter(self._caller, self._number)
-
-    def __exit__(self, *_: object) -> None:
-        self._turns.leave(self._caller, self._number)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._next[caller] = number + 1
+                self._changed.notify_all()
 
 
 def _with_pixels(item: wire.WireFrame, pixels: Image) -> wire.WireFrame:
