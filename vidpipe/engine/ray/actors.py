@@ -138,20 +138,27 @@ class DeviceActor(_Actor):
         self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
         self._opened: Future[Any] | None = self._tail.start() if self._tail else None
         self._heads = Heads(self._host, self._tail or self._link, taps)
+        self._is_open = False
 
     def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
         """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
         self._prepare(positions)
+        self._is_open = True
         return self._heads.open(positions)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
         self._heads.stop(streams)
 
-    def add(self, positions: Mapping[str, Position]) -> None:
-        """Begin these streams, each where it stands, while others go on."""
-        self._prepare(positions)
-        self._heads.add(positions)
+    def add(self, positions: Mapping[str, Position]) -> bool:
+        """Begin these streams, each where it stands, while others go on; not in an instance that has yet to be opened.
+
+        Ray may hand such a one what was meant for the one that died.
+        """
+        if self._is_open:
+            self._prepare(positions)
+            self._heads.add(positions)
+        return self._is_open
 
     def _prepare(self, positions: Mapping[str, Position]) -> None:
         """Have the shared stages open, and know what they kept of these streams."""

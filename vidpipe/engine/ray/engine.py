@@ -132,6 +132,9 @@ class RayEngine:
         return self._taken(device, batch)
 
     def _revive(self, device: _Device) -> None:
+        if device in self._reviving.values():
+            return
+        self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         self._reviving[self._aside.submit(self._restart, device, self._positions_of(device))] = device
 
@@ -160,7 +163,7 @@ class RayEngine:
         telling = [actor.update.remote(self._packed) for actor in self._actors()]
         told = [_is_heard(reference, REVIVE_S) for reference in telling]
         for device, heard in zip(self._devices, told[len(self._segments) :], strict=True):
-            if not heard and not self._is_awaited(device):
+            if not heard:
                 self._revive(device)
 
     def remove(self, streams: Collection[str]) -> None:
@@ -180,13 +183,10 @@ class RayEngine:
 
     def _let_join(self, device: _Device) -> None:
         joining, device.joining = device.joining, {}
-        heard = _is_heard(device.actor.add.remote(joining), OPEN_S)
-        if self._is_awaited(device):  # if it has died, that shows there, and it will open all its streams
-            return
-        if heard:
+        if not _is_heard(device.actor.add.remote(joining), OPEN_S):
+            self._revive(device)  # where it opens all its streams
+        elif device not in self._fetching.values():
             self._fetch(device)
-        else:
-            self._revive(device)
 
     def _tell_missed(self, device: _Device) -> None:
         """Tell a device that is back what was asked of it meanwhile."""
@@ -194,10 +194,6 @@ class RayEngine:
             device.actor.remove.remote(set(device.leaving))
         if device.joining:
             self._let_join(device)
-
-    def _is_awaited(self, device: _Device) -> bool:
-        """Whether its answers, or its coming back, are waited for already."""
-        return device in self._fetching.values() or device in self._reviving.values()
 
     def _with_room(self, stream: str) -> _Device:
         limit = streams_per_actor(self._plan.pipeline, live=self._plan.pipeline.streams[stream].spec.live)
@@ -310,16 +306,15 @@ def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
 
 
 def _is_heard(reference: Any, timeout_s: float) -> bool:
-    """Wait for what an actor was told while the run goes on; False where it is away."""
+    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
     try:
-        ray.get(reference, timeout=timeout_s)
+        return ray.get(reference, timeout=timeout_s) is not False
     except RayActorError:
         return False
     except RayTaskError as error:
         raise _cause(error) from None
     except GetTimeoutError:
         raise _silent(timeout_s) from None
-    return True
 
 
 def _silent(timeout_s: float) -> RunError:
