@@ -9,9 +9,10 @@ import numpy as np
 import supervision as sv
 
 from vidpipe.answer import Answer, How
-from vidpipe.cascade import AuditSpec, Cascade, Seat
+from vidpipe.cascade import AuditSpec, Cascade
 from vidpipe.frame import Frame
 from vidpipe.picture import BgrPicture
+from vidpipe.seat import Seat
 from vidpipe.stages.base import Stage
 
 NO_AUDITS = AuditSpec(rate=0, max_unchecked_s=None)

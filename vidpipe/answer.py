@@ -69,3 +69,8 @@ def nothing() -> sv.Detections:
 
         _NOTHING = sv.Detections.empty()
     return _NOTHING
+
+
+def unknown() -> Answer:
+    """What is carried on of a stream before its first answer."""
+    return Answer(nothing(), How.SKIPPED, "engine", -1)

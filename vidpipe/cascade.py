@@ -10,28 +10,20 @@ are wrong: a random share (audits), and one whenever a stream has gone unchecked
 
 from __future__ import annotations
 
-import logging
 import math
-import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.answer import Answer, How, audit_reason, nothing
+from vidpipe.answer import Answer, How, audit_reason, nothing, unknown
 from vidpipe.calibration.draw import RANGE, hashed
-from vidpipe.errors import StageError, VidpipeError
+from vidpipe.errors import StageError
 from vidpipe.frame import Frame, Missing
-from vidpipe.stages.base import Stage, StageConfig
-
-log = logging.getLogger(__name__)
-
-_CPU_SAMPLE = 8
+from vidpipe.seat import Meter, Seat
+from vidpipe.stages.base import StageConfig
 
 
 class AuditSpec(BaseModel):
@@ -78,6 +70,14 @@ class Settled(NamedTuple):
     states: Mapping[str, Any] | None = None
 
 
+class _Withheld(NamedTuple):
+    """An answer that is checked: whose it is, and why."""
+
+    answer: Answer
+    seat: Seat
+    check: Check
+
+
 class Ticket:
     """A frame on its way down one cascade and up again; the next place makes its own.
 
@@ -87,82 +87,20 @@ class Ticket:
         answer: of a stage of this cascade; None while the frame is open.
     """
 
-    __slots__ = ("_check", "_checked", "_passed", "_withheld", "answer", "due", "frame", "straight")
+    __slots__ = ("_passed", "_withheld", "answer", "due", "frame", "straight")
 
     def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
         self.frame = frame
         self.due = due
         self.straight = straight
         self.answer: Answer | None = None
-        self._passed: list[_Seat] = []
-        self._withheld: Answer | None = None
-        self._checked: _Seat | None = None  # whose answer that is
-        self._check: Check | None = None
+        self._passed: list[Seat] = []
+        self._withheld: _Withheld | None = None
 
     @property
     def checks(self) -> bool:
         """Whether a stage here has answered the frame, and it goes on only to check that answer."""
         return self._withheld is not None
-
-
-@dataclass(slots=True)
-class Meter:
-    """What a stage has done and cost; times cover `answer` and `learn`, in nanoseconds.
-
-    Attributes:
-        counts: what it says of itself.
-    """
-
-    asked: int = 0
-    answered: int = 0
-    errors: int = 0
-    wall_ns: int = 0
-    cpu_ns: int = 0
-    first_error: str = ""
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def __add__(self, other: Meter) -> Meter:
-        return Meter(
-            self.asked + other.asked,
-            self.answered + other.answered,
-            self.errors + other.errors,
-            self.wall_ns + other.wall_ns,
-            self.cpu_ns + other.cpu_ns,
-            self.first_error or other.first_error,
-            self.counts + other.counts,
-        )
-
-
-class Seat(NamedTuple):
-    """A stage's place in a cascade.
-
-    Attributes:
-        open: makes an opened instance; its argument is the stream that the instance is for, None for a shared stage.
-        last: whether it is the last stage of the whole pipeline.
-    """
-
-    id: str
-    shared: bool
-    last: bool
-    open: Callable[[str | None], Stage[Any]]
-
-
-@dataclass(slots=True)
-class _Seat:
-    seat: Seat
-    instances: dict[str | None, Stage[Any]] = field(default_factory=dict)
-    meter: Meter = field(default_factory=Meter)
-
-    def instance(self, stream: str) -> Stage[Any]:
-        key = None if self.seat.shared else stream
-        stage = self.instances.get(key)
-        if stage is None:
-            stage = self.instances[key] = self.seat.open(key)
-        return stage
-
-    def counts(self) -> Counter[str]:
-        """Of all its instances together."""
-        return sum((Counter(stage.counts) for stage in list(self.instances.values())), Counter())
 
 
 class Cascade:
@@ -174,7 +112,6 @@ class Cascade:
         last: id of the last stage of the whole pipeline, here or further down: the one that checks the others.
         top: whether frames enter the pipeline here; only then is `max_unchecked_s` minded.
         publish_checked: whether the answer of the check is published (replay) or the withheld one stands (live).
-        cpu_clock: nanoseconds of CPU that this thread, and what infers for it, have used.
     """
 
     def __init__(
@@ -185,14 +122,12 @@ class Cascade:
         last: str,
         top: bool = True,
         publish_checked: bool = True,
-        cpu_clock: Callable[[], int] = time.thread_time_ns,
     ) -> None:
-        self._seats = [_Seat(seat) for seat in seats]
+        self._seats = seats
         self._audit = audit
         self._last_id = last
         self._max_unchecked_s = audit.max_unchecked_s if top else None
         self._publish_checked = publish_checked
-        self._cpu_clock = cpu_clock
         self._settled: dict[str, Answer] = {}
         self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
@@ -201,7 +136,7 @@ class Cascade:
     def open(self, streams: Iterable[str]) -> None:
         """Open every stage now, rather than at the first frame of each of these streams."""
         for seat in self._seats:
-            for stream in streams if not seat.seat.shared else ("",):
+            for stream in streams if not seat.shared else ("",):
                 seat.instance(stream)
 
     def ask(self, tickets: Sequence[Ticket]) -> None:
@@ -213,9 +148,9 @@ class Cascade:
         for seat in self._seats:
             if not open_:
                 break
-            asked = open_ if seat.seat.last else [ticket for ticket in open_ if not self._goes_past(seat, ticket)]
+            asked = open_ if seat.last else [ticket for ticket in open_ if not self._goes_past(seat, ticket)]
             for group in _by_instance(seat, asked):
-                for ticket, answer in zip(group, self._ask(seat, group), strict=True):
+                for ticket, answer in zip(group, seat.ask([ticket.frame for ticket in group]), strict=True):
                     self._take(seat, ticket, answer)
             open_ = [ticket for ticket in open_ if ticket.answer is None]
 
@@ -239,13 +174,13 @@ class Cascade:
             self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
         stands = None
         if ticket._withheld is not None:
-            withheld = self._carry(frame.stream, ticket._withheld)
-            answer, audit, stands = self._judge(ticket, withheld, answer)
+            withheld = self._carry(frame.stream, ticket._withheld.answer)
+            answer, audit, stands = self._judge(ticket._withheld.check, withheld, answer)
         for seat in reversed(ticket._passed):
             if answer.how.carried:
-                self._forget(seat, frame)
+                seat.forget(frame)
             else:
-                answer = self._learn(seat, frame, answer)
+                answer = seat.learn(frame, answer)
         answer = stands or answer
         if not late:
             self._settled[frame.stream] = answer
@@ -281,9 +216,9 @@ class Cascade:
     def stage_cover(self, ticket: Ticket) -> Answer | None:
         """The same of these stages alone: None where none of them covers."""
         frame = ticket.frame
-        if ticket._withheld is not None and ticket._checked is not None:
-            return self._cover(ticket._checked, frame) or self._carry(frame.stream, ticket._withheld)
-        covers = (self._cover(seat, frame) for seat in reversed(ticket._passed))
+        if ticket._withheld is not None:
+            return ticket._withheld.seat.cover(frame) or self._carry(frame.stream, ticket._withheld.answer)
+        covers = (seat.cover(frame) for seat in reversed(ticket._passed))
         return next((answer for answer in covers if answer is not None), None)
 
     def published(self, stream: str, cover: Answer) -> None:
@@ -292,7 +227,7 @@ class Cascade:
 
     def snapshot(self, stream: str) -> dict[str, Any]:
         """What these stages keep of a stream, by stage id; those without state are left out."""
-        states = {seat.seat.id: _snapshot(seat, stream) for seat in self._seats}
+        states = {seat.id: seat.snapshot(stream) for seat in self._seats}
         return {stage: state for stage, state in states.items() if state is not None}
 
     def restore(self, stream: str, states: Mapping[str, Any], last: Answer | None = None) -> None:
@@ -300,24 +235,16 @@ class Cascade:
         if last is not None:
             self._settled[stream] = last
         for seat in self._seats:
-            if seat.seat.id in states:
-                _restore(seat, stream, states[seat.seat.id])
+            if seat.id in states:
+                seat.restore(stream, states[seat.id])
 
     def meters(self) -> dict[str, Meter]:
         """What each stage has done and cost so far, by stage id."""
-        return {seat.seat.id: replace(seat.meter, counts=seat.counts()) for seat in self._seats}
+        return {seat.id: seat.meter() for seat in self._seats}
 
     def close(self) -> None:
         for seat in self._seats:
-            for stage in seat.instances.values():
-                stage.close()
-
-    def _cover(self, seat: _Seat, frame: Frame) -> Answer | None:
-        try:
-            return seat.instance(frame.stream).cover(frame)
-        except Exception as error:
-            _count_error(seat, error, "cover")
-            return None
+            seat.close()
 
     def _mind_unchecked(self, ticket: Ticket, longest_s: float) -> None:
         frame = ticket.frame
@@ -327,66 +254,33 @@ class Cascade:
             # Counted from the asking: frames asked while this one is open need not be checked as well.
             self._checked_at[frame.stream] = frame.pts
 
-    def _ask(self, seat: _Seat, group: Sequence[Ticket]) -> Sequence[Answer | None]:
-        frames = [ticket.frame for ticket in group]
-        stage = seat.instance(frames[0].stream)
-        meter = seat.meter
-        # The CPU clock is a system call of some microseconds, the filters' own scale: there it reads one call in eight.
-        weight = 1 if seat.seat.shared else 0 if meter.asked % _CPU_SAMPLE else _CPU_SAMPLE
-        cpu = self._cpu_clock() if weight else 0
-        wall = time.perf_counter_ns()
-        answers = self._answers(seat, stage, frames)
-        meter.wall_ns += time.perf_counter_ns() - wall
-        if weight:
-            meter.cpu_ns += weight * (self._cpu_clock() - cpu)
-        meter.asked += len(frames)
-        return answers
-
-    def _answers(self, seat: _Seat, stage: Stage[Any], frames: Sequence[Frame]) -> Sequence[Answer | None]:
-        config = frames[0].knobs.stages.get(seat.seat.id)
-        if config is not None:
-            stage.config = config
-        try:
-            answers = stage.answer(frames)
-            _check_answers(seat, answers, frames)
-        except Exception as error:
-            if len(frames) > 1 and not isinstance(error, StageError):
-                # One bad frame must not cost the batch its answers.
-                return [answer for frame in frames for answer in self._answers(seat, stage, [frame])]
-            return [self._failed(seat, error)] * len(frames)
-        return answers
-
-    def _failed(self, seat: _Seat, error: Exception) -> Answer:
-        reason = _count_error(seat, error, "answer")
-        return Answer(nothing(), How.FAILED, seat.seat.id, -1, reason)
-
-    def _goes_past(self, seat: _Seat, ticket: Ticket) -> bool:
+    def _goes_past(self, seat: Seat, ticket: Ticket) -> bool:
         """Whether this stage is not asked, because the frame goes straight to the last one."""
         if ticket.straight and seat.instance(ticket.frame.stream).learns_checked:
             ticket._passed.append(seat)
         return ticket.straight
 
-    def _take(self, seat: _Seat, ticket: Ticket, answer: Answer | None) -> None:
+    def _take(self, seat: Seat, ticket: Ticket, answer: Answer | None) -> None:
         if answer is None:
             ticket._passed.append(seat)
             return
-        if not (seat.seat.last or ticket.straight or answer.how is How.FAILED):
+        if not (seat.last or ticket.straight or answer.how is How.FAILED):
             check = Check.UNCHECKED if ticket.due else self._audited(seat, ticket.frame)
             if check is not None:
-                ticket._withheld, ticket._checked, ticket._check, ticket.straight = answer, seat, check, True
+                ticket._withheld, ticket.straight = _Withheld(answer, seat, check), True
                 ticket._passed.append(seat)
                 return
         if answer.how is not How.FAILED:
-            seat.meter.answered += 1
+            seat.count_answered()
         ticket.answer = answer
 
-    def _audited(self, seat: _Seat, frame: Frame) -> Check | None:
-        if self._owed and (owed := (frame.stream, seat.seat.id)) in self._owed:
+    def _audited(self, seat: Seat, frame: Frame) -> Check | None:
+        if self._owed and (owed := (frame.stream, seat.id)) in self._owed:
             self._owed.discard(owed)
             return Check.AUDIT
         if self._audit.rate == 0:
             return None
-        drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.seat.id}")
+        drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{seat.id}")
         return Check.AUDIT if drawn < self._audit.rate * RANGE else None
 
     def _owe(self, ticket: Ticket) -> None:
@@ -394,38 +288,21 @@ class Cascade:
         stream = ticket.frame.stream
         if ticket.due and stream in self._checked_at:
             self._checked_at[stream] = -math.inf
-        if ticket._check is Check.AUDIT and ticket._checked is not None:
-            self._owed.add((stream, ticket._checked.seat.id))
+        if ticket._withheld is not None and ticket._withheld.check is Check.AUDIT:
+            self._owed.add((stream, ticket._withheld.seat.id))
 
-    def _judge(self, ticket: Ticket, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
+    def _judge(self, check: Check, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
         """What the stages learn, what the audit found, and what is published instead of the former."""
         if checked.how.carried:  # the check itself failed: it says nothing of the withheld answer
             return withheld, None, None
         audit = None
-        if ticket._check is Check.AUDIT:
+        if check is Check.AUDIT:
             seen, said = _class_ids(checked), _class_ids(withheld)
             audit = Audit(withheld.by, missed=bool(seen - said), false=bool(said - seen))
             reason = audit_reason(withheld.by)
         else:
             reason = f"unchecked for {self._audit.max_unchecked_s:g} s"
         return replace(checked, reason=reason), audit, None if self._publish_checked else withheld
-
-    def _learn(self, seat: _Seat, frame: Frame, answer: Answer) -> Answer:
-        wall, cpu = time.perf_counter_ns(), self._cpu_clock()
-        try:
-            return seat.instance(frame.stream).learn(frame, answer) or answer
-        except Exception as error:
-            _count_error(seat, error, "learn")
-            return answer
-        finally:
-            seat.meter.wall_ns += time.perf_counter_ns() - wall
-            seat.meter.cpu_ns += self._cpu_clock() - cpu
-
-    def _forget(self, seat: _Seat, frame: Frame) -> None:
-        try:
-            seat.instance(frame.stream).forget(frame)
-        except Exception as error:
-            _count_error(seat, error, "forget")
 
     def _carry(self, stream: str, answer: Answer) -> Answer:
         if not answer.how.carried:
@@ -434,20 +311,7 @@ class Cascade:
         return replace(answer, detections=last.detections, as_of=last.as_of)
 
     def _last(self, stream: str) -> Answer:
-        return self._settled.get(stream) or Answer(nothing(), How.SKIPPED, "engine", -1)
-
-
-def _snapshot(seat: _Seat, stream: str) -> Any:
-    stage = seat.instance(stream)
-    return stage.snapshot_stream(stream) if seat.seat.shared else stage.snapshot()
-
-
-def _restore(seat: _Seat, stream: str, state: Any) -> None:
-    stage = seat.instance(stream)
-    if seat.seat.shared:
-        stage.restore_stream(stream, state)
-    else:
-        stage.restore(state)
+        return self._settled.get(stream) or unknown()
 
 
 def _given(answer: Answer | None) -> Answer:
@@ -456,42 +320,16 @@ def _given(answer: Answer | None) -> Answer:
     return answer
 
 
-def _by_instance(seat: _Seat, tickets: Sequence[Ticket]) -> Iterable[Sequence[Ticket]]:
+def _by_instance(seat: Seat, tickets: Sequence[Ticket]) -> Iterable[Sequence[Ticket]]:
     """Tickets that one call may take: of one configuration for a shared stage, one by one otherwise."""
-    if not seat.seat.shared:
+    if not seat.shared:
         return [[ticket] for ticket in tickets]
     if len(tickets) < 2:
         return [tickets] if tickets else []
     groups: dict[StageConfig | None, list[Ticket]] = {}
     for ticket in tickets:
-        groups.setdefault(ticket.frame.knobs.stages.get(seat.seat.id), []).append(ticket)
+        groups.setdefault(ticket.frame.knobs.stages.get(seat.id), []).append(ticket)
     return groups.values()
-
-
-def _check_answers(seat: _Seat, answers: Sequence[Answer | None], frames: Sequence[Frame]) -> None:
-    if not isinstance(answers, list) or len(answers) != len(frames):
-        got = len(answers) if isinstance(answers, list) else type(answers).__name__
-        raise StageError(f"stage {seat.seat.id} gave {got} answers for {len(frames)} frames")
-    for answer in answers:
-        if not (answer is None or isinstance(answer, Answer)):
-            raise StageError(f"stage {seat.seat.id} gave a {type(answer).__name__} in place of an Answer or None")
-    if seat.seat.last and None in answers:
-        raise StageError(f"stage {seat.seat.id} is the last one and passed a frame on: there is nowhere to go")
-
-
-def _count_error(seat: _Seat, error: Exception, call: str) -> str:
-    reason = str(error) if isinstance(error, VidpipeError) else f"{type(error).__name__}: {error}{_where(error)}"
-    if seat.meter.errors == 0:
-        seat.meter.first_error = reason
-        log.debug("stage %s raised in %s", seat.seat.id, call, exc_info=error)
-    seat.meter.errors += 1
-    return reason
-
-
-def _where(error: Exception) -> str:
-    """The line that raised: what the author of a stage needs of a traceback, on one line."""
-    raised = traceback.extract_tb(error.__traceback__)[-1]
-    return f" ({Path(raised.filename).name}:{raised.lineno})"
 
 
 def _class_ids(answer: Answer) -> set[int]:

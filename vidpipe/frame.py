@@ -115,6 +115,12 @@ class Frame:
             self._bgr = self.picture.bgr()
         return self._bgr
 
+    @property
+    def bgr_scale(self) -> NDArray[np.float64]:
+        """What `xyxy` in pixels of the source is multiplied by, [4], to lie in `bgr()`, which a link may scale down."""
+        height, width = self.bgr().shape[:2]
+        return np.array([width / self.width, height / self.height] * 2)
+
     def preview(self, width: int = 160) -> Image:
         """uint8 grey of about `width` columns, made once.
 

@@ -13,12 +13,13 @@ import pytest
 
 from tests.builders import NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
 from vidpipe.answer import How
-from vidpipe.cascade import AuditSpec, Cascade, Seat, Settled
+from vidpipe.cascade import AuditSpec, Cascade, Settled
 from vidpipe.engine.below import Reply
 from vidpipe.engine.head import PATIENCE_S, STOP_S, Head, Parts
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.errors import SourceError
+from vidpipe.seat import Seat
 from vidpipe.testing.camera import FakeCamera
 
 
@@ -256,3 +257,14 @@ def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
     for name in "ab":
         numbers = [seq for stream, seq in asked if stream == name]
         assert numbers == sorted(numbers)
+
+
+def test_one_that_has_ended_tells_no_more_of_itself():
+    """What it went on telling diluted its rates, and came among what a new one of its name tells."""
+    with Running(Held(), Told("upper", measures("upper"))) as run:
+        run.camera.show()
+        run.comes(1)
+        assert run.head.health is not None
+    run.take()
+    assert run.ended.health is not None
+    assert run.head.health is None

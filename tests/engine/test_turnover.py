@@ -1,7 +1,8 @@
 """Streams that come, go and change while a run goes on, on both engines. What must hold:
 
 - those that stay go on without a gap; what is removed ends; what changes begins anew and goes on counting;
-- a bad configuration is told, and changes nothing.
+- a bad configuration is told, and changes nothing;
+- an actor that is away meanwhile is told when it is back.
 """
 
 import json
@@ -11,7 +12,11 @@ import time
 import pytest
 
 from tests import clips
+from tests.builders import answer
 from vidpipe.config.load import load
+from vidpipe.engine import run as module
+from vidpipe.engine.collector import Collector
+from vidpipe.engine.records import Batch, Published, Snapshot
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
 from vidpipe.sinks.results import ResultsFile
@@ -104,6 +109,71 @@ def test_streams_come_go_and_change(runner, clip, caplog):
     assert report["changes"]["frames_in"] == 150
     assert report["comes"]["frames_in"] == 300
     assert outcome[0].exit_status == 0
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("dies", "noticed"), [("device", False), ("device", True), ("edge", False)])
+def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, clip, dies, noticed, monkeypatch):
+    """A reload just behind the death of an actor ended the run, or brought removed streams back with the device."""
+    import ray
+
+    folder = on_ray.folder
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+    engines = []
+    made = module._engine
+    monkeypatch.setattr(module, "_engine", lambda *given: engines.append(made(*given)) or engines[0])
+
+    def pipeline(**streams):
+        config = {"streams": {name: {"url": f"live+file:{clip}"} | more for name, more in streams.items()}}
+        (folder / "config.yaml").write_text(json.dumps(config))
+        return load(folder / "pipeline.yaml", config=folder / "config.yaml")
+
+    first = pipeline(stays={}, goes={}, changes={})
+    fresh = [pipeline(stays={}, comes={}, changes={"end_s": 6.0})]
+    seen = Seen()
+    killed = []
+
+    def reload():
+        (engine,) = engines
+        if not killed and min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > 25:
+            actor = engine._devices[0].actor if dies == "device" else engine._segments[0]
+            ray.kill(actor, no_restart=False)
+            killed.append(actor)
+        if killed and fresh and (engine._reviving or not noticed):
+            return fresh.pop()
+        return None
+
+    outcome = run(
+        first,
+        engine="ray",
+        address=on_ray.address,
+        sinks=[ResultsFile(folder / "results.jsonl")],
+        watchers=[seen],
+        reload=reload,
+    )
+    assert outcome.errors == []
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    for name in ("stays", "goes", "changes", "comes"):
+        numbers = [line["seq"] for line in lines if line["stream"] == name]
+        assert numbers == list(range(len(numbers)))
+    report = outcome.report["streams"]
+    assert report["goes"]["frames_in"] < 250
+    assert report["stays"]["frames_in"] > 25
+    assert report["comes"]["frames_in"] > 25
+    assert seen.ended.keys() == {"stays", "goes", "changes", "comes"}
+
+
+def test_of_the_old_picture_nothing_is_known_where_a_stream_begins_anew():
+    """A device that died right behind a change took up what its stages had known of the camera from before."""
+    collector = Collector(["cam"], [])
+    published = Published("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
+    collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"})]))
+    assert collector.position("cam").states == {"track": "boxes"}
+    collector.begin("cam", live=False)
+    position = collector.position("cam")
+    assert position.resume.seq == 0
+    assert not position.states
+    assert not len(position.last.detections)
 
 
 def test_only_streams_change(tmp_path, clip):

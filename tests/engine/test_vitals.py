@@ -79,3 +79,15 @@ def test_reconnects_count_for_an_hour():
     vitals.look(Health(State.LIVE, reconnects=1), 3615)  # its process has begun anew
     assert vitals.condition(3615).reconnects_h == 3
     assert vitals.condition(3615).stalls_h == 2
+
+
+def test_overload_of_late_does_not_hide_behind_another_kind_of_before():
+    """A hundred refused frames of the first minute covered up as many dropped ones of the second."""
+    ledger = StreamLedger()
+    ledger.refused = 100
+    vitals = Vitals(ledger)
+    vitals.look(Health(State.LIVE, last_frame_at=1.0, received=1000), 100)
+    for each in HALF:
+        ledger.count(each)
+    vitals.look(Health(State.LIVE, last_frame_at=1.0, received=1010), 101)
+    assert vitals.condition(101).health.state is State.OVERLOADED

@@ -1,7 +1,8 @@
 """Sinks in a thread of their own. What must hold:
 
 - answers reach the sinks in order, and all of them before the end;
-- one that blocks holds up nobody, is told of, and what it did not take is said.
+- one that blocks holds up nobody, is told of, and what it did not take is said;
+- one that raises, whatever it raises, gets no more, and neither hangs the run nor costs it its count of frames.
 """
 
 import threading
@@ -9,9 +10,12 @@ import time
 
 import pytest
 
+from tests import clips
 from tests.builders import answer
+from vidpipe.config.load import load
 from vidpipe.engine import writer as module
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Outbox, Published
+from vidpipe.engine.run import run
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import RunError
 
@@ -32,6 +36,7 @@ class Kept:
     def __init__(self, error=None):
         self.may = threading.Event()
         self.taken = []
+        self.calls = 0
         self.closed = False
         self.error = error
 
@@ -39,6 +44,7 @@ class Kept:
         return "results over there"
 
     def write(self, records, published_at):
+        self.calls += 1
         self.may.wait()
         if self.error:
             raise self.error
@@ -98,3 +104,55 @@ def test_what_a_sink_raises_comes_with_the_next_answers():
     with pytest.raises(RunError, match="disk full"):
         writer.close()
     assert sink.closed
+
+
+@pytest.mark.parametrize("error", [RunError("disk full"), OSError("disk full"), ValueError("disk full")])
+def test_one_that_raises_gets_no_more_and_the_others_all(error):
+    """A sink of a user's own raised an OSError: the thread died with it, and the run waited for it for ever."""
+    broken, sound = Kept(error), Kept()
+    writer = Writer([broken, sound])
+    for seq in range(10):
+        writer.write([record(seq)], 0.0)
+    broken.may.set()
+    sound.may.set()
+    with pytest.raises(RunError, match="disk full"):
+        writer.close()
+    assert broken.calls == 1
+    assert sound.taken == list(range(10))
+    assert broken.closed
+    assert sound.closed
+
+
+READ = "{classes: {even: even, odd: odd}, stages: [{id: read, type: mystages:Read}]}"
+
+
+def test_a_run_whose_sink_raises_ends_and_has_its_ledger(inline, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    sink = Kept(OSError("disk full"))
+    sink.may.set()
+    outcome = run(recording(inline, tmp_path), engine="inline", sinks=[sink])
+    assert outcome.errors == ["results over there: OSError: disk full"]
+    ledger = outcome.report["streams"]["a"]
+    assert ledger["frames_in"] == sum(ledger["how"].values()) > 0
+
+
+def test_a_sink_that_blocks_is_told_of_while_recordings_wait_for_it(inline, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    monkeypatch.setattr(module, "BLOCKED_S", 0.05)
+    monkeypatch.setattr(Outbox, "LIMIT", 10)
+    sink = Kept()
+    running = threading.Thread(target=lambda: run(recording(inline, tmp_path), engine="inline", sinks=[sink]))
+    running.start()
+    began = time.monotonic()
+    while "results over there has taken nothing" not in caplog.text and time.monotonic() - began < 10:
+        time.sleep(0.01)
+    sink.may.set()
+    running.join(30)
+    assert "results over there has taken nothing" in caplog.text
+    assert sink.taken == list(range(100))
+
+
+def recording(inline, folder):
+    (folder / "pipeline.yaml").write_text(READ)
+    clip = clips.encode(folder / "clip.mp4", frames=100, fps=25)
+    return load(folder / "pipeline.yaml", sources={"a": str(clip)})

@@ -10,8 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import clips
 from vidpipe.config.load import load
+from vidpipe.engine.collector import Collector
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
+from vidpipe.sinks import metrics as module
 from vidpipe.sinks.metrics import Metrics, parse_place
 
 
@@ -63,6 +65,15 @@ def test_a_run_can_be_watched(metrics, tmp_path):
     frames = [value for key, value in seen.items() if key[0] == "vidpipe_frames_total"]
     assert sum(frames) <= 100
     assert "secret-place" not in text
+
+
+def test_telling_of_every_batch_costs_little(metrics, monkeypatch):
+    worked_out = []
+    monkeypatch.setattr(module, "conditions", lambda vitals: worked_out.append(vitals) or {})
+    collector = Collector([], [])
+    for _ in range(1000):
+        metrics.progressed(collector)
+    assert 1 <= len(worked_out) <= 4
 
 
 @pytest.mark.parametrize(

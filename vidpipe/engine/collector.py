@@ -6,10 +6,10 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from vidpipe.answer import nothing
+from vidpipe.answer import nothing, unknown
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
-from vidpipe.engine.records import Batch, Ended, Published, Snapshot
+from vidpipe.engine.records import Batch, Ended, Published
 from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
 
@@ -35,13 +35,15 @@ class Collector:
 
     def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: Collection[str] = ()) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
-        self.ledgers = {stream: StreamLedger() for stream in streams}
+        self.ledgers: dict[str, StreamLedger] = {}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
-        self.vitals = {stream: Vitals(self.ledgers[stream]) for stream in live}
+        self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
-        self._snapshots: dict[str, Snapshot] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+        for stream in streams:
+            self.begin(stream, live=stream in live)
 
     def take(self, batch: Batch) -> None:
         now = time.time()
@@ -54,7 +56,7 @@ class Collector:
         for stream, health in batch.health.items():
             self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:
-            self._snapshots[snapshot.stream] = snapshot
+            self._states[snapshot.stream] = snapshot.states
         for ended in batch.ended:
             self.ended[ended.stream] = ended
             if ended.stream in self.vitals:
@@ -65,8 +67,11 @@ class Collector:
                 sink.write(batch.published, now)
 
     def begin(self, stream: str, *, live: bool) -> None:
-        """Count a stream that joins, or begins anew behind its last answer."""
+        """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
         self.ended.pop(stream, None)
+        self._states.pop(stream, None)
+        if (last := self._last.get(stream)) is not None:
+            self._last[stream] = last._replace(answer=unknown())
         ledger = self.ledgers.setdefault(stream, StreamLedger())
         if live:
             self.vitals[stream] = Vitals(ledger)
@@ -89,9 +94,7 @@ class Collector:
         last = self._last.get(stream)
         if last is None:
             return Position()
-        snapshot = self._snapshots.get(stream)
-        states: dict[str, Any] = snapshot.states if snapshot else {}
-        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, states)
+        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
 
     def _count(self, record: Published, now: float) -> None:
         last = self._last.get(record.stream)

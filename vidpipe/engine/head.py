@@ -124,6 +124,7 @@ class Head:
         self._go = threading.Event()
         self._stop = threading.Event()
         self._stop_at = float("inf")
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name=f"vidpipe-{stream}", daemon=True)
 
     def open(self) -> Future[StreamInfo | SourceError]:
@@ -157,7 +158,10 @@ class Head:
 
     @property
     def health(self) -> Health | None:
-        """Of a live source that is open."""
+        """Of a live source that is open; none once the stream has ended, as another of its name may have begun."""
+        return None if self._ended else self._health()
+
+    def _health(self) -> Health | None:
         return self._parts.source.health if self._live and self._parts is not None else None
 
     def _run(self) -> None:
@@ -179,7 +183,8 @@ class Head:
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
-        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self.health))
+        self._ended = True
+        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self._health()))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -375,16 +380,4 @@ class Head:
         if self._pace.is_due(item.pts):
             states = parts.states | parts.cascade.snapshot(self.stream)
             if states:
-                self._outbox.snapshot(Snapshot(self.stream, item.seq, states))
-
-
-def join(head: Head, outbox: Outbox) -> Head:
-    """Have a stream begin while others go on: what keeps it from opening ends it, and nothing else."""
-
-    def tell(opened: Future[StreamInfo | SourceError]) -> None:
-        if error := opened.exception():
-            outbox.ended(Ended(head.stream, error if isinstance(error, Exception) else None))
-
-    head.open().add_done_callback(tell)
-    head.start()
-    return head
+                self._outbox.snapshot(Snapshot(self.stream, states))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from vidpipe.answer import Answer, nothing
-from vidpipe.cascade import Cascade, Meter, Seat
+from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
 from vidpipe.engine.pipeline import Pipeline, PlacedStage
@@ -26,6 +26,7 @@ from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
+from vidpipe.seat import Meter, Seat
 from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
@@ -86,7 +87,6 @@ class Host:
         pipeline = plan.pipeline
         # Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
         sys.path += [path for path in pipeline.search_paths if path not in sys.path]
-        self._plan = plan
         self._library = Library(
             pipeline.models,
             pipeline.classes,
@@ -94,17 +94,19 @@ class Host:
             threads=os.cpu_count(),
         )
         self._cascades: list[Cascade] = []
-        self.knobs = {name: _knobs(plan, name) for name in pipeline.streams}
-        self.views = _views(pipeline)
-        self.weights = _weights(pipeline)
+        self._plan = plan
+        self.knobs: dict[str, Knobs] = {}
+        self.views: dict[str, View] = {}
+        self.weights: dict[str, float] = {}  # of the streams on a detour
+        self.update(pipeline)
 
     def update(self, pipeline: Pipeline) -> None:
         """Take up other streams, while those that stay go on."""
-        fresh = replace(self._plan, pipeline=pipeline)
-        self._plan = fresh
-        _put(self.knobs, {name: _knobs(fresh, name) for name in pipeline.streams})
-        _put(self.views, _views(pipeline))
-        _put(self.weights, _weights(pipeline))
+        self._plan = replace(self._plan, pipeline=pipeline)
+        streams = pipeline.streams.items()
+        _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
+        _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
+        _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
@@ -112,9 +114,7 @@ class Host:
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
-    def head(
-        self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position | None = None
-    ) -> Head:
+    def head(self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position) -> Head:
         """The thread of one stream, with its source and its own stages of the first segment."""
         plan = self._plan
         return Head(
@@ -137,9 +137,8 @@ class Host:
             counts += Counts(cascade.meters(), {}, {})
         return counts
 
-    def _parts(self, stream: str, taps: Sequence[Tap], position: Position | None) -> Parts:
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
         spec = self._plan.pipeline.streams[stream].spec
-        position = position or Position()
         source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
         cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
         if position.last is not None:
@@ -167,7 +166,6 @@ class Host:
             top=top,
             # Below the device the check goes up as it is: a stream on a detour has published something else by then.
             publish_checked=not any(map(pipeline.detours, streams)),
-            cpu_clock=thread_cpu_ns,
         )
         cascade.open(streams)
         self._cascades.append(cascade)
@@ -179,6 +177,7 @@ class Host:
             placed.type.shared,
             placed.id == last,
             lambda stream: self._stage(placed, stream, placed.id == last),
+            thread_cpu_ns,
         )
 
     def _stage(self, placed: PlacedStage, stream: str | None, last: bool) -> Stage[Any]:
@@ -213,15 +212,6 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
 
 
-def _views(pipeline: Pipeline) -> dict[str, View]:
-    return {name: view for name, stream in pipeline.streams.items() if (view := View.of(stream.spec))}
-
-
-def _weights(pipeline: Pipeline) -> dict[str, float]:
-    """Of the streams on a detour."""
-    return {name: stream.spec.weight for name, stream in pipeline.streams.items() if pipeline.detours(name)}
-
-
 def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
     """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
     kept.update(fresh)
@@ -229,9 +219,9 @@ def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
         del kept[name]
 
 
-def _knobs(plan: Plan, stream: str) -> Knobs:
-    own = plan.pipeline.streams[stream].configs
-    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in plan.pipeline.stages})
+def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
+    own = pipeline.streams[stream].configs
+    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

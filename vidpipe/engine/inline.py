@@ -8,15 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from vidpipe.cascade import Ticket
 from vidpipe.engine import wire
 from vidpipe.engine.below import Below, Reply
-from vidpipe.engine.head import Head, join
+from vidpipe.engine.heads import Heads
 from vidpipe.engine.host import Counts, Host, Position, those_open
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Link, Plan
-from vidpipe.engine.records import Batch, Outbox
+from vidpipe.engine.records import Batch
 from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import own_cpu_s
-from vidpipe.engine.vitals import Checkup
 from vidpipe.sources.base import StreamInfo
 
 
@@ -54,34 +53,28 @@ class InlineEngine:
 
     def __init__(self, plan: Plan, taps: Sequence[Tap] = ()) -> None:
         self._host = Host(plan)
-        self._outbox = Outbox()
         self._tails: list[Tail] = []
         self._links: dict[str, CodecLink] = {}
-        self._taps = taps
-        self._below = self._build_below(plan)
-        self._heads = [self._head(stream) for group in plan.groups for stream in group]
-        self._checkup = Checkup()
+        self._heads = Heads(self._host, self._build_below(plan), taps)
+        self._streams = [stream for group in plan.groups for stream in group]
         self._cpu_at_start_s = 0.0
 
     def open(self) -> list[StreamInfo]:
         """Open everything; raises what kept a part from opening."""
         for opened in [tail.start() for tail in self._tails]:
             opened.result()
-        return those_open([opened.result() for opened in [head.open() for head in self._heads]])
+        return those_open(self._heads.open(dict.fromkeys(self._streams, Position())))
 
     def start(self) -> None:
         self._cpu_at_start_s = own_cpu_s()
-        for head in self._heads:
-            head.start()
+        self._heads.start()
 
     def take(self, timeout_s: float) -> list[Batch]:
-        batch = self._outbox.take(timeout_s)
-        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
+        batch = self._heads.take(timeout_s)
         return [batch] if batch else []
 
     def stop(self) -> None:
-        for head in self._heads:
-            head.stop()
+        self._heads.stop()
 
     def update(self, pipeline: Pipeline) -> None:
         """Know other streams from now on."""
@@ -89,14 +82,11 @@ class InlineEngine:
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
-        for head in self._heads:
-            if head.stream in streams:
-                head.stop()
+        self._heads.stop(streams)
 
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams, each where it stands."""
-        self._heads = [head for head in self._heads if head.stream not in positions]
-        self._heads += [join(self._head(stream, position), self._outbox) for stream, position in positions.items()]
+        self._heads.add(positions)
 
     def counts(self) -> Counts:
         return self._host.counts({name: (link.frames, link.bytes) for name, link in self._links.items()})
@@ -106,16 +96,10 @@ class InlineEngine:
         return own_cpu_s() - self._cpu_at_start_s
 
     def close(self, patience_s: float) -> None:
-        self.stop()
-        self._outbox.close()
         deadline = time.monotonic() + patience_s
-        for head in self._heads:
-            head.join(max(0.0, deadline - time.monotonic()))
+        self._heads.close(deadline)
         for tail in self._tails:
             tail.stop(max(0.0, deadline - time.monotonic()))
-
-    def _head(self, stream: str, position: Position | None = None) -> Head:
-        return self._host.head(stream, self._below, self._outbox, self._taps, position)
 
     def _build_below(self, plan: Plan) -> Below | None:
         below: Below | None = None

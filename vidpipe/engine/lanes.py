@@ -35,18 +35,17 @@ class Lanes(Generic[T]):
         self._overflowed: set[str] = set()
         self._turns: dict[str, float] = {}
         self._turn = 0.0
-        self._count = 0
 
     def __len__(self) -> int:
         """How many can be taken, if no more come."""
-        return self._count
+        overflowed = (SIZE - 1) * len(self._overflowed)  # such a lane is full, and gives one
+        return len(self._in_order) + sum(map(len, self._newest.values())) - overflowed
 
     def append(self, item: T) -> None:
         """Put something in the lane that keeps its order."""
         if not self._in_order:
             self._join(_IN_ORDER)
         self._in_order.append(item)
-        self._count += 1
 
     def put(self, stream: str, item: T) -> None:
         """Put a live stream's newest frame in its lane."""
@@ -57,11 +56,7 @@ class Lanes(Generic[T]):
         lane.append(item)
         if len(lane) == SIZE + 1:
             self._refuse(lane.popleft())
-            if stream not in self._overflowed:
-                self._overflowed.add(stream)
-                self._count -= SIZE - 1
-        elif stream not in self._overflowed:
-            self._count += 1
+            self._overflowed.add(stream)
 
     def take(self) -> T:
         """What comes next; raises IndexError where nothing waits."""
@@ -71,7 +66,6 @@ class Lanes(Generic[T]):
         name = min(names, key=self._turns.__getitem__)
         self._turn = self._turns[name]
         self._turns[name] += 1 / self._weights.get(name, 1.0)
-        self._count -= 1
         return self._in_order.popleft() if name == _IN_ORDER else self._take_from(name)
 
     def first_in_order(self) -> T | None:
@@ -80,7 +74,6 @@ class Lanes(Generic[T]):
 
     def take_in_order(self) -> T:
         """That one, before its turn."""
-        self._count -= 1
         return self._in_order.popleft()
 
     def _take_from(self, stream: str) -> T:

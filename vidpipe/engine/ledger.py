@@ -11,7 +11,7 @@ from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
 from vidpipe.engine.records import Published
-from vidpipe.sources.queue import NO_TIME, OVERLOADED
+from vidpipe.sources.queue import OVERLOADED
 
 
 @dataclass(slots=True)
@@ -90,11 +90,6 @@ class StreamLedger:
     def answered(self) -> int:
         """Of these, those that were lost neither to overload nor to a failure."""
         return self.admitted - self.covered[OVERLOADED] - self.how[How.FAILED]
-
-    @property
-    def overload(self) -> int:
-        """Frames that nobody had time for, on whichever tier."""
-        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[NO_TIME]
 
     @property
     def engine_failures(self) -> int:

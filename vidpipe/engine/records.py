@@ -34,10 +34,9 @@ class Published(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages, by stage id, as of one of its frames; of those below the device, as last seen."""
+    """State of a stream's stages, by stage id; of those below the device, as last seen."""
 
     stream: str
-    seq: int
     states: dict[str, Any]
 
 

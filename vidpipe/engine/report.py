@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from vidpipe.cascade import Meter
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.host import Counts
 from vidpipe.engine.pipeline import Pipeline
+from vidpipe.seat import Meter
 
 
 def build_report(

@@ -173,15 +173,15 @@ def _collect(
             told_at = time.monotonic()
         if not stopping:
             turnover.go_on()
-            if turnover.replays and writer.is_full:  # recordings wait until their answers are written
-                time.sleep(0.05)
-                continue
-        for batch in runner.take(0.2):
-            try:
-                collector.take(batch)
-            except RunError as error:
-                errors.append(str(error))
-                collector.drop_sinks()
+        if not stopping and turnover.replays and writer.is_full:  # recordings wait until their answers are written
+            time.sleep(0.05)
+        else:
+            for batch in runner.take(0.2):
+                try:
+                    collector.take(batch)
+                except RunError as error:
+                    errors.append(str(error))
+                    collector.drop_sinks()
         writer.watch()
         for watcher in watchers:
             watcher.progressed(collector)
@@ -232,7 +232,7 @@ class Turnover:
             log.warning("the configuration is not taken up, and the run goes on as it is: %s", error)
         if ended := self._ending & self._collector.ended.keys():
             self._ending -= ended
-            self._begin({stream: self._collector.position(stream) for stream in ended})
+            self._begin(ended)
 
     def _take_up(self, fresh: Pipeline) -> None:
         found = changes(self.pipeline, fresh)
@@ -245,15 +245,13 @@ class Turnover:
         self._runner.remove(going)
         anew = {stream for stream in found.added if stream in self._collector.ledgers}
         self._ending = (self._ending | set(found.changed) | anew) & fresh.streams.keys()
-        self._begin({stream: Position() for stream in found.added if stream not in anew})
+        self._begin([stream for stream in found.added if stream not in anew])
         log.warning("the configuration was taken up: %s", found)
 
-    def _begin(self, positions: Mapping[str, Position]) -> None:
-        streams = self.pipeline.streams
-        for stream in positions:
-            self._collector.begin(stream, live=streams[stream].spec.live)
-        # Of what stages knew of the old camera nothing holds of the new one.
-        self._runner.add({stream: Position(position.resume) for stream, position in positions.items()})
+    def _begin(self, streams: Collection[str]) -> None:
+        for stream in streams:
+            self._collector.begin(stream, live=self.pipeline.streams[stream].spec.live)
+        self._runner.add({stream: self._collector.position(stream) for stream in streams})
 
 
 @contextmanager

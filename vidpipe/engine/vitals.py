@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vidpipe.engine.ledger import StreamLedger
 from vidpipe.sources.health import Health, State
+from vidpipe.sources.queue import NO_TIME, OVERLOADED
 
 LOOK_EVERY_S = 0.5  # between two looks at a source
 _WINDOW_S = 5.0  # over which rates are taken
@@ -96,7 +97,9 @@ class _Sample(NamedTuple):
     admitted: int = 0
     answered: int = 0
     bytes: int = 0
-    overload: int = 0
+    refused: int = 0
+    overloaded: int = 0
+    no_time: int = 0
 
 
 class Vitals:
@@ -160,7 +163,15 @@ class Vitals:
     def _sample(self, now: float) -> _Sample:
         health, ledger = self._health, self._ledger
         return _Sample(
-            now, health.received, health.decoded, ledger.admitted, ledger.answered, health.bytes, ledger.overload
+            now,
+            health.received,
+            health.decoded,
+            ledger.admitted,
+            ledger.answered,
+            health.bytes,
+            ledger.refused,
+            ledger.dropped[OVERLOADED],
+            ledger.dropped[NO_TIME],
         )
 
     def _rates(self) -> Rates:
@@ -171,7 +182,9 @@ class Vitals:
         if len(self._samples) < 2:
             return 0.0
         first, last = self._samples[0], self._samples[-1]
-        return (last.overload - first.overload) / max(1, last.received - first.received)
+        # A frame that was refused may be published as overloaded as well: the same frame, seen from two ends.
+        lost = max(last.refused - first.refused, last.overloaded - first.overloaded) + last.no_time - first.no_time
+        return lost / max(1, last.received - first.received)
 
 
 def _rates(first: _Sample, last: _Sample) -> Rates:

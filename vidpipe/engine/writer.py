@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import methodcaller
 
 from vidpipe.engine.collector import Sink
@@ -23,7 +23,8 @@ class Writer:
     """A `Sink` that hands on to others, each in turn.
 
     What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
-    any looks at `is_full` before. What a sink raises is raised by the next `write`.
+    any looks at `is_full` before. What a sink raises is raised by the next `write`; that sink gets no more, and
+    is closed with the others.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
@@ -34,6 +35,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = False
         self._error: RunError | None = None
+        self._broken: set[int] = set()  # sinks that have raised, by place: they get no more
         self._at: tuple[Sink, float] | None = None  # the sink that is being written to, and since when
         self._told = False
         self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
@@ -92,17 +94,27 @@ class Writer:
                 if not self._waiting:
                     break
                 records, published_at = self._waiting.popleft()
-            self._each(methodcaller("write", records, published_at))
+            self._each(methodcaller("write", records, published_at), self._broken)
             with self._changed:
                 self._records -= len(records)
                 self._changed.notify_all()
         self._each(methodcaller("close"))
 
-    def _each(self, call: Callable[[Sink], None]) -> None:
-        for sink in self._sinks:
+    def _each(self, call: Callable[[Sink], None], left_out: Collection[int] = ()) -> None:
+        for index, sink in enumerate(self._sinks):
+            if index in left_out:
+                continue
             self._at = sink, time.monotonic()
             try:
                 call(sink)
-            except VidpipeError as error:
-                self._error = self._error or RunError(str(error))
+            except Exception as error:  # a user's sink may raise anything, and must not take this thread with it
+                self._broken.add(index)
+                self._error = self._error or _as_run_error(sink, error)
         self._at = None
+
+
+def _as_run_error(sink: Sink, error: Exception) -> RunError:
+    if isinstance(error, VidpipeError):
+        return RunError(str(error))
+    log.debug("a sink raised", exc_info=error)
+    return RunError(f"{sink}: {type(error).__name__}: {error}".splitlines()[0])

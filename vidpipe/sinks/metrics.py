@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vidpipe.sources.base import StreamInfo
 
 LOCAL = "127.0.0.1"
+_TOLD_EVERY_S = 0.5  # a run tells of every batch of answers; to work all of it out takes a millisecond and more
 
 
 class Metrics(PrometheusCollector):
@@ -37,6 +39,7 @@ class Metrics(PrometheusCollector):
     def __init__(self, port: int, address: str = LOCAL) -> None:
         self._lock = threading.Lock()
         self._families: Sequence[Metric] = ()
+        self._told_at = -_TOLD_EVERY_S
         registry = CollectorRegistry()
         registry.register(self)
         try:
@@ -54,6 +57,10 @@ class Metrics(PrometheusCollector):
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 
     def progressed(self, collector: Collector) -> None:
+        now = time.monotonic()
+        if now - self._told_at < _TOLD_EVERY_S:
+            return
+        self._told_at = now
         families = list(_families(collector, conditions(collector.vitals)))
         with self._lock:
             self._families = families

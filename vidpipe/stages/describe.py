@@ -166,8 +166,8 @@ class Describe(Stage[DescribeConfig]):
         """Those to be described, each with what the cache knows of it."""
         picture = frame.bgr()
         height, width = picture.shape[:2]
-        scale = np.array([width / frame.width, height / frame.height] * 2)
-        corners = np.clip(np.rint(np.nan_to_num(boxes.xyxy) * scale), 0, [width, height] * 2).astype(int).tolist()
+        corners = np.rint(np.nan_to_num(boxes.xyxy) * frame.bgr_scale)
+        corners = np.clip(corners, 0, [width, height] * 2).astype(int).tolist()
         names = np.asarray(boxes.data["class_name"]).tolist()
         tracks = [None] * len(boxes) if boxes.tracker_id is None else boxes.tracker_id.tolist()
         chosen = []

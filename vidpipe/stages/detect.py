@@ -222,7 +222,6 @@ def least_by_class(labels: Sequence[int], margins: NDArray[np.float64]) -> dict[
 
 def in_source_pixels(boxes: sv.Detections, frame: Frame) -> sv.Detections:
     """Boxes of a view that a link has scaled down, in pixels of the source frame; changes and returns them."""
-    height, width = frame.bgr().shape[:2]
-    if (width, height) != (frame.width, frame.height) and len(boxes):
-        boxes.xyxy = boxes.xyxy * np.array([frame.width / width, frame.height / height] * 2, boxes.xyxy.dtype)
+    if len(boxes) and frame.bgr().shape[1::-1] != (frame.width, frame.height):
+        boxes.xyxy = (boxes.xyxy / frame.bgr_scale).astype(boxes.xyxy.dtype)
     return boxes

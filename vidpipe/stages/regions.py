@@ -84,8 +84,7 @@ class Regions(Stage[RegionsConfig]):
         if doubt is None or not len(doubt.boxes):
             return None
         height, width = frame.bgr().shape[:2]
-        scale = np.array([width / frame.width, height / frame.height] * 2)
-        cut = Cut(frame, doubt, windows(doubt.boxes * scale, width, height))
+        cut = Cut(frame, doubt, windows(doubt.boxes * frame.bgr_scale, width, height))
         spots = pack(sizes(cut.windows), self._canvas(cut), _GAP)
         most = max(1, int(_MOST / self.config.canvas**2))
         return cut if spots is not None and 1 + max(spot.canvas for spot in spots) <= most else None
@@ -119,7 +118,7 @@ class Regions(Stage[RegionsConfig]):
 
     def _answer(self, cut: Cut, found: Sequence[sv.Detections]) -> Answer:
         height, width = cut.frame.bgr().shape[:2]
-        scale = np.array([cut.frame.width / width, cut.frame.height / height] * 2, np.float32)
+        scale = (1 / cut.frame.bgr_scale).astype(np.float32)
         merged = merge(cut.doubt.answer.detections, cut.windows * scale, found, scale)
         part = np.prod(cut.windows[:, 2:] - cut.windows[:, :2], axis=1).sum() / (width * height)
         reason = f"looked at {part:.0%} of the picture, in {len(cut.windows)} parts"

@@ -20,7 +20,7 @@ def colours(frame: Frame, boxes: NDArray[np.number]) -> NDArray[np.float32]:
     import cv2
 
     picture = frame.bgr()
-    boxes = boxes * (np.array(picture.shape[1::-1] * 2) / [frame.width, frame.height, frame.width, frame.height])
+    boxes = boxes * frame.bgr_scale
     bands = np.zeros((len(boxes), _BANDS, 3), np.uint8)
     size = boxes[:, 2:] - boxes[:, :2]
     low = boxes[:, :2] + size * [_ACROSS[0], _DOWN[0]]

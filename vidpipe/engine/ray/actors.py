@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 import ray
 
 from vidpipe.cascade import Settled
 from vidpipe.engine import wire
-from vidpipe.engine.below import Below
-from vidpipe.engine.head import Head, join
+from vidpipe.engine.heads import Heads
 from vidpipe.engine.host import Counts, Host, Position
+from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
-from vidpipe.engine.records import Batch, Outbox
-from vidpipe.engine.vitals import Checkup
+from vidpipe.engine.records import Batch
 from vidpipe.errors import SourceError
 from vidpipe.frame import Image
 from vidpipe.picture import Planes
@@ -43,7 +43,29 @@ def unpack_arguments(packed: bytes) -> Any:
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
 
 
-class SegmentActor:
+class _Actor:
+    """What both kinds have: what the process opens, and the link to the next segment's actor, if there is one."""
+
+    def __init__(self, plan: Plan, index: int, lower: Any) -> None:
+        self._host = Host(plan)
+        self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
+
+    def update(self, packed: bytes) -> None:
+        """Know other streams from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._host.update(pipeline)
+        if self._link is not None:
+            self._link.update(packed)
+
+    def counts(self) -> Counts:
+        link = self._link
+        return self._host.counts({link.name: (link.frames, link.bytes)} if link else {})
+
+    def cpu_s(self) -> float:
+        return time.process_time()
+
+
+class SegmentActor(_Actor):
     """The stages of one segment below the device, in one thread.
 
     Args:
@@ -52,8 +74,7 @@ class SegmentActor:
 
     def __init__(self, packed: bytes) -> None:
         plan, index, lower = unpack_arguments(packed)
-        self._host = Host(plan)
-        self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
+        super().__init__(plan, index, lower)
         self._tail = self._host.tail(index, self._link)
         self._opened = self._tail.start()
         self._turns = _Turns()
@@ -71,13 +92,6 @@ class SegmentActor:
         except OSError:
             return False
         return True
-
-    def update(self, packed: bytes) -> None:
-        """Know other streams from now on: of a packed pipeline."""
-        (pipeline,) = unpack_arguments(packed)
-        self._host.update(pipeline)
-        if self._link is not None:
-            self._link.update(packed)
 
     def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id."""
@@ -110,14 +124,8 @@ class SegmentActor:
         self._unsettled[item.stream, item.seq] = result
         return None
 
-    def counts(self) -> Counts:
-        return self._host.counts(_carried(self._link))
 
-    def cpu_s(self) -> float:
-        return time.process_time()
-
-
-class DeviceActor:
+class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the thread of what they share on the device.
 
     Args:
@@ -126,39 +134,31 @@ class DeviceActor:
 
     def __init__(self, packed: bytes) -> None:
         plan, taps, lower = unpack_arguments(packed)
-        self._host = Host(plan)
-        self._taps = taps
-        self._link = RayLink(plan.links[0], lower, self._host.weights) if lower is not None else None
+        super().__init__(plan, 0, lower)
         self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
         self._opened: Future[Any] | None = self._tail.start() if self._tail else None
-        self._outbox = Outbox()
-        self._checkup = Checkup()
-        self._heads: list[Head] = []
+        self._heads = Heads(self._host, self._tail or self._link, taps)
+        self._is_open = False
 
     def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
         """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
         self._prepare(positions)
-        self._heads = [self._head(stream, position) for stream, position in positions.items()]
-        return [opened.result() for opened in [head.open() for head in self._heads]]
-
-    def update(self, packed: bytes) -> None:
-        """Know other streams from now on: of a packed pipeline."""
-        (pipeline,) = unpack_arguments(packed)
-        self._host.update(pipeline)
-        if self._link is not None:
-            self._link.update(packed)
+        self._is_open = True
+        return self._heads.open(positions)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
-        for head in self._heads:
-            if head.stream in streams:
-                head.stop()
+        self._heads.stop(streams)
 
-    def add(self, positions: Mapping[str, Position]) -> None:
-        """Begin these streams, each where it stands, while others go on."""
-        self._prepare(positions)
-        self._heads = [head for head in self._heads if head.stream not in positions]
-        self._heads += [join(self._head(stream, position), self._outbox) for stream, position in positions.items()]
+    def add(self, positions: Mapping[str, Position]) -> bool:
+        """Begin these streams, each where it stands, while others go on; not in an instance that has yet to be opened.
+
+        Ray may hand such a one what was meant for the one that died.
+        """
+        if self._is_open:
+            self._prepare(positions)
+            self._heads.add(positions)
+        return self._is_open
 
     def _prepare(self, positions: Mapping[str, Position]) -> None:
         """Have the shared stages open, and know what they kept of these streams."""
@@ -170,30 +170,16 @@ class DeviceActor:
         if self._tail is not None:
             self._tail.restore(states)
 
-    def _head(self, stream: str, position: Position) -> Head:
-        below: Below | None = self._tail or self._link
-        return self._host.head(stream, below, self._outbox, self._taps, position)
-
     def start(self) -> None:
-        for head in self._heads:
-            head.start()
+        self._heads.start()
 
     def take(self, timeout_s: float) -> Batch:
-        batch = self._outbox.take(timeout_s)
-        batch.health = self._checkup((head.stream, head.health) for head in self._heads)
-        return batch
+        return self._heads.take(timeout_s)
 
     def stop(self) -> None:
-        for head in self._heads:
-            head.stop()
+        self._heads.stop()
         if self._link is not None:
             self._link.stop()
-
-    def counts(self) -> Counts:
-        return self._host.counts(_carried(self._link))
-
-    def cpu_s(self) -> float:
-        return time.process_time()
 
 
 class _Turns:
@@ -203,35 +189,19 @@ class _Turns:
         self._next: dict[str, int] = {}
         self._changed = threading.Condition()
 
-    def wait(self, caller: str, number: int) -> _Turn:
-        return _Turn(self, caller, number)
-
-    def enter(self, caller: str, number: int) -> None:
+    @contextmanager
+    def wait(self, caller: str, number: int) -> Iterator[None]:
         with self._changed:
             if not self._changed.wait_for(lambda: self._next.get(caller, 0) == number, TURN_S):
                 raise TimeoutError(f"call {number} came, but not the one before it")
-
-    def leave(self, caller: str, number: int) -> None:
-        with self._changed:
-            self._next[caller] = number + 1
-            self._changed.notify_all()
-
-
-class _Turn:
-    def __init__(self, turns: _Turns, caller: str, number: int) -> None:
-        self._turns, self._caller, self._number = turns, caller, number
-
-    def __enter__(self) -> None:
-        self._turns.enter(self._caller, self._number)
-
-    def __exit__(self, *_: object) -> None:
-        self._turns.leave(self._caller, self._number)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._next[caller] = number + 1
+                self._changed.notify_all()
 
 
 def _with_pixels(item: wire.WireFrame, pixels: Image) -> wire.WireFrame:
     assert isinstance(item.picture, Planes)
     return item._replace(picture=item.picture._replace(pixels=pixels))
-
-
-def _carried(link: RayLink | None) -> dict[str, tuple[int, int]]:
-    return {link.name: (link.frames, link.bytes)} if link else {}

@@ -33,11 +33,18 @@ CALLS = 100  # of an actor at a time: more than links have credit for
 
 
 class _Device:
-    """A device actor and the streams that it has still to finish."""
+    """A device actor and the streams that it has still to finish.
+
+    Attributes:
+        leaving: of these, the ones that were asked to end, also of an actor that was away and has not heard of it.
+        joining: of these, the ones that begin when the actor is back.
+    """
 
     def __init__(self, actor: Any, streams: Sequence[str]) -> None:
         self.actor = actor
         self.streams = list(streams)
+        self.leaving: set[str] = set()
+        self.joining: dict[str, Position] = {}
         self.deaths = 0
         self._died_at: tuple[int, ...] = ()
 
@@ -111,23 +118,33 @@ class RayEngine:
             wait(self._reviving, timeout_s, FIRST_COMPLETED)
         batches = [self._fetched(self._fetching.pop(reference), reference) for reference in done]
         for revived in [future for future in self._reviving if future.done()]:
-            batches.append(self._taken(self._reviving.pop(revived), revived.result()))
+            device = self._reviving.pop(revived)
+            batches.append(self._taken(device, revived.result()))
+            self._tell_missed(device)
         return batches
 
     def _fetched(self, device: _Device, reference: Any) -> Batch:
         try:
             batch: Batch = ray.get(reference)
         except RayActorError:
-            positions = self._positions_of(device)
-            # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
-            self._reviving[self._aside.submit(self._restart, device, positions)] = device
+            self._revive(device)
             return Batch()
         return self._taken(device, batch)
+
+    def _revive(self, device: _Device) -> None:
+        if device in self._reviving.values():
+            return
+        self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
+        # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
+        self._reviving[self._aside.submit(self._restart, device, self._positions_of(device))] = device
 
     def _taken(self, device: _Device, batch: Batch) -> Batch:
         """Ask for more, if there is more to come."""
         ended = {end.stream for end in batch.ended}
         device.streams = [stream for stream in device.streams if stream not in ended]
+        device.leaving -= ended
+        for stream in ended & device.joining.keys():
+            del device.joining[stream]
         if device.streams:
             self._fetch(device)
         return batch
@@ -138,14 +155,21 @@ class RayEngine:
             device.actor.stop.remote()
 
     def update(self, pipeline: Pipeline) -> None:
-        """Know other streams from now on."""
+        """Know other streams from now on; an actor that is away is told when it is back."""
+        for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
+            device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
         self._plan = replace(self._plan, pipeline=pipeline)
         self._packed = pack_arguments(pipeline)
-        _get([actor.update.remote(self._packed) for actor in self._actors()], REVIVE_S)
+        telling = [actor.update.remote(self._packed) for actor in self._actors()]
+        told = [_is_heard(reference, REVIVE_S) for reference in telling]
+        for device, heard in zip(self._devices, told[len(self._segments) :], strict=True):
+            if not heard:
+                self._revive(device)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
         for device in self._devices:
+            device.leaving.update(stream for stream in device.streams if stream in streams)
             device.actor.remove.remote(set(streams))
 
     def add(self, positions: Mapping[str, Position]) -> None:
@@ -153,9 +177,23 @@ class RayEngine:
         for stream, position in positions.items():
             device = self._with_room(stream)
             device.streams.append(stream)
-            _get([device.actor.add.remote({stream: position})], OPEN_S)
-            if device not in self._fetching.values() and device not in self._reviving.values():
-                self._fetch(device)
+            device.joining[stream] = position
+            if device not in self._reviving.values():
+                self._let_join(device)
+
+    def _let_join(self, device: _Device) -> None:
+        joining, device.joining = device.joining, {}
+        if not _is_heard(device.actor.add.remote(joining), OPEN_S):
+            self._revive(device)  # where it opens all its streams
+        elif device not in self._fetching.values():
+            self._fetch(device)
+
+    def _tell_missed(self, device: _Device) -> None:
+        """Tell a device that is back what was asked of it meanwhile."""
+        if device.leaving:
+            device.actor.remove.remote(set(device.leaving))
+        if device.joining:
+            self._let_join(device)
 
     def _with_room(self, stream: str) -> _Device:
         limit = streams_per_actor(self._plan.pipeline, live=self._plan.pipeline.streams[stream].spec.live)
@@ -237,9 +275,10 @@ class RayEngine:
             try:
                 if self._packed is not None:  # it was made for other streams
                     ray.get(device.actor.update.remote(self._packed), timeout=REVIVE_S)
-                ray.get(device.actor.open.remote(positions), timeout=REVIVE_S)
+                staying = {stream: at for stream, at in positions.items() if stream not in device.leaving}
+                ray.get(device.actor.open.remote(staying), timeout=REVIVE_S)
                 ray.get(device.actor.start.remote(), timeout=REVIVE_S)
-                return Batch()
+                return Batch(ended=[Ended(stream) for stream in positions if stream not in staying])
             except (RayActorError, GetTimeoutError):
                 if time.monotonic() > deadline:
                     gone = RunError("the device died and did not come back")
@@ -261,9 +300,25 @@ def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
     except RayTaskError as error:
         raise _cause(error) from None
     except GetTimeoutError:
-        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
+        raise _silent(timeout_s) from None
     except RayActorError as error:
         _raise_died(error)
+
+
+def _is_heard(reference: Any, timeout_s: float) -> bool:
+    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
+    try:
+        return ray.get(reference, timeout=timeout_s) is not False
+    except RayActorError:
+        return False
+    except RayTaskError as error:
+        raise _cause(error) from None
+    except GetTimeoutError:
+        raise _silent(timeout_s) from None
+
+
+def _silent(timeout_s: float) -> RunError:
+    return RunError(f"an actor did not answer within {timeout_s:g} s")
 
 
 def _cause(error: RayTaskError) -> Exception:

@@ -1,0 +1,24 @@
+"""One stage in its place. What must hold: its CPU time is told without bias, though few of its calls are timed."""
+
+import pytest
+
+from tests.builders import Told, answer, frame
+from vidpipe.seat import Seat
+
+
+@pytest.mark.parametrize("every", [2, 3, 7, 8])
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_sample_of_calls_tells_the_cpu_time_of_a_stage_that_works_now_and_then(every, phase):
+    """Read at every eighth call, a tracker that takes every second step cost twice what it does, or nothing."""
+    used = 0
+
+    def works(frame):
+        nonlocal used
+        used += 1000 if frame.seq % every == phase else 0
+        return answer("track", as_of=frame.seq)
+
+    seat = Seat("track", False, False, lambda stream: Told("track", works), lambda: used)
+    for seq in range(16000):
+        seat.ask([frame(seq)])
+    assert seat.meter().asked == 16000
+    assert seat.meter().cpu_ns == pytest.approx(used, rel=0.25)
