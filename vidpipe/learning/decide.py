@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vidpipe.calibration import tolerance
 from vidpipe.errors import ConfigError
 from vidpipe.learning.training import TrainedGate
+from vidpipe.learning.versions import EMPTY_RECOGNISED
 
 LEAST_EMPTY = 0.2
 """Share of the frames without a target that a gate must recognise to be worth its own cost and trouble."""
@@ -24,7 +25,7 @@ class Decision(NamedTuple):
     Attributes:
         low: a frame under it is answered `empty`.
         high: from here on a target is there; None: no such score is known.
-        empty: share of the frames without a target that lie under `low`.
+        empty: share of the frames without a target that lie under `low`, of those that come to the gate.
         missed: share of the frames with one that do, with its upper bound.
     """
 
@@ -58,11 +59,36 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
             f"stream {stream}: a gate that misses under {max_miss:.1%} recognises {empty:.0%} of the empty frames: "
             f"under {LEAST_EMPTY:.0%} it does not pay"
         )
+    return Decision(low, presence_from(trained, max_false, low), empty, missed_under(trained, low))
+
+
+def presence_from(trained: TrainedGate, max_false: float, low: float) -> float | None:
+    """The score from which on a target is there, with 95 % for all but this share of the frames without one.
+
+    None: no such score is known. It never lies under `low`.
+    """
+    empty = ~trained.present
     # Without a target there are no passages: the same stretch of background is taken for one thing.
-    stretch = (trained.pts[~present] // _STRETCH_S).astype(np.int64)
-    highest = -tolerance.threshold(log_odds(1 - trained.scores[~present]), stretch, max_false, apart)
-    high = max(_score(highest), low) if np.isfinite(highest) else None
-    return Decision(low, high, empty, tolerance.rate(trained.scores[present] < low, trained.passage[present]))
+    stretch = (trained.pts[empty] // _STRETCH_S).astype(np.int64)
+    highest = -tolerance.threshold(log_odds(1 - trained.scores[empty]), stretch, max_false, tolerance.LOG_ODDS)
+    return max(_score(highest), low) if np.isfinite(highest) else None
+
+
+def missed_under(trained: TrainedGate, low: float) -> tolerance.Bound:
+    """The share of the frames with a target whose score lies under `low`, in validation."""
+    return tolerance.rate(trained.scores[trained.present] < low, trained.passage[trained.present])
+
+
+def evidence(trained: TrainedGate, decided: Decision, max_miss: float) -> dict[str, Any]:
+    """What speaks for a gate with these thresholds, as it is kept with it."""
+    return {
+        "max_miss": max_miss,
+        "missed": decided.missed.rate,
+        "missed_at_most": decided.missed.high,
+        EMPTY_RECOGNISED: decided.empty,
+        "network_cpu_ms": trained.cpu_ms,
+        "training_cpu_s": trained.training_cpu_s,
+    }
 
 
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ As NoScope has it for false negatives, each share is spent as if the others spen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -57,6 +57,8 @@ class Choice:
         empty_below, same_below: thresholds of the difference detector; -inf: not used so.
         gate: index of the gate; None: none.
         gate_low: its threshold.
+        gate_miss: its share of the budget of misses.
+        gate_empty: share of the frames without anything that it recognises, of those that come to it.
         passes: share of the frames that come to the last stage because no filter answers them.
         looks: the same with audits and forced looks.
         cost_ms: CPU ms a frame.
@@ -69,6 +71,8 @@ class Choice:
     same_below: float = -np.inf
     gate: int | None = None
     gate_low: float = 0.0
+    gate_miss: float = 0.0
+    gate_empty: float = 0.0
     passes: float = 1.0
     looks: float = 1.0
     cost_ms: float = 0.0
@@ -227,7 +231,7 @@ class _Search:
         wanted = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
         if any(used and limit == -np.inf for used, limit in wanted) or (gate is not None and low <= 0.0):
             return None
-        return Choice(skip, empty, same, gate, low)
+        return Choice(skip, empty, same, gate, low, 0.0 if gate is None else for_gate)
 
     def _priced(
         self, choice: Choice, missed: float, false: float, missed_high: float, false_high: float, budget: Budget
@@ -242,8 +246,10 @@ class _Search:
         missed += wrong
         false += wrong * float(things.mean())
         to_gate = float(np.dot(shares, self._mix()))
+        recognised = 0.0
         if choice.gate is not None:
             passed, lost = self._gated(choice)
+            recognised = 1 - passed[1]
             shares = [share * through for share, through in zip(shares, passed, strict=True)]
             missed += lost
         passes = float(np.dot(shares, self._mix())) / choice.skip
@@ -254,20 +260,17 @@ class _Search:
             cost += costs.filter_ms / choice.skip
         if choice.gate is not None:
             cost += self._gates[choice.gate].cpu_ms * to_gate / choice.skip
-        return Choice(
-            choice.skip,
-            choice.empty_below,
-            choice.same_below,
-            choice.gate,
-            choice.gate_low,
-            passes,
-            looks,
-            cost,
-            missed,
-            false,
+        return replace(
+            choice,
+            gate_empty=recognised,
+            passes=passes,
+            looks=looks,
+            cost_ms=cost,
+            missed=missed,
+            false=false,
             # The thresholds leave no more than the rest of the budget.
-            budget.miss if choice.detects or choice.gate is not None else missed_high,
-            budget.false if choice.same_below > -np.inf else false_high,
+            missed_high=budget.miss if choice.detects or choice.gate is not None else missed_high,
+            false_high=budget.false if choice.same_below > -np.inf else false_high,
         )
 
     def _mix(self) -> tuple[float, float]:
