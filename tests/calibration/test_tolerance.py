@@ -35,6 +35,30 @@ def test_the_bound_holds_in_simulated_streams(budget, count, spread, tail):
     assert held >= CONFIDENT_OF_100
 
 
+def haunted(rng, count, share, **made):
+    """Passages, and beside them so many times as many ghosts: one frame each, of which no picture shows anything."""
+    scores, numbers = passages(rng, count, **made)
+    ghosts = rng.poisson(count * share)
+    scores, numbers = np.append(scores, np.full(ghosts, -9.0)), np.append(numbers, count + np.arange(ghosts))
+    return scores, numbers, numbers >= count
+
+
+@pytest.mark.parametrize(("count", "share", "budget"), [(12, 0.1, 0.03), (25, 0.3, 0.03), (40, 0.1, 0.02)])
+def test_ghosts_are_given_up_within_the_budget(count, share, budget):
+    """One ghost once took the threshold of a whole stream; what is missed of all frames, ghosts included, holds."""
+    rng = np.random.default_rng(count)
+    held = useful = 0
+    for _ in range(100):
+        scores, numbers, ghosts = haunted(rng, count, share, spread=0.4)
+        limit = threshold(scores, numbers, budget, fleeting=ghosts)
+        unseen, _, _ = haunted(rng, 2000, share, spread=0.4)
+        held += np.mean(unseen < limit) <= budget
+        useful += limit > 0
+        assert limit >= threshold(scores, numbers, budget)
+    assert held >= CONFIDENT_OF_100
+    assert useful >= 90
+
+
 def test_many_passages_need_no_assumption():
     """Half of all passages are far fainter than the others: a normal limit would lie far below all of them."""
     rng = np.random.default_rng(0)

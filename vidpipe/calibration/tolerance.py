@@ -32,7 +32,11 @@ class Bound(NamedTuple):
 
 
 def threshold(
-    scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float = CONTRASTS
+    scores: NDArray[np.floating],
+    passage: NDArray[np.int64],
+    budget: float,
+    apart: float = CONTRASTS,
+    fleeting: NDArray[np.bool_] | None = None,
 ) -> float:
     """The threshold under which, with `CONFIDENCE`, no more than this share of such frames ever falls; -inf: none does.
 
@@ -47,7 +51,19 @@ def threshold(
         passage: number of the passage that each belongs to, [n].
         budget: share of the frames, 0..1.
         apart: how far passages usually lie apart.
+        fleeting: bool [n], frames of passages that may be given up as a whole, where that gives a higher threshold:
+            what they are of all frames at most is taken off the budget. A model that sees a ghost in one picture makes
+            a passage of it, and among passages it would count as much as a person who walks through.
     """
+    limit = _limit(scores, passage, budget, apart)
+    if fleeting is not None and fleeting.any():
+        left = budget - rate(fleeting, passage).high
+        limit = max(limit, _limit(scores[~fleeting], passage[~fleeting], left, apart))
+    return limit
+
+
+def _limit(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float) -> float:
+    """`threshold` with all passages."""
     critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
     if len(critical) < _FEWEST or budget <= 0:
         return -np.inf

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidpipe.calibration import tolerance
 from vidpipe.errors import ConfigError
+from vidpipe.learning.split import fleeting
 from vidpipe.learning.training import TrainedGate
 from vidpipe.learning.versions import EMPTY_RECOGNISED
 
@@ -45,12 +46,11 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     Raises:
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
-    present, apart = trained.present, tolerance.LOG_ODDS
-    limit = tolerance.threshold(log_odds(trained.scores[present]), trained.passage[present], max_miss, apart)
-    low = _score(limit)
+    present = trained.present
+    low = low_within(trained, max_miss)
     empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
     stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
-    if not np.isfinite(limit):
+    if low <= 0:
         raise ConfigError(
             f"stream {stream}: {passages} passages to validate with are too few to promise misses under {max_miss:.1%}"
         )
@@ -60,6 +60,16 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
             f"under {LEAST_EMPTY:.0%} it does not pay"
         )
     return Decision(low, presence_from(trained, max_false, low), empty, missed_under(trained, low))
+
+
+def low_within(trained: TrainedGate, max_miss: float) -> float:
+    """The score under which, with 95 %, no more than this share of the frames with a target lies; 0: none is known."""
+    present = trained.present
+    passage = trained.passage[present]
+    brief = fleeting(trained.pts[present], passage)
+    odds = log_odds(trained.scores[present])
+    limit = tolerance.threshold(odds, passage, max_miss, tolerance.LOG_ODDS, brief)
+    return _score(limit) if np.isfinite(limit) else 0.0
 
 
 def presence_from(trained: TrainedGate, max_false: float, low: float) -> float | None:

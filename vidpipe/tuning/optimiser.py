@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.background.scorer import FAINTEST
-from vidpipe.calibration.tolerance import LOG_ODDS, Bound, rate, threshold
+from vidpipe.calibration.tolerance import Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
-from vidpipe.learning.decide import log_odds
+from vidpipe.learning.decide import low_within
+from vidpipe.learning.split import fleeting
 from vidpipe.learning.training import TrainedGate
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
@@ -177,6 +178,7 @@ class _Search:
         self._checks = checks_of(audit, footage.fps)
         self._thresholds: dict[tuple[str, float], float] = {}
         self._things = footage.present & footage.known
+        self._fleeting = fleeting(footage.pts, footage.passage)
         pairs = footage.pairs
         # A picture behind a passage belongs to it: there the answer to the one before no longer holds.
         near = np.maximum.accumulate(np.where(footage.passage >= 0, footage.passage, 0))
@@ -290,16 +292,16 @@ class _Search:
             return -np.inf
         if kind == "empty":
             rows = self._things & np.isfinite(detector.scores)
-            return threshold(detector.scores[rows], footage.passage[rows], budget)
+            return threshold(detector.scores[rows], footage.passage[rows], budget, fleeting=self._fleeting[rows])
         rows = ~footage.pairs.same & np.isfinite(detector.pair_scores)
         return threshold(detector.pair_scores[rows], self._pair_passage[rows], budget)
 
     def _gate_low(self, gate: int, budget: float) -> float:
         """The gate's threshold, 0..1; 0: none can be trusted."""
-        trained = self._gates[gate]
-        rows = trained.present
-        limit = threshold(log_odds(trained.scores[rows]), trained.passage[rows], budget, LOG_ODDS)
-        return float(1 / (1 + np.exp(-limit))) if np.isfinite(limit) else 0.0
+        key = f"gate {gate}", budget
+        if key not in self._thresholds:
+            self._thresholds[key] = low_within(self._gates[gate], budget)
+        return self._thresholds[key]
 
     def _gated(self, choice: Choice) -> tuple[tuple[float, float], float]:
         """Of frames that come to the gate: shares with and without a thing that pass; share of things it misses."""
