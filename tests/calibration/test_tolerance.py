@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidpipe.calibration.tolerance import rate, threshold
+from vidpipe.calibration.tolerance import LOG_ODDS, rate, threshold
 
 CONFIDENT_OF_100 = 93
 
@@ -33,6 +33,52 @@ def test_the_bound_holds_in_simulated_streams(budget, count, spread, tail):
         unseen, _ = passages(rng, 2000, spread=spread, tail=tail)
         held += np.mean(unseen < limit) <= budget
     assert held >= CONFIDENT_OF_100
+
+
+def haunted(rng, count, share, **made):
+    """Passages, and beside them so many times as many ghosts: one frame each, of which no picture shows anything."""
+    scores, numbers = passages(rng, count, **made)
+    ghosts = rng.poisson(count * share)
+    scores, numbers = np.append(scores, np.full(ghosts, -9.0)), np.append(numbers, count + np.arange(ghosts))
+    return scores, numbers, numbers >= count
+
+
+@pytest.mark.parametrize(("count", "share", "budget"), [(12, 0.1, 0.03), (25, 0.3, 0.03), (40, 0.1, 0.02)])
+def test_ghosts_are_given_up_within_the_budget(count, share, budget):
+    """One ghost once took the threshold of a whole stream; what is missed of all frames, ghosts included, holds."""
+    rng = np.random.default_rng(count)
+    held = useful = 0
+    for _ in range(100):
+        scores, numbers, ghosts = haunted(rng, count, share, spread=0.4)
+        limit = threshold(scores, numbers, budget, fleeting=ghosts)
+        unseen, _, _ = haunted(rng, 2000, share, spread=0.4)
+        held += np.mean(unseen < limit) <= budget
+        useful += limit > 0
+        assert limit >= threshold(scores, numbers, budget)
+    assert held >= CONFIDENT_OF_100
+    assert useful >= 90
+
+
+def with_ends(rng, count):
+    """Passages of 25 frames as a gate scores them: surely in the middle, and at either end now and then hardly."""
+    levels, numbers = 4 + 1.5 * rng.normal(0, 1, count), np.repeat(np.arange(count), 25)
+    scores = levels[numbers] + rng.normal(0, 0.8, len(numbers))
+    ends = np.isin(np.tile(np.arange(25), count), (0, 24)) & (rng.random(len(numbers)) < 0.4)
+    scores[ends] -= rng.exponential(4, ends.sum())
+    return np.minimum(scores, 6), numbers
+
+
+@pytest.mark.parametrize(("count", "budget"), [(8, 0.05), (17, 0.02), (17, 0.05), (40, 0.02)])
+def test_ends_of_passages_do_not_stand_for_passages(count, budget):
+    """At their ends things are half in the picture: taken for passages, few such frames left no threshold at all."""
+    rng = np.random.default_rng([count, round(1000 * budget)])
+    limits, held = [], 0
+    for _ in range(100):
+        limits.append(threshold(*with_ends(rng, count), budget, LOG_ODDS))
+        unseen, _ = with_ends(rng, 2000)
+        held += np.mean(unseen < limits[-1]) <= budget
+    assert held >= CONFIDENT_OF_100
+    assert np.median(limits) > (-4.5 if budget * count > 0.35 else -10)
 
 
 def test_many_passages_need_no_assumption():

@@ -140,6 +140,17 @@ def test_passing_in_vain_brings_a_new_gate_and_holds_nothing_open(tmp_path, trai
     assert sum(by == "gate" for by, _ in run.answers[-100:]) > 50
 
 
+def test_false_alarms_of_presence_bring_a_new_gate(tmp_path, trained, quick):
+    """A threshold that takes anything for a person: audits count it, presence ends, and a new gate comes."""
+    Versions(tmp_path).add(with_thresholds(trained.gate, 0.0, 0.0), "a mistake")
+    run = Run(tmp_path, audits=0.3, want="presence", max_false=0.1)
+    answers = run.over(yard.footage(400, first=4000))
+    last = Versions(tmp_path).history[-1]
+    assert (last.number, "presence is said of" in last.reason) == (2, True)
+    assert {by for by, _ in answers[40:240]} == {"big"}
+    assert run.stage.counts["too many false alarms"] > 100
+
+
 def test_it_begins_with_nothing_and_two_replays_are_equal(tmp_path, quick):
     """The first gate comes by itself, and what was learnt from is kept, for the owner alone."""
     runs = [Run(tmp_path / name) for name in ("one", "other")]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.learning.split import FOLDS, GAP_S, folds_in_time, passages
+from vidpipe.learning.split import FOLDS, GAP_S, fleeting, folds_in_time, passages
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(0, 10))
@@ -38,3 +38,9 @@ def test_passages_are_told_apart_by_a_gap():
     there = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0], bool)
     assert passages(pts, there).tolist() == [-1, 0, 0, -1, 0, -1, -1, 1, 1, -1, -1, -1]
     assert passages(pts, np.zeros(12, bool)).tolist() == [-1] * 12
+
+
+def test_what_is_seen_for_less_than_half_a_second_is_fleeting():
+    pts = np.arange(12) * 0.25
+    passage = np.array([-1, 0, -1, -1, 1, 1, -1, -1, 2, 2, 2, -1])
+    assert np.flatnonzero(fleeting(pts, passage)).tolist() == [1, 4, 5]

@@ -206,6 +206,20 @@ def test_forced_looks_do_not_loosen_it(scene, yard, caplog):
     assert loosens_at(stage, yard, caplog) == 1
 
 
+def test_a_later_run_goes_by_what_audits_taught(scene, yard, tmp_path, caplog):
+    """It missed the same again after each start. A threshold that is damaged is told and left out."""
+    foggy = frame(yard.picture(**FAINT | {"contrast": 50}), 5)
+    stage = scene(empty_below=3.2)
+    assert ask(stage, foggy).how is How.EMPTY
+    assert loosens_at(stage, yard, caplog) is not None
+    after = opened(Difference, scene=str(tmp_path / "scene.npz"))
+    assert ask(after, foggy) is None
+    assert ask(after, frame(yard.picture(), 6)).how is How.EMPTY
+    (tmp_path / "scene.loosened.json").write_text("[")
+    assert ask(opened(Difference, scene=str(tmp_path / "scene.npz")), foggy).how is How.EMPTY
+    assert "scene.loosened.json is damaged or cannot be read (JSONDecodeError): beginning without it" in caplog.text
+
+
 def test_looks_at_parts_are_no_judge_of_it(scene, yard):
     """The rest of such an answer is the little model's: it makes nothing of a frame that may show something."""
     stage = scene(empty_below=3.2)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.learning import yard
 from tests.stages.conftest import ask, opened
-from vidpipe.answer import Answer, How
+from vidpipe.answer import Answer, How, audit_reason
 from vidpipe.frame import Frame
 from vidpipe.learning.versions import Versions, with_thresholds
 from vidpipe.picture import BgrPicture
@@ -60,6 +60,53 @@ def test_presence_is_one_box_of_the_whole_frame(weights):
 
 def test_boxes_are_wanted_by_default(weights):
     assert all(answer is None or answer.how is How.EMPTY for answer, _ in _over(_stage(weights)))
+
+
+class Audited:
+    """A gate that is asked for presence, whose every answer is audited by somebody who sees what he is told to."""
+
+    def __init__(self, weights, **config):
+        self.stage = _stage(weights, want="presence", **config)
+
+    def over(self, seconds, sees, first=4000):
+        """What the gate answered, as `how` or None, in frames `first` on; `sees(there)`: what the audit finds."""
+        hows = []
+        for frame, there in yard.footage(seconds, first=first):
+            answer = ask(self.stage, frame)
+            hows.append(answer.how if answer else None)
+            reason = audit_reason(self.stage.id) if answer else ""
+            self.stage.learn(frame, Answer(yard.seen(sees(there)), How.MEASURED, "big", frame.seq, reason))
+        return hows
+
+
+def test_false_alarms_within_the_budget_leave_presence_alone(weights):
+    hows = Audited(weights, max_false=0.05).over(120, sees=lambda there: there)
+    assert hows[-120:].count(How.MEASURED) > 5
+
+
+def test_audits_end_presence_that_is_said_in_vain(weights, caplog):
+    """What the gate takes for a person the last stage does not see any more: only that ends, and it is said once."""
+    audited = Audited(weights, max_false=0.01)
+    hows = audited.over(180, sees=lambda there: False)
+    assert How.MEASURED in hows[:120]
+    assert How.MEASURED not in hows[-240:]
+    assert hows[-240:].count(How.EMPTY) > 120
+    assert audited.stage.counts["too many false alarms"] > 10
+    assert caplog.text.count("presence is said of") == 1
+    assert "of the frames without a target, not 1.0%: it is not said any more" in caplog.text
+
+
+def test_a_restart_does_not_bring_presence_back(weights):
+    audited = Audited(weights, max_false=0.01)
+    audited.over(180, sees=lambda there: False)
+    after = Audited(weights, max_false=0.01)
+    after.stage.restore(audited.stage.snapshot())
+    assert How.MEASURED not in after.over(60, sees=lambda there: there)
+
+
+def test_with_presence_a_gate_listens_to_audits():
+    wants = {want: GateStage.learns(GateConfig(weights="a.gate", want=want)) for want in ("boxes", "presence")}
+    assert wants == {"boxes": False, "presence": True}
 
 
 def test_presence_of_several_classes_is_no_answer(tmp_path, gate, caplog):

@@ -76,6 +76,8 @@ def clip(
     passages: int = 6,
     pan: int = 0,
     everywhere: bool = False,
+    busy: bool = False,
+    delay: int = 0,
     seed: int = 0,
 ) -> Path:
     """A clip of a yard, 160x120 at 10 frames a second; a thing passes, brighter than all else, for two seconds each.
@@ -83,10 +85,12 @@ def clip(
     Args:
         pan: pixels that the camera turns a second.
         everywhere: a thing stands in every picture.
+        busy: what is as large and as fast as a thing, but black, passes all the time, each time elsewhere.
+        delay: frames by which things come later.
     """
     yard = Yard(seed)
     frames = round(seconds * FPS)
-    begins = np.linspace(30, frames - 50, passages).astype(int) if passages else []
+    begins = np.linspace(30, frames - 50, passages).astype(int) + delay if passages else []
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", 10, {"crf": "18", "preset": "veryfast", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
@@ -94,6 +98,9 @@ def clip(
             since = next((frame - begin for begin in begins if 0 <= frame - begin < 20), None)
             thing = (70, 50) if everywhere else None if since is None else (5 + 7 * since, 30 + 3 * since)
             picture = yard.picture(thing=thing, contrast=250)
+            if busy:
+                x, top = 7 * (frame % 25) - 12, frame // 25 * 37 % 100
+                picture[top : top + 20, max(x, 0) : max(x + 12, 0)] = 0
             if pan:
                 picture = np.roll(picture, round(pan * frame / FPS), axis=1)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.dstack([picture] * 3), format="bgr24")))

@@ -14,7 +14,8 @@ from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError
 from vidpipe.tuning import profile
-from vidpipe.tuning.profile import add, apply, folder_of, model_digest, read, use
+from vidpipe.tuning.place import folder_of
+from vidpipe.tuning.profile import add, apply, model_digest, read, use
 
 CASCADE = """
 classes: {{vehicle: vehicle}}

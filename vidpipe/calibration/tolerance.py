@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 _FEWEST = 2
+_WHOLE = 0.25  # of a passage's frames under a threshold, from which on it counts as missed as a whole
 # How far passages' scores lie apart on any camera, of logarithms of contrast and of a network's log odds, and how many
 # passages that guess is worth: a few that look alike do not prove that all do.
 CONTRASTS, LOG_ODDS = 0.5, 1.5
@@ -32,7 +33,11 @@ class Bound(NamedTuple):
 
 
 def threshold(
-    scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float = CONTRASTS
+    scores: NDArray[np.floating],
+    passage: NDArray[np.int64],
+    budget: float,
+    apart: float = CONTRASTS,
+    fleeting: NDArray[np.bool_] | None = None,
 ) -> float:
     """The threshold under which, with `CONFIDENCE`, no more than this share of such frames ever falls; -inf: none does.
 
@@ -41,20 +46,60 @@ def threshold(
     passages for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
     limit of the passages' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
     camera. The latter never lies above the least passage, and is no better than its assumption: audits check it.
+    Of the former each passage's share is kept, or that of all frames together, whichever gives more: at its ends a
+    thing is half in the picture, and a few such frames say little of how faint the next passage is.
 
     Args:
         scores: of the frames that matter, [n]; higher is surer.
         passage: number of the passage that each belongs to, [n].
         budget: share of the frames, 0..1.
         apart: how far passages usually lie apart.
+        fleeting: bool [n], frames of passages that may be given up as a whole, where that gives a higher threshold:
+            what they are of all frames at most is taken off the budget. A model that sees a ghost in one picture makes
+            a passage of it, and among passages it would count as much as a person who walks through.
     """
-    critical = np.array([_critical(scores[passage == one], budget / 2) for one in np.unique(passage)])
-    if len(critical) < _FEWEST or budget <= 0:
+    limit = _limit(scores, passage, budget, apart)
+    if fleeting is not None and fleeting.any():
+        left = budget - rate(fleeting, passage).high
+        limit = max(limit, _limit(scores[~fleeting], passage[~fleeting], left, apart))
+    return limit
+
+
+def _limit(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float) -> float:
+    """`threshold` with all passages."""
+    names = np.unique(passage)
+    if len(names) < _FEWEST or budget <= 0:
         return -np.inf
+    critical = np.array([_critical(scores[passage == one], budget / 2) for one in names])
+    whole = np.array([_critical(scores[passage == one], _WHOLE) for one in names])
+    return max(
+        _normal(critical, budget / 2, apart),
+        _by_order(np.sort(critical), budget / 2),
+        min(_normal(whole, budget / 2, apart), _pooled(scores, passage, budget / 2)),
+    )
+
+
+def _normal(critical: NDArray[np.float64], share: float, apart: float) -> float:
+    """The limit above which all but this share of passages lie, if they are normal; never above the least one."""
     freedom = len(critical) - 1 + _WORTH
     spread = np.sqrt((_WORTH * apart**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
-    limit = float(critical.mean() - _factor(len(critical), freedom, 1 - budget / 2) * spread)
-    return max(min(limit, float(critical.min())), _by_order(np.sort(critical), budget / 2))
+    limit = float(critical.mean() - _factor(len(critical), freedom, 1 - share) * spread)
+    return min(limit, float(critical.min()))
+
+
+def _pooled(scores: NDArray[np.floating], passage: NDArray[np.int64], share: float) -> float:
+    """The highest of the scores under which this share of all frames lies at most, with `CONFIDENCE`."""
+    from scipy.special import betaincinv
+
+    ordered = np.sort(scores)
+    best = -np.inf
+    for under in range(int(len(scores) * share) + 1):
+        # As if frames were independent, for where few or none are under it; and as passages differ.
+        if betaincinv(under + 1, len(scores) - under, CONFIDENCE) > share:
+            break
+        if rate(scores < ordered[under], passage).high <= share:
+            best = float(ordered[under])
+    return best
 
 
 def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.int64]) -> Bound:

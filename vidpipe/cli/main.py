@@ -238,6 +238,9 @@ def specialize(
         float, typer.Option(min=0, max=0.5, help="Share of frames without that may be answered with something.")
     ] = 0.01,
     gates: Annotated[bool, typer.Option(help="Train small networks, too.")] = True,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="A gate goes on learning in every run, with a quarter of a core.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
     use: Annotated[
         int | None,
@@ -253,9 +256,30 @@ def specialize(
     from vidpipe.cli.specialize import SpecializeOptions, run_specialize
 
     options = SpecializeOptions(
-        pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, seed, use, out
+        pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, learn, seed, use, out
     )
     raise typer.Exit(run_specialize(options))
+
+
+@app.command()
+def versions(
+    what: Annotated[
+        str, typer.Argument(metavar="STREAM", help="A stream that was learnt, or the folder of a gate's versions.")
+    ],
+    use: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Go back to this one, 0: to none; 2.3: to gate 3 of version 2.",
+            show_default=False,
+        ),
+    ] = None,
+    profiles: ProfilesOption = None,
+) -> None:
+    """List what was learnt of a stream, version by version with the reason for each, or go back to one."""
+    from vidpipe.cli.versions import run_versions
+
+    raise typer.Exit(run_versions(what, use, profiles))
 
 
 @app.command()

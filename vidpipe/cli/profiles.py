@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vidpipe.engine.pipeline import Pipeline
+from vidpipe.tuning.place import FILE, folder_of
 
 
 def profiles_dir() -> Path:
@@ -24,8 +25,8 @@ def with_profiles(pipeline: Pipeline, profiles: Path | None, console: Console | 
         console: where to say it, of a pipeline that is not going to run; None: on stderr, of one that is.
     """
     folder = profiles or profiles_dir()
-    if not folder.is_dir():  # nothing was ever learnt here: what reads profiles is slow to import
-        return pipeline
+    if not any((folder_of(folder, stream) / FILE).exists() for stream in pipeline.streams):
+        return pipeline  # nothing was learnt of these: what reads profiles is slow to import
     from vidpipe.tuning.profile import apply
 
     applied = apply(pipeline, folder, look=console is None)

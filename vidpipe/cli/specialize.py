@@ -33,6 +33,7 @@ class SpecializeOptions:
     max_miss: float
     max_false: float
     gates: bool
+    learn: bool
     seed: int
     use: int | None
     out: Path | None
@@ -51,7 +52,7 @@ def run_specialize(options: SpecializeOptions) -> int:
             console.print(f"stream {stream}: version {options.use or 'none'} of its profile counts now")
         return 0
     budget = Budget(options.max_miss, options.max_false)
-    wish = Wish(budget, profiles, _seconds(options.for_), options.gates, options.seed)
+    wish = Wish(budget, profiles, _seconds(options.for_), options.gates, options.learn, options.seed)
     refused: list[ConfigError] = []
     for stream in pipeline.streams:
         try:
@@ -115,4 +116,7 @@ def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
             else ""
         )
     )
+    if wish.learn:
+        goes_on = "in every run" if choice.gate is not None else "by the detector alone: no gate is used"
+        console.print(f"  learning     goes on {goes_on}")
     console.print(f"  profile      {learnt.folder}   version {learnt.version.version}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.calibration import tolerance
 from vidpipe.errors import ConfigError
+from vidpipe.learning.split import fleeting
+from vidpipe.learning.versions import EMPTY_RECOGNISED
 
 if TYPE_CHECKING:
     from vidpipe.learning.training import TrainedGate
@@ -26,7 +28,7 @@ class Decision(NamedTuple):
     Attributes:
         low: a frame under it is answered `empty`.
         high: from here on a target is there; None: no such score is known.
-        empty: share of the frames without a target that lie under `low`.
+        empty: share of the frames without a target that lie under `low`, of those that come to the gate.
         missed: share of the frames with one that do, with its upper bound.
     """
 
@@ -47,9 +49,9 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
     present = trained.present
-    low = lowest(trained, max_miss)
+    low = low_within(trained, max_miss)
     stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
-    if not low:
+    if low <= 0:
         raise ConfigError(
             f"stream {stream}: {passages} passages to validate with are too few to promise misses under {max_miss:.1%}"
         )
@@ -59,18 +61,46 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
             f"stream {stream}: a gate that misses under {max_miss:.1%} recognises {empty:.0%} of the empty frames: "
             f"under {LEAST_EMPTY:.0%} it does not pay"
         )
+    return Decision(low, presence_from(trained, max_false, low), empty, missed_under(trained, low))
+
+
+def low_within(trained: TrainedGate, max_miss: float) -> float:
+    """The score under which, with 95 %, no more than this share of the frames with a target lies; 0: none is known."""
+    present = trained.present
+    passage = trained.passage[present]
+    brief = fleeting(trained.pts[present], passage)
+    odds = log_odds(trained.scores[present])
+    limit = tolerance.threshold(odds, passage, max_miss, tolerance.LOG_ODDS, brief)
+    return _score(limit) if np.isfinite(limit) else 0.0
+
+
+def presence_from(trained: TrainedGate, max_false: float, low: float) -> float | None:
+    """The score from which on a target is there, with 95 % for all but this share of the frames without one.
+
+    None: no such score is known. It never lies under `low`.
+    """
+    empty = ~trained.present
     # Without a target there are no passages: the same stretch of background is taken for one thing.
-    stretch = (trained.pts[~present] // _STRETCH_S).astype(np.int64)
-    highest = -tolerance.threshold(log_odds(1 - trained.scores[~present]), stretch, max_false, tolerance.LOG_ODDS)
-    high = max(_score(highest), low) if np.isfinite(highest) else None
-    return Decision(low, high, empty, tolerance.rate(trained.scores[present] < low, trained.passage[present]))
+    stretch = (trained.pts[empty] // _STRETCH_S).astype(np.int64)
+    highest = -tolerance.threshold(log_odds(1 - trained.scores[empty]), stretch, max_false, tolerance.LOG_ODDS)
+    return max(_score(highest), low) if np.isfinite(highest) else None
 
 
-def lowest(trained: TrainedGate, max_miss: float) -> float:
-    """The threshold on the score, 0..1, that holds this share of misses with 95 %, by the validation; 0: none does."""
-    rows = trained.present
-    limit = tolerance.threshold(log_odds(trained.scores[rows]), trained.passage[rows], max_miss, tolerance.LOG_ODDS)
-    return _score(limit)
+def missed_under(trained: TrainedGate, low: float) -> tolerance.Bound:
+    """The share of the frames with a target whose score lies under `low`, in validation."""
+    return tolerance.rate(trained.scores[trained.present] < low, trained.passage[trained.present])
+
+
+def evidence(trained: TrainedGate, decided: Decision, max_miss: float) -> dict[str, Any]:
+    """What speaks for a gate with these thresholds, as it is kept with it."""
+    return {
+        "max_miss": max_miss,
+        "missed": decided.missed.rate,
+        "missed_at_most": decided.missed.high,
+        EMPTY_RECOGNISED: decided.empty,
+        "network_cpu_ms": trained.cpu_ms,
+        "training_cpu_s": trained.training_cpu_s,
+    }
 
 
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,13 @@ _EVERY_S = 0.2  # media time between examples: neighbours are nearly copies
 _VAIN = 0.05  # share of the frames without a target that may be passed on beyond what validation found
 _ARCHITECTURE = "80x3"
 _SCENE = "the scene has changed"
+
+
+def shows(seen: sv.Detections, targets: Collection[str]) -> bool:
+    """Whether any of these classes was seen; any box at all where none is named."""
+    if not len(seen) or not targets:
+        return bool(len(seen))
+    return not set(targets).isdisjoint(np.asarray(seen.data["class_name"]).tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,11 @@ class Ongoing:
             moved: what of the scene has drifted for good; "": nothing.
         """
         if gate is None:
-            self._want("there is none yet", holds_open=True)
+            self.want("there is none yet", holds_open=True)
         elif not moved and self.state.open_because.startswith(_SCENE):
             self.state.open_because = ""
         elif moved and not self.passes_all:
-            self._want(f"{_SCENE}: {moved}", holds_open=True)
+            self.want(f"{_SCENE}: {moved}", holds_open=True)
             if not moved.startswith(LIGHT):
                 # Another view: what was learnt of the old one would only mislead, and so would a gate on its way.
                 self._collector = self._collector.afresh()
@@ -150,9 +157,9 @@ class Ongoing:
             passed: whether the gate had no answer to it.
             audited: whether it was answered `empty`, and audited: forced looks are no random sample.
         """
-        shows = self._shows(seen)
-        self.state.misses.learn(shows, passed=passed, audited=audited)
-        if (audited and shows) or not 0 <= frame.pts - self._collected_s < _EVERY_S:
+        there = shows(seen, self._aim.targets)
+        self.state.misses.learn(there, passed=passed, audited=audited)
+        if (audited and there) or not 0 <= frame.pts - self._collected_s < _EVERY_S:
             self._collect(frame, seen)
             self._collected_s = frame.pts
         if audited or passed:
@@ -162,11 +169,6 @@ class Ongoing:
         if self._collector.size not in (None, (frame.width, frame.height)):
             self._collector = self._collector.afresh()
         self._collector.add(frame, seen)
-
-    def _shows(self, seen: sv.Detections) -> bool:
-        if not len(seen) or not self._aim.targets:
-            return bool(len(seen))
-        return not self._aim.targets.isdisjoint(np.asarray(seen.data["class_name"]).tolist())
 
     def close(self) -> None:
         """Keep what was learnt from, and end a training under way."""
@@ -186,16 +188,16 @@ class Ongoing:
         missed = misses.rate()
         if missed.low > most:
             because = f"{misses.missed} of {misses.audited} audits: it misses {missed.low:.1%} at least, not {most:.1%}"
-            self._want(because, holds_open=True)
+            self.want(because, holds_open=True)
         expected = self.versions.history[-1].evidence.get(EMPTY_RECOGNISED)
         if self.state.anew_because or expected is None:
             return
         vain = misses.in_vain()
         if vain.low > 1 - expected + _VAIN:
             because = f"it passes {vain.low:.0%} at least of the empty frames, not {1 - expected:.0%}"
-            self._want(because, holds_open=False)
+            self.want(because, holds_open=False)
 
-    def _want(self, because: str, *, holds_open: bool) -> None:
+    def want(self, because: str, *, holds_open: bool) -> None:
         """Want a new gate; the first reason is the one that is kept with it, and what holds it open before others."""
         state = self.state
         if holds_open and not state.open_because:

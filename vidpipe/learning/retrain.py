@@ -15,12 +15,12 @@ from pathlib import Path
 
 from vidpipe.errors import VidpipeError
 from vidpipe.files import write_whole
-from vidpipe.learning.decide import thresholds
+from vidpipe.learning.decide import evidence, thresholds
 from vidpipe.learning.examples import Examples
 from vidpipe.learning.job import EXAMPLES, FAILED, RESULT, TASK, Task
 from vidpipe.learning.network import SIZES
 from vidpipe.learning.training import train
-from vidpipe.learning.versions import EMPTY_RECOGNISED, with_thresholds
+from vidpipe.learning.versions import with_thresholds
 
 _NICENESS = 15
 
@@ -71,15 +71,8 @@ def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
     size = next((size for size in SIZES if size.name == task.architecture), SIZES[1])
     trained = train(examples, task.targets, size=size, seed=task.seed, step_done=rest)
     decided = thresholds(trained, task.max_miss, task.max_false)
-    evidence = {
-        "max_miss": task.max_miss,
-        "missed": decided.missed.rate,
-        "missed_at_most": decided.missed.high,
-        EMPTY_RECOGNISED: decided.empty,
-        "network_cpu_ms": trained.cpu_ms,
-        "training_cpu_s": trained.training_cpu_s,
-    }
-    with_thresholds(trained.gate, decided.low, decided.high, **evidence).save(folder / RESULT)
+    speaks = evidence(trained, decided, task.max_miss)
+    with_thresholds(trained.gate, decided.low, decided.high, **speaks).save(folder / RESULT)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 GAP_S = 2.0
 FOLDS = 3
+FLEETING_S = 0.5
 _BLOCKS = 9
 
 
@@ -72,3 +73,9 @@ def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.i
     if len(times):
         of[shown] = np.cumsum(np.concatenate([[0], np.diff(times) > GAP_S]))
     return of
+
+
+def fleeting(pts: NDArray[np.float64], passage: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which frames are of a passage shorter than `FLEETING_S`: bool [n]; `passage` as `passages` gives it."""
+    brief = [one for one in np.unique(passage[passage >= 0]) if np.ptp(pts[passage == one]) < FLEETING_S]
+    return np.isin(passage, brief)

@@ -2,7 +2,8 @@
 
 A small network, trained on what the last stage said of this very camera, scores each frame's preview. Below `low` the
 frame is answered `empty`; what scores more is passed on, unless only presence is wanted and the score reaches `high`.
-Where there is no gate, or none that fits this camera, every frame is passed on, and the reason is said once.
+Where there is no gate, or none that fits this camera, every frame is passed on, and the reason is said once. When
+audits say that presence is said of more than `max_false` of the frames without a target, it is not said any more.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from pydantic import Field, model_validator
 
 from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.calibration.drift import Drift, figures
+from vidpipe.calibration.misses import Misses
 from vidpipe.errors import VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.learning.examples import picture_of
-from vidpipe.learning.ongoing import Aim, Ongoing
+from vidpipe.learning.ongoing import Aim, Ongoing, shows
 from vidpipe.learning.versions import Versions
 from vidpipe.models.base import Score
 from vidpipe.models.gate import SUFFIX, Gate, GateNetwork
@@ -58,7 +60,8 @@ class GateConfig(StageConfig):
         default=0.01, description="with `learn`: share of the frames with a target that may be answered `empty`"
     )
     max_false: Share = Field(
-        default=0.01, description="with `learn`: share of the frames without one that may be said to have one"
+        default=0.01,
+        description="with `want: presence`: share of the frames without a target that may be said to have one",
     )
     cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
     enabled: bool = Knob(True, description="false: passes every frame on")
@@ -103,6 +106,9 @@ class GateStage(Stage[GateConfig]):
         self._moved = ""
         self._for_good = False
         self._ongoing: Ongoing | None = None
+        # Of what is wrongly said to be there: here what is withheld is that a frame is empty.
+        self._alarms = Misses()
+        self._too_many = ""  # why presence is not said any more
         self._open_weights(context)
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
@@ -114,26 +120,37 @@ class GateStage(Stage[GateConfig]):
         if self._ongoing is not None:
             self._learn_on(frame, self._ongoing)
         answer = self._judged(frame)
+        how = answer.how if answer else None
+        frame.notes[self.id] = Asked(how)
+        self._alarms.asked(None if how is None else how is How.EMPTY)
         if self._ongoing is not None:
-            asked = Asked(answer.how if answer else None)
-            frame.notes[self.id] = asked
-            self._ongoing.asked(asked.how)
+            self._ongoing.asked(how)
         return [answer]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        if self._ongoing is None or answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
+        if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
             return
         asked = frame.notes.get(self.id)
-        audited = asked == Asked(How.EMPTY) and answer.reason == audit_reason(self.id)
-        self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=audited)
+        audited = answer.reason == audit_reason(self.id)
+        if self._ongoing is not None:
+            missed = audited and asked == Asked(How.EMPTY)
+            self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=missed)
+        if self.config.want == "presence" and self._network is not None:
+            empty = not shows(answer.detections, self._network.gate.targets)
+            alarm = audited and asked == Asked(How.MEASURED)
+            self._alarms.learn(empty, passed=asked == Asked(None), audited=alarm)
+            if alarm and empty:
+                self._judge_alarms()
 
     def snapshot(self) -> Any:
         # As bytes: the stage goes on before anybody sends it. No picture is in it.
         state = None if self._ongoing is None else self._ongoing.state
-        return pickle.dumps((self._drift, self._moved, self._for_good, state))
+        presence = self._alarms, self._too_many
+        return pickle.dumps((self._drift, self._moved, self._for_good, state, presence))
 
     def restore(self, state: Any) -> None:
-        self._drift, self._moved, self._for_good, ongoing = pickle.loads(state)
+        self._drift, self._moved, self._for_good, ongoing, presence = pickle.loads(state)
+        self._alarms, self._too_many = presence
         if self._ongoing is not None and ongoing is not None:
             self._ongoing.restore(ongoing)
 
@@ -143,12 +160,12 @@ class GateStage(Stage[GateConfig]):
 
     @property
     def counts(self) -> Counter[str]:
-        """Frames that were passed on without being judged, by the reason, and gates that came into force."""
+        """Frames that were passed on for another reason than the score, by that, and gates that came into force."""
         return self._counts
 
     @classmethod
     def learns(cls, config: GateConfig) -> bool:
-        return config.learn
+        return config.learn or config.want == "presence"
 
     def _judged(self, frame: Frame) -> Answer | None:
         """The answer by the gate in force; None where it passes the frame on, or may not be asked."""
@@ -167,8 +184,24 @@ class GateStage(Stage[GateConfig]):
         if low is not None and score < low:
             return Answer(nothing(), How.EMPTY, self.id, frame.seq, f"score {score:.3g} < {low:.3g}")
         if self.config.want == "presence" and high is not None and score >= high:
-            return self._presence(frame, score, gate)
+            if not self._too_many:
+                return self._presence(frame, score, gate)
+            self._counts["too many false alarms"] += 1
         return None
+
+    def _judge_alarms(self) -> None:
+        """Say presence no more where audits say that false alarms have left their budget."""
+        alarms, most = self._alarms, self.config.max_false
+        wrong = alarms.rate()
+        if wrong.low <= most or self._too_many:
+            return
+        self._too_many = (
+            f"{alarms.missed} of {alarms.audited} audits: presence is said of {wrong.low:.1%} at least of the frames "
+            f"without a target, not {most:.1%}"
+        )
+        self._say(f"{self._too_many}: it is not said any more", topic="false alarms")
+        if self._ongoing is not None:
+            self._ongoing.want(self._too_many, holds_open=False)
 
     def _presence(self, frame: Frame, score: float, gate: Gate) -> Answer | None:
         import supervision as sv
@@ -240,6 +273,7 @@ class GateStage(Stage[GateConfig]):
         new = ongoing.see(frame.pts, gate, self._moved if self._for_good else "")
         if new is not None:
             self._network, self._drift, self._moved = GateNetwork(new), Drift(), ""
+            self._alarms, self._too_many = Misses(), ""
             self._counts["new gate"] += 1
 
     def _say(self, why_not: str, topic: str | None = None) -> None:

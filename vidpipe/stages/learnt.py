@@ -1,7 +1,7 @@
 """The difference detector with a learnt scene: nothing is there, or what was measured last is still there.
 
 When audits say that more is missed than may be, it loosens at once: what is as faint as the faintest thing that it
-missed is passed on from then.
+missed is passed on from then, in later runs too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 
 from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.background.blocks import Blocks
+from vidpipe.background.loosened import loosen, loosened
 from vidpipe.background.scene import ALIKE, Scene, Watch, likeness
 from vidpipe.calibration.misses import Misses
+from vidpipe.errors import ConfigError, RunError
 from vidpipe.frame import Frame, Image
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ class Learnt:
     def __init__(self, stage: str, path: str, stream: str | None) -> None:
         self._stage = stage
         self._stream = stream
-        self._scene = Scene.read(Path(path))
+        self._path = Path(path)
+        self._scene = self._as_loosened(Scene.read(self._path))
         self._watch: Watch | None = None
         self._off = False
         self._strange = 0
@@ -103,6 +106,15 @@ class Learnt:
         """Take up a snapshot."""
         self._known, self._kept, self._off, self._misses, self._faintest = state
 
+    def _as_loosened(self, scene: Scene) -> Scene:
+        """The scene with the threshold of an earlier run, where audits loosened it."""
+        try:
+            kept = loosened(self._path)
+        except ConfigError as error:
+            log.warning("stream %s: %s: beginning without it", self._stream, error)
+            return scene
+        return scene if kept is None else replace(scene, empty_below=min(scene.empty_below, kept.empty_below))
+
     def _repeated(self, watch: Watch, preview: Image) -> Answer | None:
         """The last measured answer, while its picture is unchanged."""
         limit = self._scene.same_below
@@ -147,18 +159,17 @@ class Learnt:
         rate = misses.rate()
         if rate.low <= self._scene.max_miss:
             return
-        log.warning(
-            "stream %s: audits say that %.1f%% are missed (%.1f%% at least), %.1f%% may be: from now on what scores "
-            "%.2f is looked at, %.2f did before",
-            self._stream,
-            100 * rate.rate,
-            100 * rate.low,
-            100 * self._scene.max_miss,
-            self._faintest,
-            watch.empty_below,
+        because = (
+            f"audits say that {rate.rate:.1%} are missed ({rate.low:.1%} at least), {self._scene.max_miss:.1%} may be: "
+            f"from now on what scores {self._faintest:.2f} is looked at, {watch.empty_below:.2f} did before"
         )
+        log.warning("stream %s: %s", self._stream, because)
         watch.empty_below = self._faintest
         self._misses = Misses()
+        try:
+            loosen(self._path, self._faintest, because)
+        except RunError as error:  # this run goes by it all the same
+            log.warning("stream %s: %s", self._stream, error)
 
     def _found_empty(self, watch: Watch, preview: Image) -> None:
         if watch.against_empty(preview) < watch.empty_below:

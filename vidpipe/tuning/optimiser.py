@@ -9,7 +9,7 @@ As NoScope has it for false negatives, each share is spent as if the others spen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from vidpipe.background.scorer import FAINTEST
 from vidpipe.calibration.tolerance import Bound, rate, threshold
 from vidpipe.cascade import AuditSpec
-from vidpipe.learning.decide import lowest
+from vidpipe.learning.decide import low_within
+from vidpipe.learning.split import fleeting
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
 
@@ -59,6 +60,8 @@ class Choice:
         empty_below, same_below: thresholds of the difference detector; -inf: not used so.
         gate: index of the gate; None: none.
         gate_low: its threshold.
+        gate_miss: its share of the budget of misses.
+        gate_empty: share of the frames without anything that it recognises, of those that come to it.
         passes: share of the frames that come to the last stage because no filter answers them.
         looks: the same with audits and forced looks.
         cost_ms: CPU ms a frame.
@@ -71,6 +74,8 @@ class Choice:
     same_below: float = -np.inf
     gate: int | None = None
     gate_low: float = 0.0
+    gate_miss: float = 0.0
+    gate_empty: float = 0.0
     passes: float = 1.0
     looks: float = 1.0
     cost_ms: float = 0.0
@@ -175,6 +180,7 @@ class _Search:
         self._checks = checks_of(audit, footage.fps)
         self._thresholds: dict[tuple[str, float], float] = {}
         self._things = footage.present & footage.known
+        self._fleeting = fleeting(footage.pts, footage.passage)
         pairs = footage.pairs
         # A picture behind a passage belongs to it: there the answer to the one before no longer holds.
         near = np.maximum.accumulate(np.where(footage.passage >= 0, footage.passage, 0))
@@ -225,11 +231,11 @@ class _Search:
             for_detector /= 2
         empty = self._threshold("empty", for_detector) if kind in ("empty", "both") else -np.inf
         same = self._threshold("same", min(for_detector, left.false)) if kind in ("last", "both") else -np.inf
-        low = 0.0 if gate is None else lowest(self._gates[gate], for_gate)
+        low = 0.0 if gate is None else self._gate_low(gate, for_gate)
         wanted = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
         if any(used and limit == -np.inf for used, limit in wanted) or (gate is not None and low <= 0.0):
             return None
-        return Choice(skip, empty, same, gate, low)
+        return Choice(skip, empty, same, gate, low, 0.0 if gate is None else for_gate)
 
     def _priced(
         self, choice: Choice, missed: float, false: float, missed_high: float, false_high: float, budget: Budget
@@ -244,8 +250,10 @@ class _Search:
         missed += wrong
         false += wrong * float(things.mean())
         to_gate = float(np.dot(shares, self._mix()))
+        recognised = 0.0
         if choice.gate is not None:
             passed, lost = self._gated(choice)
+            recognised = 1 - passed[1]
             shares = [share * through for share, through in zip(shares, passed, strict=True)]
             missed += lost
         passes = float(np.dot(shares, self._mix())) / choice.skip
@@ -256,20 +264,17 @@ class _Search:
             cost += costs.filter_ms / choice.skip
         if choice.gate is not None:
             cost += self._gates[choice.gate].cpu_ms * to_gate / choice.skip
-        return Choice(
-            choice.skip,
-            choice.empty_below,
-            choice.same_below,
-            choice.gate,
-            choice.gate_low,
-            passes,
-            looks,
-            cost,
-            missed,
-            false,
+        return replace(
+            choice,
+            gate_empty=recognised,
+            passes=passes,
+            looks=looks,
+            cost_ms=cost,
+            missed=missed,
+            false=false,
             # The thresholds leave no more than the rest of the budget.
-            budget.miss if choice.detects or choice.gate is not None else missed_high,
-            budget.false if choice.same_below > -np.inf else false_high,
+            missed_high=budget.miss if choice.detects or choice.gate is not None else missed_high,
+            false_high=budget.false if choice.same_below > -np.inf else false_high,
         )
 
     def _mix(self) -> tuple[float, float]:
@@ -289,9 +294,16 @@ class _Search:
             return -np.inf
         if kind == "empty":
             rows = self._things & np.isfinite(detector.scores)
-            return threshold(detector.scores[rows], footage.passage[rows], budget)
+            return threshold(detector.scores[rows], footage.passage[rows], budget, fleeting=self._fleeting[rows])
         rows = ~footage.pairs.same & np.isfinite(detector.pair_scores)
         return threshold(detector.pair_scores[rows], self._pair_passage[rows], budget)
+
+    def _gate_low(self, gate: int, budget: float) -> float:
+        """The gate's threshold, 0..1; 0: none can be trusted."""
+        key = f"gate {gate}", budget
+        if key not in self._thresholds:
+            self._thresholds[key] = low_within(self._gates[gate], budget)
+        return self._thresholds[key]
 
     def _gated(self, choice: Choice) -> tuple[tuple[float, float], float]:
         """Of frames that come to the gate: shares with and without a thing that pass; share of things it misses."""

@@ -1,16 +1,16 @@
 """What was learnt of a stream, as a folder that a run picks up by the stream's name.
 
     PROFILES/NAME/profile.json   which version counts, and of each: settings, what it was made for, the evidence
-    PROFILES/NAME/v1/            files of version 1: scene.npz, gate.gate
+    PROFILES/NAME/v1/            files of version 1: scene.npz, gate.gate or gates/
 
-Nothing in it is a picture of a thing; `scene.npz` holds the empty scene, 160 pixels wide.
+Nothing in it is a picture of a thing, but for what a gate goes on learning from, `gates/examples.npz`; `scene.npz`
+holds the empty scene, 160 pixels wide.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -38,9 +38,9 @@ from vidpipe.stages.base import Stage, StageConfig
 from vidpipe.stages.difference import Difference, DifferenceConfig
 from vidpipe.stages.gate import GateConfig, GateStage
 from vidpipe.stages.sample import Sample, SampleConfig
+from vidpipe.tuning.place import FILE, folder_of
 
 FORMAT = 1
-_FILE = "profile.json"
 _LARGE = 64 << 20  # bytes of a model that are read to know it again: its first, and its length
 
 Settings = dict[str, dict[str, Any]]
@@ -53,19 +53,21 @@ class _Filter:
 
     Attributes:
         off: settings of a stage that passes every frame on.
-        paths: of its settings, those that are files.
+        paths: of its settings, those that are files or folders.
+        keeps: of its settings, those that stay as the pipeline has them.
     """
 
     name: str
     type: type[Stage[Any]]
     off: StageConfig
     paths: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
 
 FILTERS = (
     _Filter("sample", Sample, SampleConfig(fps=1000)),
     _Filter("difference", Difference, DifferenceConfig(enabled=False), ("scene",)),
-    _Filter("gate", GateStage, GateConfig(enabled=False), ("weights",)),
+    _Filter("gate", GateStage, GateConfig(enabled=False), ("weights",), ("want",)),
 )
 
 
@@ -116,15 +118,9 @@ class Applied:
     lines: list[str]
 
 
-def folder_of(profiles: Path, stream: str) -> Path:
-    """Where a stream's profile lies; names that would share a folder once they are fit for one are told apart."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stream).strip("-")
-    return profiles / (plain if plain == stream else f"{plain}-{hashlib.sha256(stream.encode()).hexdigest()[:8]}")
-
-
 def read(profiles: Path, stream: str) -> Profile | None:
     """The profile of a stream; None where there is none. Raises ConfigError where it cannot be read."""
-    path = folder_of(profiles, stream) / _FILE
+    path = folder_of(profiles, stream) / FILE
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -289,7 +285,7 @@ def _located(name: str, values: Mapping[str, Any], folder: Path, what: str) -> d
     if filter_ is None:
         raise ConfigError(f"{what} sets a filter '{name}', which this vidpipe does not know: specialize again")
     files = {key: str((folder / values[key]).absolute()) for key in filter_.paths if values.get(key)}
-    missing = next((path for path in files.values() if not Path(path).is_file()), None)
+    missing = next((path for path in files.values() if not Path(path).exists()), None)
     if missing:
         raise ConfigError(f"{what} is damaged: {missing} is missing: specialize again")
     return {**values, **files}
@@ -322,9 +318,12 @@ def _set(pipeline: Pipeline, stream: Stream, settings: Settings) -> Stream:
     for filter_ in FILTERS:
         place = _place(pipeline, filter_)
         if place is not None and filter_.name in settings:
-            configs[pipeline.stages[place].id] = filter_.type.Config.model_validate(settings[filter_.name])
+            stage = pipeline.stages[place]
+            own = configs.get(stage.id, stage.config)
+            kept = {name: getattr(own, name) for name in filter_.keeps}
+            configs[stage.id] = filter_.type.Config.model_validate({**kept, **settings[filter_.name]})
     return replace(stream, configs=configs)
 
 
 def _write(profiles: Path, profile: Profile) -> None:
-    write_whole(folder_of(profiles, profile.stream) / _FILE, profile.model_dump_json(indent=2) + "\n", "profile")
+    write_whole(folder_of(profiles, profile.stream) / FILE, profile.model_dump_json(indent=2) + "\n", "profile")

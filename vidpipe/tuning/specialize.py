@@ -20,9 +20,12 @@ from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
 from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.evaluation.clip import Progress, check_classes, yardstick
+from vidpipe.learning.decide import Decision, evidence, missed_under, presence_from
 from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
 from vidpipe.learning.examples import Examples
-from vidpipe.learning.versions import with_thresholds
+from vidpipe.learning.ongoing import EXAMPLES, MOST
+from vidpipe.learning.versions import Versions, with_thresholds
+from vidpipe.models.gate import Gate
 from vidpipe.tuning.detector import Detector, fit_detector
 from vidpipe.tuning.footage import Footage
 from vidpipe.tuning.labels import labelled, refuse
@@ -32,6 +35,8 @@ from vidpipe.tuning.profile import Settings, Version, add, model_digest
 if TYPE_CHECKING:
     from vidpipe.learning.training import TrainedGate
 
+_GATE, _GATES = "gate.gate", "gates"  # of a profile: the gate, or the folder in which one goes on learning
+_LEAST = 1e-6  # of a budget: a stage takes no zero
 _DAY_S = 86_400
 WORTH_TRAINING = (
     0.8  # of what the best costs without a gate, that a perfect one would cost at most, for minutes of work
@@ -45,12 +50,14 @@ class Wish:
     Attributes:
         for_s: how much footage to learn from, media seconds; None: all of a recording, and 20 minutes of a camera.
         gates: whether gates are trained as well.
+        learn: whether a gate goes on learning in every run, in the profile's folder.
     """
 
     budget: Budget
     profiles: Path
     for_s: float | None = None
     gates: bool = True
+    learn: bool = False
     seed: int = 0
 
 
@@ -108,7 +115,7 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
     perfect_ms = with_perfect_gate(verdict.choice, footage, costs, pipeline.audit)
     pays = perfect_ms <= WORTH_TRAINING * verdict.choice.cost_ms
     if wish.gates and pays:
-        for gate in _gates(examples, wish, stream, progress):
+        for gate in _gates(examples, targets_of(pipeline), wish, stream, progress):
             gates.append(gate)
             verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
             if perfect_ms > WORTH_TRAINING * verdict.choice.cost_ms:
@@ -125,13 +132,19 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
             "size": footage.size,
             "classes": list(pipeline.classes.names),
             "model": model_digest(pipeline),
-            "settings": _settings(verdict.choice, footage),
+            "settings": _settings(verdict.choice, footage, wish, targets_of(pipeline)),
             "says": says(verdict, gates),
             "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s, no_gates),
         },
-        _files(verdict.choice, footage, detector, gates, wish.budget),
+        _files(verdict.choice, footage, detector, gates, examples, wish),
     )
     return Learnt(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
+
+
+def targets_of(pipeline: Pipeline) -> tuple[str, ...]:
+    """What a gate looks for: the class, where there is one, so that it may say that one is there; else anything."""
+    names = pipeline.classes.names
+    return tuple(names) if len(names) == 1 else ()
 
 
 def says(verdict: Verdict, gates: Sequence[TrainedGate]) -> str:
@@ -143,7 +156,9 @@ def says(verdict: Verdict, gates: Sequence[TrainedGate]) -> str:
     return f"only {describe(choice, gates)}; {times:.1f} times less CPU expected"
 
 
-def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> Iterator[TrainedGate]:
+def _gates(
+    examples: Examples, targets: Sequence[str], wish: Wish, stream: str, progress: Progress
+) -> Iterator[TrainedGate]:
     """One of each size, the cheapest first; none where there is too little to train on."""
     from vidpipe.learning.network import SIZES  # torch takes seconds to import
     from vidpipe.learning.training import train
@@ -151,7 +166,7 @@ def _gates(examples: Examples, wish: Wish, stream: str, progress: Progress) -> I
     for size in SIZES:
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:
-            yield train(examples, (), size=size, seed=wish.seed, threads=2)
+            yield train(examples, targets, size=size, seed=wish.seed)
         except ConfigError:  # too few passages, or seconds: the evidence tells
             return
 
@@ -177,7 +192,7 @@ def _touched(footage: Footage, detector: Detector) -> np.ndarray[Any, np.dtype[n
     return touched
 
 
-def _settings(choice: Choice, footage: Footage) -> Settings:
+def _settings(choice: Choice, footage: Footage, wish: Wish, targets: Sequence[str]) -> Settings:
     """What the profile sets; filters that are not chosen are left as the pipeline has them, or off."""
     settings: Settings = {}
     if choice.skip > 1:
@@ -185,23 +200,55 @@ def _settings(choice: Choice, footage: Footage) -> Settings:
     if choice.detects:
         settings["difference"] = {"scene": "scene.npz"}
     if choice.gate is not None:
-        settings["gate"] = {"weights": "gate.gate"}
+        settings["gate"] = {"weights": _GATE, "max_false": max(_false_left(choice, wish), _LEAST)}
+        if wish.learn:
+            settings["gate"] |= {
+                "weights": _GATES,
+                "learn": True,
+                "targets": list(targets),
+                "max_miss": choice.gate_miss,
+            }
     return settings
 
 
+def _false_left(choice: Choice, wish: Wish) -> float:
+    """What the other filters leave of the budget of false alarms, for a gate that is asked for presence."""
+    return max(0.0, wish.budget.false - choice.false_high)
+
+
 def _files(
-    choice: Choice, footage: Footage, detector: Detector, gates: Sequence[TrainedGate], budget: Budget
+    choice: Choice,
+    footage: Footage,
+    detector: Detector,
+    gates: Sequence[TrainedGate],
+    examples: Examples,
+    wish: Wish,
 ) -> dict[str, Callable[[Path], None]]:
     """What writes each file of the profile's version."""
     files: dict[str, Callable[[Path], None]] = {}
     if choice.detects:
         scorer = detector.scorer
-        limits = choice.empty_below, choice.same_below, budget.miss
+        limits = choice.empty_below, choice.same_below, wish.budget.miss
         scene = Scene(footage.size, footage.image, scorer.usual, scorer.weights, *limits)
         files["scene.npz"] = scene.save
     if choice.gate is not None:
-        files["gate.gate"] = with_thresholds(gates[choice.gate].gate, choice.gate_low, None).save
+        gate = _gate(gates[choice.gate], choice, wish)
+        files |= {_GATES: lambda folder: _begin(folder, gate, examples)} if wish.learn else {_GATE: gate.save}
     return files
+
+
+def _gate(trained: TrainedGate, choice: Choice, wish: Wish) -> Gate:
+    """The chosen gate with its thresholds, and what speaks for them."""
+    low = choice.gate_low
+    high = presence_from(trained, _false_left(choice, wish), low)
+    decided = Decision(low, high, choice.gate_empty, missed_under(trained, low))
+    return with_thresholds(trained.gate, low, high, **evidence(trained, decided, choice.gate_miss))
+
+
+def _begin(folder: Path, gate: Gate, examples: Examples) -> None:
+    """The folder of a gate that goes on learning: its first version, and what that was trained on."""
+    Versions(folder).add(gate, "specialized")
+    examples.thinned(MOST).save(folder / EXAMPLES)
 
 
 def _evidence(

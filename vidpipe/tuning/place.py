@@ -1,0 +1,15 @@
+"""Where a stream's profile lies; quick to import, for runs of streams that have none."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+FILE = "profile.json"
+
+
+def folder_of(profiles: Path, stream: str) -> Path:
+    """Where a stream's profile lies; names that would share a folder once they are fit for one are told apart."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stream).strip("-")
+    return profiles / (plain if plain == stream else f"{plain}-{hashlib.sha256(stream.encode()).hexdigest()[:8]}")
