@@ -14,10 +14,10 @@ from tests.tuning.footage import clip
 from vidpipe.cascade import AuditSpec
 from vidpipe.config.load import load
 from vidpipe.engine.run import run
-from vidpipe.learning import ongoing, training
+from vidpipe.learning import network, ongoing, training
 from vidpipe.learning.versions import Versions, with_thresholds
 from vidpipe.sinks.results import ResultsFile
-from vidpipe.tuning import specialize as specializing
+from vidpipe.tuning import labels
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read
 from vidpipe.tuning.specialize import Wish, specialize
@@ -48,8 +48,8 @@ def learnt(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDPIPE_CACHE", str(folder / "cache"))
         patch.setitem(training.train.__kwdefaults__, "steps", STEPS)
-        patch.setattr(specializing, "SIZES", specializing.SIZES[:1])
-        patch.setattr(specializing, "_look_ms", lambda *arguments: 30.0)
+        patch.setattr(network, "SIZES", network.SIZES[:1])
+        patch.setattr(labels, "_look_ms", lambda *arguments: 30.0)
         bright_network(folder / "bright.onnx")
         (folder / "yard.yaml").write_text(YARD)
         (folder / "presence.yaml").write_text(
