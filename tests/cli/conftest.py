@@ -150,7 +150,7 @@ class Command:
             start_new_session=True,
         )
 
-    def end(self, timeout_s: float = 110) -> Said:
+    def end(self, timeout_s: float = 240) -> Said:
         """Wait for the end; a command that takes longer is killed, and the test fails."""
         try:
             out, err = self.process.communicate(timeout=timeout_s)

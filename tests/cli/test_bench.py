@@ -17,6 +17,8 @@ from tests.models.networks import constant_network, following_network, ssd_table
 from vidpipe.evaluation import profile
 from vidpipe.evaluation.figures import Bench
 
+pytestmark = pytest.mark.timeout(250)  # a bench starts a dozen processes
+
 FRAMES, FPS, FIT = 300, 25, 0.45
 SCORED = 165
 
