@@ -70,6 +70,7 @@ def test_a_camera_that_does_not_describe_its_stream_is_seen_a_picture_later(serv
     assert abs(viewer.frames[-1].captured_at - time.time()) < 1
 
 
+@pytest.mark.timed
 def test_h265(serve, view, tmp_path):
     viewer = view(serve({"/a": servers.encode(tmp_path / "clip.units", codec="h265")}).url())
     viewer.until_more(30)
@@ -79,6 +80,7 @@ def test_h265(serve, view, tmp_path):
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
 
 
+@pytest.mark.timed
 def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
     """They keep a stream from resting: its decoder always holds pictures that it would have to forget."""
     still = clips.picture(0)
