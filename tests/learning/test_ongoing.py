@@ -12,12 +12,13 @@ import pytest
 from tests import builders
 from tests.learning import yard
 from vidpipe.answer import Answer, How
-from vidpipe.cascade import AuditSpec, Cascade, Seat, Ticket
+from vidpipe.cascade import AuditSpec, Cascade, Ticket
 from vidpipe.learning import job, ongoing
 from vidpipe.learning.job import Task
 from vidpipe.learning.retrain import DutyCycle, retrain
 from vidpipe.learning.versions import EMPTY_RECOGNISED, Versions, with_thresholds
 from vidpipe.models.gate import Gate
+from vidpipe.seat import Seat
 from vidpipe.stages.base import Context
 from vidpipe.stages.gate import GateStage
 

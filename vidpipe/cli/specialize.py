@@ -11,11 +11,11 @@ from rich.console import Console
 
 from vidpipe.cli.profiles import profiles_dir
 from vidpipe.cli.steps import Steps
+from vidpipe.cli.versions import use_version
 from vidpipe.config.load import load
 from vidpipe.errors import ConfigError
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
-from vidpipe.tuning.profile import use
 from vidpipe.tuning.specialize import Learnt, Wish, specialize
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -48,8 +48,7 @@ def run_specialize(options: SpecializeOptions) -> int:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if options.use is not None:
         for stream in pipeline.streams:
-            use(profiles, stream, options.use)
-            console.print(f"stream {stream}: version {options.use or 'none'} of its profile counts now")
+            console.print(use_version(profiles, stream, options.use))
         return 0
     budget = Budget(options.max_miss, options.max_false)
     wish = Wish(budget, profiles, _seconds(options.for_), options.gates, options.learn, options.seed)

@@ -51,12 +51,17 @@ def run_versions(what: str, use_: str | None, profiles: Path | None) -> int:
     return 0
 
 
+def use_version(profiles: Path, stream: str, number: int) -> str:
+    """Go back to a version of a stream's profile, 0: to none; what to say of it. Raises ConfigError."""
+    use(profiles, stream, number)
+    return f"stream {stream}: version {number or 'none'} of its profile counts now"
+
+
 def _use_of_profile(profiles: Path, profile: Profile, wanted: str) -> str:
     number, dot, gate = wanted.partition(".")
     stream = profile.stream
     if not dot:
-        use(profiles, stream, _number(wanted))
-        return f"stream {stream}: version {_number(wanted) or 'none'} of its profile counts now"
+        return use_version(profiles, stream, _number(wanted))
     version = profile.version(_number(number))
     folder = folder_of(profiles, stream) / f"v{number}"
     gates = None if version is None else _gates(_gate_of(version, folder))

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade
@@ -31,9 +29,6 @@ from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.stages.base import Context, Stage
-
-if TYPE_CHECKING:
-    import supervision as sv
 
 
 class Position(NamedTuple):
@@ -204,12 +199,9 @@ def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
 
 
 def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
-    """The answer without boxes whose centre lies in a hidden part: models see what straddles its border."""
-    boxes = answer.detections
-    if not len(boxes):
-        return answer
-    hidden = view.hides(boxes.xyxy.astype(np.float32), frame.width, frame.height)
-    return replace(answer, detections=cast("sv.Detections", boxes[~hidden])) if hidden.any() else answer
+    """The answer without boxes that are hidden."""
+    left = view.without_hidden(answer.detections, frame.width, frame.height)
+    return answer if left is answer.detections else replace(answer, detections=left)
 
 
 def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:

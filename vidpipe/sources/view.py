@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import av
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from vidpipe.frame import Image
 from vidpipe.picture import YuvPicture
 from vidpipe.sources.base import Polygon, StreamSpec
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 _BLACK, _GREY = 16, 128
 
@@ -65,6 +68,17 @@ class View:
             width, height: of the picture in pixels.
         """
         return at(self.hidden(width, height), (xyxy[:, :2] + xyxy[:, 2:]) / 2)
+
+    def without_hidden(self, boxes: sv.Detections, width: int, height: int) -> sv.Detections:
+        """Boxes without those that are hidden, since models see what straddles the border of a hidden part.
+
+        Args:
+            width, height: of the picture in pixels.
+        """
+        if not len(boxes):
+            return boxes
+        hidden = self.hides(boxes.xyxy.astype(np.float32), width, height)
+        return cast("sv.Detections", boxes[~hidden]) if hidden.any() else boxes
 
     def _stencil(self, width: int, height: int) -> _Stencil:
         stencil = self._stencils.get((width, height))

@@ -120,11 +120,8 @@ class GateStage(Stage[GateConfig]):
         if self._ongoing is not None:
             self._learn_on(frame, self._ongoing)
         answer = self._judged(frame)
-        how = answer.how if answer else None
-        frame.notes[self.id] = Asked(how)
-        self._alarms.asked(None if how is None else how is How.EMPTY)
-        if self._ongoing is not None:
-            self._ongoing.asked(how)
+        if self.learns(self.config):  # nobody is told of the others' frames again
+            self._note(frame, answer.how if answer else None)
         return [answer]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
@@ -166,6 +163,12 @@ class GateStage(Stage[GateConfig]):
     @classmethod
     def learns(cls, config: GateConfig) -> bool:
         return config.learn or config.want == "presence"
+
+    def _note(self, frame: Frame, how: How | None) -> None:
+        frame.notes[self.id] = Asked(how)
+        self._alarms.asked(None if how is None else how is How.EMPTY)
+        if self._ongoing is not None:
+            self._ongoing.asked(how)
 
     def _judged(self, frame: Frame) -> Answer | None:
         """The answer by the gate in force; None where it passes the frame on, or may not be asked."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.reference.looks import Look, series_of, shown
+from vidpipe.evaluation.reference.looks import Look, series_of
 from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
@@ -95,7 +95,8 @@ def watch(
                 hidden = picture.hidden
                 with meter.measure(1):
                     (found,) = detector.detect([picture.bgr()])
-                found = shown(found, picture, view)
+                if view is not None:
+                    found = view.without_hidden(found, picture.width, picture.height)
                 looks.append(Look.of(picture, found))
                 examples.add(picture, found)
             progress(1)

@@ -295,12 +295,8 @@ def _next_seq(position: Position) -> int:
 
 def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
     try:
-        values: list[Any] = ray.get(list(references), timeout=timeout_s)
+        values: list[Any] = _told(list(references), timeout_s)
         return values
-    except RayTaskError as error:
-        raise _cause(error) from None
-    except GetTimeoutError:
-        raise _silent(timeout_s) from None
     except RayActorError as error:
         _raise_died(error)
 
@@ -308,17 +304,19 @@ def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
 def _is_heard(reference: Any, timeout_s: float) -> bool:
     """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
     try:
-        return ray.get(reference, timeout=timeout_s) is not False
+        return _told(reference, timeout_s) is not False
     except RayActorError:
         return False
+
+
+def _told(references: Any, timeout_s: float) -> Any:
+    """What actors said; raises RayActorError where one has died, and what went wrong in one as it was raised there."""
+    try:
+        return ray.get(references, timeout=timeout_s)
     except RayTaskError as error:
         raise _cause(error) from None
     except GetTimeoutError:
-        raise _silent(timeout_s) from None
-
-
-def _silent(timeout_s: float) -> RunError:
-    return RunError(f"an actor did not answer within {timeout_s:g} s")
+        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
 
 
 def _cause(error: RayTaskError) -> Exception:

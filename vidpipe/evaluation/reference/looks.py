@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +177,7 @@ class Viewer:
     def _look(self, frame: Frame) -> Look:
         with self._meter.measure(1):
             (found,) = self._detector.detect([frame.bgr()], FLOOR)
-        return Look.of(frame, shown(found, frame, self._view))
+        return Look.of(frame, self._view.without_hidden(found, frame.width, frame.height) if self._view else found)
 
 
 def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
@@ -189,14 +189,6 @@ def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
         if picture is None:
             return
         yield picture, time.thread_time_ns() - before
-
-
-def shown(found: sv.Detections, frame: Frame, view: View | None) -> sv.Detections:
-    """What was found, without boxes whose centre is hidden: models see what straddles the border of a hidden part."""
-    if view is None or not len(found):
-        return found
-    hidden = view.hides(found.xyxy.astype(np.float32), frame.width, frame.height)
-    return cast("sv.Detections", found[~hidden])
 
 
 def series_of(looks: Sequence[Look], classes: Sequence[str], width: int, height: int) -> Series:
