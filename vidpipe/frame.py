@@ -24,6 +24,10 @@ class Picture(Protocol):
 
     def bgr(self) -> Image: ...
 
+    def yuv(self, x: NDArray[np.intp], y: NDArray[np.intp]) -> Image:
+        """Single pixels, [..., 3], for a fraction of what a conversion of the whole picture takes."""
+        ...
+
     @property
     def nbytes(self) -> int:
         """What it takes to pass the pixels on without loss."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.frame import Image
 
@@ -54,6 +55,10 @@ class YuvPicture:
         # reformatter of its own, as that of a frame is not to be shared by threads, and frames are.
         converted = VideoReformatter().reformat(self.frame, format="bgr24", threads=1)
         return np.asarray(converted.to_ndarray(), np.uint8)
+
+    def yuv(self, x: NDArray[np.intp], y: NDArray[np.intp]) -> Image:
+        luma, u, v = map(_tight, self.frame.planes)
+        return np.stack([luma[y, x], u[y // 2, x // 2], v[y // 2, x // 2]], axis=-1)
 
     @property
     def nbytes(self) -> int:
@@ -115,6 +120,13 @@ class BgrPicture:
 
     def bgr(self) -> Image:
         return self.pixels
+
+    def yuv(self, x: NDArray[np.intp], y: NDArray[np.intp]) -> Image:
+        import cv2
+
+        points = self.pixels[y, x]
+        converted = cv2.cvtColor(points.reshape(-1, 1, 3), cv2.COLOR_BGR2YCrCb)
+        return np.asarray(converted[..., [0, 2, 1]], np.uint8).reshape(points.shape)
 
     @property
     def nbytes(self) -> int:

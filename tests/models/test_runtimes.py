@@ -95,6 +95,14 @@ def test_twins_do_not_share_pictures(tmp_path, runtime):
     assert twin.run(1)[0][0, 0] == pytest.approx(90, rel=0.01)
 
 
+@pytest.mark.parametrize(("own", "used"), [(None, 2), (1, 1)])
+def test_a_model_may_have_threads_of_its_own(tmp_path, own, used):
+    file = constant_network(tmp_path / "net.onnx", {"out": yolo_columns([], 3)})
+    spec = ModelSpec(path=str(file), family="yolo", names=["a", "b", "c"], threads=own)
+    session = load_detector(spec, Classes({}), threads=2)._session
+    assert session._compiled.get_property("INFERENCE_NUM_THREADS") == used
+
+
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_embeddings_have_length_one(tmp_path, runtime):
     file = mean_network(tmp_path / "mean.onnx")

@@ -44,9 +44,9 @@ def grey(level: int = 100, size: tuple[int, int] = (160, 120)) -> NDArray[np.uin
     return np.full((size[1], size[0]), level, np.uint8)
 
 
-def frame(luma: NDArray[np.uint8], seq: int = 0, *, pts: float = 0.0, **options: Any) -> Frame:
+def frame(luma: NDArray[np.uint8], seq: int = 0, *, pts: float = 0.0, stream: str = "cam", **options: Any) -> Frame:
     """A frame with this luma, to the grey level."""
-    return Frame("cam", seq, pts, BgrPicture(np.dstack([luma] * 3)), luma.shape[1], luma.shape[0], **options)
+    return Frame(stream, seq, pts, BgrPicture(np.dstack([luma] * 3)), luma.shape[1], luma.shape[0], **options)
 
 
 def ask(stage: Any, asked: Frame) -> Answer | None:

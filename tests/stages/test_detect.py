@@ -190,11 +190,11 @@ def test_a_budget_caps_what_is_passed_on():
 BIG = Scripted([(0, 0.9), (1, 0.9)])
 
 
-def looks(stage, frames, first=0, big=BIG):
+def looks(stage, frames, first=0, big=BIG, stream="cam"):
     """How often the model looked at these frames; the big one then found `big`."""
     before = len(stage._detector.floors)
     for seq in range(first, first + frames):
-        asked = frame(grey(), seq, pts=seq / 4)
+        asked = frame(grey(), seq, pts=seq / 4, stream=stream)
         if ask(stage, asked) is None:
             stage.learn(asked, Answer(big._found(0.4), How.MEASURED, "big", seq))
     return len(stage._detector.floors) - before
@@ -211,6 +211,30 @@ def test_a_model_that_sees_too_little_is_hardly_asked():
     assert looks(again, 1600, first=200) > 200  # it has become better: it is asked again
 
 
+def test_the_first_answer_of_a_stream_is_the_better_models():
+    """What a little model sees of a stream is held against the big one's view before it is believed."""
+    stage = detect([(0, 0.9), (1, 0.9)], least_f1=0.8)
+    first, second = (frame(grey(), seq, pts=seq) for seq in range(2))
+    assert ask(stage, first) is None
+    stage.learn(first, Answer(BIG._found(0.4), How.MEASURED, "big", 0))
+    assert ask(stage, second) is not None
+
+
+def test_what_a_model_that_sees_too_little_is_sure_of_is_not_published():
+    stage = detect([(0, 0.9)], least_f1=0.8)
+    crowd = Scripted([(0, 0.9)] * 30)
+    for seq in range(200):
+        asked = frame(grey(), seq, pts=seq / 4)
+        assert ask(stage, asked) is None
+        stage.learn(asked, Answer(crowd._found(0.4), How.MEASURED, "big", seq))
+
+
+def test_where_nothing_is_found_the_little_model_is_believed():
+    stage = detect([], least_f1=0.8)
+    assert looks(stage, 50, big=Scripted([])) == 50
+    assert ask(stage, frame(grey(), 50, pts=50)) is not None
+
+
 def test_a_model_that_is_good_where_it_is_unsure_is_always_asked():
     assert looks(detect([(0, 0.45), (1, 0.9)], accept=0.5, least_f1=0.8), 100) == 100
 
@@ -218,6 +242,7 @@ def test_a_model_that_is_good_where_it_is_unsure_is_always_asked():
 def test_a_model_that_is_not_asked_keeps_the_order_of_a_batch():
     stage = detect([(0, 0.9), (1, 0.45)], accept=0.5, least_f1=0.8)
     looks(stage, 10, big=Scripted([]))
+    looks(stage, 1, big=BIG, stream="new")
     asked = [Frame(stream, 50, 9.0, BgrPicture(np.zeros((48, 64, 3), np.uint8)), 64, 48) for stream in ("cam", "new")]
     stage._detector.boxes = [(0, 0.9)]
     assert [answer is None for answer in stage.answer(asked)] == [True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_the_time_between_looks_adapts(jump, fewer):
     assert looks[0] == 0
     assert (len(looks) < 15) == fewer
     assert np.diff(looks).max() <= 20
+
+
+def test_looks_of_different_models_say_nothing_of_the_time_between_them():
+    """One sees two things, the other one of them; flow follows both without fault, for as long as it is asked to."""
+    stage, looks = track(refresh_s=1, agreement=0.9, change=1, failing=1), []
+    for seq in range(100):
+        if ask(stage, at(seq, BOX, NEW)) is None:
+            by, boxes = ("big", (BOX, NEW)) if len(looks) % 2 else ("little", (BOX,))
+            looks.append(seq)
+            stage.learn(at(seq, BOX, NEW), replace(measured(seq, found(*boxes)), by=by))
+    assert len(looks) < 25
 
 
 def test_every_frame_is_looked_at_and_named_where_refresh_is_0():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
 from tests.tracking.conftest import found, seen, shifted
 from vidpipe.frame import Frame
-from vidpipe.picture import BgrPicture
+from vidpipe.picture import BgrPicture, YuvPicture
 from vidpipe.tracking.appearance import alike, colours
 from vidpipe.tracking.identity import Identities
 from vidpipe.tracking.tracks import Tracks
@@ -89,3 +90,12 @@ def test_colours_are_of_the_middle_of_each_third():
     small = Frame("cam", 0, 0.0, BgrPicture(picture[::2, ::2].copy()), 320, 240)  # beyond a link that scales
     np.testing.assert_allclose(colours(small, np.array([[100, 60, 140, 180]])), seen[:1], atol=1)
     assert colours(frame, np.zeros((0, 4))).shape == (0, 9)
+
+
+def test_colours_are_the_same_however_the_pixels_came():
+    picture = np.kron(np.random.default_rng(1).integers(0, 255, (6, 8, 3)), np.ones((40, 40, 1))).astype(np.uint8)
+    planes = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuvj420p")
+    decoded, made = (Frame("cam", 0, 0.0, kind, 320, 240) for kind in (YuvPicture(planes), BgrPicture(picture)))
+    boxes = np.array([[0, 0, 80, 200], [100, 60, 300, 240], [-20, -20, 60, 60]], np.float32)
+    likeness = [alike(one, colours(made, boxes))[row] for row, one in enumerate(colours(decoded, boxes))]
+    assert min(likeness) > 0.6

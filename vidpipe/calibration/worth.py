@@ -10,38 +10,41 @@ from collections import deque
 from typing import Any
 
 from vidpipe.calibration.agreement import Matched
-from vidpipe.calibration.wilson import wilson
 
 WINDOW = 64  # labelled looks that are remembered
-LEAST_LOOKS = 3
+LEAST_BOXES = 20  # of both models, before the little one is given up
 ASK_ANYWAY = 1 / 16  # share of frames by which a model that is not worth asking may show that it is now
 
 
 class Worth:
-    """What came of a stream's latest looks of the little model at which the next one looked as well."""
+    """What came of a stream's latest looks of the little model at which the next one looked as well.
+
+    Attributes:
+        is_tried: whether there was any.
+    """
 
     def __init__(self) -> None:
         self._looks: deque[Matched] = deque(maxlen=WINDOW)
+        self.is_tried = False
 
     def learn(self, matched: Matched) -> None:
         """Both have looked at a frame."""
+        self.is_tried = True
         if matched.boxes:
             self._looks.append(matched)
 
     def reaches(self, f1: float) -> bool:
-        """Whether the F1 of its boxes may be as high as that; it is believed until looks say otherwise.
+        """Whether the F1 of its boxes is as high as that; it is believed until looks say otherwise.
 
         Most frames that are labelled are those that it was unsure of: the F1 of all is higher, if anything.
         """
-        if len(self._looks) < LEAST_LOOKS:
-            return True
         right = sum(look.right for look in self._looks)
         boxes = sum(look.boxes for look in self._looks)
-        _, high = wilson(right, boxes / 2)
-        return high >= f1
+        return boxes < LEAST_BOXES or 2 * right >= f1 * boxes
 
     def snapshot(self) -> Any:
-        return tuple(self._looks)
+        return tuple(self._looks), self.is_tried
 
     def restore(self, state: Any) -> None:
-        self._looks.extend(state)
+        looks, self.is_tried = state
+        self._looks.extend(looks)

@@ -52,6 +52,9 @@ class ModelSpec(BaseModel):
     size: int | tuple[int, int] | None = Field(
         default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
     )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads that infer; default: all cores. One takes the least CPU time"
+    )
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
     slicing: Slicing | None = Field(default=None, description="look at overlapping tiles too; default: do not")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")

@@ -9,7 +9,7 @@ turns out to see far less than the stages below, it is not asked at all (`least_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
@@ -97,25 +97,25 @@ class Detect(Stage[DetectConfig]):
         return [next(answers) if ask else None for ask in asked]
 
     def _look(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        config = self.config
-        images = [frame.bgr() for frame in frames]
-        if self._last or (config.accept is None and config.agreement is None and config.budget is None):
-            found = self._detector.detect(images)
-            answers = [self._measured(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
-            least = config.at_least
-            return [answer if self._last or least is None else self._few(answer, least) for answer in answers]
-        decide = self._by_margin if config.accept is None else self._by_score
-        floor = _REJECT if config.accept is None and config.reject is None else config.reject
-        found = self._detector.detect(images, floor)
+        decide, floor = self._rule()
+        found = self._detector.detect([frame.bgr() for frame in frames], floor)
         return [decide(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+
+    def _rule(self) -> tuple[Callable[[Frame, sv.Detections], Answer | None], float | None]:
+        """What decides on a frame, and the least score of the boxes that it has to see; None: of those that count."""
+        config = self.config
+        if self._last:
+            return self._measured, None
+        if config.agreement is not None or config.budget is not None:
+            return self._by_margin, _REJECT if config.reject is None else config.reject
+        return self._by_score, None if config.accept is None else config.reject
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         doubt = frame.notes.get(self.id)
         if not isinstance(doubt, Doubt) or answer.how is not How.MEASURED or answer.as_of != frame.seq:
             return
         if self.config.least_f1 is not None and not answer.partial:
-            worth = self._worths.setdefault(frame.stream, Worth())
-            worth.learn(match(doubt.answer.detections, answer.detections))
+            self._worth(frame).learn(match(doubt.answer.detections, answer.detections))
         if doubt.decision is None:
             return
         trust = self._trusts.setdefault(frame.stream, Trust())
@@ -151,10 +151,12 @@ class Detect(Stage[DetectConfig]):
         return config.agreement is not None or config.least_f1 is not None
 
     def _is_worth_asking(self, frame: Frame, least_f1: float) -> bool:
-        worth = self._worths.get(frame.stream)
-        if worth is None or worth.reaches(least_f1):
+        if self._worth(frame).reaches(least_f1):
             return True
         return draw(f"{self.id}/worth", frame.stream, frame.seq) < ASK_ANYWAY
+
+    def _worth(self, frame: Frame) -> Worth:
+        return self._worths.setdefault(frame.stream, Worth())
 
     def _measured(self, frame: Frame, boxes: sv.Detections, reason: str = "") -> Answer:
         return Answer(in_source_pixels(boxes, frame), How.MEASURED, self.id, frame.seq, reason)
@@ -167,15 +169,22 @@ class Detect(Stage[DetectConfig]):
     def _by_score(self, frame: Frame, boxes: sv.Detections) -> Answer | None:
         unsure = self._unsure(boxes)
         answer = self._measured(frame, self._detector.keep_sure(boxes))
-        if not unsure.any():
-            return answer
-        self._leave(frame, replace(answer, reason=f"unsure of {np.count_nonzero(unsure)} boxes"), boxes, unsure, None)
+        believed = self._is_believed(frame)
+        if believed and not unsure.any():
+            return answer if self.config.at_least is None else self._few(answer, self.config.at_least)
+        reason = f"unsure of {np.count_nonzero(unsure)} boxes" if believed else "not known to see enough"
+        self._leave(frame, replace(answer, reason=reason), boxes, unsure & believed, None)
         return None
 
+    def _is_believed(self, frame: Frame) -> bool:
+        """What it is sure of is worth nothing where it sees too little; so the first answer of a stream is big's."""
+        least_f1, worth = self.config.least_f1, self._worth(frame)
+        return least_f1 is None or (worth.is_tried and worth.reaches(least_f1))
+
     def _unsure(self, boxes: sv.Detections) -> NDArray[np.bool_]:
-        if not len(boxes):
-            return np.zeros(0, bool)
         accept = self.config.accept
+        if not len(boxes) or accept is None:
+            return np.zeros(len(boxes), bool)
         # By name, not by number: a pipeline without classes of its own has the model's, which nobody listed.
         names = np.asarray(boxes.data["class_name"]).tolist()
         least = np.array([accept.get(name, 0.0) if isinstance(accept, dict) else accept for name in names], float)

@@ -111,7 +111,7 @@ class Track(Stage[TrackConfig]):
             if frame.seq != self._seq:  # asked before a cut or a restart
                 return None
             look = _Look(self._tracks, self._step_to(frame), by_change=False)
-        return replace(answer, detections=self._take_up(look, answer.detections, frame))
+        return replace(answer, detections=self._take_up(look, answer, frame))
 
     def forget(self, frame: Frame) -> None:
         self._looks.pop(frame.seq, None)
@@ -127,12 +127,12 @@ class Track(Stage[TrackConfig]):
 
     def snapshot(self) -> Any:
         # As bytes: what is under way changes before anybody sends it.
-        known = (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at)
+        known = (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at, self._looked_by)
         return pickle.dumps((known, self._identities, self._change, self._refresh))
 
     def restore(self, state: Any) -> None:
         known, self._identities, self._change, self._refresh = pickle.loads(state)
-        (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at) = known
+        (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at, self._looked_by) = known
 
     @property
     def counts(self) -> Counter[str]:
@@ -146,6 +146,7 @@ class Track(Stage[TrackConfig]):
         self._seq, self._pts = -1, -math.inf
         self._as_of = -1
         self._looked_at = -math.inf
+        self._looked_by = ""
         self._looks: dict[int, _Look] = {}
         self._cache = ActiveCache()
         self._change = Change()
@@ -212,10 +213,12 @@ class Track(Stage[TrackConfig]):
         reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
         return Answer(tracks.detections(size), How.TRACKED, self.id, self._as_of, reason)
 
-    def _take_up(self, look: _Look, found: sv.Detections, frame: Frame) -> sv.Detections:
+    def _take_up(self, look: _Look, answer: Answer, frame: Frame) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
-        at, known = look.seen, look.tracks
-        agreed = self._agrees(known.detections(at.size), found)
+        at, known, found = look.seen, look.tracks, answer.detections
+        # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
+        agreed = answer.by == self._looked_by and self._agrees(known.detections(at.size), found)
+        self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale

@@ -7,33 +7,25 @@ from numpy.typing import NDArray
 
 from vidpipe.frame import Frame
 
-_ACROSS = (0.22, 0.78)  # of a box's width: the rest is mostly background
-_DOWN = (0.08, 0.9)  # of its height
 _BANDS = 3  # from top to bottom: a person's head, coat and legs
-_POINTS = (6, 4 * _BANDS)  # of each box that are looked at, across and down
-_UNIT = np.array([60, 12, 12], np.float32)  # of lightness and colour, 8-bit Lab: light changes, colour hardly does
+_ACROSS = np.linspace(0.25, 0.75, 6)  # of a box's width, where it is looked at: the sides are mostly background
+_DOWN = np.linspace(0.1, 0.87, 4 * _BANDS)  # of its height
+_UNIT = np.array([60, 12, 12], np.float32)  # of luma and of colour: light changes, colour hardly does
 _APART = 0.5  # mean difference in these units at which two looks are alike by 1/e
 
 
 def colours(frame: Frame, boxes: NDArray[np.number]) -> NDArray[np.float32]:
     """Mean colour of each third of each box [n, 4], xyxy in pixels of the source: float32 [n, 9]."""
-    import cv2
-
-    picture = frame.bgr()
-    boxes = boxes * frame.bgr_scale
-    bands = np.zeros((len(boxes), _BANDS, 3), np.uint8)
-    size = boxes[:, 2:] - boxes[:, :2]
-    low = boxes[:, :2] + size * [_ACROSS[0], _DOWN[0]]
-    high = boxes[:, :2] + size * [_ACROSS[1], _DOWN[1]] + 1
-    limits = [picture.shape[1], picture.shape[0]] * 2
-    corners = np.clip(np.concatenate([low, high], axis=1), 0, limits).astype(int)
-    for row, (x0, y0, x1, y1) in enumerate(corners.tolist()):
-        if x0 < x1 and y0 < y1:
-            # A few points of each band tell its colour as well as all of them, and cost the same in a box of any size.
-            few = cv2.resize(picture[y0:y1, x0:x1], _POINTS, interpolation=cv2.INTER_NEAREST)
-            bands[row] = few.reshape(_BANDS, -1, 3).mean(axis=1)
-    lab = cv2.cvtColor(bands, cv2.COLOR_BGR2LAB) if len(boxes) else bands
-    return (np.asarray(lab, np.float32) / _UNIT).reshape(len(boxes), 3 * _BANDS)
+    if not len(boxes):
+        return np.zeros((0, 3 * _BANDS), np.float32)
+    height, width = frame.luma().shape
+    scale = np.array([width / frame.width, height / frame.height])  # a link may have scaled the picture down
+    low, size = boxes[:, :2] * scale, (boxes[:, 2:] - boxes[:, :2]) * scale
+    x = np.clip(low[:, :1] + size[:, :1] * _ACROSS, 0, width - 1).astype(int)
+    y = np.clip(low[:, 1:] + size[:, 1:] * _DOWN, 0, height - 1).astype(int)
+    points = frame.picture.yuv(x[:, None, :], y[:, :, None])
+    bands: NDArray[np.float32] = points.reshape(len(boxes), _BANDS, -1, 3).mean(axis=2, dtype=np.float32) / _UNIT
+    return bands.reshape(len(boxes), 3 * _BANDS)
 
 
 def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -37,16 +37,18 @@ class Grey(NamedTuple):
 
     Attributes:
         pixels: uint8 [h, w], smaller than the source where that is enough.
-        scale: (x, y), pixels of it for a pixel of the source.
+        scale: (x, y), pixels of it for a pixel of the source; `box_scale` twice, for xyxy.
     """
 
     pixels: Image
     scale: NDArray[np.float32]
+    box_scale: NDArray[np.float32]
 
     @classmethod
     def of(cls, pixels: Image, width: int, height: int) -> Grey:
         """The picture of a source of that many pixels."""
-        return cls(pixels, np.array([pixels.shape[1] / width, pixels.shape[0] / height], np.float32))
+        x, y = pixels.shape[1] / width, pixels.shape[0] / height
+        return cls(pixels, np.array([x, y], np.float32), np.array([x, y, x, y], np.float32))
 
 
 class Points(NamedTuple):
@@ -96,7 +98,7 @@ def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
     height, width = picture.pixels.shape
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]) * (_INNER / 2)
-    corners = np.concatenate([middle - half, middle + half], axis=1) * np.tile(picture.scale, 2)
+    corners = np.concatenate([middle - half, middle + half], axis=1) * picture.box_scale
     corners = np.clip(np.round(corners), 0, [width, height, width, height]).astype(int)
     for row, (x0, y0, x1, y1) in enumerate(corners.tolist()):
         if x1 - x0 < 4 or y1 - y0 < 4:
@@ -109,7 +111,7 @@ def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
         points.xy[row, :count] = found[:, 0] + (x0, y0)
         points.alive[row, :count] = True
         points.found[row] = count
-    points.alive[:] &= ~_hidden(points.xy, boxes, picture.scale)
+    points.alive[:] &= ~_hidden(points.xy, boxes * picture.box_scale)
     return points
 
 
@@ -123,7 +125,7 @@ def move(before: Grey, after: Grey, boxes: NDArray[np.float32], velocity: NDArra
     shift = xy - points.xy
     apart = np.abs(shift - _median(shift, alive)[:, None]).sum(axis=2)
     alive = alive & (apart <= 1 + _OUTLIER * _median(apart[..., None], alive))
-    alive = alive & ~_hidden(xy, boxes + np.tile(velocity, 2), after.scale)
+    alive = alive & ~_hidden(xy, (boxes + np.concatenate([velocity, velocity], axis=1)) * after.box_scale)
     count = alive.sum(axis=1)
     weight = (count / (count + _GOES_ON))[:, None]
     shift_px = (_median(shift, alive) * weight + start * (1 - weight)) / after.scale
@@ -167,15 +169,18 @@ def _follow(
     return xy, alive
 
 
-def _hidden(xy: NDArray[np.float32], boxes: NDArray[np.floating], scale: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _hidden(xy: NDArray[np.float32], boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which points [n, points] lie in a box that stands before their own: it would take them along.
 
     Cameras look down on the ground, so what stands lower in the picture stands in front.
+
+    Args:
+        boxes: in pixels of the picture in which the points are.
     """
-    scaled = boxes * np.tile(scale, 2) + _EDGE
-    nearer = scaled[None, :, 3] > scaled[:, None, 3]
+    reach = boxes + _EDGE
+    nearer = reach[None, :, 3] > reach[:, None, 3]
     x, y = xy[:, :, None, 0], xy[:, :, None, 1]
-    inside = (x >= scaled[:, 0]) & (x <= scaled[:, 2]) & (y >= scaled[:, 1]) & (y <= scaled[:, 3])
+    inside = (x >= reach[:, 0]) & (x <= reach[:, 2]) & (y >= reach[:, 1]) & (y <= reach[:, 3])
     hidden: NDArray[np.bool_] = np.any(inside & nearer[:, None, :], axis=2)
     return hidden
 
