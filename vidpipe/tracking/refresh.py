@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_GAIN = 2.0  # how strongly a look that agrees less than wanted shortens the time, in powers of e
+_GAIN = 0.6  # how strongly a look that agrees less than wanted shortens the time, in powers of e
 _LEAST_S = 0.05
 
 
@@ -19,7 +19,7 @@ class Refresh:
     """
 
     def __init__(self, longest_s: float) -> None:
-        self.seconds = longest_s / 2
+        self.seconds = longest_s / 4
 
     def learn(self, agreed: float, wanted: float, longest_s: float) -> None:
         """A look has come.
