@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ModelError
 from vidpipe.evaluation.baselines.grid import grid, smaller_sizes
 from vidpipe.evaluation.clip import Clip, Progress
@@ -19,6 +19,7 @@ from vidpipe.evaluation.results import read_answers
 from vidpipe.evaluation.scores.box_score import box_score, count
 from vidpipe.evaluation.series import Series
 from vidpipe.models.base import ModelSpec
+from vidpipe.models.load import load_detector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,30 +61,43 @@ def fit(clip: Clip, part: Part, engine: str, folder: Path, progress: Progress) -
 
 
 def _all_looks(clip: Clip, part: Part, progress: Progress) -> Iterator[tuple[str, ModelSpec, Looks]]:
-    """Each detector of the pipeline at its own size, and at smaller ones if its network takes them."""
+    """Each detector as the pipeline has it, then at other sizes if its network takes them."""
     for name, spec in clip.pipeline.models.items():
         if spec.family == "embedder":
             continue
-        own = _looks(clip, part, name, spec, progress)
-        yield name, spec, own
-        for size in smaller_sizes(own.size):
-            smaller = spec.model_copy(update={"size": size})
+        found = _looks(clip, part, name, spec, progress)
+        yield name, spec, found
+        for size in _other_sizes(clip, spec, found.size):
+            other = spec.model_copy(update={"size": size})
             try:
-                yield name, smaller, _looks(clip, part, name, smaller, progress)
+                yield name, other, _looks(clip, part, name, other, progress)
             except ModelError:  # its network has one size
                 break
+
+
+def _other_sizes(clip: Clip, spec: ModelSpec, taken: tuple[int, int]) -> list[tuple[int, int]]:
+    """The network's own (height, width) and smaller ones: what it is set to must not make the baselines worse."""
+    native = taken
+    if spec.size is not None:
+        with suppress(ModelError):  # it has none of its own
+            free, classes = spec.model_copy(update={"size": None}), clip.pipeline.classes
+            native = load_detector(free, classes, search_paths=_paths(clip)).traits.size
+    return [size for size in (native, *smaller_sizes(native)) if size != taken]
 
 
 def _looks(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> Looks:
     shown = "" if spec.size is None else f" at {spec.size}"
     progress.step(f"{clip.name}: {name}{shown} looks at the fitted part", part.stop - part.start)
-    pipeline: Pipeline = clip.pipeline
     return look(
         clip.spec,
         clip.name,
         spec,
-        pipeline.classes,
-        search_paths=[Path(path) for path in pipeline.search_paths],
+        clip.pipeline.classes,
+        search_paths=_paths(clip),
         part=(part.start, part.stop),
         progress=progress.advance,
     )
+
+
+def _paths(clip: Clip) -> list[Path]:
+    return [Path(path) for path in clip.pipeline.search_paths]
