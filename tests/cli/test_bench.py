@@ -152,6 +152,12 @@ def test_a_clip_too_short_to_be_split_is_fitted_on_another(yard):
     assert any(entrant.kind == "static" for entrant in clip.entrants)
 
 
+def test_a_models_own_size_is_tried_whatever_the_pipeline_sets(yard):
+    assert bench(yard, "--set", "models.little.size=32", "--baselines", "none").status == 0
+    (clip,) = figures(yard).clips
+    assert {(64, 64), (32, 32)} <= {choice.size for choice in clip.grid if choice.model == "little"}
+
+
 def test_a_stage_that_returns_the_reference_is_found_out(yard):
     """It has read last time's reference: perfect, nearly free, and void."""
     yard.write("honest.yaml", BEHIND.format(name="honest", stage="Third"))
