@@ -178,8 +178,8 @@ class Detect(Stage[DetectConfig]):
 
     def _is_believed(self, frame: Frame) -> bool:
         """What it is sure of is worth nothing where it sees too little; so the first answer of a stream is big's."""
-        least_f1, worth = self.config.least_f1, self._worth(frame)
-        return least_f1 is None or (worth.is_tried and worth.reaches(least_f1))
+        least_f1 = self.config.least_f1
+        return least_f1 is None or (self._worth(frame).is_tried and self._worth(frame).reaches(least_f1))
 
     def _unsure(self, boxes: sv.Detections) -> NDArray[np.bool_]:
         accept = self.config.accept
