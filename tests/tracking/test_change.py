@@ -72,4 +72,8 @@ def test_a_cut_is_another_scene_and_noise_in_the_dark_is_none():
     assert is_cut(preview(BOX), cv2.resize(texture(99, 320, 240), (160, 120)))
     assert is_cut(preview(BOX), preview(BOX)[:, :100])
     assert not is_cut(*dark)
+    black, grey = np.zeros((120, 160), np.uint8), np.full((120, 160), 90, np.uint8)
+    assert not is_cut(black, grey)
+    assert is_cut(black, preview(BOX))
+    assert is_cut(preview(BOX), black)
     assert not is_cut(preview(), preview(BOX, (200, 80, 240, 160)))

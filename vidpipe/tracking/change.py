@@ -78,14 +78,16 @@ def is_cut(before: Image, after: Image) -> bool:
 
     Exposure steps change all grey levels alike and keep the correlation; noise in the dark loses it, but is small.
     """
-    import cv2
-
     if before.shape != after.shape:
         return True
     if mean_change(before, after) < _CUT_LEVELS:
         return False
-    likeness = float(cv2.matchTemplate(before, after, cv2.TM_CCOEFF_NORMED)[0, 0])
-    return not likeness >= _CUT_LIKENESS
+    # Not by OpenCV's `matchTemplate`, which takes fifty times as long for its one number.
+    first, second = (preview.astype(np.float32).ravel() - preview.mean(dtype=np.float32) for preview in (before, after))
+    spread = float(first @ first), float(second @ second)
+    if 0 in spread:
+        return spread != (0, 0)
+    return float(first @ second) < _CUT_LIKENESS * (spread[0] * spread[1]) ** 0.5
 
 
 def mean_change(before: Image, after: Image) -> float:
