@@ -29,8 +29,8 @@ TAIL = """
 - **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. The
   settings of `{pipeline}` are the ones it ships with, for all clips; they were found by trying some on these clips, the
   scored parts included.
-- **Threads.** The little model of `{pipeline}` infers on one thread, in every contender that uses it, the big one on all
-  cores. With one it would take .8 to .9 of its CPU as well.
+- **Threads.** The little model of `{pipeline}` infers on one thread, in every contender that has it, the big one on
+  all cores. With one it would take .8 to .9 of its CPU as well.
 - **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
 - **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
 - **The motion gate is of Frigate's kind, not Frigate**: the detector looks at whole pictures rather than regions, and

@@ -7,6 +7,8 @@ one place, as a new thing is. Places that keep changing although looks find noth
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,10 +86,10 @@ def is_cut(before: Image, after: Image) -> bool:
         return False
     # Not by OpenCV's `matchTemplate`, which takes fifty times as long for its one number.
     first, second = (preview.astype(np.float32).ravel() - preview.mean(dtype=np.float32) for preview in (before, after))
-    spread = float(first @ first), float(second @ second)
-    if 0 in spread:
-        return spread != (0, 0)
-    return float(first @ second) < _CUT_LIKENESS * (spread[0] * spread[1]) ** 0.5
+    spread, other = float(first @ first), float(second @ second)
+    if not spread or not other:
+        return spread != other
+    return float(first @ second) < _CUT_LIKENESS * math.sqrt(spread * other)
 
 
 def mean_change(before: Image, after: Image) -> float:
