@@ -11,10 +11,10 @@ EVERYWHERE = "stages.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
 
 
 def test_demo(run_sample):
-    ran = run_sample("demo", "15", "--engine", "inline")
+    ran = run_sample("demo", "8", "--engine", "inline")
 
     lines, stream = ran.lines(), ran.report()["streams"]["street"]
-    assert [line["seq"] for line in lines] == list(range(15 * FPS))
+    assert [line["seq"] for line in lines] == list(range(8 * FPS))
     assert stream["frames_in"] == sum(stream["by"].values()) == len(lines)
     assert set(stream["by"]) == {"difference", "little", "big"}
     assert any(line["detections"] for line in lines)
@@ -31,7 +31,7 @@ def test_the_demo_to_copy_is_the_demo():
 
 def test_custom_stage(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
-    options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
+    options = ("10", "--engine", "inline", "--set", "audit.rate=0.2")
     crossing = run_sample("custom-stage", *options).lines()
     everywhere = run_sample("custom-stage", *options, "--set", EVERYWHERE).lines()
 
@@ -52,7 +52,7 @@ def _crosses(box):
 @pytest.mark.ray
 def test_actor_per_stage(run_sample):
     """An actor for each stage costs links, and changes no answer."""
-    ran = run_sample("actor-per-stage", "10")
+    ran = run_sample("actor-per-stage", "5")
 
     assert [line["detections"] for line in ran.lines("isolated")] == [line["detections"] for line in ran.lines("fused")]
     assert [line["by"] for line in ran.lines("isolated")] == [line["by"] for line in ran.lines("fused")]
@@ -65,19 +65,19 @@ def test_actor_per_stage(run_sample):
 
 def test_recurring_scene(run_sample):
     """From the second round on frames are known; what the cache says is what the detector said."""
-    ran = run_sample("recurring-scene", "10", "--engine", "inline")
+    ran = run_sample("recurring-scene", "6", "--engine", "inline")
 
     lines, stream = ran.lines(), ran.report()["streams"]["street"]
-    assert len(lines) == 4 * 10 * FPS
+    assert len(lines) == 4 * 6 * FPS
     assert stream["how"]["reused"] > len(lines) / 4
     assert all(line["as_of"] == line["seq"] for line in lines)
-    once, again = lines[: 10 * FPS], lines[-10 * FPS :]
+    once, again = lines[: 6 * FPS], lines[-6 * FPS :]
     same = [len(a["detections"]) == len(b["detections"]) for a, b in zip(once, again, strict=True)]
     assert sum(same) >= 0.9 * len(same)
 
 
 def test_describe_objects(run_sample):
-    ran = run_sample("describe-objects", "20", "--engine", "inline")
+    ran = run_sample("describe-objects", "12", "--engine", "inline")
 
     boxes = [box for line in ran.lines() for box in line["detections"]]
     assert boxes
