@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 _TESTS = Path(__file__).parent
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", _TESTS.parents[1] / "shared"))
 
-# Files that share a cluster: each goes to one worker whole, and so do all other files of the folders below.
-_ON_ONE_CLUSTER = ("engine/test_turnover.py", "engine/test_live.py", "learning/test_engines.py")
-_FILE_BY_FILE = ("cameras", "cli", "engine", "samples")  # folders whose tests start commands, servers and clusters
+# What goes to one worker whole, for it shares what takes long to make: a cluster, or a trained gate.
+_TOGETHER = {
+    "streams on a cluster": ("engine/test_turnover.py", "engine/test_live.py", "learning/test_engines.py"),
+    "a trained gate": ("learning/", "stages/test_gate.py"),
+}
+_FILE_BY_FILE = ("cameras/", "cli/", "engine/", "samples/")  # whose tests start commands, servers and clusters
 # What takes longest begins first: then no worker is left with it when the others are done.
-_FIRST = ("engine/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", _ON_ONE_CLUSTER[0], *_FILE_BY_FILE)
+_FIRST = ("engine/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", *_TOGETHER, *_FILE_BY_FILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,9 +49,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _unit(nodeid: str) -> str:
     """What a test goes to a worker with."""
     file = nodeid.split("::")[0].removeprefix("tests/")
-    if file in _ON_ONE_CLUSTER:
-        return _ON_ONE_CLUSTER[0]
-    return file if file.startswith(_FILE_BY_FILE) else nodeid
+    together = next((unit for unit, files in _TOGETHER.items() if file.startswith(files)), None)
+    return together or (file if file.startswith(_FILE_BY_FILE) else nodeid)
 
 
 def _turn(unit: str) -> int:

@@ -11,10 +11,10 @@ EVERYWHERE = "stages.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
 
 
 def test_demo(run_sample):
-    ran = run_sample("demo", "8", "--engine", "inline")
+    ran = run_sample("demo", "15", "--engine", "inline")
 
     lines, stream = ran.lines(), ran.report()["streams"]["street"]
-    assert [line["seq"] for line in lines] == list(range(8 * FPS))
+    assert [line["seq"] for line in lines] == list(range(15 * FPS))
     assert stream["frames_in"] == sum(stream["by"].values()) == len(lines)
     assert set(stream["by"]) == {"difference", "little", "big"}
     assert any(line["detections"] for line in lines)
@@ -31,7 +31,7 @@ def test_the_demo_to_copy_is_the_demo():
 
 def test_custom_stage(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
-    options = ("10", "--engine", "inline", "--set", "audit.rate=0.2")
+    options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
     crossing = run_sample("custom-stage", *options).lines()
     everywhere = run_sample("custom-stage", *options, "--set", EVERYWHERE).lines()
 
@@ -77,7 +77,7 @@ def test_recurring_scene(run_sample):
 
 
 def test_describe_objects(run_sample):
-    ran = run_sample("describe-objects", "12", "--engine", "inline")
+    ran = run_sample("describe-objects", "20", "--engine", "inline")
 
     boxes = [box for line in ran.lines() for box in line["detections"]]
     assert boxes
