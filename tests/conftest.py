@@ -70,9 +70,10 @@ def cluster() -> Iterator[str]:
     """The address of a Ray with a machine for each tier."""
     from ray.cluster_utils import Cluster
 
-    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}})
+    without = {"include_dashboard": False, "include_log_monitor": False}  # here nobody reads either
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}, **without})
     for tier in ("edge", "cloud"):
-        machines.add_node(num_cpus=1, resources={tier: 1})
+        machines.add_node(num_cpus=1, resources={tier: 1}, **without)
     yield machines.address
     machines.shutdown()
 
