@@ -3,35 +3,58 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from vidpipe.learning.training import TrainedGate
 
-_ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", Path(__file__).parents[2] / "shared"))
+_TESTS = Path(__file__).parent
+_ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", _TESTS.parents[1] / "shared"))
+
+# What goes to one worker whole, for it shares what takes long to make: a cluster, or a trained gate.
+_TOGETHER = {
+    "streams on a cluster": ("engine/test_turnover.py", "engine/test_live.py", "learning/test_engines.py"),
+    "a trained gate": ("learning/", "stages/test_gate.py"),
+}
+_FILE_BY_FILE = ("cameras/", "cli/", "engine/", "samples/")  # whose tests start commands, servers and clusters
+# What takes longest begins first: then no worker is left with it when the others are done.
+_FIRST = ("engine/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", *_TOGETHER, *_FILE_BY_FILE)
 
 
-_OF_MANY_PROCESSES = ("cameras", "cli", "engine", "samples")  # folders
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start clusters, commands and servers go one after the other by kind (pytest-xdist).
-
-    They wait more than they work, so that the kinds may go beside each other.
-    """
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder == "speed":
+        if item.path.is_relative_to(_TESTS / "speed"):
             item.add_marker(pytest.mark.timed)
-        if item.path.stem == "test_soak":
-            item.add_marker(pytest.mark.xdist_group("soak"))
-        elif folder in _OF_MANY_PROCESSES:
-            item.add_marker(pytest.mark.xdist_group(folder))
-        elif item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    items.sort(key=lambda item: _turn(_unit(item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whom pytest-xdist's workers share tests by.
+
+    Marks of groups are no way: pytest 9.2 and pytest-xdist 3.8 together pass over them without a word.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByUnit(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _unit(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByUnit(config, log)
+
+
+def _unit(nodeid: str) -> str:
+    """What a test goes to a worker with."""
+    file = nodeid.split("::")[0].removeprefix("tests/")
+    together = next((unit for unit, files in _TOGETHER.items() if file.startswith(files)), None)
+    return together or (file if file.startswith(_FILE_BY_FILE) else nodeid)
+
+
+def _turn(unit: str) -> int:
+    return next((turn for turn, first in enumerate(_FIRST) if unit.startswith(first)), len(_FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +70,10 @@ def cluster() -> Iterator[str]:
     """The address of a Ray with a machine for each tier."""
     from ray.cluster_utils import Cluster
 
-    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}})
+    without = {"include_dashboard": False, "include_log_monitor": False}  # here nobody reads either
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}, **without})
     for tier in ("edge", "cloud"):
-        machines.add_node(num_cpus=1, resources={tier: 1})
+        machines.add_node(num_cpus=1, resources={tier: 1}, **without)
     yield machines.address
     machines.shutdown()
 

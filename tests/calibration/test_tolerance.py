@@ -15,11 +15,8 @@ CONFIDENT_OF_100 = 93
 def passages(rng, count, *, spread, frames=30, within=0.3, tail=None):
     """Scores of passages: each has its own level, and frames around it. With `tail`, levels are Student's t."""
     levels = rng.standard_t(tail, count) if tail else rng.normal(0, 1, count)
-    lengths = rng.integers(frames // 2, frames * 2, count)
-    scores = np.concatenate(
-        [3 + spread * level + rng.normal(0, within, length) for level, length in zip(levels, lengths, strict=True)]
-    )
-    return scores, np.repeat(np.arange(count), lengths)
+    numbers = np.repeat(np.arange(count), rng.integers(frames // 2, frames * 2, count))
+    return 3 + spread * levels[numbers] + rng.normal(0, within, len(numbers)), numbers
 
 
 @pytest.mark.parametrize("budget", [0.01, 0.05])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
 import signal
@@ -34,9 +35,13 @@ def available() -> bool:
 
 
 def free_port() -> int:
-    """One that no connection is given while its server is away: below those that the kernel hands out."""
+    """One that no connection is given while its server is away: below those that the kernel hands out.
+
+    Nor is it given to a server of another worker of pytest-xdist: each has a thousand of its own.
+    """
+    first = 20_000 + 1000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12)
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(first, first + 1000)
         with socket.socket() as sock, suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port

@@ -57,6 +57,7 @@ def runs(items):
     return [list(run) for moves, run in groupby(shown, key=lambda number: number > 0) if moves]
 
 
+@pytest.mark.timed
 def test_a_still_stream_rests_and_motion_is_seen_in_time(serve, view, clip, whole):
     viewer = view(serve({"/a": clip}).url(), replace(HURRY, still_s=0.5, picture_s=10), max_blind_s=1.0)
     tells = clip["gop"] > FPS

@@ -52,7 +52,7 @@ def _crosses(box):
 @pytest.mark.ray
 def test_actor_per_stage(run_sample):
     """An actor for each stage costs links, and changes no answer."""
-    ran = run_sample("actor-per-stage", "10")
+    ran = run_sample("actor-per-stage", "5")
 
     assert [line["detections"] for line in ran.lines("isolated")] == [line["detections"] for line in ran.lines("fused")]
     assert [line["by"] for line in ran.lines("isolated")] == [line["by"] for line in ran.lines("fused")]
@@ -65,13 +65,13 @@ def test_actor_per_stage(run_sample):
 
 def test_recurring_scene(run_sample):
     """From the second round on frames are known; what the cache says is what the detector said."""
-    ran = run_sample("recurring-scene", "10", "--engine", "inline")
+    ran = run_sample("recurring-scene", "6", "--engine", "inline")
 
     lines, stream = ran.lines(), ran.report()["streams"]["street"]
-    assert len(lines) == 4 * 10 * FPS
+    assert len(lines) == 4 * 6 * FPS
     assert stream["how"]["reused"] > len(lines) / 4
     assert all(line["as_of"] == line["seq"] for line in lines)
-    once, again = lines[: 10 * FPS], lines[-10 * FPS :]
+    once, again = lines[: 6 * FPS], lines[-6 * FPS :]
     same = [len(a["detections"]) == len(b["detections"]) for a, b in zip(once, again, strict=True)]
     assert sum(same) >= 0.9 * len(same)
 

@@ -111,11 +111,11 @@ def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.i
     """
     from scipy.special import stdtrit
 
-    names = np.unique(passage)
+    names, index = np.unique(passage, return_inverse=True)
     if len(names) < _FEWEST:
         return Bound(float(missed.mean()) if len(missed) else 0.0, 1.0)
-    frames = np.array([(passage == one).sum() for one in names], float)
-    lost = np.array([missed[passage == one].sum() for one in names], float)
+    frames = np.bincount(index).astype(float)
+    lost = np.bincount(index, weights=missed)
     share = lost.sum() / frames.sum()
     off = lost - share * frames
     error = np.sqrt((off**2).sum() * len(names) / (len(names) - 1)) / frames.sum()
