@@ -84,7 +84,7 @@ def is_cut(before: Image, after: Image) -> bool:
         return True
     if mean_change(before, after) < _CUT_LEVELS:
         return False
-    # Not by OpenCV's `matchTemplate`, which takes fifty times as long for its one number.
+    # Not by OpenCV's `matchTemplate`, which takes ten times as long for its one number.
     first, second = (preview.astype(np.float32).ravel() - preview.mean(dtype=np.float32) for preview in (before, after))
     spread, other = float(first @ first), float(second @ second)
     if not spread or not other:
