@@ -10,7 +10,7 @@ from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
-from vidpipe.config.names import references
+from vidpipe.stages.names import references
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
 from vidpipe.models.describe import describe

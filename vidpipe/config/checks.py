@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from vidpipe.config.document import Document
 from vidpipe.config.english import explain
 from vidpipe.config.mistakes import Keys
-from vidpipe.config.names import references
+from vidpipe.stages.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError, SourceError

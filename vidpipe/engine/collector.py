@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from vidpipe.answer import nothing, unknown
+from vidpipe.answer import How, nothing, unknown
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published
@@ -41,6 +41,7 @@ class Collector:
         self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
+        self._looked_at: dict[str, float] = {}  # media seconds of the last frame that was measured
         self._states: dict[str, dict[str, Any]] = {}
         for stream in streams:
             self.begin(stream, live=stream in live)
@@ -86,6 +87,15 @@ class Collector:
     def done(self) -> bool:
         return len(self.ended) == len(self.ledgers)
 
+    def newest(self, stream: str) -> Published | None:
+        """The newest answer of a stream."""
+        return self._last.get(stream)
+
+    def look_age_s(self, stream: str) -> float | None:
+        """Media seconds from the frame that the newest answer was measured on to that answer; None before a look."""
+        last, looked_at = self._last.get(stream), self._looked_at.get(stream)
+        return None if last is None or looked_at is None else max(0.0, last.pts - looked_at)
+
     def frames_in(self) -> int:
         return sum(ledger.frames_in for ledger in self.ledgers.values())
 
@@ -101,6 +111,8 @@ class Collector:
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record
+        if record.answer.how is How.MEASURED:
+            self._looked_at[record.stream] = record.pts
         self.ledgers[record.stream].count(record)
         since = record.captured_at if record.stream in self.vitals else record.decoded_at
         if since:

@@ -20,6 +20,7 @@ from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
 from vidpipe.errors import SourceError
 from vidpipe.frame import Frame, Missing
+from vidpipe.knobs import Knobs
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.sources.queue import OVERLOADED
@@ -89,6 +90,7 @@ class Head:
         detour: publish the best cover of a frame that is open on a slower tier, rather than wait for its answer; one of
             its own tier is waited for, but no longer than `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
+        knobs: the settings of the stream that are in force now; None: as the source gives them.
     """
 
     def __init__(
@@ -103,8 +105,10 @@ class Head:
         free: bool = False,
         detour: bool = False,
         live: bool = False,
+        knobs: Callable[[], Knobs | None] = lambda: None,
     ) -> None:
         self.stream = stream
+        self._knobs = knobs
         self._make = make
         self._below = below
         self._outbox = outbox
@@ -252,6 +256,7 @@ class Head:
             item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
         if isinstance(item, Missing):
             return _Open(item)
+        item.knobs = self._knobs() or item.knobs
         ticket = Ticket(item)
         parts.cascade.ask([ticket])
         if ticket.answer is not None or self._below is None:
@@ -370,7 +375,8 @@ class Head:
                 answer,
                 settled.audit,
                 covered,
-            )
+            ),
+            live=self._live,
         )
         self._mind_snapshot(parts, item)
         if parts.careful:

@@ -49,9 +49,9 @@ class Heads:
             head.open().add_done_callback(partial(self._tell, stream))
             head.start()
 
-    def take(self, timeout_s: float) -> Batch:
-        """What has come, as soon as there is something, and now and then how sources fare."""
-        batch = self._outbox.take(timeout_s)
+    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
+        """What has come, as soon as there is something, and now and then how sources fare; see `Outbox.take`."""
+        batch = self._outbox.take(timeout_s, hold=hold)
         batch.health = self._checkup((stream, head.health) for stream, head in self._heads.items())
         return batch
 

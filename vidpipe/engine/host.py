@@ -28,7 +28,7 @@ from vidpipe.seat import Meter, Seat
 from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
-from vidpipe.stages.base import Context, Stage
+from vidpipe.stages.base import Context, Stage, StageConfig
 
 
 class Position(NamedTuple):
@@ -122,8 +122,19 @@ class Host:
             settle_later=plan.ahead > 0 and plan.learns_below(0),
             free=plan.free,
             detour=plan.pipeline.detours(stream),
+            knobs=partial(self.knobs.get, stream),
             live=plan.pipeline.streams[stream].spec.live,
         )
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages that stand here need, beside what is in use; from any thread.
+
+        Raises:
+            VidpipeError: what keeps it from loading.
+        """
+        for placed in self._plan.pipeline.stages:
+            for config in configs.get(placed.id, ()):
+                placed.type.prepare(config, self._library)
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
@@ -213,7 +224,7 @@ def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
 
 def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
     own = pipeline.streams[stream].configs
-    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
+    return Knobs(pipeline.streams[stream].epoch, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from vidpipe.engine.tail import Tail
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import own_cpu_s
 from vidpipe.sources.base import StreamInfo
+from vidpipe.stages.base import StageConfig
 
 
 class CodecLink:
@@ -38,7 +39,7 @@ class CodecLink:
             self.bytes += ticket.frame.picture.nbytes
         else:
             packed = wire.pack(ticket, self._spec, settle=settle)
-            ticket = wire.unpack(packed, self._host.knobs, self._host.views)
+            ticket = wire.unpack(packed, ticket.frame.knobs, self._host.views)
             self.bytes += packed.nbytes
         self.frames += 1
         reply = self._below.ask(ticket, settle=settle)
@@ -69,8 +70,8 @@ class InlineEngine:
         self._cpu_at_start_s = own_cpu_s()
         self._heads.start()
 
-    def take(self, timeout_s: float) -> list[Batch]:
-        batch = self._heads.take(timeout_s)
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        batch = self._heads.take(timeout_s, hold=hold)
         return [batch] if batch else []
 
     def stop(self) -> None:
@@ -79,6 +80,10 @@ class InlineEngine:
     def update(self, pipeline: Pipeline) -> None:
         """Know other streams from now on."""
         self._host.update(pipeline)
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages need."""
+        self._host.prepare(configs)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""

@@ -76,10 +76,16 @@ class PlacedStage:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of the run, and the settings of stages that differ for it (whole configurations, by stage id)."""
+    """A stream of the run.
+
+    Attributes:
+        configs: the settings of stages that differ for it: whole configurations, by stage id.
+        epoch: number of the change that brought these settings; 0: the run began with them.
+    """
 
     spec: StreamSpec
     configs: Mapping[str, StageConfig] = field(default_factory=dict)
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

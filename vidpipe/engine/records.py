@@ -79,7 +79,8 @@ class Batch:
 class Outbox:
     """Where the streams of one process put their answers, and the collector takes them from; bounded.
 
-    A full outbox makes `publish` wait: a collector that is held up slows a replay instead of filling the memory.
+    A full outbox makes `publish` wait, and one that is held makes recordings wait: whoever takes too slowly slows a
+    replay instead of filling the memory.
     """
 
     LIMIT = 2048
@@ -89,11 +90,12 @@ class Outbox:
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
+        self._held = False
         self._closed = False
 
-    def publish(self, record: Published) -> None:
+    def publish(self, record: Published, *, live: bool = False) -> None:
         with self._changed:
-            while len(self._batch.published) >= self.LIMIT and not self._closed:
+            while not self._closed and (len(self._batch.published) >= self.LIMIT or (self._held and not live)):
                 self._changed.wait()
             self._batch.published.append(record)
             if len(self._batch.published) == 1:
@@ -123,11 +125,16 @@ class Outbox:
             takes = self._takes
             self._changed.wait_for(lambda: self._takes > takes or self._closed)
 
-    def take(self, timeout_s: float) -> Batch:
-        """What is there, as soon as there is something; an empty batch after `timeout_s`."""
+    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
+        """What is there, as soon as there is something; an empty batch after `timeout_s`.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
+        """
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._takes += 1
+            self._held = hold
             self._changed.notify_all()
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)

@@ -35,7 +35,7 @@ def build_report(
         "cpu_s": round(cpu_s, 3),
         "fps": round(collector.frames_in() / wall_s, 3) if wall_s else 0.0,
         "latency_ms": collector.latencies.report(),
-        "stages": {stage.id: _stage(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
+        "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "models": {
             model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
             for model, (calls, wall, cpu) in counts.models.items()
@@ -44,7 +44,8 @@ def build_report(
     }
 
 
-def _stage(meter: Meter) -> dict[str, Any]:
+def stage_report(meter: Meter) -> dict[str, Any]:
+    """What a stage has done and cost; times are milliseconds a frame."""
     return {
         "asked": meter.asked,
         "answered": meter.answered,

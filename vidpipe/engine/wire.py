@@ -14,7 +14,6 @@ from vidpipe.knobs import Knobs
 from vidpipe.picture import BgrPicture, Planes, YuvPicture
 from vidpipe.sources.view import View
 
-_DEFAULTS = Knobs()
 _NO_VIEWS: Mapping[str, View] = {}
 
 
@@ -78,11 +77,12 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
     )
 
 
-def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View] = _NO_VIEWS) -> Ticket:
+def unpack(wire: WireFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VIEWS) -> Ticket:
     """The frame on the other side; it keeps the wire's pixels rather than copying them.
 
     Args:
-        knobs, views: of each stream; they are known on both sides and do not travel.
+        knobs: the settings that the frame is treated with.
+        views: of each stream; they are known on both sides and do not travel.
     """
     picture = _picture(wire.picture)
     view = views.get(wire.stream)
@@ -96,7 +96,7 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
         decoded_at=wire.decoded_at,
         hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
-        knobs=knobs.get(wire.stream, _DEFAULTS),
+        knobs=knobs,
         stretch=wire.stretch,
     )
     frame.notes.update(wire.notes)

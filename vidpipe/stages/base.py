@@ -153,6 +153,10 @@ class Stage(Generic[C]):
         return {}
 
     @classmethod
+    def prepare(cls, config: C, models: Models) -> None:
+        """Load what these settings need, before they come into force in a stage that runs; from any thread."""
+
+    @classmethod
     def learns(cls, config: C) -> bool:
         """Whether `learn` does anything with these settings: a cascade in which no stage learns is pipelined freely."""
         return cls.learn is not Stage.learn

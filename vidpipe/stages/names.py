@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from vidpipe.config.mistakes import Keys
+Keys = tuple[str | int, ...]
 
 
 def references(settings: BaseModel, kind: str) -> Iterator[tuple[Keys, str]]:
