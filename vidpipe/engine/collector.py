@@ -110,7 +110,7 @@ class Collector:
         last = self._last.get(record.stream)
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
-        self._last[record.stream] = record
+        self._last[record.stream] = record._replace(picture=None)
         if record.answer.how is How.MEASURED:
             self._looked_at[record.stream] = record.pts
         self.ledgers[record.stream].count(record)

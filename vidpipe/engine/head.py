@@ -91,6 +91,7 @@ class Head:
             its own tier is waited for, but no longer than `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
         knobs: the settings of the stream that are in force now; None: as the source gives them.
+        pictures: whether answers bring the picture that they are of.
     """
 
     def __init__(
@@ -106,9 +107,11 @@ class Head:
         detour: bool = False,
         live: bool = False,
         knobs: Callable[[], Knobs | None] = lambda: None,
+        pictures: bool = False,
     ) -> None:
         self.stream = stream
         self._knobs = knobs
+        self._pictures = pictures
         self._make = make
         self._below = below
         self._outbox = outbox
@@ -375,6 +378,7 @@ class Head:
                 answer,
                 settled.audit,
                 covered,
+                frame.keep(frame.bgr()) if frame and self._pictures else None,
             ),
             live=self._live,
         )

@@ -29,7 +29,7 @@ class Heads:
         self._host = host
         self._below = below
         self._taps = taps
-        self._outbox = Outbox()
+        self._outbox = Outbox(Outbox.LIMIT_PICTURES if host.plan.pictures else Outbox.LIMIT)
         self._checkup = Checkup()
         self._heads: Mapping[str, Head] = {}  # made anew when it changes: who takes and who adds may be two threads
 

@@ -89,7 +89,7 @@ class Host:
             threads=os.cpu_count(),
         )
         self._cascades: list[Cascade] = []
-        self._plan = plan
+        self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
         self.weights: dict[str, float] = {}  # of the streams on a detour
@@ -97,7 +97,7 @@ class Host:
 
     def update(self, pipeline: Pipeline) -> None:
         """Take up other streams, while those that stay go on."""
-        self._plan = replace(self._plan, pipeline=pipeline)
+        self.plan = replace(self.plan, pipeline=pipeline)
         streams = pipeline.streams.items()
         _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
         _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
@@ -105,13 +105,13 @@ class Host:
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
-        segment = self._plan.segments[index]
+        segment = self.plan.segments[index]
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
     def head(self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position) -> Head:
         """The thread of one stream, with its source and its own stages of the first segment."""
-        plan = self._plan
+        plan = self.plan
         return Head(
             stream,
             lambda: self._parts(stream, taps, position),
@@ -123,6 +123,7 @@ class Host:
             free=plan.free,
             detour=plan.pipeline.detours(stream),
             knobs=partial(self.knobs.get, stream),
+            pictures=plan.pictures,
             live=plan.pipeline.streams[stream].spec.live,
         )
 
@@ -132,7 +133,7 @@ class Host:
         Raises:
             VidpipeError: what keeps it from loading.
         """
-        for placed in self._plan.pipeline.stages:
+        for placed in self.plan.pipeline.stages:
             for config in configs.get(placed.id, ()):
                 placed.type.prepare(config, self._library)
 
@@ -144,9 +145,9 @@ class Host:
         return counts
 
     def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
-        spec = self._plan.pipeline.streams[stream].spec
+        spec = self.plan.pipeline.streams[stream].spec
         source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
-        cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
+        cascade = self._open(self.plan.segments[0].head, (stream,), top=True)
         if position.last is not None:
             cascade.restore(stream, position.states, position.last)
         writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
@@ -163,7 +164,7 @@ class Host:
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
-        pipeline = self._plan.pipeline
+        pipeline = self.plan.pipeline
         last = pipeline.stages[-1].id
         cascade = Cascade(
             [self._seat(stage, last) for stage in stages],
@@ -191,8 +192,8 @@ class Host:
             stage = placed.type()
             stage.id = placed.id
             stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
-            live = stream is not None and self._plan.pipeline.streams[stream].spec.live
-            stage.open(Context(placed.id, stream, self._library, self._plan.pipeline.classes.names, last, live))
+            live = stream is not None and self.plan.pipeline.streams[stream].spec.live
+            stage.open(Context(placed.id, stream, self._library, self.plan.pipeline.classes.names, last, live))
         except VidpipeError:
             raise
         except Exception as error:

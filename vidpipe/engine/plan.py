@@ -65,6 +65,7 @@ class Plan:
         ahead: how many frames of a stream may be asked while one is open.
         free: no stage learns: answers may be settled in any order that keeps a stream's own.
         groups: the streams of each device actor.
+        pictures: whether results bring the picture that they are of.
     """
 
     pipeline: Pipeline
@@ -73,6 +74,7 @@ class Plan:
     ahead: int
     free: bool
     groups: tuple[tuple[str, ...], ...]
+    pictures: bool = False
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""

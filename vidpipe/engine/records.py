@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
+from vidpipe.frame import Image
 from vidpipe.sources.health import Health
 
 
@@ -20,6 +21,7 @@ class Published(NamedTuple):
         knobs: the version of settings that the frame was treated with.
         decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
         covered: why the frame's own answer was not waited for; "" where this is it.
+        picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
     """
 
     stream: str
@@ -31,6 +33,7 @@ class Published(NamedTuple):
     answer: Answer
     audit: Audit | None = None
     covered: str = ""
+    picture: Image | None = None
 
 
 class Snapshot(NamedTuple):
@@ -81,12 +84,17 @@ class Outbox:
 
     A full outbox makes `publish` wait, and one that is held makes recordings wait: whoever takes too slowly slows a
     replay instead of filling the memory.
+
+    Args:
+        limit: how many answers may wait.
     """
 
     LIMIT = 2048
+    LIMIT_PICTURES = 32  # where each brings its picture
     LINGER_S = 0.05  # how long the first answer waits for company: a call to fetch each alone would cost more than it
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
@@ -95,7 +103,7 @@ class Outbox:
 
     def publish(self, record: Published, *, live: bool = False) -> None:
         with self._changed:
-            while not self._closed and (len(self._batch.published) >= self.LIMIT or (self._held and not live)):
+            while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
                 self._changed.wait()
             self._batch.published.append(record)
             if len(self._batch.published) == 1:
@@ -138,7 +146,7 @@ class Outbox:
             self._changed.notify_all()
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
-            if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
+            if self._batch and not self._batch.ended and len(self._batch.published) < self._limit // 2:
                 self._changed.wait(self.LINGER_S)
             batch, self._batch = self._batch, Batch()
             self._changed.notify_all()

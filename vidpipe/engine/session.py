@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Literal, Protocol
@@ -112,7 +113,8 @@ class Run:
         self._sinks = sinks
         self._watchers = watchers
         self._collector = Collector(pipeline.streams, [], live=live)
-        self._engine = _engine(engine, plan(pipeline), taps, address, self._collector)
+        laid = replace(plan(pipeline), pictures=pictures)
+        self._engine = _engine(engine, laid, taps, address, self._collector)
         self._control = Control(pipeline, self._engine, self._collector, reload)
         self._feed: Feed[Published] = Feed(WAITING_PICTURES if pictures else WAITING)
         if not results:
@@ -201,7 +203,7 @@ class Run:
         """How it fares at this moment; the snapshot does not change any more."""
         counts = self._engine.counts() if self._state is RunState.RUNNING else None
         with self._changed:
-            return status_of(self._state, self._collector, self._control, counts, waiting=len(self._feed), lost=self._feed.lost)
+            return status_of(self._state, self._collector, self._control, counts, self._feed)
 
     def __enter__(self) -> Run:
         return self.start()

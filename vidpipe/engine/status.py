@@ -13,6 +13,7 @@ import numpy as np
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.control import Control
 from vidpipe.engine.epochs import Epoch
+from vidpipe.engine.feed import Feed
 from vidpipe.engine.host import Counts
 from vidpipe.engine.records import Published
 from vidpipe.engine.report import stage_report
@@ -57,6 +58,7 @@ class Status:
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, as nobody took them in time.
+        is_held: whether recordings wait for whoever iterates.
     """
 
     state: str
@@ -67,16 +69,17 @@ class Status:
     epochs: Sequence[Epoch]
     waiting: int
     lost: int
+    is_held: bool
 
 
 def status_of(
-    state: str, collector: Collector, control: Control, counts: Counts | None, *, waiting: int, lost: int
+    state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Published]
 ) -> Status:
     """The snapshot; nobody may change what it is made of meanwhile.
 
     Args:
         counts: of all processes; None where there are none any more.
-        waiting, lost: see `Status`.
+        feed: what waits for whoever iterates.
     """
     fares = conditions(collector.vitals)
     streams = {}
@@ -101,8 +104,9 @@ def status_of(
         {id: stage_report(meter) for id, meter in counts.stages.items()} if counts else {},
         {name: {"frames": frames, "bytes": size} for name, (frames, size) in counts.links.items()} if counts else {},
         control.epochs,
-        waiting,
-        lost,
+        len(feed),
+        feed.lost,
+        feed.is_full,
     )
 
 
