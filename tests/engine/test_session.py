@@ -160,7 +160,11 @@ def inline_run(tmp_path_factory, clip):
         "    def answer(self, frames):\n"
         "        return [Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq) for frame in frames]\n"
     )
-    text = (folder / "pipeline.yaml").read_text().replace("{id: last, type: sample, fps: 1}", "{id: last, type: 'reading:Nothing'}")
+    text = (
+        (folder / "pipeline.yaml")
+        .read_text()
+        .replace("{id: last, type: sample, fps: 1}", "{id: last, type: 'reading:Nothing'}")
+    )
     (folder / "pipeline.yaml").write_text(text)
     long = clips.encode(folder / "long.mp4", frames=2000, size=(160, 120))
     run = Run(load(folder / "pipeline.yaml", sources={"two": f"live+file:{long}"}), engine="inline")

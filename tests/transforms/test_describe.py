@@ -55,7 +55,7 @@ def describe(**settings):
 def tell(stage, frame, boxes, tracks=None, how=How.MEASURED, as_of=None):
     if tracks is not None:
         boxes.tracker_id = np.array(tracks)
-    moment = Moment("cam", frame.seq, frame.pts, None, (frame.width, frame.height), 0)
+    moment = Moment("cam", frame.seq, frame.pts, None, frame.width, frame.height, 0)
     return stage.apply(frame, Answer(boxes, how, "big", frame.seq if as_of is None else as_of), moment)
 
 

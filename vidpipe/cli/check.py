@@ -10,11 +10,11 @@ from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
-from vidpipe.stages.names import references
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
 from vidpipe.models.describe import describe
 from vidpipe.stages.base import StageConfig
+from vidpipe.stages.names import references
 from vidpipe.stages.registry import name_of
 
 

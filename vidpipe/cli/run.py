@@ -16,7 +16,7 @@ from vidpipe.cli.progress import ProgressBar
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import Watcher
+from vidpipe.engine.session import Watcher
 from vidpipe.errors import RunError
 from vidpipe.files import check_writable, write_whole
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import Outcome
+from vidpipe.engine.outcome import Outcome
 
 
 def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from vidpipe.config.document import Document
 from vidpipe.config.english import explain
 from vidpipe.config.mistakes import Keys
-from vidpipe.stages.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError, SourceError
 from vidpipe.sources.address import check_address, is_camera
 from vidpipe.stages.base import Stage, StageConfig, is_knob
+from vidpipe.stages.names import references
 from vidpipe.stages.registry import did_you_mean, find
 
 Known = Mapping[str, Collection[str] | None]

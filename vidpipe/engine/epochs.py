@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vidpipe.engine.pipeline import Pipeline, PlacedStage
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.errors import ConfigError
 from vidpipe.stages.base import StageConfig, is_knob
 from vidpipe.stages.names import references
@@ -28,7 +28,7 @@ class Epoch:
         by: who asked: "user", "reload", "tuner", "audit".
         reason: in words, for people.
         streams: whose settings changed.
-        changes: the new values, by stage id and field.
+        changes: the new values, by stage or transform id and field.
         began: the first answer under it, as (seq, media seconds), by stream; a stream is missing until then.
     """
 
@@ -59,7 +59,7 @@ def changed(
     for stream in named:
         if stream not in pipeline.streams:
             raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
-    placed = {stage.id: stage for stage in pipeline.stages}
+    placed = pipeline.placed
     for stage, fields in changes.items():
         _check_fields(stage, fields, placed)
     kept = dict(pipeline.streams)
@@ -73,7 +73,7 @@ def changed(
     return replace(pipeline, streams=kept), named
 
 
-def _check_fields(stage: str, fields: Mapping[str, Any], placed: Mapping[str, PlacedStage]) -> None:
+def _check_fields(stage: str, fields: Mapping[str, Any], placed: Mapping[str, PlacedStage | PlacedTransform]) -> None:
     if stage not in placed:
         raise ConfigError(f"there is no stage '{stage}'{did_you_mean(stage, placed)}")
     known = placed[stage].type.Config.model_fields

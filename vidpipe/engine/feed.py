@@ -34,7 +34,7 @@ class Feed(Generic[T]):
         self._kept: deque[tuple[int, T]] = deque()
         self._count = 0
         self._changed = threading.Condition()
-        self._wakers: list[Callable[[], None]] = []
+        self._wakers: list[Callable[[], object]] = []
         self._open = True  # whether somebody may still take what comes
         self._ended = False
         self._error: BaseException | None = None

@@ -19,11 +19,14 @@ from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
 from vidpipe.errors import SourceError, contained
+from vidpipe.event import Event
 from vidpipe.frame import Frame, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.sources.queue import OVERLOADED
+from vidpipe.transforms.base import Moment
+from vidpipe.transforms.runner import TransformRunner
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Parts:
     """What a stream's thread works with, once it is open.
 
     Attributes:
+        transforms: complete what is published.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         careful: hand over each answer before the next frame is asked.
@@ -45,6 +49,7 @@ class Parts:
 
     source: Source
     cascade: Cascade
+    transforms: TransformRunner
     writers: Sequence[TapWriter] = ()
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
@@ -126,6 +131,8 @@ class Head:
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._pace = Pace()
+        self._in_force = Knobs()  # of the newest frame that was published
+        self._size = (0, 0)  # of its picture, in pixels
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
@@ -259,7 +266,8 @@ class Head:
             self._learn_late(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
-        closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
+        closing = [writer.close for writer in parts.writers]
+        closing += [parts.transforms.close, parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
@@ -371,8 +379,8 @@ class Head:
                 self._outbox.refused(self.stream)
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
-        answer = settled.answer
         frame = item if isinstance(item, Frame) else None
+        answer, events = self._completed(parts, item, settled.answer)
         self._answered_by[answer.by] += 1
         for writer in parts.writers:
             writer.write(frame, answer, self._answered_by)
@@ -383,20 +391,32 @@ class Head:
                 item.pts,
                 item.captured_at,
                 frame.decoded_at if frame else 0.0,
-                frame.knobs.version if frame else 0,
+                self._in_force.version,
                 answer,
                 settled.audit,
                 covered,
                 frame.keep(frame.bgr()) if frame and self._pictures else None,
             ),
+            events,
             live=self._live,
         )
         self._mind_snapshot(parts, item)
         if parts.careful:
             self._outbox.wait_until_received()
 
+    def _completed(self, parts: Parts, item: Frame | Missing, answer: Answer) -> tuple[Answer, Sequence[Event]]:
+        """The answer as transforms complete it, and what they saw happen."""
+        frame = item if isinstance(item, Frame) else None
+        if frame is not None:
+            # A picture that never became a frame has the settings of the one before it.
+            self._in_force, self._size = frame.knobs, (frame.width, frame.height)
+        if not parts.transforms:
+            return answer, ()
+        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *self._size, self._in_force.version)
+        return parts.transforms.complete(frame, answer, moment, self._in_force)
+
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):
-            states = parts.states | parts.cascade.snapshot(self.stream)
+            states = parts.states | parts.cascade.snapshot(self.stream) | parts.transforms.snapshot()
             if states:
                 self._outbox.snapshot(Snapshot(self.stream, states))

@@ -17,7 +17,7 @@ from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
 from vidpipe.engine.head import Head, Parts
-from vidpipe.engine.pipeline import Pipeline, PlacedStage
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
@@ -31,7 +31,8 @@ from vidpipe.seat import Meter, Seat
 from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
-from vidpipe.stages.base import Context, Stage, StageConfig
+from vidpipe.stages.base import Context, StageConfig
+from vidpipe.transforms.runner import TransformRunner
 
 
 class Position(NamedTuple):
@@ -96,7 +97,7 @@ class Host:
             search_paths=[Path(path) for path in pipeline.search_paths],
             threads=os.cpu_count(),
         )
-        self._cascades: list[Cascade] = []  # that are open
+        self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were
         self._counting = threading.Lock()
         self._pack = pack
@@ -152,15 +153,15 @@ class Host:
         """What the stages and models of this process have done, with what its links have carried."""
         counts = Counts({}, self._library.meters(), dict(links))
         with self._counting:
-            open_, counts = list(self._cascades), counts + self._closed
-        return sum((Counts(cascade.meters(), {}, {}) for cascade in open_), counts)
+            open_, counts = list(self._metered), counts + self._closed
+        return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
 
-    def _let_go(self, cascade: Cascade) -> None:
-        """Keep of a cascade that has closed what it counted, and nothing else: streams come and go for months."""
-        meters = cascade.meters()
+    def _let_go(self, metered: Cascade | TransformRunner) -> None:
+        """Keep of what has closed what it counted, and nothing else: streams come and go for months."""
+        meters = metered.meters()
         with self._counting:
-            if cascade in self._cascades:
-                self._cascades.remove(cascade)
+            if metered in self._metered:
+                self._metered.remove(metered)
             self._closed += Counts(meters, {}, {})
 
     def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
@@ -171,8 +172,11 @@ class Host:
             opened.callback(source.close)
             cascade = self._open(self.plan.segments[0].head, (stream,), top=True)
             opened.callback(cascade.close)
+            transforms = self._transforms(stream)
+            opened.callback(transforms.close)
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
+                transforms.restore(position.states)
             for tap in taps:
                 writers.append(tap.open(source.info, resumed=position.resume is not None))
                 opened.callback(writers[-1].close)
@@ -181,6 +185,7 @@ class Host:
         return Parts(
             source,
             cascade,
+            transforms,
             writers,
             partial(_hide, view) if view else None,
             position.poison,
@@ -203,33 +208,43 @@ class Host:
         )
         cascade.open(streams)
         with self._counting:
-            self._cascades.append(cascade)
+            self._metered.append(cascade)
         return cascade
+
+    def _transforms(self, stream: str) -> TransformRunner:
+        """The transforms of a stream's results, opened by the thread that calls."""
+        pipeline = self.plan.pipeline
+        opened = [self._opened(placed, stream, last=False) for placed in pipeline.transforms]
+        runner = TransformRunner(opened, pipeline.classes.names, self._let_go, self._pack)
+        with self._counting:
+            self._metered.append(runner)
+        return runner
 
     def _seat(self, placed: PlacedStage, last: str) -> Seat:
         return Seat(
             placed.id,
             placed.type.shared,
             placed.id == last,
-            lambda stream: self._stage(placed, stream, placed.id == last),
+            lambda stream: self._opened(placed, stream, last=placed.id == last),
             self.plan.pipeline.classes.names,
             thread_cpu_ns,
             self.knobs,
             self._pack,
         )
 
-    def _stage(self, placed: PlacedStage, stream: str | None, last: bool) -> Stage[Any]:
+    def _opened(self, placed: PlacedStage | PlacedTransform, stream: str | None, *, last: bool) -> Any:
+        """A stage or a transform, with the settings of its stream."""
         try:
-            stage = placed.type()
-            stage.id = placed.id
-            stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
+            part = placed.type()
+            part.id = placed.id
+            part.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
             live = stream is not None and self.plan.pipeline.streams[stream].spec.live
-            stage.open(Context(placed.id, stream, self._library, self.plan.pipeline.classes.names, last, live))
+            part.open(Context(placed.id, stream, self._library, self.plan.pipeline.classes.names, last, live))
         except VidpipeError:
             raise
         except BaseException as error:
-            raise StageError(f"stage {placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
-        return stage
+            raise StageError(f"{placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
+        return part
 
 
 def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
@@ -256,7 +271,8 @@ def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
 
 def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
     own = pipeline.streams[stream].configs
-    return Knobs(pipeline.streams[stream].epoch, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
+    settings = {id: own.get(id, part.config) for id, part in pipeline.placed.items()}
+    return Knobs(pipeline.streams[stream].epoch, settings)
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from vidpipe.cascade import AuditSpec
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.base import Stage, StageConfig
+from vidpipe.transforms.base import Transform
 
 
 class Tier(StrEnum):
@@ -75,11 +76,20 @@ class PlacedStage:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedTransform:
+    """A transform of the results, and its settings."""
+
+    id: str
+    type: type[Transform[StageConfig]]
+    config: StageConfig
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream of the run.
 
     Attributes:
-        configs: the settings of stages that differ for it: whole configurations, by stage id.
+        configs: the settings of stages and transforms that differ for it: whole configurations, by id.
         epoch: number of the change that brought these settings; 0: the run began with them.
     """
 
@@ -99,6 +109,7 @@ class Pipeline:
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best cover and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams in one device actor. None: 8 live, one for each core in replay.
+        transforms: what completes results behind the cascade, in order.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -112,7 +123,14 @@ class Pipeline:
     ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
+    transforms: tuple[PlacedTransform, ...] = ()
     search_paths: tuple[str, ...] = ()
+
+    @property
+    def placed(self) -> dict[str, PlacedStage | PlacedTransform]:
+        """All that has settings, by id: stages, then transforms, in order."""
+        parts: list[PlacedStage | PlacedTransform] = [*self.stages, *self.transforms]
+        return {part.id: part for part in parts}
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

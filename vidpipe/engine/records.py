@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
+from vidpipe.event import Event
 from vidpipe.frame import Image
 from vidpipe.sources.health import Health
 
@@ -63,11 +65,13 @@ class Batch:
     """What came since the last time that somebody asked, in order.
 
     Attributes:
+        events: what transforms saw happen, each behind the answer at which it happened.
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
     """
 
     published: list[Published] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
@@ -101,11 +105,12 @@ class Outbox:
         self._held = False
         self._closed = False
 
-    def publish(self, record: Published, *, live: bool = False) -> None:
+    def publish(self, record: Published, events: Sequence[Event] = (), *, live: bool = False) -> None:
         with self._changed:
             while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
                 self._changed.wait()
             self._batch.published.append(record)
+            self._batch.events += events
             if len(self._batch.published) == 1:
                 self._changed.notify_all()
 

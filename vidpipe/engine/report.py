@@ -36,6 +36,7 @@ def build_report(
         "fps": round(collector.frames_in() / wall_s, 3) if wall_s else 0.0,
         "latency_ms": collector.latencies.report(),
         "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
+        "transforms": {each.id: stage_report(counts.stages.get(each.id, Meter())) for each in pipeline.transforms},
         "models": {
             model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
             for model, (calls, wall, cpu) in counts.models.items()

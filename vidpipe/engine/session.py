@@ -29,6 +29,7 @@ from vidpipe.engine.status import Status, status_of
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import ConfigError, RunError
+from vidpipe.event import Event
 from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class Run:
         self._feed: Feed[Published] = Feed(WAITING_PICTURES if pictures else WAITING)
         if not results:
             self._feed.abandon()
+        self._events: Feed[Event] = Feed(WAITING)
         self._iterating = 0
         self._state = RunState.OPENING
         self._changed = threading.Condition()
@@ -199,6 +201,13 @@ class Run:
             raise RunError(f"nothing can be changed: the run is {self._state}")
         return self._control.apply(stages, streams, by=by, reason=reason)
 
+    def events(self) -> Feed[Event]:
+        """What transforms see happen, to iterate over beside the results, in a thread or under asyncio.
+
+        The newest thousand wait for whoever iterates; older ones are left out, and counted in its `lost`.
+        """
+        return self._events
+
     def status(self) -> Status:
         """How it fares at this moment; the snapshot does not change any more."""
         counts = self._engine.counts() if self._state is RunState.RUNNING else None
@@ -246,6 +255,7 @@ class Run:
             self._error = error
             self._enter(RunState.FAILED)
         self._feed.end(self._error)
+        self._events.end(self._error)
 
     def _answer_all(self, writer: Writer) -> Outcome:
         """From opening to the report."""
@@ -311,6 +321,8 @@ class Run:
         streams = self._control.pipeline.streams
         for result in batch.published:
             self._feed.put(result, lossy=result.stream in streams and streams[result.stream].spec.live)
+        for event in batch.events:
+            self._events.put(event, lossy=True)
 
     def _enter(self, state: RunState) -> None:
         with self._changed:

@@ -21,7 +21,6 @@ BUILTIN = {
     "select": "vidpipe.stages.select:Select",
     "regions": "vidpipe.stages.regions:Regions",
     "cache": "vidpipe.stages.cache:Cache",
-    "describe": "vidpipe.stages.describe:Describe",
 }
 ENTRY_POINTS = "vidpipe.stages"
 

@@ -22,7 +22,7 @@ class Moment:
         seq: number of the picture.
         pts: media seconds.
         captured_at: UTC seconds, or None for a recording that does not say.
-        size: (width, height) of the picture in pixels; (0, 0) before the first picture that could be decoded.
+        width, height: of the picture in pixels; 0 before the first picture that could be decoded.
         epoch: of the settings that it was answered under.
     """
 
@@ -30,7 +30,8 @@ class Moment:
     seq: int
     pts: float
     captured_at: float | None
-    size: tuple[int, int]
+    width: int
+    height: int
     epoch: int
 
 

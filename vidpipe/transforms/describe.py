@@ -93,7 +93,7 @@ class _Known:
 
 
 class Describe(Transform[DescribeConfig]):
-    """Adds to the boxes of a result `data["embedding"]`, float32 [n, d] of length 1 each, and `data["identity"]`, int [n].
+    """Adds to a result's boxes `data["embedding"]`, float32 [n, d] of length 1 each, and `data["identity"]`, int [n].
 
     Boxes of other classes and without area have zeros and the identity -1. Identities count up by stream, from 1.
     """

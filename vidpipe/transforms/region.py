@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -43,10 +42,10 @@ class Region(Transform[RegionConfig]):
         boxes = answer.detections
         if not len(boxes):
             return None
-        inside = self._inside(boxes.xyxy, moment.size)
+        inside = self._inside(boxes.xyxy, (moment.width, moment.height))
         return None if inside.all() else replace(answer, detections=cast("sv.Detections", boxes[inside]))
 
-    def _inside(self, xyxy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.bool_]:
+    def _inside(self, xyxy: NDArray[np.number], size: tuple[int, int]) -> NDArray[np.bool_]:
         import cv2
 
         corners = (np.array(self.config.polygon) * size).astype(np.float32)
