@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -49,7 +50,8 @@ class Frame:
             blank in every view.
         visible: the share of the picture that they leave, in 0..1.
         knobs: the version of settings that this frame is treated with.
-        notes: small arrays or detections that a stage leaves, under its id, for stages below; they cross links.
+        notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
+            copy: what a stage below changes or leaves there is not seen above the link.
         decoded_at: `time.time()` when the picture left the decoder.
     """
 
@@ -137,6 +139,13 @@ class Frame:
         if preview is None:
             preview = self._previews[width] = _sparse_means(self.luma(), width)
         return preview
+
+    def across(self) -> Frame:
+        """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
+        frame = copy.copy(self)
+        frame._notes = copy.deepcopy(self._notes)
+        frame._previews = None if self._previews is None else dict(self._previews)
+        return frame
 
     def keep(self, view: NDArray[Any]) -> NDArray[Any]:
         """A copy of a view, to hold beyond the call."""

@@ -53,6 +53,9 @@ class Collector:
             self.ledgers[stream].count_audit(audit)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
+        for stream in batch.begun_anew:
+            if stream in self.vitals:
+                self.vitals[stream].begin_anew()
         for stream, health in batch.health.items():
             self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import LATE, Below, Near, Reply
+from vidpipe.engine.below import LATE, Below, Near, Reply, as_exception
+from vidpipe.engine.caution import Caution
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
@@ -38,7 +39,6 @@ class Parts:
     Attributes:
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
-        careful: hand over each answer before the next frame is asked.
         states: what stages below keep of the stream, by stage id, as far as it has come by.
     """
 
@@ -47,7 +47,6 @@ class Parts:
     writers: Sequence[TapWriter] = ()
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
-    careful: bool = False
     states: dict[str, Any] = field(default_factory=dict)
 
 
@@ -85,10 +84,13 @@ class Head:
         outbox: where answers go.
         ahead: how many frames may be asked while one is open.
         settle_later: stages below learn, and must be told when to (see `Below`).
+        hold_bytes: of pictures that are asked and not settled: beyond it the oldest is settled before the next one is
+            asked, though fewer than `ahead` are open.
         free: no stage learns, so that an answer may be settled as soon as it is there.
         detour: publish the best cover of a frame that is open on a slower tier, rather than wait for its answer; one of
             its own tier is waited for, but no longer than `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
+        caution: while it is on, pictures are asked and answered one at a time.
     """
 
     def __init__(
@@ -100,9 +102,11 @@ class Head:
         *,
         ahead: int,
         settle_later: bool,
+        hold_bytes: float = float("inf"),
         free: bool = False,
         detour: bool = False,
         live: bool = False,
+        caution: Caution | None = None,
     ) -> None:
         self.stream = stream
         self._make = make
@@ -111,6 +115,8 @@ class Head:
         self._ahead = ahead
         # On a detour answers are learnt as they come: nobody could say how far ahead the stream was asked.
         self._settle_later = settle_later and not detour
+        self._hold_bytes = hold_bytes
+        self._caution = caution
         self._free = free
         self._detour = detour
         self._live = live
@@ -174,8 +180,8 @@ class Head:
             else:
                 self._opened.set_exception(error)
             return
-        except Exception as error:
-            self._opened.set_exception(error)
+        except BaseException as error:
+            self._opened.set_exception(as_exception(error))
             return
         self._opened.set_result(parts.source.info)
         self._go.wait()
@@ -189,9 +195,9 @@ class Head:
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
             work()
-        except Exception as error:
+        except BaseException as error:
             log.debug("stream %s broke off", self.stream, exc_info=error)
-            return error
+            return as_exception(error)
         return None
 
     def _enter_all(self, parts: Parts) -> None:
@@ -199,9 +205,36 @@ class Head:
             return
         for item in self._arrivals(parts.source):
             if item is not None:
-                self._open.append(self._ask(parts, item))
+                self._enter(parts, item)
             self._settle_ready(parts)
             self._learn_late(parts)
+
+    def _enter(self, parts: Parts, item: Frame | Missing) -> None:
+        if isinstance(item, Frame) and item.seq in parts.poison:
+            item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
+        if isinstance(item, Frame) and self._caution is not None and self._caution.is_on:
+            self._settle_open(parts)
+            with self._caution.alone(self.stream, item.seq):
+                self._open.append(self._ask(parts, item))
+                self._settle_open(parts)
+        else:
+            self._make_room(parts, item)
+            self._open.append(self._ask(parts, item))
+
+    def _make_room(self, parts: Parts, item: Frame | Missing) -> None:
+        """Settle the oldest pictures where links would have to hold too much for this stream with the next one.
+
+        By what is open of this stream alone, so that it does not depend on how fast anybody is.
+        """
+        if not self._settle_later or not isinstance(item, Frame):
+            return
+        nbytes = item.picture.nbytes
+        while (held := self._held_bytes()) and held + nbytes > self._hold_bytes:
+            self._settle(parts, self._open.popleft())
+
+    def _held_bytes(self) -> int:
+        held = (entry.item for entry in self._open if entry.reply is not None)
+        return sum(item.picture.nbytes for item in held if isinstance(item, Frame))
 
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
         """The stream's pictures; live also None, where something else may be ready."""
@@ -235,9 +268,12 @@ class Head:
             return True
         return time.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
 
-    def _settle_all(self, parts: Parts) -> None:
+    def _settle_open(self, parts: Parts) -> None:
         while self._open:
             self._settle(parts, self._open.popleft())
+
+    def _settle_all(self, parts: Parts) -> None:
+        self._settle_open(parts)
         while self._late and not self._stop.is_set():
             self._await(self._late[0].reply, near=False)
             self._learn_late(parts)
@@ -248,8 +284,6 @@ class Head:
         return next(filter(None, errors), None)
 
     def _ask(self, parts: Parts, item: Frame | Missing) -> _Open:
-        if isinstance(item, Frame) and item.seq in parts.poison:
-            item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
         if isinstance(item, Missing):
             return _Open(item)
         ticket = Ticket(item)
@@ -280,8 +314,9 @@ class Head:
         if entry.reply is None:
             return True
         assert entry.ticket is not None
-        if not entry.ticket.checks:
-            self._await(entry.reply, near=True, until=entry.asked_at + PATIENCE_S)
+        careful = self._caution is not None and self._caution.is_on
+        if careful or not entry.ticket.checks:
+            self._await(entry.reply, near=True, until=float("inf") if careful else entry.asked_at + PATIENCE_S)
         near = entry.near()
         return near is not None and not near.far and not entry.is_refused()
 
@@ -373,8 +408,6 @@ class Head:
             )
         )
         self._mind_snapshot(parts, item)
-        if parts.careful:
-            self._outbox.wait_until_received()
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):

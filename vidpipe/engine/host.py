@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
+from vidpipe.engine.caution import Caution
 from vidpipe.engine.head import Head, Parts
 from vidpipe.engine.pipeline import Pipeline, PlacedStage
 from vidpipe.engine.plan import Plan
@@ -39,8 +40,8 @@ class Position(NamedTuple):
         last: the last published answer, if any.
         states: of the stream's stages, by stage id.
         poison: pictures that are not to be tried again.
-        careful: the process died here before: hand over each answer before the next frame is asked, so that it will
-            be known on which one.
+        careful: the process died here before: ask and answer the next pictures one at a time, each told of before, so
+            that it will be known on which one it dies.
     """
 
     resume: Resume | None = None
@@ -57,17 +58,20 @@ class Counts(NamedTuple):
         stages: by stage id.
         models: (pictures, wall ns, CPU ns) by model name.
         links: (frames, bytes) by link name.
+        deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
     """
 
     stages: dict[str, Meter]
     models: dict[str, tuple[int, int, int]]
     links: dict[str, tuple[int, int]]
+    deaths: Mapping[str, tuple[float, ...]] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
         stages = dict(self.stages)
         for stage, meter in other.stages.items():
             stages[stage] = stages.get(stage, Meter()) + meter
-        return Counts(stages, _add(self.models, other.models), _add(self.links, other.links))
+        deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
+        return Counts(stages, _add(self.models, other.models), _add(self.links, other.links), {**self.deaths, **deaths})
 
 
 class Host:
@@ -109,7 +113,15 @@ class Host:
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
-    def head(self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position) -> Head:
+    def head(
+        self,
+        stream: str,
+        below: Below | None,
+        outbox: Outbox,
+        taps: Sequence[Tap],
+        position: Position,
+        caution: Caution | None = None,
+    ) -> Head:
         """The thread of one stream, with its source and its own stages of the first segment."""
         plan = self._plan
         return Head(
@@ -120,9 +132,11 @@ class Host:
             # What is late anyway is not waited for until others have been asked.
             ahead=0 if plan.pipeline.detours(stream) else plan.ahead,
             settle_later=plan.ahead > 0 and plan.learns_below(0),
+            hold_bytes=plan.hold_bytes,
             free=plan.free,
             detour=plan.pipeline.detours(stream),
             live=plan.pipeline.streams[stream].spec.live,
+            caution=caution,
         )
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
@@ -146,7 +160,6 @@ class Host:
             writers,
             partial(_hide, view) if view else None,
             position.poison,
-            position.careful,
             dict(position.states),
         )
 
