@@ -16,6 +16,7 @@ from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
 from vidpipe.engine.below import LATE, Below, Near, Reply, as_exception
 from vidpipe.engine.caution import Caution
+from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
@@ -48,30 +49,6 @@ class Parts:
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, Any] = field(default_factory=dict)
-
-
-class _Open:
-    """A picture whose answer is not published yet, or is still to be learnt."""
-
-    __slots__ = ("asked_at", "item", "reply", "ticket")
-
-    def __init__(self, item: Frame | Missing, ticket: Ticket | None = None, reply: Reply | None = None) -> None:
-        self.item = item
-        self.ticket = ticket
-        self.reply = reply
-        self.asked_at = time.monotonic() if reply is not None else 0.0
-
-    def is_answered(self) -> bool:
-        return self.reply is None or self.reply.settled.done()
-
-    def is_refused(self) -> bool:
-        return self.reply is not None and self.reply.is_refused()
-
-    def near(self) -> Near | None:
-        """What its own tier says of it; None as long as an answer is to be expected there."""
-        if self.reply is None or not self.reply.near.done():
-            return None
-        return self.reply.near.result()
 
 
 class Head:
@@ -121,8 +98,8 @@ class Head:
         self._detour = detour
         self._live = live
         self._parts: Parts | None = None
-        self._open: deque[_Open] = deque()
-        self._late: list[_Open] = []
+        self._open: deque[Open] = deque()
+        self._late: list[Open] = []
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._pace = Pace()
@@ -256,13 +233,13 @@ class Head:
         while self._open and self._is_due(self._open[0]):
             self._settle(parts, self._open.popleft())
 
-    def _is_due(self, entry: _Open) -> bool:
+    def _is_due(self, entry: Open) -> bool:
         """Whether the oldest open picture is to be settled now; it may have to be waited for."""
         if not self._detour:
             return len(self._open) > self._ahead or (self._free and entry.is_answered())
         return not self._live or self._is_ready(entry)
 
-    def _is_ready(self, entry: _Open) -> bool:
+    def _is_ready(self, entry: Open) -> bool:
         """Whether something can be published of a picture on a detour."""
         if entry.reply is None or entry.reply.near.done() or (entry.ticket is not None and entry.ticket.checks):
             return True
@@ -283,21 +260,21 @@ class Head:
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
-    def _ask(self, parts: Parts, item: Frame | Missing) -> _Open:
+    def _ask(self, parts: Parts, item: Frame | Missing) -> Open:
         if isinstance(item, Missing):
-            return _Open(item)
+            return Open(item)
         ticket = Ticket(item)
         parts.cascade.ask([ticket])
         if ticket.answer is not None or self._below is None:
-            return _Open(item, ticket)
+            return Open(item, ticket)
         reply = self._below.ask(ticket, settle=not self._settle_later)
         if self._live:
             nudge = cast("LiveSource", parts.source).nudge
             reply.near.add_done_callback(lambda _: nudge())
             reply.settled.add_done_callback(lambda _: nudge())
-        return _Open(item, ticket, reply)
+        return Open(item, ticket, reply)
 
-    def _settle(self, parts: Parts, entry: _Open) -> None:
+    def _settle(self, parts: Parts, entry: Open) -> None:
         """Publish what there is to be said of a picture."""
         if entry.ticket is None:
             assert isinstance(entry.item, Missing)
@@ -309,7 +286,7 @@ class Head:
         else:
             self._publish(parts, entry.item, parts.cascade.settle(entry.ticket, below))
 
-    def _is_answered_near(self, entry: _Open) -> bool:
+    def _is_answered_near(self, entry: Open) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""
         if entry.reply is None:
             return True
@@ -331,7 +308,7 @@ class Head:
             with suppress(TimeoutError):
                 coming.result(min(left_s, 0.5))  # a stop may come meanwhile
 
-    def _answer_below(self, parts: Parts, entry: _Open) -> Settled | None:
+    def _answer_below(self, parts: Parts, entry: Open) -> Settled | None:
         if entry.reply is None:
             return None
         if self._settle_later:
@@ -340,7 +317,7 @@ class Head:
         self._await(entry.reply, near=False)
         return self._seen(parts, entry) if entry.is_answered() else None
 
-    def _seen(self, parts: Parts, entry: _Open) -> Settled:
+    def _seen(self, parts: Parts, entry: Open) -> Settled:
         """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
         assert entry.reply is not None
         settled = entry.reply.settled.result()
@@ -352,7 +329,7 @@ class Head:
             return answer
         return parts.hide(answer, item)
 
-    def _publish_cover(self, parts: Parts, entry: _Open, ticket: Ticket) -> None:
+    def _publish_cover(self, parts: Parts, entry: Open, ticket: Ticket) -> None:
         near = entry.near()
         reason = self._why_covered(entry, near)
         below = near.cover if near is not None else None
@@ -364,7 +341,7 @@ class Head:
         self._late.append(entry)
         self._learn_late(parts)
 
-    def _why_covered(self, entry: _Open, near: Near | None) -> str:
+    def _why_covered(self, entry: Open, near: Near | None) -> str:
         if entry.ticket is not None and entry.ticket.checks:
             return LATE  # the answer stands, whether somebody has time to check it or not
         if near is None:
