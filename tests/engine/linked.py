@@ -109,7 +109,7 @@ def pipeline(
     streams = {name: Stream(StreamSpec(url=str(path))) for name, path in clips.items()}
     return Pipeline(
         "linked",
-        Classes({"even": ("even",), "odd": ("odd",)}),
+        Classes({"class0": ("class0",), "class1": ("class1",)}),
         {},
         placed,
         streams,

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Settled, Ticket
-from vidpipe.errors import RunError, VidpipeError
+from vidpipe.errors import VidpipeError
 from vidpipe.sources.queue import OVERLOADED
 
 LATE = "late"  # open on a slower tier
@@ -100,8 +100,3 @@ def broken(what: str, error: BaseException) -> str:
     if isinstance(cause, VidpipeError):
         return str(cause)
     return f"{what} broke: {type(cause).__name__}: {cause}".splitlines()[0]
-
-
-def as_exception(error: BaseException) -> Exception:
-    """What a thread died of, as something that may be raised in another one without ending that as well."""
-    return error if isinstance(error, Exception) else RunError(f"{type(error).__name__}: {error}")

@@ -31,3 +31,8 @@ class Open:
         if self.reply is None or not self.reply.near.done():
             return None
         return self.reply.near.result()
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes on a link, if it was handed down."""
+        return self.item.picture.nbytes if self.reply is not None and isinstance(self.item, Frame) else 0

@@ -64,7 +64,7 @@ class _Actor:
 
     def __init__(self, plan: Plan, index: int, lower: Any) -> None:
         self._instance = uuid.uuid4().hex
-        self._host = Host(plan)
+        self._host = Host(plan, ray.cloudpickle.dumps)
         self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
 
     def update(self, packed: bytes) -> None:
@@ -114,7 +114,7 @@ class SegmentActor(_Actor):
             return False
         return True
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id.
 
         What this one keeps of a stream itself is newer, and stays.

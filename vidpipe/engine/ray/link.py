@@ -125,7 +125,7 @@ class RayLink:
         """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
         self._peer.update(packed)
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
         self._peer.begin(states)
 

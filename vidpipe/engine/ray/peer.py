@@ -41,7 +41,7 @@ class Peer:
         self._actor = actor
         self._arena = arena
         self._lock = threading.Lock()
-        self._states: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, bytes]] = {}
         self._untold: set[str] = set()  # streams that have begun since the actor was met
         self._packed: bytes | None = None
         self._caller = ""
@@ -56,13 +56,13 @@ class Peer:
         with self._lock:
             self._packed = packed
 
-    def remember(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def remember(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Hold what stages below keep, by stream and stage id, for an instance that knows nothing of these streams."""
         with self._lock:
             for stream, kept in states.items():
                 self._states.setdefault(stream, {}).update(kept)
 
-    def begin(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def begin(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """The same for streams that begin now: the instance that is there may not know them either."""
         self.remember(states)
         with self._lock:
