@@ -18,7 +18,7 @@ from vidpipe.engine.pipeline import Pipeline, PlacedStage
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
-from vidpipe.engine.taps import Tap
+from vidpipe.engine.taps import StreamTaps, Tap
 from vidpipe.errors import SourceError, StageError, VidpipeError
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
@@ -109,12 +109,25 @@ class Host:
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
-    def head(self, stream: str, below: Below | None, outbox: Outbox, taps: Sequence[Tap], position: Position) -> Head:
-        """The thread of one stream, with its source and its own stages of the first segment."""
+    def head(
+        self,
+        stream: str,
+        below: Below | None,
+        outbox: Outbox,
+        taps: Sequence[Tap],
+        position: Position,
+        *,
+        joins: bool = False,
+    ) -> Head:
+        """The thread of one stream, with its source and its own stages of the first segment.
+
+        Args:
+            joins: the run goes on already, and must not end because a tap does not open.
+        """
         plan = self._plan
         return Head(
             stream,
-            lambda: self._parts(stream, taps, position),
+            lambda: self._parts(stream, taps, position, joins),
             below,
             outbox,
             # What is late anyway is not waited for until others have been asked.
@@ -132,13 +145,14 @@ class Host:
             counts += Counts(cascade.meters(), {}, {})
         return counts
 
-    def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position, joins: bool) -> Parts:
         spec = self._plan.pipeline.streams[stream].spec
         source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
         cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
         if position.last is not None:
             cascade.restore(stream, position.states, position.last)
-        writers = [tap.open(source.info, resumed=position.resume is not None) for tap in taps]
+        resumed = position.resume is not None
+        writers = StreamTaps.opened(taps, source.info, resumed=resumed, must=not (resumed or joins))
         view = View.of(spec)
         return Parts(
             source,
