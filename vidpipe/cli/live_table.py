@@ -21,7 +21,8 @@ from vidpipe.sources.health import State
 
 QUIET_EVERY_S = 60.0  # between lines where there is no terminal to draw a table on
 _DRAW_EVERY_S = 0.5
-_NAME, _STATE, _SEEN, _BY = 18, 11, 22, 10  # columns of 80, with those for age and rate
+_NAME, _STATE, _BY = 18, 11, 10  # columns
+_OTHER = 17  # for age and rate, and between columns; what is left shows what is seen
 _STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow", State.STALLED: "red", State.BACKING_OFF: "red"}
 
 
@@ -54,7 +55,7 @@ class LiveTable:
         self._drawn_at = now
         fares = conditions(collector.vitals)
         if self._console.is_terminal:
-            self._live.update(table(self._name, collector, fares), refresh=True)
+            self._live.update(table(self._name, collector, fares, self._console.width), refresh=True)
         else:
             self._say(fares, now)
 
@@ -76,11 +77,12 @@ class LiveTable:
         self._console.print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", markup=False)
 
 
-def table(name: str, collector: Collector, fares: Mapping[str, Condition]) -> Table:
-    """A row for each live stream, 80 columns wide at most."""
+def table(name: str, collector: Collector, fares: Mapping[str, Condition], width: int) -> Table:
+    """A row for each live stream, in so many columns; 80 are enough."""
+    left = max(10, width - _NAME - _STATE - _BY - _OTHER)
     title = f"{name}: {collector.frames_in()} frames"
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column, width in (("stream", _NAME), ("state", _STATE), ("seen now", _SEEN)):
+    for column, width in (("stream", _NAME), ("state", _STATE), ("seen now", left)):
         drawn.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width)
     drawn.add_column("looked", justify="right", no_wrap=True)
     drawn.add_column("by", no_wrap=True, overflow="ellipsis", max_width=_BY)
