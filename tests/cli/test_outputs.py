@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import stat
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import clips
-from tests.cli.conftest import READ, until
+from tests.cli.conftest import READ
 from tests.engine.conftest import Runner
 from tests.lines import answers
 from vidpipe.cli.run import RunOptions, run_pipeline
@@ -198,14 +197,3 @@ def test_a_run_that_is_refused_leaves_earlier_outputs_alone(shell, good, refused
     assert ended.status == 2
     assert all(file.read_text() == "an earlier one's\n" for file in before.values())
     assert not (shell.folder / "results.jsonl.1").exists()
-
-
-def test_reports_follow_a_run(shell, footage):
-    """Whole at every moment: whoever reads it while it is replaced sees the one before or this one."""
-    command = shell.begin(READ.replace("Read", "Slow"), footage / "long.mp4")
-    file = shell.folder / "report.json"
-    until(file.exists, 60)
-    while command.process.poll() is None:
-        json.loads(file.read_text())
-    command.end()
-    assert shell.report["finished"] is True
