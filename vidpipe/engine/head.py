@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
-from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
-from vidpipe.engine.taps import TapWriter
+from vidpipe.engine.records import Ended, LateAnswer, Outbox, Published, Snapshot
+from vidpipe.engine.taps import StreamTaps
 from vidpipe.errors import SourceError, contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
@@ -38,6 +38,7 @@ class Parts:
     """What a stream's thread works with, once it is open.
 
     Attributes:
+        taps: what sees its frames with their answers.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
@@ -45,7 +46,7 @@ class Parts:
 
     source: Source
     cascade: Cascade
-    writers: Sequence[TapWriter] = ()
+    taps: StreamTaps = field(default_factory=lambda: StreamTaps(""))
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, bytes] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class Head:
         self._late: list[Open] = []
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
+        self._size: tuple[int, int] | None = None  # of the newest picture
         self._pace = Pace()
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
@@ -176,7 +178,10 @@ class Head:
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
-        return Ended(self.stream, broken, tuple(parts.source.notes), self._health())
+        if broken is None and parts.source.broken_off:
+            broken = SourceError(parts.source.broken_off)
+        notes, failures = tuple(parts.source.notes), tuple(parts.taps.failures)
+        return Ended(self.stream, broken, notes, self._health(), failures)
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -261,7 +266,7 @@ class Head:
             self._learn_late(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
-        closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
+        closing = [parts.taps.close, parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
@@ -343,6 +348,7 @@ class Head:
         cover = parts.cascade.cover(ticket, reason, near=below, looked_at=not entry.is_refused())
         parts.cascade.published(self.stream, cover)
         self._publish(parts, entry.item, Settled(cover), covered=reason)
+        entry.cover = cover.by
         self._late.append(entry)
         self._learn_late(parts)
 
@@ -363,30 +369,35 @@ class Head:
                 self._late.append(entry)
                 continue
             assert entry.ticket is not None
-            audit = parts.cascade.settle(entry.ticket, self._seen(parts, entry), late=True).audit
+            seen = self._seen(parts, entry)
+            audit = parts.cascade.settle(entry.ticket, seen, late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
             self._crowded = entry.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
+            elif not seen.answer.how.carried:
+                self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.cover))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
         answer = settled.answer
         frame = item if isinstance(item, Frame) else None
+        if frame is not None:
+            self._size = (frame.width, frame.height)
         self._answered_by[answer.by] += 1
-        for writer in parts.writers:
-            writer.write(frame, answer, self._answered_by)
+        parts.taps.write(item, answer, self._answered_by)
         self._outbox.publish(
             Published(
                 item.stream,
                 item.seq,
                 item.pts,
                 item.captured_at,
-                frame.decoded_at if frame else 0.0,
+                item.since,
                 frame.knobs.version if frame else 0,
                 answer,
                 settled.audit,
                 covered,
+                self._size,
             )
         )
         self._mind_snapshot(parts, item)

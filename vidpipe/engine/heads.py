@@ -13,6 +13,7 @@ from vidpipe.engine.head import Head
 from vidpipe.engine.host import Host, Position
 from vidpipe.engine.records import Batch, Ended, Outbox
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Checkup
 from vidpipe.errors import SourceError
 from vidpipe.sources.base import StreamInfo
@@ -49,13 +50,14 @@ class Heads:
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams while others go on: what keeps one from opening ends it, and nothing else."""
         for stream, position in positions.items():
-            head = self._made(stream, position)
+            head = self._made(stream, position, joins=True)
             head.open().add_done_callback(partial(self._tell, stream))
             head.start()
 
     def take(self, timeout_s: float) -> Batch:
         """What has come, as soon as there is something, and now and then how sources fare."""
         batch = self._outbox.take(timeout_s)
+        batch.machine = machine()
         batch.health = self._checkup((stream, head.health) for stream, head in self._heads.items())
         return batch
 
@@ -72,8 +74,8 @@ class Heads:
         for head in self._heads.values():
             head.join(max(0.0, until - time.monotonic()))
 
-    def _made(self, stream: str, position: Position) -> Head:
-        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution)
+    def _made(self, stream: str, position: Position, *, joins: bool = False) -> Head:
+        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution, joins=joins)
         self._heads = {**self._heads, stream: head}
         return head
 

@@ -22,7 +22,7 @@ from vidpipe.engine.pipeline import Pipeline, PlacedStage
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
-from vidpipe.engine.taps import Tap
+from vidpipe.engine.taps import StreamTaps, Tap
 from vidpipe.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
@@ -132,12 +132,18 @@ class Host:
         taps: Sequence[Tap],
         position: Position,
         caution: Caution | None = None,
+        *,
+        joins: bool = False,
     ) -> Head:
-        """The thread of one stream, with its source and its own stages of the first segment."""
+        """The thread of one stream, with its source and its own stages of the first segment.
+
+        Args:
+            joins: the run goes on already, and must not end because a tap does not open.
+        """
         plan = self._plan
         return Head(
             stream,
-            lambda: self._parts(stream, taps, position),
+            lambda: self._parts(stream, taps, position, joins),
             below,
             outbox,
             # What is late anyway is not waited for until others have been asked.
@@ -165,9 +171,9 @@ class Host:
                 self._cascades.remove(cascade)
             self._closed += Counts(meters, {}, {})
 
-    def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position, joins: bool) -> Parts:
         spec = self._plan.pipeline.streams[stream].spec
-        writers = []
+        resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
             source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
             opened.callback(source.close)
@@ -175,9 +181,7 @@ class Host:
             opened.callback(cascade.close)
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
-            for tap in taps:
-                writers.append(tap.open(source.info, resumed=position.resume is not None))
-                opened.callback(writers[-1].close)
+            writers = StreamTaps.opened(taps, source.info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
         view = View.of(spec)
         return Parts(

@@ -54,7 +54,7 @@ class WireFrame(NamedTuple):
     seq: int
     pts: float
     captured_at: float | None
-    decoded_at: float
+    since: float
     size: tuple[int, int]
     visible: float
     stretch: int
@@ -85,7 +85,7 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
         frame.seq,
         frame.pts,
         frame.captured_at,
-        frame.decoded_at,
+        frame.since,
         (frame.width, frame.height),
         frame.visible,
         frame.stretch,
@@ -113,7 +113,7 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
         picture,
         *wire.size,
         captured_at=wire.captured_at,
-        decoded_at=wire.decoded_at,
+        since=wire.since,
         hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
         knobs=knobs.get(wire.stream, _DEFAULTS),
