@@ -323,13 +323,14 @@ def test_masked_parts_give_no_boxes(runner, two):
         "streams: {a: {mask: [[[0, 0.5], [1, 0.5], [1, 1], [0, 1]], [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]]}}"
     )
     from vidpipe.config.load import load
+    from vidpipe.engine.collector import Sink
     from vidpipe.engine.run import run
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)
     loaded = load(file, config=config, sources={"a": str(two["a"])})
 
-    class Kept:
+    class Kept(Sink):
         records = []
 
         def write(self, records, published_at):
