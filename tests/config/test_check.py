@@ -8,6 +8,7 @@ import pytest
 
 from tests.config.conftest import GOOD, Write
 from vidpipe.cli.check import check
+from vidpipe.errors import ConfigError
 
 HEAVY = ["supervision", "openvino", "ray", "torch", "ultralytics", "cv2", "av", "onnxruntime", "faiss"]
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -15,7 +16,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_a_good_pipeline_is_shown_by_its_stages(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(write(GOOD), None, {}, []) == 0
+    check(write(GOOD), None, {}, [])
     out, err = capsys.readouterr()
     assert [line.split() for line in out.splitlines()] == [
         ["street:", "ok"],
@@ -27,22 +28,21 @@ def test_a_good_pipeline_is_shown_by_its_stages(write: Write, capsys: pytest.Cap
     assert err == ""
 
 
-def test_mistakes_go_to_stderr_one_a_line_however_long(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_come_one_a_line_however_long(write: Write) -> None:
     bad = GOOD.replace("path: yolo11n", "path: 'a[/b]/" + "long/" * 40 + "x.onnx'").replace("ahead: 2", "ahead: x")
-    assert check(write(bad), None, {}, ["stages.little.on=sea"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert [line.split(": ")[0] for line in err.splitlines()] == [
+    with pytest.raises(ConfigError) as error:
+        check(write(bad), None, {}, ["stages.little.on=sea"])
+    assert [line.split(": ")[0] for line in str(error.value).splitlines()] == [
         "street.yaml:6",
         "street.yaml:17",
         "--set stages.little.on",
     ]
-    assert "a[/b]/long" in err
+    assert "a[/b]/long" in str(error.value)
 
 
-def test_an_unknown_pipeline_is_bad_usage_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check("piar", None, {}, []) == 2
-    assert "did you mean 'pair'?" in capsys.readouterr().err
+def test_an_unknown_pipeline_is_bad_usage_too(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'pair'\?"):
+        check("piar", None, {}, [])
 
 
 def test_checking_imports_nothing_heavy(write: Write) -> None:
@@ -51,7 +51,7 @@ def test_checking_imports_nothing_heavy(write: Write) -> None:
     program = f"""
 import sys
 from vidpipe.cli.check import check
-assert check("street.yaml", None, {{"door": "door.mp4"}}, []) == 0
+check("street.yaml", None, {{"door": "door.mp4"}}, [])
 print([name for name in {HEAVY} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -60,7 +60,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 
 @pytest.mark.parametrize("pipeline", ["street", "demo"])
 def test_pipelines_that_fetch_their_models_are_sound(folder: Path, pipeline: str) -> None:
-    assert check(PIPELINES / f"{pipeline}.yaml", None, {}, []) == 0
+    check(PIPELINES / f"{pipeline}.yaml", None, {}, [])
 
 
 @pytest.mark.footage
@@ -69,9 +69,9 @@ def test_every_pipeline_that_comes_with_vidpipe_is_sound(
     assets: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, pipeline: str
 ) -> None:
     monkeypatch.setenv("VIDPIPE_ASSETS", str(assets))
-    assert check(pipeline, None, {"vtest": "vtest.avi"}, []) == 0
+    check(pipeline, None, {"vtest": "vtest.avi"}, [])
 
 
 @pytest.mark.parametrize("pipeline", ["street", "demo"])
 def test_the_example_configuration_goes_with_three_tiers(folder: Path, pipeline: str) -> None:
-    assert check(pipeline, CONFIGS / "example.yaml", {}, []) == 0
+    check(pipeline, CONFIGS / "example.yaml", {}, [])

@@ -104,3 +104,9 @@ def test_a_stage_that_cannot_be_had_is_refused_in_one_line(own: str, write: Writ
         registry.find(name.format(own=own), [str(Path.cwd())])
     assert str(error.value).endswith(message.format(own=own))
     assert "\n" not in str(error.value)
+
+
+def test_a_stage_that_answers_nothing_is_refused(write: Write, folder: Path) -> None:
+    write("from vidpipe import Stage\n\nclass Silent(Stage):\n    pass\n", "own_silent.py")
+    with pytest.raises(ConfigError, match="stage 'own_silent:Silent' has no method `answer`"):
+        registry.find("own_silent:Silent", [str(folder)])

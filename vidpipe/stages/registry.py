@@ -78,6 +78,8 @@ def _load(name: str, target: str, search_paths: Sequence[str]) -> type[Stage[Any
         raise ConfigError(f"module '{module_name}' has no stage '{class_name}'{did_you_mean(class_name, names)}")
     if not _is_stage(found):
         raise ConfigError(f"stage '{name}' is not a subclass of vidpipe.stages.base.Stage")
+    if found.answer is Stage.answer:
+        raise ConfigError(f"stage '{name}' has no method `answer`: a stage must say which frames it answers")
     return found  # type: ignore[no-any-return]
 
 
