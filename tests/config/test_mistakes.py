@@ -195,7 +195,10 @@ SETS = [
     ("late=[", "--set late: the value is not valid YAML: put quotes around it"),
     ("late=${env:QQ_UNHEARD_OF}", "--set late: there is no environment variable 'QQ_UNHEARD_OF'"),
     ("late", "--set late: must be of the form stages.ID.FIELD=VALUE, as stages.little.accept=0.4"),
-    ("stages..accept=1", "--set stages..accept: must be of the form stages.ID.FIELD=VALUE, as stages.little.accept=0.4"),
+    (
+        "stages..accept=1",
+        "--set stages..accept: must be of the form stages.ID.FIELD=VALUE, as stages.little.accept=0.4",
+    ),
 ]
 
 
