@@ -1,4 +1,4 @@
-"""`vidpipe check`: every mistake of a pipeline at once, without opening a camera or loading a model."""
+"""`vidpipe check`: every mistake of a pipeline at once, its model files included; no camera is opened."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ def check(
     profiles: Path | None = None,
 ) -> None:
     """Print the stages of a sound pipeline; raises ConfigError with everything that is wrong with one."""
-    checked = load(pipeline, config=config, sources=sources, sets=sets)
+    notes: list[str] = []
+    checked = load(pipeline, config=config, sources=sources, sets=sets, notes=notes)
     console = Console(markup=False, highlight=False)
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
+    for note in notes:
+        console.print(note, soft_wrap=True)
 
 
 def _stages(pipeline: Pipeline) -> Table:

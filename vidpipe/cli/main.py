@@ -316,18 +316,19 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(arguments))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    cause: Exception | None = None
     try:
         status = app(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
         message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:
-        message, status, cause = _usage(error), 2, None
+        message, status = _usage(error), 2
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
         message, status, cause = f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None
     else:
         if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
-            message, cause = "interrupted", None
+            message = "interrupted"
         else:
             sys.exit(status)
     _fail(without_addresses(message, arguments), status, cause)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from vidpipe.config.document import Document
 from vidpipe.config.mistakes import Keys
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.nearest import did_you_mean
 
 _SHAPES = {
     "string_type": "text",

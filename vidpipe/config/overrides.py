@@ -10,7 +10,7 @@ from vidpipe.config.document import Document
 from vidpipe.config.mistakes import Keys, Mark, Mistake
 from vidpipe.config.read import parse
 from vidpipe.config.spec import PipelineFile
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.nearest import did_you_mean
 
 _FORM = "stages.ID.FIELD=VALUE, as stages.little.accept=0.4"
 _NAMED = {("models",), ("streams",)}  # hold what the user named: a new name would be a slip, not a setting

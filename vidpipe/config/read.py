@@ -16,7 +16,7 @@ import yaml
 
 from vidpipe.config.document import Document
 from vidpipe.config.mistakes import Keys, Mark, Mistake
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.nearest import did_you_mean
 
 _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -99,7 +99,7 @@ class _Loader(yaml.BaseLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self._level > _MOST_LEVELS:
-            raise _TooMuchError(_TOO_DEEP, self.peek_event().start_mark.line + 1)
+            raise _TooMuchError(_TOO_DEEP, self.peek_event().start_mark.line + 1)  # type: ignore[no-untyped-call]
         self._level += 1
         try:
             return super().compose_node(parent, index)

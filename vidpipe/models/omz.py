@@ -11,6 +11,7 @@ from typing import NamedTuple
 from vidpipe.errors import ModelError
 from vidpipe.models import places
 from vidpipe.models.download import MissingError, UnreachableError, download
+from vidpipe.nearest import nearest
 
 PREFIX = "omz:"
 _STORE = "https://storage.openvinotoolkit.org/repositories/open_model_zoo"
@@ -54,7 +55,7 @@ def name_of(source: str) -> str:
     """
     name = source.removeprefix(PREFIX)
     if name not in _MODELS:
-        near = places.nearest(name, _MODELS) or list(_MODELS)
+        near = nearest(name, _MODELS) or list(_MODELS)
         raise ModelError(f"model {source}: vidpipe knows no such model of the zoo; nearest: {', '.join(near)}")
     return name
 
@@ -74,7 +75,7 @@ def fetch(name: str) -> Path:
 
 def _fetch(name: str, target: Path, sha256: str) -> None:
     if target.is_file():
-        return
+        return None
     refused: list[Exception] = []
     for release in _RELEASES:
         address = f"{_STORE}/{release}/{name}/{_PRECISION}/{target.name}"
@@ -85,9 +86,9 @@ def _fetch(name: str, target: Path, sha256: str) -> None:
         except UnreachableError as error:
             refused.append(error)
             break  # the other releases lie with the same server
-    for error in refused:
-        if isinstance(error, ModelError):
-            raise error
+    for refusal in refused:
+        if isinstance(refusal, ModelError):
+            raise refusal
     raise ModelError(
         f"model {name}: not on this machine, and {refused[0]}: "
         f"fetch {name}.xml and {name}.bin elsewhere and put both into {target.parent}"
