@@ -18,7 +18,7 @@ _NO_KNOBS = Knobs()
 
 
 class Picture(Protocol):
-    """The pixels behind a frame; see `vidpipe.picture` for the kinds that there are."""
+    """The pixels behind a frame, read-only; see `vidpipe.picture` for the kinds that there are."""
 
     def luma(self) -> Image: ...
 
@@ -35,7 +35,9 @@ class Picture(Protocol):
 
 
 class Frame:
-    """One decoded picture; read-only, and valid only during the call that it is handed to (`keep` copies).
+    """One decoded picture, valid only during the call that it is handed to (`keep` copies).
+
+    Every view of it is read-only: others see the same pixels.
 
     Attributes:
         stream: name of the stream.
@@ -110,13 +112,14 @@ class Frame:
         return self._notes
 
     def luma(self) -> Image:
-        """uint8 [h, w]: a view of the decoder's luma plane; not to be written to."""
+        """uint8 [h, w]: a view of the decoder's luma plane."""
         return self.picture.luma()
 
     def bgr(self) -> Image:
         """uint8 [h, w, 3], converted on first use and kept for the frame's life."""
         if self._bgr is None:
             self._bgr = self.picture.bgr()
+            self._bgr.setflags(write=False)
         return self._bgr
 
     @property
@@ -136,6 +139,7 @@ class Frame:
         preview = self._previews.get(width)
         if preview is None:
             preview = self._previews[width] = _sparse_means(self.luma(), width)
+            preview.setflags(write=False)
         return preview
 
     def keep(self, view: NDArray[Any]) -> NDArray[Any]:

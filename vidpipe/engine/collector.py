@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from vidpipe.answer import nothing, unknown
 from vidpipe.engine.host import Position
@@ -41,7 +41,7 @@ class Collector:
         self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
-        self._states: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, bytes]] = {}
         for stream in streams:
             self.begin(stream, live=stream in live)
 

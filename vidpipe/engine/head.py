@@ -18,7 +18,7 @@ from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.pace import Pace
 from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
 from vidpipe.engine.taps import TapWriter
-from vidpipe.errors import SourceError
+from vidpipe.errors import SourceError, contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
@@ -39,7 +39,7 @@ class Parts:
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         careful: hand over each answer before the next frame is asked.
-        states: what stages below keep of the stream, by stage id, as far as it has come by.
+        states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
     """
 
     source: Source
@@ -48,7 +48,7 @@ class Parts:
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     careful: bool = False
-    states: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, bytes] = field(default_factory=dict)
 
 
 class _Open:
@@ -105,7 +105,6 @@ class Head:
         live: bool = False,
     ) -> None:
         self.stream = stream
-        self._make = make
         self._below = below
         self._outbox = outbox
         self._ahead = ahead
@@ -125,7 +124,8 @@ class Head:
         self._stop = threading.Event()
         self._stop_at = float("inf")
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name=f"vidpipe-{stream}", daemon=True)
+        # What it makes is held by the thread alone: of a stream that has ended nothing is left.
+        self._thread = threading.Thread(target=self._run, args=(make,), name=f"vidpipe-{stream}", daemon=True)
 
     def open(self) -> Future[StreamInfo | SourceError]:
         """Start the thread.
@@ -147,8 +147,8 @@ class Head:
             self._stop_at = time.monotonic() + STOP_S
         self._stop.set()
         self._go.set()
-        if self._parts is not None:
-            self._parts.source.close()  # wakes the thread where it waits for a live picture
+        if (parts := self._parts) is not None:
+            parts.source.close()  # wakes the thread where it waits for a live picture
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, if it was ever opened; whether it has ended."""
@@ -162,36 +162,45 @@ class Head:
         return None if self._ended else self._health()
 
     def _health(self) -> Health | None:
-        return self._parts.source.health if self._live and self._parts is not None else None
+        parts = self._parts
+        return parts.source.health if self._live and parts is not None else None
 
-    def _run(self) -> None:
+    def _run(self, make: Callable[[], Parts]) -> None:
+        ended = self._from_begin_to_end(make)
+        self._ended = True
+        self._parts = None
+        self._open.clear()
+        self._late.clear()
+        if ended is not None:
+            self._outbox.ended(ended)
+
+    def _from_begin_to_end(self, make: Callable[[], Parts]) -> Ended | None:
+        """How the stream ended; None where it did not open, which is told by `open`."""
         try:
-            parts = self._parts = self._make()
+            parts = self._parts = make()
         except SourceError as error:
             if self._live:
-                self._outbox.ended(Ended(self.stream, error))
                 self._opened.set_result(error)
-            else:
-                self._opened.set_exception(error)
-            return
-        except Exception as error:
+                return Ended(self.stream, error)
             self._opened.set_exception(error)
-            return
+            return None
+        except BaseException as error:
+            self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
+            return None
         self._opened.set_result(parts.source.info)
         self._go.wait()
         # What was read is answered also where the source broke off.
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
-        self._ended = True
-        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self._health()))
+        return Ended(self.stream, broken, tuple(parts.source.notes), self._health())
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
             work()
-        except Exception as error:
+        except BaseException as error:  # whatever it is, the stream must be told of as ended
             log.debug("stream %s broke off", self.stream, exc_info=error)
-            return error
+            return contained(error)
         return None
 
     def _enter_all(self, parts: Parts) -> None:

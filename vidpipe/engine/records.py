@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
@@ -34,10 +34,10 @@ class Published(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages, by stage id; of those below the device, as last seen."""
+    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
 
     stream: str
-    states: dict[str, Any]
+    states: dict[str, bytes]
 
 
 class Ended(NamedTuple):

@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Cascade, Settled, Ticket
 from vidpipe.engine.below import Below, Reply
 from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pace import Pace
+from vidpipe.errors import contained
 from vidpipe.frame import Frame
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class _Entry:
         self.reply = Reply()
         self.below: Settled | None = None
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.ticket.frame.stream, self.ticket.frame.seq
+
 
 class _Ask(NamedTuple):
     entry: _Entry
@@ -51,7 +56,7 @@ class _Answered(NamedTuple):
 
 
 class _Restore(NamedTuple):
-    states: Mapping[str, Mapping[str, Any]]
+    states: Mapping[str, Mapping[str, bytes]]
     done: Future[None]
 
 
@@ -101,7 +106,7 @@ class Tail:
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
         restore = _Restore(states, Future())
         self._put(restore)
@@ -127,8 +132,8 @@ class Tail:
     def _run(self) -> None:
         try:
             self._cascade = self._make()
-        except Exception as error:
-            self._opened.set_exception(error)
+        except BaseException as error:
+            self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
             return
         self._opened.set_result(self._cascade)
         while jobs := self._take():
@@ -168,8 +173,18 @@ class Tail:
                 self._restore(job)
             else:
                 job.entry.below = job.below
-                self._advance(job.entry)
+                self._guard(job.entry, self._advance)
         self._ask(asked)
+
+    def _guard(self, entry: _Entry, work: Callable[[_Entry], None]) -> None:
+        """Do something for a frame; what goes wrong costs that frame, and never this thread, for which others wait."""
+        try:
+            work(entry)
+        except BaseException as error:
+            log.exception("a frame was lost between stages")
+            self._entries.pop(entry.key, None)
+            if not entry.reply.settled.done():
+                entry.reply.settle(Settled(failed(str(contained(error)))))
 
     def _ask(self, entries: Sequence[_Entry]) -> None:
         if not entries:
@@ -177,22 +192,24 @@ class Tail:
         began = time.perf_counter()
         try:
             self._cascade.ask([entry.ticket for entry in entries])
-        except Exception as error:
+        except BaseException as error:
             log.exception("a cascade broke")
             for entry in entries:
-                entry.ticket.answer = failed(f"{type(error).__name__}: {error}")
+                entry.ticket.answer = failed(str(contained(error)))
         took_s = (time.perf_counter() - began) / len(entries)
         self._frame_s += 0.2 * (took_s - self._frame_s) if self._frame_s else took_s
         for entry in entries:
-            frame = entry.ticket.frame
-            self._entries[frame.stream, frame.seq] = entry
-            if entry.ticket.answer is None and self._below is not None:
-                reply = self._below.ask(entry.ticket, settle=entry.may_settle)
-                if reply.near.done() and reply.near.result().far:
-                    entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
-                reply.settled.add_done_callback(partial(self._answered, entry))
-            else:
-                self._advance(entry)
+            self._entries[entry.key] = entry
+            self._guard(entry, self._pass_on)
+
+    def _pass_on(self, entry: _Entry) -> None:
+        if entry.ticket.answer is None and self._below is not None:
+            reply = self._below.ask(entry.ticket, settle=entry.may_settle)
+            if reply.near.done() and reply.near.result().far:
+                entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
+            reply.settled.add_done_callback(partial(self._answered, entry))
+        else:
+            self._advance(entry)
 
     def _answered(self, entry: _Entry, reply: Future[Settled]) -> None:
         self._put(_Answered(entry, reply.result()))
@@ -202,20 +219,19 @@ class Tail:
         if entry is None:  # settled without being told, after what stood below was lost
             return
         entry.may_settle = True
+        self._guard(entry, self._let_settle)
+
+    def _let_settle(self, entry: _Entry) -> None:
         if entry.ticket.answer is None and self._below is not None:
-            self._below.settle(job.stream, job.seq)
+            self._below.settle(*entry.key)
         self._advance(entry)
 
     def _advance(self, entry: _Entry) -> None:
         if not entry.may_settle or (entry.ticket.answer is None and entry.below is None and self._below is not None):
             return
-        frame = entry.ticket.frame
-        del self._entries[frame.stream, frame.seq]
-        try:
-            settled = self._with_states(frame, entry, self._cascade.settle(entry.ticket, entry.below))
-        except Exception as error:
-            settled = Settled(failed(f"{type(error).__name__}: {error}"))
-        entry.reply.settle(settled)
+        del self._entries[entry.key]
+        settled = self._cascade.settle(entry.ticket, entry.below)
+        entry.reply.settle(self._with_states(entry.ticket.frame, entry, settled))
 
     def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
         """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
@@ -225,15 +241,9 @@ class Tail:
         return settled._replace(states=states) if states else settled
 
     def _restore(self, job: _Restore) -> None:
-        self._restore_each(job.states)
+        for stream, states in job.states.items():
+            self._cascade.restore(stream, states)
         job.done.set_result(None)
-
-    def _restore_each(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
-        for stream, states in kept.items():
-            try:
-                self._cascade.restore(stream, states)
-            except Exception:
-                log.exception("a stage cannot take up what it kept of stream %s: it begins anew", stream)
 
 
 def _refuse(job: _Job) -> None:

@@ -47,7 +47,7 @@ class _Actor:
     """What both kinds have: what the process opens, and the link to the next segment's actor, if there is one."""
 
     def __init__(self, plan: Plan, index: int, lower: Any) -> None:
-        self._host = Host(plan)
+        self._host = Host(plan, ray.cloudpickle.dumps)
         self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
 
     def update(self, packed: bytes) -> None:
@@ -93,7 +93,7 @@ class SegmentActor(_Actor):
             return False
         return True
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id."""
         if self._link is not None:
             self._link.remember(states)
