@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ _HOME = {
     "load": "vidpipe.config.load",
     "run": "vidpipe.engine.run",
 }
+
+# With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's
+# home. Where the package is missing OpenVINO does without, so here it is missing: every process of vidpipe begins here.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def __getattr__(name: str) -> Any:

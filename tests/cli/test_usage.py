@@ -42,6 +42,36 @@ def test_wrong_command_lines(shell, arguments, said):
     assert not ended.out
 
 
+ADDRESS = "rtsp://admin:hun'ter2@10.0.0.9/live?token=hunter3"
+PLACES = [
+    [ADDRESS],
+    ["run", ADDRESS],
+    ["check", ADDRESS],
+    ["plan", "admin:hunter2@10.0.0.9/live"],
+    ["check", "street", ADDRESS],
+    ["run", f"--{ADDRESS}"],
+    ["run", "street", "--engine", ADDRESS],
+    ["check", "street", "--config", ADDRESS],
+    ["check", "street", "--set", ADDRESS],
+    ["check", "street", "--set", f"models.big.path={ADDRESS}"],
+    ["check", "street", "--set", f"stages.{ADDRESS}=3"],
+    ["run", "street", "--source", "gate=nosuch.mp4", "--metrics", ADDRESS],
+    ["run", "street", "--source", f"live+file:{ADDRESS}"],
+    ["specialize", "street", "--source", ADDRESS, "--for", ADDRESS],
+    ["versions", ADDRESS],
+    ["bench", "street", "--truth", ADDRESS, "--source", "nosuch.mp4"],
+    ["probe", ADDRESS, "--seconds", ADDRESS],
+]
+
+
+@pytest.mark.parametrize("arguments", PLACES, ids=" ".join)
+def test_an_address_in_the_wrong_place_is_not_repeated(shell, arguments):
+    ended = shell.vidpipe(*arguments)
+    assert ended.status in (1, 2)
+    assert "hun" not in ended.out + ended.err
+    assert "fault of vidpipe" not in ended.err
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]])
 def test_help_is_no_mistake(shell, arguments):
     ended = shell.vidpipe(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import vidpipe
-from vidpipe.cli.hide import hide_addresses
+from vidpipe.cli.hide import hide_addresses, without_addresses
 from vidpipe.errors import VidpipeError
 
 app = typer.Typer(
@@ -131,7 +132,7 @@ def check(
     from vidpipe.cli.check import check as check_pipeline
     from vidpipe.sources.open import expand
 
-    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles))
+    check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
 
 
 @app.command()
@@ -314,23 +315,40 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+class _Formatter(logging.Formatter):
+    """Log lines with the time and without addresses, tracebacks included."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s: %(message)s")
+        self._arguments = arguments
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_addresses(super().format(record), self._arguments)
+
+
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
-    level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=level)
+    arguments = hide_addresses(sys.argv[1:])
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter(arguments))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    cause: Exception | None = None
     try:
-        status = app(hide_addresses(sys.argv[1:]) or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
-        _fail(str(error), error.exit_status, error if debug else None)
+        message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:
-        _fail(_usage(error), 2, None)
+        message, status = _usage(error), 2
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
-        _fail(f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None)
-    if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
-        _fail("interrupted", status, None)
-    sys.exit(status)
+        message, status, cause = f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None
+    else:
+        if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
+            message = "interrupted"
+        else:
+            sys.exit(status)
+    _fail(without_addresses(message, arguments), status, cause)
 
 
 def _usage(error: Any) -> str:

@@ -23,6 +23,8 @@ class StageConfig(BaseModel):
 
 
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
+DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
+EmbedderName = Annotated[str, Field(json_schema_extra={"names": "embedder"}, description="an embedder of the pipeline")]
 ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, description="a class of the pipeline")]
 
 

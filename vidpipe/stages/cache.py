@@ -27,7 +27,7 @@ from vidpipe.calibration.agreement import IOU
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame
 from vidpipe.models.boxes import most_pairs
-from vidpipe.stages.base import Context, ModelName, Stage, StageConfig
+from vidpipe.stages.base import Context, EmbedderName, Stage, StageConfig
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -38,7 +38,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 class CacheConfig(StageConfig):
-    model: ModelName | None = Field(
+    model: EmbedderName | None = Field(
         default=None, description="embedder whose vectors are the keys; default: thumbnails, without a network"
     )
     note: str | None = Field(
