@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -55,6 +55,7 @@ class Context:
         classes: names of the pipeline's classes; `class_id` indexes them.
         last: whether no stage comes after this one: then it answers every frame.
         live: whether the stream cannot wait; of a shared stage nothing is said.
+        live_streams: names of all streams that cannot wait; kept up to date while streams come and go.
     """
 
     stage: str
@@ -63,6 +64,7 @@ class Context:
     classes: Sequence[str]
     last: bool
     live: bool = False
+    live_streams: Container[str] = ()
 
 
 C = TypeVar("C", bound=StageConfig)
