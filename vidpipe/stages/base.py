@@ -129,6 +129,7 @@ class Stage(Generic[C]):
     def snapshot(self) -> Any:
         """State that must survive a restart, as something that pickles; None for a stage without.
 
+        Asked every few seconds of each stream, and sent elsewhere: leave out pictures, and whatever a look brings back.
         Not asked of a shared stage: see `snapshot_stream`.
         """
         return None
