@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluation.builders import at, series
-from vidpipe.evaluation.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes
+from vidpipe.evaluation.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes, strides
 from vidpipe.evaluation.figures import Choice
 from vidpipe.evaluation.reference.looks import Looks
 from vidpipe.evaluation.series import Boxes, Series
@@ -81,7 +81,7 @@ def test_grid():
     assert [(each.model, each.size, each.stride) for each in made] == [
         (model, size, stride)
         for model, size in (("big", (64, 64)), ("little", (32, 32)))
-        for stride in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # 2 s and no longer
+        for stride in (1, 2, 3, 4, 5, 6, 8, 10)  # of which a stretch of 40 frames has four looks
     ]
     by_stride = {each.stride: each for each in made if each.model == "big"}
     assert by_stride[1].f1 == 1.0
@@ -89,7 +89,25 @@ def test_grid():
     assert {stride: each.cpu for stride, each in by_stride.items() if stride in (1, 2, 10)} == pytest.approx(
         {1: 10 * 0.022, 2: 10 * 0.012, 10: 10 * 0.004}
     )
-    assert made[-1].cpu == pytest.approx(10 * (2 + 4 / 20) / 1000)
+    assert made[-1].cpu == pytest.approx(10 * (2 + 4 / 10) / 1000)
+
+
+@given(st.integers(1, 500_000))
+def test_strides_are_as_long_as_the_footage_tells_and_few(frames):
+    made = strides(frames)
+    assert made[0] == 1
+    assert sorted(set(made)) == made
+    assert made[-1] <= max(1, frames / 4) < 1.6 * (made[-1] + 1)
+    assert len(made) <= 40
+
+
+def test_on_a_scene_that_hardly_changes_the_best_setting_looks_once_a_minute():
+    """A car stands where another stood: what looks at every thirtieth frame pays twenty times too much."""
+    boxes = [at(frame, 100 + 5 * (frame // 2000)) for frame in range(6000)]
+    made = grid([("big", looks(series(6000, *boxes)))], series(6000, *boxes), 10)
+    chosen = as_accurate(made, 1.0)
+    assert chosen.stride > 600
+    assert chosen.cpu < 1.05 * min(each.cpu for each in made)
 
 
 def test_what_stands_still_is_held_for_nothing():

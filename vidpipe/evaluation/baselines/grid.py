@@ -6,18 +6,19 @@ is run here: looks at every frame were measured once, and a stride uses a share 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from vidpipe.evaluation.figures import Choice
 from vidpipe.evaluation.reference.looks import Looks
-from vidpipe.evaluation.scores.box_score import box_score, count, moving
+from vidpipe.evaluation.scores.box_score import count, f1_of, moving
 from vidpipe.evaluation.series import Series
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
-_LONGEST_S = 2.0  # media time between two looks
+_LONGER = 1.5  # times as long each further stride is: on a scene that hardly changes one look a minute may do
+_FEWEST_LOOKS = 4  # by which a stride can be judged
 _SHARES = (0.75, 0.5)
 _MULTIPLE = 32  # YOLO networks halve their input five times, and others take it too
 
@@ -41,7 +42,8 @@ def grid(looks: Sequence[tuple[str, Looks]], wanted: Series, fps: float) -> list
             moving_f1=_f1(held, still_left_out),
         )
         for model, seen in looks
-        for stride, held in _strides(seen.sure(), fps)
+        for stride in strides(wanted.frames)
+        for held in (hold(seen.sure(), stride),)
     ]
 
 
@@ -80,14 +82,17 @@ def smaller_sizes(native: tuple[int, int]) -> list[tuple[int, int]]:
     return [(height, width) for height, width in dict.fromkeys(sizes) if height * width < native[0] * native[1]]
 
 
-def _strides(series: Series, fps: float) -> Iterator[tuple[int, Series]]:
-    for stride in STRIDES:
-        if stride == 1 or stride <= fps * _LONGEST_S:
-            yield stride, hold(series, stride)
+def strides(frames: int) -> list[int]:
+    """One frame in how many is looked at: as far as so much footage can tell, in steps that keep the search short."""
+    longest = max(1, frames // _FEWEST_LOOKS)
+    made = [stride for stride in STRIDES if stride <= longest]
+    while made[-1] >= STRIDES[-1] and made[-1] * _LONGER <= longest:
+        made.append(round(made[-1] * _LONGER))
+    return made
 
 
 def _f1(found: Series, wanted: Series) -> float | None:
-    return box_score(count(found, wanted), wanted.pts).f1
+    return f1_of(count(found, wanted))
 
 
 def _price(choice: Choice) -> tuple[float, int]:

@@ -66,6 +66,12 @@ def box_score(counts: Counts, pts: NDArray[np.float64]) -> BoxScore:
     return _score(sums.sum(axis=0), low, high)
 
 
+def f1_of(counts: Counts) -> float | None:
+    """F1 of all classes together, without interval."""
+    tp, fp, fn = (int(part.sum()) for part in counts)
+    return _ratio(2 * tp, 2 * tp + fp + fn)
+
+
 def by_class(counts: Counts, classes: Sequence[str]) -> dict[str, BoxScore]:
     """Score of each class, without interval."""
     totals = np.stack([part.sum(axis=1) for part in counts], axis=1)
