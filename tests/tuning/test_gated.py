@@ -55,8 +55,8 @@ def learnt(tmp_path_factory):
         (folder / "presence.yaml").write_text(
             YARD.replace("stages: [", "stages: [{id: gate, type: gate, want: presence}, ")
         )
-        clip(folder / "fit.mp4", seconds=70, passages=8, busy=True)
-        clip(folder / "other.mp4", seconds=40, passages=5, busy=True, delay=7)
+        clip(folder / "fit.mp4", seconds=70, visits=8, busy=True)
+        clip(folder / "other.mp4", seconds=40, visits=5, busy=True, delay=7)
         pipeline = load(folder / "yard.yaml", sources={"yard": str(folder / "fit.mp4")})
         learnt = specialize(pipeline, "yard", Wish(BUDGET, folder / "profiles", learn=True), Quiet())
     return folder, learnt
@@ -92,7 +92,7 @@ def test_a_gate_is_trained_chosen_and_written(learnt):
 
 
 def test_a_run_goes_by_it(over):
-    """On another recording, with other passages: few looks, and misses within the budget."""
+    """On another recording, with other visits: few looks, and misses within the budget."""
     wanted, found = over("other", profile=False), over("other")
     there = [bool(answer["detections"]) for answer in wanted]
     missed = sum(now and not answer["detections"] for now, answer in zip(there, found, strict=True))

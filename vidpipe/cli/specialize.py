@@ -82,7 +82,7 @@ def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
     console.print(f"stream {learnt.stream}")
     console.print(
         f"  learnt from  {footage.frames} frames, {footage.wanted.video_s:.0f} s; something in "
-        f"{footage.present.mean():.1%} of them, {footage.passages} passages"
+        f"{footage.present.mean():.1%} of them, {footage.visits} visits"
     )
     if choice.filters:
         console.print(f"  looks at     only what is {describe(choice, learnt.gates)}")
@@ -93,6 +93,11 @@ def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
         console.print(
             f"  misses       {choice.missed:.2%} of frames with something, at most {choice.missed_high:.2%} "
             f"({wish.budget.miss:.2%} allowed); false {choice.false:.2%}, at most {choice.false_high:.2%}"
+        )
+        alone = learnt.version.evidence["visits_missed_at_most"]
+        console.print(
+            f"  evidence     {footage.seen_visits} visits: the bounds hold if later ones differ as these do from each "
+            f"other; these alone say that at most {alone:.0%} of all visits are missed"
         )
         console.print(f"  looked at    {choice.looks:.1%} of all frames, audits included")
     else:

@@ -24,7 +24,7 @@ from vidpipe.evaluation.series import Series
 from vidpipe.frame import Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector
-from vidpipe.learning.split import passages
+from vidpipe.learning.split import visits
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 BLOCKS = 10
 LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
-NEAR_S = 1.0  # around a passage things are half in the picture, and the big model may see them or not
+SEEN_PICTURES = 3  # of a visit, different ones: from fewer nobody can tell how faint it was
+NEAR_S = 1.0  # around a visit things are half in the picture, and the big model may see them or not
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
 _REFRESH = 0.15
 
@@ -62,8 +63,10 @@ class Footage:
         wanted: the big model's boxes.
         size: (width, height) in pixels.
         present: bool [frames], whether the model found anything.
-        passage: int64 [frames], number of the passage that a frame with things in it belongs to; -1: none.
+        visit: int64 [frames], number of the visit that a frame with things in it belongs to; -1: none.
         known: bool [frames], that could be decoded and came after the first empty one.
+        fresh: bool [frames], whose picture is not the one before once more (a camera that froze, a recording with more
+            pictures a second than its camera took): a copy is no further evidence.
         residuals: float32 [frames, rows, columns], against the empty scene as it was last found.
         image: float32 preview of the empty scene as it looked in the end.
         pairs: as above.
@@ -74,8 +77,9 @@ class Footage:
     wanted: Series
     size: tuple[int, int]
     present: NDArray[np.bool_]
-    passage: NDArray[np.int64]
+    visit: NDArray[np.int64]
     known: NDArray[np.bool_]
+    fresh: NDArray[np.bool_]
     residuals: NDArray[np.float32]
     image: NDArray[np.float32]
     pairs: Pairs
@@ -96,9 +100,15 @@ class Footage:
         return 1.0 / float(np.median(np.diff(self.pts))) if self.frames > 1 else 1.0
 
     @property
-    def passages(self) -> int:
+    def visits(self) -> int:
         """How many there are."""
-        return int(self.passage.max(initial=-1)) + 1
+        return int(self.visit.max(initial=-1)) + 1
+
+    @property
+    def seen_visits(self) -> int:
+        """How many of them were seen well enough to tell what a thing looks like: in `SEEN_PICTURES`."""
+        rows = self.present & self.known & self.fresh
+        return int((np.bincount(self.visit[rows], minlength=1) >= SEEN_PICTURES).sum())
 
 
 def walk(
@@ -127,7 +137,8 @@ def walk(
                 before = time.thread_time_ns()
                 preview = picture.preview()
                 walker.see(preview, picture.hidden, decode_ns, time.thread_time_ns() - before)
-                examples.add(picture, boxes_at(wanted, index))
+                if walker.fresh:
+                    examples.add(picture, boxes_at(wanted, index))
             progress(1)
     return walker.footage((source.info.width, source.info.height))
 
@@ -152,7 +163,11 @@ def away(pts: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.flo
 
 
 class Walker:
-    """Makes `Footage` of frames that it is shown one by one; arguments as of `walk`."""
+    """Makes `Footage` of frames that it is shown one by one; arguments as of `walk`.
+
+    Attributes:
+        fresh: whether the last one was no copy of the one before.
+    """
 
     def __init__(self, wanted: Series, refresh: int) -> None:
         self._present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
@@ -163,6 +178,9 @@ class Walker:
         self._image: NDArray[np.float32] | None = None
         self._level = 0.0
         self._shown_at = -refresh
+        self.fresh = False
+        self._freshly: list[bool] = []
+        self._last: Image | None = None
         self._residuals: list[Grid | None] = []
         self._recent: deque[Image | None] = deque(maxlen=max(LAGS))
         self._pairs: list[tuple[int, int, Grid, bool]] = []
@@ -177,6 +195,9 @@ class Walker:
         index = len(self._residuals)
         self._decode_ns += decode_ns
         self._filter_ns += preview_ns
+        self.fresh = preview is not None and not _is_copy(preview, self._last)
+        self._freshly.append(self.fresh)
+        self._last = preview if self.fresh else self._last
         if preview is None:
             self._residuals.append(None)
             self._recent.append(None)
@@ -210,8 +231,9 @@ class Walker:
             wanted=wanted,
             size=size,
             present=present,
-            passage=passages(wanted.pts, present),
+            visit=visits(wanted.pts, present),
             known=known,
+            fresh=np.array(self._freshly, bool),
             residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
             image=np.zeros((0, 0), np.float32) if self._image is None else self._image,
             pairs=Pairs(
@@ -247,3 +269,10 @@ class Walker:
             residuals = self._blocks.residuals(preview, reference, float(reference.mean()))
             same = compare(boxes_at(self._wanted, index - lag), now).agrees
             self._pairs.append((index, lag, residuals, same))
+
+
+def _is_copy(preview: Image, last: Image | None) -> bool:
+    """Whether a picture is the last one again, but for what an encoder makes of a copy: noise alone changes more."""
+    import cv2
+
+    return last is not None and last.shape == preview.shape and cv2.norm(preview, last, cv2.NORM_INF) <= 1

@@ -19,12 +19,13 @@ from vidpipe.learning.examples import Collector, Examples
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.detector import quiet
-from vidpipe.tuning.footage import Footage, walk
+from vidpipe.tuning.footage import SEEN_PICTURES, Footage, walk
 from vidpipe.tuning.live import watch
 
-SHORTEST_S = 10.0
 LIVE_S = 1200.0
-FEWEST_PASSAGES = 2
+FEWEST_PICTURES = 100
+FEWEST_QUIET = 50  # of them: what one block in fifty does in quiet pictures is what is usual
+FEWEST_VISITS = 4  # as many as the assumption of how far visits lie apart is worth: fewer would say less than it does
 _TIMED_LOOKS = 30
 
 
@@ -70,15 +71,18 @@ def refuse(footage: Footage, stream: str) -> None:
             f"stream {stream}: the camera moves: by {footage.moved:.1%} of the picture's width from one second to the "
             f"next ({footage.moved * footage.size[0]:.0f} pixels); only a fixed camera's scene can be learnt"
         )
-    if footage.passages < FEWEST_PASSAGES:
+    _refuse_pictures(int(footage.fresh.sum()), "different pictures", stream)
+    if footage.seen_visits < FEWEST_VISITS:
         raise ConfigError(
-            f"stream {stream}: things passed {footage.passages} time in {footage.wanted.video_s:.0f} s: what was "
-            f"learnt of one passage has to be tried on another; give footage with {FEWEST_PASSAGES} at least"
+            f"stream {stream}: too few visits of things: {footage.visits} in {footage.wanted.video_s:.0f} s, of which "
+            f"{footage.seen_visits} seen in {SEEN_PICTURES} different pictures or more; how faint the next one may be "
+            f"takes {FEWEST_VISITS} such visits to tell: give footage with {FEWEST_VISITS - footage.seen_visits} more"
         )
-    if not quiet(footage).any():
+    still = int((quiet(footage) & footage.fresh).sum())
+    if still < FEWEST_QUIET:
         raise ConfigError(
-            f"stream {stream}: no frame lies a second or more from something that was found: what the empty scene "
-            "looks like is not known; give footage with quiet times"
+            f"stream {stream}: {still} pictures lie a second or more from something that was found: what the empty scene "
+            f"looks like takes {FEWEST_QUIET} to tell; give footage with quiet times"
         )
 
 
@@ -88,7 +92,7 @@ def _outlined(spec: StreamSpec, stream: str) -> int | None:
     if info.frames is None or info.fps is None:
         return None
     frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
-    _refuse_length(frames / info.fps, stream)
+    _refuse_pictures(frames, "pictures", stream)
     return frames
 
 
@@ -114,18 +118,18 @@ def _fps(wanted: Series) -> float:
     return 1.0 / float(np.median(np.diff(wanted.pts)))
 
 
-def _refuse_length(seconds: float, stream: str) -> None:
-    if seconds < SHORTEST_S:
+def _refuse_pictures(count: int, what: str, stream: str) -> None:
+    if count < FEWEST_PICTURES:
         raise ConfigError(
-            f"stream {stream}: {seconds:.1f} s of footage are too little to learn from: "
-            f"give at least {SHORTEST_S:g} s, better 20 minutes"
+            f"stream {stream}: {count} {what} are too few to learn from: "
+            f"give footage with {FEWEST_PICTURES} at least, better 20 minutes"
         )
 
 
 def _refuse_labels(wanted: Series, stream: str) -> None:
     """Raise ConfigError for what the labels alone show to be too little."""
     classes = " or ".join(wanted.classes)
-    _refuse_length(wanted.video_s, stream)
+    _refuse_pictures(wanted.frames, "pictures", stream)
     found = len(np.unique(wanted.boxes.frame))
     if not found:
         raise ConfigError(

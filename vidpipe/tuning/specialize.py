@@ -21,7 +21,7 @@ from vidpipe.errors import ConfigError
 from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.evaluation.clip import Progress, check_classes, yardstick
 from vidpipe.learning.decide import Decision, evidence, missed_under, presence_from
-from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
+from vidpipe.learning.enough import LEAST_S, LEAST_VISITS
 from vidpipe.learning.examples import Examples
 from vidpipe.learning.ongoing import EXAMPLES, MOST
 from vidpipe.learning.versions import Versions, with_thresholds
@@ -106,7 +106,7 @@ def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) 
     footage, examples, look_ms = labelled(pipeline, stream, stick, wish.for_s, progress)
     refuse(footage, stream)
     began = time.process_time()
-    progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.passages} passages")
+    progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.visits} visits")
     detector = fit_detector(footage)
     costs = Costs(footage.decode_ms, footage.filter_ms, look_ms)
     progress.step(f"{stream}: searching")
@@ -167,7 +167,7 @@ def _gates(
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:
             yield train(examples, targets, size=size, seed=wish.seed)
-        except ConfigError:  # too few passages, or seconds: the evidence tells
+        except ConfigError:  # too few visits, or seconds: the evidence tells
             return
 
 
@@ -176,8 +176,8 @@ def _why_no_gates(footage: Footage, wish: Wish, perfect: float) -> str:
         return ""
     if perfect > WORTH_TRAINING:
         return f"gates: a perfect one would save {max(0.0, 1 - perfect):.0%} of what is left: none was trained"
-    if footage.wanted.video_s < LEAST_S or footage.passages < LEAST_PASSAGES:
-        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_PASSAGES} passages"
+    if footage.wanted.video_s < LEAST_S or footage.visits < LEAST_VISITS:
+        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_VISITS} visits"
     return "gates: too few frames with or without anything to train one and try it"
 
 
@@ -262,13 +262,14 @@ def _evidence(
 ) -> dict[str, Any]:
     """Everything that a doubter would ask for, as plain data."""
     choice = verdict.choice
-    whole = footage.passages
+    whole = footage.seen_visits
     return {
         "frames": footage.frames,
         "seconds": round(footage.wanted.video_s, 1),
         "fps": round(footage.fps, 3),
         "with_something": round(float(footage.present.mean()), 4),
-        "passages": whole,
+        "pictures": int(footage.fresh.sum()),
+        "visits": whole,
         "moved": round(footage.moved, 5),
         "budget": {"miss": wish.budget.miss, "false": wish.budget.false},
         "cpu_ms": {
@@ -284,8 +285,8 @@ def _evidence(
             *verdict.why_not,
             *([no_gates] if no_gates else []),
         ],
-        # What passages alone say, without any assumption on how faint the next one may be.
-        "whole_passages_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
+        # What visits alone say, without any assumption on how faint the next one may be.
+        "visits_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
         "cost": {"labels_cpu_s": round(labels_s, 1), "training_cpu_s": round(training_s, 1)},
     }
 
