@@ -47,10 +47,8 @@ def test_versions_with_their_reasons(learnt):
     assert lines[0] == "stream yard: version 2 counts"
     assert lines[1].startswith("  1  ")
     assert lines[3].startswith("* 2  ")
-    assert (
-        "from 12 visits (alone they say: at most 18% of visits missed) in 1200 s; misses 0.00%, at most 1.00% (1.00% allowed)"
-        in lines[4]
-    )
+    assert "from 12 visits (alone they say: at most 18% of visits missed) in 1200 s; misses 0.00%, at" in lines[4]
+    assert lines[4].endswith("at most 1.00% (1.00% allowed)")
     assert lines[5].endswith("audits say that 3.0% are missed")
     assert lines[6].startswith("       gate 2.1  ")
     assert lines[7].startswith("     * gate 2.2  ")

@@ -15,10 +15,10 @@ from vidpipe.answer import How
 from vidpipe.cascade import AuditSpec
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
+from vidpipe.evaluation.clip import yardstick
 from vidpipe.frame import Missing
 from vidpipe.sinks.results import ResultsFile
 from vidpipe.sources.queued import Queued
-from vidpipe.evaluation.clip import yardstick
 from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse
 from vidpipe.tuning.optimiser import Budget
@@ -88,7 +88,7 @@ def test_a_camera_is_watched_once(yard, tmp_path):
     assert footage.known.mean() > 0.5
     assert look_ms > 0
     assert len(examples) > 50
-    with pytest.raises(ConfigError, match="^stream yard: too few visits of things: 2 in 12 s"):
+    with pytest.raises(ConfigError, match=r"^stream yard: too few visits of things: 2 in 12 s"):
         refuse(footage, "yard")
 
 

@@ -81,8 +81,8 @@ def refuse(footage: Footage, stream: str) -> None:
     still = int((quiet(footage) & footage.fresh).sum())
     if still < FEWEST_QUIET:
         raise ConfigError(
-            f"stream {stream}: {still} pictures lie a second or more from something that was found: what the empty scene "
-            f"looks like takes {FEWEST_QUIET} to tell; give footage with quiet times"
+            f"stream {stream}: {still} pictures lie a second or more from something that was found: what the empty "
+            f"scene looks like takes {FEWEST_QUIET} to tell; give footage with quiet times"
         )
 
 
