@@ -122,7 +122,7 @@ def _profile(profiles: Path, profile: Profile) -> Iterator[str]:
 
 
 def _visits(evidence: Mapping[str, Any]) -> str:
-    """How many visits speak for a version, and what they say without an assumption; earlier versions have `passages`."""
+    """How many visits speak for a version, and what they say without an assumption; older ones have `passages`."""
     count = evidence.get("visits", evidence.get("passages", "unknown"))
     alone = evidence.get("visits_missed_at_most", evidence.get("whole_passages_missed_at_most"))
     return f"{count} visits" + ("" if alone is None else f" (alone they say: at most {alone:.0%} of visits missed)")
