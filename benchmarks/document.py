@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.benches import Benched
 from benchmarks.promises import Promise
-from vidpipe.evaluation.figures import ClipFigures, Coverage
-from vidpipe.evaluation.report.entrant_table import COST, LABELS, TERMS, entrant_table
-from vidpipe.evaluation.report.text import interval, number, stretch
-from vidpipe.evaluation.report.verdict import verdict
+from vidpipe.bench.figures import ClipFigures, Coverage
+from vidpipe.bench.report.entrant_table import COST, LABELS, TERMS, entrant_table
+from vidpipe.bench.report.text import interval, number, stretch
+from vidpipe.bench.report.verdict import verdict
 
 HEAD = """# Benchmarks
 

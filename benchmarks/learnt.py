@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measure import bare_decoding
+from vidpipe.bench.reference.kept import reference
+from vidpipe.bench.results import read_answers
+from vidpipe.bench.scores.presence import presence
+from vidpipe.bench.series import Series
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.run import run
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.results import read_answers
-from vidpipe.evaluation.scores.presence import presence
-from vidpipe.evaluation.series import Series
 from vidpipe.sinks.results import ResultsFile
 from vidpipe.testing.scene import SceneSpec, write
 from vidpipe.tuning.optimiser import Budget

@@ -19,13 +19,13 @@ import psutil
 from benchmarks import learnt
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
-from vidpipe.evaluation.cost.measure import pss_mb
-from vidpipe.evaluation.labels.read import read_labels
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.reference.looks import Viewer
-from vidpipe.evaluation.scores.accuracy import accuracy
-from vidpipe.evaluation.scores.precision import ap50
-from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.bench.cost.measure import pss_mb
+from vidpipe.bench.labels.read import read_labels
+from vidpipe.bench.reference.kept import reference
+from vidpipe.bench.reference.looks import Viewer
+from vidpipe.bench.scores.accuracy import accuracy
+from vidpipe.bench.scores.precision import ap50
+from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 

@@ -14,8 +14,8 @@ from tests import clips
 from tests.cli.conftest import PAIR as CHECKED_PAIR
 from tests.cli.conftest import until
 from tests.models.networks import constant_network, following_network, ssd_table
-from vidpipe.evaluation import profile
-from vidpipe.evaluation.figures import Bench
+from vidpipe.bench import profile
+from vidpipe.bench.figures import Bench
 
 pytestmark = pytest.mark.timeout(250)  # a bench starts a dozen processes
 

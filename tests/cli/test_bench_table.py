@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.evaluation.report.figures import (
+from tests.bench.report.figures import (
     UNDEFINED,
     accuracy,
     bench,
@@ -16,8 +16,8 @@ from tests.evaluation.report.figures import (
     pipeline,
     static,
 )
+from vidpipe.bench.figures import ReferenceFigures
 from vidpipe.cli.bench_table import print_bench
-from vidpipe.evaluation.figures import ReferenceFigures
 
 LONG = "Ultralytics' loop, sampled, of a model with quite a long name"
 LABELLED = clip(

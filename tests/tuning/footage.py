@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from tests.background.yard import Yard
-from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.bench.series import Boxes, Series
 from vidpipe.learning.split import visits
 from vidpipe.tuning.footage import LAGS, Footage, Pairs
 

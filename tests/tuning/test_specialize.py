@@ -12,10 +12,10 @@ import pytest
 from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
 from vidpipe.answer import How
+from vidpipe.bench.clip import yardstick
 from vidpipe.cascade import AuditSpec
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.clip import yardstick
 from vidpipe.frame import Missing
 from vidpipe.sinks.results import ResultsFile
 from vidpipe.sources.queued import Queued

@@ -11,17 +11,17 @@ from typing import Literal
 
 from rich.console import Console
 
+from vidpipe.bench.bench import Options, bench
+from vidpipe.bench.contenders import BASELINES
+from vidpipe.bench.figures import Kind
+from vidpipe.bench.profile import write as write_profile
+from vidpipe.bench.report.html.page import page
 from vidpipe.cli.bench_table import print_bench
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.steps import Steps
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.bench import Options, bench
-from vidpipe.evaluation.contenders import BASELINES
-from vidpipe.evaluation.figures import Kind
-from vidpipe.evaluation.profile import write as write_profile
-from vidpipe.evaluation.report.html.page import page
 from vidpipe.files import check_writable, write_whole
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec

@@ -9,10 +9,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from vidpipe.evaluation.figures import Bench, ClipFigures
-from vidpipe.evaluation.report.entrant_table import LABELS, Cell, Row, entrant_table
-from vidpipe.evaluation.report.text import stretch
-from vidpipe.evaluation.report.verdict import verdict
+from vidpipe.bench.figures import Bench, ClipFigures
+from vidpipe.bench.report.entrant_table import LABELS, Cell, Row, entrant_table
+from vidpipe.bench.report.text import stretch
+from vidpipe.bench.report.verdict import verdict
 
 
 def print_bench(bench: Bench) -> None:

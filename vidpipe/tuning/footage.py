@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.steady import movement
+from vidpipe.bench.reference.looks import timed
+from vidpipe.bench.series import Series
 from vidpipe.calibration.agreement import compare
-from vidpipe.evaluation.reference.looks import timed
-from vidpipe.evaluation.series import Series
 from vidpipe.frame import Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from vidpipe.background.steady import STEADY
+from vidpipe.bench.clip import Progress, Yardstick
+from vidpipe.bench.reference.kept import reference
+from vidpipe.bench.reference.looks import Looks, Viewer
+from vidpipe.bench.series import Series
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.clip import Progress, Yardstick
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.reference.looks import Looks, Viewer
-from vidpipe.evaluation.series import Series
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector, Examples
 from vidpipe.sources.base import StreamSpec

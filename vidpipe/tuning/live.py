@@ -13,9 +13,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.bench.reference.looks import Look, series_of
+from vidpipe.bench.series import Series
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.reference.looks import Look, series_of
-from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector

@@ -15,11 +15,11 @@ import numpy as np
 
 from vidpipe.background.masks import Proposal, propose
 from vidpipe.background.scene import Scene
+from vidpipe.bench.baselines.pipelines import models_of
+from vidpipe.bench.clip import Progress, check_classes, yardstick
 from vidpipe.calibration.wilson import wilson
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.baselines.pipelines import models_of
-from vidpipe.evaluation.clip import Progress, check_classes, yardstick
 from vidpipe.learning.decide import Decision, evidence, missed_under, presence_from
 from vidpipe.learning.enough import LEAST_S, LEAST_VISITS
 from vidpipe.learning.examples import Examples
