@@ -16,13 +16,13 @@ from vidpipe.bench.series import Boxes, Series
 _BEYOND = 2e10  # px², larger than any area range: COCO's only way to ignore a box that is no crowd
 
 
-def evaluated(found: Series, wanted: Series) -> COCOeval:
-    """COCOeval at IoU 0.5, all areas, any number of detections, over the frames that `wanted` knows."""
+def evaluated(found: Series, truth: Series) -> COCOeval:
+    """COCOeval at IoU 0.5, all areas, any number of detections, over the frames that `truth` knows."""
     truth, answers = COCO(), COCO()
-    images = [{"id": int(frame) + 1} for frame in np.flatnonzero(wanted.known)]
-    categories = [{"id": number, "name": name} for number, name in enumerate(wanted.classes)]
-    truth.dataset = {"images": images, "categories": categories, "annotations": _annotations(wanted, wanted.boxes)}
-    answers.dataset = {"images": images, "categories": categories, "annotations": _annotations(wanted, found.boxes)}
+    images = [{"id": int(frame) + 1} for frame in np.flatnonzero(truth.known)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(truth.classes)]
+    truth.dataset = {"images": images, "categories": categories, "annotations": _annotations(truth, truth.boxes)}
+    answers.dataset = {"images": images, "categories": categories, "annotations": _annotations(truth, found.boxes)}
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
         answers.createIndex()
@@ -45,9 +45,9 @@ def random_scene(seed: int, frames: int = 6) -> tuple[Series, Series]:
 
     found = [row(score=float(np.float32(rng.integers(1, 9) / 8))) for _ in range(rng.integers(80))]
     kinds = rng.choice(3, int(rng.integers(60)), p=[0.7, 0.2, 0.1])
-    wanted = [row(ignored=bool(kind), crowd=bool(kind == 2)) for kind in kinds]
+    truth = [row(ignored=bool(kind), crowd=bool(kind == 2)) for kind in kinds]
     unknown = np.flatnonzero(rng.random(frames) < 0.2).tolist()
-    return series(frames, *found, classes=CLASSES), series(frames, *wanted, classes=CLASSES, unknown=unknown)
+    return series(frames, *found, classes=CLASSES), series(frames, *truth, classes=CLASSES, unknown=unknown)
 
 
 def _annotations(of: Series, boxes: Boxes) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vidpipe.bench.labels.read import read_labels
-from vidpipe.bench.reference.looks import FLOOR
+from vidpipe.bench.reference.predictions import FLOOR
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.knobs import Knobs
@@ -32,7 +32,7 @@ PERSON_AP50 = {
 PERSON = Classes({"person": ["person"]})
 
 
-def looks(clip, detector, stride):
+def predictions(clip, detector, stride):
     """Boxes of every `stride`-th frame; the others are not known."""
     source = open_source("clip", StreamSpec(url=str(clip)), knobs=Knobs())
     pts, rows = [], []
@@ -55,7 +55,7 @@ def test_average_precision_is_what_others_measured(assets, name):
     detector = load_detector(ModelSpec(path=str(path)), PERSON)
     measured = []
     for clip, stride in STRIDE.items():
-        found = looks(assets / "videos" / clip, detector, stride)
+        found = predictions(assets / "videos" / clip, detector, stride)
         labels = read_labels(assets / "truth" / f"{clip.split('.')[0]}.txt", PERSON, found).series
         measured.append(ap50(found, replace(labels, known=found.known))["person"])
     assert measured == pytest.approx(PERSON_AP50[name], abs=0.03)

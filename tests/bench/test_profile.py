@@ -10,11 +10,11 @@ import pytest
 from tests.bench.builders import at, series
 from vidpipe.bench import profile
 from vidpipe.bench.baselines.grid import grid
-from vidpipe.bench.clip import Clip, Yardstick
+from vidpipe.bench.clip import Clip, ReferenceModel
 from vidpipe.bench.figures import Part
 from vidpipe.bench.fit import Fit
 from vidpipe.bench.labels.read import Labels
-from vidpipe.bench.reference.looks import Looks
+from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.models.base import Classes, ModelSpec
@@ -26,7 +26,7 @@ FRAMES = 60
 
 
 def looks(found, size, cpu_ms):
-    return Looks(found, {"person": 0.5, "vehicle": 0.4}, size, cpu_ms * 1.5, cpu_ms, 0.6, found.frames)
+    return Predictions(found, {"person": 0.5, "vehicle": 0.4}, size, cpu_ms * 1.5, cpu_ms, 0.6, found.frames)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def fitted():
         streams={"cam": Stream(StreamSpec(url="cam.mp4"))},
     )
     labels = Labels(whole, False, [], ("person",))
-    clip = Clip("cam", pipeline, False, Yardstick("big", big), looks(whole, (64, 64), 20.0), whole, labels)
+    clip = Clip("cam", pipeline, False, ReferenceModel("big", big), looks(whole, (64, 64), 20.0), whole, labels)
     of_part = whole.part(0, 40)
     every_other = series(40, *(box for box in person[:40] if box.frame % 2 == 0))
     made = [("little", little, looks(every_other, (32, 32), 4.0)), ("big", big, looks(of_part, (64, 64), 20.0))]
@@ -93,9 +93,9 @@ def test_written_and_read_back(fitted, tmp_path):
 
 
 def test_what_was_not_measured_anew_is_not_there(fitted, tmp_path):
-    """Looks from a cache cost nothing that could be measured; JSON has no NaN."""
+    """Predictions from a cache cost nothing that could be measured; JSON has no NaN."""
     name, spec, seen = fitted.looks[0]
-    cached = Looks(seen.series, seen.thresholds, seen.size, math.nan, math.nan, math.nan, 0)
+    cached = Predictions(seen.series, seen.thresholds, seen.size, math.nan, math.nan, math.nan, 0)
     fitted.looks[0] = name, spec, cached
     profile.write(tmp_path / "p.json", [profile.clip_profile(fitted)])
     (kept,) = profile.read(tmp_path / "p.json")

@@ -46,12 +46,12 @@ def footage(
         residuals[like[:, None], 4, rng.integers(0, 8, len(like))[:, None] + np.arange(3)] *= power[:, None]
     pts = np.arange(frames) / FPS
     things = np.flatnonzero(present)
-    wanted = Series(
+    truth = Series(
         ("thing",), 160, 120, pts, np.ones(frames, bool), Boxes.of(things, np.tile([10, 10, 30, 40], (len(things), 1)))
     )
     lags = np.array(LAGS)
     return Footage(
-        wanted=wanted,
+        truth=truth,
         size=(160, 120),
         present=present,
         visit=visits(pts, present),

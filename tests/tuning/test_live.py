@@ -28,9 +28,9 @@ def test_what_a_mask_hides_is_no_label(tmp_path, hides, scores):
     spec = StreamSpec(url=f"live+file:{clip(tmp_path / 'yard.mp4', seconds=2, visits=0)}", **hides)
     examples = Collector("yard", ["car"])
     watched = watch(spec, "yard", model, Classes({"car": ["car"]}), [], 1.0, examples, lambda _: None)
-    looked = watched.wanted.known
+    looked = watched.truth.known
     assert looked.any()
-    boxes = watched.wanted.boxes
+    boxes = watched.truth.boxes
     assert (np.bincount(boxes.frame, minlength=len(looked))[looked] == len(scores)).all()
     np.testing.assert_allclose(boxes.score[: len(scores)], scores, atol=1e-6)
     assert (examples.examples().shows([]) == bool(scores)).all()

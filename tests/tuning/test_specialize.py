@@ -12,7 +12,7 @@ import pytest
 from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
 from vidpipe.answer import How
-from vidpipe.bench.clip import yardstick
+from vidpipe.bench.clip import choose_reference
 from vidpipe.cascade import AuditSpec
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
@@ -23,7 +23,7 @@ from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read
-from vidpipe.tuning.specialize import Wish, specialize
+from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 
 class Quiet:
@@ -36,9 +36,9 @@ class Quiet:
         pass
 
 
-def learn(pipeline, tmp_path, **wish):
-    wish = Wish(Budget(0.02, 0.02), tmp_path / "profiles", gates=False, **wish)
-    return specialize(pipeline, "yard", wish, Quiet())
+def learn(pipeline, tmp_path, **options):
+    options = SpecializeOptions(Budget(0.02, 0.02), tmp_path / "profiles", gates=False, **options)
+    return specialize(pipeline, "yard", options, Quiet())
 
 
 def answers(pipeline, tmp_path):
@@ -55,9 +55,9 @@ def test_a_run_with_the_profile_looks_where_something_is(yard, tmp_path):
     other = replace(
         yard(clip(tmp_path / "other.mp4", seconds=40, visits=3)), audit=AuditSpec(rate=0, max_unchecked_s=None)
     )
-    wanted = answers(other, tmp_path)
+    truth = answers(other, tmp_path)
     found = answers(apply(other, tmp_path / "profiles", look=True).pipeline, tmp_path)
-    there = [bool(answer["detections"]) for answer in wanted]
+    there = [bool(answer["detections"]) for answer in truth]
     assert sum(there) > 40
     assert [bool(answer["detections"]) for answer in found] == there
     looked = sum(answer["by"] == "find" for answer in found)
@@ -72,7 +72,7 @@ def test_the_profile_holds_the_evidence(yard, tmp_path):
     assert version == learnt.version
     assert evidence["frames"] == 600
     assert evidence["visits"] == 6
-    assert evidence["pictures"] == 600
+    assert 400 < evidence["pictures"] <= 600  # little noise: the encoder makes some of them copies
     assert evidence["budget"] == {"miss": 0.02, "false": 0.02}
     assert evidence["chosen"]["cpu_ms"] < evidence["without"]["cpu_ms"]
     assert evidence["cost"]["labels_cpu_s"] > 0
@@ -82,7 +82,7 @@ def test_the_profile_holds_the_evidence(yard, tmp_path):
 def test_a_camera_is_watched_once(yard, tmp_path):
     """A recording played at its own speed: labels and previews come in one go."""
     pipeline = yard(f"live+file:{clip(tmp_path / 'fit.mp4', seconds=13, visits=2)}")
-    footage, examples, look_ms = labelled(pipeline, "yard", yardstick(pipeline, None, "big"), 12.0, Quiet())
+    footage, examples, look_ms = labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 12.0, Quiet())
     assert 110 <= footage.frames <= 125
     assert footage.visits == footage.seen_visits == 2
     assert footage.known.mean() > 0.5

@@ -1,4 +1,4 @@
-"""The bench: all contenders on the same clip, measured in turns, each scored against the same reference."""
+"""The bench: all candidates on the same clip, measured in turns, each scored against the same reference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vidpipe.bench import contenders
+from vidpipe.bench import candidates
 from vidpipe.bench.baselines.pipelines import models_of
-from vidpipe.bench.clip import Clip, Progress, Yardstick, alone, check_classes, look_up, outline, yardstick
-from vidpipe.bench.contenders import Contender, Field
+from vidpipe.bench.candidates import Candidate, Field
+from vidpipe.bench.clip import Clip, Progress, ReferenceModel, alone, check_classes, choose_reference, look_up, outline
 from vidpipe.bench.cost.machine import machine
 from vidpipe.bench.cost.measure import Measured, costs, measure
-from vidpipe.bench.doubts import doubts
-from vidpipe.bench.figures import Accuracy, Bench, ClipFigures, Coverage, Entrant, Kind, Part, ReferenceFigures
+from vidpipe.bench.figures import Accuracy, Bench, CandidateResult, ClipFigures, Coverage, Kind, Part, ReferenceFigures
 from vidpipe.bench.fit import Fit, fit
 from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.profile import ClipProfile, clip_profile
@@ -30,6 +29,7 @@ from vidpipe.bench.scores.precision import ap50
 from vidpipe.bench.scores.staleness import staleness
 from vidpipe.bench.series import Answers, Series
 from vidpipe.bench.split import split
+from vidpipe.bench.validity import validity_warnings
 from vidpipe.engine.ledger import AuditCount
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import ConfigError, RunError
@@ -55,7 +55,7 @@ class Options:
     label_class: str | None = None
     fit: float = 0.4
     fit_on: tuple[str, Stream] | None = None
-    baselines: frozenset[Kind] = frozenset(contenders.BASELINES)
+    baselines: frozenset[Kind] = frozenset(candidates.BASELINES)
     repeats: int = 3
     engine: Literal["inline", "ray"] = "inline"
 
@@ -74,19 +74,21 @@ def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
 
     Raises:
         ConfigError: truth that does not fit, a clip too short to split, no reference, a class that it does not know.
-        RunError: a contender failed while it ran.
+        RunError: a candidate failed while it ran.
     """
-    stick = yardstick(pipeline, options.reference, models_of(pipeline)[1])
-    check_classes(stick, pipeline)
+    reference_model = choose_reference(pipeline, options.reference, models_of(pipeline)[1])
+    check_classes(reference_model, pipeline)
     outlines = {name: _outline(name, pipeline, options, progress) for name in pipeline.streams}
-    elsewhere = _fit_elsewhere(pipeline, stick, options, progress)
+    elsewhere = _fit_elsewhere(pipeline, reference_model, options, progress)
     figures: list[ClipFigures] = []
     evidence: dict[str, Evidence] = {}
     profiles: list[ClipProfile] = []
     for name, (frames, live) in outlines.items():
         labels = options.labels.get(name)
-        clip = look_up(name, pipeline, stick, labels, options.label_class, progress, frames=frames.frames, live=live)
-        fitted_part, scored = split(name, clip.wanted, 0.0 if elsewhere else options.fit)
+        clip = look_up(
+            name, pipeline, reference_model, labels, options.label_class, progress, frames=frames.frames, live=live
+        )
+        fitted_part, scored = split(name, clip.truth, 0.0 if elsewhere else options.fit)
         folder = _folder(options, name)
         fitted = elsewhere
         if fitted_part is not None:
@@ -118,20 +120,22 @@ def _outline(name: str, pipeline: Pipeline, options: Options, progress: Progress
     return frames, live
 
 
-def _fit_elsewhere(pipeline: Pipeline, stick: Yardstick, options: Options, progress: Progress) -> Fit | None:
+def _fit_elsewhere(
+    pipeline: Pipeline, reference_model: ReferenceModel, options: Options, progress: Progress
+) -> Fit | None:
     if options.fit_on is None:
         return None
     name, stream = options.fit_on
     other = alone(pipeline, name, stream)
     frames, live = outline(name, stream.spec, pipeline.classes.names)
-    clip = look_up(name, other, stick, None, None, progress, frames=frames.frames, live=live)
-    _, whole = split(name, clip.wanted, 0.0)
+    clip = look_up(name, other, reference_model, None, None, progress, frames=frames.frames, live=live)
+    _, whole = split(name, clip.truth, 0.0)
     return fit(clip, whole, options.engine, _folder(options, name), progress)
 
 
 def _folder(options: Options, stream: str) -> Path:
     """Where the answers to a stream go."""
-    folder = options.folder / contenders.file_name(stream)
+    folder = options.folder / candidates.file_name(stream)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -151,38 +155,38 @@ class _ClipBench:
         self._options = options
         self._folder = folder
         self._progress = progress
-        self._wanted = clip.wanted.part(scored.start, scored.stop)
+        self._truth = clip.truth.part(scored.start, scored.stop)
         self._labels = clip.labels.series.part(scored.start, scored.stop) if clip.labels else None
         self._field = Field(clip.cut(scored), clip.fps, options.engine, fitted)
-        self._runs: dict[Contender, list[Measured]] = {}
+        self._runs: dict[Candidate, list[Measured]] = {}
         self._answers: dict[str, Answers] = {}
 
     def figures(self) -> ClipFigures:
         """Run everybody, and score what they said."""
         self._run()
-        write_series(self._wanted, self._folder / "reference.jsonl", self._clip.name, "reference")
-        entrants = [self._entrant(contender, runs) for contender, runs in self._runs.items()]
+        write_series(self._truth, self._folder / "reference.jsonl", self._clip.name, "reference")
+        results = [self._result(candidate, runs) for candidate, runs in self._runs.items()]
         reference = self._reference()
         clip, fitted = self._clip, self._fitted
         here = fitted is not None and fitted.clip.name == clip.name
         return ClipFigures(
             clip=clip.name,
-            width=clip.wanted.width,
-            height=clip.wanted.height,
-            frames=clip.wanted.frames,
+            width=clip.truth.width,
+            height=clip.truth.height,
+            frames=clip.truth.frames,
             fps=round(clip.fps, 3),
             fitted=fitted.part if fitted is not None and here else None,
             fitted_on=[fitted.clip.name] if fitted is not None and not here else [],
             scored=self._scored,
             reference=reference,
-            entrants=entrants,
+            candidates=results,
             grid=fitted.grid if fitted else [],
             coverage=self._coverage(),
             notes=[
                 *(clip.labels.notes if clip.labels else ()),
-                *contenders.left_out(self._field, self._options.baselines, {entrant.kind for entrant in entrants}),
+                *candidates.left_out(self._field, self._options.baselines, {result.kind for result in results}),
             ],
-            warnings=doubts(clip, self._wanted, self._answers, self._reports(), entrants, reference),
+            warnings=validity_warnings(clip, self._truth, self._answers, self._reports(), results, reference),
         )
 
     def evidence(self) -> Evidence:
@@ -190,7 +194,7 @@ class _ClipBench:
         pipeline = self._field.pipeline
         return Evidence(
             stream=pipeline.streams[self._clip.name].spec,
-            wanted=self._wanted,
+            truth=self._truth,
             published=self._answers[pipeline.name],
             labels=self._labels,
             stages=tuple(stage.id for stage in pipeline.stages),
@@ -199,54 +203,54 @@ class _ClipBench:
     def _run(self) -> None:
         """Everybody once; then those whose rate depends on what that cost; then all again, in turns."""
         kinds = self._options.baselines
-        for contender in contenders.first(self._field, kinds):
-            self._measure(contender, 1)
-        for contender in contenders.at_equal_cost(self._field, kinds, self._reports(), self._wanted.video_s):
-            self._measure(contender, 1)
+        for candidate in candidates.first(self._field, kinds):
+            self._measure(candidate, 1)
+        for candidate in candidates.at_equal_cost(self._field, kinds, self._reports(), self._truth.video_s):
+            self._measure(candidate, 1)
         for repeat in range(2, self._options.repeats + 1):
-            for contender in self._runs:
-                self._measure(contender, repeat)
+            for candidate in self._runs:
+                self._measure(candidate, repeat)
 
-    def _measure(self, contender: Contender, repeat: int) -> None:
+    def _measure(self, candidate: Candidate, repeat: int) -> None:
         of = f", {repeat} of {self._options.repeats}" if self._options.repeats > 1 else ""
-        self._progress.step(f"{self._clip.name}: {contender.name}{of}")
-        results = self._folder / contender.file
-        measured = measure(contender.job, results)
-        self._runs.setdefault(contender, []).append(measured)
+        self._progress.step(f"{self._clip.name}: {candidate.name}{of}")
+        results = self._folder / candidate.file
+        measured = measure(candidate.job, results)
+        self._runs.setdefault(candidate, []).append(measured)
         if repeat == 1:
-            self._answers[contender.name] = self._read(contender, results)
+            self._answers[candidate.name] = self._read(candidate, results)
 
-    def _read(self, contender: Contender, results: Path) -> Answers:
-        wanted = self._wanted
-        answers = read_answers(results, self._clip.name, wanted.classes, wanted.width, wanted.height)
-        if answers.series.frames != wanted.frames or np.abs(answers.series.pts - wanted.pts).max() > 1e-3:
+    def _read(self, candidate: Candidate, results: Path) -> Answers:
+        truth = self._truth
+        answers = read_answers(results, self._clip.name, truth.classes, truth.width, truth.height)
+        if answers.series.frames != truth.frames or np.abs(answers.series.pts - truth.pts).max() > 1e-3:
             raise RunError(
-                f"{contender.name} answered {answers.series.frames} frames of {self._clip.name}, "
-                f"the reference {wanted.frames}, or at other times: they cannot be compared"
+                f"{candidate.name} answered {answers.series.frames} frames of {self._clip.name}, "
+                f"the reference {truth.frames}, or at other times: they cannot be compared"
             )
         return answers
 
     def _reports(self) -> dict[str, dict[str, Any]]:
         """Of everybody's first run."""
-        return {contender.name: runs[0].report for contender, runs in self._runs.items()}
+        return {candidate.name: runs[0].report for candidate, runs in self._runs.items()}
 
-    def _entrant(self, contender: Contender, runs: Sequence[Measured]) -> Entrant:
-        answers = self._answers[contender.name]
+    def _result(self, candidate: Candidate, runs: Sequence[Measured]) -> CandidateResult:
+        answers = self._answers[candidate.name]
         zones = self._clip.spec.zones
-        agreement = accuracy(answers.series, self._wanted, zones)
+        agreement = accuracy(answers.series, self._truth, zones)
         if self._clip.live:
-            agreement = agreement.model_copy(update={"streaming": streaming_score(answers, self._wanted)})
-        return Entrant(
-            name=contender.name,
-            kind=contender.kind,
-            what=contender.what,
-            cost=costs(runs, self._wanted.video_s),
+            agreement = agreement.model_copy(update={"streaming": streaming_score(answers, self._truth)})
+        return CandidateResult(
+            name=candidate.name,
+            kind=candidate.kind,
+            what=candidate.what,
+            cost=costs(runs, self._truth.video_s),
             agreement=agreement,
             labels=self._against_labels(answers.series),
             staleness=staleness(answers),
             how=dict(Counter(answers.how.tolist())),
             by=dict(Counter(answers.by.tolist())),
-            notes=list(contender.notes),
+            notes=list(candidate.notes),
         )
 
     def _against_labels(self, found: Series) -> Accuracy | None:
@@ -256,22 +260,23 @@ class _ClipBench:
         return accuracy(drawn.comparable(found), self._labels, self._clip.spec.zones, labels=True)
 
     def _reference(self) -> ReferenceFigures:
-        clip, looks = self._clip, self._clip.looks
-        scored = self._against_labels(self._wanted)
+        clip, predictions = self._clip, self._clip.predictions
+        scored = self._against_labels(self._truth)
         if scored is not None and self._labels is not None:
-            unsure = looks.series.part(self._scored.start, self._scored.stop)
+            unsure = predictions.series.part(self._scored.start, self._scored.stop)
             scored = scored.model_copy(update={"ap50": ap50(unsure, self._labels)})
-        height, width = looks.size
+        height, width = predictions.size
         return ReferenceFigures(
-            what=f"{clip.stick.name} at {width}x{height}" + (", sliced" if clip.stick.spec.slicing else ""),
-            looked=looks.looked,
-            cached=clip.wanted.frames - looks.looked,
+            what=f"{clip.reference_model.name} at {width}x{height}"
+            + (", sliced" if clip.reference_model.spec.slicing else ""),
+            looked=predictions.looked,
+            cached=clip.truth.frames - predictions.looked,
             labels=scored,
         )
 
     def _coverage(self) -> list[Coverage]:
         """Audits of the pipeline, held against the last stage's answers to every frame."""
-        last = next((contender.name for contender in self._runs if contender.kind == "big"), None)
+        last = next((candidate.name for candidate in self._runs if candidate.kind == "big"), None)
         if last is None:
             return []
         pipeline = self._field.pipeline

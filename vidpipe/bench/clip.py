@@ -10,8 +10,8 @@ import numpy as np
 
 from vidpipe.bench.figures import Part
 from vidpipe.bench.labels.read import Labels, read_labels
-from vidpipe.bench.reference.kept import reference
-from vidpipe.bench.reference.looks import Looks
+from vidpipe.bench.reference.predictions import Predictions
+from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.bench.split import rate
 from vidpipe.engine.pipeline import Pipeline, Stream
@@ -35,7 +35,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class ReferenceModel:
     """The model that every answer is held against.
 
     Attributes:
@@ -52,17 +52,17 @@ class Clip:
 
     Attributes:
         pipeline: the user's, with this stream alone.
-        looks: of the reference at every frame.
-        wanted: the boxes of which the reference is sure.
+        predictions: of the reference at every frame.
+        truth: the boxes of which the reference is sure.
         labels: what people drew, if they did.
     """
 
     name: str
     pipeline: Pipeline
     live: bool
-    stick: Yardstick
-    looks: Looks
-    wanted: Series
+    reference_model: ReferenceModel
+    predictions: Predictions
+    truth: Series
     labels: Labels | None
 
     @property
@@ -71,19 +71,19 @@ class Clip:
 
     @property
     def fps(self) -> float:
-        return rate(self.wanted)
+        return rate(self.truth)
 
     def is_reference(self, model: str) -> bool:
         """Whether a model of the pipeline has the reference's weights, however it is written and set."""
         paths = [Path(path) for path in self.pipeline.search_paths]
-        own, reference = (describe(spec, paths) for spec in (self.pipeline.models[model], self.stick.spec))
+        own, reference = (describe(spec, paths) for spec in (self.pipeline.models[model], self.reference_model.spec))
         return (own.file or own.source) == (reference.file or reference.source)
 
     def cut(self, part: Part) -> Pipeline:
         """The pipeline on a part of the clip alone."""
-        last = part.stop == self.wanted.frames
+        last = part.stop == self.truth.frames
         # Half a frame before the one that is no longer wanted: times go through text and may be rounded.
-        end_s = self.spec.end_s if last else float(self.wanted.pts[part.stop]) - 0.5 / self.fps
+        end_s = self.spec.end_s if last else float(self.truth.pts[part.stop]) - 0.5 / self.fps
         spec = self.spec.model_copy(update={"start_s": part.start_s, "end_s": end_s})
         return replace(self.pipeline, streams={self.name: replace(self.pipeline.streams[self.name], spec=spec)})
 
@@ -108,7 +108,7 @@ def outline(name: str, stream: StreamSpec, classes: tuple[str, ...]) -> tuple[Se
 def look_up(
     name: str,
     pipeline: Pipeline,
-    yardstick: Yardstick,
+    reference_model: ReferenceModel,
     labels: Path | None,
     label_class: str | None,
     progress: Progress,
@@ -117,21 +117,21 @@ def look_up(
     live: bool,
 ) -> Clip:
     """Ask the reference for every frame of a stream, and read the labels."""
-    progress.step(f"{name}: reference {yardstick.name} looks at every frame", frames)
-    looks = reference(
+    progress.step(f"{name}: reference {reference_model.name} looks at every frame", frames)
+    predictions = reference(
         pipeline.streams[name].spec,
         name,
-        yardstick.spec,
+        reference_model.spec,
         pipeline.classes,
         search_paths=[Path(path) for path in pipeline.search_paths],
         progress=progress.advance,
     )
-    wanted = looks.sure()
-    read = read_labels(labels, pipeline.classes, wanted, label_class) if labels is not None else None
-    return Clip(name, alone(pipeline, name, pipeline.streams[name]), live, yardstick, looks, wanted, read)
+    truth = predictions.sure()
+    read = read_labels(labels, pipeline.classes, truth, label_class) if labels is not None else None
+    return Clip(name, alone(pipeline, name, pipeline.streams[name]), live, reference_model, predictions, truth, read)
 
 
-def yardstick(pipeline: Pipeline, named: str | None, big: str | None) -> Yardstick:
+def choose_reference(pipeline: Pipeline, named: str | None, big: str | None) -> ReferenceModel:
     """The reference: the model that was named (of the pipeline, or a file), else the last stage's.
 
     Raises:
@@ -143,20 +143,20 @@ def yardstick(pipeline: Pipeline, named: str | None, big: str | None) -> Yardsti
             f"the last stage, {pipeline.stages[-1].id}, names no model: say with --reference MODEL "
             "what the answers are to be held against"
         )
-    return Yardstick(name, pipeline.models.get(name) or ModelSpec(path=name))
+    return ReferenceModel(name, pipeline.models.get(name) or ModelSpec(path=name))
 
 
-def check_classes(stick: Yardstick, pipeline: Pipeline) -> None:
+def check_classes(reference_model: ReferenceModel, pipeline: Pipeline) -> None:
     """Raise ConfigError if the reference does not know a class of the pipeline: what is found of it would be false."""
     paths = [Path(path) for path in pipeline.search_paths]
-    names = describe(stick.spec, paths, pipeline.classes).names
+    names = describe(reference_model.spec, paths, pipeline.classes).names
     if names is None:  # only the loaded file tells
-        names = load_detector(stick.spec, Classes({}), search_paths=paths).traits.names
-    unknown = unknown_aliases(pipeline.classes, [(stick.name, names)])
+        names = load_detector(reference_model.spec, Classes({}), search_paths=paths).traits.names
+    unknown = unknown_aliases(pipeline.classes, [(reference_model.name, names)])
     if unknown:
         classes = ", ".join(f"{lacking.name} ({' or '.join(lacking.aliases)})" for lacking in unknown)
         raise ConfigError(
-            f"reference {stick.name} does not know {classes}: what is found of it would all count as false; "
+            f"reference {reference_model.name} does not know {classes}: what is found of it would all count as false; "
             f"name another --reference, or leave it out of the pipeline's classes. It knows {', '.join(names[:12])}"
             + (" ..." if len(names) > 12 else "")
         )

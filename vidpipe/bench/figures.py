@@ -42,6 +42,7 @@ class TrackScore(Figures):
 
     mota: float | None
     idf1: float | None
+    hota: float | None
     switches: int | None
 
 
@@ -136,7 +137,7 @@ Kind = Literal[
 ]
 
 
-class Entrant(Figures):
+class CandidateResult(Figures):
     """One way to answer the clip, measured on the scored part.
 
     Attributes:
@@ -197,7 +198,7 @@ class Coverage(Figures):
 
 
 class ReferenceFigures(Figures):
-    """The yardstick, and what is known of its own worth.
+    """The reference_model, and what is known of its own worth.
 
     Attributes:
         what: model and settings, in a line.
@@ -240,7 +241,7 @@ class ClipFigures(Figures):
     fitted_on: list[str] = []
     scored: Part
     reference: ReferenceFigures
-    entrants: list[Entrant]
+    candidates: list[CandidateResult]
     grid: list[Choice]
     coverage: list[Coverage]
     notes: list[str]
@@ -261,7 +262,7 @@ class Machine(Figures):
 class Bench(Figures):
     """All of a bench; `bench.json`."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     pipeline: str
     command: str
     made_at: str

@@ -13,7 +13,7 @@ from vidpipe.bench.clip import Clip, Progress
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import measure
 from vidpipe.bench.figures import Choice, Part
-from vidpipe.bench.reference.looks import Looks, look
+from vidpipe.bench.reference.predictions import Predictions, predict
 from vidpipe.bench.results import read_answers
 from vidpipe.bench.scores.box_score import box_score, count
 from vidpipe.bench.series import Series
@@ -27,7 +27,7 @@ class Fit:
     """What was measured on the fitted part.
 
     Attributes:
-        looks: of each model at each of its sizes, the pipeline's own size first.
+        predictions: of each model at each of its sizes, the pipeline's own size first.
         grid: the static configurations that there are.
         f1: of the pipeline itself there, against the reference.
         report: of the pipeline's run there.
@@ -36,41 +36,41 @@ class Fit:
 
     clip: Clip
     part: Part
-    looks: list[tuple[str, ModelSpec, Looks]]
+    predictions: list[tuple[str, ModelSpec, Predictions]]
     grid: list[Choice]
     f1: float | None
     report: dict[str, Any]
     cpu: float
 
     @property
-    def wanted(self) -> Series:
-        return self.clip.wanted.part(self.part.start, self.part.stop)
+    def truth(self) -> Series:
+        return self.clip.truth.part(self.part.start, self.part.stop)
 
 
 def fit(clip: Clip, part: Part, engine: str, folder: Path, progress: Progress) -> Fit:
     """Look at the fitted part with every model and size, and run the pipeline on it once."""
-    wanted = clip.wanted.part(part.start, part.stop)
-    looks = list(_all_looks(clip, part, progress))
-    choices = grid([(name, found) for name, _, found in looks], wanted, clip.fps)
+    truth = clip.truth.part(part.start, part.stop)
+    predictions = list(_all_predictions(clip, part, progress))
+    choices = grid([(name, found) for name, _, found in predictions], truth, clip.fps)
     progress.step(f"{clip.name}: the pipeline on the fitted part")
     results = folder / "fitted.jsonl"
     measured = measure(PipelineJob(clip.cut(part), engine), results)  # type: ignore[arg-type]
-    found = read_answers(results, clip.name, wanted.classes, wanted.width, wanted.height).series
-    score = box_score(count(found, wanted), wanted.pts)
-    return Fit(clip, part, looks, choices, score.f1, measured.report, measured.report["cpu_s"] / wanted.video_s)
+    found = read_answers(results, clip.name, truth.classes, truth.width, truth.height).series
+    score = box_score(count(found, truth), truth.pts)
+    return Fit(clip, part, predictions, choices, score.f1, measured.report, measured.report["cpu_s"] / truth.video_s)
 
 
-def _all_looks(clip: Clip, part: Part, progress: Progress) -> Iterator[tuple[str, ModelSpec, Looks]]:
+def _all_predictions(clip: Clip, part: Part, progress: Progress) -> Iterator[tuple[str, ModelSpec, Predictions]]:
     """Each detector as the pipeline has it, then at other sizes if its network takes them."""
     for name, spec in clip.pipeline.models.items():
         if spec.family == "embedder":
             continue
-        found = _looks(clip, part, name, spec, progress)
+        found = _predictions(clip, part, name, spec, progress)
         yield name, spec, found
         for size in _other_sizes(clip, spec, found.size):
             other = spec.model_copy(update={"size": size})
             try:
-                yield name, other, _looks(clip, part, name, other, progress)
+                yield name, other, _predictions(clip, part, name, other, progress)
             except ModelError:  # its network has one size
                 break
 
@@ -85,10 +85,10 @@ def _other_sizes(clip: Clip, spec: ModelSpec, taken: tuple[int, int]) -> list[tu
     return [size for size in (native, *smaller_sizes(native)) if size != taken]
 
 
-def _looks(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> Looks:
+def _predictions(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> Predictions:
     shown = "" if spec.size is None else f" at {spec.size}"
     progress.step(f"{clip.name}: {name}{shown} looks at the fitted part", part.stop - part.start)
-    return look(
+    return predict(
         clip.spec,
         clip.name,
         spec,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from vidpipe.bench.cost.machine import machine
 from vidpipe.bench.figures import Figures, Machine, Part
 from vidpipe.bench.fit import Fit
-from vidpipe.bench.reference.looks import Looks
+from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.errors import ConfigError
 from vidpipe.files import write_whole
@@ -93,7 +93,7 @@ class Profiles(Figures):
 def clip_profile(fitted: Fit) -> ClipProfile:
     """What is kept of a fit."""
     clip = fitted.clip
-    decoding = (_measured(looks.decode_cpu_ms) for _, _, looks in fitted.looks)
+    decoding = (_measured(predictions.decode_cpu_ms) for _, _, predictions in fitted.predictions)
     return ClipProfile(
         pipeline=clip.pipeline.name,
         clip=clip.name,
@@ -101,7 +101,7 @@ def clip_profile(fitted: Fit) -> ClipProfile:
         fps=round(clip.fps, 3),
         machine=machine(),
         decode_cpu_ms=next((ms for ms in decoding if ms is not None), None),
-        models=[_model(fitted, name, looks) for name, _, looks in fitted.looks],
+        models=[_model(fitted, name, predictions) for name, _, predictions in fitted.predictions],
         stages=list(_stages(fitted)),
     )
 
@@ -135,18 +135,18 @@ def read(path: Path) -> list[ClipProfile]:
         raise ConfigError(f"profile {path}: {place}{first['msg']}; {again}") from None
 
 
-def _model(fitted: Fit, name: str, looks: Looks) -> ModelProfile:
+def _model(fitted: Fit, name: str, predictions: Predictions) -> ModelProfile:
     labels, part = fitted.clip.labels, fitted.part
-    choices = [choice for choice in fitted.grid if (choice.model, choice.size) == (name, looks.size)]
+    choices = [choice for choice in fitted.grid if (choice.model, choice.size) == (name, predictions.size)]
     return ModelProfile(
         model=name,
-        size=looks.size,
-        thresholds=dict(looks.thresholds),
-        cpu_ms=_measured(looks.cpu_ms),
-        wall_ms=_measured(looks.wall_ms),
+        size=predictions.size,
+        thresholds=dict(predictions.thresholds),
+        cpu_ms=_measured(predictions.cpu_ms),
+        wall_ms=_measured(predictions.wall_ms),
         f1={str(choice.stride): choice.f1 for choice in choices},
         moving_f1={str(choice.stride): choice.moving_f1 for choice in choices},
-        ap50=None if labels is None else ap50(looks.series, labels.series.part(part.start, part.stop)),
+        ap50=None if labels is None else ap50(predictions.series, labels.series.part(part.start, part.stop)),
     )
 
 

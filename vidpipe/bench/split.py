@@ -26,11 +26,11 @@ def split(clip: str, series: Series, fit: float) -> tuple[Part | None, Part]:
     border = round(series.frames * fit)
     scored = part(series, border, series.frames)
     fitted = part(series, 0, border) if border else None
-    for wanted, made in (("fit on", fitted), ("score", scored)):
+    for truth, made in (("fit on", fitted), ("score", scored)):
         if made is not None and made.end_s - made.start_s < SHORTEST_S:
             raise ConfigError(
                 f"clip {clip} is too short to split: of its {series.video_s:.1f} s --fit {fit:g} leaves "
-                f"{made.end_s - made.start_s:.1f} s to {wanted}, and {SHORTEST_S:g} s are needed; "
+                f"{made.end_s - made.start_s:.1f} s to {truth}, and {SHORTEST_S:g} s are needed; "
                 "fit on another clip with --fit-on CLIP, or not at all with --fit 0"
             )
     return fitted, scored

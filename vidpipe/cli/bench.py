@@ -12,7 +12,7 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.bench.bench import Options, bench
-from vidpipe.bench.contenders import BASELINES
+from vidpipe.bench.candidates import BASELINES
 from vidpipe.bench.figures import Kind
 from vidpipe.bench.profile import write as write_profile
 from vidpipe.bench.report.html.page import page
@@ -82,7 +82,7 @@ def run_bench(options: BenchOptions) -> None:
     print_bench(found.figures)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"report   {asked.folder / 'bench.html'}   to look at and to pass on")
-    console.print(f"figures  {asked.folder / 'bench.json'}   and every answer, by clip and contender, beside it")
+    console.print(f"figures  {asked.folder / 'bench.json'}   and every answer, by clip and candidate, beside it")
     if options.profile is not None:
         console.print(f"profile  {options.profile}   cost and accuracy of each model, size and stage")
 

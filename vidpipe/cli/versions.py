@@ -58,11 +58,11 @@ def use_version(profiles: Path, stream: str, number: int) -> str:
     return f"stream {stream}: version {number or 'none'} of its profile counts now"
 
 
-def _use_of_profile(profiles: Path, profile: Profile, wanted: str) -> str:
-    number, dot, gate = wanted.partition(".")
+def _use_of_profile(profiles: Path, profile: Profile, truth: str) -> str:
+    number, dot, gate = truth.partition(".")
     stream = profile.stream
     if not dot:
-        return use_version(profiles, stream, _number(wanted))
+        return use_version(profiles, stream, _number(truth))
     version = profile.version(_number(number))
     folder = folder_of(profiles, stream) / f"v{number}"
     gates = None if version is None else _gates(_gate_of(version, folder))

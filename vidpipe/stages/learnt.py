@@ -203,4 +203,4 @@ def _unpacked(packed: bytes) -> NDArray[np.float32]:
 
     image = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert image is not None
-    return image.astype(np.float32)
+    return np.asarray(image, np.float32)

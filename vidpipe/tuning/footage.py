@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.steady import movement
-from vidpipe.bench.reference.looks import timed
+from vidpipe.bench.reference.predictions import timed
 from vidpipe.bench.series import Series
 from vidpipe.calibration.agreement import compare
 from vidpipe.frame import Image, Missing
@@ -60,7 +60,7 @@ class Footage:
     """A clip, walked through once.
 
     Attributes:
-        wanted: the big model's boxes.
+        truth: the big model's boxes.
         size: (width, height) in pixels.
         present: bool [frames], whether the model found anything.
         visit: int64 [frames], number of the visit that a frame with things in it belongs to; -1: none.
@@ -74,7 +74,7 @@ class Footage:
         decode_ms, filter_ms: CPU a frame of decoding; of preview and residuals.
     """
 
-    wanted: Series
+    truth: Series
     size: tuple[int, int]
     present: NDArray[np.bool_]
     visit: NDArray[np.int64]
@@ -89,11 +89,11 @@ class Footage:
 
     @property
     def pts(self) -> NDArray[np.float64]:
-        return self.wanted.pts
+        return self.truth.pts
 
     @property
     def frames(self) -> int:
-        return self.wanted.frames
+        return self.truth.frames
 
     @property
     def fps(self) -> float:
@@ -112,12 +112,12 @@ class Footage:
 
 
 def walk(
-    stream: StreamSpec, name: str, wanted: Series, refresh: int, examples: Collector, progress: Callable[[int], None]
+    stream: StreamSpec, name: str, truth: Series, refresh: int, examples: Collector, progress: Callable[[int], None]
 ) -> Footage:
     """Decode a recording once more and see it as the difference detector will.
 
     Args:
-        wanted: what the big model says of each of its frames.
+        truth: what the big model says of each of its frames.
         refresh: every how many frames a run would look at the empty scene: audits and forced looks.
         examples: gets every frame.
         progress: is told how many frames more are done.
@@ -125,11 +125,11 @@ def walk(
     Raises:
         ConfigError: the clip cannot be opened.
     """
-    walker = Walker(wanted, refresh)
+    walker = Walker(truth, refresh)
     source = open_source(name, stream.recording, knobs=Knobs())
     with closing(source):
         for index, (picture, decode_ns) in enumerate(timed(source)):
-            if index >= wanted.frames:
+            if index >= truth.frames:
                 break
             if isinstance(picture, Missing):
                 walker.see(None, None, decode_ns, 0)
@@ -138,7 +138,7 @@ def walk(
                 preview = picture.preview()
                 walker.see(preview, picture.hidden, decode_ns, time.thread_time_ns() - before)
                 if walker.fresh:
-                    examples.add(picture, boxes_at(wanted, index))
+                    examples.add(picture, boxes_at(truth, index))
             progress(1)
     return walker.footage((source.info.width, source.info.height))
 
@@ -169,10 +169,10 @@ class Walker:
         fresh: whether the last one was no copy of the one before.
     """
 
-    def __init__(self, wanted: Series, refresh: int) -> None:
-        self._present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
-        self._clear = away(wanted.pts, self._present) > NEAR_S
-        self._wanted = wanted
+    def __init__(self, truth: Series, refresh: int) -> None:
+        self._present = np.isin(np.arange(truth.frames), truth.boxes.frame)
+        self._clear = away(truth.pts, self._present) > NEAR_S
+        self._truth = truth
         self._refresh = refresh
         self._blocks: Blocks | None = None
         self._image: NDArray[np.float32] | None = None
@@ -215,23 +215,23 @@ class Walker:
         if self._clear[index] and index - self._shown_at >= self._refresh:
             self._show(preview)
             self._shown_at = index
-        if self._wanted.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
+        if self._truth.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
             self._seconds.append(preview)
-            self._second_s = float(self._wanted.pts[index])
+            self._second_s = float(self._truth.pts[index])
 
     def footage(self, size: tuple[int, int]) -> Footage:
         frames = len(self._residuals)
         grid = self._blocks.grid if self._blocks else (BLOCKS, BLOCKS)
         missing = np.zeros(grid, np.float32)
         known = np.array([grid is not None for grid in self._residuals])
-        wanted = self._wanted.part(0, frames)
+        truth = self._truth.part(0, frames)
         present = self._present[:frames]
         none = np.zeros((0, *grid), np.float32)
         return Footage(
-            wanted=wanted,
+            truth=truth,
             size=size,
             present=present,
-            visit=visits(wanted.pts, present),
+            visit=visits(truth.pts, present),
             known=known,
             fresh=np.array(self._freshly, bool),
             residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
@@ -260,14 +260,14 @@ class Walker:
         if not (present[index] or (index and present[index - 1])) or index % self._every:
             return
         assert self._blocks is not None
-        now = boxes_at(self._wanted, index)
+        now = boxes_at(self._truth, index)
         for lag in LAGS:
             other = self._recent[-lag] if lag <= len(self._recent) else None
             if other is None or other.shape != preview.shape:
                 continue
             reference = other.astype(np.float32)
             residuals = self._blocks.residuals(preview, reference, float(reference.mean()))
-            same = compare(boxes_at(self._wanted, index - lag), now).agrees
+            same = compare(boxes_at(self._truth, index - lag), now).agrees
             self._pairs.append((index, lag, residuals, same))
 
 

@@ -234,8 +234,8 @@ class _Search:
         empty = self._threshold("empty", for_detector) if kind in ("empty", "both") else -np.inf
         same = self._threshold("same", min(for_detector, left.false)) if kind in ("last", "both") else -np.inf
         low = 0.0 if gate is None else self._gate_low(gate, for_gate)
-        wanted = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
-        if any(used and limit == -np.inf for used, limit in wanted) or (gate is not None and low <= 0.0):
+        truth = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
+        if any(used and limit == -np.inf for used, limit in truth) or (gate is not None and low <= 0.0):
             return None
         return Choice(skip, empty, same, gate, low, 0.0 if gate is None else for_gate)
 

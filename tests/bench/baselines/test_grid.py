@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.bench.builders import at, series
 from vidpipe.bench.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes, strides
 from vidpipe.bench.figures import Choice
-from vidpipe.bench.reference.looks import Looks
+from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.series import Boxes, Series
 
 
@@ -54,10 +54,10 @@ def test_a_frame_has_the_boxes_of_the_last_look(found, stride):
     assert held.pts is found.pts
     for frame in range(found.frames):
         looked = [n for n in range(0, frame + 1, stride) if found.known[n]]
-        wanted = found.boxes[found.boxes.frame == looked[-1]] if looked else found.boxes[:0]
+        truth = found.boxes[found.boxes.frame == looked[-1]] if looked else found.boxes[:0]
         got = held.boxes[held.boxes.frame == frame]
         for column in ("xyxy", "score", "label", "track", "ignored"):
-            np.testing.assert_array_equal(getattr(got, column), getattr(wanted, column))
+            np.testing.assert_array_equal(getattr(got, column), getattr(truth, column))
     assert (np.diff(held.boxes.frame) >= 0).all()
 
 
@@ -69,15 +69,17 @@ def test_stride_one_changes_nothing_where_every_frame_was_seen(found):
     np.testing.assert_array_equal(held.boxes.xyxy, whole.boxes.xyxy)
 
 
-def looks(found, *, size=(64, 64), cpu_ms=20.0, threshold=0.5):
-    return Looks(found, dict.fromkeys(found.classes, threshold), size, 30.0, cpu_ms, 2.0, found.frames)
+def predictions(found, *, size=(64, 64), cpu_ms=20.0, threshold=0.5):
+    return Predictions(found, dict.fromkeys(found.classes, threshold), size, 30.0, cpu_ms, 2.0, found.frames)
 
 
 def test_grid():
     """A box jumps aside at every other frame of 10 a second; the model also has an unsure one, which does not count."""
     steps = [at(frame, 100 * (frame % 2), score=0.9) for frame in range(40)]
     found = series(40, *steps, *(at(frame, 400, score=0.3) for frame in range(40)))
-    made = grid([("big", looks(found)), ("little", looks(found, size=(32, 32), cpu_ms=4.0))], series(40, *steps), 10)
+    made = grid(
+        [("big", predictions(found)), ("little", predictions(found, size=(32, 32), cpu_ms=4.0))], series(40, *steps), 10
+    )
     assert [(each.model, each.size, each.stride) for each in made] == [
         (model, size, stride)
         for model, size in (("big", (64, 64)), ("little", (32, 32)))
@@ -104,7 +106,7 @@ def test_strides_are_as_long_as_the_footage_tells_and_few(frames):
 def test_on_a_scene_that_hardly_changes_the_best_setting_looks_once_a_minute():
     """A car stands where another stood: what looks at every thirtieth frame pays twenty times too much."""
     boxes = [at(frame, 100 + 5 * (frame // 2000)) for frame in range(6000)]
-    made = grid([("big", looks(series(6000, *boxes)))], series(6000, *boxes), 10)
+    made = grid([("big", predictions(series(6000, *boxes)))], series(6000, *boxes), 10)
     chosen = as_accurate(made, 1.0)
     assert chosen.stride > 600
     assert chosen.cpu < 1.05 * min(each.cpu for each in made)
@@ -113,14 +115,14 @@ def test_on_a_scene_that_hardly_changes_the_best_setting_looks_once_a_minute():
 def test_what_stands_still_is_held_for_nothing():
     """A thing that stands and one that walks, 8 pixels a frame: only the latter is lost by a stride."""
     boxes = [box for frame in range(40) for box in (at(frame, 500), at(frame, 8 * frame))]
-    by_stride = {each.stride: each for each in grid([("big", looks(series(40, *boxes)))], series(40, *boxes), 10)}
+    by_stride = {each.stride: each for each in grid([("big", predictions(series(40, *boxes)))], series(40, *boxes), 10)}
     assert (by_stride[1].f1, by_stride[1].moving_f1) == (1.0, 1.0)
     assert 0.5 < by_stride[10].f1 < 0.7
     assert by_stride[10].moving_f1 < 0.3
 
 
 def test_nothing_to_find_is_no_score():
-    (first, *_) = grid([("big", looks(series(10)))], series(10), 10)
+    (first, *_) = grid([("big", predictions(series(10)))], series(10), 10)
     assert (first.f1, first.moving_f1) == (None, None)
 
 

@@ -1,4 +1,4 @@
-"""Ultralytics' own loop as a contender: frames counted as ours are, results held, only where the model is its own."""
+"""Ultralytics' own loop as a candidate: frames counted as ours are, results held, only where the model is its own."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ def test_every_frame_has_the_result_that_holds(clip, checkpoint, expected, tmp_p
     assert len({str(boxes) for boxes in expected}) > 10
     assert [line["seq"] for line in lines] == list(range(clips.FRAMES))
     np.testing.assert_allclose([line["pts"] for line in lines], np.arange(clips.FRAMES) / clips.FPS, atol=1e-5)
-    looks = [seq for seq in range(clips.FRAMES) if seq % stride == stride - 1]
-    assert [line["seq"] for line in lines if line["how"] == "measured"] == looks
+    predictions = [seq for seq in range(clips.FRAMES) if seq % stride == stride - 1]
+    assert [line["seq"] for line in lines if line["how"] == "measured"] == predictions
     assert [line["as_of"] for line in lines] == [
-        max([-1, *(s for s in looks if s <= at)]) for at in range(clips.FRAMES)
+        max([-1, *(s for s in predictions if s <= at)]) for at in range(clips.FRAMES)
     ]
     for line in lines:
         held = expected[line["as_of"]] if line["as_of"] >= 0 else []
         assert found(line) == [(pytest.approx(xyxy, abs=0.02), "low" if n < 40 else "high") for xyxy, n in held]
-    assert report["models"]["big"]["calls"] == len(looks)
+    assert report["models"]["big"]["calls"] == len(predictions)
     assert report["streams"]["cam"]["notes"] == []
 
 

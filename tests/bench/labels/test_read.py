@@ -89,12 +89,12 @@ def test_mot16(tmp_path: Path, line: str, box: tuple[Any, ...] | None) -> None:
     ],
 )
 def test_mot15(
-    tmp_path: Path, tail: str, classes: Classes, looks: Any, class_name: str | None, label: int, why: str
+    tmp_path: Path, tail: str, classes: Classes, predictions: Any, class_name: str | None, label: int, why: str
 ) -> None:
     path = mot(tmp_path, f"1,7,10,10,20,40,1{tail}", f"3,8,10,10,20,40,0{tail}")
-    if looks and label == VEHICLE:
+    if predictions and label == VEHICLE:
         path = mot(tmp_path, f"1,7,10,10,20,40,1{tail}", f"3,8,10,10,20,40,1{tail}")
-    read = read_labels(path, classes, series(5, *looks, classes=classes.names), class_name)
+    read = read_labels(path, classes, series(5, *predictions, classes=classes.names), class_name)
     assert read.series.boxes.label.tolist() == [label, label]
     assert any(why in note for note in read.notes)
     assert read.labelled == (classes.names[label],)

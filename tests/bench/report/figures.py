@@ -8,11 +8,11 @@ from vidpipe.bench.figures import (
     Accuracy,
     Bench,
     BoxScore,
+    CandidateResult,
     Choice,
     ClipFigures,
     Cost,
     Coverage,
-    Entrant,
     Kind,
     Machine,
     Part,
@@ -50,7 +50,7 @@ def accuracy(f1: float, *, labels: bool = False) -> Accuracy:
         presence_all=presence(),
         presence={"person": presence(), "person in gate": presence(0.8)},
         ap50={"person": f1 - 0.05, "vehicle": None} if labels else None,
-        tracks=TrackScore(mota=f1 - 0.1, idf1=f1 - 0.2, switches=7) if labels else None,
+        tracks=TrackScore(mota=f1 - 0.1, idf1=f1 - 0.2, hota=f1 - 0.3, switches=7) if labels else None,
     )
 
 
@@ -70,9 +70,9 @@ def cost(cpu: float | Spread, **parts: Any) -> Cost:
     )
 
 
-def entrant(kind: Kind, name: str, cpu: float | Spread, f1: float | None, /, **parts: Any) -> Entrant:
+def candidate(kind: Kind, name: str, cpu: float | Spread, f1: float | None, /, **parts: Any) -> CandidateResult:
     """One that scored this box F1; None: nothing is defined."""
-    return Entrant(
+    return CandidateResult(
         **{
             "name": name,
             "kind": kind,
@@ -96,22 +96,22 @@ STAGES = {
 ANSWERED = {"difference": 198, "little": 148, "big": 127, "source": 4}
 
 
-def pipeline(cpu: float | Spread = 0.20, f1: float | None = 0.93, **parts: Any) -> Entrant:
+def pipeline(cpu: float | Spread = 0.20, f1: float | None = 0.93, **parts: Any) -> CandidateResult:
     parts = {"cost": cost(cpu, stages=STAGES), "by": ANSWERED, "what": "difference > little > big", **parts}
-    return entrant("pipeline", "pair", cpu, f1, **parts)
+    return candidate("pipeline", "pair", cpu, f1, **parts)
 
 
-def big(cpu: float | Spread = 0.60, f1: float | None = 1.0, **parts: Any) -> Entrant:
-    return entrant("big", "big every frame", cpu, f1, **parts)
+def big(cpu: float | Spread = 0.60, f1: float | None = 1.0, **parts: Any) -> CandidateResult:
+    return candidate("big", "big every frame", cpu, f1, **parts)
 
 
-def static(cpu: float | Spread = 0.40, f1: float | None = 0.94, **parts: Any) -> Entrant:
-    return entrant("static", "static", cpu, f1, **{"what": "big 864x480, every 2nd frame, held", **parts})
+def static(cpu: float | Spread = 0.40, f1: float | None = 0.94, **parts: Any) -> CandidateResult:
+    return candidate("static", "static", cpu, f1, **{"what": "big 864x480, every 2nd frame, held", **parts})
 
 
 GRID = [
-    Choice(model=model, size=size, stride=stride, cpu=look / stride + 0.01, f1=f1 - 0.02 * (stride - 1), moving_f1=None)
-    for model, size, look, f1 in (
+    Choice(model=model, size=size, stride=stride, cpu=cost / stride + 0.01, f1=f1 - 0.02 * (stride - 1), moving_f1=None)
+    for model, size, cost, f1 in (
         ("little", (256, 256), 0.11, 0.86),
         ("big", (480, 864), 0.58, 0.99),
         ("big", (240, 432), 0.2, 0.92),
@@ -124,7 +124,7 @@ COVERAGE = Coverage(
 )
 
 
-def clip(*entrants: Entrant, **parts: Any) -> ClipFigures:
+def clip(*candidates: CandidateResult, **parts: Any) -> ClipFigures:
     """One whose last 60 % are scored, 47.7 s of 10 frames a second."""
     return ClipFigures(
         **{
@@ -136,7 +136,7 @@ def clip(*entrants: Entrant, **parts: Any) -> ClipFigures:
             "fitted": Part(start=0, stop=318, start_s=0.0, end_s=31.8),
             "scored": Part(start=318, stop=795, start_s=31.8, end_s=79.5),
             "reference": ReferenceFigures(what="big at 864x480", looked=477, cached=318, labels=None),
-            "entrants": list(entrants) or [pipeline(), big(), static()],
+            "candidates": list(candidates) or [pipeline(), big(), static()],
             "grid": GRID,
             "coverage": [COVERAGE],
             "notes": [],

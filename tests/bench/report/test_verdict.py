@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.report.figures import around, big, clip, entrant, pipeline, static
+from tests.bench.report.figures import around, big, candidate, clip, pipeline, static
 from vidpipe.bench.figures import Spread
 from vidpipe.bench.report.verdict import best_static, compared, dominating, verdict
 
@@ -30,7 +30,7 @@ ITS = "its box F1 is 0.930 (95 % interval 0.910 to 0.950), its presence F1 0.950
 
 
 @pytest.mark.parametrize(
-    ("entrants", "headline"),
+    ("candidates", "headline"),
     [
         (
             [pipeline(), big(), static()],
@@ -64,12 +64,14 @@ ITS = "its box F1 is 0.930 (95 % interval 0.910 to 0.950), its presence F1 0.950
     ],
     ids=["less", "more", "level", "none as accurate", "alone", "no big", "undefined", "no pipeline"],
 )
-def test_headline(entrants, headline):
-    assert verdict(clip(*entrants)).headline == headline
+def test_headline(candidates, headline):
+    assert verdict(clip(*candidates)).headline == headline
 
 
 def test_a_rival_that_does_better_is_named_with_its_figures():
-    said = verdict(clip(pipeline(), big(), entrant("little", "little every frame", 0.1, 0.94, what="little, 256x256")))
+    said = verdict(
+        clip(pipeline(), big(), candidate("little", "little every frame", 0.1, 0.94, what="little, 256x256"))
+    )
     assert said.losses == (
         "little every frame (little, 256x256) does better: 2.0 times less CPU, box F1 0.940, presence F1 0.950.",
     )
@@ -90,8 +92,8 @@ def test_a_rival_that_does_better_is_named_with_its_figures():
     ],
 )
 def test_who_dominates(kind, cpu, f1, dominates):
-    rival = entrant(kind, "rival", cpu, f1)
-    assert dominating(clip(pipeline(), rival)) == ([rival] if dominates else [])
+    other = candidate(kind, "other", cpu, f1)
+    assert dominating(clip(pipeline(), other)) == ([other] if dominates else [])
 
 
 def test_nobody_dominates_what_is_undefined():
@@ -99,7 +101,7 @@ def test_nobody_dominates_what_is_undefined():
 
 
 def test_the_most_accurate_rival_comes_first():
-    little, faster = entrant("little", "little", 0.1, 0.94), entrant("static", "static", 0.05, 0.95)
+    little, faster = candidate("little", "little", 0.1, 0.94), candidate("static", "static", 0.05, 0.95)
     assert dominating(clip(little, pipeline(), faster)) == [faster, little]
 
 

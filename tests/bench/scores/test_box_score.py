@@ -29,8 +29,8 @@ SECOND = np.arange(100) / 10.0
         pytest.param([at(2, 0)], [at(2, 300)], (0, 0, 0), id="an unknown frame counts nothing"),
     ],
 )
-def test_counts(found: list[Row], wanted: list[Row], tp_fp_fn: tuple[int, int, int]) -> None:
-    counts = count(series(3, *found), series(3, *wanted, unknown=[2]))
+def test_counts(found: list[Row], truth: list[Row], tp_fp_fn: tuple[int, int, int]) -> None:
+    counts = count(series(3, *found), series(3, *truth, unknown=[2]))
     assert tuple(int(part.sum()) for part in counts) == tp_fp_fn
     assert all(part.shape == (2, 3) and part.dtype == np.int64 for part in counts)
 
@@ -45,8 +45,8 @@ def test_counts_lie_at_their_class_and_frame() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
 def test_counts_are_cocos(seed: int) -> None:
-    found, wanted = random_scene(seed)
-    images = [image for image in evaluated(found, wanted).evalImgs if image is not None]
+    found, truth = random_scene(seed)
+    images = [image for image in evaluated(found, truth).evalImgs if image is not None]
     matched = [(image["dtMatches"][0] > 0, image["dtIgnore"][0] > 0) for image in images]
     missed = [(image["gtMatches"][0] == 0) & (image["gtIgnore"] == 0) for image in images]
     expected = (
@@ -54,7 +54,7 @@ def test_counts_are_cocos(seed: int) -> None:
         sum(int((~hit & ~ignored).sum()) for hit, ignored in matched),
         sum(int(misses.sum()) for misses in missed),
     )
-    assert tuple(int(part.sum()) for part in count(found, wanted)) == expected
+    assert tuple(int(part.sum()) for part in count(found, truth)) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_counts_are_cocos(seed: int) -> None:
         pytest.param(series(3), series(3, classes=["vehicle", "person"]), id="order of classes"),
     ],
 )
-def test_series_that_differ_cannot_be_compared(found: object, wanted: object) -> None:
+def test_series_that_differ_cannot_be_compared(found: object, truth: object) -> None:
     with pytest.raises(ValueError, match="cannot compare 3 frames"):
-        count(found, wanted)  # type: ignore[arg-type]
+        count(found, truth)  # type: ignore[arg-type]
 
 
 def of(tp: int, fp: int, fn: int) -> Counts:
@@ -197,11 +197,11 @@ def test_frames_that_nobody_looked_at_say_nothing() -> None:
 
 def test_moving_score_forgives_what_stands_and_nothing_else() -> None:
     stands, goes = walk(range(30), 0), [at(frame, 200 + 4 * frame) for frame in range(30)]
-    wanted = moving(series(30, *stands, *goes, at(3, 500, ignored=True)))
+    truth = moving(series(30, *stands, *goes, at(3, 500, ignored=True)))
     ghost = at(4, 600, y=300)
 
     def totals(*rows: Row) -> tuple[int, ...]:
-        return tuple(int(part.sum()) for part in count(series(30, *rows), wanted))
+        return tuple(int(part.sum()) for part in count(series(30, *rows), truth))
 
     assert totals(*stands, *goes) == (30, 0, 0)
     assert totals(*stands) == (0, 0, 30)

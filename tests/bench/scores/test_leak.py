@@ -78,8 +78,8 @@ CASES = {
 
 
 @pytest.mark.parametrize(("published", "wanted", "looks", "expected"), CASES.values(), ids=CASES.keys())
-def test_leaked(published, wanted, looks, expected):
-    assert leaked(answers(published), wanted, looks) == expected
+def test_leaked(published, truth, predictions, expected):
+    assert leaked(answers(published), truth, predictions) == expected
 
 
 def test_the_order_of_boxes_hides_nothing():

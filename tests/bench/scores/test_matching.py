@@ -46,9 +46,9 @@ from vidpipe.models.boxes import iou
         ),
     ],
 )
-def test_by_hand(found: list[Row], wanted: list[Row], pairs: list[tuple[int, int]]) -> None:
-    matches = match(boxes(*found), boxes(*wanted))
-    assert list(zip(matches.found.tolist(), matches.wanted.tolist(), strict=True)) == pairs
+def test_by_hand(found: list[Row], truth: list[Row], pairs: list[tuple[int, int]]) -> None:
+    matches = match(boxes(*found), boxes(*truth))
+    assert list(zip(matches.found.tolist(), matches.truth.tolist(), strict=True)) == pairs
 
 
 def test_another_threshold() -> None:
@@ -56,16 +56,16 @@ def test_another_threshold() -> None:
     assert len(match(boxes(at(0, 4)), boxes(at(0, 0)), 0.7).found) == 0
 
 
-def one_by_one(found: Boxes, wanted: Boxes) -> list[tuple[int, int]]:
+def one_by_one(found: Boxes, truth: Boxes) -> list[tuple[int, int]]:
     """The rule as a loop over found boxes, without crowds."""
     pairs = []
-    free = set(range(len(wanted)))
+    free = set(range(len(truth)))
     for box in np.argsort(-found.score, kind="stable"):
         choice = [
-            (not wanted.ignored[other], overlap, other)
+            (not truth.ignored[other], overlap, other)
             for other in free
-            if (found.frame[box], found.label[box]) == (wanted.frame[other], wanted.label[other])
-            and (overlap := iou(found.xyxy[box].astype(float), wanted.xyxy[other].astype(float))) >= 0.5
+            if (found.frame[box], found.label[box]) == (truth.frame[other], truth.label[other])
+            and (overlap := iou(found.xyxy[box].astype(float), truth.xyxy[other].astype(float))) >= 0.5
         ]
         if choice:
             best = max(choice)[2]
@@ -77,27 +77,27 @@ def one_by_one(found: Boxes, wanted: Boxes) -> list[tuple[int, int]]:
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=100, deadline=None)
 def test_as_a_loop_does_it(seed: int) -> None:
-    found, wanted = (scene.boxes for scene in random_scene(seed))
-    wanted = wanted[~wanted.crowd]
-    matches = match(found, wanted)
-    assert list(zip(matches.found.tolist(), matches.wanted.tolist(), strict=True)) == one_by_one(found, wanted)
+    found, truth = (scene.boxes for scene in random_scene(seed))
+    truth = truth[~truth.crowd]
+    matches = match(found, truth)
+    assert list(zip(matches.found.tolist(), matches.truth.tolist(), strict=True)) == one_by_one(found, truth)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=200, deadline=None)
 def test_pair_by_pair_as_coco_does_it(seed: int) -> None:
-    found, wanted = random_scene(seed)
+    found, truth = random_scene(seed)
     pairs = {
         (int(box) - 1, int(match) - 1)
-        for image in evaluated(found, wanted).evalImgs
+        for image in evaluated(found, truth).evalImgs
         if image is not None
         for box, match in zip(image["dtIds"], image["dtMatches"][0], strict=True)
         if match
     }
     # Rows of all boxes, as COCO has them, of those of known frames.
-    found_rows, wanted_rows = (np.flatnonzero(wanted.known[of.boxes.frame]) for of in (found, wanted))
-    _, _, matches = match_known(found, wanted)
-    ours = zip(found_rows[matches.found].tolist(), wanted_rows[matches.wanted].tolist(), strict=True)
+    found_rows, truth_rows = (np.flatnonzero(truth.known[of.boxes.frame]) for of in (found, truth))
+    _, _, matches = match_known(found, truth)
+    ours = zip(found_rows[matches.found].tolist(), truth_rows[matches.truth].tolist(), strict=True)
     assert set(ours) == pairs
 
 
@@ -107,7 +107,7 @@ def test_overlaps_beyond_one_chunk_are_those_of_each_part() -> None:
     rows = boxes(*(at(0, float(x)) for x in rng.uniform(0, 2000, 600)))
     pairs = overlaps(rows, rows, 0.5)
     expected = np.argwhere(iou(rows.xyxy[:, None].astype(float), rows.xyxy[None].astype(float)) >= 0.5)
-    assert np.array_equal(np.stack([pairs.found, pairs.wanted], axis=1), expected)
+    assert np.array_equal(np.stack([pairs.found, pairs.truth], axis=1), expected)
 
 
 def test_series_that_differ_cannot_be_compared() -> None:
@@ -121,9 +121,9 @@ def test_ten_minutes_of_video_take_a_moment() -> None:
     frame = np.repeat(np.arange(18_000), 15)
     corner = rng.uniform(0, 800, (len(frame), 2))
     size = rng.uniform(40, 120, (len(frame), 2))
-    wanted = Boxes.of(frame, np.hstack([corner, corner + size]))
-    found = Boxes.of(frame, wanted.xyxy + rng.normal(0, 5, (len(frame), 4)), score=rng.random(len(frame)))
+    truth = Boxes.of(frame, np.hstack([corner, corner + size]))
+    found = Boxes.of(frame, truth.xyxy + rng.normal(0, 5, (len(frame), 4)), score=rng.random(len(frame)))
     begin = time.process_time()
-    matches = match(found, wanted)
+    matches = match(found, truth)
     assert time.process_time() - begin < 5
     assert len(matches.found) > 0.8 * len(frame)

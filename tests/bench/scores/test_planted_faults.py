@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.bench.builders import CLASSES, answers, series
 from vidpipe.bench.figures import BoxScore
-from vidpipe.bench.reference.looks import Looks, look
+from vidpipe.bench.reference.predictions import Predictions, predict
 from vidpipe.bench.scores.box_score import box_score, by_class, count, moving
 from vidpipe.bench.scores.leak import leaked
 from vidpipe.bench.scores.precision import ap50
@@ -114,12 +114,12 @@ def renamed(whole: Series, every: int = 10) -> Series:
     return replace(whole, boxes=replace(boxes, track=boxes.track + 1000 * (boxes.frame // every)))
 
 
-def boxes_of(found: Series, wanted: Series) -> BoxScore:
-    return box_score(count(found, wanted), wanted.pts)
+def boxes_of(found: Series, truth: Series) -> BoxScore:
+    return box_score(count(found, truth), truth.pts)
 
 
-def presence_of(found: Series, wanted: Series) -> float | None:
-    return presence(found, wanted, ZONES)[0].f1
+def presence_of(found: Series, truth: Series) -> float | None:
+    return presence(found, truth, ZONES)[0].f1
 
 
 SCENE = scene()
@@ -181,10 +181,10 @@ def test_a_stage_that_returns_the_reference():
     # No score can see it: that is what the check is for.
     frames = len(np.unique(SCENE.boxes.frame))
     assert boxes_of(SCENE, SCENE).f1 == 1
-    assert leaked(answers(SCENE), SCENE, looks=40) == frames - 40
-    assert leaked(answers(held(SCENE, 10)), SCENE, looks=FRAMES // 10) == 0
+    assert leaked(answers(SCENE), SCENE, predictions=40) == frames - 40
+    assert leaked(answers(held(SCENE, 10)), SCENE, predictions=FRAMES // 10) == 0
     for harmed in (shuffled, shifted, silent, alarmed, confused):
-        assert leaked(answers(harmed(SCENE)), SCENE, looks=0) == 0
+        assert leaked(answers(harmed(SCENE)), SCENE, predictions=0) == 0
 
 
 def test_a_pipeline_that_always_says_nothing():
@@ -224,7 +224,7 @@ def test_an_answer_held_too_long(every):
     age = boxes.frame - boxes.frame[first][of_track]
     scores = by_class(count(held(SCENE, every), SCENE), CLASSES)
     # 4 px a frame: a person of 20 px is found for 1 frame after a look (16/24), a vehicle of 80 px for 6 (56/104), if
-    # the thing was there at the look. Looks fall at any age alike.
+    # the thing was there at the look. Predictions fall at any age alike.
     for label, keeps in enumerate((1, 6)):
         right_for = np.minimum(np.minimum(age[boxes.label == label], keeps) + 1, every)
         assert scores[CLASSES[label]].recall == pytest.approx((right_for / every).mean(), abs=0.04)
@@ -251,9 +251,9 @@ def test_a_new_identity_each_second():
     assert 10 / 41 <= score.idf1 < 10 / 20  # of 2 to 4 s, one second is the best that one name covers
 
 
-def looks(assets: Path, model: str) -> Looks:
+def predictions(assets: Path, model: str) -> Predictions:
     """A real detector at the first 100 frames of a real street."""
-    return look(
+    return predict(
         StreamSpec(url=str(assets / "videos" / "vtest.avi")),
         "vtest",
         ModelSpec(path=str(assets / "models" / f"{model}.xml"), threshold=0.4),
@@ -265,7 +265,7 @@ def looks(assets: Path, model: str) -> Looks:
 
 @pytest.fixture(scope="module")
 def street(assets: Path) -> Series:
-    return looks(assets, "person-vehicle-bike-detection-2003").sure()
+    return predictions(assets, "person-vehicle-bike-detection-2003").sure()
 
 
 @pytest.mark.footage
@@ -292,12 +292,12 @@ def test_faults_in_a_real_detectors_answers(street):
 @pytest.mark.footage
 def test_a_leak_of_real_answers(street, assets):
     seen = len(np.unique(street.boxes.frame))
-    assert leaked(answers(street), street, looks=0) == seen  # no two pictures gave the same
-    assert leaked(answers(street), street, looks=30) == seen - 30
-    assert leaked(answers(held(street, 4)), street, looks=25) == 0
-    other = looks(assets, "person-vehicle-bike-detection-2000").sure()
+    assert leaked(answers(street), street, predictions=0) == seen  # no two pictures gave the same
+    assert leaked(answers(street), street, predictions=30) == seen - 30
+    assert leaked(answers(held(street, 4)), street, predictions=25) == 0
+    other = predictions(assets, "person-vehicle-bike-detection-2000").sure()
     assert len(other.boxes) > 0
-    assert leaked(answers(other), street, looks=0) == 0
+    assert leaked(answers(other), street, predictions=0) == 0
 
 
 def crowd(seed: int, boxes: int, *, apart: bool) -> Boxes:
@@ -321,15 +321,15 @@ SEEDS, SIZE = st.integers(0, 2**32 - 1), st.integers(0, 64)
 @given(SEEDS, SIZE, SEEDS, SIZE, st.booleans())
 @settings(deadline=None)
 def test_f1_is_a_share_or_undefined(seed, size, other_seed, other_size, apart):
-    found, wanted = of(crowd(seed, size, apart=apart)), of(crowd(other_seed, other_size, apart=apart))
-    score = boxes_of(found, wanted)
+    found, truth = of(crowd(seed, size, apart=apart)), of(crowd(other_seed, other_size, apart=apart))
+    score = boxes_of(found, truth)
     assert (score.f1 is None) == (size == other_size == 0)
     assert score.f1 is None or 0 <= score.f1 <= 1
     assert (score.tp + score.fp, score.tp + score.fn) == (size, other_size)
-    place = presence(found, wanted, ZONES)[0].f1
+    place = presence(found, truth, ZONES)[0].f1
     assert place is None or 0 <= place <= 1
-    assert all(value is None or 0 <= value <= 1 for value in ap50(found, wanted).values())
-    tracks = track_score(found, wanted)
+    assert all(value is None or 0 <= value <= 1 for value in ap50(found, truth).values())
+    tracks = track_score(found, truth)
     assert tracks.idf1 is None or (0 <= tracks.idf1 <= 1 and tracks.mota <= 1)
 
 
@@ -357,7 +357,7 @@ def test_in_a_crowd_the_choice_by_score_costs_half_at_most(seed, size, other_see
 @given(SEEDS, SIZE, SEEDS, SIZE, st.booleans())
 @settings(deadline=None)
 def test_the_order_of_boxes_means_nothing(seed, size, other_seed, other_size, apart):
-    found, wanted = crowd(seed, size, apart=apart), crowd(other_seed, other_size, apart=apart)
+    found, truth = crowd(seed, size, apart=apart), crowd(other_seed, other_size, apart=apart)
 
     def mixed(boxes: Boxes) -> Boxes:
         rows = np.random.default_rng(seed).permutation(len(boxes))
@@ -365,10 +365,10 @@ def test_the_order_of_boxes_means_nothing(seed, size, other_seed, other_size, ap
 
     scores: list[Callable[[Series, Series], Any]] = [
         boxes_of,
-        lambda found, wanted: presence(found, wanted, ZONES),
+        lambda found, truth: presence(found, truth, ZONES),
         ap50,
-        lambda found, wanted: track_score(found, wanted).idf1,
-        lambda found, wanted: leaked(answers(found), wanted, 0),
+        lambda found, truth: track_score(found, truth).idf1,
+        lambda found, truth: leaked(answers(found), truth, 0),
     ]
     for score in scores:
-        assert score(of(mixed(found)), of(mixed(wanted))) == score(of(found), of(wanted))
+        assert score(of(mixed(found)), of(mixed(truth))) == score(of(found), of(truth))

@@ -42,21 +42,21 @@ HIT, MISS = 0, 300  # where the wanted box is, and where none is
         pytest.param([at(0, HIT), at(2, HIT)], [at(0, HIT), at(2, MISS)], 1, id="an unknown frame counts nothing"),
     ],
 )
-def test_by_hand(found: list[Row], wanted: list[Row], expected: float | None) -> None:
-    scores = ap50(series(3, *found), series(3, *wanted, unknown=[2]))
+def test_by_hand(found: list[Row], truth: list[Row], expected: float | None) -> None:
+    scores = ap50(series(3, *found), series(3, *truth, unknown=[2]))
     assert scores == {"person": None if expected is None else pytest.approx(expected, abs=1e-12), "vehicle": None}
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=200, deadline=None)
 def test_as_coco_has_it(seed: int) -> None:
-    found, wanted = random_scene(seed)
-    precision = evaluated(found, wanted).eval["precision"][0, :, :, 0, 0]
+    found, truth = random_scene(seed)
+    precision = evaluated(found, truth).eval["precision"][0, :, :, 0, 0]
     expected = {
         name: None if (of := precision[:, label]).max() < 0 else pytest.approx(of.mean(), abs=1e-6)
-        for label, name in enumerate(wanted.classes)
+        for label, name in enumerate(truth.classes)
     }
-    assert ap50(found, wanted) == expected
+    assert ap50(found, truth) == expected
 
 
 def test_series_that_differ_cannot_be_compared() -> None:

@@ -50,8 +50,8 @@ def present(*spans: tuple[int, int], frames: int = 100, unknown: tuple[int, ...]
 
 
 @pytest.mark.parametrize(("found", "wanted", "counts", "begin_s", "end_s"), RUNS.values(), ids=RUNS.keys())
-def test_runs(found, wanted, counts, begin_s, end_s):
-    total, by_place = presence(present(*found), present(*wanted), {})
+def test_runs(found, truth, counts, begin_s, end_s):
+    total, by_place = presence(present(*found), present(*truth), {})
 
     right, false, missed = counts
     assert (total.found, total.false, total.missed) == counts
@@ -111,8 +111,8 @@ def test_a_foot_on_the_lower_border_of_the_picture_stands_in_the_zone():
         ([(0, 100)], [], range(100), (0, 0, 0)),
     ],
 )
-def test_unknown_frames_are_as_the_known_one_before(found, wanted, unknown, counts):
-    total, _ = presence(present(*found), present(*wanted, unknown=tuple(unknown)), {})
+def test_unknown_frames_are_as_the_known_one_before(found, truth, unknown, counts):
+    total, _ = presence(present(*found), present(*truth, unknown=tuple(unknown)), {})
     assert (total.found, total.false, total.missed) == counts
 
 
@@ -134,20 +134,20 @@ def _spans(lengths: list[int]) -> list[tuple[int, int]]:
 
 
 @given(SPANS, SPANS)
-def test_no_pairing_has_more_pairs(found, wanted):
-    found, wanted = ([(a, b) for a, b in _spans(lengths) if b - a >= 2] for lengths in (found, wanted))
-    near = np.array([[max(abs(a - c), abs(b - d)) <= 10 for c, d in wanted] for a, b in found], int)
+def test_no_pairing_has_more_pairs(found, truth):
+    found, truth = ([(a, b) for a, b in _spans(lengths) if b - a >= 2] for lengths in (found, truth))
+    near = np.array([[max(abs(a - c), abs(b - d)) <= 10 for c, d in truth] for a, b in found], int)
     most = int((maximum_bipartite_matching(csr_array(near)) >= 0).sum()) if near.size else 0
 
-    total, _ = presence(present(*found, frames=400), present(*wanted, frames=400), {})
+    total, _ = presence(present(*found, frames=400), present(*truth, frames=400), {})
 
-    assert (total.found, total.false, total.missed) == (most, len(found) - most, len(wanted) - most)
+    assert (total.found, total.false, total.missed) == (most, len(found) - most, len(truth) - most)
 
 
 @given(SPANS, SPANS)
-def test_swapping_the_sides_swaps_false_and_missed_and_turns_delays_round(found, wanted):
-    found, wanted = present(*_spans(found), frames=400), present(*_spans(wanted), frames=400)
-    one, other = presence(found, wanted, {})[0], presence(wanted, found, {})[0]
+def test_swapping_the_sides_swaps_false_and_missed_and_turns_delays_round(found, truth):
+    found, truth = present(*_spans(found), frames=400), present(*_spans(truth), frames=400)
+    one, other = presence(found, truth, {})[0], presence(truth, found, {})[0]
     assert (one.f1, one.found, one.false, one.missed) == (other.f1, other.found, other.missed, other.false)
     assert one.begin_delay_s is other.begin_delay_s is None or one.begin_delay_s == pytest.approx(-other.begin_delay_s)
     assert one.f1 is None or 0 <= one.f1 <= 1

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from vidpipe.bench.figures import Choice
-from vidpipe.bench.reference.looks import Looks
+from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.box_score import count, f1_of, moving
 from vidpipe.bench.series import Series
 
@@ -23,26 +23,26 @@ _SHARES = (0.75, 0.5)
 _MULTIPLE = 32  # YOLO networks halve their input five times, and others take it too
 
 
-def grid(looks: Sequence[tuple[str, Looks]], wanted: Series, fps: float) -> list[Choice]:
+def grid(predictions: Sequence[tuple[str, Predictions]], truth: Series, fps: float) -> list[Choice]:
     """Every static configuration that was looked with.
 
     Args:
-        looks: model and looks at all frames of `wanted`, one for each size.
-        wanted: the reference on the same frames.
+        predictions: model and looks at all frames of `truth`, one for each size.
+        truth: the reference on the same frames.
         fps: frames a second.
     """
-    still_left_out = moving(wanted)
+    still_left_out = moving(truth)
     return [
         Choice(
             model=model,
             size=seen.size,
             stride=stride,
             cpu=fps * (seen.decode_cpu_ms + seen.cpu_ms / stride) / 1000,
-            f1=_f1(held, wanted),
+            f1=_f1(held, truth),
             moving_f1=_f1(held, still_left_out),
         )
-        for model, seen in looks
-        for stride in strides(wanted.frames)
+        for model, seen in predictions
+        for stride in strides(truth.frames)
         for held in (hold(seen.sure(), stride),)
     ]
 
@@ -91,8 +91,8 @@ def strides(frames: int) -> list[int]:
     return made
 
 
-def _f1(found: Series, wanted: Series) -> float | None:
-    return f1_of(count(found, wanted))
+def _f1(found: Series, truth: Series) -> float | None:
+    return f1_of(count(found, truth))
 
 
 def _price(choice: Choice) -> tuple[float, int]:

@@ -98,7 +98,7 @@ class MotionGate(Stage[MotionGateConfig]):
 
 
 class Motion:
-    """Looks for motion in pictures of one size; see the module for how.
+    """Predictions for motion in pictures of one size; see the module for how.
 
     Args:
         source: (rows, columns) of the luma planes to come.

@@ -119,18 +119,18 @@ class UltralyticsLoop:
         loop = _Loop(self, pictures[0].size)
         found = loop.predict(self.spec.url, watch)
         answer = Answer(nothing(), How.SKIPPED, _BY, -1)
-        looks = 0
+        predictions = 0
         for seq, picture in enumerate(pictures):
             boxes = next(found, None) if (seq + 1) % self.stride == 0 else None
             if boxes is not None:
-                looks += 1
+                predictions += 1
                 answer = Answer(boxes, How.MEASURED, _BY, seq)
             elif answer.how is How.MEASURED:
                 answer = replace(answer, how=How.SKIPPED, reason=f"vid_stride {self.stride}")
             record = Published(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
             collector.take(Batch(published=[record]))
         found.close()
-        collector.take(Batch(ended=[Ended(self.stream, notes=_lacking(looks, len(pictures) // self.stride))]))
+        collector.take(Batch(ended=[Ended(self.stream, notes=_lacking(predictions, len(pictures) // self.stride))]))
 
 
 class _Picture(NamedTuple):
@@ -212,7 +212,7 @@ class _Watch:
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
         return {
             "on_predict_start": self._begin,
-            "on_predict_batch_start": self._look,
+            "on_predict_batch_start": self._predict,
             "on_predict_batch_end": self._looked,
         }
 
@@ -227,7 +227,7 @@ class _Watch:
         self._usage = TreeUsage()
         self._began = time.perf_counter()
 
-    def _look(self, _: Any) -> None:
+    def _predict(self, _: Any) -> None:
         self._wall_ns, self._cpu_ns = time.perf_counter_ns(), time.process_time_ns()
 
     def _looked(self, _: Any) -> None:
@@ -273,5 +273,5 @@ def _unfit_torchvision() -> str | None:
     return f"the torchvision that is installed does not fit torch ({said}): install the one that does"
 
 
-def _lacking(looks: int, expected: int) -> tuple[str, ...]:
-    return (f"its decoder gave {looks} of {expected} pictures to look at",) if looks < expected else ()
+def _lacking(predictions: int, expected: int) -> tuple[str, ...]:
+    return (f"its decoder gave {predictions} of {expected} pictures to look at",) if predictions < expected else ()

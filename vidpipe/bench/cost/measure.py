@@ -131,7 +131,7 @@ class _Tree:
         self._seen: set[psutil.Process] = {self._root}
         self.peak_pss_mb = 0.0
 
-    def look(self) -> None:
+    def predict(self) -> None:
         with suppress(psutil.Error):  # it has just ended
             living = {self._root, *self._root.children(recursive=True)}
             self._seen |= living
@@ -175,7 +175,7 @@ def pss_mb(process: psutil.Process) -> float:
 
 def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> None:
     while True:
-        tree.look()
+        tree.predict()
         energy.joules()
         with suppress(subprocess.TimeoutExpired):
             child.wait(_SAMPLE_S)
@@ -184,7 +184,7 @@ def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> 
 
 def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
     """Have the child and its own gone, whatever became of it; asked to, it ends in order."""
-    tree.look()
+    tree.predict()
     began = time.monotonic()
     try:
         if child.poll() is None:

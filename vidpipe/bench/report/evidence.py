@@ -14,14 +14,14 @@ class Evidence:
 
     Attributes:
         stream: to decode its pictures again; as the scored runs had it, so that frames are numbered alike.
-        wanted: the reference, with the boxes that it is sure of.
+        truth: the reference, with the boxes that it is sure of.
         published: the pipeline's answers.
         labels: what people drew, where they did.
         stages: ids, in the cascade's order.
     """
 
     stream: StreamSpec
-    wanted: Series
+    truth: Series
     published: Answers
     labels: Series | None
     stages: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidpipe.bench.figures import ClipFigures, Entrant, Kind, Spread
+from vidpipe.bench.figures import CandidateResult, ClipFigures, Kind, Spread
 from vidpipe.bench.report.text import interval, number
 
 _RIVALS: frozenset[Kind] = frozenset(
@@ -18,7 +18,7 @@ class Verdict:
 
     Attributes:
         headline: cost and accuracy of the pipeline beside big on every frame and the best static configuration.
-        losses: a sentence for each rival that is at least as accurate and no dearer; the most accurate first.
+        losses: a sentence for each other that is at least as accurate and no dearer; the most accurate first.
     """
 
     headline: str
@@ -33,39 +33,39 @@ def verdict(clip: ClipFigures) -> Verdict:
     costs = [said for said in (_beside_big(own, clip), _beside_static(own, clip)) if said]
     needs = f"needs {' and '.join(costs)}" if costs else "was measured beside no big model and no static configuration"
     headline = f"{own.name} {needs}; {_accuracy(own)}."
-    return Verdict(headline, tuple(_loss(own, rival) for rival in dominating(clip)))
+    return Verdict(headline, tuple(_loss(own, other) for other in dominating(clip)))
 
 
-def pipeline_of(clip: ClipFigures) -> Entrant | None:
-    """The entrant that everything is about."""
-    return next((entrant for entrant in clip.entrants if entrant.kind == "pipeline"), None)
+def pipeline_of(clip: ClipFigures) -> CandidateResult | None:
+    """The candidate that everything is about."""
+    return next((candidate for candidate in clip.candidates if candidate.kind == "pipeline"), None)
 
 
-def big_of(clip: ClipFigures) -> Entrant | None:
+def big_of(clip: ClipFigures) -> CandidateResult | None:
     """The big model on every frame."""
-    return next((entrant for entrant in clip.entrants if entrant.kind == "big"), None)
+    return next((candidate for candidate in clip.candidates if candidate.kind == "big"), None)
 
 
-def best_static(own: Entrant, clip: ClipFigures) -> Entrant | None:
+def best_static(own: CandidateResult, clip: ClipFigures) -> CandidateResult | None:
     """The cheapest static configuration that is as accurate on the scored part; None if none is."""
-    rivals = [rival for rival in clip.entrants if rival.kind == "static" and _as_accurate(rival, own)]
-    return min(rivals, key=lambda rival: rival.cost.cpu.median, default=None)
+    others = [other for other in clip.candidates if other.kind == "static" and _as_accurate(other, own)]
+    return min(others, key=lambda other: other.cost.cpu.median, default=None)
 
 
-def dominating(clip: ClipFigures) -> list[Entrant]:
-    """The rivals that dominate the pipeline: no dearer and no less accurate, and better in one of the two."""
+def dominating(clip: ClipFigures) -> list[CandidateResult]:
+    """The others that dominate the pipeline: no dearer and no less accurate, and better in one of the two."""
     own = pipeline_of(clip)
     if own is None:
         return []
-    rivals = [
-        rival
-        for rival in clip.entrants
-        if rival.kind in _RIVALS
-        and rival.cost.cpu.median <= own.cost.cpu.median
-        and _as_accurate(rival, own)
-        and (rival.cost.cpu.median, rival.agreement.boxes.f1) != (own.cost.cpu.median, own.agreement.boxes.f1)
+    others = [
+        other
+        for other in clip.candidates
+        if other.kind in _RIVALS
+        and other.cost.cpu.median <= own.cost.cpu.median
+        and _as_accurate(other, own)
+        and (other.cost.cpu.median, other.agreement.boxes.f1) != (own.cost.cpu.median, own.agreement.boxes.f1)
     ]
-    return sorted(rivals, key=lambda rival: (-(rival.agreement.boxes.f1 or 0), rival.cost.cpu.median))
+    return sorted(others, key=lambda other: (-(other.agreement.boxes.f1 or 0), other.cost.cpu.median))
 
 
 def compared(own: Spread, other: Spread) -> str:
@@ -82,30 +82,30 @@ def compared(own: Spread, other: Spread) -> str:
     return f"{ratio:.1f} times {word} CPU than"
 
 
-def _beside_big(own: Entrant, clip: ClipFigures) -> str:
+def _beside_big(own: CandidateResult, clip: ClipFigures) -> str:
     """Nothing where there is no big model: warnings say why."""
     big = big_of(clip)
     return f"{compared(own.cost.cpu, big.cost.cpu)} {big.name}" if big is not None else ""
 
 
-def _beside_static(own: Entrant, clip: ClipFigures) -> str:
+def _beside_static(own: CandidateResult, clip: ClipFigures) -> str:
     """Nothing where there is no static configuration."""
     best = best_static(own, clip)
     if best is not None:
         return f"{compared(own.cost.cpu, best.cost.cpu)} the best static configuration as accurate ({best.what})"
-    statics = [entrant for entrant in clip.entrants if entrant.kind == "static"]
+    statics = [candidate for candidate in clip.candidates if candidate.kind == "static"]
     if not statics:
         return ""
     if own.agreement.boxes.f1 is None:
-        cheapest = min(statics, key=lambda entrant: entrant.cost.cpu.median)
+        cheapest = min(statics, key=lambda candidate: candidate.cost.cpu.median)
         return f"{compared(own.cost.cpu, cheapest.cost.cpu)} the static configuration {cheapest.what}"
-    nearest = max(statics, key=lambda entrant: entrant.agreement.boxes.f1 or 0)
+    nearest = max(statics, key=lambda candidate: candidate.agreement.boxes.f1 or 0)
     beside = compared(own.cost.cpu, nearest.cost.cpu)
     f1 = number(nearest.agreement.boxes.f1)
     return f"{beside} the nearest static configuration ({nearest.what}: box F1 {f1}; none is as accurate)"
 
 
-def _accuracy(own: Entrant) -> str:
+def _accuracy(own: CandidateResult) -> str:
     boxes, presence = own.agreement.boxes, own.agreement.presence_all
     if boxes.f1 is None:
         found = "its box F1 is undefined"
@@ -117,13 +117,13 @@ def _accuracy(own: Entrant) -> str:
     return f"{found}, its presence F1 {felt}"
 
 
-def _as_accurate(rival: Entrant, own: Entrant) -> bool:
-    theirs, ours = rival.agreement.boxes.f1, own.agreement.boxes.f1
+def _as_accurate(other: CandidateResult, own: CandidateResult) -> bool:
+    theirs, ours = other.agreement.boxes.f1, own.agreement.boxes.f1
     return theirs is not None and ours is not None and theirs >= ours
 
 
-def _loss(own: Entrant, rival: Entrant) -> str:
-    boxes, presence = rival.agreement.boxes, rival.agreement.presence_all
-    cost = compared(rival.cost.cpu, own.cost.cpu).removesuffix(" than").removesuffix(" as")
-    what = "" if rival.what == rival.name else f" ({rival.what})"
-    return f"{rival.name}{what} does better: {cost}, box F1 {number(boxes.f1)}, presence F1 {number(presence.f1)}."
+def _loss(own: CandidateResult, other: CandidateResult) -> str:
+    boxes, presence = other.agreement.boxes, other.agreement.presence_all
+    cost = compared(other.cost.cpu, own.cost.cpu).removesuffix(" than").removesuffix(" as")
+    what = "" if other.what == other.name else f" ({other.what})"
+    return f"{other.name}{what} does better: {cost}, box F1 {number(boxes.f1)}, presence F1 {number(presence.f1)}."

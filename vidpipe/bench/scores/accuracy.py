@@ -16,27 +16,27 @@ from vidpipe.bench.series import Answers, Series
 from vidpipe.sources.base import Polygon
 
 
-def accuracy(found: Series, wanted: Series, zones: Mapping[str, Polygon], *, labels: bool = False) -> Accuracy:
+def accuracy(predictions: Series, truth: Series, zones: Mapping[str, Polygon], *, labels: bool = False) -> Accuracy:
     """How boxes agree with those of the reference, or of people.
 
     Args:
-        labels: people made `wanted`: average precision and identities are scored too.
+        labels: people made `truth`: average precision and identities are scored too.
     """
-    counts = count(found, wanted)
-    presence_all, by_place = presence(found, wanted, zones)
+    counts = count(predictions, truth)
+    presence_all, by_place = presence(predictions, truth, zones)
     return Accuracy(
-        boxes=box_score(counts, wanted.pts),
-        by_class=by_class(counts, wanted.classes),
-        moving=box_score(count(found, moving(wanted)), wanted.pts),
+        boxes=box_score(counts, truth.pts),
+        by_class=by_class(counts, truth.classes),
+        moving=box_score(count(predictions, moving(truth)), truth.pts),
         presence_all=presence_all,
         presence=by_place,
-        ap50=ap50(found, wanted) if labels else None,
-        tracks=track_score(found, wanted) if labels else None,
+        ap50=ap50(predictions, truth) if labels else None,
+        tracks=track_score(predictions, truth) if labels else None,
     )
 
 
-def streaming_score(answers: Answers, wanted: Series) -> BoxScore | None:
+def streaming_score(answers: Answers, truth: Series) -> BoxScore | None:
     """Boxes against the newest answer at the moment at which each frame was captured; None for a replay."""
     if np.isnan(answers.captured_at).any():
         return None
-    return box_score(count(newest(answers, answers.captured_at), wanted), wanted.pts)
+    return box_score(count(newest(answers, answers.captured_at), truth), truth.pts)

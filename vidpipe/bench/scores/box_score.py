@@ -28,25 +28,25 @@ class Counts(NamedTuple):
     fn: NDArray[np.int64]
 
 
-def count(found: Series, wanted: Series) -> Counts:
+def count(predictions: Series, truth: Series) -> Counts:
     """Match at IoU 0.5 and count, frame by frame and class by class.
 
-    Frames that `wanted` does not know count nothing. An ignored box is not missed, nor is what matches it false.
+    Frames that `truth` does not know count nothing. An ignored box is not missed, nor is what matches it false.
 
     Raises:
         ValueError: the series are not of the same frames and classes.
     """
-    found_boxes, wanted_boxes, matches = match_known(found, wanted)
-    shape = len(wanted.classes), wanted.frames
-    unmatched = np.ones(len(found_boxes), bool)
-    unmatched[matches.found] = False
-    right = np.zeros(len(wanted_boxes), bool)
-    right[matches.wanted] = True
-    counts = ~wanted_boxes.ignored
+    predicted_boxes, truth_boxes, matches = match_known(predictions, truth)
+    shape = len(truth.classes), truth.frames
+    unmatched = np.ones(len(predicted_boxes), bool)
+    unmatched[matches.predictions] = False
+    right = np.zeros(len(truth_boxes), bool)
+    right[matches.truth] = True
+    counts = ~truth_boxes.ignored
     return Counts(
-        tp=_tally(wanted_boxes[right & counts], shape),
-        fp=_tally(found_boxes[unmatched], shape),
-        fn=_tally(wanted_boxes[~right & counts], shape),
+        tp=_tally(truth_boxes[right & counts], shape),
+        fp=_tally(predicted_boxes[unmatched], shape),
+        fn=_tally(truth_boxes[~right & counts], shape),
     )
 
 
@@ -78,7 +78,7 @@ def by_class(counts: Counts, classes: Sequence[str]) -> dict[str, BoxScore]:
     return {name: _score(row) for name, row in zip(classes, totals, strict=True)}
 
 
-def moving(wanted: Series) -> Series:
+def moving(truth: Series) -> Series:
     """The same with every box of a thing that stands still ignored: `count(found, moving(wanted))` scores the rest.
 
     A box stands still where its class has a box that overlaps it at IoU 0.7 or more both 1 s before and 1 s after, in
@@ -87,14 +87,14 @@ def moving(wanted: Series) -> Series:
     called still. No identities are needed, so it is the same for a reference and for labels. A found box that matches
     nothing is still false: nobody can say whether a thing that is not there moves.
     """
-    boxes = wanted.boxes
+    boxes = truth.boxes
     there, stays = np.zeros((2, len(boxes)), bool), np.zeros((2, len(boxes)), bool)
     for side, offset_s in enumerate((-_STILL_S, _STILL_S)):
-        other = _known_near(wanted, wanted.pts + offset_s)[boxes.frame]
+        other = _known_near(truth, truth.pts + offset_s)[boxes.frame]
         there[side] = other >= 0
-        stays[side, overlaps(replace(boxes, frame=other), boxes, _STILL_IOU).found] = True
+        stays[side, overlaps(replace(boxes, frame=other), boxes, _STILL_IOU).predictions] = True
     still = (stays | ~there).all(axis=0) & there.any(axis=0)
-    return replace(wanted, boxes=replace(boxes, ignored=boxes.ignored | still))
+    return replace(truth, boxes=replace(boxes, ignored=boxes.ignored | still))
 
 
 def _tally(boxes: Boxes, shape: tuple[int, int]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ _PX = 0.01
 _SCORE = 1e-4
 
 
-def leaked(found: Answers, wanted: Series, looks: int) -> int:
+def leaked(published: Answers, truth: Series, asked: int) -> int:
     """How many answers of the reference were published that the pipeline cannot have got by asking its model.
 
     A detector's boxes are real numbers that depend on every pixel: two pictures that differ do not give the same boxes
@@ -29,22 +29,22 @@ def leaked(found: Answers, wanted: Series, looks: int) -> int:
     many.
 
     Args:
-        found: what was published.
-        wanted: the reference, on the same frames, cut at the same thresholds.
-        looks: how many frames the reference's own model was asked for in that run, audits included.
+        published: by the pipeline.
+        truth: the reference, on the same frames, cut at the same thresholds.
+        asked: how many frames the reference's own model was asked for in that run, audits included.
 
     Returns:
         0 where all is well.
     """
-    ours, theirs = _rounded(found.series.boxes), _rounded(wanted.boxes)
-    frames = np.arange(wanted.frames + 1)
+    ours, theirs = _rounded(published.series.boxes), _rounded(truth.boxes)
+    frames = np.arange(truth.frames + 1)
     our_borders, their_borders = (np.searchsorted(rows[:, 0], frames).tolist() for rows in (ours, theirs))
     repeated = set()
     for our, their in zip(pairwise(our_borders), pairwise(their_borders), strict=True):
         answer = ours[slice(*our), 1:].tobytes()
         if answer and answer == theirs[slice(*their), 1:].tobytes():
             repeated.add(answer)
-    return max(0, len(repeated) - looks)
+    return max(0, len(repeated) - asked)
 
 
 def _rounded(boxes: Boxes) -> NDArray[np.int64]:

@@ -22,13 +22,13 @@ _ROUNDING_S = 1e-6  # to this, times are equal: 25 frames of 0.04 s are a second
 
 
 def presence(
-    found: Series, wanted: Series, zones: Mapping[str, Polygon]
+    predictions: Series, truth: Series, zones: Mapping[str, Polygon]
 ) -> tuple[PresenceScore, dict[str, PresenceScore]]:
     """Score the runs of presence of each class, in the whole picture ("person") and in each zone ("person in gate").
 
     A run lasts from its first frame with a box to one frame behind its last. Gaps under 1 s are closed, then runs under
     0.2 s are left out, in both series alike. A found run is right if it begins and ends within 1 s of a wanted one,
-    one-to-one. A box is in a zone if the middle of its lower edge is. A frame that `wanted` does not know is as the
+    one-to-one. A box is in a zone if the middle of its lower edge is. A frame that `truth` does not know is as the
     known one before it, in both. Ignored boxes, and what was found there, make no presence.
 
     Delays are those of runs that match, found less wanted. What begins (ends) at a border of the stretch began before
@@ -40,7 +40,7 @@ def presence(
     Raises:
         ValueError: the series are not of the same frames and classes.
     """
-    matched = {place: _match(*sides) for place, sides in runs(found, wanted, zones).items()}
+    matched = {place: _match(*sides) for place, sides in runs(predictions, truth, zones).items()}
     return _score(list(matched.values())), {place: _score([one]) for place, one in matched.items()}
 
 
@@ -53,16 +53,16 @@ class Run(NamedTuple):
     goes_on: bool
 
 
-def runs(found: Series, wanted: Series, zones: Mapping[str, Polygon]) -> dict[str, tuple[list[Run], list[Run]]]:
+def runs(predictions: Series, truth: Series, zones: Mapping[str, Polygon]) -> dict[str, tuple[list[Run], list[Run]]]:
     """The runs that `presence` scores, found and wanted, in order of time, by place.
 
     Raises:
         ValueError: the series are not of the same frames and classes.
     """
-    found_boxes, wanted_boxes = that_count(found, wanted)
-    parts = {zone: inside(polygon, wanted.width, wanted.height) for zone, polygon in zones.items()}
-    pairs = zip(_by_place(found_boxes, wanted, parts), _by_place(wanted_boxes, wanted, parts), strict=True)
-    return {place: (_runs(there, wanted.pts), _runs(truth, wanted.pts)) for (place, there), (_, truth) in pairs}
+    predicted_boxes, truth_boxes = that_count(predictions, truth)
+    parts = {zone: inside(polygon, truth.width, truth.height) for zone, polygon in zones.items()}
+    pairs = zip(_by_place(predicted_boxes, truth, parts), _by_place(truth_boxes, truth, parts), strict=True)
+    return {place: (_runs(there, truth.pts), _runs(true, truth.pts)) for (place, there), (_, true) in pairs}
 
 
 class _Matched(NamedTuple):
@@ -74,15 +74,15 @@ class _Matched(NamedTuple):
 
 
 def _by_place(
-    boxes: Boxes, wanted: Series, parts: Mapping[str, NDArray[np.bool_]]
+    boxes: Boxes, truth: Series, parts: Mapping[str, NDArray[np.bool_]]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """For each class in the picture and in each part of it: in which frames there is a box, bool [frames]."""
-    frames = np.arange(wanted.frames)
+    frames = np.arange(truth.frames)
     # Frames before the first known one have none before them: they are as that one.
-    as_frame = np.maximum.accumulate(np.where(wanted.known, frames, wanted.known.argmax()))
+    as_frame = np.maximum.accumulate(np.where(truth.known, frames, truth.known.argmax()))
     feet = np.stack([boxes.xyxy[:, [0, 2]].mean(axis=1), boxes.xyxy[:, 3]], axis=1)
     places = {"": np.ones(len(boxes), bool), **{f" in {zone}": at(pixels, feet) for zone, pixels in parts.items()}}
-    for label, name in enumerate(wanted.classes):
+    for label, name in enumerate(truth.classes):
         for suffix, there in places.items():
             present = np.isin(frames, boxes.frame[there & (boxes.label == label)])
             yield name + suffix, present[as_frame]
@@ -106,7 +106,7 @@ def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[Run]:
     return [run for run in runs if run.end_s - run.begin_s >= _RUN_S - _ROUNDING_S]
 
 
-def _match(found: Sequence[Run], wanted: Sequence[Run]) -> _Matched:
+def _match(predictions: Sequence[Run], truth: Sequence[Run]) -> _Matched:
     """Pair runs that begin and end within the tolerance, in order of time.
 
     No other pairing has more pairs. Runs of a series do not overlap, so both beginnings and ends rise. Hence if the
@@ -116,19 +116,19 @@ def _match(found: Sequence[Run], wanted: Sequence[Run]) -> _Matched:
     partner can be exchanged for the other of the two.
     """
     pairs: list[tuple[Run, Run]] = []
-    next_found, next_wanted = 0, 0
+    next_predicted, next_truth = 0, 0
     tolerance_s = _TOLERANCE_S + _ROUNDING_S
-    while next_found < len(found) and next_wanted < len(wanted):
-        one, other = found[next_found], wanted[next_wanted]
+    while next_predicted < len(predictions) and next_truth < len(truth):
+        one, other = predictions[next_predicted], truth[next_truth]
         late_s = one.begin_s - other.begin_s, one.end_s - other.end_s
         if max(late_s) > tolerance_s:
-            next_wanted += 1
+            next_truth += 1
         elif min(late_s) < -tolerance_s:
-            next_found += 1
+            next_predicted += 1
         else:
             pairs.append((one, other))
-            next_found, next_wanted = next_found + 1, next_wanted + 1
-    return _Matched(pairs, len(found) - len(pairs), len(wanted) - len(pairs))
+            next_predicted, next_truth = next_predicted + 1, next_truth + 1
+    return _Matched(pairs, len(predictions) - len(pairs), len(truth) - len(pairs))
 
 
 def _score(matched: Sequence[_Matched]) -> PresenceScore:

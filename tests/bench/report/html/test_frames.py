@@ -31,8 +31,8 @@ def test_the_worst_frames_two_seconds_apart(false, missed, shown):
 
 
 def test_an_ignored_box_is_on_neither_side_and_makes_nothing_false():
-    wanted = series(2, at(1, 10), at(1, 100), at(1, 200, ignored=True))
+    truth = series(2, at(1, 10), at(1, 100), at(1, 200, ignored=True))
     published = series(2, at(1, 11), at(1, 201), at(1, 300), at(0, 400))
-    reference, pipeline = sides(wanted, published, 1)
+    reference, pipeline = sides(truth, published, 1)
     assert (reference.boxes.xyxy[:, 0].tolist(), reference.agreed.tolist()) == ([10, 100], [True, False])
     assert (pipeline.boxes.xyxy[:, 0].tolist(), pipeline.agreed.tolist()) == ([11, 201, 300], [True, True, False])

@@ -19,9 +19,9 @@ from tests.bench.report.figures import (
     around,
     bench,
     big,
+    candidate,
     clip,
     cost,
-    entrant,
     pipeline,
     static,
 )
@@ -43,7 +43,7 @@ def evidence(tmp_path_factory):
     """Three seconds at 10 frames a second: a person is there from the start, and is published from frame 10 on."""
     path = clips.encode(tmp_path_factory.mktemp("page") / "street.mp4", frames=FRAMES, fps=10)
     size = (clips.WIDTH, clips.HEIGHT)
-    wanted = series(FRAMES, *(at(frame, 50) for frame in range(FRAMES)), size=size)
+    truth = series(FRAMES, *(at(frame, 50) for frame in range(FRAMES)), size=size)
     published = series(
         FRAMES,
         *(at(frame, 50, score=0.8) for frame in range(10, FRAMES)),
@@ -53,7 +53,7 @@ def evidence(tmp_path_factory):
     by = ["difference"] * 10 + ["little"] * 10 + ["big"] * 9 + ["source"]
     how = ["reused"] * 10 + ["measured"] * 19 + ["dropped"]
     return Evidence(
-        StreamSpec(url=str(path)), wanted, answers(published, how=how, by=by), None, ("difference", "little", "big")
+        StreamSpec(url=str(path)), truth, answers(published, how=how, by=by), None, ("difference", "little", "big")
     )
 
 
@@ -87,7 +87,7 @@ CASES = {
     "alone": bench(ALONE),
     "nothing defined": bench(NOTHING),
     "no audits": bench(clip(coverage=[UNAUDITED])),
-    "no entrant": bench(clip(entrants=[])),
+    "no candidate": bench(clip(candidates=[])),
     "with labels": bench(LABELLED),
     "names that are markup": bench(HOSTILE, pipeline=NASTY, command=EVIL),
     "five clips": bench(*(clip(clip=f"street{number}") for number in range(5))),
@@ -101,14 +101,14 @@ def test_everybody_and_every_warning_is_there(found, evidence):
     sections = list(root.all("section"))
     assert [section.one("h2").text for section in sections] == [one.clip for one in found.clips]
     for one, section in zip(found.clips, sections, strict=True):
-        names = [row.one("th").children[0] for row in section.one("table", "entrants").one("tbody").all("tr")]
-        assert names[: len(one.entrants)] == [entrant.name for entrant in one.entrants]
+        names = [row.one("th").children[0] for row in section.one("table", "candidates").one("tbody").all("tr")]
+        assert names[: len(one.candidates)] == [candidate.name for candidate in one.candidates]
         assert section.one("p", "headline").text == verdict(one).headline
         for text in (*one.warnings, *verdict(one).losses):
             assert text in [item.text for item in section.all("li")]
         for note in one.notes:
             assert any(note[1:] in item.text for item in section.one("ul", "footnotes").all("li"))
-        for member in one.entrants:
+        for member in one.candidates:
             assert all(any(note in item.text for item in section.all("li")) for note in member.notes)
     assert found.command in root.one("footer").text
 
@@ -140,14 +140,14 @@ def test_names_within_the_page_are_unique_and_lead_somewhere(found, evidence):
 
 
 def test_points_stand_where_their_figures_are(evidence):
-    found = clip(pipeline(), big(), static(), entrant("little", "little every frame", 0.1, 0.7))
+    found = clip(pipeline(), big(), static(), candidate("little", "little every frame", 0.1, 0.7))
     svg = drawn(evidence, bench(found)).one("svg", "frontier")
-    marks = {mark.one("text").text: mark for mark in svg.all("g", "entrant")}
-    assert marks.keys() == {member.name for member in found.entrants}
+    marks = {mark.one("text").text: mark for mark in svg.all("g", "candidate")}
+    assert marks.keys() == {member.name for member in found.candidates}
     # The frame is known from the ticks alone: what lies between two of them lies in proportion.
     rows = _ticks(svg, "end", "y")
     columns = {math.log(value): pixel for value, pixel in _ticks(svg, "mid", "x").items()}
-    for member in found.entrants:
+    for member in found.candidates:
         circle = marks[member.name].one("circle")
         x, y = circle.number("cx"), circle.number("cy")
         assert PLOT.x0 <= x <= PLOT.x1
@@ -165,7 +165,7 @@ def test_static_configurations_beyond_the_plot_are_counted(evidence):
     found = clip()
     svg = drawn(evidence, bench(found)).one("svg", "frontier")
     shown = len(list(svg.all("circle", "choice")))
-    axes = Axes.of(found.entrants, GRID)
+    axes = Axes.of(found.candidates, GRID)
     assert shown == sum(axes.y.low <= choice.f1 <= axes.y.high for choice in GRID)
     assert 0 < shown < len(GRID)
     captions = [caption.text for caption in drawn(evidence, bench(found)).all("figcaption")]
@@ -173,7 +173,7 @@ def test_static_configurations_beyond_the_plot_are_counted(evidence):
 
 
 def test_what_is_undefined_is_not_drawn_but_named(evidence):
-    found = clip(pipeline(), big(), entrant("little", "little every frame", 0.1, None))
+    found = clip(pipeline(), big(), candidate("little", "little every frame", 0.1, None))
     root = drawn(evidence, bench(found))
     assert "little every frame" not in root.one("svg", "frontier").text
     assert any(
@@ -205,7 +205,7 @@ def test_columns_of_several_frames_are_stacked_by_share(evidence):
     count = 4000
     by = ["big" if frame % 4 == 0 else "little" for frame in range(count)]
     empty = series(count, size=(clips.WIDTH, clips.HEIGHT))
-    many = replace(evidence, wanted=empty, published=answers(empty, by=by))
+    many = replace(evidence, truth=empty, published=answers(empty, by=by))
     svg = drawn(many, bench()).one("svg", "timeline")
     height = svg.one("rect", "outline").number("height")
     paths = {path.one("title").text: path for path in svg.all("path")}
@@ -257,7 +257,7 @@ def test_the_pictures_are_those_of_their_frames(evidence):
 
 
 def test_agreement_on_every_frame_is_said(evidence):
-    same = replace(evidence, published=answers(evidence.wanted))
+    same = replace(evidence, published=answers(evidence.truth))
     assert "Pipeline and reference agree on every frame." in drawn(same, bench()).one("main").text
 
 
@@ -305,7 +305,7 @@ def test_one_clip_needs_no_summary(evidence):
 
 
 def test_labels_stand_beside_the_reference_with_its_own_score(evidence):
-    rows = list(drawn(evidence, bench(LABELLED)).one("table", "entrants").one("tbody").all("tr"))
+    rows = list(drawn(evidence, bench(LABELLED)).one("table", "candidates").one("tbody").all("tr"))
     own, reference = rows[0], rows[-1]
     assert [cell.text for cell in own.all("td")][-6:] == [
         "0.750",

@@ -23,7 +23,7 @@ def details(clip: ClipFigures) -> Markup:
 
 def _scores(clip: ClipFigures) -> Markup:
     head: list[Child] = [
-        "entrant",
+        "candidate",
         "against",
         "of",
         "F1",
@@ -35,10 +35,10 @@ def _scores(clip: ClipFigures) -> Markup:
         "begin, end late: s",
     ]
     rows: list[list[Child]] = []
-    for entrant in clip.entrants:
-        rows += [[entrant.name, "reference", *row] for row in _of(entrant.agreement)]
-        if entrant.labels is not None:
-            rows += [[entrant.name, "labels", *row] for row in _of(entrant.labels)]
+    for candidate in clip.candidates:
+        rows += [[candidate.name, "reference", *row] for row in _of(candidate.agreement)]
+        if candidate.labels is not None:
+            rows += [[candidate.name, "labels", *row] for row in _of(candidate.labels)]
     if clip.reference.labels is not None:
         rows += [["reference", "labels", *row] for row in _of(clip.reference.labels)]
     return table(head, rows, caption="Boxes by class, and presence by class and place", cls="texts3")
@@ -73,41 +73,41 @@ def _presence(score: PresenceScore) -> list[Child]:
 
 
 def _resources(clip: ClipFigures) -> Markup:
-    head: list[Child] = ["entrant", "wall s", "start-up CPU s", "peak MB", "energy J"]
+    head: list[Child] = ["candidate", "wall s", "start-up CPU s", "peak MB", "energy J"]
     head += ["looked at", "stale: mean s", "95 % s", "most s"]
     rows: list[list[Child]] = [
         [
-            entrant.name,
-            spread(entrant.cost.wall_s, 2),
-            spread(entrant.cost.start_up_cpu_s, 2),
-            spread(entrant.cost.peak_pss_mb, 0),
-            "not readable on this machine" if entrant.cost.energy_j is None else spread(entrant.cost.energy_j, 1),
-            share(entrant.staleness.fresh, 1),
-            number(entrant.staleness.mean_s, 2),
-            number(entrant.staleness.p95_s, 2),
-            number(entrant.staleness.max_s, 2),
+            candidate.name,
+            spread(candidate.cost.wall_s, 2),
+            spread(candidate.cost.start_up_cpu_s, 2),
+            spread(candidate.cost.peak_pss_mb, 0),
+            "not readable on this machine" if candidate.cost.energy_j is None else spread(candidate.cost.energy_j, 1),
+            share(candidate.staleness.fresh, 1),
+            number(candidate.staleness.mean_s, 2),
+            number(candidate.staleness.p95_s, 2),
+            number(candidate.staleness.max_s, 2),
         ]
-        for entrant in clip.entrants
+        for candidate in clip.candidates
     ]
     return table(head, rows, caption="What each run took, and how old its answers were")
 
 
 def _work(clip: ClipFigures) -> Markup:
-    head: list[Child] = ["entrant", "model", "frames looked at", "wall ms a frame", "CPU ms a frame"]
+    head: list[Child] = ["candidate", "model", "frames looked at", "wall ms a frame", "CPU ms a frame"]
     rows: list[list[Child]] = [
-        [entrant.name, model, f"{work.asked:,}", spread(work.wall_ms, 2), spread(work.cpu_ms, 2)]
-        for entrant in clip.entrants
-        for model, work in entrant.cost.models.items()
+        [candidate.name, model, f"{work.asked:,}", spread(work.wall_ms, 2), spread(work.cpu_ms, 2)]
+        for candidate in clip.candidates
+        for model, work in candidate.cost.models.items()
     ]
     return table(head, rows, caption="Models", cls="texts2")
 
 
 def _links(clip: ClipFigures) -> Markup:
     rows: list[list[Child]] = [
-        [entrant.name, link, f"{traffic.frames:,}", size(traffic.bytes)]
-        for entrant in clip.entrants
-        for link, traffic in entrant.cost.links.items()
+        [candidate.name, link, f"{traffic.frames:,}", size(traffic.bytes)]
+        for candidate in clip.candidates
+        for link, traffic in candidate.cost.links.items()
     ]
     if not rows:
-        return tag("p", "No entrant has a link between tiers.", cls="note")
-    return table(["entrant", "link", "frames", "bytes"], rows, caption="Links", cls="texts2")
+        return tag("p", "No candidate has a link between tiers.", cls="note")
+    return table(["candidate", "link", "frames", "bytes"], rows, caption="Links", cls="texts2")

@@ -35,8 +35,8 @@ def frames(clip: str, evidence: Evidence, key: str) -> Markup:
     Raises:
         SourceError: the stream cannot be opened any more.
     """
-    counts = count(evidence.published.series, evidence.wanted)
-    chosen = worst(counts, evidence.wanted.pts)
+    counts = count(evidence.published.series, evidence.truth)
+    chosen = worst(counts, evidence.truth.pts)
     if not chosen:
         return tag("p", "Pipeline and reference agree on every frame.", cls="note")
     jpegs = _decode(clip, evidence, chosen)
@@ -67,26 +67,26 @@ class Side:
     agreed: NDArray[np.bool_]
 
 
-def sides(wanted: Series, published: Series, frame: int) -> tuple[Side, Side]:
+def sides(truth: Series, published: Series, frame: int) -> tuple[Side, Side]:
     """Of one frame: the reference's, then the pipeline's; what does not count stays out of both."""
-    theirs, ours = (series.part(frame, frame + 1).boxes for series in (wanted, published))
+    theirs, ours = (series.part(frame, frame + 1).boxes for series in (truth, published))
     matches = match(ours, theirs)
     agreed = [np.zeros(len(boxes), bool) for boxes in (theirs, ours)]
-    agreed[0][matches.wanted], agreed[1][matches.found] = True, True
+    agreed[0][matches.truth], agreed[1][matches.predictions] = True, True
     counts = ~theirs.ignored
     return Side(theirs[counts], agreed[0][counts]), Side(ours, agreed[1])
 
 
 def _decode(clip: str, evidence: Evidence, chosen: Sequence[int]) -> dict[int, bytes]:
     """One pass up to the last of them: seeking would have to count frames anew."""
-    wanted = set(chosen)
+    truth = set(chosen)
     jpegs = {}
     source = open_source(clip, evidence.stream, knobs=Knobs())
     try:
         for frame in source:
-            if frame.seq in wanted and isinstance(frame, Frame):
+            if frame.seq in truth and isinstance(frame, Frame):
                 jpegs[frame.seq] = _jpeg(frame.bgr())
-            if frame.seq >= max(wanted):
+            if frame.seq >= max(truth):
                 break
     finally:
         source.close()
@@ -106,9 +106,9 @@ def _jpeg(picture: Image) -> bytes:
 
 def _pair(name: str, frame: int, evidence: Evidence, counts: Counts, jpeg: bytes | None) -> Markup:
     answers = evidence.published
-    reference, pipeline = sides(evidence.wanted, answers.series, frame)
+    reference, pipeline = sides(evidence.truth, answers.series, frame)
     # The picture stands in the file once: the right side draws it again by its name.
-    left, right = (None, None) if jpeg is None else (_picture(jpeg, name, evidence.wanted), tag("use", href=f"#{name}"))
+    left, right = (None, None) if jpeg is None else (_picture(jpeg, name, evidence.truth), tag("use", href=f"#{name}"))
     right_boxes, missed, false = (int(part[:, frame].sum()) for part in (counts.tp, counts.fn, counts.fp))
     where = f"frame {frame}, {answers.series.pts[frame]:.2f} s"
     source = f"{answers.how[frame]} by {answers.by[frame]}"
@@ -118,8 +118,8 @@ def _pair(name: str, frame: int, evidence: Evidence, counts: Counts, jpeg: bytes
         "figure",
         tag(
             "div",
-            _shot("reference", left, reference, evidence.wanted, "missed"),
-            _shot("published", right, pipeline, evidence.wanted, "false"),
+            _shot("reference", left, reference, evidence.truth, "missed"),
+            _shot("published", right, pipeline, evidence.truth, "false"),
             cls="pair",
         ),
         tag(

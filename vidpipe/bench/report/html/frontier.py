@@ -1,11 +1,11 @@
-"""What accuracy costs: all entrants of a clip in one plot, over the static configurations that there were."""
+"""What accuracy costs: all candidates of a clip in one plot, over the static configurations that there were."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidpipe.bench.figures import Choice, ClipFigures, Entrant
+from vidpipe.bench.figures import CandidateResult, Choice, ClipFigures
 from vidpipe.bench.report.html.markup import Markup, brief, join, tag
 from vidpipe.bench.report.html.placing import Label, Rect, place
 from vidpipe.bench.report.html.scales import Scale
@@ -20,9 +20,9 @@ _ROOM = 1.4  # beside the cheapest and the dearest, as a factor: their labels st
 
 
 def frontier(clip: ClipFigures) -> Markup:
-    """The plot with its caption; entrants whose F1 is undefined are named beneath."""
-    drawn = [entrant for entrant in clip.entrants if _drawable(entrant)]
-    left_out = [entrant.name for entrant in clip.entrants if not _drawable(entrant)]
+    """The plot with its caption; candidates whose F1 is undefined are named beneath."""
+    drawn = [candidate for candidate in clip.candidates if _drawable(candidate)]
+    left_out = [candidate.name for candidate in clip.candidates if not _drawable(candidate)]
     note = f"Not drawn, as their box F1 is undefined: {', '.join(left_out)}. " if left_out else ""
     if not drawn:
         return tag("p", note, cls="note")
@@ -35,10 +35,10 @@ def frontier(clip: ClipFigures) -> Markup:
             "svg",
             _frame(axes),
             _grid(inside, axes),
-            _entrants(drawn, axes),
+            _candidates(drawn, axes),
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             role="img",
-            aria_label="Box F1 of each entrant over its CPU cost",
+            aria_label="Box F1 of each candidate over its CPU cost",
             cls="frontier",
         ),
         tag("figcaption", note, _about_grid(clip, beyond)),
@@ -53,13 +53,13 @@ class Axes:
     y: Scale
 
     @classmethod
-    def of(cls, drawn: Sequence[Entrant], grid: Sequence[Choice]) -> Axes:
-        """Wide enough for every entrant with its bars, and for the static configurations at such heights."""
-        f1s = [f1 for entrant in drawn for f1 in _f1_range(entrant)]
+    def of(cls, drawn: Sequence[CandidateResult], grid: Sequence[Choice]) -> Axes:
+        """Wide enough for every candidate with its bars, and for the static configurations at such heights."""
+        f1s = [f1 for candidate in drawn for f1 in _f1_range(candidate)]
         low, high = min(f1s), max(f1s)
         margin = max(0.01, 0.08 * (high - low))
         y = Scale(max(0.0, low - margin), high + margin, PLOT.y1, PLOT.y0)
-        costs = [cost for entrant in drawn for cost in (entrant.cost.cpu.low, entrant.cost.cpu.high)]
+        costs = [cost for candidate in drawn for cost in (candidate.cost.cpu.low, candidate.cost.cpu.high)]
         costs += [choice.cpu for choice in grid if choice.f1 is not None and y.low <= choice.f1 <= y.high]
         costs = [cost for cost in costs if cost > 0]
         return cls(Scale(min(costs) / _ROOM, max(costs) * _ROOM, PLOT.x0, PLOT.x1, log=True), y)
@@ -82,12 +82,12 @@ def pareto(grid: Sequence[Choice]) -> list[Choice]:
     return best
 
 
-def _drawable(entrant: Entrant) -> bool:
-    return entrant.agreement.boxes.f1 is not None and entrant.cost.cpu.median > 0
+def _drawable(candidate: CandidateResult) -> bool:
+    return candidate.agreement.boxes.f1 is not None and candidate.cost.cpu.median > 0
 
 
-def _f1_range(entrant: Entrant) -> tuple[float, float]:
-    boxes = entrant.agreement.boxes
+def _f1_range(candidate: CandidateResult) -> tuple[float, float]:
+    boxes = candidate.agreement.boxes
     f1 = boxes.f1 or 0.0
     return (f1 if boxes.low is None else min(boxes.low, f1)), (f1 if boxes.high is None else max(boxes.high, f1))
 
@@ -131,39 +131,40 @@ def _grid(inside: Sequence[Choice], axes: Axes) -> Markup:
     return join(tag("polyline", points=path, cls="pareto") if len(line) > 1 else None, *dots)
 
 
-def _entrants(drawn: Sequence[Entrant], axes: Axes) -> Markup:
+def _candidates(drawn: Sequence[CandidateResult], axes: Axes) -> Markup:
     """The pipeline last, so that it lies on top, but labelled first."""
-    ordered = sorted(drawn, key=lambda entrant: entrant.kind != "pipeline")
-    points = [axes.at(entrant.cost.cpu.median, entrant.agreement.boxes.f1 or 0) for entrant in ordered]
+    ordered = sorted(drawn, key=lambda candidate: candidate.kind != "pipeline")
+    points = [axes.at(candidate.cost.cpu.median, candidate.agreement.boxes.f1 or 0) for candidate in ordered]
     sizes = [
-        (_LETTER * (len(entrant.name) + 1) * (1.06 if entrant.kind == "pipeline" else 1), _LINE) for entrant in ordered
+        (_LETTER * (len(candidate.name) + 1) * (1.06 if candidate.kind == "pipeline" else 1), _LINE)
+        for candidate in ordered
     ]
-    bars = [bar for entrant, point in zip(ordered, points, strict=True) for bar in _bars(entrant, point, axes)]
+    bars = [bar for candidate, point in zip(ordered, points, strict=True) for bar in _bars(candidate, point, axes)]
     labels = place(points, sizes, PLOT, bars)
-    marks = [_mark(entrant, point, label, axes) for entrant, point, label in zip(ordered, points, labels, strict=True)]
+    marks = [
+        _mark(candidate, point, label, axes) for candidate, point, label in zip(ordered, points, labels, strict=True)
+    ]
     return join(*reversed(marks))
 
 
-def _bars(entrant: Entrant, point: tuple[float, float], axes: Axes) -> Iterator[Rect]:
+def _bars(candidate: CandidateResult, point: tuple[float, float], axes: Axes) -> Iterator[Rect]:
     """The two error bars, a pixel wide."""
-    low, high = _f1_range(entrant)
-    cpu = entrant.cost.cpu
+    low, high = _f1_range(candidate)
+    cpu = candidate.cost.cpu
     yield Rect(point[0] - 0.5, axes.y(high), point[0] + 0.5, axes.y(low))
     yield Rect(axes.x(max(cpu.low, axes.x.low)), point[1] - 0.5, axes.x(cpu.high), point[1] + 0.5)
 
 
-def _mark(entrant: Entrant, point: tuple[float, float], label: Label, axes: Axes) -> Markup:
+def _mark(candidate: CandidateResult, point: tuple[float, float], label: Label, axes: Axes) -> Markup:
     x, y = point
-    upright, flat = _bars(entrant, point, axes)
+    upright, flat = _bars(candidate, point, axes)
     rect = label.rect
-    said = (
-        f"{entrant.name}: {spread(entrant.cost.cpu)} CPU s/s, box F1 {scored(entrant.agreement.boxes)}. {entrant.what}"
-    )
+    said = f"{candidate.name}: {spread(candidate.cost.cpu)} CPU s/s, box F1 {scored(candidate.agreement.boxes)}. {candidate.what}"
     leader = None
     if label.far:
         end_x, end_y = min(max(x, rect.x0), rect.x1), min(max(y, rect.y0), rect.y1)
         leader = tag("line", x1=x, y1=y, x2=end_x, y2=end_y, cls="leader")
-    own = entrant.kind == "pipeline"
+    own = candidate.kind == "pipeline"
     return tag(
         "g",
         tag("title", said),
@@ -171,8 +172,8 @@ def _mark(entrant: Entrant, point: tuple[float, float], label: Label, axes: Axes
         tag("line", x1=x, x2=x, y1=upright.y0, y2=upright.y1, cls="bar"),
         tag("line", x1=flat.x0, x2=flat.x1, y1=y, y2=y, cls="bar"),
         tag("circle", cx=x, cy=y, r=6.5 if own else 4.5),
-        tag("text", entrant.name, x=rect.x0 + _LETTER / 2, y=rect.y0 + 12),
-        cls="entrant own" if own else f"entrant {entrant.kind}",
+        tag("text", candidate.name, x=rect.x0 + _LETTER / 2, y=rect.y0 + 12),
+        cls="candidate own" if own else f"candidate {candidate.kind}",
     )
 
 
@@ -183,6 +184,6 @@ def _about_grid(clip: ClipFigures, beyond: int) -> str:
     more = f" {number(beyond, 0)} of them lie outside this plot." if beyond else ""
     return (
         "Bars: 95 % interval of box F1, and range of the cost over repeats. "
-        f"Small points: {len(clip.grid)} static configurations on {where}, not on what entrants are scored on, "
+        f"Small points: {len(clip.grid)} static configurations on {where}, not on what candidates are scored on, "
         f"and with costs modelled from measured looks; the line joins the best of them.{more}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidpipe.bench.figures import ClipFigures, Coverage, Entrant
+from vidpipe.bench.figures import CandidateResult, ClipFigures, Coverage
 from vidpipe.bench.report.html.markup import Child, Markup, join, tag
 from vidpipe.bench.report.html.markup import table as html_table
 from vidpipe.bench.report.text import UNDEFINED, give, interval, number, share
@@ -10,7 +10,7 @@ from vidpipe.bench.report.text import UNDEFINED, give, interval, number, share
 _BAR = 170.0
 
 
-def funnel(own: Entrant, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
+def funnel(own: CandidateResult, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
     """A row for each stage of the pipeline; below, what was answered by none."""
     frames = clip.scored.stop - clip.scored.start
     audits = {coverage.stage: coverage for coverage in clip.coverage}
@@ -32,7 +32,7 @@ def funnel(own: Entrant, clip: ClipFigures, stages: tuple[str, ...]) -> Markup:
     )
 
 
-def _row(stage: str, own: Entrant, frames: int, audit: Coverage | None) -> list[Child]:
+def _row(stage: str, own: CandidateResult, frames: int, audit: Coverage | None) -> list[Child]:
     work = own.cost.stages.get(stage)
     if work is None:
         return [stage, *[UNDEFINED] * 8]

@@ -31,7 +31,7 @@ _TERMS = {
         Static configurations are chosen on the fitted part of a clip, or on another clip. All scores are of the scored
         part, which nothing was fitted on.""",
     "Does better": """
-        A rival takes no more CPU and has no lower box F1, and is better in one of the two, by the medians.""",
+        A other takes no more CPU and has no lower box F1, and is better in one of the two, by the medians.""",
     UNDEFINED: """
         Undefined: there was nothing to count. It stands for neither 0 nor 1.""",
 }
@@ -44,7 +44,7 @@ def method(bench: Bench) -> Markup:
     facts = {
         "Made at": bench.made_at,
         "Command": tag("code", bench.command),
-        "Engine": f"{bench.engine}; {runs} of each entrant, taking turns",
+        "Engine": f"{bench.engine}; {runs} of each candidate, taking turns",
         "Machine": f"{machine.processor}, {machine.cores} cores, {machine.memory_gb:.1f} GB",
         "System": f"{machine.system}, Python {machine.python}",
         "Versions": ", ".join(f"{name} {version}" for name, version in machine.versions.items()),

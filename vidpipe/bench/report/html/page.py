@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vidpipe.bench.figures import Bench, ClipFigures
-from vidpipe.bench.report.entrant_table import COST, LABELS, TERMS, Cell, EntrantTable, Row, entrant_table
+from vidpipe.bench.report.candidate_table import COST, LABELS, TERMS, CandidateTable, Cell, Row, candidate_table
 from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.report.html.details import details
 from vidpipe.bench.report.html.frames import frames
@@ -78,14 +78,14 @@ def _summary_cells(clip: ClipFigures) -> list[Child]:
     if own is None:
         return [UNDEFINED] * 7
     static = best_static(own, clip)
-    rivals = ", ".join(rival.name for rival in dominating(clip))
-    (row,) = (row for row in entrant_table(clip).rows if row.own)
+    others = ", ".join(other.name for other in dominating(clip))
+    (row,) = (row for row in candidate_table(clip).rows if row.own)
     beside = static.cost.cpu.median / own.cost.cpu.median if static and own.cost.cpu.median else None
     none = "none as accurate" if static is None and own.agreement.boxes.f1 is not None else UNDEFINED
     return [
         *map(_cell, row.cost[:5]),
         none if beside is None else number(beside, 1),
-        tag("b", rivals, cls="loss") if rivals else "none",
+        tag("b", others, cls="loss") if others else "none",
     ]
 
 
@@ -104,7 +104,7 @@ def _clip(clip: ClipFigures, evidence: Evidence, index: int) -> Markup:
         tag("ul", *losses, cls="losses") if losses else None,
         tag("ul", *warnings, cls="warnings") if warnings else None,
         tag("h3", "Everybody who took part"),
-        _entrants(clip),
+        _candidates(clip),
         tag("h3", "What accuracy costs"),
         frontier(clip),
         tag("h3", "Along time"),
@@ -117,14 +117,14 @@ def _clip(clip: ClipFigures, evidence: Evidence, index: int) -> Markup:
     )
 
 
-def _entrants(clip: ClipFigures) -> Markup:
-    shown = entrant_table(clip)
+def _candidates(clip: ClipFigures) -> Markup:
+    shown = candidate_table(clip)
     groups = [
         tag("th", ""),
         tag("th", "against the reference", colspan=str(len(shown.columns)), scope="colgroup"),
         tag("th", "against labels", colspan=str(len(LABELS)), scope="colgroup") if shown.labelled else None,
     ]
-    columns = ["entrant", *shown.columns, *(LABELS if shown.labelled else ())]
+    columns = ["candidate", *shown.columns, *(LABELS if shown.labelled else ())]
     made = tag(
         "table",
         tag(
@@ -132,13 +132,13 @@ def _entrants(clip: ClipFigures) -> Markup:
             tag("tr", *groups, cls="groups") if shown.labelled else None,
             tag("tr", *(tag("th", column, scope="col", title=TERMS.get(column.split(" (")[0])) for column in columns)),
         ),
-        tag("tbody", *(_entrant(row, shown) for row in shown.rows)),
-        cls="entrants",
+        tag("tbody", *(_result(row, shown) for row in shown.rows)),
+        cls="candidates",
     )
     return join(tag("div", made, cls="scroll"), tag("ul", *_beneath(clip, shown), cls="footnotes"))
 
 
-def _entrant(row: Row, shown: EntrantTable) -> Markup:
+def _result(row: Row, shown: CandidateTable) -> Markup:
     marks = [tag("sup", str(note)) for note in row.notes]
     what = tag("small", row.what) if row.what != row.name else None
     cost = row.cost or (Cell(""),) * len(shown.columns)
@@ -155,7 +155,7 @@ def _cell(cell: Cell) -> Markup:
     return join(cell.figure, tag("small", cell.give) if cell.give else None)
 
 
-def _beneath(clip: ClipFigures, shown: EntrantTable) -> Iterator[Markup]:
+def _beneath(clip: ClipFigures, shown: CandidateTable) -> Iterator[Markup]:
     for index, footnote in enumerate(shown.footnotes, 1):
         yield tag("li", tag("sup", str(index)), " ", footnote)
     for line in shown.legend:

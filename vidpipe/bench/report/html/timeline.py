@@ -122,13 +122,13 @@ def _bars(x: Sequence[float], ceiling: NDArray[np.float64], floor: NDArray[np.fl
 
 def _lanes(places: Places, time: Scale, top: float) -> Iterator[Markup]:
     """For each class and place: runs as wanted, and beneath as published, with what differs marked."""
-    for name, (published, wanted) in places.items():
+    for name, (published, truth) in places.items():
         yield tag("text", *_short(name), x=_LEFT - 10, y=top + _ROW + 5, cls="tick end")
         yield tag("line", x1=_LEFT, x2=_RIGHT, y1=top + _ROW + 1, y2=top + _ROW + 1, cls="rule")
-        yield from _spans(wanted, time, top, f"{name}, wanted", "wanted")
+        yield from _spans(truth, time, top, f"{name}, wanted", "wanted")
         yield from _spans(published, time, top + _ROW + 2, f"{name}, published", "published")
-        yield from _spans(without(wanted, published), time, top + _ROW + 2, f"{name}, missed", "missed")
-        yield from _spans(without(published, wanted), time, top + _ROW + 2, f"{name}, false", "false")
+        yield from _spans(without(truth, published), time, top + _ROW + 2, f"{name}, missed", "missed")
+        yield from _spans(without(published, truth), time, top + _ROW + 2, f"{name}, false", "false")
         top += _LANE
 
 
@@ -139,11 +139,11 @@ def _short(name: str) -> tuple[Child, ...]:
 
 def _seen(evidence: Evidence) -> Places:
     """The classes and places at which either side saw anything."""
-    places = runs(evidence.published.series, evidence.wanted, evidence.stream.zones)
+    places = runs(evidence.published.series, evidence.truth, evidence.stream.zones)
     return {
-        name: (_begin_and_end(published), _begin_and_end(wanted))
-        for name, (published, wanted) in places.items()
-        if published or wanted
+        name: (_begin_and_end(published), _begin_and_end(truth))
+        for name, (published, truth) in places.items()
+        if published or truth
     }
 
 

@@ -34,7 +34,7 @@ FLOOR = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looks:
+class Predictions:
     """What one model says of every frame.
 
     Attributes:
@@ -61,7 +61,7 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class FramePrediction:
     """What a model says of one picture, best boxes first; of one that could not be decoded, nothing.
 
     Attributes:
@@ -80,17 +80,17 @@ class Look:
     label: NDArray[np.int64]
 
     @classmethod
-    def of(cls, frame: Frame, found: sv.Detections) -> Look:
+    def of(cls, frame: Frame, found: sv.Detections) -> FramePrediction:
         score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
         return cls(frame.seq, frame.pts, True, found.xyxy.astype(np.float32, copy=False), score, label)
 
     @classmethod
-    def missed(cls, missing: Missing) -> Look:
+    def missed(cls, missing: Missing) -> FramePrediction:
         none = np.zeros(0, np.float32)
         return cls(missing.seq, missing.pts, False, none.reshape(0, 4), none, np.zeros(0, np.int64))
 
 
-def look(
+def predict(
     stream: StreamSpec,
     name: str,
     spec: ModelSpec,
@@ -99,7 +99,7 @@ def look(
     search_paths: Sequence[Path] = (),
     part: tuple[int, int] | None = None,
     progress: Callable[[int], None],
-) -> Looks:
+) -> Predictions:
     """Look at each frame of a stream, its mask and regions honoured as in a run.
 
     Args:
@@ -114,12 +114,12 @@ def look(
         ConfigError: the source or the model cannot be opened.
     """
     viewer = Viewer(stream, name, spec, classes, search_paths)
-    looks = []
-    for seen in viewer.look(part=part):
-        looks.append(seen)
+    predictions = []
+    for seen in viewer.predict(part=part):
+        predictions.append(seen)
         progress(1)
-    return Looks(
-        series_of(looks, viewer.traits.names, viewer.width, viewer.height),
+    return Predictions(
+        series_of(predictions, viewer.traits.names, viewer.width, viewer.height),
         viewer.traits.thresholds,
         viewer.traits.size,
         *viewer.cost(),
@@ -143,7 +143,7 @@ class Viewer:
         search_paths: Sequence[Path] = (),
         resume: Resume | None = None,
     ) -> None:
-        """Arguments as of `look`; `resume`: begin behind this picture. Raises ConfigError."""
+        """Arguments as of `predict`; `resume`: begin behind this picture. Raises ConfigError."""
         import cv2
 
         # Threads as in a run, so that costs can be compared.
@@ -157,16 +157,16 @@ class Viewer:
         self.traits: Traits = self._detector.traits
         self.width, self.height = self._source.info.width, self._source.info.height
 
-    def look(self, part: tuple[int, int] | None = None) -> Iterator[Look]:
+    def predict(self, part: tuple[int, int] | None = None) -> Iterator[FramePrediction]:
         """What the model says of each picture, or of those in this range."""
         with closing(self._source):
             for picture in islice(self._pictures(), *(part or (None,))):
-                yield Look.missed(picture) if isinstance(picture, Missing) else self._look(picture)
+                yield FramePrediction.missed(picture) if isinstance(picture, Missing) else self._predict(picture)
 
     def cost(self) -> tuple[float, float, float, int]:
         """Mean wall and CPU ms of a look, mean CPU ms of decoding a picture, and how many looks there were."""
-        looks, wall_ns, cpu_ns = self._meter.snapshot()
-        return _mean_ms(wall_ns, looks), _mean_ms(cpu_ns, looks), _mean_ms(self._decode_cpu_ns, self._decoded), looks
+        count, wall_ns, cpu_ns = self._meter.snapshot()
+        return _mean_ms(wall_ns, count), _mean_ms(cpu_ns, count), _mean_ms(self._decode_cpu_ns, self._decoded), count
 
     def _pictures(self) -> Iterator[Frame | Missing]:
         for picture, nanoseconds in timed(self._source):
@@ -174,10 +174,12 @@ class Viewer:
             self._decoded += 1
             yield picture
 
-    def _look(self, frame: Frame) -> Look:
+    def _predict(self, frame: Frame) -> FramePrediction:
         with self._meter.measure(1):
             (found,) = self._detector.detect([frame.bgr()], FLOOR)
-        return Look.of(frame, self._view.without_hidden(found, frame.width, frame.height) if self._view else found)
+        return FramePrediction.of(
+            frame, self._view.without_hidden(found, frame.width, frame.height) if self._view else found
+        )
 
 
 def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
@@ -191,17 +193,17 @@ def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
         yield picture, time.thread_time_ns() - before
 
 
-def series_of(looks: Sequence[Look], classes: Sequence[str], width: int, height: int) -> Series:
-    """Looks at neighbouring frames as one series; its frame 0 is the first of them."""
-    counts = [len(look.score) for look in looks]
+def series_of(predictions: Sequence[FramePrediction], classes: Sequence[str], width: int, height: int) -> Series:
+    """Predictions at neighbouring frames as one series; its frame 0 is the first of them."""
+    counts = [len(predict.score) for predict in predictions]
     boxes = Boxes.of(
-        np.repeat(np.arange(len(looks)), counts),
-        np.concatenate([np.zeros((0, 4), np.float32), *(look.xyxy for look in looks)]),
-        score=np.concatenate([np.zeros(0, np.float32), *(look.score for look in looks)]),
-        label=np.concatenate([np.zeros(0, np.int64), *(look.label for look in looks)]),
+        np.repeat(np.arange(len(predictions)), counts),
+        np.concatenate([np.zeros((0, 4), np.float32), *(predict.xyxy for predict in predictions)]),
+        score=np.concatenate([np.zeros(0, np.float32), *(predict.score for predict in predictions)]),
+        label=np.concatenate([np.zeros(0, np.int64), *(predict.label for predict in predictions)]),
     )
-    pts = np.array([look.pts for look in looks], np.float64)
-    return Series(tuple(classes), width, height, pts, np.array([look.known for look in looks], bool), boxes)
+    pts = np.array([predict.pts for predict in predictions], np.float64)
+    return Series(tuple(classes), width, height, pts, np.array([predict.known for predict in predictions], bool), boxes)
 
 
 def _mean_ms(nanoseconds: int, count: int) -> float:

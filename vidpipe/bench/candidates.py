@@ -23,7 +23,7 @@ BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contender:
+class Candidate:
     """One way to answer the clip.
 
     Attributes:
@@ -45,7 +45,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What contenders are made from.
+    """What candidates are made from.
 
     Attributes:
         pipeline: the user's, on the scored part.
@@ -72,11 +72,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
 
 
-def first(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:
-    """The contenders that are known before anything has run, the pipeline first."""
+def first(field: Field, kinds: Collection[Kind]) -> Iterator[Candidate]:
+    """The candidates that are known before anything has run, the pipeline first."""
     pipeline = field.pipeline
     order = " > ".join(stage.id for stage in pipeline.stages)
-    yield Contender(pipeline.name, "pipeline", order, field.job(pipeline))
+    yield Candidate(pipeline.name, "pipeline", order, field.job(pipeline))
     little, big = field.models
     if "big" in kinds and big is not None:
         yield _every_frame(field, "big", big)
@@ -86,30 +86,30 @@ def first(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:
         yield from _static(field, field.fitted)
     if "motion" in kinds and big is not None:
         gate = pipelines.motion(pipeline, big)
-        yield Contender("motion gate", "motion", f"{big} where something moves", field.job(gate), (MOTION_NOTE,))
+        yield Candidate("motion gate", "motion", f"{big} where something moves", field.job(gate), (MOTION_NOTE,))
     if "ultralytics" in kinds and big is not None and applies(pipeline.models[big], pipeline) is None:
         yield _ultralytics(field, big, 1)
     if "tracked" in kinds and big is not None and (tracked := pipelines.tracked(pipeline, big)) is not None:
         what = f"{big} looks at every frame, identities by the same tracker"
-        yield Contender(f"{big} tracked", "tracked", what, field.job(tracked))
+        yield Candidate(f"{big} tracked", "tracked", what, field.job(tracked))
     if "without" in kinds:
         for stage in pipeline.stages:
             rest = pipelines.without(pipeline, stage.id)
             if isinstance(rest, Pipeline):
                 order = " > ".join(left.id for left in rest.stages)
-                yield Contender(f"without {stage.id}", "without", order, field.job(rest))
+                yield Candidate(f"without {stage.id}", "without", order, field.job(rest))
     yield from _late(field, kinds)
     if "ray" in kinds and field.engine == "inline":
-        yield Contender(f"{pipeline.name} on Ray", "ray", "the same pipeline as actors", PipelineJob(pipeline, "ray"))
+        yield Candidate(f"{pipeline.name} on Ray", "ray", "the same pipeline as actors", PipelineJob(pipeline, "ray"))
 
 
 def at_equal_cost(
     field: Field, kinds: Collection[Kind], reports: dict[str, dict[str, Any]], video_s: float
-) -> Iterator[Contender]:
-    """The contenders that are set to cost what the pipeline did.
+) -> Iterator[Candidate]:
+    """The candidates that are set to cost what the pipeline did.
 
     Args:
-        reports: of the first runs, by contender.
+        reports: of the first runs, by candidate.
         video_s: media seconds of the scored part.
     """
     _, big = field.models
@@ -122,7 +122,7 @@ def at_equal_cost(
         if 0 < looks_per_s < field.fps:
             sampled = pipelines.uniform(field.pipeline, big, looks_per_s)
             what = f"{big} {looks_per_s:.3g} times a second, result held"
-            yield Contender("uniform sampling", "uniform", what, field.job(sampled))
+            yield Candidate("uniform sampling", "uniform", what, field.job(sampled))
     if LOOP in reports:
         stride = max(1, math.ceil(reports[LOOP]["cpu_s"] / video_s / cost))
         if stride > 1:
@@ -154,26 +154,26 @@ def left_out(field: Field, kinds: Collection[Kind], took_part: Collection[Kind])
                 yield f"not without {stage.id}: {rest}"
 
 
-def _late(field: Field, kinds: Collection[Kind]) -> Iterator[Contender]:
+def _late(field: Field, kinds: Collection[Kind]) -> Iterator[Candidate]:
     """What late answers cost: the same pipeline if it waits for them, and if they were not late."""
     pipeline = field.pipeline
     if "wait" in kinds and any(map(pipeline.detours, pipeline.streams)):
         what = "every answer is waited for, however late"
-        yield Contender(f"{pipeline.name}, waiting", "wait", what, field.job(pipelines.waiting(pipeline)))
+        yield Candidate(f"{pipeline.name}, waiting", "wait", what, field.job(pipelines.waiting(pipeline)))
     if "undelayed" in kinds and (undelayed := pipelines.undelayed(pipeline)) is not None:
-        yield Contender(f"{pipeline.name}, undelayed", "undelayed", "links as they are", field.job(undelayed))
+        yield Candidate(f"{pipeline.name}, undelayed", "undelayed", "links as they are", field.job(undelayed))
 
 
-def _every_frame(field: Field, kind: Literal["big", "little"], model: str) -> Contender:
+def _every_frame(field: Field, kind: Literal["big", "little"], model: str) -> Candidate:
     job = field.job(pipelines.every_frame(field.pipeline, model))
-    return Contender(_every_name(kind, model), kind, f"{model} looks at every frame", job)
+    return Candidate(_every_name(kind, model), kind, f"{model} looks at every frame", job)
 
 
 def _every_name(kind: str, model: str) -> str:
     return f"{kind} every frame" if kind == model else f"{model} every frame"
 
 
-def _static(field: Field, fitted: Fit) -> Iterator[Contender]:
+def _static(field: Field, fitted: Fit) -> Iterator[Candidate]:
     """The cheapest configuration as accurate as the pipeline, and the most accurate as cheap; often they are one."""
     accurate = as_accurate(fitted.grid, fitted.f1) if fitted.f1 is not None else None
     cheap = as_cheap(fitted.grid, fitted.cpu)
@@ -186,14 +186,15 @@ def _static(field: Field, fitted: Fit) -> Iterator[Contender]:
     yield _held(field, fitted, "static as cheap", cheap, notes)
 
 
-def _held(field: Field, fitted: Fit, name: str, choice: Choice, notes: tuple[str, ...]) -> Contender:
+def _held(field: Field, fitted: Fit, name: str, choice: Choice, notes: tuple[str, ...]) -> Candidate:
     # Another clip was fitted on, of another rate: what carries over is the time between two looks.
     stride = max(1, round(choice.stride * field.fps / fitted.clip.fps))
     height, width = choice.size
-    sized = next(spec for model, spec, looks in fitted.looks if (model, looks.size) == (choice.model, choice.size))
+    chosen = choice.model, choice.size
+    sized = next(spec for model, spec, seen in fitted.predictions if (model, seen.size) == chosen)
     pipeline = pipelines.static(field.pipeline, choice.model, sized.size, stride)
     rhythm = "every frame" if stride == 1 else f"one frame in {stride}, held"
-    return Contender(name, "static", f"{choice.model} {width}x{height}, {rhythm}", field.job(pipeline), notes)
+    return Candidate(name, "static", f"{choice.model} {width}x{height}, {rhythm}", field.job(pipeline), notes)
 
 
 def _affordable(report: dict[str, Any], big: str, cost: float, video_s: float) -> float:
@@ -204,10 +205,10 @@ def _affordable(report: dict[str, Any], big: str, cost: float, video_s: float) -
     return float((cost - rest) / look_s)
 
 
-def _ultralytics(field: Field, model: str, stride: int) -> Contender:
+def _ultralytics(field: Field, model: str, stride: int) -> Candidate:
     pipeline = field.pipeline
     ((stream, placed),) = pipeline.streams.items()
     spec = pipeline.models[model]
     job = UltralyticsLoop(stream, placed.spec, model, spec, pipeline.classes, stride, pipeline.search_paths)
     name = LOOP if stride == 1 else f"{LOOP}, sampled"
-    return Contender(name, "ultralytics", f"predict(stream=True, vid_stride={stride})", job, (LOOP_NOTE,))
+    return Candidate(name, "ultralytics", f"predict(stream=True, vid_stride={stride})", job, (LOOP_NOTE,))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.bench.report.figures import UNDEFINED, accuracy, around, big, boxes, clip, cost, entrant, pipeline
+from tests.bench.report.figures import UNDEFINED, accuracy, around, big, boxes, candidate, clip, cost, pipeline
 from vidpipe.bench.figures import ReferenceFigures, Spread, TrackScore
-from vidpipe.bench.report.entrant_table import COST, LABELS, Cell, entrant_table
+from vidpipe.bench.report.candidate_table import COST, LABELS, Cell, candidate_table
 
 ZERO = Spread(median=0.0, low=0.0, high=0.0)
 ONCE = Spread(median=0.2, low=0.2, high=0.2)
@@ -44,7 +44,7 @@ def test_a_cell_in_one_line(cell, said):
     ids=["all there", "one run, much memory", "no interval", "undefined"],
 )
 def test_cells_against_the_reference(own, cells):
-    row = entrant_table(clip(own, big())).rows[0]
+    row = candidate_table(clip(own, big())).rows[0]
     assert len(row.cost) == len(COST)
     assert list(row.cost) == [Cell(cell) if isinstance(cell, str) else Cell(*cell) for cell in cells]
     assert row.labels == ()
@@ -62,7 +62,7 @@ def test_cells_against_the_reference(own, cells):
             accuracy(0.8).model_copy(
                 update={
                     "ap50": {"person": 0.75, "vehicle": 0.5, "bike": None},
-                    "tracks": TrackScore(mota=-0.25, idf1=None, switches=None),
+                    "tracks": TrackScore(mota=-0.25, idf1=None, hota=None, switches=None),
                 }
             ),
             ["person 0.750, vehicle 0.500", ("0.800", "0.780 to 0.820"), "0.790", "0.950", "-0.250", "-"],
@@ -72,7 +72,7 @@ def test_cells_against_the_reference(own, cells):
     ids=["one class", "several classes, no identities", "undefined"],
 )
 def test_cells_against_labels(scores, cells):
-    table = entrant_table(clip(pipeline(labels=scores), big()))
+    table = candidate_table(clip(pipeline(labels=scores), big()))
     own, other = table.rows
     assert len(own.labels) == len(LABELS)
     assert list(own.labels) == [Cell(cell) if isinstance(cell, str) else Cell(*cell) for cell in cells]
@@ -81,27 +81,27 @@ def test_cells_against_labels(scores, cells):
 
 
 def test_without_a_big_model_nothing_is_a_ratio():
-    (row,) = entrant_table(clip(pipeline())).rows
+    (row,) = candidate_table(clip(pipeline())).rows
     assert row.cost[COST.index("x less")] == Cell("-")
 
 
 def test_the_reference_comes_last_with_labels_alone():
-    yardstick = ReferenceFigures(what="big at 864x480", looked=1, cached=0, labels=accuracy(0.91, labels=True))
-    *_, last = entrant_table(clip(pipeline(), big(), reference=yardstick)).rows
+    reference_model = ReferenceFigures(what="big at 864x480", looked=1, cached=0, labels=accuracy(0.91, labels=True))
+    *_, last = candidate_table(clip(pipeline(), big(), reference=reference_model)).rows
     assert (last.name, last.what, last.own, last.cost) == ("reference", "big at 864x480", False, ())
     assert last.labels[1] == Cell("0.910", "0.890 to 0.930")
 
 
 def test_a_footnote_of_several_rows_has_one_number():
-    table = entrant_table(
-        clip(pipeline(notes=["b", "a"]), big(), entrant("little", "little", 0.1, 0.7, notes=["a", "c"]))
+    table = candidate_table(
+        clip(pipeline(notes=["b", "a"]), big(), candidate("little", "little", 0.1, 0.7, notes=["a", "c"]))
     )
     assert table.footnotes == ["b", "a", "c"]
     assert [row.notes for row in table.rows] == [(1, 2), (), (2, 3)]
 
 
 @pytest.mark.parametrize(
-    ("entrants", "legend"),
+    ("candidates", "legend"),
     [
         ([pipeline(), big()], []),
         ([pipeline(), big(f1=None)], [DASH]),
@@ -112,5 +112,5 @@ def test_a_footnote_of_several_rows_has_one_number():
     ],
     ids=["nothing to explain", "undefined", "dearer", "both", "no big", "nobody"],
 )
-def test_signs_are_explained_where_they_stand(entrants, legend):
-    assert entrant_table(clip(entrants=entrants)).legend == legend
+def test_signs_are_explained_where_they_stand(candidates, legend):
+    assert candidate_table(clip(candidates=candidates)).legend == legend

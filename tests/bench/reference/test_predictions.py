@@ -9,7 +9,7 @@ import pytest
 from tests.bench.conftest import OBJECTS
 from tests.clips import FRAMES, HEIGHT, WIDTH, encode, scribble
 from tests.models.networks import constant_network, yolo_columns
-from vidpipe.bench.reference.looks import FLOOR, Viewer, look
+from vidpipe.bench.reference.predictions import FLOOR, Viewer, predict
 from vidpipe.knobs import Knobs
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.models.load import load_detector
@@ -28,13 +28,13 @@ def still(tmp_path):
 
 
 def look_at(stream, spec, classes=STREET, **options):
-    return look(stream, "cam", spec, classes, progress=options.pop("progress", lambda _: None), **options)
+    return predict(stream, "cam", spec, classes, progress=options.pop("progress", lambda _: None), **options)
 
 
 def test_boxes_in_pixels_of_the_source_down_to_the_floor(clip, still):
-    looks = look_at(StreamSpec(url=str(clip)), still)
+    predictions = look_at(StreamSpec(url=str(clip)), still)
 
-    series = looks.series
+    series = predictions.series
     assert (series.classes, series.width, series.height) == (("vehicle", "person"), WIDTH, HEIGHT)
     np.testing.assert_allclose(series.pts, np.arange(FRAMES) / 25, atol=1e-3)
     assert series.known.all()
@@ -45,7 +45,7 @@ def test_boxes_in_pixels_of_the_source_down_to_the_floor(clip, still):
     )  # (x, y - 8) * 2.5
     np.testing.assert_allclose(first.score, [0.9, 0.6, 0.2], atol=1e-6)
     assert first.label.tolist() == [1, 0, 1]
-    assert looks.size == (64, 64)
+    assert predictions.size == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_boxes_in_pixels_of_the_source_down_to_the_floor(clip, still):
 )
 def test_sure_are_those_that_the_models_threshold_leaves(clip, still, threshold, thresholds, sure):
     spec = still.model_copy(update={"threshold": threshold})
-    looks = look_at(StreamSpec(url=str(clip)), spec, part=(0, 1))
-    assert dict(looks.thresholds) == thresholds
-    np.testing.assert_allclose(looks.sure().boxes.score, sure, atol=1e-6)
+    predictions = look_at(StreamSpec(url=str(clip)), spec, part=(0, 1))
+    assert dict(predictions.thresholds) == thresholds
+    np.testing.assert_allclose(predictions.sure().boxes.score, sure, atol=1e-6)
 
 
 def test_a_pipeline_without_classes_has_the_models(clip, still):
@@ -88,8 +88,8 @@ def test_the_bare_detector_says_the_same(clip, model, slicing):
     ],
 )
 def test_boxes_in_hidden_parts_are_left_out(clip, still, hides, left):
-    looks = look_at(StreamSpec(url=str(clip), **hides), still, part=(0, 1))
-    np.testing.assert_allclose(looks.series.boxes.score, left, atol=1e-6)
+    predictions = look_at(StreamSpec(url=str(clip), **hides), still, part=(0, 1))
+    np.testing.assert_allclose(predictions.series.boxes.score, left, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -104,28 +104,28 @@ def test_boxes_in_hidden_parts_are_left_out(clip, still, hides, left):
 def test_a_part_is_the_same_frames_of_the_whole(clip, model, window, part, frames):
     whole = look_at(StreamSpec(url=str(clip)), model).series.part(frames[0], frames[-1] + 1)
     told = []
-    looks = look_at(StreamSpec(url=str(clip), **window), model, part=part, progress=told.append)
-    np.testing.assert_array_equal(looks.series.pts, whole.pts)
-    np.testing.assert_array_equal(looks.series.boxes.frame, whole.boxes.frame)
-    np.testing.assert_array_equal(looks.series.boxes.xyxy, whole.boxes.xyxy)
-    assert looks.looked == sum(told) == len(frames)
+    predictions = look_at(StreamSpec(url=str(clip), **window), model, part=part, progress=told.append)
+    np.testing.assert_array_equal(predictions.series.pts, whole.pts)
+    np.testing.assert_array_equal(predictions.series.boxes.frame, whole.boxes.frame)
+    np.testing.assert_array_equal(predictions.series.boxes.xyxy, whole.boxes.xyxy)
+    assert predictions.looked == sum(told) == len(frames)
 
 
 def test_what_cannot_be_decoded_is_not_known(tmp_path, model):
     damaged = scribble(encode(tmp_path / "whole.avi", codec="mpeg4", gop=1), tmp_path / "damaged.avi", [3, 4])
-    looks = look_at(StreamSpec(url=str(damaged)), model)
-    unknown = np.flatnonzero(~looks.series.known)
+    predictions = look_at(StreamSpec(url=str(damaged)), model)
+    unknown = np.flatnonzero(~predictions.series.known)
     assert len(unknown)
     assert set(unknown) <= {3, 4}
-    assert looks.looked == FRAMES - len(unknown)
-    assert not np.isin(looks.series.boxes.frame, unknown).any()
+    assert predictions.looked == FRAMES - len(unknown)
+    assert not np.isin(predictions.series.boxes.frame, unknown).any()
 
 
 def test_costs(clip, model):
-    looks = look_at(StreamSpec(url=str(clip)), model)
-    assert looks.wall_ms > 0
-    assert looks.cpu_ms > 0
-    assert looks.decode_cpu_ms > 0
+    predictions = look_at(StreamSpec(url=str(clip)), model)
+    assert predictions.wall_ms > 0
+    assert predictions.cpu_ms > 0
+    assert predictions.decode_cpu_ms > 0
     nothing = look_at(StreamSpec(url=str(clip)), model, part=(99, 100))
     assert nothing.looked == 0
     assert math.isnan(nothing.wall_ms)
@@ -137,7 +137,7 @@ def test_the_runtimes_threads_are_on_the_bill(assets):
     spec = ModelSpec(path=str(assets / "models" / "person-vehicle-bike-detection-2000.xml"))
     viewer = Viewer(StreamSpec(url=str(assets / "videos" / "vtest.avi")), "cam", spec, Classes({}))
     before = time.process_time()
-    frames = len(list(viewer.look((0, 40))))
+    frames = len(list(viewer.predict((0, 40))))
     took_ms = 1000 * (time.process_time() - before)
     _, cpu_ms, decode_cpu_ms, looked = viewer.cost()
     assert looked == frames == 40

@@ -1,11 +1,11 @@
-"""The table of a clip's entrants, as text: what the terminal and the page both show."""
+"""The table of a clip's candidates, as text: what the terminal and the page both show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vidpipe.bench.figures import Accuracy, BoxScore, ClipFigures, Entrant, TrackScore
+from vidpipe.bench.figures import Accuracy, BoxScore, CandidateResult, ClipFigures, TrackScore
 from vidpipe.bench.report.text import UNDEFINED, give, interval, number
 from vidpipe.bench.report.verdict import big_of
 
@@ -14,7 +14,7 @@ COST = ("CPU s/s", "x less", "box F1 (95 %)", "moving", "presence", "stale s", "
 
 _STREAMING = "streaming"  # a column more, where a live clip was benched
 
-LABELS = ("AP50", "box F1 (95 %)", "moving", "presence", "MOTA", "IDF1")
+LABELS = ("AP50", "box F1 (95 %)", "moving", "presence", "MOTA", "IDF1", "HOTA")
 """Columns against labels."""
 
 TERMS = {
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entrant, or the reference itself.
+    """One candidate, or the reference itself.
 
     Attributes:
         cost: cells of the table's `columns`; empty for the reference.
@@ -60,8 +60,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class EntrantTable:
-    """All entrants of a clip, then the reference's row if there are labels to hold it against.
+class CandidateTable:
+    """All candidates of a clip, then the reference's row if there are labels to hold it against.
 
     Attributes:
         columns: names of the columns against the reference: `COST`, and of a live clip streaming F1.
@@ -79,53 +79,53 @@ class EntrantTable:
         return any(row.labels for row in self.rows)
 
 
-def entrant_table(clip: ClipFigures) -> EntrantTable:
+def candidate_table(clip: ClipFigures) -> CandidateTable:
     """The rows of a clip, and what has to be said beneath."""
     footnotes: list[str] = []
-    live = any(entrant.agreement.streaming is not None for entrant in clip.entrants)
-    rows = [_row(entrant, clip, live, footnotes) for entrant in clip.entrants]
+    live = any(candidate.agreement.streaming is not None for candidate in clip.candidates)
+    rows = [_row(candidate, clip, live, footnotes) for candidate in clip.candidates]
     if clip.reference.labels is not None:
         rows.append(Row("reference", clip.reference.what, False, (), _labels(clip.reference.labels), ()))
     legend = []
     if any(cell.figure == UNDEFINED for row in rows for cell in (*row.cost, *row.labels)):
         legend.append(f"{UNDEFINED} undefined: there was nothing to count")
-    if any(_ratio(entrant, big_of(clip)) < 1 for entrant in clip.entrants):
+    if any(_ratio(candidate, big_of(clip)) < 1 for candidate in clip.candidates):
         legend.append("x less under 1: more CPU than the big model takes")
-    return EntrantTable((*COST, _STREAMING) if live else COST, rows, footnotes, legend)
+    return CandidateTable((*COST, _STREAMING) if live else COST, rows, footnotes, legend)
 
 
-def _row(entrant: Entrant, clip: ClipFigures, live: bool, footnotes: list[str]) -> Row:
+def _row(candidate: CandidateResult, clip: ClipFigures, live: bool, footnotes: list[str]) -> Row:
     numbers = []
-    for note in entrant.notes:
+    for note in candidate.notes:
         if note not in footnotes:
             footnotes.append(note)
         numbers.append(footnotes.index(note) + 1)
-    cost = (*_cost(entrant, clip), *((_streaming(entrant),) if live else ()))
-    labels = _labels(entrant.labels) if entrant.labels is not None else ()
-    return Row(entrant.name, entrant.what, entrant.kind == "pipeline", cost, labels, tuple(numbers))
+    cost = (*_cost(candidate, clip), *((_streaming(candidate),) if live else ()))
+    labels = _labels(candidate.labels) if candidate.labels is not None else ()
+    return Row(candidate.name, candidate.what, candidate.kind == "pipeline", cost, labels, tuple(numbers))
 
 
-def _cost(entrant: Entrant, clip: ClipFigures) -> tuple[Cell, ...]:
+def _cost(candidate: CandidateResult, clip: ClipFigures) -> tuple[Cell, ...]:
     big = big_of(clip)
-    comparable = big is not None and entrant.cost.cpu.median
+    comparable = big is not None and candidate.cost.cpu.median
     return (
-        Cell(number(entrant.cost.cpu.median), give(entrant.cost.cpu)),
-        Cell(f"{_ratio(entrant, big):.1f}" if comparable else UNDEFINED),
-        _f1(entrant.agreement.boxes),
-        Cell(number(entrant.agreement.moving.f1)),
-        Cell(number(entrant.agreement.presence_all.f1)),
-        Cell(number(entrant.staleness.p95_s, 2)),
-        Cell(number(entrant.cost.peak_pss_mb.median, 0)),
+        Cell(number(candidate.cost.cpu.median), give(candidate.cost.cpu)),
+        Cell(f"{_ratio(candidate, big):.1f}" if comparable else UNDEFINED),
+        _f1(candidate.agreement.boxes),
+        Cell(number(candidate.agreement.moving.f1)),
+        Cell(number(candidate.agreement.presence_all.f1)),
+        Cell(number(candidate.staleness.p95_s, 2)),
+        Cell(number(candidate.cost.peak_pss_mb.median, 0)),
     )
 
 
-def _ratio(entrant: Entrant, big: Entrant | None) -> float:
+def _ratio(candidate: CandidateResult, big: CandidateResult | None) -> float:
     """How many times less CPU than big on every frame; 1 where that cannot be said."""
-    return big.cost.cpu.median / entrant.cost.cpu.median if big is not None and entrant.cost.cpu.median else 1.0
+    return big.cost.cpu.median / candidate.cost.cpu.median if big is not None and candidate.cost.cpu.median else 1.0
 
 
 def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
-    tracks = accuracy.tracks or TrackScore(mota=None, idf1=None, switches=None)
+    tracks = accuracy.tracks or TrackScore(mota=None, idf1=None, hota=None, switches=None)
     return (
         Cell(_by_class(accuracy.ap50 or {})),
         _f1(accuracy.boxes),
@@ -133,11 +133,12 @@ def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
         Cell(number(accuracy.presence_all.f1)),
         Cell(number(tracks.mota)),
         Cell(number(tracks.idf1)),
+        Cell(number(tracks.hota)),
     )
 
 
-def _streaming(entrant: Entrant) -> Cell:
-    score = entrant.agreement.streaming
+def _streaming(candidate: CandidateResult) -> Cell:
+    score = candidate.agreement.streaming
     return Cell(UNDEFINED) if score is None else _f1(score)
 
 
