@@ -66,7 +66,7 @@ def test_mot16(tmp_path: Path, line: str, box: tuple[Any, ...] | None) -> None:
 
 @pytest.mark.parametrize("tail", ["", ",4.5,-2,0", ",-1,-1,-1"])
 @pytest.mark.parametrize(
-    ("classes", "looks", "class_name", "label", "why"),
+    ("classes", "predictions", "class_name", "label", "why"),
     [
         pytest.param(STREET, [], "vehicle", VEHICLE, "taken as vehicle, as was asked", id="asked"),
         pytest.param(Classes({"bike": []}), [], None, 0, "taken as bike, the only one", id="the only one"),

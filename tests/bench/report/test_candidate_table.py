@@ -56,7 +56,7 @@ def test_cells_against_the_reference(own, cells):
     [
         (
             accuracy(0.8, labels=True),
-            ["0.750", ("0.800", "0.780 to 0.820"), "0.790", "0.950", "0.700", "0.600"],
+            ["0.750", ("0.800", "0.780 to 0.820"), "0.790", "0.950", "0.700", "0.600", "0.500"],
         ),
         (
             accuracy(0.8).model_copy(
@@ -65,9 +65,9 @@ def test_cells_against_the_reference(own, cells):
                     "tracks": TrackScore(mota=-0.25, idf1=None, hota=None, switches=None),
                 }
             ),
-            ["person 0.750, vehicle 0.500", ("0.800", "0.780 to 0.820"), "0.790", "0.950", "-0.250", "-"],
+            ["person 0.750, vehicle 0.500", ("0.800", "0.780 to 0.820"), "0.790", "0.950", "-0.250", "-", "-"],
         ),
-        (UNDEFINED, ["-"] * 6),
+        (UNDEFINED, ["-"] * len(LABELS)),
     ],
     ids=["one class", "several classes, no identities", "undefined"],
 )

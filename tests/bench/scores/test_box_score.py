@@ -15,7 +15,7 @@ SECOND = np.arange(100) / 10.0
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "tp_fp_fn"),
+    ("found", "truth", "tp_fp_fn"),
     [
         pytest.param([], [], (0, 0, 0), id="nothing"),
         pytest.param([at(0, 0)], [at(0, 0)], (1, 0, 0), id="right"),
@@ -58,7 +58,7 @@ def test_counts_are_cocos(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted"),
+    ("found", "truth"),
     [
         pytest.param(series(3), series(4), id="frames"),
         pytest.param(series(3), series(3, classes=["person"]), id="classes"),

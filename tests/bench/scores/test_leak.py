@@ -77,7 +77,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("published", "wanted", "looks", "expected"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(("published", "truth", "predictions", "expected"), CASES.values(), ids=CASES.keys())
 def test_leaked(published, truth, predictions, expected):
     assert leaked(answers(published), truth, predictions) == expected
 

@@ -17,7 +17,7 @@ from vidpipe.models.boxes import iou
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "pairs"),
+    ("found", "truth", "pairs"),
     [
         pytest.param([], [], [], id="nothing"),
         pytest.param([at(0, 0)], [], [], id="nothing wanted"),

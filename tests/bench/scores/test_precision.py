@@ -14,7 +14,7 @@ HIT, MISS = 0, 300  # where the wanted box is, and where none is
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "expected"),
+    ("found", "truth", "expected"),
     [
         pytest.param([], [], None, id="nothing wanted"),
         pytest.param([at(0, HIT)], [], None, id="nothing wanted, something found"),

@@ -49,7 +49,7 @@ def present(*spans: tuple[int, int], frames: int = 100, unknown: tuple[int, ...]
     return series(frames, *(at(i, 50, **columns) for span in spans for i in range(*span)), unknown=unknown)
 
 
-@pytest.mark.parametrize(("found", "wanted", "counts", "begin_s", "end_s"), RUNS.values(), ids=RUNS.keys())
+@pytest.mark.parametrize(("found", "truth", "counts", "begin_s", "end_s"), RUNS.values(), ids=RUNS.keys())
 def test_runs(found, truth, counts, begin_s, end_s):
     total, by_place = presence(present(*found), present(*truth), {})
 
@@ -99,7 +99,7 @@ def test_a_foot_on_the_lower_border_of_the_picture_stands_in_the_zone():
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "unknown", "counts"),
+    ("found", "truth", "unknown", "counts"),
     [
         # Nobody looked between 30 and 44: whoever was there before is there, whatever was found meanwhile.
         ([(20, 33), (41, 60)], [(20, 30), (45, 60)], range(30, 45), (1, 0, 0)),
