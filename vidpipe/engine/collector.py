@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from vidpipe.answer import nothing, unknown
 from vidpipe.engine.host import Position
@@ -41,7 +41,7 @@ class Collector:
         self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
-        self._states: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, bytes]] = {}
         for stream in streams:
             self.begin(stream, live=stream in live)
 
@@ -53,6 +53,9 @@ class Collector:
             self.ledgers[stream].count_audit(audit)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
+        for stream in batch.begun_anew:
+            if stream in self.vitals:
+                self.vitals[stream].begin_anew()
         for stream, health in batch.health.items():
             self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
@@ -34,10 +34,10 @@ class Published(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages, by stage id; of those below the device, as last seen."""
+    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
 
     stream: str
-    states: dict[str, Any]
+    states: dict[str, bytes]
 
 
 class Ended(NamedTuple):
@@ -62,6 +62,8 @@ class Batch:
     Attributes:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
+        begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
+        asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -70,10 +72,12 @@ class Batch:
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     health: dict[str, Health] = field(default_factory=dict)
+    begun_anew: list[str] = field(default_factory=list)
+    asked: tuple[str, int] | None = None
 
     def __bool__(self) -> bool:
         came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health
-        return bool(came)
+        return bool(came or self.begun_anew or self.asked)
 
 
 class Outbox:
@@ -89,6 +93,7 @@ class Outbox:
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
+        self._awaited = 0  # who waits for what is there to be received
         self._closed = False
 
     def publish(self, record: Published) -> None:
@@ -116,12 +121,21 @@ class Outbox:
             self._batch.ended.append(ended)
             self._changed.notify_all()
 
+    def asks(self, stream: str, seq: int) -> None:
+        """Tell which picture is asked next."""
+        with self._changed:
+            self._batch.asked = stream, seq
+            self._changed.notify_all()
+
     def wait_until_received(self) -> None:
         """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
         with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._batch or self._closed)
             takes = self._takes
             self._changed.wait_for(lambda: self._takes > takes or self._closed)
+            self._awaited -= 1
 
     def take(self, timeout_s: float) -> Batch:
         """What is there, as soon as there is something; an empty batch after `timeout_s`."""
@@ -132,7 +146,7 @@ class Outbox:
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
-                self._changed.wait(self.LINGER_S)
+                self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
             batch, self._batch = self._batch, Batch()
             self._changed.notify_all()
             return batch

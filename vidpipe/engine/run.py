@@ -295,7 +295,7 @@ def _stream_errors(collector: Collector) -> list[str]:
     errors = [f"stream {end.stream} broke off: {end.error}" for end in collector.ended.values() if end.error]
     for stream, ledger in collector.ledgers.items():
         if count := ledger.engine_failures:
-            errors.append(f"stream {stream}: {count} frames failed in the engine")
+            errors.append(f"stream {stream}: {count} frames failed in the engine, first: {ledger.engine_failure}")
     return errors
 
 

@@ -107,13 +107,13 @@ class Writer:
             self._at = sink, time.monotonic()
             try:
                 call(sink)
-            except Exception as error:  # a user's sink may raise anything, and must not take this thread with it
+            except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
                 self._broken.add(index)
                 self._error = self._error or _as_run_error(sink, error)
         self._at = None
 
 
-def _as_run_error(sink: Sink, error: Exception) -> RunError:
+def _as_run_error(sink: Sink, error: BaseException) -> RunError:
     if isinstance(error, VidpipeError):
         return RunError(str(error))
     log.debug("a sink raised", exc_info=error)
