@@ -45,7 +45,7 @@ WAYS = ("cascade", "cascade-ray", "gate", "loop")
 MODELS = f'models: {{little: {{path: "{model("person-vehicle-bike-detection-2000.xml")}"}}}}\n'
 LITTLE = "{id: little, type: detect, model: little}"
 SAMPLE = "{id: sample, type: sample, fps: 5}"
-GATE = "{id: gate, type: vidpipe.evaluation.baselines.motion_gate:MotionGate}"
+GATE = "{id: gate, type: vidpipe.bench.baselines.motion_gate:MotionGate}"
 PIPELINES = {
     "cascade": f"{MODELS}stages: [{{id: difference, type: difference}}, {LITTLE}]\n",
     "gate": f"{MODELS}stages: [{SAMPLE}, {GATE}, {LITTLE}]\naudit: {{rate: 0, max_unchecked_s: null}}\n",

@@ -105,6 +105,30 @@ def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):
     assert counted[0] == counted[1]
 
 
+CACHED = """
+stages:
+  - {id: cache, type: cache, agreement: 0.5, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+ahead: 2
+audit: {rate: 0.1}
+"""
+
+
+@pytest.mark.ray
+def test_what_a_stream_reuses_does_not_depend_on_the_order_in_which_streams_come(tmp_path, cluster):
+    """Recordings of one scene, each of which would find its answers in what the others have just learnt."""
+    tapes = {
+        f"tape{size}": clips.encode(tmp_path / f"{size}.mp4", frames=100, period=20 + size, size=(160 + 16 * size, 120))
+        for size in range(4)
+    }
+    inline, on_ray = (
+        Runner(tmp_path, *engine)(CLASSES + CACHED, tapes) for engine in (("inline", None), ("ray", cluster))
+    )
+    assert inline.comparable() == on_ray.comparable()
+    answered = [{line["by"] for line in inline.of(tape)} for tape in tapes]
+    assert answered == [{"cache", "read"}] * 4
+
+
 CALIBRATED = """
 classes: {person: person, vehicle: vehicle, bike: bike}
 streams: {a: {url: ASSETS/videos/vtest.avi, end_s: 7}}

@@ -271,9 +271,9 @@ def specialize(
     set_: SetOption = None,
 ) -> None:
     """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
-    from vidpipe.cli.specialize import SpecializeOptions, run_specialize
+    from vidpipe.cli.specialize import SpecializeArguments, run_specialize
 
-    options = SpecializeOptions(
+    options = SpecializeArguments(
         pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, learn, seed, use, out
     )
     raise typer.Exit(run_specialize(options))

@@ -108,6 +108,7 @@ class Host:
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
         self.weights: dict[str, float] = {}  # of the streams on a detour
+        self._live: dict[str, bool] = {}
         self.update(pipeline)
 
     def update(self, pipeline: Pipeline) -> None:
@@ -116,6 +117,7 @@ class Host:
         streams = pipeline.streams.items()
         _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
         _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
+        _put(self._live, {name: True for name, stream in streams if stream.spec.live})
         _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
 
     def tail(self, index: int, below: Below | None) -> Tail:
@@ -228,8 +230,8 @@ class Host:
             stage = placed.type()
             stage.id = placed.id
             stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
-            live = stream is not None and self._plan.pipeline.streams[stream].spec.live
-            stage.open(Context(placed.id, stream, self._library, self._plan.pipeline.classes.names, last, live))
+            classes = self._plan.pipeline.classes.names
+            stage.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
         except VidpipeError:
             raise
         except BaseException as error:
