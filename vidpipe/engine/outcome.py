@@ -42,12 +42,14 @@ def stage_errors(counts: Counts) -> list[str]:
 def stream_errors(collector: Collector) -> list[str]:
     """What ended streams before their end, and frames that were lost between stages."""
     errors = [f"stream {end.stream} broke off: {end.error}" for end in collector.ended.values() if end.error]
+    errors += [failure for end in collector.ended.values() for failure in end.failures]
     for stream, ledger in collector.ledgers.items():
         if count := ledger.engine_failures:
-            errors.append(f"stream {stream}: {count} frames failed in the engine")
+            errors.append(f"stream {stream}: {count} frames failed in the engine, first: {ledger.engine_failure}")
     return errors
 
 
 def notes_of(collector: Collector) -> list[str]:
     """What is to be known of the footage, a line for each."""
-    return [f"{end.stream}: {note}" for end in collector.ended.values() for note in end.notes]
+    ends = collector.ended.values()  # what broke a stream off is told as an error
+    return [f"{end.stream}: {note}" for end in ends for note in end.notes if note != str(end.error)]

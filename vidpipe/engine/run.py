@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from vidpipe.engine.collector import Sink
 from vidpipe.engine.outcome import Outcome
@@ -24,6 +24,7 @@ def run(
     taps: Sequence[Tap] = (),
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
+    on_report: Callable[[dict[str, Any]], None] | None = None,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams, and return when all have ended. Arguments as of `Run`.
 
@@ -41,6 +42,7 @@ def run(
         taps=taps,
         watchers=watchers,
         reload=reload,
+        on_report=on_report,
         results=False,
     )
     with _stop_signals(session), session:

@@ -11,20 +11,24 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from vidpipe.engine.collector import Collector, Sink
 from vidpipe.engine.control import Control
 from vidpipe.engine.engine import Engine
 from vidpipe.engine.epochs import Changes, Epoch
 from vidpipe.engine.feed import Feed
+from vidpipe.engine.host import Counts
 from vidpipe.engine.inline import InlineEngine
+from vidpipe.engine.interim import Interim
 from vidpipe.engine.outcome import Outcome, notes_of, stage_errors, stream_errors
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, plan
+from vidpipe.engine.provenance import Provenance
 from vidpipe.engine.records import Batch, Published
-from vidpipe.engine.report import build_report
+from vidpipe.engine.report import Reporter
 from vidpipe.engine.status import Status, status_of
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.writer import Writer
@@ -88,6 +92,8 @@ class Run:
         watchers: see how it goes on, in this process.
         reload: asked now and then for the pipeline with other streams or settings, None where nothing has changed;
             what it raises is told, and the run goes on as it is.
+        on_report: given the report so far, at the beginning and every half minute, in some thread; the whole one is the
+            outcome's. What it raises of `VidpipeError` is told, and the run goes on.
         results: False where nobody will iterate.
         pictures: whether results bring the picture that they are of.
 
@@ -105,6 +111,7 @@ class Run:
         taps: Sequence[Tap] = (),
         watchers: Sequence[Watcher] = (),
         reload: Callable[[], Pipeline | None] | None = None,
+        on_report: Callable[[dict[str, Any]], None] | None = None,
         results: bool = True,
         pictures: bool = False,
     ) -> None:
@@ -113,6 +120,7 @@ class Run:
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
         self._sinks = sinks
         self._watchers = watchers
+        self._on_report = on_report
         self._collector = Collector(pipeline.streams, [], live=live)
         laid = replace(plan(pipeline), pictures=pictures)
         self._engine = _engine(engine, laid, taps, address, self._collector)
@@ -260,29 +268,43 @@ class Run:
     def _answer_all(self, writer: Writer) -> Outcome:
         """From opening to the report."""
         patience_s = CLOSE_S
+        provenance = Provenance(self._control.pipeline)
+        interim: Interim | None = None
         try:
-            infos = self._engine.open()
+            reporter = Reporter(provenance, self._collector, self._engine.open())
+            writer.begin(reporter.provenance(self._control.pipeline))
             for watcher in self._watchers:
-                watcher.started(infos)
+                watcher.started(reporter.infos)
             self._engine.start()
-            began = time.perf_counter()
+            reporter.start()
+            interim = Interim(self._on_report, self._engine.counts, partial(self._report, reporter, finished=False))
             self._enter(RunState.STOPPING if self._asked.is_set() else RunState.RUNNING)
-            errors = self._take_all(writer)
+            errors = self._take_all(writer, reporter, interim)
             patience_s = 0.1 if self._at_once else 0.5 if self._asked.is_set() else CLOSE_S
-            wall_s, cpu_s = time.perf_counter() - began, self._engine.cpu_s()
+            reporter.stop()
+            reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
+            interim.close()
         finally:
+            if interim is not None:
+                interim.leave()
             errors_at_end = _close(writer, patience_s)
             self._engine.close(patience_s)
-        control = self._control
-        report = build_report(control.pipeline, self._collector, counts, wall_s, cpu_s)
-        for stream in report["streams"]:
-            report["streams"][stream]["settings"] = control.timeline(stream)
         errors += [error for error in errors_at_end if error not in errors]
         errors += stage_errors(counts) + stream_errors(self._collector)
+        report = self._report(reporter, counts, finished=True, errors=errors)
         return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
 
-    def _take_all(self, writer: Writer) -> list[str]:
+    def _report(
+        self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        control = self._control
+        report = reporter.report(control.pipeline, counts, finished=finished, errors=errors)
+        for stream, told in report["streams"].items():
+            told["settings"] = control.timeline(stream)
+        return report
+
+    def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim) -> list[str]:
         """Take answers until every stream has ended; what keeps a sink from taking more ends the run early."""
         errors: list[str] = []
         told_at = math.inf
@@ -311,7 +333,8 @@ class Run:
                 watcher.progressed(collector)
             if time.monotonic() - looked_at > USAGE_EVERY_S:
                 looked_at = time.monotonic()
-                self._engine.cpu_s()
+                reporter.cpu_s = self._engine.cpu_s()
+            interim.go_on()
         return errors
 
     def _hand_on(self, batch: Batch) -> None:

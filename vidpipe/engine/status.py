@@ -29,7 +29,7 @@ class StreamNow:
         epoch: of the newest result.
         seen: boxes of the newest result, by class.
         answered_by: who gave the newest result.
-        look_age_s: media seconds since the frame that its boxes were measured on; None before the first.
+        look_age_s: seconds since a model was last known to have looked at one of its frames; None before the first look.
         audits: by stage, as the report has them.
     """
 
