@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
+_OPEN = 8  # recordings that are open at a time in all, at least; else two for each core, as some wait for answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Segment:
     @property
     def tail(self) -> tuple[PlacedStage, ...]:
         return self.stages[self._first_shared() :]
+
+    @property
+    def isolated(self) -> bool:
+        return any(stage.isolate for stage in self.stages)
 
     def _first_shared(self) -> int:
         return next((i for i, stage in enumerate(self.stages) if stage.type.shared), len(self.stages))
@@ -65,6 +70,7 @@ class Plan:
         ahead: how many frames of a stream may be asked while one is open.
         free: no stage learns: answers may be settled in any order that keeps a stream's own.
         groups: the streams of each device actor.
+        at_once: how many recordings of a group are open at a time; the others wait for their turn.
     """
 
     pipeline: Pipeline
@@ -73,6 +79,23 @@ class Plan:
     ahead: int
     free: bool
     groups: tuple[tuple[str, ...], ...]
+    at_once: int
+
+    def actors(self, *, one_machine: bool) -> tuple[range, ...]:
+        """The segments that share an actor, as runs of their indices.
+
+        On a cluster each has its own. On one machine they would pay for calls that bring nobody anything. There a
+        segment is apart from the next one only where either is isolated, where the link between them is made slower on
+        purpose, and where several device actors need the same one below them.
+        """
+        cuts = [i for i in range(1, len(self.segments)) if not one_machine or self._is_apart(i)]
+        return tuple(range(start, end) for start, end in pairwise((0, *cuts, len(self.segments))))
+
+    def _is_apart(self, index: int) -> bool:
+        """Whether this segment and the one above it never share an actor."""
+        upper, lower = self.segments[index - 1 : index + 1]
+        shared_by_many = index == 1 and len(self.groups) > 1
+        return upper.isolated or lower.isolated or self.links[index - 1].spec.shaper is not None or shared_by_many
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""
@@ -94,7 +117,8 @@ def plan(pipeline: Pipeline) -> Plan:
     links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
     learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
     ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
-    return Plan(pipeline, segments, links, ahead, not learns, _groups(pipeline))
+    groups, at_once = _groups(pipeline)
+    return Plan(pipeline, segments, links, ahead, not learns, groups, at_once)
 
 
 @dataclass(slots=True)
@@ -131,18 +155,37 @@ def _free_depth(links: Sequence[Link]) -> int:
     return links[0].spec.credit_frames if links else 8
 
 
-def _groups(pipeline: Pipeline) -> tuple[tuple[str, ...], ...]:
-    """Live streams and recordings apart: of those few keep a core busy, each of these does."""
+def _groups(pipeline: Pipeline) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """Live streams and recordings apart: of those few keep a core busy, each of these does.
+
+    Returns:
+        The streams of each device actor, and how many recordings one of them has open at a time.
+    """
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
     replayed = [name for name in pipeline.streams if name not in live]
-    return tuple(
-        tuple(streams[start : start + size])
-        for streams in (live, replayed)
-        for size in (streams_per_actor(pipeline, live=streams is live),)
-        for start in range(0, len(streams), size)
-    )
+    # However many recordings there are, no more actors than cores work through them.
+    actors = min(_parts(replayed, streams_per_actor(pipeline, live=False)), _cores())
+    at_once = max(1, max(_OPEN, 2 * _cores()) // max(1, actors))
+    if pipeline.streams_per_actor:
+        at_once = min(at_once, pipeline.streams_per_actor)
+    of_live = _parts(live, streams_per_actor(pipeline, live=True))
+    return (*_shared_out(live, of_live), *_shared_out(replayed, actors)), at_once
 
 
 def streams_per_actor(pipeline: Pipeline, *, live: bool) -> int:
-    """How many streams of a kind one device actor takes."""
-    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else os.cpu_count() or 1)
+    """How many streams of a kind one device actor has open."""
+    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else _cores())
+
+
+def _parts(streams: Sequence[str], size: int) -> int:
+    return -(-len(streams) // size)
+
+
+def _shared_out(streams: Sequence[str], parts: int) -> Iterator[tuple[str, ...]]:
+    """The streams in so many parts of about the same size, in their order."""
+    bounds = [round(part * len(streams) / parts) for part in range(parts + 1)] if parts else []
+    return (tuple(streams[start:end]) for start, end in pairwise(bounds))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
