@@ -14,13 +14,13 @@ from tests.cli.test_interrupt import SLOW, leaves_nothing
 
 pytestmark = pytest.mark.ray
 
-RAISES_IN_ACTORS = '''
+RAISES_IN_ACTORS = """
 
 import sys
 
 if "default_worker" in "".join(sys.argv):
     raise OSError("no licence for actors")
-'''
+"""
 
 
 def listening(command: Command) -> set[str]:

@@ -73,7 +73,6 @@ class _Actor:
     def cpu_s(self) -> float:
         return time.process_time()
 
-
     def _await_open(self) -> None:
         """Returns once the shared stages are open; raises what kept them from opening."""
         for segment in self._opened:
