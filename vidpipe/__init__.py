@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vidpipe.frame import Frame
     from vidpipe.stages.base import Knob, Stage, StageConfig
 
+    __version__: str
+
 __all__ = ["Answer", "Frame", "How", "Knob", "Stage", "StageConfig", "VidpipeError", "load", "run"]
 
 _HOME = {
@@ -30,6 +32,18 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: `import vidpipe` stays cheap."""
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def _version() -> str:
+    """As pyproject.toml has it, by way of the installed package."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("vidpipe")
+    except PackageNotFoundError:
+        return "not installed"

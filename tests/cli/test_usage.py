@@ -1,7 +1,11 @@
 """What is typed wrongly is told in one line, with status 2; help and `check` and `plan` say what they should."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
+import vidpipe
 from tests.cli.conftest import READ
 
 TWO_TIERS = """
@@ -43,6 +47,13 @@ def test_help_is_no_mistake(shell, arguments):
     ended = shell.vidpipe(*arguments)
     assert (ended.status, ended.err) == (0, "")
     assert "Usage: vidpipe" in ended.out
+
+
+def test_the_version_is_said(shell):
+    ended = shell.vidpipe("--version")
+    assert (ended.status, ended.err, ended.out) == (0, "", f"vidpipe {vidpipe.__version__}\n")
+    project = tomllib.loads((Path(vidpipe.__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert vidpipe.__version__ == project["version"]
 
 
 def test_check_of_a_sound_pipeline(shell):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+import vidpipe
 from vidpipe.cli.hide import hide_addresses
 from vidpipe.errors import VidpipeError
 
@@ -67,6 +68,21 @@ AddressOption = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vidpipe {vidpipe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which vidpipe this is.")
+    ] = False,
+) -> None:
+    """Answer every frame of many cameras from the cheapest stage that can be trusted."""
+
+
 @app.command()
 def run(
     pipeline: PipelineArgument,
@@ -75,7 +91,8 @@ def run(
     engine: EngineOption = EngineName.RAY,
     address: AddressOption = None,
     results: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="An answer for every frame.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
@@ -302,7 +319,8 @@ def demo(
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=level)
     try:
         status = app(hide_addresses(sys.argv[1:]) or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
@@ -337,7 +355,7 @@ def _leave(status: int) -> NoReturn:
     Python's own end aborts it where a thread is inside a decoder or a model that does not come back. What such threads
     hold ends with the process.
     """
-    if any(thread.name.startswith("vidpipe-") for thread in threading.enumerate()):
+    if any(thread.daemon and thread.name.startswith("vidpipe-") for thread in threading.enumerate()):
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):  # nobody may read it any more
                 stream.flush()

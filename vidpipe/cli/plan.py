@@ -51,6 +51,8 @@ def show_plan(
         console.print(links)
     console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
+    if laid.shortened:
+        console.print(laid.shortened)
 
 
 def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:

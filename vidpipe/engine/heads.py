@@ -10,11 +10,13 @@ from functools import partial
 from threading import Event
 
 from vidpipe.engine.below import Below
+from vidpipe.engine.caution import FRAMES, Caution
 from vidpipe.engine.head import Head
 from vidpipe.engine.host import Host, Position
 from vidpipe.engine.opening import opened
 from vidpipe.engine.records import Batch, Ended, Outbox
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Checkup
 from vidpipe.errors import SourceError
 from vidpipe.sources.base import StreamInfo
@@ -38,6 +40,7 @@ class Heads:
         self._below = below
         self._taps = taps
         self._outbox = Outbox()
+        self._caution = Caution(self._outbox)
         self._checkup = Checkup()
         self._heads: Mapping[str, Head] = {}  # made anew when it changes: who takes and who adds may be two threads
 
@@ -46,7 +49,10 @@ class Heads:
 
         Raises what kept one from opening, unless it is a live one.
         """
-        return opened([self._made(stream, at).open() for stream, at in self._in_turn(positions).items()], stop)
+        positions = self._in_turn(positions)
+        careful = sum(position.careful for position in positions.values())
+        self._caution.begin(FRAMES * careful)
+        return opened([self._made(stream, at).open() for stream, at in positions.items()], stop)
 
     def start(self) -> None:
         """Have all that are open begin together."""
@@ -56,13 +62,14 @@ class Heads:
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams while others go on: what keeps one from opening ends it, and nothing else."""
         for stream, position in self._in_turn(positions).items():
-            head = self._made(stream, position)
+            head = self._made(stream, position, joins=True)
             head.open().add_done_callback(partial(self._tell, stream))
             head.start()
 
     def take(self, timeout_s: float) -> Batch:
         """What has come, as soon as there is something, and now and then how sources fare."""
         batch = self._outbox.take(timeout_s)
+        batch.machine = machine()
         batch.health = self._checkup((stream, head.health) for stream, head in self._heads.items())
         if batch.ended:
             self._let_next(ended.stream for ended in batch.ended)
@@ -88,13 +95,13 @@ class Heads:
             head.join(max(0.0, until - time.monotonic()))
 
     def _in_turn(self, positions: Mapping[str, Position]) -> dict[str, Position]:
-        """Of these streams those that begin now; the others wait, and nothing that befell others is laid on them."""
+        """Of these streams those that begin now; the others wait for their turn."""
         begin = {}
         with self._turn:
             for stream, position in positions.items():
                 if not self._host.is_live(stream):
                     if len(self._recordings) >= self._at_once:
-                        self._waiting[stream] = position._replace(poison=frozenset(), careful=False)
+                        self._waiting[stream] = position
                         continue
                     self._recordings.add(stream)
                 begin[stream] = position
@@ -109,8 +116,8 @@ class Heads:
             waiting, self._waiting = self._waiting, {}
         self.add(waiting)
 
-    def _made(self, stream: str, position: Position) -> Head:
-        head = self._host.head(stream, self._below, self._outbox, self._taps, position)
+    def _made(self, stream: str, position: Position, *, joins: bool = False) -> Head:
+        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution, joins=joins)
         self._heads = {**self._heads, stream: head}
         return head
 

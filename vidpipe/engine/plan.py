@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Tier
@@ -71,6 +71,8 @@ class Plan:
         free: no stage learns: answers may be settled in any order that keeps a stream's own.
         groups: the streams of each device actor.
         at_once: how many recordings of a group are open at a time; the others wait for their turn.
+        hold_bytes: what links may have to hold of one stream's open pictures.
+        shortened: why `ahead` is less than the pipeline asks for; "" where it is not.
     """
 
     pipeline: Pipeline
@@ -80,6 +82,8 @@ class Plan:
     free: bool
     groups: tuple[tuple[str, ...], ...]
     at_once: int
+    hold_bytes: float = float("inf")
+    shortened: str = ""
 
     def actors(self, *, one_machine: bool) -> tuple[range, ...]:
         """The segments that share an actor, as runs of their indices.
@@ -99,9 +103,7 @@ class Plan:
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""
-        own = self.segments[index].tail if index == 0 else ()
-        below = [stage for segment in self.segments[index + 1 :] for stage in segment.stages]
-        return any(_learns(stage, self.pipeline) for stage in (*own, *below))
+        return _learns_below(self.segments[index:], self.pipeline, device=index == 0)
 
 
 def plan(pipeline: Pipeline) -> Plan:
@@ -115,10 +117,64 @@ def plan(pipeline: Pipeline) -> Plan:
         runs[-1].stages.append(stage)
     segments = _named(runs)
     links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
-    learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
-    ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
     groups, at_once = _groups(pipeline)
-    return Plan(pipeline, segments, links, ahead, not learns, groups, at_once)
+    laid = Plan(pipeline, segments, links, pipeline.ahead, False, groups, at_once)
+    if not any(_learns(stage, pipeline) for stage in pipeline.stages):
+        return replace(laid, ahead=max(pipeline.ahead, _free_depth(links)), free=True)
+    if not laid.learns_below(0):
+        return laid
+    waiting = [_most_waiting(pipeline, group, at_once) for group in groups]
+    shares = [_Share(link, max(waiting, default=0) if i == 0 else sum(waiting)) for i, link in enumerate(links)]
+    least = min(shares, key=lambda share: share.ahead, default=None)
+    laid = replace(laid, hold_bytes=min((share.nbytes for share in shares), default=float("inf")))
+    if least is None or least.ahead >= pipeline.ahead:
+        return laid
+    return replace(laid, ahead=least.ahead, shortened=least.why(pipeline.ahead))
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one stream may have of a link's credit for pictures that it holds open.
+
+    Fixed beforehand for each stream: if it could hold what others leave, when it learns what would depend on how fast
+    those are.
+
+    Attributes:
+        streams: how many wait for their answers behind this link at a time.
+    """
+
+    link: Link
+    streams: int
+
+    @property
+    def ahead(self) -> int:
+        return max(self.link.spec.credit_frames // max(self.streams, 1) - 1, 0)
+
+    @property
+    def nbytes(self) -> float:
+        """Of decoded pictures; what a codec makes of them is too little to count."""
+        return self.link.spec.credit_mb * 1e6 / max(self.streams, 1) if self.link.spec.codec == "raw" else float("inf")
+
+    def why(self, wanted: int) -> str:
+        streams = f"each of {self.streams} streams" if self.streams > 1 else "the stream"
+        wants = max(self.streams, 1) * (wanted + 1)
+        return (
+            f"ahead is {self.ahead}, not {wanted}: on the link {self.link.name} the open frames of {streams} share "
+            f"credit_frames: {self.link.spec.credit_frames}, and need {wants}"
+        )
+
+
+def _most_waiting(pipeline: Pipeline, group: Sequence[str], at_once: int) -> int:
+    """Of a group's streams the most that wait for their answers at a time."""
+    waiting = [pipeline.streams[name].spec.live for name in group if not pipeline.detours(name)]
+    return sum(waiting) + min(at_once, len(waiting) - sum(waiting))
+
+
+def _learns_below(segments: Sequence[Segment], pipeline: Pipeline, *, device: bool) -> bool:
+    """Whether a stage learns that is not in the first segment's own head."""
+    own = segments[0].tail if device else ()
+    below = [stage for segment in segments[1:] for stage in segment.stages]
+    return any(_learns(stage, pipeline) for stage in (*own, *below))
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from vidpipe.answer import Answer, How
 from vidpipe.engine.records import Published
 from vidpipe.errors import ConfigError
 from vidpipe.evaluation.series import Answers, Boxes, Series
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.sinks.results import ResultsFile, answer_lines
 
 
 def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, height: int) -> Answers:
@@ -23,7 +23,7 @@ def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, he
     Args:
         path: JSON lines, of one stream or several.
         classes: of the pipeline; a box of another class is an error.
-        width, height: of the stream's pictures, which results do not repeat.
+        width, height: of the stream's pictures.
 
     Raises:
         ConfigError: the file cannot be read, is no results file, or has a gap in `seq`.
@@ -77,12 +77,11 @@ def write_series(series: Series, path: Path, stream: str, by: str) -> None:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with path.open() as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:
-                    raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
+        for number, line in answer_lines(path):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"results {path} cannot be read: {error}") from None
 

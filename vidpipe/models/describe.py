@@ -72,6 +72,15 @@ def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classe
     return described
 
 
+def files_of(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> list[Path]:
+    """The files of a model that are on this machine; none where it is still to be fetched, or cannot be read."""
+    try:
+        file = describe(spec, search_paths).file
+    except ModelError:
+        return []
+    return [] if file is None else list(places.with_weights(file))
+
+
 def unknown_aliases(classes: Classes, models: Iterable[tuple[str, Sequence[str] | None]]) -> list[UnknownClass]:
     """Classes of the pipeline of which no model knows any name: they would never be found.
 

@@ -118,6 +118,11 @@ def is_camera(written: str) -> bool:
     return bool(_SCHEME.match(written) or _REFERENCE.search(written) or _DEVICE.match(written))
 
 
+def secret_files(written: str) -> list[Path]:
+    """The files in which parts of an address are kept."""
+    return [Path(name).expanduser() for kind, name in _REFERENCE.findall(written) if kind == "file"]
+
+
 def looks_secret(written: str) -> bool:
     """Whether what should be a path may be an address without its scheme, and is therefore not to be repeated."""
     return "@" in written or bool(re.search(r"[?&](user|pass|pwd|token|key)\w*=", written, re.IGNORECASE))
