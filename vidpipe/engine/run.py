@@ -31,6 +31,7 @@ from vidpipe.sources.base import StreamInfo
 log = logging.getLogger(__name__)
 
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
+LEAST_CLOSE_S = 0.5  # the same, where the end was asked for and streams have used up all of the time
 STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
@@ -38,7 +39,9 @@ USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes i
 class Engine(Protocol):
     """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`."""
 
-    def open(self) -> list[StreamInfo]: ...
+    def open(self, stop: threading.Event) -> list[StreamInfo]:
+        """What is known of the streams once they are open; where `stop` is set before, returns at once."""
+        ...
 
     def start(self) -> None: ...
 
@@ -129,18 +132,20 @@ def run(
     interim: Interim | None = None
     try:
         with _stop_signals() as asked_to_stop:
-            infos = runner.open()
+            infos = runner.open(asked_to_stop)
             reporter = Reporter(provenance, collector, infos)
             writer.begin(reporter.provenance(pipeline))
             for watcher in watchers:
                 watcher.started(infos)
-            runner.start()
-            reporter.start()
             turnover = Turnover(pipeline, runner, collector, reload)
             interim = Interim(on_report, runner.counts, partial(_so_far, reporter, turnover))
-            errors = _collect(runner, collector, writer, watchers, turnover, asked_to_stop, reporter, interim)
-            patience_s = 0.5 if asked_to_stop.is_set() else CLOSE_S
-            reporter.stop()
+            errors: list[str] = []
+            if not asked_to_stop.is_set():
+                runner.start()
+                reporter.start()
+                errors = _collect(runner, collector, writer, watchers, turnover, asked_to_stop, reporter, interim)
+                reporter.stop()
+            patience_s = asked_to_stop.left_s() if asked_to_stop.is_set() else CLOSE_S
             reporter.cpu_s = runner.cpu_s()
             counts = runner.counts()
             interim.close()
@@ -176,7 +181,7 @@ def _collect(
     reporter: Reporter,
     interim: Interim,
 ) -> list[str]:
-    """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
+    """Take answers until every stream has ended; what kept a sink or the engine from going on ends the run early."""
     errors: list[str] = []
     told_at = math.inf
     looked_at = time.monotonic()
@@ -192,7 +197,11 @@ def _collect(
         if not stopping and turnover.replays and writer.is_full:  # recordings wait until their answers are written
             time.sleep(0.05)
         else:
-            for batch in runner.take(0.2):
+            try:
+                batches = runner.take(0.2)
+            except RunError as error:
+                return [*errors, str(error)]
+            for batch in batches:
                 try:
                     collector.take(batch)
                 except RunError as error:
@@ -271,10 +280,25 @@ class Turnover:
         self._runner.add({stream: self._collector.position(stream) for stream in streams})
 
 
+class _Asked(threading.Event):
+    """Whether somebody asked the run to end, and how long everything may still take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = math.inf
+
+    def set(self) -> None:
+        self._at = min(self._at, time.monotonic())
+        super().set()
+
+    def left_s(self) -> float:
+        return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
+
+
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
+def _stop_signals() -> Iterator[_Asked]:
     """SIGINT and SIGTERM ask the run to end in order; a second one ends it at once."""
-    asked = threading.Event()
+    asked = _Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
