@@ -15,6 +15,7 @@ from vidpipe.picture import BgrPicture
 from vidpipe.seat import Seat
 from vidpipe.stages.base import Stage
 
+CLASSES = tuple(f"class{i}" for i in range(10))
 NO_AUDITS = AuditSpec(rate=0, max_unchecked_s=None)
 
 
@@ -79,5 +80,5 @@ def measures(by: str, *classes: int) -> Callable[[Frame], Answer]:
 def cascade(*stages: Told, audit: AuditSpec = NO_AUDITS, **options: Any) -> Cascade:
     """These stages in one place, the last of them the last of the pipeline."""
     last = stages[-1].id
-    seats = [Seat(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage) for stage in stages]
+    seats = [Seat(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage, CLASSES) for stage in stages]
     return Cascade(seats, audit, last=last, **options)

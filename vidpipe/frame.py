@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ _NO_KNOBS = Knobs()
 
 
 class Picture(Protocol):
-    """The pixels behind a frame; see `vidpipe.picture` for the kinds that there are."""
+    """The pixels behind a frame, read-only; see `vidpipe.picture` for the kinds that there are."""
 
     def luma(self) -> Image: ...
 
@@ -35,7 +36,9 @@ class Picture(Protocol):
 
 
 class Frame:
-    """One decoded picture; read-only, and valid only during the call that it is handed to (`keep` copies).
+    """One decoded picture, valid only during the call that it is handed to (`keep` copies).
+
+    Every view of it is read-only: others see the same pixels.
 
     Attributes:
         stream: name of the stream.
@@ -49,7 +52,8 @@ class Frame:
             blank in every view.
         visible: the share of the picture that they leave, in 0..1.
         knobs: the version of settings that this frame is treated with.
-        notes: small arrays or detections that a stage leaves, under its id, for stages below; they cross links.
+        notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
+            copy: what a stage below changes or leaves there is not seen above the link.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
             (a recording): its latency counts from then. 0.0 where nobody knows.
     """
@@ -111,13 +115,14 @@ class Frame:
         return self._notes
 
     def luma(self) -> Image:
-        """uint8 [h, w]: a view of the decoder's luma plane; not to be written to."""
+        """uint8 [h, w]: a view of the decoder's luma plane."""
         return self.picture.luma()
 
     def bgr(self) -> Image:
         """uint8 [h, w, 3], converted on first use and kept for the frame's life."""
         if self._bgr is None:
             self._bgr = self.picture.bgr()
+            self._bgr.setflags(write=False)
         return self._bgr
 
     @property
@@ -137,7 +142,15 @@ class Frame:
         preview = self._previews.get(width)
         if preview is None:
             preview = self._previews[width] = _sparse_means(self.luma(), width)
+            preview.setflags(write=False)
         return preview
+
+    def across(self) -> Frame:
+        """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
+        frame = copy.copy(self)
+        frame._notes = copy.deepcopy(self._notes)
+        frame._previews = None if self._previews is None else dict(self._previews)
+        return frame
 
     def keep(self, view: NDArray[Any]) -> NDArray[Any]:
         """A copy of a view, to hold beyond the call."""

@@ -5,6 +5,7 @@
 - a stage stands where the pipeline puts it.
 """
 
+import time
 from collections import Counter
 
 import pytest
@@ -33,6 +34,20 @@ stages:
   - {id: third, type: mystages:Third, on: device}
   - {id: read, type: mystages:Read, on: edge}
 links: {device-edge: {codec: jpeg, quality: 70, width: 128}}
+""",
+    "coded, then raw": """
+stages:
+  - {id: third, type: mystages:Third, on: device}
+  - {id: counts, type: mystages:Counts, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+links: {device-edge: {codec: jpeg, width: 128}}
+""",
+    "less credit than is asked ahead": """
+stages:
+  - {id: third, type: mystages:Third, on: device}
+  - {id: counts, type: mystages:Counts, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+links: {device-edge: {credit_mb: 0.05}, edge-cloud: {credit_frames: 5}}
 """,
     "isolated": """
 stages:
@@ -212,6 +227,26 @@ audit: {{rate: 0, max_unchecked_s: null}}
     for line in ran.lines:
         assert line["how"] in ("failed", "tracked") or line["detections"][0]["xyxy"][0] == line["seq"]
     assert ran.outcome.exit_status == (0 if once else 1)
+
+
+@pytest.mark.ray
+def test_one_frame_that_kills_the_device_costs_one_answer(on_ray, two):
+    """Though both streams are asked far ahead; what the dead had counted stands in the report, and that they died."""
+    pipeline = """
+stages:
+  - {id: dies, type: mystages:Dies, on: device, at: 50}
+  - {id: read, type: mystages:Read, on: edge}
+audit: {rate: 0, max_unchecked_s: null}
+"""
+    began = time.time()
+    ran = on_ray(CLASSES + pipeline, two)
+    assert [line["seq"] for line in ran.of("a")] == list(range(60))
+    assert [line["seq"] for line in ran.of("b")] == list(range(45))
+    assert [(line["stream"], line["seq"]) for line in ran.lines if line["how"] == "failed"] == [("a", 50)]
+    deaths = ran.report["deaths"]
+    assert list(deaths) == ["device"]
+    assert len(deaths["device"]) >= 3
+    assert all(began < at < time.time() for at in deaths["device"])
 
 
 @pytest.mark.ray

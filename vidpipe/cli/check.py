@@ -12,6 +12,7 @@ from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
 from vidpipe.config.names import references
 from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.plan import plan
 from vidpipe.errors import ConfigError
 from vidpipe.models.describe import describe
 from vidpipe.stages.base import StageConfig
@@ -35,6 +36,8 @@ def check(
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
+    if shortened := plan(checked).shortened:
+        console.print(shortened)
     return 0
 
 

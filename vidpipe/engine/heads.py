@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from vidpipe.engine.below import Below
+from vidpipe.engine.caution import FRAMES, Caution
 from vidpipe.engine.head import Head
 from vidpipe.engine.host import Host, Position
 from vidpipe.engine.records import Batch, Ended, Outbox
@@ -31,11 +32,14 @@ class Heads:
         self._below = below
         self._taps = taps
         self._outbox = Outbox()
+        self._caution = Caution(self._outbox)
         self._checkup = Checkup()
         self._heads: Mapping[str, Head] = {}  # made anew when it changes: who takes and who adds may be two threads
 
     def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
         """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
+        careful = sum(position.careful for position in positions.values())
+        self._caution.begin(FRAMES * careful)
         return [opened.result() for opened in [self._made(stream, at).open() for stream, at in positions.items()]]
 
     def start(self) -> None:
@@ -71,7 +75,7 @@ class Heads:
             head.join(max(0.0, until - time.monotonic()))
 
     def _made(self, stream: str, position: Position, *, joins: bool = False) -> Head:
-        head = self._host.head(stream, self._below, self._outbox, self._taps, position, joins=joins)
+        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution, joins=joins)
         self._heads = {**self._heads, stream: head}
         return head
 

@@ -44,6 +44,7 @@ class StreamLedger:
         covered: frames whose answer was not waited for, by reason.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
         late: answers that came when another had been published in their place, by who gave them and who that other.
+        engine_failure: why the first answer was lost between stages, if one was.
     """
 
     frames_in: int = 0
@@ -56,6 +57,7 @@ class StreamLedger:
     audits: dict[str, AuditCount] = field(default_factory=dict)
     first_pts: float = 0.0
     last_pts: float = 0.0
+    engine_failure: str = ""
     _failed_by: Counter[str] = field(default_factory=Counter)
 
     def count(self, record: Published) -> None:
@@ -72,6 +74,8 @@ class StreamLedger:
             self.dropped[OVERLOADED] += 1
         elif answer.how is How.FAILED:
             self._failed_by[answer.by] += 1
+            if answer.by == "engine":
+                self.engine_failure = self.engine_failure or answer.reason
         if record.covered:
             self.covered[record.covered] += 1
         if record.audit is not None:

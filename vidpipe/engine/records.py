@@ -6,10 +6,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer
-from vidpipe.cascade import Audit
+from vidpipe.cascade import Audit, Settled
+from vidpipe.frame import Frame, Missing
 from vidpipe.sources.health import Health
 
 
@@ -35,11 +36,18 @@ class Published(NamedTuple):
     size: tuple[int, int] | None = None
 
 
+def published(item: Frame | Missing, settled: Settled, covered: str, size: tuple[int, int] | None) -> Published:
+    """What is published of a picture; `covered` and `size` as of `Published`."""
+    knobs = item.knobs.version if isinstance(item, Frame) else 0
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, knobs)
+    return Published(*known, settled.answer, settled.audit, covered, size)
+
+
 class Snapshot(NamedTuple):
-    """State of a stream's stages, by stage id; of those below the device, as last seen."""
+    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
 
     stream: str
-    states: dict[str, Any]
+    states: dict[str, bytes]
 
 
 class Ended(NamedTuple):
@@ -80,6 +88,8 @@ class Batch:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
         machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
+        begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
+        asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -89,11 +99,14 @@ class Batch:
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     health: dict[str, Health] = field(default_factory=dict)
+    begun_anew: list[str] = field(default_factory=list)
+    asked: tuple[str, int] | None = None
     machine: str = ""
 
     def __bool__(self) -> bool:
         late = self.late_audits or self.late_answers
-        return bool(self.published or late or self.snapshots or self.ended or self.refused or self.health)
+        came = self.published or late or self.snapshots or self.ended or self.refused or self.health
+        return bool(came or self.begun_anew or self.asked)
 
 
 class Outbox:
@@ -109,6 +122,7 @@ class Outbox:
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
+        self._awaited = 0  # who waits for what is there to be received
         self._closed = False
 
     def publish(self, record: Published) -> None:
@@ -140,12 +154,21 @@ class Outbox:
             self._batch.ended.append(ended)
             self._changed.notify_all()
 
+    def asks(self, stream: str, seq: int) -> None:
+        """Tell which picture is asked next."""
+        with self._changed:
+            self._batch.asked = stream, seq
+            self._changed.notify_all()
+
     def wait_until_received(self) -> None:
         """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
         with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._batch or self._closed)
             takes = self._takes
             self._changed.wait_for(lambda: self._takes > takes or self._closed)
+            self._awaited -= 1
 
     def take(self, timeout_s: float) -> Batch:
         """What is there, as soon as there is something; an empty batch after `timeout_s`."""
@@ -156,7 +179,7 @@ class Outbox:
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
-                self._changed.wait(self.LINGER_S)
+                self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
             batch, self._batch = self._batch, Batch()
             self._changed.notify_all()
             return batch

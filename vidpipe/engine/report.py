@@ -89,6 +89,7 @@ def build_report(
             for model, (calls, wall, cpu) in counts.models.items()
         },
         "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
+        "deaths": {name: [round(at, 3) for at in times] for name, times in counts.deaths.items()},
     }
 
 

@@ -317,7 +317,7 @@ def _stream_errors(collector: Collector) -> list[str]:
     errors += [failure for end in collector.ended.values() for failure in end.failures]
     for stream, ledger in collector.ledgers.items():
         if count := ledger.engine_failures:
-            errors.append(f"stream {stream}: {count} frames failed in the engine")
+            errors.append(f"stream {stream}: {count} frames failed in the engine, first: {ledger.engine_failure}")
     return errors
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
-from vidpipe.engine.collector import Sink
+from vidpipe.engine.collector import Opens, Sink
 from vidpipe.engine.records import Published
 from vidpipe.errors import ConfigError, RunError, VidpipeError
 
@@ -45,6 +45,8 @@ class Writer:
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
         for sink in self._sinks:
+            if not isinstance(sink, Opens):
+                continue
             try:
                 sink.begin(provenance)
             except VidpipeError:
@@ -118,13 +120,13 @@ class Writer:
             self._at = sink, time.monotonic()
             try:
                 call(sink)
-            except Exception as error:  # a user's sink may raise anything, and must not take this thread with it
+            except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
                 self._broken.add(index)
                 self._error = self._error or _as_run_error(sink, error)
         self._at = None
 
 
-def _as_run_error(sink: Sink, error: Exception) -> RunError:
+def _as_run_error(sink: Sink, error: BaseException) -> RunError:
     if isinstance(error, VidpipeError):
         return RunError(str(error))
     log.debug("a sink raised", exc_info=error)

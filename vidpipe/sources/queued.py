@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from vidpipe.errors import contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.queue import NewestQueue
 
@@ -71,11 +72,11 @@ class ReadAhead(Queued):
         raise NotImplementedError
 
     def _read_to_end(self) -> None:
-        error = None
+        error: Exception | None = None
         try:
             self._read()
-        except Exception as raised:
-            error = raised
+        except BaseException as raised:  # whatever it is, who takes the pictures must hear of it
+            error = raised if isinstance(raised, Exception) else contained(raised)
         self._queue.end(error)
 
 
