@@ -18,7 +18,7 @@ from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
-from vidpipe.engine.records import Ended, LateAnswer, Outbox, Published, Snapshot
+from vidpipe.engine.records import Ended, LateAnswer, Outbox, Snapshot, published
 from vidpipe.engine.taps import StreamTaps
 from vidpipe.errors import SourceError, contained
 from vidpipe.frame import Frame, Missing
@@ -180,8 +180,7 @@ class Head:
         broken = next(filter(None, errors), None)
         if broken is None and parts.source.broken_off:
             broken = SourceError(parts.source.broken_off)
-        notes, failures = tuple(parts.source.notes), tuple(parts.taps.failures)
-        return Ended(self.stream, broken, notes, self._health(), failures)
+        return Ended(self.stream, broken, tuple(parts.source.notes), self._health(), tuple(parts.taps.failures))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -380,26 +379,11 @@ class Head:
                 self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.cover))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
-        answer = settled.answer
-        frame = item if isinstance(item, Frame) else None
-        if frame is not None:
-            self._size = (frame.width, frame.height)
-        self._answered_by[answer.by] += 1
-        parts.taps.write(item, answer, self._answered_by)
-        self._outbox.publish(
-            Published(
-                item.stream,
-                item.seq,
-                item.pts,
-                item.captured_at,
-                item.since,
-                frame.knobs.version if frame else 0,
-                answer,
-                settled.audit,
-                covered,
-                self._size,
-            )
-        )
+        if isinstance(item, Frame):
+            self._size = (item.width, item.height)
+        self._answered_by[settled.answer.by] += 1
+        parts.taps.write(item, settled.answer, self._answered_by)
+        self._outbox.publish(published(item, settled, covered, self._size))
         self._mind_snapshot(parts, item)
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vidpipe.answer import Answer
-from vidpipe.cascade import Audit
+from vidpipe.cascade import Audit, Settled
+from vidpipe.frame import Frame, Missing
 from vidpipe.sources.health import Health
 
 
@@ -33,6 +34,13 @@ class Published(NamedTuple):
     audit: Audit | None = None
     covered: str = ""
     size: tuple[int, int] | None = None
+
+
+def published(item: Frame | Missing, settled: Settled, covered: str, size: tuple[int, int] | None) -> Published:
+    """What is published of a picture; `covered` and `size` as of `Published`."""
+    knobs = item.knobs.version if isinstance(item, Frame) else 0
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, knobs)
+    return Published(*known, settled.answer, settled.audit, covered, size)
 
 
 class Snapshot(NamedTuple):
@@ -79,9 +87,9 @@ class Batch:
     Attributes:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
+        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
         begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
         asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
-        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
     """
 
     published: list[Published] = field(default_factory=list)
