@@ -175,13 +175,14 @@ def test_what_cover_raises_is_told(runner, clip):
 
 @pytest.mark.ray
 def test_a_stage_that_cannot_take_up_its_state_begins_anew(on_ray, clip):
-    """Both actors die behind the second at which states are taken, once."""
+    """Both actors die once, when what was kept at second 5 has come to the driver."""
     folder = on_ray.folder
+    results = str(folder / "ray.jsonl")
     stages = [
         placed("own", "Recording", "device", raises="restore", error="SystemExit"),
-        placed("dies", "DiesOnce", "device", log=str(folder / "one"), at=27),
+        placed("dies", "DiesOnce", "device", log=str(folder / "one"), at=29, results=results),
         placed("far", "SharedRecording", "edge", raises="restore_stream", error="KeyError"),
-        placed("ends", "SharedDiesOnce", "edge", log=str(folder / "other"), at=28),
+        placed("ends", "SharedDiesOnce", "edge", log=str(folder / "other"), at=28, results=results),
         placed("last", "Last", "edge"),
     ]
     ran = on_ray(pipeline(on_ray, stages, {"a": (clip, {})}, ahead=0), {})

@@ -98,7 +98,7 @@ class InlineEngine:
     def close(self, patience_s: float) -> None:
         deadline = time.monotonic() + patience_s
         self._heads.close(deadline)
-        for tail in self._tails:
+        for tail in reversed(self._tails):  # from the first tier down: what one still hands on is taken
             tail.stop(max(0.0, deadline - time.monotonic()))
 
     def _build_below(self, plan: Plan) -> Below | None:
