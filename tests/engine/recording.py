@@ -29,6 +29,7 @@ class RecordingConfig(StageConfig):
     raises: str = ""
     error: str = "ValueError"
     at: int = -1
+    once: str = ""
     results: str = ""
     tag: str = Knob("")
     listed: list[str] = Knob([])
@@ -106,11 +107,11 @@ class SharedRecording(Recording):
 
 
 class DiesOnce(Recording):
-    """Kills its process on one frame, once the one before it is in the results, and leaves its log to say so."""
+    """Kills its process on one frame, once the one before it is in the results, and leaves a file to say so."""
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        if any(frame.seq == self.config.at for frame in frames) and not Path(self.config.log).exists():
-            Path(self.config.log).touch()
+        if any(frame.seq == self.config.at for frame in frames) and not Path(self.config.once).exists():
+            Path(self.config.once).touch()
             while Path(self.config.results).read_text().count("\n") < self.config.at:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
