@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import Below, Reply
+from vidpipe.engine.below import Below, Reply, broken
 from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pace import Pace
-from vidpipe.errors import contained
+from vidpipe.errors import RunError, contained
 from vidpipe.frame import Frame
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,9 @@ _ORDERS = _Settle | _Answered | _Restore
 class Tail:
     """A cascade that runs in a thread of its own, as the `Below` of the streams that come to it.
 
+    Stages cannot end it; whatever else is raised in its thread does: all that is open there fails, and who asks is told
+    why.
+
     Args:
         make: builds the cascade; called in the new thread, which is the one that will use it.
         below: where frames go that the cascade passes on.
@@ -84,6 +87,8 @@ class Tail:
         self._frame_s = 0.0  # what a frame takes, on the average
         self._changed = threading.Condition()
         self._stopping = False
+        self._broken: str | None = None
+        self._at_work: list[_Job] = []
         self._entries: dict[tuple[str, int], _Entry] = {}
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._opened: Future[Cascade] = Future()
@@ -95,6 +100,8 @@ class Tail:
         return self._opened
 
     def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
+        if self._broken is not None:
+            raise RunError(self._broken)
         # A ticket of its own: what stages passed the frame on above is no business of this cascade.
         entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
         if ticket.frame.stream in self._weights:
@@ -108,6 +115,8 @@ class Tail:
 
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
+        if not states:
+            return
         restore = _Restore(states, Future())
         self._put(restore)
         restore.done.result()
@@ -123,11 +132,13 @@ class Tail:
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
+        self._mind_broken()
 
     def _put_newest(self, stream: str, job: _Ask) -> None:
         with self._changed:
             self._waiting.put(stream, job)
             self._changed.notify()
+        self._mind_broken()
 
     def _run(self) -> None:
         try:
@@ -136,15 +147,43 @@ class Tail:
             self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
             return
         self._opened.set_result(self._cascade)
-        while jobs := self._take():
-            self._do(jobs)
-        self._cascade.close()
+        try:
+            while jobs := self._take():
+                self._do(jobs)
+            self._cascade.close()
+        except BaseException as error:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        reason = broken(f"the thread of {self._thread.name.removeprefix('vidpipe-')}", error)
+        log.debug("%s", reason, exc_info=error)
+        with self._changed:
+            self._broken = reason
+        self._mind_broken()
+
+    def _mind_broken(self) -> None:
+        """Where the thread has ended nobody takes what waits: all of it fails."""
+        if self._broken is None:
+            return
+        settled = Settled(failed(self._broken))
+        with self._changed:
+            jobs = [self._waiting.take() for _ in range(len(self._waiting))] + self._at_work
+            entries = [*self._entries.values(), *(job.entry for job in jobs if isinstance(job, _Ask | _Answered))]
+            self._entries.clear()
+            self._at_work = []
+        for job in jobs:
+            if isinstance(job, _Restore) and not job.done.done():
+                job.done.set_exception(RunError(self._broken))
+        for entry in dict.fromkeys(entries):
+            if not entry.reply.settled.done():
+                entry.reply.settle(settled)
 
     def _take(self) -> list[_Job]:
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
-            return [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+            self._at_work = [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+            return self._at_work
 
     def _next(self) -> _Job:
         """What is next: orders before frames, as they are quickly done."""
@@ -180,6 +219,8 @@ class Tail:
         """Do something for a frame; what goes wrong costs that frame, and never this thread, for which others wait."""
         try:
             work(entry)
+        except RunError:  # what lies below has broken: nobody gets through any more
+            raise
         except BaseException as error:
             log.exception("a frame was lost between stages")
             self._entries.pop(entry.key, None)
@@ -229,7 +270,8 @@ class Tail:
     def _advance(self, entry: _Entry) -> None:
         if not entry.may_settle or (entry.ticket.answer is None and entry.below is None and self._below is not None):
             return
-        del self._entries[entry.key]
+        if self._entries.get(entry.key) is entry:  # who lost sight of us may have asked it again
+            del self._entries[entry.key]
         settled = self._cascade.settle(entry.ticket, entry.below)
         entry.reply.settle(self._with_states(entry.ticket.frame, entry, settled))
 

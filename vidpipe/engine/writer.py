@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
+from typing import Any
 
 from vidpipe.engine.collector import Sink
 from vidpipe.engine.records import Published
-from vidpipe.errors import RunError, VidpipeError
+from vidpipe.errors import ConfigError, RunError, VidpipeError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,16 @@ class Writer:
         self._told = False
         self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
         self._thread.start()
+
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
+        for sink in self._sinks:
+            try:
+                sink.begin(provenance)
+            except VidpipeError:
+                raise
+            except Exception as error:  # a user's sink may raise anything
+                raise ConfigError(str(_as_run_error(sink, error))) from error
 
     def write(self, records: Sequence[Published], published_at: float) -> None:
         with self._changed:

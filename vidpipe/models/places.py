@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vidpipe.errors import ModelError
+from vidpipe.nearest import nearest
 
 SUFFIXES = (".xml", ".onnx", ".tflite", ".pb", ".pt")
 _NAME = re.compile(
@@ -68,12 +68,6 @@ def missing(path: str, search_paths: Sequence[Path]) -> ModelError:
     near = nearest(Path(path).name, [*names, *_NAMES])
     hint = f"; nearest: {', '.join(near)}" if near else ""
     return ModelError(f"model {path}: no such file in {', '.join(looked_in)}{hint}")
-
-
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Those of the known names that a mistyped one may mean, best first; case does not count."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
 
 
 def _folders(path: str, search_paths: Sequence[Path]) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -31,6 +32,8 @@ def connect(plan: Plan, address: str | None) -> None:
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
+        # Its processes know each other by a token; by itself Ray leaves one in the user's home, for good.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         options |= {
             "address": "local",
@@ -42,7 +45,7 @@ def connect(plan: Plan, address: str | None) -> None:
         options["address"] = address
         _send_modules(plan)
     try:
-        with _own_signal_handlers():
+        with _own_signal_handlers(), _without_api_server():
             ray.init(**options)
     except Exception as error:
         where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
@@ -53,6 +56,22 @@ def connect(plan: Plan, address: str | None) -> None:
 
 def disconnect() -> None:
     ray.shutdown()
+
+
+@contextmanager
+def _without_api_server() -> Iterator[None]:
+    """Start no process for Ray's dashboard, which would only keep statistics of usage.
+
+    Switched off they are not sent, but before it looks at the switch it asks the services of three clouds where it is.
+    """
+    from ray._private import services
+
+    start = services.start_api_server
+    services.start_api_server = lambda *_, **__: (None, None)  # what it gives where it cannot start
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 @contextmanager
