@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,9 +143,6 @@ class Window:
         self.ledger = StreamLedger()
         self.ages: list[float] = []
         self.open = False
-
-    def begin(self, provenance: Mapping[str, Any]) -> None:
-        pass
 
     def warm_up(self) -> None:
         """Everything is being connected, or is: the warm-up begins."""

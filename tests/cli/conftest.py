@@ -64,6 +64,17 @@ class SharedDoesNotOpen(DoesNotOpen):
     shared = True
 
 
+class OpensForEver(Stage):
+    """Leaves a file beside itself when it begins to open, and never has."""
+
+    def open(self, context):
+        Path(__file__).with_name("opening").touch()
+        threading.Event().wait()
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+
 class Slow(Read):
     """A model that takes its time."""
 

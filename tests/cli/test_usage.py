@@ -140,6 +140,5 @@ def test_plan(shell):
     ended = shell.vidpipe("plan", "two.yaml")
     assert (ended.status, ended.err) == (0, "")
     rows = [line.split() for line in ended.out.splitlines()]
-    assert ["device", "device", "1", "sources,", "difference"] in rows
-    assert ["edge", "edge", "1", "read"] in rows
+    assert ["device", "device,", "edge", "1", "sources,", "difference,"] in [row[:6] for row in rows]
     assert any(row[:3] == ["device-edge", "jpeg", "70"] for row in rows)

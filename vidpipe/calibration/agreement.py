@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Verdict(NamedTuple):
     wrong: frozenset[int]
 
 
-def compare(found: sv.Detections, wanted: sv.Detections) -> Verdict:
+def compare(predictions: sv.Detections, truth: sv.Detections) -> Verdict:
     """Hold one answer against another that is taken for right.
 
     They agree where the F1 of their boxes, matched one-to-one at IoU 0.5 class by class, is at least 0.9: with up to
@@ -48,42 +49,46 @@ def compare(found: sv.Detections, wanted: sv.Detections) -> Verdict:
     would make agreement impossible in a crowd, where two good models differ in one box of ten. Two answers without
     boxes agree.
     """
-    rights = {label: _matched(found, wanted, label) for label in sorted(_labels(found) | _labels(wanted))}
-    sizes = {label: _count(found, label) + _count(wanted, label) for label in rights}
-    wrong = frozenset(label for label, right in rights.items() if not _enough(right, sizes[label]))
-    return Verdict(_enough(sum(rights.values()), sum(sizes.values())), wrong)
+    classes = _by_class(predictions, truth)
+    wrong = frozenset(label for label, matched in classes.items() if not _enough(matched))
+    return Verdict(_enough(_together(classes)), wrong)
 
 
-def match(found: sv.Detections, wanted: sv.Detections) -> Matched:
+def match(predictions: sv.Detections, truth: sv.Detections) -> Matched:
     """Hold the boxes of one answer against another's."""
-    right = sum(_matched(found, wanted, label) for label in _labels(found) & _labels(wanted))
-    return Matched(right, len(found) + len(wanted))
+    return _together(_by_class(predictions, truth))
 
 
-def f1(found: sv.Detections, wanted: sv.Detections) -> float | None:
+def f1(predictions: sv.Detections, truth: sv.Detections) -> float | None:
     """F1 of the boxes of one answer against another's; None where neither has any."""
-    right, boxes = match(found, wanted)
+    right, boxes = match(predictions, truth)
     return 2 * right / boxes if boxes else None
 
 
-def _enough(right: int, boxes: int) -> bool:
-    """Whether F1 = 2 TP / (2 TP + FP + FN) suffices; `boxes` are those of both answers."""
-    return 2 * right >= ENOUGH_F1 * boxes
+def match_by_class(
+    boxes: NDArray[np.float64], labels: NDArray[Any], others: NDArray[np.float64], other_labels: NDArray[Any]
+) -> dict[int, Matched]:
+    """The same for boxes [n, 4] and [m, 4] in any one unit, for each class that either side has."""
+    matched = {}
+    for label in np.union1d(labels, other_labels).astype(int).tolist():
+        one, other = boxes[labels == label], others[other_labels == label]
+        matched[label] = Matched(most_pairs(one, other, IOU), len(one) + len(other))
+    return matched
 
 
-def _matched(found: sv.Detections, wanted: sv.Detections, label: int) -> int:
-    """The most pairs that boxes of a class can be matched in."""
-    return most_pairs(_boxes(found, label), _boxes(wanted, label), IOU)
+def _by_class(predictions: sv.Detections, truth: sv.Detections) -> dict[int, Matched]:
+    return match_by_class(*_columns(predictions), *_columns(truth))
 
 
-def _boxes(detections: sv.Detections, label: int) -> NDArray[np.float64]:
-    boxes: NDArray[np.float64] = np.asarray(detections.xyxy, np.float64)[np.asarray(detections.class_id) == label]
-    return boxes
+def _columns(detections: sv.Detections) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    labels = np.asarray(detections.class_id if len(detections) else [], int)
+    return np.asarray(detections.xyxy, np.float64).reshape(-1, 4), labels
 
 
-def _count(detections: sv.Detections, label: int) -> int:
-    return int(np.count_nonzero(np.asarray(detections.class_id) == label)) if len(detections) else 0
+def _together(classes: Mapping[int, Matched]) -> Matched:
+    return Matched(sum(one.right for one in classes.values()), sum(one.boxes for one in classes.values()))
 
 
-def _labels(detections: sv.Detections) -> set[int]:
-    return set(np.asarray(detections.class_id).tolist()) if len(detections) else set()
+def _enough(matched: Matched) -> bool:
+    """Whether F1 = 2 TP / (2 TP + FP + FN) suffices."""
+    return 2 * matched.right >= ENOUGH_F1 * matched.boxes

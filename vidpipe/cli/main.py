@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -347,7 +349,7 @@ def main() -> None:
         if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
             message = "interrupted"
         else:
-            sys.exit(status)
+            _leave(status)
     _fail(without_addresses(message, arguments), status, cause)
 
 
@@ -358,11 +360,24 @@ def _usage(error: Any) -> str:
     return f"{said[0].lower()}{said[1:]} (see {command} --help)"
 
 
-def _fail(message: str, status: int, cause: BaseException | None) -> None:
+def _fail(message: str, status: int, cause: BaseException | None) -> NoReturn:
     if cause is not None:
         logging.getLogger(__name__).error("", exc_info=cause)
     sys.stderr.write(f"vidpipe: {message}\n")
-    sys.stderr.flush()
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process.
+
+    Python's own end aborts it where a thread is inside a decoder or a model that does not come back. What such threads
+    hold ends with the process.
+    """
+    if any(thread.daemon and thread.name.startswith("vidpipe-") for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody may read it any more
+                stream.flush()
+        os._exit(status)
     sys.exit(status)
 
 

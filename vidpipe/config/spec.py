@@ -49,7 +49,9 @@ class ConfigFile(BaseModel):
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )
     streams_per_actor: int | None = Field(
-        default=None, ge=1, description="streams in one device actor; default: 8 live, one for each core in replay"
+        default=None,
+        ge=1,
+        description="streams that one device actor has open; default: 8 live, one for each core in replay",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vidpipe.answer import How, nothing, unknown
 from vidpipe.engine.host import Position
@@ -18,6 +18,19 @@ from vidpipe.sources.base import Resume
 class Sink(Protocol):
     """Takes published answers, each stream's in order of `seq`. Raises RunError when it can take no more."""
 
+    def write(self, records: Sequence[Published], published_at: float) -> None:
+        """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
+        ...
+
+    def close(self) -> None:
+        """Flush and let go; called once, also after an error."""
+        ...
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """What a sink may have besides: something that is opened when all else of the run stands."""
+
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open what is written to; called once, before the first `write`, when all else of the run stands.
 
@@ -29,14 +42,6 @@ class Sink(Protocol):
         Raises:
             ConfigError: it cannot be opened.
         """
-        ...
-
-    def write(self, records: Sequence[Published], published_at: float) -> None:
-        """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
-        ...
-
-    def close(self) -> None:
-        """Flush and let go; called once, also after an error."""
         ...
 
 

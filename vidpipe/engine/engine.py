@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
@@ -18,14 +19,21 @@ class Engine(Protocol):
     One thread calls these; `update`, `prepare`, `remove`, `add` and `counts` may be called from others meanwhile.
     """
 
-    def open(self) -> list[StreamInfo]:
-        """Open everything; raises what keeps a part from opening."""
+    def open(self, stop: threading.Event) -> list[StreamInfo]:
+        """What is known of the streams once they are open; where `stop` is set before, returns at once.
+
+        Raises what keeps a part from opening.
+        """
         ...
 
     def start(self) -> None: ...
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
-        """What has come, by device; with `hold` recordings give no more until somebody asks without."""
+        """What has come, by device; with `hold` recordings give no more until somebody asks without.
+
+        Raises:
+            RunError: it cannot go on.
+        """
         ...
 
     def stop(self) -> None:

@@ -18,7 +18,7 @@ from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
-from vidpipe.engine.records import Ended, LateAnswer, Outbox, Published, Snapshot
+from vidpipe.engine.records import Ended, LateAnswer, Outbox, Snapshot, published
 from vidpipe.engine.taps import StreamTaps
 from vidpipe.errors import SourceError, contained
 from vidpipe.event import Event
@@ -193,8 +193,7 @@ class Head:
         broken = next(filter(None, errors), None)
         if broken is None and parts.source.broken_off:
             broken = SourceError(parts.source.broken_off)
-        notes, failures = tuple(parts.source.notes), tuple(parts.taps.failures)
-        return Ended(self.stream, broken, notes, self._health(), failures)
+        return Ended(self.stream, broken, tuple(parts.source.notes), self._health(), tuple(parts.taps.failures))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -394,40 +393,25 @@ class Head:
                 self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.cover))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
-        frame = item if isinstance(item, Frame) else None
-        answer, events = self._completed(parts, item, settled.answer)
-        self._answered_by[answer.by] += 1
-        parts.taps.write(item, answer, self._answered_by)
-        self._outbox.publish(
-            Published(
-                item.stream,
-                item.seq,
-                item.pts,
-                item.captured_at,
-                item.since,
-                self._in_force.version,
-                answer,
-                settled.audit,
-                covered,
-                self._size,
-                frame.keep(frame.bgr()) if frame and self._pictures else None,
-            ),
-            events,
-            live=self._live,
-        )
+        if isinstance(item, Frame):
+            # A picture that never became a frame has the settings of the one before it.
+            self._in_force, self._size = item.knobs, (item.width, item.height)
+        settled, events = self._completed(parts, item, settled)
+        self._answered_by[settled.answer.by] += 1
+        parts.taps.write(item, settled.answer, self._answered_by)
+        record = published(item, settled, covered, self._in_force.version, self._size, pictures=self._pictures)
+        self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 
-    def _completed(self, parts: Parts, item: Frame | Missing, answer: Answer) -> tuple[Answer, Sequence[Event]]:
+    def _completed(self, parts: Parts, item: Frame | Missing, settled: Settled) -> tuple[Settled, Sequence[Event]]:
         """The answer as transforms complete it, and what they saw happen."""
-        frame = item if isinstance(item, Frame) else None
-        if frame is not None:
-            # A picture that never became a frame has the settings of the one before it.
-            self._in_force, self._size = frame.knobs, (frame.width, frame.height)
         if not parts.transforms:
-            return answer, ()
+            return settled, ()
         size = self._size or (0, 0)
         moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version)
-        return parts.transforms.complete(frame, answer, moment, self._in_force)
+        frame = item if isinstance(item, Frame) else None
+        answer, events = parts.transforms.complete(frame, settled.answer, moment, self._in_force)
+        return settled._replace(answer=answer), events
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):

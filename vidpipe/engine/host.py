@@ -78,6 +78,14 @@ class Counts(NamedTuple):
         return Counts(stages, _add(self.models, other.models), _add(self.links, other.links), {**self.deaths, **deaths})
 
 
+def find_modules(folders: Sequence[str]) -> None:
+    """Have custom stages found in these folders.
+
+    Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
+    """
+    sys.path += [folder for folder in folders if folder not in sys.path]
+
+
 class Host:
     """Opens what stands in this process, for all threads of it.
 
@@ -93,8 +101,7 @@ class Host:
         cv2.setNumThreads(1)
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
-        # Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
-        sys.path += [path for path in pipeline.search_paths if path not in sys.path]
+        find_modules(pipeline.search_paths)
         self._library = Library(
             pipeline.models,
             pipeline.classes,
@@ -120,6 +127,9 @@ class Host:
         _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
         _put(self._live, {name: True for name, stream in streams if stream.spec.live})
         _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
+
+    def is_live(self, stream: str) -> bool:
+        return self.plan.pipeline.streams[stream].spec.live
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""

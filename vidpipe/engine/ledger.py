@@ -43,8 +43,8 @@ class StreamLedger:
         dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
         covered: frames whose answer was not waited for, by reason.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
-        engine_failure: why the first answer was lost between stages, if one was.
         late: answers that came when another had been published in their place, by who gave them and who that other.
+        engine_failure: why the first answer was lost between stages, if one was.
     """
 
     frames_in: int = 0

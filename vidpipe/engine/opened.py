@@ -10,7 +10,11 @@ from vidpipe.frame import Frame, Missing
 
 
 class Open:
-    """A picture whose answer is not published yet, or is still to be learnt."""
+    """A picture whose answer is not published yet, or is still to be learnt.
+
+    Attributes:
+        cover: who has answered in place of those below.
+    """
 
     __slots__ = ("asked_at", "cover", "item", "reply", "ticket")
 
@@ -18,8 +22,8 @@ class Open:
         self.item = item
         self.ticket = ticket
         self.reply = reply
+        self.cover = ""
         self.asked_at = time.monotonic() if reply is not None else 0.0
-        self.cover = ""  # who has answered in place of those below
 
     def is_answered(self) -> bool:
         return self.reply is None or self.reply.settled.done()

@@ -108,7 +108,7 @@ class Pipeline:
         ahead: how many frames of a stream may be asked while an answer is open.
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best cover and only learn from the late answer. None: wait in replay, detour live.
-        streams_per_actor: streams in one device actor. None: 8 live, one for each core in replay.
+        streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
         transforms: what completes results behind the cascade, in order.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vidpipe.answer import Answer
-from vidpipe.cascade import Audit
+from vidpipe.cascade import Audit, Settled
 from vidpipe.event import Event
-from vidpipe.frame import Image
+from vidpipe.frame import Frame, Image, Missing
 from vidpipe.sources.health import Health
 
 
@@ -38,6 +38,25 @@ class Published(NamedTuple):
     covered: str = ""
     size: tuple[int, int] | None = None
     picture: Image | None = None
+
+
+def published(
+    item: Frame | Missing,
+    settled: Settled,
+    covered: str,
+    knobs: int,
+    size: tuple[int, int] | None,
+    *,
+    pictures: bool,
+) -> Published:
+    """What is published of a picture; `covered`, `knobs` and `size` as of `Published`.
+
+    Args:
+        pictures: whether it brings its picture.
+    """
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, knobs)
+    picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
+    return Published(*known, settled.answer, settled.audit, covered, size, picture)
 
 
 class Snapshot(NamedTuple):
@@ -85,9 +104,9 @@ class Batch:
         events: what transforms saw happen, each behind the answer at which it happened.
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
+        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
         begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
         asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
-        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
     """
 
     published: list[Published] = field(default_factory=list)

@@ -102,6 +102,7 @@ def stage_report(meter: Meter) -> dict[str, Any]:
         "asked": meter.asked,
         "answered": meter.answered,
         "errors": meter.errors,
+        **({"errors_in": dict(sorted(meter.raised.items()))} if meter.raised else {}),
         "wall_ms": _ms_each(meter.wall_ns, meter.asked),
         "cpu_ms": _ms_each(meter.cpu_ns, meter.asked),
         **({"counts": dict(sorted(meter.counts.items()))} if meter.counts else {}),

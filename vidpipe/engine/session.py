@@ -61,8 +61,24 @@ NEXT: Mapping[RunState, frozenset[RunState]] = {
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
+LEAST_CLOSE_S = 0.5  # the same, where the end was asked for and streams have used up all of the time
 STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
+
+
+class _Asked(threading.Event):
+    """Whether somebody asked the run to end, and how long everything may still take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = math.inf
+
+    def set(self) -> None:
+        self._at = min(self._at, time.monotonic())
+        super().set()
+
+    def left_s(self) -> float:
+        return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
 
 
 class Watcher(Protocol):
@@ -132,7 +148,7 @@ class Run:
         self._iterating = 0
         self._state = RunState.OPENING
         self._changed = threading.Condition()
-        self._asked = threading.Event()
+        self._asked = _Asked()
         self._at_once = False
         self._error: BaseException | None = None
         self._outcome: Outcome | None = None
@@ -271,17 +287,21 @@ class Run:
         provenance = Provenance(self._control.pipeline)
         interim: Interim | None = None
         try:
-            reporter = Reporter(provenance, self._collector, self._engine.open())
+            reporter = Reporter(provenance, self._collector, self._engine.open(self._asked))
             writer.begin(reporter.provenance(self._control.pipeline))
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
-            self._engine.start()
-            reporter.start()
             interim = Interim(self._on_report, self._engine.counts, partial(self._report, reporter, finished=False))
-            self._enter(RunState.STOPPING if self._asked.is_set() else RunState.RUNNING)
-            errors = self._take_all(writer, reporter, interim)
-            patience_s = 0.1 if self._at_once else 0.5 if self._asked.is_set() else CLOSE_S
-            reporter.stop()
+            errors: list[str] = []
+            if self._asked.is_set():
+                self._enter(RunState.STOPPING)
+            else:
+                self._engine.start()
+                reporter.start()
+                self._enter(RunState.RUNNING)
+                errors = self._take_all(writer, reporter, interim)
+                reporter.stop()
+            patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
             reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
             interim.close()
@@ -305,7 +325,7 @@ class Run:
         return report
 
     def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim) -> list[str]:
-        """Take answers until every stream has ended; what keeps a sink from taking more ends the run early."""
+        """Take answers until every stream has ended; what keeps a sink or the engine from going on ends it early."""
         errors: list[str] = []
         told_at = math.inf
         looked_at = time.monotonic()
@@ -320,8 +340,12 @@ class Run:
                 told_at = time.monotonic()
             if not stopping:
                 control.go_on()
-            # Recordings wait until their answers are written, and taken.
-            for batch in self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full)):
+            try:
+                # Recordings wait until their answers are written, and taken.
+                batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
+            except RunError as error:
+                return [*errors, str(error)]
+            for batch in batches:
                 self._hand_on(batch)
                 try:
                     if batch.published and not errors:

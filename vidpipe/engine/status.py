@@ -29,7 +29,7 @@ class StreamNow:
         epoch: of the newest result.
         seen: boxes of the newest result, by class.
         answered_by: who gave the newest result.
-        look_age_s: seconds since a model was last known to have looked at one of its frames; None before the first look.
+        look_age_s: seconds since a model was last known to have looked at one of its frames; None: never.
         audits: by stage, as the report has them.
     """
 

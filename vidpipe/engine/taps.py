@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from vidpipe.answer import Answer
-from vidpipe.errors import VidpipeError
+from vidpipe.errors import VidpipeError, contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.base import StreamInfo
 
@@ -65,8 +65,9 @@ class StreamTaps:
         for tap in taps:
             try:
                 writers._writers.append(tap.open(info, resumed=resumed))
-            except Exception as error:
+            except BaseException as error:
                 if must:
+                    writers.close()
                     raise
                 writers._fail(tap, error)
         return writers
@@ -76,10 +77,10 @@ class StreamTaps:
         for writer in list(self._writers):
             try:
                 writer.write(item, answer, ledger)
-            except Exception as error:  # a user's tap may raise anything
+            except BaseException as error:  # a user's tap may raise anything
                 self._writers.remove(writer)
                 self._fail(writer, error)
-                with suppress(Exception):  # what it could not write it cannot finish either
+                with suppress(BaseException):  # what it could not write it cannot finish either
                     writer.close()
 
     def close(self) -> None:
@@ -87,13 +88,13 @@ class StreamTaps:
         for writer in self._writers:
             try:
                 writer.close()
-            except Exception as error:
+            except BaseException as error:
                 self._fail(writer, error)
         self._writers = []
 
-    def _fail(self, tap: object, error: Exception) -> None:
+    def _fail(self, tap: object, error: BaseException) -> None:
         log.debug("a tap raised", exc_info=error)
-        said = str(error) if isinstance(error, VidpipeError) else f"{_name(tap)}: {type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, VidpipeError) else f"{_name(tap)}: {contained(error)}"
         self.failures.append(f"stream {self._stream}: {(said.splitlines() or [_name(tap)])[0]}")
         log.warning("%s; the stream goes on without it", self.failures[-1])
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
-from vidpipe.engine.collector import Sink
+from vidpipe.engine.collector import Opens, Sink
 from vidpipe.engine.records import Published
 from vidpipe.errors import ConfigError, RunError, VidpipeError
 
@@ -45,6 +45,8 @@ class Writer:
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
         for sink in self._sinks:
+            if not isinstance(sink, Opens):
+                continue
             try:
                 sink.begin(provenance)
             except VidpipeError:

@@ -87,7 +87,7 @@ class Stage(Generic[C]):
         learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
             stage, past this one, which is not asked.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
-        config: the settings in force for the frames of this call; they may differ from call to call.
+        config: the settings in force for the stream that this call is for; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its notes.
     """
 
@@ -105,8 +105,8 @@ class Stage(Generic[C]):
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         """The answers to these frames, same length and order; None passes a frame on to the next stage.
 
-        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception makes the frame
-        `failed`; the run goes on.
+        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception, or an answer that
+        breaks the contract (docs/stages.md), makes the frame `failed`; the run goes on.
         """
         raise TypeError(f"{type(self).__name__} has no method `answer`: a stage must say which frames it answers")
 

@@ -25,10 +25,9 @@ from vidpipe.cache.file import Make
 from vidpipe.cache.shelf import Shelf
 from vidpipe.cache.store import Value
 from vidpipe.cache.streams import Caches
-from vidpipe.calibration.agreement import IOU
+from vidpipe.calibration.agreement import match_by_class
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame
-from vidpipe.models.boxes import most_pairs
 from vidpipe.stages.base import Context, EmbedderName, Stage, StageConfig
 
 if TYPE_CHECKING:
@@ -189,12 +188,8 @@ _NO_PROBE: Key = np.zeros(0, np.float32)
 
 def same_boxes(one: Value, other: Value) -> bool:
     """Whether two answers hold the same objects: all boxes one-to-one, of one class and at IoU 0.5."""
-    labels = one["class_id"], other["class_id"]
-    if len(labels[0]) != len(labels[1]):
-        return False
-    first, second = (np.asarray(value["xyxy"], np.float64) for value in (one, other))
-    pairs = [most_pairs(first[labels[0] == label], second[labels[1] == label], IOU) for label in np.unique(labels[0])]
-    return sum(pairs) == len(first)
+    sides = [(np.asarray(value["xyxy"], np.float64), value["class_id"]) for value in (one, other)]
+    return all(2 * matched.right == matched.boxes for matched in match_by_class(*sides[0], *sides[1]).values())
 
 
 def _remembered(boxes: sv.Detections, frame: Frame) -> dict[str, NDArray[Any]]:

@@ -64,6 +64,7 @@ def frontier(clip: ClipFigures, key: str) -> Chart:
     axes.plot([one.cpu for one in best], [one.f1 or 0.0 for one in best], "--", color=SOFT, linewidth=1, zorder=1)
     axes.grid(axis="y", color=GAP, linewidth=0.6)
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return Chart(_svg(figure, f"{key}-frontier"), note + _about_grid(clip, len(inside)))
 
@@ -198,7 +199,7 @@ def _band(axes: Axes, answers: Answers, stages: Sequence[str]) -> None:
     for source, part, label in zip(sources, parts, labels, strict=True):
         axes.stairs(floor + part, edges, baseline=floor, fill=True, color=tone(source, stages), label=label)
         floor = floor + part
-    axes.set(ylim=(0, 1), yticks=[], ylabel="answered by")
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1), yticks=[], ylabel="answered by")
 
 
 def _plain(name: str) -> str:

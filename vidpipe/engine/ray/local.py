@@ -1,0 +1,79 @@
+"""A Ray of this machine for one run: on loopback, and without the processes that only clusters and people need.
+
+Ray has no settings for either, so that a few of its own names are replaced while it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray._private.node
+import ray._private.ray_constants
+
+LOOPBACK = "127.0.0.1"
+# The dashboard, the autoscaler, and what carries logs to the terminal: 150 MB of memory and two CPU seconds.
+_NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
+# Nothing but its end cuts a process off from another on its own machine. Ray's two agents wait for so long when the
+# rest was killed.
+_SETTINGS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "2", "RAY_enable_pipe_based_agent_to_parent_health_check": "1"}
+
+
+def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **options: Any) -> None:
+    """Start it and connect to it; `folder` is where it keeps its sockets and logs.
+
+    The thread that calls must live as long as this Ray: the system ends Ray's processes with it.
+    """
+    # Its processes know each other by a token; by itself Ray leaves one in the user's home, for good.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    constants, node = ray._private.ray_constants, ray._private.node.Node
+    with ExitStack() as meanwhile:
+        # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
+        meanwhile.enter_context(_replaced(constants, {"ENABLE_RAY_CLUSTER": False}))
+        meanwhile.enter_context(_replaced(node, dict.fromkeys(_NOT_NEEDED, _start_nothing)))
+        meanwhile.enter_context(_environment(_SETTINGS))
+        # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            num_cpus=0,  # for each of them Ray keeps an idle process at hand
+            resources=dict(resources),
+            object_store_memory=store_bytes,
+            _node_ip_address=LOOPBACK,
+            _temp_dir=str(folder),
+            **options,
+        )
+
+
+def _start_nothing(node: Any, **_: Any) -> None:
+    node._webui_url = None
+
+
+@contextmanager
+def _replaced(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
+    """Have these attributes of something meanwhile, as far as it has them at all."""
+    before = {name: getattr(owner, name) for name in values if hasattr(owner, name)}
+    for name in before:
+        setattr(owner, name, values[name])
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables meanwhile, where the user has not set them."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
