@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from vidpipe.config.check_models import classes_of
 from vidpipe.config.checks import Entry
 from vidpipe.config.document import Document
-from vidpipe.config.names import references
 from vidpipe.errors import ModelError
 from vidpipe.models.base import ModelSpec
+from vidpipe.stages.names import references
 
 _AT_ONCE = 4
 

@@ -55,6 +55,22 @@ class Position(NamedTuple):
     careful: bool = False
 
 
+class Settings(NamedTuple):
+    """What a process goes by for one stream. A link brings it before the first frame that it is for.
+
+    Attributes:
+        knobs: of its stages, with the number of their epoch.
+        view: what its pictures hide; None: nothing.
+        weight: its share of looks under overload; None where its answers are waited for.
+        live: whether it comes at its own pace.
+    """
+
+    knobs: Knobs = Knobs()
+    view: View | None = None
+    weight: float | None = None
+    live: bool = False
+
+
 class Counts(NamedTuple):
     """What a process has counted so far.
 
@@ -111,6 +127,7 @@ class Host:
         self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were
         self._counting = threading.Lock()
+        self._here: set[str] = set()  # ids of the stages that stand in this process
         self._pack = pack
         self.plan = plan
         self.knobs: dict[str, Knobs] = {}
@@ -123,13 +140,31 @@ class Host:
         """Take up other streams, while those that stay go on."""
         self.plan = replace(self.plan, pipeline=pipeline)
         streams = pipeline.streams.items()
-        _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
-        _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
-        _put(self._live, {name: True for name, stream in streams if stream.spec.live})
-        _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
+        for name in self.knobs.keys() - pipeline.streams.keys():
+            self._forget(name)
+        for name, stream in streams:
+            weight = stream.spec.weight if pipeline.detours(name) else None
+            self.go_by(name, Settings(_knobs(pipeline, name), View.of(stream.spec), weight, stream.spec.live))
 
     def is_live(self, stream: str) -> bool:
         return self.plan.pipeline.streams[stream].spec.live
+
+    def settings(self, stream: str) -> Settings:
+        """What is gone by for a stream here."""
+        weight = self.weights.get(stream)
+        return Settings(self.knobs[stream], self.views.get(stream), weight, stream in self._live)
+
+    def go_by(self, stream: str, settings: Settings) -> None:
+        """Go by these settings, from the next frame of the stream on that comes here."""
+        self.knobs[stream] = settings.knobs
+        # Other threads look things up meanwhile: what stays is never left out.
+        _keep(self.views, stream, settings.view)
+        _keep(self.weights, stream, settings.weight)
+        _keep(self._live, stream, settings.live or None)
+
+    def _forget(self, stream: str) -> None:
+        for kept in (self.knobs, self.views, self.weights, self._live):
+            _keep(kept, stream, None)
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
@@ -178,7 +213,7 @@ class Host:
             VidpipeError: what keeps it from loading.
         """
         for placed in self.plan.pipeline.stages:
-            for config in configs.get(placed.id, ()):
+            for config in configs.get(placed.id, ()) if placed.id in self._here else ():
                 placed.type.prepare(config, self._library)
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
@@ -250,6 +285,7 @@ class Host:
         return runner
 
     def _seat(self, placed: PlacedStage, last: str) -> Seat:
+        self._here.add(placed.id)
         return Seat(
             placed.id,
             placed.type.shared,
@@ -291,11 +327,11 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     return answer if left is answer.detections else replace(answer, detections=left)
 
 
-def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
-    """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
-    kept.update(fresh)
-    for name in kept.keys() - fresh.keys():
-        del kept[name]
+def _keep(kept: dict[str, Any], stream: str, value: Any) -> None:
+    if value is None:
+        kept.pop(stream, None)
+    else:
+        kept[stream] = value
 
 
 def _knobs(pipeline: Pipeline, stream: str) -> Knobs:

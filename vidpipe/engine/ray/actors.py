@@ -23,7 +23,7 @@ from vidpipe.engine.host import Counts, Host, Position, find_modules
 from vidpipe.engine.inline import Stack
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.arena import Address, ArenaView
-from vidpipe.engine.ray.job import Message, SettleOrder
+from vidpipe.engine.ray.job import Command, Message, SettleOrder
 from vidpipe.engine.ray.link import RayLink
 from vidpipe.engine.ray.peer import StrangerError
 from vidpipe.engine.records import Batch
@@ -72,16 +72,15 @@ class _Actor:
     def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
         self._instance = uuid.uuid4().hex
         self._host = Host(plan, ray.cloudpickle.dumps)
-        self._link = RayLink(plan.links[segments[-1]], lower, self._host.weights) if lower is not None else None
+        host, spec = self._host, plan.links[segments[-1]] if lower is not None else None
+        self._link = RayLink(spec, lower, host.weights, host.settings) if spec is not None else None
         self._stack = Stack(plan, segments, self._link, self._host)
         self._opened = self._stack.start()
 
-    def update(self, packed: bytes) -> None:
-        """Know other streams from now on: of a packed pipeline."""
-        (pipeline,) = unpack_arguments(packed)
-        self._host.update(pipeline)
-        if self._link is not None:
-            self._link.update(packed)
+    def prepare(self, packed: bytes) -> None:
+        """Load what settings of the stages that stand here need: packed, by stage id."""
+        (configs,) = unpack_arguments(packed)
+        self._host.prepare(configs)
 
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
@@ -161,6 +160,9 @@ class SegmentActor(_Actor):
         self._stack.close(time.monotonic() + patience_s)
 
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
+        if isinstance(message, Command):
+            self._host.go_by(*message)
+            return None
         if isinstance(message, SettleOrder):
             self._top.settle(message.stream, message.seq)
             return message, self._unsettled.pop(message)
@@ -169,7 +171,7 @@ class SegmentActor(_Actor):
         else:
             item = message[0].with_pixels(self._arenas[caller].view(message[1]))
         self._known.add(item.stream)
-        ticket = wire.unpack(item, self._host.knobs, self._host.views)
+        ticket = wire.unpack(item, self._host.knobs[item.stream], self._host.views)
         result = self._top.ask(ticket, settle=item.settle).settled
         if item.settle:
             return (item.stream, item.seq), result
@@ -196,6 +198,11 @@ class DeviceActor(_Actor):
         self._is_open = True
         return self._heads.open(positions, threading.Event())
 
+    def update(self, packed: bytes) -> None:
+        """Go by other settings, and know other streams, from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._host.update(pipeline)
+
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
         self._heads.stop(streams)
@@ -221,8 +228,8 @@ class DeviceActor(_Actor):
     def start(self) -> None:
         self._heads.start()
 
-    def take(self, timeout_s: float) -> Batch:
-        return self._heads.take(timeout_s)
+    def take(self, timeout_s: float, hold: bool) -> Batch:
+        return self._heads.take(timeout_s, hold=hold)
 
     def stop(self) -> None:
         self._heads.stop()

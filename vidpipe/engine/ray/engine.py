@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from threading import Event
+from threading import Event, RLock
 from typing import Any
 
 import ray
@@ -26,6 +26,7 @@ from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import TreeUsage
 from vidpipe.errors import RunError, VidpipeError
 from vidpipe.sources.base import StreamInfo
+from vidpipe.stages.base import StageConfig
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ OPEN_S = 300.0  # longest time for models to load, or to be fetched and converte
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
+CONTROL = ("add", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
@@ -65,6 +67,8 @@ class RayEngine:
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
         self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
+        self._lock = RLock()  # of all the above: who changes a run does so from a thread of his own
+        self._hold = False
         self._stopping = False
         self._usage: TreeUsage | None = None
         self._census = Census()
@@ -94,8 +98,11 @@ class RayEngine:
         for device in self._devices:
             self._fetch(device)
 
-    def take(self, timeout_s: float) -> list[Batch]:
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
 
         Raises:
             RunError: Ray itself is gone, and all that ran on it.
@@ -104,16 +111,20 @@ class RayEngine:
             self._lost = True
             raise RunError(f"{loss}: the run cannot go on")
         self._census.go_on()
-        if self._fetching:
-            done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
+        with self._lock:
+            self._hold = hold
+            fetching, reviving = list(self._fetching), list(self._reviving)
+        if fetching:
+            done, _ = ray.wait(fetching, num_returns=1, timeout=timeout_s)
         else:
             done = []
-            wait(self._reviving, timeout_s, FIRST_COMPLETED)
-        batches = [self._fetched(self._fetching.pop(reference), reference) for reference in done]
-        for revived in [future for future in self._reviving if future.done()]:
-            device = self._reviving.pop(revived)
-            batches.append(self._taken(device, revived.result()))
-            self._tell_missed(device)
+            wait(reviving, timeout_s, FIRST_COMPLETED)
+        with self._lock:
+            batches = [self._fetched(self._fetching.pop(each), each) for each in done if each in self._fetching]
+            for revived in [future for future in self._reviving if future.done()]:
+                device = self._reviving.pop(revived)
+                batches.append(self._taken(device, revived.result()))
+                self._tell_missed(device)
         return batches
 
     def _fetched(self, device: Device, reference: Any) -> Batch:
@@ -149,31 +160,47 @@ class RayEngine:
             device.actor.stop.remote()
 
     def update(self, pipeline: Pipeline) -> None:
-        """Know other streams from now on; an actor that is away is told when it is back."""
-        for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
-            device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
-        self._plan = replace(self._plan, pipeline=pipeline)
-        self._packed = pack_arguments(pipeline.search_paths, pipeline)
-        telling = [actor.update.remote(self._packed) for actor in self._actors()]
+        """Go by other settings and know other streams from now on; a device that is away is told when it is back.
+
+        Segments are told by the links, before the first frame that it is for.
+        """
+        with self._lock:
+            for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
+                device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
+            self._plan = replace(self._plan, pipeline=pipeline)
+            self._packed = pack_arguments(pipeline.search_paths, pipeline)
+            here = [device for device in self._devices if device not in self._reviving.values()]
+            telling = [device.actor.update.remote(self._packed) for device in here]
         told = [_is_heard(reference, REVIVE_S) for reference in telling]
-        for device, heard in zip(self._devices, told[len(self._segments) :], strict=True):
-            if not heard:
-                self._revive(device)
+        with self._lock:
+            for device, heard in zip(here, told, strict=True):
+                if not heard:
+                    self._revive(device)
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
+        with self._lock:
+            packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
+            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+        for reference in preparing:
+            _is_heard(reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
-        for device in self._devices:
-            device.leaving.update(stream for stream in device.streams if stream in streams)
-            device.actor.remove.remote(set(streams))
+        with self._lock:
+            for device in self._devices:
+                device.leaving.update(stream for stream in device.streams if stream in streams)
+                device.actor.remove.remote(set(streams))
 
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams, each where it stands: on a device that has room, or on a new one."""
-        for stream, position in positions.items():
-            device = self._with_room(stream)
-            device.streams.append(stream)
-            device.joining[stream] = position
-            if device not in self._reviving.values():
-                self._let_join(device)
+        with self._lock:
+            for stream, position in positions.items():
+                device = self._with_room(stream)
+                device.streams.append(stream)
+                device.joining[stream] = position
+                if device not in self._reviving.values():
+                    self._let_join(device)
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
@@ -228,13 +255,9 @@ class RayEngine:
 
     def _start(self, kind: type, segments: range, *args: Any) -> Any:
         tier = self._plan.segments[segments[0]].tier
-        control = {
-            name: ray.method(concurrency_group="control")
-            for name in ("add", "close", "greet", "ready", "remove", "restore", "skip", "stop", "update", "word")
-        }
-        for name, mark in control.items():
+        for name in CONTROL:  # apart from the calls that wait for answers
             if hasattr(kind, name):
-                mark(getattr(kind, name))
+                ray.method(concurrency_group="control")(getattr(kind, name))
         options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
         return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
 
@@ -259,7 +282,7 @@ class RayEngine:
         return device
 
     def _fetch(self, device: Device) -> None:
-        self._fetching[device.actor.take.remote(FETCH_S)] = device
+        self._fetching[device.actor.take.remote(FETCH_S, self._hold)] = device
 
     def _waiting(self, device: Device) -> Sequence[str]:
         """Its recordings whose turn has not come: of those that have not ended, the first are open."""
