@@ -81,6 +81,33 @@ def test_h265(serve, view, tmp_path):
 
 
 @pytest.mark.timed
+def test_pictures_of_two_slices_come_whole(serve, view, tmp_path):
+    """Some slices are as long as just fits into a packet, a byte more than in a fragment of a longer one."""
+    large = {"slices": "2", "crf": "12"}
+    clip = servers.encode(tmp_path / "clip.units", frames=100, size=(320, 240), picture=_more_and_less, options=large)
+    longest = 1400 - 12  # what the server's packets hold behind RTP's header
+    viewer = view(serve({"/a": servers.stretched(clip, tmp_path / "stretched.units", longest)}).url())
+    viewer.until_more(150)
+    in_order(viewer)
+    came = list(viewer.items)[viewer.frames[0].seq :]
+    assert {item.reason for item in came if isinstance(item, Missing)} <= {"overloaded"}
+
+
+def _more_and_less(number, width, height):
+    """Texture that changes from picture to picture; in five of fifty there is little of it."""
+    frame = clips.picture(number % 50, width, height)
+    luma = clips.scene(number % 50, width, height)
+    if number % 50 < 45:
+        luma[30:-30, 30:-30] ^= np.random.default_rng(number).integers(0, 16, (height - 60, width - 60), np.uint8)
+    else:
+        luma[30:-30, 30:-30] = 100
+    rows = np.zeros((height, frame.planes[0].line_size), np.uint8)
+    rows[:, :width] = luma
+    frame.planes[0].update(rows)
+    return frame
+
+
+@pytest.mark.timed
 def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
     """They keep a stream from resting: its decoder always holds pictures that it would have to forget."""
     still = clips.picture(0)

@@ -32,6 +32,7 @@ _WAITED_S = 0.002  # for a packet: who waits keeps up
 _MOST_PATIENCE = 8
 _NO_KEY = "waiting for a key frame"
 _NOT_DECODED = "not decoded"
+_SPOILT = "damaged: builds on a picture that was cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ class Session:
             if now - done > _WAITED_S:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
+            if unit.spoilt:
+                self._keyed, self._no_key = False, _SPOILT
             for decoded in self._fed(packet, self._taken(unit)):
                 self._check_hardware(decoded)
                 self._hand_on(decoded, now)
