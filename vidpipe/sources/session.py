@@ -155,11 +155,11 @@ class Session:
     def _taken(self, unit: Unit) -> Taken:
         packet = unit.packet
         stamp = stamp_of(packet)
-        at, jumped = self._clock.at(stamp, unit.at, unit.sender_utc)
-        if jumped:
+        moment = self._clock.at(stamp, unit.at, unit.sender_utc)
+        if moment.jumped:
             self._all.numbering.break_off()
-        self._late_s = unit.at - at
-        return Taken(stamp, at, packet.size, packet.is_keyframe)
+        self._late_s = unit.at - moment.at
+        return Taken(stamp, moment, packet.size, packet.is_keyframe)
 
     def _fed(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """Put a packet into the decoder, or leave it out with the reason."""
