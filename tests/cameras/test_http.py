@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from tests import clips
+from vidpipe.frame import Missing
 from vidpipe.sources.health import State
 
 
 class Camera(http.server.BaseHTTPRequestHandler):
-    """Twenty-five JPEG pictures a second, which carry their numbers, until it is told to stop."""
+    """Twenty-five JPEG pictures a second, which carry their numbers, until it is told to stop.
+
+    Some are cut off: by two bytes, or in the middle.
+    """
 
     def do_GET(self):
-        if self.path != "/video.mjpg":
+        if self.path not in ("/video.mjpg", "/cut.mjpg"):
             self.send_error(404)
             return
         self.send_response(200)
@@ -26,6 +30,8 @@ class Camera(http.server.BaseHTTPRequestHandler):
         number = 0
         while not self.server.stopped.wait(0.04):
             picture = cv2.imencode(".jpg", np.dstack([clips.scene(number % 256)] * 3))[1].tobytes()
+            if self.path == "/cut.mjpg" and number % 5 == 4:
+                picture = picture[: -2 if number % 2 else len(picture) // 2]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             try:
                 self.wfile.write(head.encode() + picture + b"\r\n")
@@ -60,6 +66,14 @@ def test_pictures_come_with_the_time_of_their_arrival(camera, view):
     assert all(later.pts > sooner.pts for sooner, later in pairwise(frames))
     assert abs(frames[-1].captured_at - time.time()) < 1
     assert viewer.source.health.codec == "mjpeg"
+
+
+def test_pictures_that_are_cut_off_are_dropped_as_damaged(camera, view):
+    viewer = view(f"http://127.0.0.1:{camera.server_port}/cut.mjpg")
+    viewer.until_more(40)
+    damaged = {item.reason for item in viewer.items if isinstance(item, Missing) and item.reason != "overloaded"}
+    assert damaged == {"damaged: cut off before its end"}
+    assert all(clips.number(frame.luma()) % 5 != 4 for frame in viewer.frames)
 
 
 def test_it_is_seen_again_after_it_has_gone(camera, view):

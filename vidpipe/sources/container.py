@@ -18,6 +18,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vidpipe.errors import SourceError
+from vidpipe.sources.jpeg import is_whole
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -75,6 +76,15 @@ def prepare(context: VideoCodecContext, threads: int) -> None:
     """
     context.thread_type, context.thread_count = "SLICE", threads
     context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
+    if context.name == "mjpeg":
+        context.options = {"err_detect": "explode"}  # else it shows them as if they were whole
+
+
+def why_damaged(packet: VideoPacket, context: VideoCodecContext) -> str:
+    """What is wrong with a packet that its decoder would not tell, or ""."""
+    if context.name == "mjpeg" and not is_whole(bytes(packet)):
+        return "damaged: cut off before its end"
+    return ""
 
 
 def stamp_of(packet: VideoPacket) -> int | None:

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vidpipe.sources.clock import Moment
-from vidpipe.sources.container import VideoPacket, prepare
+from vidpipe.sources.container import VideoPacket, prepare, why_damaged
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
 
@@ -64,6 +64,9 @@ class PictureDecoder:
 
     def __call__(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """The pictures that are complete now; what never comes out is told when its turn has passed."""
+        if reason := why_damaged(packet, self.context):
+            yield Decoded(taken, reason)
+            return
         try:
             frames = self.context.decode(packet)
         except FFmpegError as error:
