@@ -370,8 +370,9 @@ class _Pretends(Connection):
         self.hardware = hardware
 
 
-def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog):
-    faults = iter([RuntimeError("rtsp://u:s3cret@host")])
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError])
+def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog, fault):
+    faults = iter([fault("rtsp://u:s3cret@host")])
     usual = camera.Session.run
 
     def run(session):
@@ -382,7 +383,7 @@ def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, 
     monkeypatch.setattr(camera.Session, "run", run)
     viewer = view(serve({"/a": clip}).url())
     viewer.until_more()
-    assert "RuntimeError in test_faults.py" in caplog.text
+    assert f"{fault.__name__} in test_faults.py" in caplog.text
     assert "s3cret" not in caplog.text
 
 

@@ -60,6 +60,30 @@ def test_expand(folder: Path, arguments: list[str], expected: dict[str, str] | N
 
 
 @pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Двор 1.mp4", "Двор-1"),
+        ("門口.mp4", "門口"),
+        ("हिन्दी.mp4", "हिन्दी"),
+        ("cafe\u0301.mp4", "caf\u00e9"),
+        ("C D.MOV", "C-D"),
+    ],
+)
+def test_names_keep_the_letters_of_any_script(folder: Path, file: str, name: str) -> None:
+    (folder / file).touch()
+    assert list(expand(file)) == [name]
+    assert list(expand(f"{name}={file}")) == [name]
+
+
+def test_recordings_whose_names_have_no_letter_are_told_apart_also_in_two_runs(folder: Path) -> None:
+    for file in ("!!.mp4", "??.mp4"):
+        (folder / file).touch()
+    (one,), (other,) = expand("!!.mp4"), expand("??.mp4")
+    assert one != other
+    assert {one, other} == set(expand("!!.mp4", "??.mp4"))
+
+
+@pytest.mark.parametrize(
     ("argument", "expected"),
     [
         ("sftp://root:secret@10.0.0.7/live?a=b", {"camera": "sftp://root:secret@10.0.0.7/live?a=b"}),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import glob
-import re
+import hashlib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_TELL_S = 3.0  # that opening a recording may take in silence
 
 
 def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> Source:
@@ -100,7 +101,7 @@ def _split(argument: str) -> tuple[str, str]:
     name, equals, place = argument.partition("=")
     if not equals or "/" in name or name.startswith(LIVE_FILE) or Path(argument).expanduser().exists():
         return "", argument
-    if not name or _UNSAFE.search(name) or not place:
+    if not name or not place or not all(map(_is_plain, name)):
         raise SourceError(f"--source {name}=...: write NAME=PATH, a name of letters, digits, '.', '_' and '-'")
     return name, place
 
@@ -139,7 +140,15 @@ def _existing(place: str) -> Path:
 
 
 def _safe(stem: str) -> str:
-    return _UNSAFE.sub("-", stem).strip("-.") or "stream"
+    """A name of letters of any script, digits, '.', '_' and '-'; one that has none of them is told by its hash."""
+    whole = unicodedata.normalize("NFC", stem)  # some file systems write an accent as a character of its own
+    plain = "".join(char if _is_plain(char) else " " for char in whole)
+    return "-".join(plain.split()).strip("-.") or f"stream-{hashlib.sha256(stem.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def _is_plain(char: str) -> bool:
+    """Whether it may stand in a name: scripts such as Devanagari write vowels as marks, not as letters."""
+    return char in "._-" or unicodedata.category(char)[0] in "LMN"
 
 
 def _unused(name: str, taken: dict[str, str]) -> str:

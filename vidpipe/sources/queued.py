@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from vidpipe.errors import RunError
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.queue import NewestQueue
 
@@ -66,12 +67,15 @@ class ReadAhead(Queued):
         raise NotImplementedError
 
     def _read_to_end(self) -> None:
-        error = None
+        error: Exception | None = None
         try:
             self._read()
         except Exception as raised:
             error = raised
-        self._queue.end(error)
+        except BaseException as raised:  # whoever waits for pictures must not wait for ever, nor end as this thread does
+            error = RunError(f"reading was ended by {type(raised).__name__}")
+        finally:
+            self._queue.end(error)
 
 
 def _forever() -> None:
