@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,6 +22,25 @@ _NAMES = [f"yolo{version}{size}" for version in ("v8", "11", "12", "26") for siz
 def cache_dir() -> Path:
     """`$VIDPIPE_CACHE`, or `~/.cache/vidpipe`: models fetched or converted once, safe to delete."""
     return Path(os.environ.get("VIDPIPE_CACHE") or Path.home() / ".cache" / "vidpipe")
+
+
+@contextmanager
+def scratch(folder: Path, prefix: str) -> Iterator[Path]:
+    """A new folder inside of one of the cache, to make there what is then moved into its place; it is gone afterwards.
+
+    Raises:
+        ModelError: the cache cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=folder, prefix=prefix)
+    except OSError as error:
+        raise ModelError(
+            f"models are kept in {cache_dir()}, which cannot be written ({error.strerror}): "
+            "set VIDPIPE_CACHE to a folder that can"
+        ) from None
+    with made as path:
+        yield Path(path)
 
 
 def fetched_dir() -> Path:

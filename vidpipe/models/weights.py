@@ -52,9 +52,8 @@ def fetch(name: str) -> Path:
             f"fetch it elsewhere and put it at {target}, or give the path of a model file"
         ) from error
     _log.info("fetching %s", url)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as scratch:
-        part = Path(scratch) / target.name
+    with places.scratch(target.parent, ".fetching-") as scratch:
+        part = scratch / target.name
         try:
             with response, part.open("wb") as stream:
                 shutil.copyfileobj(response, stream)
@@ -79,9 +78,8 @@ def exported(file: Path, size: tuple[int, int]) -> Path:
         _log.warning(
             "exporting %s to OpenVINO at %d x %d, once: on a CPU it runs 7 to 10 times faster so", file.name, *size
         )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".exporting-") as scratch:
-            copy = Path(scratch) / file.name  # the exporter writes beside its input
+        with places.scratch(folder.parent, ".exporting-") as scratch:
+            copy = scratch / file.name  # the exporter writes beside its input
             shutil.copyfile(file, copy)
             publish(_export(copy, size, file), folder)
     return next(folder.glob("*.xml"))

@@ -35,7 +35,7 @@ class Taken(NamedTuple):
 
     @property
     def at(self) -> float:
-        """When it was taken, seconds of the monotonic clock: as is known now, so ask when its turn to be shown comes."""
+        """When it was taken, seconds of the monotonic clock, as is known now: ask when its turn to be shown comes."""
         return self.moment.at
 
 
