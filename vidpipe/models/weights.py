@@ -10,7 +10,6 @@ import logging
 import os
 import queue
 import shutil
-import tempfile
 import threading
 import urllib.request
 import warnings

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
 
-_TELL_S = 3.0  # that opening a recording may take in silence
+TELL_S = 3.0  # that opening a recording may take in silence
 
 
 def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> Source:
@@ -48,12 +48,11 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
-    if spec.live:
-        from vidpipe.sources.live import LiveFileSource as Kind
-    else:
-        from vidpipe.sources.file import FileSource as Kind
+    from vidpipe.sources.file import FileSource
+    from vidpipe.sources.live import LiveFileSource
+
     with _told_if_slow(name, path):
-        return Kind(name, spec, knobs=knobs, resume=resume)
+        return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume)
 
 
 def expand(*arguments: str) -> dict[str, str]:
@@ -108,8 +107,8 @@ def _plainly() -> Iterator[None]:
 def _told_if_slow(name: str, path: Path) -> Iterator[None]:
     """Say what is waited for, where opening takes long: nobody knows whether a pipe will ever be written to."""
     awaited = "whoever writes to that pipe" if path.is_fifo() else "its storage"
-    said = ("stream %s: nothing has come from %s for %g s; waiting for %s", name, path, _TELL_S, awaited)
-    timer = threading.Timer(_TELL_S, log.warning, said)
+    said = ("stream %s: nothing has come from %s for %g s; waiting for %s", name, path, TELL_S, awaited)
+    timer = threading.Timer(TELL_S, log.warning, said)
     timer.daemon = True
     timer.start()
     try:

@@ -72,9 +72,7 @@ class ReadAhead(Queued):
             self._read()
         except Exception as raised:
             error = raised
-        except (
-            BaseException
-        ) as raised:  # who waits for pictures must neither wait for ever nor end so
+        except BaseException as raised:  # who waits for pictures must neither wait for ever nor end so
             error = RunError(f"reading was ended by {type(raised).__name__}")
         finally:
             self._queue.end(error)

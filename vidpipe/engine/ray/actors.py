@@ -21,7 +21,8 @@ from vidpipe.engine.host import Counts, Host, Position
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
-from vidpipe.engine.records import Batch
+from vidpipe.engine.ray.warnings import kept
+from vidpipe.engine.records import Batch, Said
 from vidpipe.errors import SourceError
 from vidpipe.frame import Image
 from vidpipe.picture import Planes
@@ -47,6 +48,7 @@ class _Actor:
     """What both kinds have: what the process opens, and the link to the next segment's actor, if there is one."""
 
     def __init__(self, plan: Plan, index: int, lower: Any) -> None:
+        self._warnings = kept()
         self._host = Host(plan)
         self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
 
@@ -63,6 +65,10 @@ class _Actor:
 
     def cpu_s(self) -> float:
         return time.process_time()
+
+    def said(self) -> list[Said]:
+        """What was logged here since the last time."""
+        return self._warnings.fetch()
 
 
 class SegmentActor(_Actor):
@@ -174,7 +180,9 @@ class DeviceActor(_Actor):
         self._heads.start()
 
     def take(self, timeout_s: float) -> Batch:
-        return self._heads.take(timeout_s)
+        batch = self._heads.take(timeout_s)
+        batch.said = self.said()
+        return batch
 
     def stop(self) -> None:
         self._heads.stop()

@@ -18,6 +18,7 @@ from vidpipe.engine.pipeline import Tier
 from vidpipe.engine.plan import Plan
 from vidpipe.errors import ConfigError, RunError
 
+OPEN_FILES = 128  # that a process of Ray's may have to have
 SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
 
 
@@ -31,6 +32,7 @@ def connect(plan: Plan, address: str | None) -> None:
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
+        _check_open_files()
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         options |= {
             "address": "local",
@@ -46,7 +48,8 @@ def connect(plan: Plan, address: str | None) -> None:
             ray.init(**options)
     except Exception as error:
         where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
-        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
+        way_out = ": set HOME to a folder that can be written" if _needs_home(error) else ""
+        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}{way_out}") from error
     if address is not None:
         _check_tiers(plan)
 
@@ -74,6 +77,24 @@ def placement(tier: Tier) -> dict[str, Any]:
         "max_restarts": -1,
         "max_task_retries": 0,
     }
+
+
+def _check_open_files() -> None:
+    """Raise where Ray's processes would fail one after the other, for minutes and in their own words."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < OPEN_FILES:
+        raise RunError(
+            f"Ray does not start: a process may have only {most} files open, and it needs {OPEN_FILES}: "
+            f"raise the limit with ulimit -n 4096, or run with --engine inline"
+        )
+
+
+def _needs_home(error: Exception) -> bool:
+    """Whether it is the folder in which Ray keeps its settings that cannot be written."""
+    place = error.filename if isinstance(error, OSError) else None
+    return place is not None and Path(str(place)).is_relative_to(Path.home())
 
 
 def _store_bytes(plan: Plan) -> int:

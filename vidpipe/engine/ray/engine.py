@@ -17,6 +17,7 @@ from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, streams_per_actor
 from vidpipe.engine.ray import cluster
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
+from vidpipe.engine.ray.warnings import Ear, repeat
 from vidpipe.engine.records import Batch, Ended
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import TreeUsage
@@ -76,6 +77,7 @@ class RayEngine:
         self._packed: bytes | None = None
         self._lower: Any = None
         self._segments: list[Any] = []
+        self._ear = Ear(self._segments)
         self._devices: list[_Device] = []
         self._fetching: dict[Any, _Device] = {}
         self._reviving: dict[Future[Batch], _Device] = {}
@@ -111,6 +113,7 @@ class RayEngine:
 
     def take(self, timeout_s: float) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer."""
+        self._ear.listen()
         if self._fetching:
             done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
         else:
@@ -140,6 +143,7 @@ class RayEngine:
 
     def _taken(self, device: _Device, batch: Batch) -> Batch:
         """Ask for more, if there is more to come."""
+        repeat(batch.said)
         ended = {end.stream for end in batch.ended}
         device.streams = [stream for stream in device.streams if stream not in ended]
         device.leaving -= ended
@@ -222,6 +226,7 @@ class RayEngine:
         if not ray.is_initialized():
             return
         self._aside.shutdown(wait=False, cancel_futures=True)
+        self._ear.listen_once_more(min(1.0, patience_s))
         for actor in self._actors():
             ray.kill(actor)
         cluster.disconnect()
@@ -230,7 +235,7 @@ class RayEngine:
         tier = self._plan.segments[index].tier
         control = {
             name: ray.method(concurrency_group="control")
-            for name in ("add", "attach", "counts", "cpu_s", "ready", "remove", "restore", "stop", "update")
+            for name in ("add", "attach", "counts", "cpu_s", "ready", "remove", "restore", "said", "stop", "update")
         }
         for name, mark in control.items():
             if hasattr(kind, name):
