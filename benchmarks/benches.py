@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.footage import ASSETS, FOOTAGE, Footage
-from vidpipe.evaluation.figures import Bench
+from vidpipe.bench.figures import Bench
 
 PIPELINE = "follow"
 

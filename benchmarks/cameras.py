@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +45,7 @@ WAYS = ("cascade", "cascade-ray", "gate", "loop")
 MODELS = f'models: {{little: {{path: "{model("person-vehicle-bike-detection-2000.xml")}"}}}}\n'
 LITTLE = "{id: little, type: detect, model: little}"
 SAMPLE = "{id: sample, type: sample, fps: 5}"
-GATE = "{id: gate, type: vidpipe.evaluation.baselines.motion_gate:MotionGate}"
+GATE = "{id: gate, type: vidpipe.bench.baselines.motion_gate:MotionGate}"
 PIPELINES = {
     "cascade": f"{MODELS}stages: [{{id: difference, type: difference}}, {LITTLE}]\n",
     "gate": f"{MODELS}stages: [{SAMPLE}, {GATE}, {LITTLE}]\naudit: {{rate: 0, max_unchecked_s: null}}\n",
@@ -144,7 +144,10 @@ class Window:
         self.ages: list[float] = []
         self.open = False
 
-    def begin(self) -> None:
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        pass
+
+    def warm_up(self) -> None:
         """Everything is being connected, or is: the warm-up begins."""
         threading.Thread(target=self._time, daemon=True).start()
 
@@ -193,7 +196,7 @@ def _cascade(way: str, urls: Sequence[str], window: Window) -> None:
         file.write_text(PIPELINES[kind])
         sources = {f"cam{n}": url for n, url in enumerate(urls)}
         sets = [f"streams.{name}.max_blind_s=0" for name in sources] if kind == "gate" else []
-        window.begin()
+        window.warm_up()
         run(load(file, sources=sources, sets=sets), engine=engine or "inline", sinks=[window])  # type: ignore[arg-type]
 
 
@@ -213,7 +216,7 @@ def _loop(urls: Sequence[str], window: Window) -> None:
         # It connects one camera after another; and without a buffer it takes every second picture, however idle it is.
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp|analyzeduration;500000"
         loader = LoadStreams(str(listed), buffer=True)
-        window.begin()
+        window.warm_up()
         with suppress(KeyboardInterrupt):
             for seq, (_, pictures, _) in enumerate(loader):
                 for name, picture in enumerate(pictures):

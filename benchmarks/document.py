@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.benches import Benched
 from benchmarks.promises import Promise
-from vidpipe.evaluation.figures import ClipFigures, Coverage
-from vidpipe.evaluation.report.entrant_table import COST, LABELS, TERMS, entrant_table
-from vidpipe.evaluation.report.text import interval, number, stretch
-from vidpipe.evaluation.report.verdict import verdict
+from vidpipe.bench.figures import ClipFigures, Coverage
+from vidpipe.bench.report.candidate_table import COST, LABELS, TERMS, candidate_table
+from vidpipe.bench.report.text import interval, number, stretch
+from vidpipe.bench.report.verdict import verdict
 
 HEAD = """# Benchmarks
 
@@ -29,7 +29,7 @@ TAIL = """
 - **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. The
   settings of `{pipeline}` are the ones it ships with, for all clips; they were found by trying some on these clips, the
   scored parts included.
-- **Threads.** The little model of `{pipeline}` infers on one thread, in every contender that has it, the big one on
+- **Threads.** The little model of `{pipeline}` infers on one thread, in every candidate that has it, the big one on
   all cores. With one it would take .8 to .9 of its CPU as well.
 - **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
 - **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
@@ -74,7 +74,7 @@ def _machine(benched: Sequence[Benched]) -> Iterator[str]:
 
 def _clip(clip: ClipFigures, command: str) -> Iterator[str]:
     said = verdict(clip)
-    table = entrant_table(clip)
+    table = candidate_table(clip)
     yield from (f"## {clip.clip}", "", f"    {command}", "", said.headline, "")
     yield from (f"- {loss}" for loss in said.losses)
     yield f"- {clip.frames} frames of {clip.width}x{clip.height}, {clip.fps:g} a second."
@@ -83,7 +83,7 @@ def _clip(clip: ClipFigures, command: str) -> Iterator[str]:
     yield from (f"- Warning: {warning}." for warning in clip.warnings)
     yield from (f"- {note[0].upper()}{note[1:]}." for note in clip.notes)
     yield from (f"- {_audits(told)}" for told in clip.coverage)
-    yield from (f"- {each.name}: {each.what}." for each in clip.entrants if each.kind in ("static", "uniform"))
+    yield from (f"- {each.name}: {each.what}." for each in clip.candidates if each.kind in ("static", "uniform"))
     yield ""
     yield from _table(("", *COST), [(row.name, *row.cost) for row in table.rows if row.cost])
     if table.labelled:

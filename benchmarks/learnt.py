@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measure import bare_decoding
+from vidpipe.bench.reference.reference import reference
+from vidpipe.bench.results import read_answers
+from vidpipe.bench.scores.presence import presence
+from vidpipe.bench.series import Series
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.run import run
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.results import read_answers
-from vidpipe.evaluation.scores.presence import presence
-from vidpipe.evaluation.series import Series
 from vidpipe.sinks.results import ResultsFile
 from vidpipe.testing.scene import SceneSpec, write
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply
-from vidpipe.tuning.specialize import Wish, specialize
+from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 STREAM = "learnt"
 THRESHOLD = 0.4  # under it 2003 sees a person of the picture's size in the noise of the generated night
@@ -74,17 +74,17 @@ def saved(clip: Path, folder: Path, fit: float = 0.5, threshold: float = THRESHO
         fit: share of the clip to fit on.
     """
     pipeline = load("every-frame", sources={STREAM: str(clip)}, sets=[f"models.big.threshold={threshold}"])
-    wanted = _reference(pipeline)
-    border = float(wanted.pts[round(wanted.frames * fit)]) - 0.5 * float(np.median(np.diff(wanted.pts)))
-    wish = Wish(Budget(BUDGET, BUDGET), folder, for_s=border)
-    learnt = specialize(pipeline, STREAM, wish, _Nobody())
+    truth = _reference(pipeline)
+    border = float(truth.pts[round(truth.frames * fit)]) - 0.5 * float(np.median(np.diff(truth.pts)))
+    options = SpecializeOptions(Budget(BUDGET, BUDGET), folder, for_s=border)
+    learnt = specialize(pipeline, STREAM, options, _Nobody())
     rest = _from(pipeline, border)
     results = folder / "results.jsonl"
     filtered = _run(apply(rest, folder, look=True).pipeline, results)
     alone = _run(_from(pipeline, border, border + BASE_S), None)
     frames = filtered["streams"][STREAM]["frames_in"]
-    scored = wanted.part(wanted.frames - frames, wanted.frames)
-    found = read_answers(results, STREAM, wanted.classes, wanted.width, wanted.height).series
+    scored = truth.part(truth.frames - frames, truth.frames)
+    found = read_answers(results, STREAM, truth.classes, truth.width, truth.height).series
     there, seen = (np.isin(np.arange(frames), series.boxes.frame) for series in (scored, found))
     cost = filtered["cpu_s"] / frames
     _, decode_s, decoded = bare_decoding(clip)
@@ -116,10 +116,10 @@ class _Nobody:
 
 def _reference(pipeline: Pipeline) -> Series:
     spec, paths = pipeline.streams[STREAM].spec, [Path(path) for path in pipeline.search_paths]
-    looks = reference(
+    predictions = reference(
         spec, STREAM, pipeline.models["big"], pipeline.classes, search_paths=paths, progress=lambda count: None
     )
-    return looks.sure()
+    return predictions.sure()
 
 
 def _from(pipeline: Pipeline, start_s: float, end_s: float | None = None) -> Pipeline:

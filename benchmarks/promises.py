@@ -19,13 +19,13 @@ import psutil
 from benchmarks import learnt
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
-from vidpipe.evaluation.cost.measure import pss_mb
-from vidpipe.evaluation.labels.read import read_labels
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.reference.looks import Viewer
-from vidpipe.evaluation.scores.accuracy import accuracy
-from vidpipe.evaluation.scores.precision import ap50
-from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.bench.cost.measure import pss_mb
+from vidpipe.bench.labels.read import read_labels
+from vidpipe.bench.reference.predictions import Viewer
+from vidpipe.bench.reference.reference import reference
+from vidpipe.bench.scores.accuracy import accuracy
+from vidpipe.bench.scores.precision import ap50
+from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 
@@ -126,8 +126,8 @@ def reference_speed(name: str, footage: Path) -> Iterator[Promise]:
     def with_decoding() -> float:
         viewer = Viewer(stream, "clip", ModelSpec(path=str(path)), Classes({}))
         began = time.perf_counter()
-        looks = sum(1 for _ in viewer.look(part=(0, 300)))
-        return looks / (time.perf_counter() - began)
+        predictions = sum(1 for _ in viewer.predict(part=(0, 300)))
+        return predictions / (time.perf_counter() - began)
 
     ratios = paired(with_decoding, lambda: _detector_alone(path, footage), 3)
     yield Promise(f"reference {name} / alone", spread(ratios), ">= 0.95")
@@ -138,15 +138,15 @@ def precision() -> Iterator[Promise]:
     people = Classes({"person": ["person"]})
     for name, elsewhere in PERSON_AP50.items():
         path = model(name)
-        for clip_name, wanted in zip(("vtest.avi", "TUD-Stadtmitte.mp4"), elsewhere, strict=True):
+        for clip_name, truth in zip(("vtest.avi", "TUD-Stadtmitte.mp4"), elsewhere, strict=True):
             clip, truth = ASSETS / "videos" / clip_name, ASSETS / "truth" / f"{Path(clip_name).stem}.txt"
             if path is None or not clip.is_file():
                 continue
             spec = ModelSpec(path=str(path))
-            looks = reference(StreamSpec(url=str(clip)), "clip", spec, people, progress=lambda _: None)
-            labels = read_labels(truth, people, looks.series).series
-            measured = ap50(looks.series, labels)["person"]
-            yield Promise(f"person AP50 of {name} on {clip_name}", f"{measured:.3f}", f"{wanted} +- 0.03")
+            predictions = reference(StreamSpec(url=str(clip)), "clip", spec, people, progress=lambda _: None)
+            labels = read_labels(truth, people, predictions.series).series
+            measured = ap50(predictions.series, labels)["person"]
+            yield Promise(f"person AP50 of {name} on {clip_name}", f"{measured:.3f}", f"{truth} +- 0.03")
 
 
 def scoring() -> Iterator[Promise]:
@@ -197,7 +197,7 @@ def _until_first_line(command: list[str], results: Path) -> float:
     results.unlink(missing_ok=True)
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (results.exists() and results.stat().st_size):
+    while process.poll() is None and not (results.exists() and results.read_bytes().count(b"\n") > 1):
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     process.wait()
@@ -219,11 +219,11 @@ stages:
     seen: list[float] = []
     done = threading.Event()
 
-    def look() -> None:
+    def predict() -> None:
         while not done.wait(2):
             seen.append(sum(pss_mb(process) for process in [psutil.Process(), *psutil.Process().children(True)]))
 
-    watching = threading.Thread(target=look)
+    watching = threading.Thread(target=predict)
     watching.start()
     report = report_of(pipeline, {"car": hour}, "ray")
     done.set()

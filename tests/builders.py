@@ -15,13 +15,14 @@ from vidpipe.picture import BgrPicture
 from vidpipe.seat import Seat
 from vidpipe.stages.base import Stage
 
+CLASSES = tuple(f"class{i}" for i in range(10))
 NO_AUDITS = AuditSpec(rate=0, max_unchecked_s=None)
 
 
 def frame(seq: int = 0, *, stream: str = "cam", pts: float | None = None, size: tuple[int, int] = (64, 48)) -> Frame:
     """A dark picture of (width, height) pixels."""
     pixels = np.full((size[1], size[0], 3), 40, np.uint8)
-    return Frame(stream, seq, seq / 10 if pts is None else pts, BgrPicture(pixels), *size, decoded_at=1.0)
+    return Frame(stream, seq, seq / 10 if pts is None else pts, BgrPicture(pixels), *size, since=1.0)
 
 
 def boxes(*classes: int) -> sv.Detections:
@@ -79,5 +80,5 @@ def measures(by: str, *classes: int) -> Callable[[Frame], Answer]:
 def cascade(*stages: Told, audit: AuditSpec = NO_AUDITS, **options: Any) -> Cascade:
     """These stages in one place, the last of them the last of the pipeline."""
     last = stages[-1].id
-    seats = [Seat(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage) for stage in stages]
+    seats = [Seat(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage, CLASSES) for stage in stages]
     return Cascade(seats, audit, last=last, **options)

@@ -68,6 +68,7 @@ def encode(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     frames: int = FRAMES,
     fps: float = FPS,
+    period: int | None = None,
     times: Sequence[float] | None = None,
     gop: int = 12,
     b_frames: int = 0,
@@ -83,6 +84,7 @@ def encode(
     Args:
         path: the extension chooses the container.
         times: media seconds of each picture, for a variable frame rate; else `frames` pictures at `fps`.
+        period: pictures after which all come again.
         gop, b_frames: pictures from key frame to key frame; how many B-frames in a row.
         rotation, hflip: written to the container as a display matrix, degrees counter-clockwise.
         options, mux: of the encoder and of the container, as FFmpeg calls them.
@@ -102,7 +104,7 @@ def encode(
             stream.set_display_rotation(rotation, hflip=hflip)
         base = stream.codec_context.time_base or 1 / stream.codec_context.framerate
         for i in range(frames if times is None else len(times)):
-            frame = picture(i, *size)
+            frame = picture(i % period if period else i, *size)
             frame.pts = i if times is None else round(times[i] * _TICKS)
             frame.time_base = base
             out.mux(stream.encode(frame))

@@ -7,16 +7,23 @@
 - what carries the last answer carries the last published one.
 """
 
+import pickle
+import sys
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import SharedTold, Told, answer, cascade, frame, measures, passes
+from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, frame, measures, passes
 from vidpipe.answer import How, nothing
-from vidpipe.cascade import Audit, AuditSpec, Ticket
+from vidpipe.cascade import Audit, AuditSpec, Cascade, Ticket
 from vidpipe.frame import Missing
+from vidpipe.knobs import Knobs
+from vidpipe.seat import Seat
+from vidpipe.stages.base import StageConfig
 
 
 def ask_and_settle(cascade, seq, **options):
@@ -150,6 +157,7 @@ def test_audit_whose_check_fails_says_nothing():
     assert settled.answer.by == "cheap"
 
 
+@settings(deadline=None)
 @given(rate=st.sampled_from([0.0, 0.02, 0.1, 0.5]), seed=st.integers(0, 50))
 def test_audits_are_the_asked_share_and_reproducible(rate, seed):
     def audited():
@@ -266,7 +274,6 @@ def test_what_stages_say_of_themselves_is_counted_over_streams():
 
 
 def test_a_shared_stage_is_asked_once_for_each_configuration():
-    from vidpipe.knobs import Knobs
     from vidpipe.stages.sample import SampleConfig
 
     seen = []
@@ -280,6 +287,203 @@ def test_a_shared_stage_is_asked_once_for_each_configuration():
         tickets.append(Ticket(f))
     cascade(last).ask(tickets)
     assert sorted(seen) == [(1, ["a", "c"]), (2, ["b"])]
+
+
+class Settings(StageConfig):
+    classes: list[str] = []
+    least: dict[str, float] = {}
+    empty_scene: Any = None
+
+
+def told_under(stage, own):
+    """A ticket of each stream, which is treated with its own settings."""
+    tickets = [Ticket(frame(0, stream=stream)) for stream in own]
+    for ticket in tickets:
+        ticket.frame.knobs = Knobs(0, {stage: own[ticket.frame.stream]})
+    return tickets
+
+
+def test_settings_of_any_kind_part_streams_by_what_they_say():
+    """Lists and mappings cannot be hashed, and arrays not even compared."""
+    seen = []
+    last = SharedTold("last", measures("last"))
+    plain = last.answer
+    last.answer = lambda frames: seen.append([f.stream for f in frames]) or plain(frames)
+    array = np.zeros(3)
+    own = {
+        "a": Settings(classes=["cat"]),
+        "b": Settings(least={"cat": 0.5}),
+        "c": Settings(classes=["cat"]),
+        "d": Settings(least={"cat": 0.5}),
+        "e": Settings(empty_scene=array),
+        "f": Settings(empty_scene=np.zeros(3)),
+    }
+    own["g"] = own["e"]
+    tickets = told_under("last", own)
+    cascade(last).ask(tickets)
+    assert sorted(seen) == [["a", "c"], ["b", "d"], ["e", "g"], ["f"]]
+    assert all(ticket.answer.how is How.MEASURED for ticket in tickets)
+
+
+def test_every_call_of_a_shared_stage_runs_under_the_settings_of_its_stream():
+    under = []
+    own = {"a": Settings(classes=["cat"]), "b": Settings(classes=["dog"])}
+
+    class Notes(SharedTold):
+        config = Settings()
+
+        def note(self, stream):
+            under.append((stream, self.config.classes))
+
+        def answer(self, frames):
+            for one in frames:
+                self.note(one.stream)
+            return [None] * len(frames)
+
+        def learn(self, frame, answer):
+            self.note(frame.stream)
+
+        def forget(self, frame):
+            self.note(frame.stream)
+
+        def cover(self, frame):
+            self.note(frame.stream)
+
+        def snapshot_stream(self, stream):
+            self.note(stream)
+            return stream
+
+        def restore_stream(self, stream, state):
+            self.note(stream)
+
+        def close(self):
+            self.note("none")
+
+    knobs = {stream: Knobs(0, {"notes": config}) for stream, config in own.items()}
+    last = SharedTold("last", lambda f: 1 / 0 if f.stream == "a" else answer("last", as_of=f.seq))
+    seats = [
+        Seat("notes", True, False, lambda _: Notes("notes", passes), CLASSES, knobs=knobs),
+        Seat("last", True, True, lambda _: last, CLASSES),
+    ]
+    run = Cascade(seats, NO_AUDITS, last="last")
+    tickets = told_under("notes", own)
+    run.ask(tickets)
+    for ticket in [*tickets, *reversed(tickets)]:
+        run.cover(ticket, "late")
+        run.settle(ticket)
+    for stream in ("b", "a"):
+        run.restore(stream, run.snapshot(stream))
+    run.close()
+    assert {tuple(classes) for stream, classes in under if stream == "a"} == {("cat",)}
+    assert {tuple(classes) for stream, classes in under if stream == "b"} == {("dog",)}
+    assert [classes for stream, classes in under if stream == "none"] == [[]]
+    assert len(under) == 2 + 8 + 4 + 1
+
+
+class UnsayableError(Exception):
+    def __str__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, UnsayableError])
+@pytest.mark.parametrize("shared", [False, True])
+def test_whatever_a_callback_raises_stays_with_its_stage(error, shared):
+    """Neither the cascade nor another stage nor an answer suffers from it; each is counted by its callback."""
+
+    class Raises(SharedTold if shared else Told):
+        @property
+        def learns_checked(self):
+            raise error
+
+        def __getattribute__(self, name):
+            if name in CALLBACKS:
+
+                def raises(*_):
+                    raise error
+
+                return raises
+            return super().__getattribute__(name)
+
+        @property
+        def counts(self):
+            raise error
+
+    upper = Told("upper", lambda f: answer("upper", 1, how=How.REUSED) if f.seq == 1 else None)
+    run = cascade(upper, Raises("bad", passes), SharedTold("last", measures("last", 0)), audit=AuditSpec(rate=1))
+    bad = Ticket(frame(0))
+    run.ask([bad])
+    assert (bad.answer.how, bad.answer.by) == (How.FAILED, "bad")
+    assert bad.answer.reason.startswith(error.__name__)
+    run.settle(bad)
+    checked = Ticket(frame(1))
+    run.ask([checked])
+    assert run.settle(checked).answer.by == "last"
+    assert run.snapshot("cam") == {}
+    run.restore("cam", {"bad": pickle.dumps("state")}, None)
+    run.close()
+    meter = run.meters()["bad"]
+    per_stream = {"restore_stream", "snapshot_stream"} if shared else {"restore", "snapshot"}
+    assert dict(meter.raised) == dict.fromkeys({"answer", "learns_checked", "close", "counts"} | per_stream, 1)
+    assert (meter.asked, run.meters()["last"].answered) == (1, 1)
+
+
+CALLBACKS = {"answer", "learn", "forget", "cover", "snapshot", "restore", "snapshot_stream", "restore_stream", "close"}
+
+
+def test_what_raises_in_learn_forget_and_cover_costs_no_answer():
+    bad = Told("bad", passes)
+    for callback in ("learn", "forget", "cover"):
+        setattr(bad, callback, lambda *_: sys.exit(3))
+    run = cascade(bad, SharedTold("last", lambda f: 1 / 0 if f.seq == 0 else answer("last", 0, as_of=f.seq)))
+    for seq in (0, 1):
+        ticket = Ticket(frame(seq))
+        run.ask([ticket])
+        assert run.cover(ticket, "late").by == "engine"
+        assert run.settle(ticket).answer.how is (How.MEASURED if seq else How.FAILED)
+    meter = run.meters()["bad"]
+    assert meter.raised == {"learn": 1, "forget": 1, "cover": 2}
+    assert meter.first_error.startswith("in cover: SystemExit: 3 (test_cascade.py:")
+
+
+@pytest.mark.parametrize("state", [lambda: None, UnsayableError(), (number for number in range(3))])
+def test_state_that_does_not_pickle_is_told_and_left_out(state):
+    stage = Told("last", measures("last"))
+    stage.snapshot = lambda: state
+    run = cascade(Told("other", passes), stage)
+    ask_and_settle(run, 0)
+    kept = run.snapshot("cam")
+    raised = run.meters()["last"].raised
+    assert ("last" in kept) == (raised == {})
+    run.restore("cam", {"last": b"no pickle"})
+    assert run.meters()["last"].raised["restore"] == 1
+
+
+@pytest.mark.parametrize("given_counts", [None, {"looks": "many"}, {3: 4}, {"looks": 1.5}])
+def test_counts_that_are_none_are_told_and_not_added_up(given_counts):
+    class Counts(Told):
+        counts = given_counts
+
+    stage = Counts("last", measures("last"))
+    run = cascade(stage)
+    ask_and_settle(run, 0)
+    for _ in range(3):
+        meter = run.meters()["last"]
+        assert meter.raised == {"counts": 1}
+        assert not meter.counts
+        assert meter.first_error.startswith("in counts: ")
+
+
+def test_what_keeps_one_stage_from_opening_closes_those_that_are_open():
+    closed = []
+    first = Told("first", passes)
+    first.close = lambda: closed.append("first")
+    seats = [
+        Seat("first", False, False, lambda _: first, CLASSES),
+        Seat("second", False, True, lambda _: sys.exit(2), CLASSES),
+    ]
+    with pytest.raises(SystemExit):
+        Cascade(seats, NO_AUDITS, last="second").open(["cam"])
+    assert closed == ["first"]
 
 
 @given(

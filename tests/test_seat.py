@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders import Told, answer, frame
+from tests.builders import CLASSES, Told, answer, frame
 from vidpipe.seat import Seat
 
 
@@ -17,7 +17,7 @@ def test_a_sample_of_calls_tells_the_cpu_time_of_a_stage_that_works_now_and_then
         used += 1000 if frame.seq % every == phase else 0
         return answer("track", as_of=frame.seq)
 
-    seat = Seat("track", False, False, lambda stream: Told("track", works), lambda: used)
+    seat = Seat("track", False, False, lambda stream: Told("track", works), CLASSES, lambda: used)
     for seq in range(16000):
         seat.ask([frame(seq)])
     assert seat.meter().asked == 16000

@@ -1,4 +1,4 @@
-"""Arrays that were learnt, as one file: whole or not at all, for its owner alone to read, and without pickles.
+"""Arrays that were learnt, as one file: whole or not at all, and without pickles.
 
 It is an .npz: every array in it has a checksum, so a damaged file is told apart from a good one when it is read.
 """
@@ -21,11 +21,11 @@ T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def write_arrays(path: Path, what: str, arrays: Arrays, *, compressed: bool = True) -> None:
-    """Write them, by name; `what` is what a user calls the file. Raises RunError."""
+def write_arrays(path: Path, what: str, arrays: Arrays, *, compressed: bool = True, private: bool = True) -> None:
+    """Write them, by name; `what` is what a user calls the file; `private`: for its owner alone. Raises RunError."""
     buffer = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getvalue(), what, private=True)
+    write_whole(path, buffer.getvalue(), what, private=private)
 
 
 def read_arrays(path: Path, what: str, make: Callable[[dict[str, NDArray[Any]]], T]) -> T:

@@ -11,10 +11,10 @@ are wrong: a random share (audits), and one whenever a stream has gone unchecked
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,12 +62,12 @@ class Settled(NamedTuple):
     """The answer to a frame once every stage that passed it on has learnt it.
 
     Attributes:
-        states: now and then, what the shared stages below keep of the frame's stream, by stage id.
+        states: now and then, what the shared stages below keep of the frame's stream, pickled, by stage id.
     """
 
     answer: Answer
     audit: Audit | None = None
-    states: Mapping[str, Any] | None = None
+    states: Mapping[str, bytes] | None = None
 
 
 class _Withheld(NamedTuple):
@@ -112,6 +112,7 @@ class Cascade:
         last: id of the last stage of the whole pipeline, here or further down: the one that checks the others.
         top: whether frames enter the pipeline here; only then is `max_unchecked_s` minded.
         publish_checked: whether the answer of the check is published (replay) or the withheld one stands (live).
+        closed: told once it is closed: it can still say what its stages have counted.
     """
 
     def __init__(
@@ -122,22 +123,31 @@ class Cascade:
         last: str,
         top: bool = True,
         publish_checked: bool = True,
+        closed: Callable[[Cascade], None] | None = None,
     ) -> None:
         self._seats = seats
         self._audit = audit
         self._last_id = last
         self._max_unchecked_s = audit.max_unchecked_s if top else None
         self._publish_checked = publish_checked
+        self._closed = closed
         self._settled: dict[str, Answer] = {}
         self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
         self._owed: set[tuple[str, str]] = set()  # audits that were refused: of a stream, of a stage
 
     def open(self, streams: Iterable[str]) -> None:
-        """Open every stage now, rather than at the first frame of each of these streams."""
-        for seat in self._seats:
-            for stream in streams if not seat.shared else ("",):
-                seat.instance(stream)
+        """Open every stage now, rather than at the first frame of each of these streams.
+
+        Raises what keeps one from opening; those that were open by then are closed.
+        """
+        try:
+            for seat in self._seats:
+                for stream in streams if not seat.shared else ("",):
+                    seat.open(stream)
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, tickets: Sequence[Ticket]) -> None:
         """Hand frames down the stages; those that a stage answers have `ticket.answer` afterwards."""
@@ -150,7 +160,7 @@ class Cascade:
                 break
             asked = open_ if seat.last else [ticket for ticket in open_ if not self._goes_past(seat, ticket)]
             for group in _by_instance(seat, asked):
-                for ticket, answer in zip(group, seat.ask([ticket.frame for ticket in group]), strict=True):
+                for ticket, answer in zip(group, seat.ask(tuple(ticket.frame for ticket in group)), strict=True):
                     self._take(seat, ticket, answer)
             open_ = [ticket for ticket in open_ if ticket.answer is None]
 
@@ -225,12 +235,12 @@ class Cascade:
         """A cover was published: it is the last answer of the stream now."""
         self._settled[stream] = cover
 
-    def snapshot(self, stream: str) -> dict[str, Any]:
-        """What these stages keep of a stream, by stage id; those without state are left out."""
+    def snapshot(self, stream: str) -> dict[str, bytes]:
+        """What these stages keep of a stream, pickled, by stage id; those without state are left out."""
         states = {seat.id: seat.snapshot(stream) for seat in self._seats}
         return {stage: state for stage, state in states.items() if state is not None}
 
-    def restore(self, stream: str, states: Mapping[str, Any], last: Answer | None = None) -> None:
+    def restore(self, stream: str, states: Mapping[str, bytes], last: Answer | None = None) -> None:
         """Take up the state of a stream, and its last published answer where that is known, after a restart."""
         if last is not None:
             self._settled[stream] = last
@@ -243,8 +253,11 @@ class Cascade:
         return {seat.id: seat.meter() for seat in self._seats}
 
     def close(self) -> None:
+        """Close the stages, from the first to the last."""
         for seat in self._seats:
             seat.close()
+        if self._closed is not None:
+            self._closed(self)
 
     def _mind_unchecked(self, ticket: Ticket, longest_s: float) -> None:
         frame = ticket.frame
@@ -256,7 +269,7 @@ class Cascade:
 
     def _goes_past(self, seat: Seat, ticket: Ticket) -> bool:
         """Whether this stage is not asked, because the frame goes straight to the last one."""
-        if ticket.straight and seat.instance(ticket.frame.stream).learns_checked:
+        if ticket.straight and seat.learns_checked(ticket.frame.stream):
             ticket._passed.append(seat)
         return ticket.straight
 
@@ -326,10 +339,24 @@ def _by_instance(seat: Seat, tickets: Sequence[Ticket]) -> Iterable[Sequence[Tic
         return [[ticket] for ticket in tickets]
     if len(tickets) < 2:
         return [tickets] if tickets else []
-    groups: dict[StageConfig | None, list[Ticket]] = {}
+    groups: list[tuple[StageConfig | None, list[Ticket]]] = []
+    own: dict[int, list[Ticket]] = {}  # streams with the same settings mostly share them: then nothing is compared
     for ticket in tickets:
-        groups.setdefault(ticket.frame.knobs.stages.get(seat.id), []).append(ticket)
-    return groups.values()
+        config = ticket.frame.knobs.stages.get(seat.id)
+        if id(config) not in own:
+            same = (group for known, group in groups if _are_equal(known, config))
+            if (group := next(same, None)) is None:
+                groups.append((config, group := []))
+            own[id(config)] = group
+        own[id(config)].append(ticket)
+    return [group for _, group in groups]
+
+
+def _are_equal(one: StageConfig | None, other: StageConfig | None) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # settings may hold what cannot be compared, such as arrays
+        return False
 
 
 def _class_ids(answer: Answer) -> set[int]:

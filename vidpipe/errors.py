@@ -37,3 +37,19 @@ class StageError(VidpipeError):
 
 class RunError(VidpipeError):
     """The run could not go on."""
+
+
+def contained(raised: BaseException) -> VidpipeError:
+    """What was raised, as an error that may go from thread to thread and from process to process.
+
+    One of a kind that ends whoever looks at it (SystemExit), or that nobody else can unpickle, goes as its text.
+    """
+    return raised if isinstance(raised, VidpipeError) else RunError(f"{type(raised).__name__}: {text_of(raised)}")
+
+
+def text_of(raised: BaseException) -> str:
+    """`str` of an error, also of one that raises when it is asked for it."""
+    try:
+        return str(raised)
+    except BaseException:
+        return "(it does not say what)"

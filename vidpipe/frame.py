@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ _NO_KNOBS = Knobs()
 
 
 class Picture(Protocol):
-    """The pixels behind a frame; see `vidpipe.picture` for the kinds that there are."""
+    """The pixels behind a frame, read-only; see `vidpipe.picture` for the kinds that there are."""
 
     def luma(self) -> Image: ...
 
@@ -35,7 +36,9 @@ class Picture(Protocol):
 
 
 class Frame:
-    """One decoded picture; read-only, and valid only during the call that it is handed to (`keep` copies).
+    """One decoded picture, valid only during the call that it is handed to (`keep` copies).
+
+    Every view of it is read-only: others see the same pixels.
 
     Attributes:
         stream: name of the stream.
@@ -49,8 +52,10 @@ class Frame:
             blank in every view.
         visible: the share of the picture that they leave, in 0..1.
         knobs: the version of settings that this frame is treated with.
-        notes: small arrays or detections that a stage leaves, under its id, for stages below; they cross links.
-        decoded_at: `time.time()` when the picture left the decoder.
+        notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
+            copy: what a stage below changes or leaves there is not seen above the link.
+        since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
+            (a recording): its latency counts from then. 0.0 where nobody knows.
     """
 
     __slots__ = (
@@ -58,13 +63,13 @@ class Frame:
         "_notes",
         "_previews",
         "captured_at",
-        "decoded_at",
         "height",
         "hidden",
         "knobs",
         "picture",
         "pts",
         "seq",
+        "since",
         "stream",
         "stretch",
         "visible",
@@ -81,7 +86,7 @@ class Frame:
         height: int,
         *,
         captured_at: float | None = None,
-        decoded_at: float = 0.0,
+        since: float = 0.0,
         hidden: NDArray[np.bool_] | None = None,
         visible: float = 1.0,
         knobs: Knobs = _NO_KNOBS,
@@ -94,7 +99,7 @@ class Frame:
         self.width = width
         self.height = height
         self.captured_at = captured_at
-        self.decoded_at = decoded_at
+        self.since = since
         self.hidden = hidden
         self.visible = visible
         self.knobs = knobs
@@ -110,13 +115,14 @@ class Frame:
         return self._notes
 
     def luma(self) -> Image:
-        """uint8 [h, w]: a view of the decoder's luma plane; not to be written to."""
+        """uint8 [h, w]: a view of the decoder's luma plane."""
         return self.picture.luma()
 
     def bgr(self) -> Image:
         """uint8 [h, w, 3], converted on first use and kept for the frame's life."""
         if self._bgr is None:
             self._bgr = self.picture.bgr()
+            self._bgr.setflags(write=False)
         return self._bgr
 
     @property
@@ -136,7 +142,15 @@ class Frame:
         preview = self._previews.get(width)
         if preview is None:
             preview = self._previews[width] = _sparse_means(self.luma(), width)
+            preview.setflags(write=False)
         return preview
+
+    def across(self) -> Frame:
+        """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
+        frame = copy.copy(self)
+        frame._notes = copy.deepcopy(self._notes)
+        frame._previews = None if self._previews is None else dict(self._previews)
+        return frame
 
     def keep(self, view: NDArray[Any]) -> NDArray[Any]:
         """A copy of a view, to hold beyond the call."""
@@ -150,13 +164,20 @@ class Missing:
     """A picture of the source that never became a frame: damaged, dropped, not decoded. It gets an answer all the same.
 
     Attributes:
-        captured_at: as of `Frame`.
+        captured_at, since: as of `Frame`.
     """
 
-    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "stream")
+    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "since", "stream")
 
     def __init__(
-        self, stream: str, seq: int, pts: float, how: How, reason: str, captured_at: float | None = None
+        self,
+        stream: str,
+        seq: int,
+        pts: float,
+        how: How,
+        reason: str,
+        captured_at: float | None = None,
+        since: float = 0.0,
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -164,6 +185,7 @@ class Missing:
         self.how = how
         self.reason = reason
         self.captured_at = captured_at
+        self.since = since
 
 
 def _sparse_means(luma: Image, width: int) -> Image:

@@ -108,7 +108,8 @@ class BgrPicture:
     __slots__ = ("_luma", "pixels")
 
     def __init__(self, pixels: Image) -> None:
-        self.pixels = pixels
+        self.pixels = pixels.view()
+        self.pixels.setflags(write=False)
         self._luma: Image | None = None
 
     def luma(self) -> Image:
@@ -116,6 +117,7 @@ class BgrPicture:
             import cv2
 
             self._luma = np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+            self._luma.setflags(write=False)
         return self._luma
 
     def bgr(self) -> Image:
@@ -134,8 +136,9 @@ class BgrPicture:
 
 
 def _tight(plane: VideoPlane) -> Image:
-    """A plane's own pixels [h, w], without copying."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    """A plane's own pixels [h, w], without copying; not to be written to."""
+    rows = np.frombuffer(memoryview(plane).toreadonly(), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
 
 
 def _fill(frame: av.VideoFrame, pixels: Image) -> None:

@@ -12,8 +12,9 @@ from vidpipe.cache.cache import ResultCache
 from vidpipe.cache.file import CacheFileError, Make, load, save
 from vidpipe.cache.index import Index
 from vidpipe.cache.reuse import Radius, homogeneous, lower_bound
-from vidpipe.cache.shelf import Shelf
+from vidpipe.cache.shelf import EVERY, Shelf
 from vidpipe.cache.store import Entry, Store
+from vidpipe.cache.streams import MOST_RECORDINGS, Caches
 from vidpipe.errors import RunError
 
 LENGTH = 16
@@ -182,22 +183,26 @@ def test_files_of_another_make_are_refused(tmp_path, other, says):
         load(filled(tmp_path / "a.cache"), other)
 
 
-def shelf(path, known, *, exchange=True):
-    counts = Counter()
-    return Shelf(path, MAKE, known, exchange=exchange, counts=counts), counts
+def shelf(path, *, exchange=True):
+    """The caches of a live stream `cam` and of recordings, kept in a file."""
+    counts, caches = Counter(), Caches(cache, {"cam"})
+    return Shelf(path, MAKE, caches, exchange=exchange, counts=counts), caches, counts
+
+
+def learn(known, keys):
+    for number, key in enumerate(keys):
+        known.add(key, label(number))
 
 
 def test_a_damaged_file_is_counted_and_the_cache_goes_on_empty(tmp_path):
     (tmp_path / "a.cache").write_bytes(b"no cache")
-    known = cache()
-    _, counts = shelf(tmp_path / "a.cache", known)
-    assert (len(known), counts["unreadable"]) == (0, 1)
+    _, caches, counts = shelf(tmp_path / "a.cache")
+    assert (len(caches.of("cam")), counts["unreadable"]) == (0, 1)
 
 
 def test_disk_full(tmp_path, monkeypatch):
-    known = cache()
-    kept, counts = shelf(tmp_path / "a.cache", known)
-    known.add(vectors(1)[0], label(1))
+    kept, caches, counts = shelf(tmp_path / "a.cache")
+    learn(caches.of("cam"), vectors(1))
 
     def full(*_):
         raise RunError("no space left on device")
@@ -216,15 +221,13 @@ def test_two_caches_exchange_what_they_learn(tmp_path):
     ready, ended = threading.Barrier(2), []
 
     def edge(seed):
-        known = cache()
-        kept, _ = shelf(tmp_path / "edge.cache", known)
-        for number, key in enumerate(vectors(50, seed=seed)):
-            known.add(key, label(number))
+        kept, caches, _ = shelf(tmp_path / "edge.cache")
+        learn(caches.of("cam"), vectors(50, seed=seed))
         ready.wait(10)
         kept.save()
         ready.wait(10)
-        kept._take_up()
-        ended.append((len(known), len(known.own())))
+        kept.mind(EVERY)
+        ended.append((len(caches.of("cam")), len(caches.own())))
         kept.close()
 
     threads = [threading.Thread(target=edge, args=(seed,)) for seed in (1, 2)]
@@ -234,3 +237,37 @@ def test_two_caches_exchange_what_they_learn(tmp_path):
         thread.join(20)
     assert ended == [(100, 50)] * 2
     assert sorted(path.name for path in tmp_path.glob("*.cache")) == ["edge.2.cache", "edge.cache"]
+
+
+def test_live_streams_share_and_recordings_keep_to_themselves():
+    caches = Caches(cache, {"cam", "other cam"})
+    for seed, stream in enumerate(("cam", "tape", "other tape")):
+        learn(caches.of(stream), vectors(10, seed=seed))
+    assert caches.of("cam") is caches.of("other cam")
+    assert [len(caches.of(stream)) for stream in ("cam", "tape", "other tape", "new tape")] == [10, 10, 10, 0]
+    assert (len(caches.own()), caches.counts["added"]) == (30, 30)
+
+
+def test_what_a_recording_knows_of_others_is_what_was_known_when_the_run_began(tmp_path):
+    """Of both what earlier runs and what other caches have left; in the file it stands once."""
+    filled(tmp_path / "own.cache", 10, seed=1)
+    filled(tmp_path / "edge.cache", 10, seed=2)
+    kept, caches, counts = shelf(tmp_path / "own.cache")
+    assert [len(caches.of(stream)) for stream in ("cam", "tape")] == [20, 20]
+    learn(caches.of("tape"), vectors(10, seed=3))
+    filled(tmp_path / "late.cache", 10, seed=4)
+    kept.mind(EVERY)
+    assert [len(caches.of(stream)) for stream in ("cam", "tape", "next tape")] == [30, 30, 20]
+    assert (caches.counts["added"], counts["taken"]) == (10, 20)
+    kept.close()
+    assert len(load(tmp_path / "own.cache", MAKE)) == 20
+
+
+def test_caches_of_recordings_are_bounded():
+    caches = Caches(cache, ())
+    for number in range(MOST_RECORDINGS + 5):
+        learn(caches.of(f"tape {number}"), vectors(1))
+        caches.of("tape 0")
+    assert len(caches.of("tape 0")) == 1
+    assert len(caches.of("tape 1")) == 0
+    assert caches.counts["added"] == MOST_RECORDINGS + 5

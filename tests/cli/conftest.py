@@ -18,6 +18,7 @@ import pytest
 
 from tests import clips
 from tests.engine.conftest import STAGES
+from tests.lines import answers
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
 
@@ -100,6 +101,24 @@ class SaysEmpty(Stage):
         return [Answer(sv.Detections.empty(), How.EMPTY, self.id, frame.seq) for frame in frames]
 
 
+class Prints(Read):
+    """Says something of its own, as a user's stage may."""
+
+    def open(self, context):
+        print("a word of the stage's own", flush=True)
+
+
+class KeyedConfig(StageConfig):
+    api_key: str = ""
+    hook: str = ""
+
+
+class Keyed(Read):
+    """Is told a secret."""
+
+    Config = KeyedConfig
+
+
 class Hangs(Read):
     """Does not come back from frame 5."""
 
@@ -163,9 +182,9 @@ class Command:
         (os.killpg if to_group else os.kill)(self.process.pid, number)
 
     def wait_for_lines(self, count: int) -> None:
-        """Until so many results are written."""
+        """Until so many answers are written, behind the first line."""
         file = self._folder / "results.jsonl"
-        until(lambda: file.exists() and file.read_bytes().count(b"\n") >= count, 40)
+        until(lambda: file.exists() and file.read_bytes().count(b"\n") > count, 40)
 
     def processes(self) -> list[int]:
         """The numbers of all processes that it has started, itself included, whoever their parent is now."""
@@ -226,7 +245,7 @@ class Shell:
         """The results: every line is whole."""
         text = (self.folder / "results.jsonl").read_text()
         assert not text or text.endswith("\n")
-        return [json.loads(line) for line in text.splitlines()]
+        return answers(self.folder / "results.jsonl")
 
     @property
     def report(self) -> dict[str, Any]:

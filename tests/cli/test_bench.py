@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import signal
@@ -13,9 +12,10 @@ import pytest
 from tests import clips
 from tests.cli.conftest import PAIR as CHECKED_PAIR
 from tests.cli.conftest import until
+from tests.lines import answers
 from tests.models.networks import constant_network, following_network, ssd_table
-from vidpipe.evaluation import profile
-from vidpipe.evaluation.figures import Bench
+from vidpipe.bench import profile
+from vidpipe.bench.figures import Bench
 
 pytestmark = pytest.mark.timeout(250)  # a bench starts a dozen processes
 
@@ -58,8 +58,7 @@ def figures(shell):
 
 
 def lines(shell, name):
-    text = (shell.folder / f"bench-output/yard/{name}.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    return answers(shell.folder / f"bench-output/yard/{name}.jsonl")
 
 
 def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
@@ -68,13 +67,13 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
     ended = bench(yard, "--baselines", baselines, "--profile", "profile.json")
     assert ended.status == 0, ended.err
     (clip,) = figures(yard).clips
-    entrants = {entrant.name: entrant for entrant in clip.entrants}
+    candidates = {candidate.name: candidate for candidate in clip.candidates}
 
     assert (clip.fitted.start, clip.fitted.stop, clip.scored.start, clip.scored.stop) == (0, 135, 135, 300)
     assert [len(lines(yard, name)) for name in ("reference", "pair", "big-every-frame")] == [SCORED] * 3
     assert all(len(line["detections"]) == 2 for line in lines(yard, "reference"))
 
-    big, little = entrants["big every frame"], entrants["little every frame"]
+    big, little = candidates["big every frame"], candidates["little every frame"]
     assert (big.agreement.boxes.f1, big.agreement.presence_all.f1, big.staleness.max_s) == (1.0, 1.0, 0.0)
     score = little.agreement.boxes
     assert (score.tp, score.fp, score.fn, score.recall) == (SCORED, 0, SCORED, 0.5)
@@ -85,7 +84,7 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
     assert big.cost.models["big"].asked == little.cost.models["little"].asked == SCORED
     assert big.cost.links["device-cloud"].frames == SCORED
 
-    own, published = entrants["pair"], lines(yard, "pair")
+    own, published = candidates["pair"], lines(yard, "pair")
     seen = sum(len(line["detections"]) for line in published)
     assert (own.agreement.boxes.tp, own.agreement.boxes.fn) == (seen, 2 * SCORED - seen)
     assert own.by == Counter(line["by"] for line in published)
@@ -100,13 +99,13 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):
     assert (audited.answered, audited.missed) == (len(alone), len(alone)), "little misses the person in every frame"
     assert audited.covered
 
-    assert {"motion gate", "without difference", "without little", "without big"} <= set(entrants)
+    assert {"motion gate", "without difference", "without little", "without big"} <= set(candidates)
     # So small a network costs less than the noise: what its rate would be is another matter each time.
-    assert ("uniform sampling" in entrants) != any("uniform sampling" in note for note in clip.notes)
-    assert any(name.startswith("static") for name in entrants)
+    assert ("uniform sampling" in candidates) != any("uniform sampling" in note for note in clip.notes)
+    assert any(name.startswith("static") for name in candidates)
     assert {choice.model for choice in clip.grid} == {"little", "big"}
     assert any("Ultralytics" in note for note in clip.notes)
-    for name in entrants:
+    for name in candidates:
         assert name in ended.out
     page = (yard.folder / "bench-output/bench.html").read_text()
     assert "<svg" in page
@@ -124,10 +123,10 @@ def test_labels_are_held_against_everybody_the_reference_included(yard):
     ended = bench(yard, "--truth", "yard.txt", "--truth-class", "person", "--baselines", "little")
     assert ended.status == 0, ended.err
     (clip,) = figures(yard).clips
-    entrants = {entrant.name: entrant for entrant in clip.entrants}
+    candidates = {candidate.name: candidate for candidate in clip.candidates}
     assert clip.reference.labels.boxes.f1 == 1.0
     assert clip.reference.labels.ap50 == {"vehicle": None, "person": pytest.approx(1.0)}
-    assert entrants["little every frame"].labels.boxes.f1 == 0.0
+    assert candidates["little every frame"].labels.boxes.f1 == 0.0
     assert "against labels" in ended.out
 
 
@@ -135,7 +134,7 @@ def test_labels_are_held_against_everybody_the_reference_included(yard):
 def test_the_same_pipeline_on_ray_answers_the_same(yard):
     assert bench(yard, "--baselines", "ray").status == 0
     (clip,) = figures(yard).clips
-    inline, on_ray = clip.entrants
+    inline, on_ray = clip.candidates
     assert (inline.kind, on_ray.kind) == ("pipeline", "ray")
     assert inline.agreement == on_ray.agreement
     assert on_ray.cost.start_up_cpu_s.median > 0.5
@@ -149,7 +148,7 @@ def test_a_clip_too_short_to_be_split_is_fitted_on_another(yard):
     assert bench(yard, "--fit-on", "yard.mp4", "--baselines", "static", source="short.mp4").status == 0
     (clip,) = figures(yard).clips
     assert (clip.fitted, clip.fitted_on, clip.scored.stop - clip.scored.start) == (None, ["yard"], 130)
-    assert any(entrant.kind == "static" for entrant in clip.entrants)
+    assert any(candidate.kind == "static" for candidate in clip.candidates)
 
 
 def test_a_models_own_size_is_tried_whatever_the_pipeline_sets(yard):
@@ -170,7 +169,7 @@ def test_a_stage_that_returns_the_reference_is_found_out(yard):
     ended = bench(yard, "--baselines", "none", "--fit", FIT, pipeline="cheat.yaml")
     assert ended.status == 0, ended.err
     (clip,) = figures(yard).clips
-    assert clip.entrants[0].agreement.boxes.f1 == 1.0
+    assert clip.candidates[0].agreement.boxes.f1 == 1.0
     (warning,) = [warning for warning in clip.warnings if "void" in warning]
     assert "a stage sees the reference" in warning
     assert warning in ended.out
@@ -180,8 +179,8 @@ def test_a_pipeline_that_always_says_empty_scores_nothing(yard):
     yard.write("empty.yaml", BEHIND.format(name="empty", stage="SaysEmpty").replace("0.05", "0"))
     assert bench(yard, "--baselines", "none", pipeline="empty.yaml").status == 0
     (clip,) = figures(yard).clips
-    assert clip.entrants[0].agreement.boxes.f1 == 0.0
-    assert clip.entrants[0].agreement.presence_all.f1 == 0.0
+    assert clip.candidates[0].agreement.boxes.f1 == 0.0
+    assert clip.candidates[0].agreement.presence_all.f1 == 0.0
 
 
 OTHER = PAIR.replace("person: person}", "person: person, dog: dog}").replace(
@@ -244,14 +243,14 @@ def test_ctrl_c_leaves_nothing_behind(yard):
 
 
 def test_a_live_clip_is_played_at_its_own_speed_and_scored_against_all_of_it(yard):
-    """The reference sees the recording behind it, picture by picture; only contenders are held to its pace."""
+    """The reference sees the recording behind it, picture by picture; only candidates are held to its pace."""
     clips.encode(yard.folder / "live.mp4", frames=150, fps=FPS)
     ended = bench(yard, "--baselines", "big,ultralytics,wait", "--fit", 0, source="cam=live+file:live.mp4")
     assert ended.status == 0, ended.err
     assert "streaming" in ended.out
     (clip,) = figures(yard).clips
-    assert {entrant.kind for entrant in clip.entrants} >= {"pipeline", "big", "wait"}
+    assert {candidate.kind for candidate in clip.candidates} >= {"pipeline", "big", "wait"}
     assert (clip.frames, clip.scored.start, clip.scored.stop) == (150, 0, 150)
-    assert all(entrant.agreement.streaming is not None for entrant in clip.entrants)
-    assert all(sum(entrant.how.values()) == 150 for entrant in clip.entrants)
+    assert all(candidate.agreement.streaming is not None for candidate in clip.candidates)
+    assert all(sum(candidate.how.values()) == 150 for candidate in clip.candidates)
     assert any("live" in note for note in clip.notes)

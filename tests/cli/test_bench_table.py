@@ -6,18 +6,18 @@ import re
 
 import pytest
 
-from tests.evaluation.report.figures import (
+from tests.bench.report.figures import (
     UNDEFINED,
     accuracy,
     bench,
     big,
+    candidate,
     clip,
-    entrant,
     pipeline,
     static,
 )
+from vidpipe.bench.figures import ReferenceFigures
 from vidpipe.cli.bench_table import print_bench
-from vidpipe.evaluation.figures import ReferenceFigures
 
 LONG = "Ultralytics' loop, sampled, of a model with quite a long name"
 LABELLED = clip(
@@ -57,7 +57,9 @@ def rows(text, title):
 
 
 def test_figures_of_a_clip(printed):
-    found = clip(pipeline(), big(), static(), entrant("little", "little every frame", 1.2, 0.7, notes=["slow", "odd"]))
+    found = clip(
+        pipeline(), big(), static(), candidate("little", "little every frame", 1.2, 0.7, notes=["slow", "odd"])
+    )
     assert rows(printed(bench(found)), "CPU s/s") == [
         ["CPU s/s", "x less", "box F1 (95 %)", "moving", "presence", "stale s", "peak MB"],
         ["pair", "0.200 ±2 %", "3.0", "0.930 (0.910 to 0.950)", "0.920", "0.950", "0.30", "640"],
@@ -69,10 +71,10 @@ def test_figures_of_a_clip(printed):
 
 def test_scores_against_labels_stand_below_with_the_references_own(printed):
     assert rows(printed(bench(LABELLED)), "against labels") == [
-        ["against labels", "AP50", "box F1 (95 %)", "moving", "presence", "MOTA", "IDF1"],
-        ["pair", "0.750", "0.800 (0.780 to 0.820)", "0.790", "0.950", "0.700", "0.600"],
-        ["big every frame", "-", "-", "-", "-", "-", "-"],
-        ["reference", "0.860", "0.910 (0.890 to 0.930)", "0.900", "0.950", "0.810", "0.710"],
+        ["against labels", "AP50", "box F1 (95 %)", "moving", "presence", "MOTA", "IDF1", "HOTA"],
+        ["pair", "0.750", "0.800 (0.780 to 0.820)", "0.790", "0.950", "0.700", "0.600", "0.500"],
+        ["big every frame", "-", "-", "-", "-", "-", "-", "-"],
+        ["reference", "0.860", "0.910 (0.890 to 0.930)", "0.900", "0.950", "0.810", "0.710", "0.610"],
     ]
 
 
@@ -88,7 +90,7 @@ def test_what_has_to_be_said_is_said(printed):
         pipeline(f1=None),
         big(notes=["a note"]),
         static(),
-        entrant("without", "without little", 0.9, 0.5, notes=["a note", "another"]),
+        candidate("without", "without little", 0.9, 0.5, notes=["a note", "another"]),
         warnings=["doubtful", "[bold]not markup[/bold]"],
         notes=["no loop of anybody"],
     )
@@ -125,7 +127,7 @@ def test_of_several_clips_each_has_its_table(printed):
 
 @pytest.mark.parametrize("columns", [None, 60, 100, 200])
 def test_no_figure_is_cut_at_any_width(printed, columns):
-    found = clip(pipeline(), big(), static(), entrant("ultralytics", LONG, 12.345, 0.94))
+    found = clip(pipeline(), big(), static(), candidate("ultralytics", LONG, 12.345, 0.94))
     text = re.sub(r"\x1b\[[0-9;]*m", "", printed(bench(found), columns=columns))
     assert "…" not in text
     for figure in ("0.200 ±2 %", "12.345 ±2 %", "0.930 (0.910 to 0.950)", "0.940 (0.920 to 0.960)", "640"):
@@ -135,12 +137,12 @@ def test_no_figure_is_cut_at_any_width(printed, columns):
 
 def test_a_pipe_gets_no_colours_and_a_terminal_of_100_columns_no_longer_lines_of_the_table(printed):
     assert "\x1b" not in printed(bench(LABELLED))
-    shown = printed(bench(clip(pipeline(), big(), entrant("ultralytics", LONG, 12.345, 0.94))), columns=100)
+    shown = printed(bench(clip(pipeline(), big(), candidate("ultralytics", LONG, 12.345, 0.94))), columns=100)
     assert "\x1b" in shown
     assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines())) <= 100
 
 
 def test_where_there_is_nobody(printed):
-    text = printed(bench(clip(entrants=[], grid=[], coverage=[], fitted=None)))
+    text = printed(bench(clip(candidates=[], grid=[], coverage=[], fitted=None)))
     assert "The pipeline itself was not measured on this clip." in text
     assert "CPU s/s" in text

@@ -18,7 +18,7 @@ from tests.tuning.footage import clip
 def yard(shell):
     """A user with half a minute of a yard, and a model that finds what is bright."""
     bright_network(shell.folder / "bright.onnx")
-    clip(shell.folder / "yard.mp4", seconds=30, passages=4)
+    clip(shell.folder / "yard.mp4", seconds=30, visits=4)
     shell.write("yard.yaml", YARD)
     return shell
 
@@ -39,6 +39,8 @@ def test_learn_look_run_and_go_back(yard):
     assert said.status == 0, said.err
     assert "learnt from  300 frames, 30 s" in said.out
     assert "only what is unlike the empty scene" in said.out
+    assert "evidence     4 visits: the bounds hold if later ones differ as these do" in said.out
+    assert "these alone say that at most 40% of all visits are missed" in said.out
     profile = json.loads((yard.folder / "profiles/yard/profile.json").read_text())
     assert profile["current"] == 1
 
@@ -61,7 +63,7 @@ def test_a_recording_of_another_camera_runs_without_and_says_so(yard):
     """With profiles in a folder of their own: the usual one is left alone."""
     assert learn(yard, "--out", "elsewhere").status == 0
     assert not (yard.folder / "profiles").exists()
-    clip(yard.folder / "other.mp4", seconds=3, passages=0, seed=4)
+    clip(yard.folder / "other.mp4", seconds=3, visits=0, seed=4)
     said = run(yard, "--profiles", "elsewhere", source=f"yard={yard.folder / 'other.mp4'}")
     assert "profile of stream yard is of another camera: another view: " in said.err
     assert list(yard.report["stages"]) == ["find"]
@@ -80,7 +82,7 @@ def test_another_model_than_the_profile_was_learnt_from(yard):
     ("arguments", "message"),
     [
         (["--for", "soon"], "--for soon: must be a time such as 90s, 20m or 1.5h"),
-        (["--for", "5s"], "stream yard: 5.0 s of footage are too little to learn from: give at least 10 s"),
+        (["--for", "5s"], "stream yard: 50 pictures are too few to learn from: give footage with 100 at least"),
         (["--use", "3"], "stream yard has no profile in "),
     ],
 )
@@ -111,7 +113,7 @@ def test_without_a_source(yard):
 
 
 def test_one_stream_that_cannot_be_learnt_does_not_keep_the_other_from_it(yard):
-    clip(yard.folder / "empty.mp4", seconds=12, passages=0)
+    clip(yard.folder / "empty.mp4", seconds=12, visits=0)
     said = learn(yard, "--source", "empty.mp4")
     assert said.status == 2
     assert "vidpipe: stream empty: the last stage found no thing in 120 frames, 12 s: " in said.err

@@ -24,7 +24,13 @@ def learnt(shell, trained):
     profiles = shell.folder / "profiles"
     made = {"reason": "specialized", "size": (96, 72), "classes": ["person"], "model": "", "says": "every other frame"}
     chosen = {"missed": 0.0, "missed_at_most": 0.01}
-    evidence = {"passages": 12, "seconds": 1200.0, "chosen": chosen, "budget": {"miss": 0.01, "false": 0.01}}
+    evidence = {
+        "visits": 12,
+        "visits_missed_at_most": 0.18,
+        "seconds": 1200.0,
+        "chosen": chosen,
+        "budget": {"miss": 0.01, "false": 0.01},
+    }
     settings = {"sample": {"fps": 5.0}}
     add(profiles, "yard", {**made, "settings": settings, "evidence": evidence}, {})
     gate = {"weights": "gates", "learn": True}
@@ -41,7 +47,8 @@ def test_versions_with_their_reasons(learnt):
     assert lines[0] == "stream yard: version 2 counts"
     assert lines[1].startswith("  1  ")
     assert lines[3].startswith("* 2  ")
-    assert "from 12 passages in 1200 s; misses 0.00%, at most 1.00% (1.00% allowed)" in lines[4]
+    assert "from 12 visits (alone they say: at most 18% of visits missed) in 1200 s; misses 0.00%, at" in lines[4]
+    assert lines[4].endswith("at most 1.00% (1.00% allowed)")
     assert lines[5].endswith("audits say that 3.0% are missed")
     assert lines[6].startswith("       gate 2.1  ")
     assert lines[7].startswith("     * gate 2.2  ")

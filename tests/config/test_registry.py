@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import GOOD, Write
+from vidpipe import extensions
 from vidpipe.config import InvalidPipelineError, load
 from vidpipe.errors import ConfigError
 from vidpipe.stages import registry
@@ -65,7 +66,7 @@ class Listed(Detect):
 
 def test_an_installed_package_may_bring_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("listed", "tests.config.test_registry:Listed", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
     assert registry.find("listed") is Listed
     with pytest.raises(ConfigError, match="unknown stage type 'lsted'; did you mean 'listed'"):
         registry.find("lsted")
@@ -104,3 +105,9 @@ def test_a_stage_that_cannot_be_had_is_refused_in_one_line(own: str, write: Writ
         registry.find(name.format(own=own), [str(Path.cwd())])
     assert str(error.value).endswith(message.format(own=own))
     assert "\n" not in str(error.value)
+
+
+def test_a_stage_that_answers_nothing_is_refused(write: Write, folder: Path) -> None:
+    write("from vidpipe import Stage\n\nclass Silent(Stage):\n    pass\n", "own_silent.py")
+    with pytest.raises(ConfigError, match="stage 'own_silent:Silent' has no method `answer`"):
+        registry.find("own_silent:Silent", [str(folder)])

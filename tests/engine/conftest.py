@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.lines import answers
 from vidpipe.config.load import load
 from vidpipe.engine.run import Outcome, run
 from vidpipe.sinks.results import ResultsFile
@@ -213,7 +213,7 @@ class Runner:
             sinks=[ResultsFile(results)],
             **options,
         )
-        return Ran(outcome, [json.loads(line) for line in results.read_text().splitlines()])
+        return Ran(outcome, answers(results))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 - a stage stands where the pipeline puts it.
 """
 
+import time
 from collections import Counter
 
 import pytest
@@ -33,6 +34,20 @@ stages:
   - {id: third, type: mystages:Third, on: device}
   - {id: read, type: mystages:Read, on: edge}
 links: {device-edge: {codec: jpeg, quality: 70, width: 128}}
+""",
+    "coded, then raw": """
+stages:
+  - {id: third, type: mystages:Third, on: device}
+  - {id: counts, type: mystages:Counts, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+links: {device-edge: {codec: jpeg, width: 128}}
+""",
+    "less credit than is asked ahead": """
+stages:
+  - {id: third, type: mystages:Third, on: device}
+  - {id: counts, type: mystages:Counts, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+links: {device-edge: {credit_mb: 0.05}, edge-cloud: {credit_frames: 5}}
 """,
     "isolated": """
 stages:
@@ -88,6 +103,30 @@ def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):
     }
     counted = [{k: (v["asked"], v["answered"]) for k, v in one.report["stages"].items()} for one in ran]
     assert counted[0] == counted[1]
+
+
+CACHED = """
+stages:
+  - {id: cache, type: cache, agreement: 0.5, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+ahead: 2
+audit: {rate: 0.1}
+"""
+
+
+@pytest.mark.ray
+def test_what_a_stream_reuses_does_not_depend_on_the_order_in_which_streams_come(tmp_path, cluster):
+    """Recordings of one scene, each of which would find its answers in what the others have just learnt."""
+    tapes = {
+        f"tape{size}": clips.encode(tmp_path / f"{size}.mp4", frames=100, period=20 + size, size=(160 + 16 * size, 120))
+        for size in range(4)
+    }
+    inline, on_ray = (
+        Runner(tmp_path, *engine)(CLASSES + CACHED, tapes) for engine in (("inline", None), ("ray", cluster))
+    )
+    assert inline.comparable() == on_ray.comparable()
+    answered = [{line["by"] for line in inline.of(tape)} for tape in tapes]
+    assert answered == [{"cache", "read"}] * 4
 
 
 CALIBRATED = """
@@ -215,6 +254,26 @@ audit: {{rate: 0, max_unchecked_s: null}}
 
 
 @pytest.mark.ray
+def test_one_frame_that_kills_the_device_costs_one_answer(on_ray, two):
+    """Though both streams are asked far ahead; what the dead had counted stands in the report, and that they died."""
+    pipeline = """
+stages:
+  - {id: dies, type: mystages:Dies, on: device, at: 50}
+  - {id: read, type: mystages:Read, on: edge}
+audit: {rate: 0, max_unchecked_s: null}
+"""
+    began = time.time()
+    ran = on_ray(CLASSES + pipeline, two)
+    assert [line["seq"] for line in ran.of("a")] == list(range(60))
+    assert [line["seq"] for line in ran.of("b")] == list(range(45))
+    assert [(line["stream"], line["seq"]) for line in ran.lines if line["how"] == "failed"] == [("a", 50)]
+    deaths = ran.report["deaths"]
+    assert list(deaths) == ["device"]
+    assert len(deaths["device"]) >= 3
+    assert all(began < at < time.time() for at in deaths["device"])
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize("on", ["device", "cloud"])
 def test_what_a_shared_stage_keeps_of_a_stream_survives_a_killed_actor(on_ray, tmp_path, on):
     """Its actor dies at second 8: what was kept after 5 s of media time is known again, of each stream its own."""
@@ -288,13 +347,14 @@ def test_masked_parts_give_no_boxes(runner, two):
         "streams: {a: {mask: [[[0, 0.5], [1, 0.5], [1, 1], [0, 1]], [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]]}}"
     )
     from vidpipe.config.load import load
+    from vidpipe.engine.collector import Sink
     from vidpipe.engine.run import run
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)
     loaded = load(file, config=config, sources={"a": str(two["a"])})
 
-    class Kept:
+    class Kept(Sink):
         records = []
 
         def write(self, records, published_at):

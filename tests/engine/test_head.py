@@ -17,6 +17,7 @@ class Waiting:
 
     info = StreamInfo("cam", 64, 48, 25.0, None, live=True)
     notes = ()
+    broken_off = ""
 
     def __init__(self):
         self.closed = threading.Event()

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.builders import NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
+from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
 from vidpipe.answer import How
 from vidpipe.cascade import AuditSpec, Cascade, Settled
 from vidpipe.engine.below import Reply
@@ -95,7 +95,7 @@ class Running:
 
 def above(*stages, audit=NO_AUDITS, **options):
     """Stages of the device; the last one of the pipeline stands further down."""
-    seats = [Seat(stage.id, stage.shared, False, lambda _, stage=stage: stage) for stage in stages]
+    seats = [Seat(stage.id, stage.shared, False, lambda _, stage=stage: stage, CLASSES) for stage in stages]
     return Cascade(seats, audit, last="big", **options)
 
 

@@ -85,6 +85,26 @@ def test_depth(stages, ahead, expected, free, told):
     assert (laid.ahead, laid.free, laid.learns_below(0)) == (expected, free, told)
 
 
+@pytest.mark.parametrize(
+    ("credit", "streams", "wanted", "ahead"),
+    [(16, 1, 16, 15), (16, 1, 15, 15), (16, 2, 8, 7), (16, 8, 2, 1), (1, 1, 1, 0), (4, 9, 3, 0)],
+)
+def test_ahead_is_no_more_than_links_have_credit_for(credit, streams, wanted, ahead):
+    """Else each of the streams would wait for credit that another one holds."""
+    named = {"streams": streams, "streams_per_actor": streams, "ahead": wanted}
+    links = {"device-edge": LinkSpec(credit_frames=credit)}
+    laid = plan(pipeline("own@device", "shared@edge", links=links, **named))
+    assert laid.ahead == ahead
+    assert laid.shortened.startswith(f"ahead is {ahead}, not {wanted}: on the link device-edge") == (ahead < wanted)
+    assert plan(pipeline("own@device", "deaf@edge", links=links, **named)).ahead == wanted  # nobody has to hold any
+
+
+def test_all_devices_share_the_links_behind_the_first():
+    links = {"edge-cloud": LinkSpec(credit_frames=8, credit_mb=4)}
+    laid = plan(pipeline("shared@edge", "shared@cloud", streams=4, streams_per_actor=1, ahead=4, links=links))
+    assert (laid.ahead, laid.hold_bytes) == (1, 1e6)
+
+
 def test_streams_are_spread_over_device_actors():
     laid = plan(pipeline("deaf@device", streams=5, streams_per_actor=2))
     assert laid.groups == (("cam0", "cam1"), ("cam2", "cam3"), ("cam4",))

@@ -76,9 +76,23 @@ def test_reconnects_count_for_an_hour():
     for at, reconnects in ((0, 0), (10, 1), (20, 3), (3600, 3)):
         vitals.look(Health(State.LIVE, reconnects=reconnects, stalls=reconnects), at)
     assert vitals.condition(3600).reconnects_h == 3
-    vitals.look(Health(State.LIVE, reconnects=1), 3615)  # its process has begun anew
+    vitals.begin_anew()
+    vitals.look(Health(State.LIVE, reconnects=1), 3615)
     assert vitals.condition(3615).reconnects_h == 3
     assert vitals.condition(3615).stalls_h == 2
+
+
+def test_what_was_counted_outlives_the_process_that_counted():
+    vitals = Vitals(StreamLedger())
+    vitals.look(Health(State.LIVE, received=100, decoded=90, bytes=5000, reconnects=2, stalls=1, gap_s=1.5), 10)
+    vitals.begin_anew()
+    vitals.look(Health(State.LIVE, received=150, decoded=130, bytes=7000, reconnects=1), 20)
+    report = vitals.report(20)
+    counts = {name: report[name] for name in ("received", "decoded", "reconnects", "stalls", "out_of_sight_s")}
+    assert counts == {"received": 250, "decoded": 220, "reconnects": 3, "stalls": 1, "out_of_sight_s": 1.5}
+    assert report["fps"]["received"] == 15
+    vitals.end(Health(State.LIVE, received=160), 21)
+    assert vitals.report(21)["received"] == 260
 
 
 def test_overload_of_late_does_not_hide_behind_another_kind_of_before():

@@ -19,9 +19,7 @@ from vidpipe.sources.view import View
 def yuv_frame(width, height, pixel_format="yuv420p"):
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     picture = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
-    return Frame(
-        "cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, decoded_at=6.0, visible=0.5, stretch=3
-    )
+    return Frame("cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, since=6.0, visible=0.5, stretch=3)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
@@ -38,7 +36,7 @@ def test_raw_planes_lose_nothing(size, pixel_format):
     np.testing.assert_array_equal(got.luma(), sent.luma())
     np.testing.assert_array_equal(got.bgr(), sent.bgr())
     np.testing.assert_array_equal(got.preview(), sent.preview())
-    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "decoded_at", "visible", "stretch"):
+    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "since", "visible", "stretch"):
         assert getattr(got, field) == getattr(sent, field)
     assert (got.knobs, ticket.due, ticket.straight) == (knobs, True, False)
     assert got.notes["gate"].by == "gate"

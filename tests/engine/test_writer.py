@@ -43,6 +43,9 @@ class Kept:
     def __str__(self):
         return "results over there"
 
+    def begin(self, provenance):
+        pass
+
     def write(self, records, published_at):
         self.calls += 1
         self.may.wait()

@@ -33,7 +33,7 @@ class Run:
         self.stage.open(Context("gate", "yard", None, yard.CLASSES, False, live))
         self.there = False
         last = builders.Told("big", lambda frame: Answer(yard.seen(self.there), How.MEASURED, "big", frame.seq))
-        seats = [Seat(one.id, False, one is last, lambda _, one=one: one) for one in (self.stage, last)]
+        seats = [Seat(one.id, False, one is last, lambda _, one=one: one, yard.CLASSES) for one in (self.stage, last)]
         self.cascade = Cascade(seats, AuditSpec(rate=audits, max_unchecked_s=None), last="big")
         self.answers = []
 

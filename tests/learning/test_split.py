@@ -6,16 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.learning.split import FOLDS, GAP_S, fleeting, folds_in_time, passages
+from vidpipe.learning.split import FOLDS, GAP_S, fleeting, folds_in_time, visits
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.integers(0, 10))
-def test_no_passage_and_no_moment_lies_in_two_parts(shown, seed):
+def test_no_visit_and_no_moment_lies_in_two_parts(shown, seed):
     rng = np.random.default_rng(seed)
     pts, there = np.cumsum(rng.uniform(0.05, 3, len(shown))), np.array(shown)
-    fold, of = folds_in_time(pts, there), passages(pts, there)
-    for passage in range(of.max() + 1):
-        assert len(set(fold[of == passage]) - {-1}) <= 1
+    fold, of = folds_in_time(pts, there), visits(pts, there)
+    for visit in range(of.max() + 1):
+        assert len(set(fold[of == visit]) - {-1}) <= 1
     known = np.flatnonzero(fold >= 0)
     changes = np.flatnonzero(np.diff(fold[known]))
     for change in changes:
@@ -33,14 +33,14 @@ def test_each_part_has_seen_all_hours():
         assert there[fold == part].any()
 
 
-def test_passages_are_told_apart_by_a_gap():
+def test_visits_are_told_apart_by_a_gap():
     pts = np.arange(12.0)
     there = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0], bool)
-    assert passages(pts, there).tolist() == [-1, 0, 0, -1, 0, -1, -1, 1, 1, -1, -1, -1]
-    assert passages(pts, np.zeros(12, bool)).tolist() == [-1] * 12
+    assert visits(pts, there).tolist() == [-1, 0, 0, -1, 0, -1, -1, 1, 1, -1, -1, -1]
+    assert visits(pts, np.zeros(12, bool)).tolist() == [-1] * 12
 
 
 def test_what_is_seen_for_less_than_half_a_second_is_fleeting():
     pts = np.arange(12) * 0.25
-    passage = np.array([-1, 0, -1, -1, 1, 1, -1, -1, 2, 2, 2, -1])
-    assert np.flatnonzero(fleeting(pts, passage)).tolist() == [1, 4, 5]
+    visit = np.array([-1, 0, -1, -1, 1, 1, -1, -1, 2, 2, 2, -1])
+    assert np.flatnonzero(fleeting(pts, visit)).tolist() == [1, 4, 5]

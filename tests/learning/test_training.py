@@ -30,7 +30,7 @@ def test_scores_of_validation_are_those_of_each_frame(trained):
     rows = [row[seq] for seq in trained.seq.tolist()]
     np.testing.assert_array_equal(trained.present, examples.shows(["person"])[rows])
     np.testing.assert_array_equal(trained.pts, examples.pts[rows])
-    assert ((trained.passage >= 0) == trained.present).all()
+    assert ((trained.visit >= 0) == trained.present).all()
     assert len(rows) > 0.9 * len(examples)
 
 

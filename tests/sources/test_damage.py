@@ -107,6 +107,7 @@ def test_a_file_that_breaks_off(tmp_path: Path, ending: str, coding: dict[str, A
     assert 30 < len(found) < 130
     assert [clips.number(item.luma()) for item in found if isinstance(item, Frame)] == list(range(len(found)))
     assert source.notes == ([f"ended after {len(found)} of 150 frames: {note}"] if note else [])
+    assert source.broken_off == "".join(source.notes)
 
 
 def test_fragments_written_by_a_recorder_need_no_end(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import supervision as sv
 from scipy.optimize import linear_sum_assignment
 
-from vidpipe.evaluation.scores.box_score import count
-from vidpipe.evaluation.series import Boxes, Series
+from vidpipe.bench.scores.box_score import count
+from vidpipe.bench.series import Boxes, Series
 
 FRAMES, EACH = 400, 15
 

@@ -29,13 +29,14 @@ def opened(
     *,
     last: bool = False,
     classes: tuple[str, ...] = (),
+    live_streams: tuple[str, ...] = (),
     **config: Any,
 ) -> Any:
     """A stage with these settings, open; its id is the name of its class in lower case."""
     stage = kind()
     stage.id = kind.__name__.lower()
     stage.config = kind.Config(**config)
-    stage.open(Context(stage.id, "cam", models or NoModels(), classes, last))
+    stage.open(Context(stage.id, "cam", models or NoModels(), classes, last, live_streams=live_streams))
     return stage
 
 

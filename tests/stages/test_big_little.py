@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vidpipe.config.load import load
+from vidpipe.engine.collector import Sink
 from vidpipe.engine.run import run
 
 MODELS = """
@@ -28,7 +29,7 @@ LEARNT = "  - {id: middle, type: detect, model: middle, agreement: 0.5, budget: 
 SELECT = "  - {id: pick, type: select, models: [little, middle], agreement: 0.5}\n"
 
 
-class Kept:
+class Kept(Sink):
     def __init__(self):
         self.records = []
 

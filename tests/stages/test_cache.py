@@ -75,6 +75,15 @@ def test_streams_of_another_size_share_what_is_known():
     np.testing.assert_allclose(answer.detections.xyxy, [[60, 40, 90, 120]], atol=1e-3)
 
 
+@pytest.mark.parametrize(("live", "knows"), [(("cam", "yard"), True), ((), False)])
+def test_what_another_stream_has_learnt_is_for_live_streams(live, knows):
+    """A recording must be answered alike however its frames and another's happen to follow each other."""
+    stage = settled(cache(live_streams=live))
+    frame = view(2, 1000, noise=2)
+    frame.stream = "yard"
+    assert (ask(stage, frame) is not None) == knows
+
+
 def test_audits_close_what_has_become_wrong():
     stage = settled(cache())
     for seq in range(1000, 1040):
@@ -177,9 +186,12 @@ def test_it_is_kept_from_run_to_run(tmp_path):
     known = first.counts["added"]
     first.close()
     second = cache(path=str(tmp_path / "street.cache"))
-    assert len(second._cache) == known
     assert ask(second, view(2, 0)) is None  # entries are kept, trust is earned anew
+    look(second, view(9, 1), BOX)
     second.close()
+    third = cache(path=str(tmp_path / "all.cache"), exchange=True)
+    assert third.counts["taken"] == known + 1
+    third.close()
 
 
 def test_damaged_and_foreign_files_are_left_out(tmp_path, caplog):

@@ -276,19 +276,18 @@ def test_an_audit_that_is_late_is_learnt_too():
     assert len(ask(stage, at(3, BOX, NEW)).detections) == 2
 
 
-def test_state_survives_a_restart():
+def test_identities_survive_a_restart():
+    """The first frame is looked at: what was followed was followed in pictures, which no snapshot holds."""
     stage = patient()
     look(stage, at(0, BOX), BOX)
     state = pickle.loads(pickle.dumps(stage.snapshot()))
     ask(stage, at(1, place(BOX, 1)))  # goes on; the snapshot does not
     other = patient()
     other.restore(state)
-    answers = [ask(each, at(2, place(BOX, 2))) for each in (stage, other)]
-    assert [answer.detections.tracker_id.tolist() for answer in answers] == [[1], [1]]
-    assert overlap(answers[1], place(BOX, 2)) > 0.8
-    forced = at(3, place(BOX, 3), NEW)
-    assert ask(other, forced) is None
-    assert sorted(other.learn(forced, measured(3, found(place(BOX, 3), NEW))).detections.tracker_id.tolist()) == [1, 2]
+    first = at(2, place(BOX, 2), NEW)
+    assert ask(other, first) is None
+    assert sorted(other.learn(first, measured(2, found(place(BOX, 2), NEW))).detections.tracker_id.tolist()) == [1, 2]
+    assert overlap(ask(other, at(3, place(BOX, 3), NEW)), place(BOX, 3)) > 0.8
 
 
 def test_frames_without_anything():

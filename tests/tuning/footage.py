@@ -1,15 +1,16 @@
-"""Footage made of numbers: passages of known strength over a scene of known noise, and clips of a yard."""
+"""Footage made of numbers: visits of known strength over a scene of known noise, and clips of a yard."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
 from tests.background.yard import Yard
-from vidpipe.evaluation.series import Boxes, Series
-from vidpipe.learning.split import passages
+from vidpipe.bench.series import Boxes, Series
+from vidpipe.learning.split import visits
 from vidpipe.tuning.footage import LAGS, Footage, Pairs
 
 FPS = 10.0
@@ -28,7 +29,7 @@ def footage(
     """A stream in which `count` things pass, each visible in three blocks, `strength` times what is usual there.
 
     Args:
-        spread: of the passages' strengths, as natural logarithms.
+        spread: of the visits' strengths, as natural logarithms.
         busy: what looks just like things, and is none, passes before the camera in nine of ten other frames.
     """
     residuals = rng.gamma(20, 0.05, (frames, 10, 10)).astype(np.float32)
@@ -45,16 +46,17 @@ def footage(
         residuals[like[:, None], 4, rng.integers(0, 8, len(like))[:, None] + np.arange(3)] *= power[:, None]
     pts = np.arange(frames) / FPS
     things = np.flatnonzero(present)
-    wanted = Series(
+    truth = Series(
         ("thing",), 160, 120, pts, np.ones(frames, bool), Boxes.of(things, np.tile([10, 10, 30, 40], (len(things), 1)))
     )
     lags = np.array(LAGS)
     return Footage(
-        wanted=wanted,
+        truth=truth,
         size=(160, 120),
         present=present,
-        passage=passages(pts, present),
+        visit=visits(pts, present),
         known=np.arange(frames) > 0,
+        fresh=np.ones(frames, bool),
         residuals=residuals,
         image=np.full((120, 160), 100, np.float32),
         pairs=Pairs(
@@ -73,31 +75,38 @@ def clip(
     path: Path,
     *,
     seconds: float = 60,
-    passages: int = 6,
+    visits: int = 6,
     pan: int = 0,
     everywhere: bool = False,
     busy: bool = False,
     delay: int = 0,
     seed: int = 0,
+    fps: Fraction = Fraction(10),
+    lasts: int = 20,
+    copies: int = 0,
 ) -> Path:
     """A clip of a yard, 160x120 at 10 frames a second; a thing passes, brighter than all else, for two seconds each.
 
     Args:
+        lasts: frames that a thing takes to pass.
+        copies: of each picture that stand behind it, as frames of their own.
         pan: pixels that the camera turns a second.
         everywhere: a thing stands in every picture.
         busy: what is as large and as fast as a thing, but black, passes all the time, each time elsewhere.
         delay: frames by which things come later.
     """
     yard = Yard(seed)
-    frames = round(seconds * FPS)
-    begins = np.linspace(30, frames - 50, passages).astype(int) + delay if passages else []
+    frames = round(seconds * fps)
+    edge = min(30, frames // 6)
+    begins = np.linspace(edge, frames - edge - lasts, visits).astype(int) + delay if visits else []
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", 10, {"crf": "18", "preset": "veryfast", "threads": "1"})
+        stream = out.add_stream("libx264", fps, {"crf": "18", "preset": "veryfast", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         for frame in range(frames):
-            since = next((frame - begin for begin in begins if 0 <= frame - begin < 20), None)
+            since = next((frame - begin for begin in begins if 0 <= frame - begin < lasts), None)
             thing = (70, 50) if everywhere else None if since is None else (5 + 7 * since, 30 + 3 * since)
-            picture = yard.picture(thing=thing, contrast=250)
+            if frame % (copies + 1) == 0:
+                picture = yard.picture(thing=thing, contrast=250)
             if busy:
                 x, top = 7 * (frame % 25) - 12, frame // 25 * 37 % 100
                 picture[top : top + 20, max(x, 0) : max(x + 12, 0)] = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -20,7 +19,7 @@ from vidpipe.sinks.results import ResultsFile
 from vidpipe.tuning import labels
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read
-from vidpipe.tuning.specialize import Wish, specialize
+from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 BUDGET = Budget(0.05, 0.05)
 STEPS = 40
@@ -55,10 +54,10 @@ def learnt(tmp_path_factory):
         (folder / "presence.yaml").write_text(
             YARD.replace("stages: [", "stages: [{id: gate, type: gate, want: presence}, ")
         )
-        clip(folder / "fit.mp4", seconds=70, passages=8, busy=True)
-        clip(folder / "other.mp4", seconds=40, passages=5, busy=True, delay=7)
+        clip(folder / "fit.mp4", seconds=70, visits=8, busy=True)
+        clip(folder / "other.mp4", seconds=40, visits=5, busy=True, delay=7)
         pipeline = load(folder / "yard.yaml", sources={"yard": str(folder / "fit.mp4")})
-        learnt = specialize(pipeline, "yard", Wish(BUDGET, folder / "profiles", learn=True), Quiet())
+        learnt = specialize(pipeline, "yard", SpecializeOptions(BUDGET, folder / "profiles", learn=True), Quiet())
     return folder, learnt
 
 
@@ -75,7 +74,7 @@ def over(learnt, tmp_path):
         file = tmp_path / "results.jsonl"
         outcome = run(applied.pipeline if applied else loaded, engine="inline", sinks=[ResultsFile(file)])
         assert outcome.exit_status == 0, outcome.errors
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        return answers(file)
 
     return answers
 
@@ -92,9 +91,9 @@ def test_a_gate_is_trained_chosen_and_written(learnt):
 
 
 def test_a_run_goes_by_it(over):
-    """On another recording, with other passages: few looks, and misses within the budget."""
-    wanted, found = over("other", profile=False), over("other")
-    there = [bool(answer["detections"]) for answer in wanted]
+    """On another recording, with other visits: few looks, and misses within the budget."""
+    truth, found = over("other", profile=False), over("other")
+    there = [bool(answer["detections"]) for answer in truth]
     missed = sum(now and not answer["detections"] for now, answer in zip(there, found, strict=True))
     assert missed <= BUDGET.miss * sum(there)
     assert sum(answer["by"] == "gate" and answer["how"] == "empty" for answer in found) > 0.25 * len(found)

@@ -25,12 +25,12 @@ def test_what_a_mask_hides_is_no_label(tmp_path, hides, scores):
     """Cars on the road beyond the mask filled the labels, and no frame of the yard was empty."""
     table = yolo_columns(LEFT_AND_RIGHT, 1)
     model = ModelSpec(path=str(constant_network(tmp_path / "still.onnx", {"out": table})), family="yolo", names=["car"])
-    spec = StreamSpec(url=f"live+file:{clip(tmp_path / 'yard.mp4', seconds=2, passages=0)}", **hides)
+    spec = StreamSpec(url=f"live+file:{clip(tmp_path / 'yard.mp4', seconds=2, visits=0)}", **hides)
     examples = Collector("yard", ["car"])
     watched = watch(spec, "yard", model, Classes({"car": ["car"]}), [], 1.0, examples, lambda _: None)
-    looked = watched.wanted.known
+    looked = watched.truth.known
     assert looked.any()
-    boxes = watched.wanted.boxes
+    boxes = watched.truth.boxes
     assert (np.bincount(boxes.frame, minlength=len(looked))[looked] == len(scores)).all()
     np.testing.assert_allclose(boxes.score[: len(scores)], scores, atol=1e-6)
     assert (examples.examples().shows([]) == bool(scores)).all()

@@ -37,7 +37,7 @@ def test_rare_things_before_a_calm_scene_cost_little():
 
 
 def test_skipping_is_paid_for_out_of_the_budget():
-    """Half a frame of twenty is missed at each passage's begin: 2.5 %, and the filter gets what is left."""
+    """Half a frame of twenty is missed at each visit's begin: 2.5 %, and the filter gets what is left."""
     seen = footage(np.random.default_rng(1), count=20, frames=2000)
     fitted = fit_detector(seen)
     strict, loose = (decide(seen, miss, 0.05, fitted=fitted).choice for miss in (0.02, 0.2))
@@ -51,7 +51,7 @@ def test_where_the_scene_changes_as_much_as_things_do_nothing_pays():
     verdict = decide(footage(np.random.default_rng(2), busy=True))
     assert not verdict.choice.filters
     assert verdict.choice == verdict.bare
-    assert any("of the empty frames" in line or "passages" in line for line in verdict.why_not)
+    assert any("of the empty frames" in line or "visits" in line for line in verdict.why_not)
 
 
 def gate(seen, rng, *, cpu_ms=0.2, apart=8.0):
@@ -66,7 +66,7 @@ def gate(seen, rng, *, cpu_ms=0.2, apart=8.0):
         scores=1 / (1 + np.exp(-logits)),
         present=seen.present,
         weight=np.ones(seen.frames, np.float32),
-        passage=seen.passage,
+        visit=seen.visit,
         cpu_ms=cpu_ms,
         training_cpu_s=0.0,
     )
@@ -127,7 +127,7 @@ def test_a_stricter_budget_never_enables_more(seed, spread, strength, budgets):
     assert costs[0] >= costs[1]
 
 
-def test_what_was_chosen_misses_no_more_than_allowed_on_passages_that_nobody_has_seen():
+def test_what_was_chosen_misses_no_more_than_allowed_on_visits_that_nobody_has_seen():
     """Of 12 streams at least 11 keep their budget of 2 %: more would be luck at a confidence of 95 %."""
     kept = 0
     for seed in range(12):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -103,20 +103,28 @@ class ResultCache:
         self.counts["audited"] += 1
         self.counts["agreed"] += agreed
 
-    def add(self, key: NDArray[np.float32], value: Value, cost: float = 1.0, origin: str = "", uses: int = 1) -> int:
+    def add(self, key: NDArray[np.float32], value: Value, cost: float = 1.0) -> int:
         """Keep a copy of a value under a key; gives the number of the entry."""
-        copied = {name: np.array(array) for name, array in value.items()}
-        entry = Entry(np.array(key, np.float32), copied, cost, origin, uses)
-        number, evicted = self._store.add(entry)
-        self._index.add(number, entry.key)
-        self._index.remove(evicted)
-        self.counts["added"] += not origin
-        self.counts["evicted"] += len(evicted)
-        return number
+        self.counts["added"] += 1
+        return self._keep(Entry(key, value, cost))
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Keep copies of what was learnt elsewhere, or in an earlier run."""
+        for entry in entries:
+            self._keep(entry)
 
     def own(self) -> list[Entry]:
         """What this cache has learnt itself, oldest first."""
         return [entry for _, entry in self._store if not entry.origin]
+
+    def _keep(self, entry: Entry) -> int:
+        copied = {name: np.array(array) for name, array in entry.value.items()}
+        kept = Entry(np.array(entry.key, np.float32), copied, entry.cost, entry.origin, entry.uses)
+        number, evicted = self._store.add(kept)
+        self._index.add(number, kept.key)
+        self._index.remove(evicted)
+        self.counts["evicted"] += len(evicted)
+        return number
 
     def _numbers_agree(self, one: int, other: int) -> bool:
         values = self.value(one), self.value(other)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
 from vidpipe.cache.store import Entry
-from vidpipe.errors import ConfigError
-from vidpipe.files import write_whole
+from vidpipe.errors import ConfigError, ModelError
 
 VERSION = 1
 SUFFIX = ".cache"
@@ -48,7 +44,7 @@ def save(path: Path, make: Make, entries: Sequence[Entry]) -> None:
     header = {"version": VERSION, "key": make.key, "length": make.length, "classes": list(make.classes)}
     names = sorted({name for entry in entries for name in entry.value})
     arrays: dict[str, NDArray[np.generic]] = {
-        "header": np.frombuffer(json.dumps(header | {"values": names}).encode(), np.uint8),
+        "header": packed(header | {"values": names}),
         "probe": make.probe,
         "keys": np.array([entry.key for entry in entries], np.float32).reshape(-1, make.length),
         "costs": np.array([entry.cost for entry in entries], float),
@@ -58,9 +54,7 @@ def save(path: Path, make: Make, entries: Sequence[Entry]) -> None:
         values = [entry.value[name] for entry in entries]
         arrays[f"rows.{name}"] = np.array([len(value) for value in values], np.int64)
         arrays[f"value.{name}"] = np.concatenate(values)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getvalue(), "cache")
+    write_arrays(path, "cache", arrays, compressed=False, private=False)
 
 
 def load(path: Path, make: Make) -> list[Entry]:
@@ -69,16 +63,16 @@ def load(path: Path, make: Make) -> list[Entry]:
     Raises:
         CacheFileError: it is damaged, or of another make.
     """
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}  # reads all, and checks all checksums
-        header = json.loads(arrays["header"].tobytes())
-        _check(path, header, arrays["probe"], make)
+
+    def made(arrays: dict[str, NDArray[np.generic]]) -> list[Entry]:
+        header = unpacked(np.asarray(arrays["header"], np.uint8))
+        _check(path, header, np.asarray(arrays["probe"], np.float32), make)
         return _entries(arrays, header["values"], make)
-    except CacheFileError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CacheFileError(f"cache {path}: damaged or cannot be read ({type(error).__name__}): left out") from error
+
+    try:
+        return read_arrays(path, "cache", made)
+    except ModelError as error:
+        raise CacheFileError(f"{error}: left out") from error
 
 
 def _check(path: Path, header: dict[str, object], probe: NDArray[np.float32], make: Make) -> None:

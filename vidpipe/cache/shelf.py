@@ -2,7 +2,8 @@
 
 Each cache writes its own file whole, and reads the files that others have written since it last looked. So caches of
 several edges exchange what they have learnt through any folder that they share, without a server. Two caches of one
-name (actors of one stage) get files of their own: the name is claimed by a lock, which ends with the process.
+name (actors of one stage) get files of their own: the name is claimed by a lock, which ends with the process. What is
+taken up while a run goes on is for live streams alone.
 """
 
 from __future__ import annotations
@@ -11,20 +12,22 @@ import fcntl
 import logging
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from vidpipe.cache.cache import ResultCache
 from vidpipe.cache.file import SUFFIX, CacheFileError, Make, load, save
+from vidpipe.cache.store import Entry
+from vidpipe.cache.streams import Caches
 from vidpipe.errors import ConfigError, RunError
 
 log = logging.getLogger(__name__)
 
-EVERY = 500  # changes or lookups between two visits
+EVERY = 250  # frames between two visits
 _MOST = 64  # caches of one name
 
 
 class Shelf:
-    """Loads a cache, saves it now and then, and takes up what others saved.
+    """Loads what is known for the caches of a stage, saves them now and then, and takes up what others saved.
 
     Args:
         path: of its own file.
@@ -35,40 +38,39 @@ class Shelf:
         ConfigError: the folder cannot be written to.
     """
 
-    def __init__(self, path: Path, make: Make, cache: ResultCache, *, exchange: bool, counts: Counter[str]) -> None:
+    def __init__(self, path: Path, make: Make, caches: Caches, *, exchange: bool, counts: Counter[str]) -> None:
         self._make = make
-        self._cache = cache
+        self._caches = caches
         self._exchange = exchange
         self._counts = counts
         self._seen: dict[Path, tuple[int, int]] = {}
         self._known: set[bytes] = set()
-        self._visit_at = 0
+        self._since = 0
         self._saved = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._path, self._lock = _claim(path)
         except OSError as error:
             raise ConfigError(f"cache {path} cannot be written: {error.strerror}") from None
-        if self._path.is_file():
-            self._take(self._path, origin="")
-            self._saved = len(cache.own())
-        self._take_up()
+        own = self._fresh(self._path, origin="") if self._path.is_file() else []
+        caches.begin_with(own + self._others())
 
-    def mind(self) -> None:
-        """Save and take up, if it is time; called with each frame."""
-        counts = self._cache.counts
-        if counts["lookups"] + counts["added"] - self._visit_at >= EVERY:
-            self._visit_at = counts["lookups"] + counts["added"]
+    def mind(self, frames: int) -> None:
+        """So many frames more are asked about: save and take up, if it is time."""
+        self._since += frames
+        if self._since >= EVERY:
+            self._since = 0
             self.save()
-            self._take_up()
+            self._caches.take(self._others())
 
     def save(self) -> None:
         """Write what is new; a full disk is counted and told, and tried again the next time."""
-        if self._cache.counts["added"] == self._saved:
+        added = self._caches.counts["added"]
+        if added == self._saved:
             return
         try:
-            save(self._path, self._make, self._cache.own())
-            self._saved = self._cache.counts["added"]
+            save(self._path, self._make, self._caches.own())
+            self._saved = added
         except RunError as error:
             self._counts["unsaved"] += 1
             log.warning("%s", error)
@@ -77,9 +79,11 @@ class Shelf:
         self.save()
         os.close(self._lock)
 
-    def _take_up(self) -> None:
+    def _others(self) -> list[Entry]:
+        """What other caches have written since it was last asked."""
         if not self._exchange:
-            return
+            return []
+        entries = []
         for path in sorted(self._path.parent.glob(f"*{SUFFIX}")):
             try:
                 stat = path.stat()
@@ -88,21 +92,21 @@ class Shelf:
             now = stat.st_mtime_ns, stat.st_size
             if path != self._path and self._seen.get(path) != now:
                 self._seen[path] = now
-                self._take(path, origin=path.stem)
+                entries += self._fresh(path, origin=path.stem)
+        self._counts["taken"] += len(entries)
+        return entries
 
-    def _take(self, path: Path, origin: str) -> None:
+    def _fresh(self, path: Path, origin: str) -> list[Entry]:
+        """The entries of a file that were not known; none of one that cannot be read."""
         try:
             entries = load(path, self._make)
         except CacheFileError as error:
             self._counts["unreadable"] += 1
             log.warning("%s", error)
-            return
-        for entry in entries:
-            content = entry.key.tobytes()
-            if content not in self._known:
-                self._known.add(content)
-                self._cache.add(entry.key, entry.value, entry.cost, origin, entry.uses)
-                self._counts["taken"] += bool(origin)
+            return []
+        fresh = [entry for entry in entries if entry.key.tobytes() not in self._known]
+        self._known.update(entry.key.tobytes() for entry in fresh)
+        return [replace(entry, origin=origin) for entry in fresh]
 
 
 def _claim(path: Path) -> tuple[Path, int]:

@@ -1,6 +1,6 @@
-"""Thresholds and rates with a bound, from a few passages of many frames each.
+"""Thresholds and rates with a bound, from a few visits of many frames each.
 
-Frames of one passage say nearly the same thing over and over; passages are what comes independently. So a passage
+Frames of one visit say nearly the same thing over and over; visits are what comes independently. So a visit
 counts once: by the score below which so few of its frames fall that their share may be missed.
 """
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 _FEWEST = 2
-_WHOLE = 0.25  # of a passage's frames under a threshold, from which on it counts as missed as a whole
-# How far passages' scores lie apart on any camera, of logarithms of contrast and of a network's log odds, and how many
-# passages that guess is worth: a few that look alike do not prove that all do.
+_WHOLE = 0.25  # of a visit's frames under a threshold, from which on it counts as missed as a whole
+# How far visits' scores lie apart on any camera, of logarithms of contrast and of a network's log odds, and how many
+# visits that guess is worth: a few that look alike do not prove that all do.
 CONTRASTS, LOG_ODDS = 0.5, 1.5
 _WORTH = 4
 
 
 class Bound(NamedTuple):
-    """A rate over passages.
+    """A rate over visits.
 
     Attributes:
         rate: share of all frames.
@@ -34,84 +34,84 @@ class Bound(NamedTuple):
 
 def threshold(
     scores: NDArray[np.floating],
-    passage: NDArray[np.int64],
+    visit: NDArray[np.int64],
     budget: float,
     apart: float = CONTRASTS,
     fleeting: NDArray[np.bool_] | None = None,
 ) -> float:
     """The threshold under which, with `CONFIDENCE`, no more than this share of such frames ever falls; -inf: none does.
 
-    Half the budget is for frames within passages, half for passages that lie under it as a whole. Of the latter the
+    Half the budget is for frames within visits, half for visits that lie under it as a whole. Of the latter the
     share is bounded in two ways, and the higher threshold taken: by order statistics, which assume nothing and need 60
-    passages for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
-    limit of the passages' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
-    camera. The latter never lies above the least passage, and is no better than its assumption: audits check it.
-    Of the former each passage's share is kept, or that of all frames together, whichever gives more: at its ends a
-    thing is half in the picture, and a few such frames say little of how faint the next passage is.
+    visits for a budget of 10 % and 600 for one of 1 % (Clopper and Pearson 1934); and as a one-sided normal tolerance
+    limit of the visits' scores, which are logarithms (Natrella 1963), their spread drawn towards what is usual on any
+    camera. The latter never lies above the least visit, and is no better than its assumption: audits check it.
+    Of the former each visit's share is kept, or that of all frames together, whichever gives more: at its ends a
+    thing is half in the picture, and a few such frames say little of how faint the next visit is.
 
     Args:
         scores: of the frames that matter, [n]; higher is surer.
-        passage: number of the passage that each belongs to, [n].
+        visit: number of the visit that each belongs to, [n].
         budget: share of the frames, 0..1.
-        apart: how far passages usually lie apart.
-        fleeting: bool [n], frames of passages that may be given up as a whole, where that gives a higher threshold:
+        apart: how far visits usually lie apart.
+        fleeting: bool [n], frames of visits that may be given up as a whole, where that gives a higher threshold:
             what they are of all frames at most is taken off the budget. A model that sees a ghost in one picture makes
-            a passage of it, and among passages it would count as much as a person who walks through.
+            a visit of it, and among visits it would count as much as a person who walks through.
     """
-    limit = _limit(scores, passage, budget, apart)
+    limit = _limit(scores, visit, budget, apart)
     if fleeting is not None and fleeting.any():
-        left = budget - rate(fleeting, passage).high
-        limit = max(limit, _limit(scores[~fleeting], passage[~fleeting], left, apart))
+        left = budget - rate(fleeting, visit).high
+        limit = max(limit, _limit(scores[~fleeting], visit[~fleeting], left, apart))
     return limit
 
 
-def _limit(scores: NDArray[np.floating], passage: NDArray[np.int64], budget: float, apart: float) -> float:
-    """`threshold` with all passages."""
-    names = np.unique(passage)
+def _limit(scores: NDArray[np.floating], visit: NDArray[np.int64], budget: float, apart: float) -> float:
+    """`threshold` with all visits."""
+    names = np.unique(visit)
     if len(names) < _FEWEST or budget <= 0:
         return -np.inf
-    critical = np.array([_critical(scores[passage == one], budget / 2) for one in names])
-    whole = np.array([_critical(scores[passage == one], _WHOLE) for one in names])
+    critical = np.array([_critical(scores[visit == one], budget / 2) for one in names])
+    whole = np.array([_critical(scores[visit == one], _WHOLE) for one in names])
     return max(
         _normal(critical, budget / 2, apart),
         _by_order(np.sort(critical), budget / 2),
-        min(_normal(whole, budget / 2, apart), _pooled(scores, passage, budget / 2)),
+        min(_normal(whole, budget / 2, apart), _pooled(scores, visit, budget / 2)),
     )
 
 
 def _normal(critical: NDArray[np.float64], share: float, apart: float) -> float:
-    """The limit above which all but this share of passages lie, if they are normal; never above the least one."""
+    """The limit above which all but this share of visits lie, if they are normal; never above the least one."""
     freedom = len(critical) - 1 + _WORTH
     spread = np.sqrt((_WORTH * apart**2 + ((critical - critical.mean()) ** 2).sum()) / freedom)
     limit = float(critical.mean() - _factor(len(critical), freedom, 1 - share) * spread)
     return min(limit, float(critical.min()))
 
 
-def _pooled(scores: NDArray[np.floating], passage: NDArray[np.int64], share: float) -> float:
+def _pooled(scores: NDArray[np.floating], visit: NDArray[np.int64], share: float) -> float:
     """The highest of the scores under which this share of all frames lies at most, with `CONFIDENCE`."""
     from scipy.special import betaincinv
 
     ordered = np.sort(scores)
     best = -np.inf
     for under in range(int(len(scores) * share) + 1):
-        # As if frames were independent, for where few or none are under it; and as passages differ.
+        # As if frames were independent, for where few or none are under it; and as visits differ.
         if betaincinv(under + 1, len(scores) - under, CONFIDENCE) > share:
             break
-        if rate(scores < ordered[under], passage).high <= share:
+        if rate(scores < ordered[under], visit).high <= share:
             best = float(ordered[under])
     return best
 
 
-def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.int64]) -> Bound:
-    """The share of frames that were missed, with a bound by how it differs from passage to passage (ratio estimator).
+def rate(missed: NDArray[np.bool_] | NDArray[np.floating], visit: NDArray[np.int64]) -> Bound:
+    """The share of frames that were missed, with a bound by how it differs from visit to visit (ratio estimator).
 
     Args:
         missed: [n], of frames that matter: whether, or with what chance, each was missed.
-        passage: as of `threshold`.
+        visit: as of `threshold`.
     """
     from scipy.special import stdtrit
 
-    names, index = np.unique(passage, return_inverse=True)
+    names, index = np.unique(visit, return_inverse=True)
     if len(names) < _FEWEST:
         return Bound(float(missed.mean()) if len(missed) else 0.0, 1.0)
     frames = np.bincount(index).astype(float)
@@ -123,7 +123,7 @@ def rate(missed: NDArray[np.bool_] | NDArray[np.floating], passage: NDArray[np.i
 
 
 def _critical(scores: NDArray[np.floating], share: float) -> float:
-    """The highest threshold under which no more than this share of a passage's frames falls."""
+    """The highest threshold under which no more than this share of a visit's frames falls."""
     return float(np.sort(scores)[int(len(scores) * share)])
 
 

@@ -11,17 +11,17 @@ from typing import Literal
 
 from rich.console import Console
 
+from vidpipe.bench.bench import Options, bench
+from vidpipe.bench.candidates import BASELINES
+from vidpipe.bench.figures import Kind
+from vidpipe.bench.profile import write as write_profile
+from vidpipe.bench.report.html.page import page
 from vidpipe.cli.bench_table import print_bench
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.steps import Steps
 from vidpipe.config.load import load
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.bench import Options, bench
-from vidpipe.evaluation.contenders import BASELINES
-from vidpipe.evaluation.figures import Kind
-from vidpipe.evaluation.profile import write as write_profile
-from vidpipe.evaluation.report.html.page import page
 from vidpipe.files import check_writable, write_whole
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
@@ -82,7 +82,7 @@ def run_bench(options: BenchOptions) -> None:
     print_bench(found.figures)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"report   {asked.folder / 'bench.html'}   to look at and to pass on")
-    console.print(f"figures  {asked.folder / 'bench.json'}   and every answer, by clip and contender, beside it")
+    console.print(f"figures  {asked.folder / 'bench.json'}   and every answer, by clip and candidate, beside it")
     if options.profile is not None:
         console.print(f"profile  {options.profile}   cost and accuracy of each model, size and stage")
 

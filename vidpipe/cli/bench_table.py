@@ -1,4 +1,4 @@
-"""What a bench says in the terminal: for each clip the verdict, a table of all entrants, and what to know of it."""
+"""What a bench says in the terminal: for each clip the verdict, a table of all candidates, and what to know of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from vidpipe.evaluation.figures import Bench, ClipFigures
-from vidpipe.evaluation.report.entrant_table import LABELS, Cell, Row, entrant_table
-from vidpipe.evaluation.report.text import stretch
-from vidpipe.evaluation.report.verdict import verdict
+from vidpipe.bench.figures import Bench, ClipFigures
+from vidpipe.bench.report.candidate_table import LABELS, Cell, Row, candidate_table
+from vidpipe.bench.report.text import stretch
+from vidpipe.bench.report.verdict import verdict
 
 
 def print_bench(bench: Bench) -> None:
@@ -25,7 +25,7 @@ def print_bench(bench: Bench) -> None:
 
 def _print_clip(clip: ClipFigures) -> None:
     console = Console(highlight=False)
-    said, table = verdict(clip), entrant_table(clip)
+    said, table = verdict(clip), candidate_table(clip)
     _say(console, f"{clip.clip}: {clip.width}x{clip.height}, {clip.fps:g} fps; scored {stretch(clip.scored)}", "bold")
     _say(console, said.headline)
     for loss in said.losses:
@@ -68,12 +68,12 @@ def _show(table: Table) -> None:
 
 
 def _beneath(clip: ClipFigures) -> Iterator[str]:
-    """What the entrants are held against, and what the static ones are."""
+    """What the candidates are held against, and what the static ones are."""
     looked = f"{clip.reference.looked} frames looked at now, {clip.reference.cached} from the cache"
     yield f"reference: {clip.reference.what} ({looked})"
-    for entrant in clip.entrants:
-        if entrant.kind == "static":
-            yield f"{entrant.name}: {entrant.what}"
+    for candidate in clip.candidates:
+        if candidate.kind == "static":
+            yield f"{candidate.name}: {candidate.what}"
     if clip.fitted is not None:
         yield f"static configurations were chosen on {stretch(clip.fitted)}, which no score counts"
     elif clip.fitted_on:

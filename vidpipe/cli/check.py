@@ -1,4 +1,4 @@
-"""`vidpipe check`: every mistake of a pipeline at once, without opening a camera or loading a model."""
+"""`vidpipe check`: every mistake of a pipeline at once, its model files included; no camera is opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
 from vidpipe.config.names import references
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.errors import ConfigError
+from vidpipe.engine.plan import plan
 from vidpipe.models.describe import describe
 from vidpipe.stages.base import StageConfig
 from vidpipe.stages.registry import name_of
@@ -24,18 +24,18 @@ def check(
     sources: Mapping[str, str],
     sets: Sequence[str],
     profiles: Path | None = None,
-) -> int:
-    """Print the stages of a sound pipeline, or to stderr what is wrong with it; gives the exit status, 0 or 2."""
-    try:
-        checked = load(pipeline, config=config, sources=sources, sets=sets)
-    except ConfigError as error:
-        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
-        return error.exit_status
+) -> None:
+    """Print the stages of a sound pipeline; raises ConfigError with everything that is wrong with one."""
+    notes: list[str] = []
+    checked = load(pipeline, config=config, sources=sources, sets=sets, notes=notes)
     console = Console(markup=False, highlight=False)
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
-    return 0
+    if shortened := plan(checked).shortened:
+        console.print(shortened)
+    for note in notes:
+        console.print(note, soft_wrap=True)
 
 
 def _stages(pipeline: Pipeline) -> Table:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from vidpipe.cli.hide import hide_addresses
+import vidpipe
+from vidpipe.cli.hide import hide_addresses, without_addresses
 from vidpipe.errors import VidpipeError
 
 app = typer.Typer(
@@ -65,6 +67,21 @@ AddressOption = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vidpipe {vidpipe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which vidpipe this is.")
+    ] = False,
+) -> None:
+    """Answer every frame of many cameras from the cheapest stage that can be trusted."""
+
+
 @app.command()
 def run(
     pipeline: PipelineArgument,
@@ -73,7 +90,8 @@ def run(
     engine: EngineOption = EngineName.RAY,
     address: AddressOption = None,
     results: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="An answer for every frame.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
@@ -114,7 +132,7 @@ def check(
     from vidpipe.cli.check import check as check_pipeline
     from vidpipe.sources.open import expand
 
-    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles))
+    check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
 
 
 @app.command()
@@ -253,9 +271,9 @@ def specialize(
     set_: SetOption = None,
 ) -> None:
     """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
-    from vidpipe.cli.specialize import SpecializeOptions, run_specialize
+    from vidpipe.cli.specialize import SpecializeArguments, run_specialize
 
-    options = SpecializeOptions(
+    options = SpecializeArguments(
         pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, learn, seed, use, out
     )
     raise typer.Exit(run_specialize(options))
@@ -297,22 +315,40 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+class _Formatter(logging.Formatter):
+    """Log lines with the time and without addresses, tracebacks included."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s: %(message)s")
+        self._arguments = arguments
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_addresses(super().format(record), self._arguments)
+
+
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    arguments = hide_addresses(sys.argv[1:])
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter(arguments))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    cause: Exception | None = None
     try:
-        status = app(hide_addresses(sys.argv[1:]) or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
-        _fail(str(error), error.exit_status, error if debug else None)
+        message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:
-        _fail(_usage(error), 2, None)
+        message, status = _usage(error), 2
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
-        _fail(f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None)
-    if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
-        _fail("interrupted", status, None)
-    sys.exit(status)
+        message, status, cause = f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None
+    else:
+        if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
+            message = "interrupted"
+        else:
+            sys.exit(status)
+    _fail(without_addresses(message, arguments), status, cause)
 
 
 def _usage(error: Any) -> str:

@@ -46,6 +46,8 @@ def show_plan(
             links.add_row(link.name, *_link_row(link.spec))
         console.print(links)
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
+    if laid.shortened:
+        console.print(laid.shortened)
 
 
 def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:

@@ -16,13 +16,13 @@ from vidpipe.config.load import load
 from vidpipe.errors import ConfigError
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
-from vidpipe.tuning.specialize import Learnt, Wish, specialize
+from vidpipe.tuning.specialize import Learnt, SpecializeOptions, specialize
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
-class SpecializeOptions:
+class SpecializeArguments:
     """What the user asked for."""
 
     pipeline: str
@@ -39,28 +39,32 @@ class SpecializeOptions:
     out: Path | None
 
 
-def run_specialize(options: SpecializeOptions) -> int:
+def run_specialize(arguments: SpecializeArguments) -> int:
     """Learn each stream of the pipeline; 2 where one of them cannot be learnt from, as its message says."""
-    pipeline = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+    pipeline = load(
+        arguments.pipeline, config=arguments.config, sources=expand(*arguments.sources), sets=arguments.sets
+    )
     if not pipeline.streams:
         raise ConfigError("nothing to learn from: give a clip or a camera with --source, or streams with --config")
-    profiles = options.out or profiles_dir()
+    profiles = arguments.out or profiles_dir()
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    if options.use is not None:
+    if arguments.use is not None:
         for stream in pipeline.streams:
-            console.print(use_version(profiles, stream, options.use))
+            console.print(use_version(profiles, stream, arguments.use))
         return 0
-    budget = Budget(options.max_miss, options.max_false)
-    wish = Wish(budget, profiles, _seconds(options.for_), options.gates, options.learn, options.seed)
+    budget = Budget(arguments.max_miss, arguments.max_false)
+    options = SpecializeOptions(
+        budget, profiles, _seconds(arguments.for_), arguments.gates, arguments.learn, arguments.seed
+    )
     refused: list[ConfigError] = []
     for stream in pipeline.streams:
         try:
             with Steps() as steps:
-                learnt = specialize(pipeline, stream, wish, steps)
+                learnt = specialize(pipeline, stream, options, steps)
         except ConfigError as error:
             refused.append(error)
         else:
-            _print(learnt, wish, console)
+            _print(learnt, options, console)
     for refusal in refused:
         Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"vidpipe: {refusal}")
     return refused[0].exit_status if refused else 0
@@ -76,13 +80,13 @@ def _seconds(text: str | None) -> float | None:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
+def _print(learnt: Learnt, options: SpecializeOptions, console: Console) -> None:
     footage, verdict = learnt.footage, learnt.verdict
     choice, bare = verdict.choice, verdict.bare
     console.print(f"stream {learnt.stream}")
     console.print(
-        f"  learnt from  {footage.frames} frames, {footage.wanted.video_s:.0f} s; something in "
-        f"{footage.present.mean():.1%} of them, {footage.passages} passages"
+        f"  learnt from  {footage.frames} frames, {footage.truth.video_s:.0f} s; something in "
+        f"{footage.present.mean():.1%} of them, {footage.visits} visits"
     )
     if choice.filters:
         console.print(f"  looks at     only what is {describe(choice, learnt.gates)}")
@@ -92,7 +96,12 @@ def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
         )
         console.print(
             f"  misses       {choice.missed:.2%} of frames with something, at most {choice.missed_high:.2%} "
-            f"({wish.budget.miss:.2%} allowed); false {choice.false:.2%}, at most {choice.false_high:.2%}"
+            f"({options.budget.miss:.2%} allowed); false {choice.false:.2%}, at most {choice.false_high:.2%}"
+        )
+        alone = learnt.version.evidence["visits_missed_at_most"]
+        console.print(
+            f"  evidence     {footage.seen_visits} visits: the bounds hold if later ones differ as these do from each "
+            f"other; these alone say that at most {alone:.0%} of all visits are missed"
         )
         console.print(f"  looked at    {choice.looks:.1%} of all frames, audits included")
     else:
@@ -115,7 +124,7 @@ def _print(learnt: Learnt, wish: Wish, console: Console) -> None:
             else ""
         )
     )
-    if wish.learn:
+    if options.learn:
         goes_on = "in every run" if choice.gate is not None else "by the detector alone: no gate is used"
         console.print(f"  learning     goes on {goes_on}")
     console.print(f"  profile      {learnt.folder}   version {learnt.version.version}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -57,11 +58,11 @@ def use_version(profiles: Path, stream: str, number: int) -> str:
     return f"stream {stream}: version {number or 'none'} of its profile counts now"
 
 
-def _use_of_profile(profiles: Path, profile: Profile, wanted: str) -> str:
-    number, dot, gate = wanted.partition(".")
+def _use_of_profile(profiles: Path, profile: Profile, truth: str) -> str:
+    number, dot, gate = truth.partition(".")
     stream = profile.stream
     if not dot:
-        return use_version(profiles, stream, _number(wanted))
+        return use_version(profiles, stream, _number(truth))
     version = profile.version(_number(number))
     folder = folder_of(profiles, stream) / f"v{number}"
     gates = None if version is None else _gates(_gate_of(version, folder))
@@ -109,7 +110,7 @@ def _profile(profiles: Path, profile: Profile) -> Iterator[str]:
         if "chosen" in evidence and "budget" in evidence:
             chosen, budget = evidence["chosen"], evidence["budget"]
             yield (
-                f"     from {evidence['passages']} passages in {evidence['seconds']:g} s; misses "
+                f"     from {_visits(evidence)} in {evidence['seconds']:g} s; misses "
                 f"{chosen['missed']:.2%}, at most {chosen['missed_at_most']:.2%} ({budget['miss']:.2%} allowed)"
             )
         kept = loosened(folder / "scene.npz")
@@ -118,6 +119,13 @@ def _profile(profiles: Path, profile: Profile) -> Iterator[str]:
         gates = _gates(_gate_of(version, folder))
         if gates is not None:
             yield from _changes(gates, f"{version.version}.")
+
+
+def _visits(evidence: Mapping[str, Any]) -> str:
+    """How many visits speak for a version, and what they say without an assumption; older ones have `passages`."""
+    count = evidence.get("visits", evidence.get("passages", "unknown"))
+    alone = evidence.get("visits_missed_at_most", evidence.get("whole_passages_missed_at_most"))
+    return f"{count} visits" + ("" if alone is None else f" (alone they say: at most {alone:.0%} of visits missed)")
 
 
 def _changes(gates: Versions, prefix: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import psutil
 from pydantic import ValidationError
 
 from vidpipe.config.document import Document
@@ -20,9 +21,10 @@ from vidpipe.config.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Tier
 from vidpipe.errors import ConfigError, SourceError
+from vidpipe.nearest import did_you_mean
 from vidpipe.sources.address import check_address, is_camera
 from vidpipe.stages.base import Stage, StageConfig, is_knob
-from vidpipe.stages.registry import did_you_mean, find
+from vidpipe.stages.registry import find
 
 Known = Mapping[str, Collection[str] | None]
 """The names that there are of each kind, "model" and "class"; None where only a loaded model will tell."""
@@ -111,6 +113,14 @@ def check_links(document: Document, entries: Sequence[Entry]) -> None:
         if name not in names:
             there = did_you_mean(name, names) or ": all of it runs in one place"
             document.mistake(("links", name), f"this pipeline has no such link{there}")
+        _check_credit(document, ("links", name, "credit_mb"))
+
+
+def _check_credit(document: Document, keys: Keys) -> None:
+    """On one machine the frames of a link lie in memory that is set aside for its whole credit."""
+    megabytes, there = document.value(keys), psutil.virtual_memory().total / 1e6
+    if isinstance(megabytes, int | float) and megabytes > there:
+        document.mistake(keys, f"is more memory than this machine has: {there:.0f} MB")
 
 
 def _entry(document: Document, index: int, search_paths: Sequence[str]) -> Entry:

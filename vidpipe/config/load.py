@@ -10,14 +10,16 @@ import vidpipe
 from vidpipe.config.check_models import check_models, classes_of
 from vidpipe.config.checks import Entry, check_fields, check_links, check_stages, check_streams
 from vidpipe.config.document import Document
+from vidpipe.config.examine_models import examine_models
 from vidpipe.config.mistakes import InvalidPipelineError, Mark, Mistake
 from vidpipe.config.overrides import override
 from vidpipe.config.read import read
 from vidpipe.config.spec import ConfigFile, PipelineFile
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
 from vidpipe.errors import ConfigError
+from vidpipe.nearest import did_you_mean
+from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.stages.base import StageConfig
-from vidpipe.stages.registry import did_you_mean
 
 
 def load(
@@ -26,14 +28,17 @@ def load(
     config: Path | None = None,
     sources: Mapping[str, str] | None = None,
     sets: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> Pipeline:
-    """Read a pipeline and check all of it; no camera is opened and no model loaded.
+    """Read a pipeline and check all of it; no camera is opened.
 
     Args:
         pipeline: a file, or the name of one (`find_pipeline`).
         config: a file with streams and links, which counts where both files say something.
         sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
         sets: "stages.detect.accept=0.4": single values that go before what the files say.
+        notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
+            here. Otherwise they are read when the pipeline runs.
 
     Returns:
         The pipeline; without streams where none were given.
@@ -50,6 +55,8 @@ def load(
     stages = check_stages(document, known, search_paths)
     differing = check_streams(document, known, stages)
     check_links(document, stages)
+    if notes is not None:
+        notes += examine_models(document, stages, search_paths)
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
     return _build(document, path.stem, stages, differing, search_paths)
@@ -61,9 +68,13 @@ def find_pipeline(pipeline: str | Path) -> Path:
     Raises:
         ConfigError: there is none; names the nearest.
     """
+    name = str(pipeline)
+    if is_camera(name):
+        raise ConfigError("a camera's address stands where the pipeline should: give it as --source")
     if Path(pipeline).is_file():
         return Path(pipeline)
-    name = str(pipeline)
+    if looks_secret(name):
+        raise ConfigError("what may be an address stands where the pipeline should: give it as --source, with rtsp://")
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         raise ConfigError(f"pipeline {name}: no such file")
     folders = [Path("pipelines"), _shipped()]

@@ -64,7 +64,9 @@ class PipelineFile(ConfigFile):
     models: dict[Name, ModelSpec] = Field(default={}, description="what stages may look with, by name")
     stages: list[StageSpec] = Field(min_length=1, description="in the order in which a frame is offered to them")
     audit: AuditSpec = Field(default_factory=AuditSpec, description="how often a cheap answer is checked")
-    ahead: int = Field(default=0, ge=0, description="frames of a stream that may be asked while an answer is open")
+    ahead: int = Field(
+        default=0, ge=0, le=1000, description="frames of a stream that may be asked while an answer is open"
+    )
     late: Literal["wait", "detour"] | None = Field(
         default=None,
         description="wait for a slower tier's answer, or publish the best cover meanwhile; "

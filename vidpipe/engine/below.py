@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Settled, Ticket
+from vidpipe.errors import VidpipeError
 from vidpipe.sources.queue import OVERLOADED
 
 LATE = "late"  # open on a slower tier
@@ -82,9 +83,20 @@ class Below(Protocol):
         Args:
             ticket: of the frame; of a stream that is not on a detour it is read before this returns.
             settle: learning may follow as soon as there is an answer; otherwise `settle` will say when.
+
+        Raises:
+            RunError: what lies below has broken; no frame that comes later will get through either.
         """
         ...
 
     def settle(self, stream: str, seq: int) -> None:
         """Let the stages below learn what became of this frame, which was asked with `settle=False`."""
         ...
+
+
+def broken(what: str, error: BaseException) -> str:
+    """Why nothing more gets through a thread or a link; what a place further down said is passed on as it is."""
+    cause = getattr(error, "cause", None) or error  # of what Ray brought
+    if isinstance(cause, VidpipeError):
+        return str(cause)
+    return f"{what} broke: {type(cause).__name__}: {cause}".splitlines()[0]

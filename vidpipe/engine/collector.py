@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from vidpipe.answer import nothing, unknown
+from vidpipe.answer import How, nothing, unknown
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
 from vidpipe.engine.records import Batch, Ended, Published
+from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
 
 
 class Sink(Protocol):
     """Takes published answers, each stream's in order of `seq`. Raises RunError when it can take no more."""
+
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        """Open what is written to; called once, before the first `write`, when all else of the run stands.
+
+        Until then nothing that is there already is to be changed: the run may still be refused.
+
+        Args:
+            provenance: what the answers come from, see `engine.provenance`.
+
+        Raises:
+            ConfigError: it cannot be opened.
+        """
+        ...
 
     def write(self, records: Sequence[Published], published_at: float) -> None:
         """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
@@ -41,18 +55,26 @@ class Collector:
         self.vitals: dict[str, Vitals] = {}
         self._sinks = sinks
         self._last: dict[str, Published] = {}
-        self._states: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, bytes]] = {}
+        self._looked_at: dict[str, float] = {}  # by the monotonic clock
         for stream in streams:
             self.begin(stream, live=stream in live)
 
     def take(self, batch: Batch) -> None:
         now = time.time()
+        same_clock = batch.machine == machine()
         for record in batch.published:
-            self._count(record, now)
+            self._count(record)
+            self._time(record, same_clock)
         for stream, audit in batch.late_audits:
             self.ledgers[stream].count_audit(audit)
+        for late in batch.late_answers:
+            self.ledgers[late.stream].count_late(late)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
+        for stream in batch.begun_anew:
+            if stream in self.vitals:
+                self.vitals[stream].begin_anew()
         for stream, health in batch.health.items():
             self.vitals[stream].look(health, time.monotonic())
         for snapshot in batch.snapshots:
@@ -96,12 +118,29 @@ class Collector:
             return Position()
         return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
 
-    def _count(self, record: Published, now: float) -> None:
+    def newest(self, stream: str) -> Published | None:
+        """What was published last of a stream."""
+        return self._last.get(stream)
+
+    def look_age_s(self, stream: str) -> float | None:
+        """Seconds since somebody was last known to have looked at a picture of the stream; None: never."""
+        at = self._looked_at.get(stream)
+        return None if at is None else time.monotonic() - at
+
+    def _count(self, record: Published) -> None:
         last = self._last.get(record.stream)
+        answer = record.answer
+        # A late answer is not published, but those that carry it on are as of its frame.
+        if answer.how is How.MEASURED or (last and last.answer.as_of < answer.as_of < record.seq):
+            self._looked_at[record.stream] = time.monotonic()
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record
         self.ledgers[record.stream].count(record)
-        since = record.captured_at if record.stream in self.vitals else record.decoded_at
-        if since:
-            self.latencies.add((now - since) * 1000)
+
+    def _time(self, record: Published, same_clock: bool) -> None:
+        """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""
+        if same_clock and record.since:
+            self.latencies.add((time.monotonic() - record.since) * 1000)
+        elif not same_clock and record.captured_at is not None and record.stream in self.vitals:
+            self.latencies.add((time.time() - record.captured_at) * 1000)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,10 +15,12 @@ from typing import Any, cast
 from vidpipe.answer import Answer, How
 from vidpipe.cascade import Cascade, Settled, Ticket
 from vidpipe.engine.below import LATE, Below, Near, Reply
+from vidpipe.engine.caution import Caution
+from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
-from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
-from vidpipe.engine.taps import TapWriter
-from vidpipe.errors import SourceError
+from vidpipe.engine.records import Ended, LateAnswer, Outbox, Published, Snapshot
+from vidpipe.engine.taps import StreamTaps
+from vidpipe.errors import SourceError, contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
@@ -36,43 +38,18 @@ class Parts:
     """What a stream's thread works with, once it is open.
 
     Attributes:
+        taps: what sees its frames with their answers.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
-        careful: hand over each answer before the next frame is asked.
-        states: what stages below keep of the stream, by stage id, as far as it has come by.
+        states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
     """
 
     source: Source
     cascade: Cascade
-    writers: Sequence[TapWriter] = ()
+    taps: StreamTaps = field(default_factory=lambda: StreamTaps(""))
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
-    careful: bool = False
-    states: dict[str, Any] = field(default_factory=dict)
-
-
-class _Open:
-    """A picture whose answer is not published yet, or is still to be learnt."""
-
-    __slots__ = ("asked_at", "item", "reply", "ticket")
-
-    def __init__(self, item: Frame | Missing, ticket: Ticket | None = None, reply: Reply | None = None) -> None:
-        self.item = item
-        self.ticket = ticket
-        self.reply = reply
-        self.asked_at = time.monotonic() if reply is not None else 0.0
-
-    def is_answered(self) -> bool:
-        return self.reply is None or self.reply.settled.done()
-
-    def is_refused(self) -> bool:
-        return self.reply is not None and self.reply.is_refused()
-
-    def near(self) -> Near | None:
-        """What its own tier says of it; None as long as an answer is to be expected there."""
-        if self.reply is None or not self.reply.near.done():
-            return None
-        return self.reply.near.result()
+    states: dict[str, bytes] = field(default_factory=dict)
 
 
 class Head:
@@ -85,10 +62,13 @@ class Head:
         outbox: where answers go.
         ahead: how many frames may be asked while one is open.
         settle_later: stages below learn, and must be told when to (see `Below`).
+        hold_bytes: of pictures that are asked and not settled: beyond it the oldest is settled before the next one is
+            asked, though fewer than `ahead` are open.
         free: no stage learns, so that an answer may be settled as soon as it is there.
         detour: publish the best cover of a frame that is open on a slower tier, rather than wait for its answer; one of
             its own tier is waited for, but no longer than `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
+        caution: while it is on, pictures are asked and answered one at a time.
     """
 
     def __init__(
@@ -100,32 +80,37 @@ class Head:
         *,
         ahead: int,
         settle_later: bool,
+        hold_bytes: float = float("inf"),
         free: bool = False,
         detour: bool = False,
         live: bool = False,
+        caution: Caution | None = None,
     ) -> None:
         self.stream = stream
-        self._make = make
         self._below = below
         self._outbox = outbox
         self._ahead = ahead
         # On a detour answers are learnt as they come: nobody could say how far ahead the stream was asked.
         self._settle_later = settle_later and not detour
+        self._hold_bytes = hold_bytes
+        self._caution = caution
         self._free = free
         self._detour = detour
         self._live = live
         self._parts: Parts | None = None
-        self._open: deque[_Open] = deque()
-        self._late: list[_Open] = []
+        self._open: deque[Open] = deque()
+        self._late: list[Open] = []
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
+        self._size: tuple[int, int] | None = None  # of the newest picture
         self._pace = Pace()
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
         self._stop_at = float("inf")
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name=f"vidpipe-{stream}", daemon=True)
+        # What it makes is held by the thread alone: of a stream that has ended nothing is left.
+        self._thread = threading.Thread(target=self._run, args=(make,), name=f"vidpipe-{stream}", daemon=True)
 
     def open(self) -> Future[StreamInfo | SourceError]:
         """Start the thread.
@@ -147,8 +132,8 @@ class Head:
             self._stop_at = time.monotonic() + STOP_S
         self._stop.set()
         self._go.set()
-        if self._parts is not None:
-            self._parts.source.close()  # wakes the thread where it waits for a live picture
+        if (parts := self._parts) is not None:
+            parts.source.close()  # wakes the thread where it waits for a live picture
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread, if it was ever opened; whether it has ended."""
@@ -162,36 +147,48 @@ class Head:
         return None if self._ended else self._health()
 
     def _health(self) -> Health | None:
-        return self._parts.source.health if self._live and self._parts is not None else None
+        parts = self._parts
+        return parts.source.health if self._live and parts is not None else None
 
-    def _run(self) -> None:
+    def _run(self, make: Callable[[], Parts]) -> None:
+        ended = self._from_begin_to_end(make)
+        self._ended = True
+        self._parts = None
+        self._open.clear()
+        self._late.clear()
+        if ended is not None:
+            self._outbox.ended(ended)
+
+    def _from_begin_to_end(self, make: Callable[[], Parts]) -> Ended | None:
+        """How the stream ended; None where it did not open, which is told by `open`."""
         try:
-            parts = self._parts = self._make()
+            parts = self._parts = make()
         except SourceError as error:
             if self._live:
-                self._outbox.ended(Ended(self.stream, error))
                 self._opened.set_result(error)
-            else:
-                self._opened.set_exception(error)
-            return
-        except Exception as error:
+                return Ended(self.stream, error)
             self._opened.set_exception(error)
-            return
+            return None
+        except BaseException as error:
+            self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
+            return None
         self._opened.set_result(parts.source.info)
         self._go.wait()
         # What was read is answered also where the source broke off.
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
-        self._ended = True
-        self._outbox.ended(Ended(self.stream, broken, tuple(parts.source.notes), self._health()))
+        if broken is None and parts.source.broken_off:
+            broken = SourceError(parts.source.broken_off)
+        notes, failures = tuple(parts.source.notes), tuple(parts.taps.failures)
+        return Ended(self.stream, broken, notes, self._health(), failures)
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
             work()
-        except Exception as error:
+        except BaseException as error:  # whatever it is, the stream must be told of as ended
             log.debug("stream %s broke off", self.stream, exc_info=error)
-            return error
+            return contained(error)
         return None
 
     def _enter_all(self, parts: Parts) -> None:
@@ -199,9 +196,32 @@ class Head:
             return
         for item in self._arrivals(parts.source):
             if item is not None:
-                self._open.append(self._ask(parts, item))
+                self._enter(parts, item)
             self._settle_ready(parts)
             self._learn_late(parts)
+
+    def _enter(self, parts: Parts, item: Frame | Missing) -> None:
+        if isinstance(item, Frame) and item.seq in parts.poison:
+            item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
+        if isinstance(item, Frame) and self._caution is not None and self._caution.is_on:
+            self._settle_open(parts)
+            with self._caution.alone(self.stream, item.seq):
+                self._open.append(self._ask(parts, item))
+                self._settle_open(parts)
+        else:
+            self._make_room(parts, item)
+            self._open.append(self._ask(parts, item))
+
+    def _make_room(self, parts: Parts, item: Frame | Missing) -> None:
+        """Settle the oldest pictures where links would have to hold too much for this stream with the next one.
+
+        By what is open of this stream alone, so that it does not depend on how fast anybody is.
+        """
+        if not self._settle_later or not isinstance(item, Frame):
+            return
+        nbytes = item.picture.nbytes
+        while (held := sum(entry.held_bytes for entry in self._open)) and held + nbytes > self._hold_bytes:
+            self._settle(parts, self._open.popleft())
 
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
         """The stream's pictures; live also None, where something else may be ready."""
@@ -223,47 +243,48 @@ class Head:
         while self._open and self._is_due(self._open[0]):
             self._settle(parts, self._open.popleft())
 
-    def _is_due(self, entry: _Open) -> bool:
+    def _is_due(self, entry: Open) -> bool:
         """Whether the oldest open picture is to be settled now; it may have to be waited for."""
         if not self._detour:
             return len(self._open) > self._ahead or (self._free and entry.is_answered())
         return not self._live or self._is_ready(entry)
 
-    def _is_ready(self, entry: _Open) -> bool:
+    def _is_ready(self, entry: Open) -> bool:
         """Whether something can be published of a picture on a detour."""
         if entry.reply is None or entry.reply.near.done() or (entry.ticket is not None and entry.ticket.checks):
             return True
         return time.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
 
-    def _settle_all(self, parts: Parts) -> None:
+    def _settle_open(self, parts: Parts) -> None:
         while self._open:
             self._settle(parts, self._open.popleft())
+
+    def _settle_all(self, parts: Parts) -> None:
+        self._settle_open(parts)
         while self._late and not self._stop.is_set():
             self._await(self._late[0].reply, near=False)
             self._learn_late(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
-        closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
+        closing = [parts.taps.close, parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
-    def _ask(self, parts: Parts, item: Frame | Missing) -> _Open:
-        if isinstance(item, Frame) and item.seq in parts.poison:
-            item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
+    def _ask(self, parts: Parts, item: Frame | Missing) -> Open:
         if isinstance(item, Missing):
-            return _Open(item)
+            return Open(item)
         ticket = Ticket(item)
         parts.cascade.ask([ticket])
         if ticket.answer is not None or self._below is None:
-            return _Open(item, ticket)
+            return Open(item, ticket)
         reply = self._below.ask(ticket, settle=not self._settle_later)
         if self._live:
             nudge = cast("LiveSource", parts.source).nudge
             reply.near.add_done_callback(lambda _: nudge())
             reply.settled.add_done_callback(lambda _: nudge())
-        return _Open(item, ticket, reply)
+        return Open(item, ticket, reply)
 
-    def _settle(self, parts: Parts, entry: _Open) -> None:
+    def _settle(self, parts: Parts, entry: Open) -> None:
         """Publish what there is to be said of a picture."""
         if entry.ticket is None:
             assert isinstance(entry.item, Missing)
@@ -275,13 +296,14 @@ class Head:
         else:
             self._publish(parts, entry.item, parts.cascade.settle(entry.ticket, below))
 
-    def _is_answered_near(self, entry: _Open) -> bool:
+    def _is_answered_near(self, entry: Open) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""
         if entry.reply is None:
             return True
         assert entry.ticket is not None
-        if not entry.ticket.checks:
-            self._await(entry.reply, near=True, until=entry.asked_at + PATIENCE_S)
+        careful = self._caution is not None and self._caution.is_on
+        if careful or not entry.ticket.checks:
+            self._await(entry.reply, near=True, until=float("inf") if careful else entry.asked_at + PATIENCE_S)
         near = entry.near()
         return near is not None and not near.far and not entry.is_refused()
 
@@ -296,7 +318,7 @@ class Head:
             with suppress(TimeoutError):
                 coming.result(min(left_s, 0.5))  # a stop may come meanwhile
 
-    def _answer_below(self, parts: Parts, entry: _Open) -> Settled | None:
+    def _answer_below(self, parts: Parts, entry: Open) -> Settled | None:
         if entry.reply is None:
             return None
         if self._settle_later:
@@ -305,7 +327,7 @@ class Head:
         self._await(entry.reply, near=False)
         return self._seen(parts, entry) if entry.is_answered() else None
 
-    def _seen(self, parts: Parts, entry: _Open) -> Settled:
+    def _seen(self, parts: Parts, entry: Open) -> Settled:
         """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
         assert entry.reply is not None
         settled = entry.reply.settled.result()
@@ -317,7 +339,7 @@ class Head:
             return answer
         return parts.hide(answer, item)
 
-    def _publish_cover(self, parts: Parts, entry: _Open, ticket: Ticket) -> None:
+    def _publish_cover(self, parts: Parts, entry: Open, ticket: Ticket) -> None:
         near = entry.near()
         reason = self._why_covered(entry, near)
         below = near.cover if near is not None else None
@@ -326,10 +348,11 @@ class Head:
         cover = parts.cascade.cover(ticket, reason, near=below, looked_at=not entry.is_refused())
         parts.cascade.published(self.stream, cover)
         self._publish(parts, entry.item, Settled(cover), covered=reason)
+        entry.cover = cover.by
         self._late.append(entry)
         self._learn_late(parts)
 
-    def _why_covered(self, entry: _Open, near: Near | None) -> str:
+    def _why_covered(self, entry: Open, near: Near | None) -> str:
         if entry.ticket is not None and entry.ticket.checks:
             return LATE  # the answer stands, whether somebody has time to check it or not
         if near is None:
@@ -346,35 +369,38 @@ class Head:
                 self._late.append(entry)
                 continue
             assert entry.ticket is not None
-            audit = parts.cascade.settle(entry.ticket, self._seen(parts, entry), late=True).audit
+            seen = self._seen(parts, entry)
+            audit = parts.cascade.settle(entry.ticket, seen, late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
             self._crowded = entry.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
+            elif not seen.answer.how.carried:
+                self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.cover))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
         answer = settled.answer
         frame = item if isinstance(item, Frame) else None
+        if frame is not None:
+            self._size = (frame.width, frame.height)
         self._answered_by[answer.by] += 1
-        for writer in parts.writers:
-            writer.write(frame, answer, self._answered_by)
+        parts.taps.write(item, answer, self._answered_by)
         self._outbox.publish(
             Published(
                 item.stream,
                 item.seq,
                 item.pts,
                 item.captured_at,
-                frame.decoded_at if frame else 0.0,
+                item.since,
                 frame.knobs.version if frame else 0,
                 answer,
                 settled.audit,
                 covered,
+                self._size,
             )
         )
         self._mind_snapshot(parts, item)
-        if parts.careful:
-            self._outbox.wait_until_received()
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):

@@ -36,6 +36,7 @@ class CodecLink:
     def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
         if self._spec.codec == "raw":
             self.bytes += ticket.frame.picture.nbytes
+            ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
         else:
             packed = wire.pack(ticket, self._spec, settle=settle)
             ticket = wire.unpack(packed, self._host.knobs, self._host.views)

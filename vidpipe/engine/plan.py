@@ -65,6 +65,8 @@ class Plan:
         ahead: how many frames of a stream may be asked while one is open.
         free: no stage learns: answers may be settled in any order that keeps a stream's own.
         groups: the streams of each device actor.
+        hold_bytes: what links may have to hold of one stream's open pictures.
+        shortened: why `ahead` is less than the pipeline asks for; "" where it is not.
     """
 
     pipeline: Pipeline
@@ -73,12 +75,12 @@ class Plan:
     ahead: int
     free: bool
     groups: tuple[tuple[str, ...], ...]
+    hold_bytes: float = float("inf")
+    shortened: str = ""
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""
-        own = self.segments[index].tail if index == 0 else ()
-        below = [stage for segment in self.segments[index + 1 :] for stage in segment.stages]
-        return any(_learns(stage, self.pipeline) for stage in (*own, *below))
+        return _learns_below(self.segments[index:], self.pipeline, device=index == 0)
 
 
 def plan(pipeline: Pipeline) -> Plan:
@@ -92,9 +94,62 @@ def plan(pipeline: Pipeline) -> Plan:
         runs[-1].stages.append(stage)
     segments = _named(runs)
     links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
-    learns = any(_learns(stage, pipeline) for stage in pipeline.stages)
-    ahead = pipeline.ahead if learns else max(pipeline.ahead, _free_depth(links))
-    return Plan(pipeline, segments, links, ahead, not learns, _groups(pipeline))
+    groups = _groups(pipeline)
+    if not any(_learns(stage, pipeline) for stage in pipeline.stages):
+        return Plan(pipeline, segments, links, max(pipeline.ahead, _free_depth(links)), free=True, groups=groups)
+    if not _learns_below(segments, pipeline, device=True):
+        return Plan(pipeline, segments, links, pipeline.ahead, free=False, groups=groups)
+    shares = [_Share(link, _most_waiting(pipeline, groups if index == 0 else None)) for index, link in enumerate(links)]
+    least = min(shares, key=lambda share: share.ahead, default=None)
+    held = min((share.nbytes for share in shares), default=float("inf"))
+    if least is None or least.ahead >= pipeline.ahead:
+        return Plan(pipeline, segments, links, pipeline.ahead, free=False, groups=groups, hold_bytes=held)
+    return Plan(pipeline, segments, links, least.ahead, False, groups, held, least.why(pipeline.ahead))
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one stream may have of a link's credit for pictures that it holds open.
+
+    Fixed beforehand for each stream: if it could hold what others leave, when it learns what would depend on how fast
+    those are.
+
+    Attributes:
+        streams: how many wait for their answers behind this link at a time.
+    """
+
+    link: Link
+    streams: int
+
+    @property
+    def ahead(self) -> int:
+        return max(self.link.spec.credit_frames // max(self.streams, 1) - 1, 0)
+
+    @property
+    def nbytes(self) -> float:
+        """Of decoded pictures; what a codec makes of them is too little to count."""
+        return self.link.spec.credit_mb * 1e6 / max(self.streams, 1) if self.link.spec.codec == "raw" else float("inf")
+
+    def why(self, wanted: int) -> str:
+        streams = f"each of {self.streams} streams" if self.streams > 1 else "the stream"
+        wants = max(self.streams, 1) * (wanted + 1)
+        return (
+            f"ahead is {self.ahead}, not {wanted}: on the link {self.link.name} the open frames of {streams} share "
+            f"credit_frames: {self.link.spec.credit_frames}, and need {wants}"
+        )
+
+
+def _most_waiting(pipeline: Pipeline, groups: Sequence[Sequence[str]] | None) -> int:
+    """Of streams that wait for their answers: the most in one group, or all."""
+    waiting = {name for name in pipeline.streams if not pipeline.detours(name)}
+    return len(waiting) if groups is None else max((len(waiting & set(group)) for group in groups), default=0)
+
+
+def _learns_below(segments: Sequence[Segment], pipeline: Pipeline, *, device: bool) -> bool:
+    """Whether a stage learns that is not in the first segment's own head."""
+    own = segments[0].tail if device else ()
+    below = [stage for segment in segments[1:] for stage in segment.stages]
+    return any(_learns(stage, pipeline) for stage in (*own, *below))
 
 
 @dataclass(slots=True)

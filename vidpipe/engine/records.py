@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer
 from vidpipe.cascade import Audit
@@ -18,26 +18,28 @@ class Published(NamedTuple):
 
     Attributes:
         knobs: the version of settings that the frame was treated with.
-        decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
+        since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
         covered: why the frame's own answer was not waited for; "" where this is it.
+        size: (width, height) of the stream's pictures; None where none has come yet.
     """
 
     stream: str
     seq: int
     pts: float
     captured_at: float | None
-    decoded_at: float
+    since: float
     knobs: int
     answer: Answer
     audit: Audit | None = None
     covered: str = ""
+    size: tuple[int, int] | None = None
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages, by stage id; of those below the device, as last seen."""
+    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
 
     stream: str
-    states: dict[str, Any]
+    states: dict[str, bytes]
 
 
 class Ended(NamedTuple):
@@ -47,20 +49,27 @@ class Ended(NamedTuple):
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
         health: of a live source, at its end.
+        failures: what went wrong beside the stream, which went on: a tap that could take no more. A line each.
     """
 
     stream: str
     error: Exception | None = None
     notes: tuple[str, ...] = ()
     health: Health | None = None
+    failures: tuple[str, ...] = ()
 
 
-class Said(NamedTuple):
-    """A warning that was logged where the streams are; never holds a credential."""
+class LateAnswer(NamedTuple):
+    """An answer that came when another had been published in its place.
 
-    logger: str
-    level: int
-    message: str
+    Attributes:
+        by: who gave it.
+        cover: who had given what was published.
+    """
+
+    stream: str
+    by: str
+    cover: str
 
 
 @dataclass(slots=True)
@@ -70,20 +79,26 @@ class Batch:
     Attributes:
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
-        said: what was logged in another process.
+        begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
+        asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
+        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
     """
 
     published: list[Published] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
+    late_answers: list[LateAnswer] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     health: dict[str, Health] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
+    begun_anew: list[str] = field(default_factory=list)
+    asked: tuple[str, int] | None = None
+    machine: str = ""
 
     def __bool__(self) -> bool:
-        came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health
-        return bool(came)
+        late = self.late_audits or self.late_answers
+        came = self.published or late or self.snapshots or self.ended or self.refused or self.health
+        return bool(came or self.begun_anew or self.asked)
 
 
 class Outbox:
@@ -99,6 +114,7 @@ class Outbox:
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
+        self._awaited = 0  # who waits for what is there to be received
         self._closed = False
 
     def publish(self, record: Published) -> None:
@@ -113,6 +129,10 @@ class Outbox:
         with self._changed:
             self._batch.late_audits.append((stream, audit))
 
+    def late(self, answer: LateAnswer) -> None:
+        with self._changed:
+            self._batch.late_answers.append(answer)
+
     def refused(self, stream: str) -> None:
         with self._changed:
             self._batch.refused[stream] += 1
@@ -126,12 +146,21 @@ class Outbox:
             self._batch.ended.append(ended)
             self._changed.notify_all()
 
+    def asks(self, stream: str, seq: int) -> None:
+        """Tell which picture is asked next."""
+        with self._changed:
+            self._batch.asked = stream, seq
+            self._changed.notify_all()
+
     def wait_until_received(self) -> None:
         """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
         with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._batch or self._closed)
             takes = self._takes
             self._changed.wait_for(lambda: self._takes > takes or self._closed)
+            self._awaited -= 1
 
     def take(self, timeout_s: float) -> Batch:
         """What is there, as soon as there is something; an empty batch after `timeout_s`."""
@@ -142,7 +171,7 @@ class Outbox:
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
-                self._changed.wait(self.LINGER_S)
+                self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
             batch, self._batch = self._batch, Batch()
             self._changed.notify_all()
             return batch

@@ -3,18 +3,66 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.host import Counts
 from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.provenance import Provenance
 from vidpipe.seat import Meter
+from vidpipe.sources.base import StreamInfo
+
+
+class Reporter:
+    """Makes the report of a run, whole or so far.
+
+    Args:
+        infos: of the streams as they were opened.
+
+    Attributes:
+        cpu_s: of all processes since the start; set by whoever can ask them.
+    """
+
+    def __init__(self, provenance: Provenance, collector: Collector, infos: Sequence[StreamInfo]) -> None:
+        self._provenance = provenance
+        self._collector = collector
+        self._sizes = {info.name: (info.width, info.height) for info in infos if info.width and info.height}
+        self._began = time.perf_counter()
+        self._ended: float | None = None
+        self.cpu_s = 0.0
+
+    def start(self) -> None:
+        """All streams begin now."""
+        self._began = time.perf_counter()
+
+    def stop(self) -> None:
+        """The last answer has come."""
+        self._ended = time.perf_counter()
+
+    def provenance(self, pipeline: Pipeline) -> dict[str, Any]:
+        """What answers come from, with the sizes of pictures as far as they are known by now."""
+        newest = {name: self._collector.newest(name) for name in pipeline.streams}
+        seen = {name: record.size for name, record in newest.items() if record is not None and record.size is not None}
+        return self._provenance.told(pipeline, {**self._sizes, **seen})
+
+    def report(
+        self, pipeline: Pipeline, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """What `--report` writes, with `cpu_s` as it was set last."""
+        wall_s = (self._ended or time.perf_counter()) - self._began
+        return {
+            "finished": finished,
+            "errors": list(errors),
+            "run": self.provenance(pipeline),
+            **build_report(pipeline, self._collector, counts, wall_s, self.cpu_s),
+        }
 
 
 def build_report(
     pipeline: Pipeline, collector: Collector, counts: Counts, wall_s: float, cpu_s: float
 ) -> dict[str, Any]:
-    """What `--report` writes; stage and model times are milliseconds a frame.
+    """The figures of a report; stage and model times are milliseconds a frame.
 
     Args:
         pipeline: its stages are listed in order, also one whose counts are gone with its process.
@@ -41,6 +89,7 @@ def build_report(
             for model, (calls, wall, cpu) in counts.models.items()
         },
         "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
+        "deaths": {name: [round(at, 3) for at in times] for name, times in counts.deaths.items()},
     }
 
 

@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from vidpipe.engine.changes import changes
 from vidpipe.engine.collector import Collector, Sink
 from vidpipe.engine.host import Counts, Position
 from vidpipe.engine.inline import InlineEngine
+from vidpipe.engine.interim import Interim
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, plan
+from vidpipe.engine.provenance import Provenance
 from vidpipe.engine.records import Batch
-from vidpipe.engine.report import build_report
+from vidpipe.engine.report import Reporter
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import ConfigError, RunError
@@ -96,6 +99,7 @@ def run(
     taps: Sequence[Tap] = (),
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
+    on_report: Callable[[dict[str, Any]], None] | None = None,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams.
 
@@ -106,41 +110,51 @@ def run(
         watchers: see how it goes on, in this process.
         reload: asked now and then for the pipeline with other streams, None where nothing has changed; what it raises
             is told, and the run goes on as it is.
+        on_report: given the report so far, at the beginning and every half minute, in some thread; the whole one is the
+            outcome's. What it raises of `VidpipeError` is told, and the run goes on.
 
     Raises:
-        ConfigError: it could not begin: a source, model or stage does not open.
+        ConfigError: it could not begin: a source, model, stage or sink does not open.
         RunError: the engine could not go on.
     """
     if not pipeline.streams:
         raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
     laid = plan(pipeline)
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+    provenance = Provenance(pipeline)
     writer = Writer(sinks)
     collector = Collector(pipeline.streams, [writer], live=live)
     runner = _engine(engine, laid, taps, address, collector)
     patience_s = CLOSE_S
+    interim: Interim | None = None
     try:
         with _stop_signals() as asked_to_stop:
             infos = runner.open()
+            reporter = Reporter(provenance, collector, infos)
+            writer.begin(reporter.provenance(pipeline))
             for watcher in watchers:
                 watcher.started(infos)
             runner.start()
-            began = time.perf_counter()
+            reporter.start()
             turnover = Turnover(pipeline, runner, collector, reload)
-            errors = _collect(runner, collector, writer, watchers, turnover, asked_to_stop)
+            interim = Interim(on_report, runner.counts, partial(_so_far, reporter, turnover))
+            errors = _collect(runner, collector, writer, watchers, turnover, asked_to_stop, reporter, interim)
             patience_s = 0.5 if asked_to_stop.is_set() else CLOSE_S
-            wall_s, cpu_s = time.perf_counter() - began, runner.cpu_s()
+            reporter.stop()
+            reporter.cpu_s = runner.cpu_s()
             counts = runner.counts()
+            interim.close()
     except KeyboardInterrupt:
         patience_s = 0.1
         raise
     finally:
+        if interim is not None:
+            interim.leave()
         errors_at_end = _close(writer, patience_s)
         runner.close(patience_s)
-    pipeline = turnover.pipeline
-    report = build_report(pipeline, collector, counts, wall_s, cpu_s)
     errors += [error for error in errors_at_end if error not in errors]
     errors += _stage_errors(counts) + _stream_errors(collector)
+    report = reporter.report(turnover.pipeline, counts, finished=True, errors=errors)
     return Outcome(report, errors, _notes(collector), asked_to_stop.is_set())
 
 
@@ -159,6 +173,8 @@ def _collect(
     watchers: Sequence[Watcher],
     turnover: Turnover,
     stop: threading.Event,
+    reporter: Reporter,
+    interim: Interim,
 ) -> list[str]:
     """Take answers until every stream has ended; what kept a sink from taking more ends the run early."""
     errors: list[str] = []
@@ -187,7 +203,8 @@ def _collect(
             watcher.progressed(collector)
         if time.monotonic() - looked_at > USAGE_EVERY_S:
             looked_at = time.monotonic()
-            runner.cpu_s()
+            reporter.cpu_s = runner.cpu_s()
+        interim.go_on()
     return errors
 
 
@@ -275,6 +292,10 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _so_far(reporter: Reporter, turnover: Turnover, counts: Counts) -> dict[str, Any]:
+    return reporter.report(turnover.pipeline, counts, finished=False)
+
+
 def _close(writer: Writer, patience_s: float) -> list[str]:
     try:
         writer.close(patience_s)
@@ -293,11 +314,13 @@ def _stage_errors(counts: Counts) -> list[str]:
 
 def _stream_errors(collector: Collector) -> list[str]:
     errors = [f"stream {end.stream} broke off: {end.error}" for end in collector.ended.values() if end.error]
+    errors += [failure for end in collector.ended.values() for failure in end.failures]
     for stream, ledger in collector.ledgers.items():
         if count := ledger.engine_failures:
-            errors.append(f"stream {stream}: {count} frames failed in the engine")
+            errors.append(f"stream {stream}: {count} frames failed in the engine, first: {ledger.engine_failure}")
     return errors
 
 
 def _notes(collector: Collector) -> list[str]:
-    return [f"{end.stream}: {note}" for end in collector.ended.values() for note in end.notes]
+    ends = collector.ended.values()  # what broke a stream off is told as an error
+    return [f"{end.stream}: {note}" for end in ends for note in end.notes if note != str(end.error)]

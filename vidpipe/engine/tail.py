@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.cascade import Cascade, Settled, Ticket
-from vidpipe.engine.below import Below, Reply
+from vidpipe.engine.below import Below, Reply, broken
 from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.pace import Pace
+from vidpipe.errors import RunError, contained
 from vidpipe.frame import Frame
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class _Entry:
         self.reply = Reply()
         self.below: Settled | None = None
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.ticket.frame.stream, self.ticket.frame.seq
+
 
 class _Ask(NamedTuple):
     entry: _Entry
@@ -51,7 +56,7 @@ class _Answered(NamedTuple):
 
 
 class _Restore(NamedTuple):
-    states: Mapping[str, Mapping[str, Any]]
+    states: Mapping[str, Mapping[str, bytes]]
     done: Future[None]
 
 
@@ -61,6 +66,9 @@ _ORDERS = _Settle | _Answered | _Restore
 
 class Tail:
     """A cascade that runs in a thread of its own, as the `Below` of the streams that come to it.
+
+    Stages cannot end it; whatever else is raised in its thread does: all that is open there fails, and who asks is told
+    why.
 
     Args:
         make: builds the cascade; called in the new thread, which is the one that will use it.
@@ -79,6 +87,8 @@ class Tail:
         self._frame_s = 0.0  # what a frame takes, on the average
         self._changed = threading.Condition()
         self._stopping = False
+        self._broken: str | None = None
+        self._at_work: list[_Job] = []
         self._entries: dict[tuple[str, int], _Entry] = {}
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._opened: Future[Cascade] = Future()
@@ -90,6 +100,8 @@ class Tail:
         return self._opened
 
     def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
+        if self._broken is not None:
+            raise RunError(self._broken)
         # A ticket of its own: what stages passed the frame on above is no business of this cascade.
         entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
         if ticket.frame.stream in self._weights:
@@ -101,8 +113,10 @@ class Tail:
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
+        if not states:
+            return
         restore = _Restore(states, Future())
         self._put(restore)
         restore.done.result()
@@ -118,28 +132,58 @@ class Tail:
         with self._changed:
             self._waiting.append(job)
             self._changed.notify()
+        self._mind_broken()
 
     def _put_newest(self, stream: str, job: _Ask) -> None:
         with self._changed:
             self._waiting.put(stream, job)
             self._changed.notify()
+        self._mind_broken()
 
     def _run(self) -> None:
         try:
             self._cascade = self._make()
-        except Exception as error:
-            self._opened.set_exception(error)
+        except BaseException as error:
+            self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
             return
         self._opened.set_result(self._cascade)
-        while jobs := self._take():
-            self._do(jobs)
-        self._cascade.close()
+        try:
+            while jobs := self._take():
+                self._do(jobs)
+            self._cascade.close()
+        except BaseException as error:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        reason = broken(f"the thread of {self._thread.name.removeprefix('vidpipe-')}", error)
+        log.debug("%s", reason, exc_info=error)
+        with self._changed:
+            self._broken = reason
+        self._mind_broken()
+
+    def _mind_broken(self) -> None:
+        """Where the thread has ended nobody takes what waits: all of it fails."""
+        if self._broken is None:
+            return
+        settled = Settled(failed(self._broken))
+        with self._changed:
+            jobs = [self._waiting.take() for _ in range(len(self._waiting))] + self._at_work
+            entries = [*self._entries.values(), *(job.entry for job in jobs if isinstance(job, _Ask | _Answered))]
+            self._entries.clear()
+            self._at_work = []
+        for job in jobs:
+            if isinstance(job, _Restore) and not job.done.done():
+                job.done.set_exception(RunError(self._broken))
+        for entry in dict.fromkeys(entries):
+            if not entry.reply.settled.done():
+                entry.reply.settle(settled)
 
     def _take(self) -> list[_Job]:
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._changed.wait()
-            return [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+            self._at_work = [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+            return self._at_work
 
     def _next(self) -> _Job:
         """What is next: orders before frames, as they are quickly done."""
@@ -168,8 +212,20 @@ class Tail:
                 self._restore(job)
             else:
                 job.entry.below = job.below
-                self._advance(job.entry)
+                self._guard(job.entry, self._advance)
         self._ask(asked)
+
+    def _guard(self, entry: _Entry, work: Callable[[_Entry], None]) -> None:
+        """Do something for a frame; what goes wrong costs that frame, and never this thread, for which others wait."""
+        try:
+            work(entry)
+        except RunError:  # what lies below has broken: nobody gets through any more
+            raise
+        except BaseException as error:
+            log.exception("a frame was lost between stages")
+            self._entries.pop(entry.key, None)
+            if not entry.reply.settled.done():
+                entry.reply.settle(Settled(failed(str(contained(error)))))
 
     def _ask(self, entries: Sequence[_Entry]) -> None:
         if not entries:
@@ -177,22 +233,24 @@ class Tail:
         began = time.perf_counter()
         try:
             self._cascade.ask([entry.ticket for entry in entries])
-        except Exception as error:
+        except BaseException as error:
             log.exception("a cascade broke")
             for entry in entries:
-                entry.ticket.answer = failed(f"{type(error).__name__}: {error}")
+                entry.ticket.answer = failed(str(contained(error)))
         took_s = (time.perf_counter() - began) / len(entries)
         self._frame_s += 0.2 * (took_s - self._frame_s) if self._frame_s else took_s
         for entry in entries:
-            frame = entry.ticket.frame
-            self._entries[frame.stream, frame.seq] = entry
-            if entry.ticket.answer is None and self._below is not None:
-                reply = self._below.ask(entry.ticket, settle=entry.may_settle)
-                if reply.near.done() and reply.near.result().far:
-                    entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
-                reply.settled.add_done_callback(partial(self._answered, entry))
-            else:
-                self._advance(entry)
+            self._entries[entry.key] = entry
+            self._guard(entry, self._pass_on)
+
+    def _pass_on(self, entry: _Entry) -> None:
+        if entry.ticket.answer is None and self._below is not None:
+            reply = self._below.ask(entry.ticket, settle=entry.may_settle)
+            if reply.near.done() and reply.near.result().far:
+                entry.reply.went_far(self._cascade.stage_cover(entry.ticket))
+            reply.settled.add_done_callback(partial(self._answered, entry))
+        else:
+            self._advance(entry)
 
     def _answered(self, entry: _Entry, reply: Future[Settled]) -> None:
         self._put(_Answered(entry, reply.result()))
@@ -202,20 +260,20 @@ class Tail:
         if entry is None:  # settled without being told, after what stood below was lost
             return
         entry.may_settle = True
+        self._guard(entry, self._let_settle)
+
+    def _let_settle(self, entry: _Entry) -> None:
         if entry.ticket.answer is None and self._below is not None:
-            self._below.settle(job.stream, job.seq)
+            self._below.settle(*entry.key)
         self._advance(entry)
 
     def _advance(self, entry: _Entry) -> None:
         if not entry.may_settle or (entry.ticket.answer is None and entry.below is None and self._below is not None):
             return
-        frame = entry.ticket.frame
-        del self._entries[frame.stream, frame.seq]
-        try:
-            settled = self._with_states(frame, entry, self._cascade.settle(entry.ticket, entry.below))
-        except Exception as error:
-            settled = Settled(failed(f"{type(error).__name__}: {error}"))
-        entry.reply.settle(settled)
+        if self._entries.get(entry.key) is entry:  # who lost sight of us may have asked it again
+            del self._entries[entry.key]
+        settled = self._cascade.settle(entry.ticket, entry.below)
+        entry.reply.settle(self._with_states(entry.ticket.frame, entry, settled))
 
     def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
         """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
@@ -225,15 +283,9 @@ class Tail:
         return settled._replace(states=states) if states else settled
 
     def _restore(self, job: _Restore) -> None:
-        self._restore_each(job.states)
+        for stream, states in job.states.items():
+            self._cascade.restore(stream, states)
         job.done.set_result(None)
-
-    def _restore_each(self, kept: Mapping[str, Mapping[str, Any]]) -> None:
-        for stream, states in kept.items():
-            try:
-                self._cascade.restore(stream, states)
-            except Exception:
-                log.exception("a stage cannot take up what it kept of stream %s: it begins anew", stream)
 
 
 def _refuse(job: _Job) -> None:

@@ -108,6 +108,7 @@ class Vitals:
     def __init__(self, ledger: StreamLedger) -> None:
         self._ledger = ledger
         self._health = Health(State.CONNECTING)
+        self._before = self._health  # counted by processes that have died
         self._samples: deque[_Sample] = deque()  # of late
         self._first: _Sample | None = None
         self._last: _Sample | None = None
@@ -115,22 +116,23 @@ class Vitals:
 
     def look(self, health: Health, now: float) -> None:
         """What the source has told, at `now` of the monotonic clock."""
+        health = _with_counts_of(health, self._before)
         reconnects, stalls = health.reconnects - self._health.reconnects, health.stalls - self._health.stalls
-        if reconnects < 0 or stalls < 0:  # its process has begun anew, and counts from 0
-            reconnects, stalls = health.reconnects, health.stalls
         if reconnects or stalls:
             self._events.append((now, reconnects, stalls))
         while self._events and now - self._events[0][0] > _HOUR_S:
             self._events.popleft()
         self._health = health
         self._last = self._sample(now)
-        if self._first is None or health.received < self._first.received:
+        if self._first is None:
             self._first = self._last
-        if self._samples and health.received < self._samples[-1].received:
-            self._samples.clear()
         self._samples.append(self._last)
         while len(self._samples) > 2 and now - self._samples[1].at > _WINDOW_S:
             self._samples.popleft()
+
+    def begin_anew(self) -> None:
+        """The process that holds the source has died: what the next one tells is counted from 0."""
+        self._before = self._health
 
     def end(self, health: Health | None, now: float) -> None:
         """The stream gives no more; what its source told last, if it was open."""
@@ -185,6 +187,13 @@ class Vitals:
         # A frame that was refused may be published as overloaded as well: the same frame, seen from two ends.
         lost = max(last.refused - first.refused, last.overloaded - first.overloaded) + last.no_time - first.no_time
         return lost / max(1, last.received - first.received)
+
+
+_COUNTS = ("received", "decoded", "bytes", "reconnects", "stalls", "gap_s")
+
+
+def _with_counts_of(health: Health, before: Health) -> Health:
+    return replace(health, **{name: getattr(health, name) + getattr(before, name) for name in _COUNTS})
 
 
 def _rates(first: _Sample, last: _Sample) -> Rates:

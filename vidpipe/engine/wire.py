@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from vidpipe.knobs import Knobs
 from vidpipe.picture import BgrPicture, Planes, YuvPicture
 from vidpipe.sources.view import View
 
+ELSEWHERE: Image = np.empty(0, np.uint8)  # in place of pixels that lie in memory which both sides have
+
 _DEFAULTS = Knobs()
 _NO_VIEWS: Mapping[str, View] = {}
 
@@ -24,11 +27,23 @@ class Jpeg(NamedTuple):
     data: Image
 
 
+class Bgr(NamedTuple):
+    """A picture that was made as BGR, or came out of a codec.
+
+    Attributes:
+        pixels: uint8 [height * width * 3].
+    """
+
+    pixels: Image
+    width: int
+    height: int
+
+
 class WireFrame(NamedTuple):
     """An open frame on a link.
 
     Attributes:
-        picture: packed planes, JPEG, or BGR [h, w, 3] for a picture that was made as one.
+        picture: packed planes or BGR, or a JPEG.
         size: (width, height) of the source.
         due, straight: as in the frame's ticket.
         settle: as in `Below.ask`.
@@ -39,42 +54,47 @@ class WireFrame(NamedTuple):
     seq: int
     pts: float
     captured_at: float | None
-    decoded_at: float
+    since: float
     size: tuple[int, int]
     visible: float
     stretch: int
     notes: dict[str, Any]
-    picture: Planes | Jpeg | Image
+    picture: Planes | Bgr | Jpeg
     due: bool
     straight: bool
     settle: bool
     nbytes: int
 
+    def with_pixels(self, pixels: Image) -> WireFrame:
+        """The same frame with its pixels in other memory; of a picture that is no JPEG."""
+        if isinstance(self.picture, Jpeg):
+            raise TypeError("a JPEG has no pixels")
+        return self._replace(picture=self.picture._replace(pixels=pixels))
+
 
 def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None = None) -> WireFrame:
-    """A copy of an open frame that outlives the call: one copy of its planes, or the JPEG of its BGR picture.
+    """A copy of an open frame that outlives the call: one copy of its pixels, or the JPEG of its BGR picture.
 
     Args:
-        memory: where to put the planes, uint8 [n]; by default new memory.
+        memory: where to put the pixels, uint8 [n]; by default new memory.
     """
     frame = ticket.frame
     picture = _jpeg(frame, spec) if spec.codec == "jpeg" else _raw(frame, memory)
-    pixels = picture if isinstance(picture, np.ndarray) else picture[0]
     return WireFrame(
         frame.stream,
         frame.seq,
         frame.pts,
         frame.captured_at,
-        frame.decoded_at,
+        frame.since,
         (frame.width, frame.height),
         frame.visible,
         frame.stretch,
-        frame.notes,
+        copy.deepcopy(frame.notes),
         picture,
         ticket.due,
         ticket.straight,
         settle,
-        int(pixels.nbytes),
+        int(picture[0].nbytes),
     )
 
 
@@ -93,7 +113,7 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
         picture,
         *wire.size,
         captured_at=wire.captured_at,
-        decoded_at=wire.decoded_at,
+        since=wire.since,
         hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
         knobs=knobs.get(wire.stream, _DEFAULTS),
@@ -103,9 +123,14 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
     return Ticket(frame, due=wire.due, straight=wire.straight)
 
 
-def _raw(frame: Frame, memory: Image | None) -> Planes | Image:
+def _raw(frame: Frame, memory: Image | None) -> Planes | Bgr:
     picture = frame.picture
-    return picture.planes(memory) if isinstance(picture, YuvPicture) else np.array(picture.bgr())
+    if isinstance(picture, YuvPicture):
+        return picture.planes(memory)
+    bgr = picture.bgr()
+    pixels = np.empty(bgr.size, np.uint8) if memory is None else memory
+    pixels.reshape(bgr.shape)[:] = bgr
+    return Bgr(pixels, bgr.shape[1], bgr.shape[0])
 
 
 def _jpeg(frame: Frame, spec: LinkSpec) -> Jpeg:
@@ -118,11 +143,11 @@ def _jpeg(frame: Frame, spec: LinkSpec) -> Jpeg:
     return Jpeg(np.asarray(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, spec.quality])[1], np.uint8))
 
 
-def _picture(body: Planes | Jpeg | Image) -> YuvPicture | BgrPicture:
+def _picture(body: Planes | Bgr | Jpeg) -> YuvPicture | BgrPicture:
     if isinstance(body, Planes):
         return YuvPicture.from_planes(body)
     if isinstance(body, Jpeg):
         import cv2
 
         return BgrPicture(np.asarray(cv2.imdecode(body.data, cv2.IMREAD_COLOR), np.uint8))
-    return BgrPicture(body)
+    return BgrPicture(body.pixels.reshape(body.height, body.width, 3))

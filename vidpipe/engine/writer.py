@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
+from typing import Any
 
 from vidpipe.engine.collector import Sink
 from vidpipe.engine.records import Published
-from vidpipe.errors import RunError, VidpipeError
+from vidpipe.errors import ConfigError, RunError, VidpipeError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,16 @@ class Writer:
         self._told = False
         self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
         self._thread.start()
+
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
+        for sink in self._sinks:
+            try:
+                sink.begin(provenance)
+            except VidpipeError:
+                raise
+            except Exception as error:  # a user's sink may raise anything
+                raise ConfigError(str(_as_run_error(sink, error))) from error
 
     def write(self, records: Sequence[Published], published_at: float) -> None:
         with self._changed:
@@ -107,13 +118,13 @@ class Writer:
             self._at = sink, time.monotonic()
             try:
                 call(sink)
-            except Exception as error:  # a user's sink may raise anything, and must not take this thread with it
+            except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
                 self._broken.add(index)
                 self._error = self._error or _as_run_error(sink, error)
         self._at = None
 
 
-def _as_run_error(sink: Sink, error: Exception) -> RunError:
+def _as_run_error(sink: Sink, error: BaseException) -> RunError:
     if isinstance(error, VidpipeError):
         return RunError(str(error))
     log.debug("a sink raised", exc_info=error)

@@ -50,10 +50,10 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     """
     present = trained.present
     low = low_within(trained, max_miss)
-    stream, passages = trained.gate.stream, len(np.unique(trained.passage[present]))
+    stream, visits = trained.gate.stream, len(np.unique(trained.visit[present]))
     if low <= 0:
         raise ConfigError(
-            f"stream {stream}: {passages} passages to validate with are too few to promise misses under {max_miss:.1%}"
+            f"stream {stream}: {visits} visits to validate with are too few to promise misses under {max_miss:.1%}"
         )
     empty = float(np.average(trained.scores[~present] < low, weights=trained.weight[~present]))
     if empty < LEAST_EMPTY:
@@ -67,10 +67,10 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
 def low_within(trained: TrainedGate, max_miss: float) -> float:
     """The score under which, with 95 %, no more than this share of the frames with a target lies; 0: none is known."""
     present = trained.present
-    passage = trained.passage[present]
-    brief = fleeting(trained.pts[present], passage)
+    visit = trained.visit[present]
+    brief = fleeting(trained.pts[present], visit)
     odds = log_odds(trained.scores[present])
-    limit = tolerance.threshold(odds, passage, max_miss, tolerance.LOG_ODDS, brief)
+    limit = tolerance.threshold(odds, visit, max_miss, tolerance.LOG_ODDS, brief)
     return _score(limit) if np.isfinite(limit) else 0.0
 
 
@@ -80,7 +80,7 @@ def presence_from(trained: TrainedGate, max_false: float, low: float) -> float |
     None: no such score is known. It never lies under `low`.
     """
     empty = ~trained.present
-    # Without a target there are no passages: the same stretch of background is taken for one thing.
+    # Without a target there are no visits: the same stretch of background is taken for one thing.
     stretch = (trained.pts[empty] // _STRETCH_S).astype(np.int64)
     highest = -tolerance.threshold(log_odds(1 - trained.scores[empty]), stretch, max_false, tolerance.LOG_ODDS)
     return max(_score(highest), low) if np.isfinite(highest) else None
@@ -88,7 +88,7 @@ def presence_from(trained: TrainedGate, max_false: float, low: float) -> float |
 
 def missed_under(trained: TrainedGate, low: float) -> tolerance.Bound:
     """The share of the frames with a target whose score lies under `low`, in validation."""
-    return tolerance.rate(trained.scores[trained.present] < low, trained.passage[trained.present])
+    return tolerance.rate(trained.scores[trained.present] < low, trained.visit[trained.present])
 
 
 def evidence(trained: TrainedGate, decided: Decision, max_miss: float) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def evidence(trained: TrainedGate, decided: Decision, max_miss: float) -> dict[s
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores as logits again, which are spread evenly where scores crowd at 0 and 1.
 
-    Bounded above: how sure the surest passage is must not widen what is said of the least sure ones.
+    Bounded above: how sure the surest visit is must not widen what is said of the least sure ones.
     """
     clipped = np.clip(scores, 1e-7, 1 - 1e-7)
     odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))

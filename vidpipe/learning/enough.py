@@ -8,10 +8,10 @@ import numpy as np
 
 from vidpipe.errors import ConfigError
 from vidpipe.learning.examples import Examples
-from vidpipe.learning.split import FOLDS, folds_in_time, passages
+from vidpipe.learning.split import FOLDS, folds_in_time, visits
 
 LEAST_S = 60.0  # of footage
-LEAST_PASSAGES = 4
+LEAST_VISITS = 4
 
 
 def check(examples: Examples, targets: Sequence[str]) -> None:
@@ -26,9 +26,9 @@ def check(examples: Examples, targets: Sequence[str]) -> None:
         raise ConfigError(f"{stream}: the last stage saw {what} in none of {count} frames: give footage with")
     if shown.all():
         raise ConfigError(f"{stream}: the last stage saw {what} in all of {count} frames: give footage without")
-    many = int(passages(examples.pts, shown).max(initial=-1)) + 1
-    if many < LEAST_PASSAGES:
-        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_PASSAGES}")
+    many = int(visits(examples.pts, shown).max(initial=-1)) + 1
+    if many < LEAST_VISITS:
+        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_VISITS}")
     fold = folds_in_time(examples.pts, shown)
     for part in range(FOLDS):
         kinds = shown[fold == part]

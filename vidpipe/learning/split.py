@@ -18,7 +18,7 @@ _BLOCKS = 9
 def folds_in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Which of `FOLDS` parts each frame is in: blocks of time in turn, so that each part has seen all hours.
 
-    They are cut where nothing is in the picture, so that no passage lies on both sides, and have as many frames with a
+    They are cut where nothing is in the picture, so that no visit lies on both sides, and have as many frames with a
     target each: where they are rare, blocks of even length might have none. What is near a border is in no part.
 
     Args:
@@ -28,28 +28,28 @@ def folds_in_time(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray
     Returns:
         int64 [n]; -1: in none.
     """
-    passage = passages(pts, shown)
-    count = int(passage.max(initial=-1)) + 1
+    visit = visits(pts, shown)
+    count = int(visit.max(initial=-1)) + 1
     if not count:
         return np.full(len(pts), -1, np.int64)
-    frames = np.bincount(passage[shown], minlength=count)
-    # Which block a passage is in: by the frames with a target before its middle.
+    frames = np.bincount(visit[shown], minlength=count)
+    # Which block a visit is in: by the frames with a target before its middle.
     block = ((np.cumsum(frames) - frames / 2) / frames.sum() * min(_BLOCKS, count)).astype(int)
-    times = borders(pts, passage, block)
+    times = borders(pts, visit, block)
     fold = np.searchsorted(times, pts) % FOLDS
     for border in times:
         fold[np.abs(pts - border) < GAP_S / 2] = -1
     return fold
 
 
-def borders(pts: NDArray[np.float64], passage: NDArray[np.int64], block: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The times halfway between the passages at which one block ends and the next begins, ascending.
+def borders(pts: NDArray[np.float64], visit: NDArray[np.int64], block: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The times halfway between the visits at which one block ends and the next begins, ascending.
 
     Args:
-        pts, passage: of frames, as of `passages`.
-        block: that each passage is in, ascending.
+        pts, visit: of frames, as of `visits`.
+        block: that each visit is in, ascending.
     """
-    starts, ends = (np.array([edge(pts[passage == one]) for one in range(len(block))]) for edge in (np.min, np.max))
+    starts, ends = (np.array([edge(pts[visit == one]) for one in range(len(block))]) for edge in (np.min, np.max))
     changes = np.flatnonzero(np.diff(block)) + 1
     times: NDArray[np.float64] = (ends[changes - 1] + starts[changes]) / 2
     return times
@@ -63,8 +63,8 @@ def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return kept
 
 
-def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The passage that each frame with a target is part of, counted from 0; -1 for the others: int64 [n].
+def visits(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The visit that each frame with a target is part of, counted from 0; -1 for the others: int64 [n].
 
     Two are told apart where no target was seen for `GAP_S`.
     """
@@ -75,7 +75,7 @@ def passages(pts: NDArray[np.float64], shown: NDArray[np.bool_]) -> NDArray[np.i
     return of
 
 
-def fleeting(pts: NDArray[np.float64], passage: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which frames are of a passage shorter than `FLEETING_S`: bool [n]; `passage` as `passages` gives it."""
-    brief = [one for one in np.unique(passage[passage >= 0]) if np.ptp(pts[passage == one]) < FLEETING_S]
-    return np.isin(passage, brief)
+def fleeting(pts: NDArray[np.float64], visit: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which frames are of a visit shorter than `FLEETING_S`: bool [n]; `visit` as `visits` gives it."""
+    brief = [one for one in np.unique(visit[visit >= 0]) if np.ptp(pts[visit == one]) < FLEETING_S]
+    return np.isin(visit, brief)

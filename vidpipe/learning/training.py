@@ -16,7 +16,7 @@ from vidpipe.calibration import drift
 from vidpipe.learning.enough import check
 from vidpipe.learning.examples import Examples
 from vidpipe.learning.network import SIZES, Calibrated, GateNet, Size, to_openvino
-from vidpipe.learning.split import FOLDS, folds_in_time, passages
+from vidpipe.learning.split import FOLDS, folds_in_time, visits
 from vidpipe.models.gate import Gate, GateNetwork, Normal
 
 STEPS = 500
@@ -31,7 +31,7 @@ class TrainedGate:
     """A gate and what validation found.
 
     The network that is kept was trained on all examples. What validates are its siblings, each trained alike but for
-    one part of the footage, and asked about that part (cross-validation in blocks of time): so each passage counts,
+    one part of the footage, and asked about that part (cross-validation in blocks of time): so each visit counts,
     and none was seen by the network that scores it.
 
     Attributes:
@@ -39,7 +39,7 @@ class TrainedGate:
         size: its architecture.
         seq, pts, scores, present, weight: of all validated frames, in order of time: number, media seconds, score,
             whether the last stage saw a target, frames that it stands for; [n] each.
-        passage: int64 [n], which passage of a target a frame is part of, -1 where there is none: frames of one passage
+        visit: int64 [n], which visit of a target a frame is part of, -1 where there is none: frames of one visit
             are right or wrong together, so that bounds which take them for independent are too narrow.
         cpu_ms: mean CPU time of the network for one frame, on this machine; the preview not counted.
         training_cpu_s: what training and validation cost.
@@ -52,7 +52,7 @@ class TrainedGate:
     scores: NDArray[np.float64]
     present: NDArray[np.bool_]
     weight: NDArray[np.float32]
-    passage: NDArray[np.int64]
+    visit: NDArray[np.int64]
     cpu_ms: float
     training_cpu_s: float
 
@@ -103,7 +103,7 @@ def train(
         1 / (1 + np.exp(-(slope * logits[rows] + offset))),
         shown[rows],
         examples.weight[rows],
-        passages(examples.pts, shown)[rows],
+        visits(examples.pts, shown)[rows],
         cpu_ms=_cpu_ms(gate, examples),
         training_cpu_s=time.process_time() - began,
     )
@@ -232,7 +232,7 @@ def _gate(
         "to_s": round(float(examples.pts[-1]), 3),
         "frames": len(examples),
         "with_target": int(shown.sum()),
-        "passages": int(passages(examples.pts, shown).max()) + 1,
+        "visits": int(visits(examples.pts, shown).max()) + 1,
     }
     return Gate(
         examples.stream,

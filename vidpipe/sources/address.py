@@ -15,6 +15,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@]+)(?::(\d{1,5}))?(?=[/?#]|$)")
+_LAST_PORT = 65535
 _DEVICE = re.compile(r"(?:v4l2:)?(/dev/video\d+)$")
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -71,8 +72,11 @@ class Address:
         text = self._resolved()
         scheme = _scheme(text)
         secret, rest = _split(text[len(scheme) + 3 :])
-        if not _HOST.match(rest):
+        host = _HOST.match(rest)
+        if not host:
             raise SourceError("the address of a camera must be of the form rtsp://user:password@host:port/path")
+        if host[2] and not 1 <= int(host[2]) <= _LAST_PORT:
+            raise SourceError(f"the port of a camera's address must be 1 to {_LAST_PORT}, not {host[2]}")
         return f"{scheme}://{_encoded(secret)}@{rest}" if secret else f"{scheme}://{rest}"
 
     def __str__(self) -> str:
@@ -117,6 +121,11 @@ def check_address(written: str) -> None:
 def is_camera(written: str) -> bool:
     """Whether a source is a camera's address, and not a path."""
     return bool(_SCHEME.match(written) or _REFERENCE.search(written) or _DEVICE.match(written))
+
+
+def secret_files(written: str) -> list[Path]:
+    """The files in which parts of an address are kept."""
+    return [Path(name).expanduser() for kind, name in _REFERENCE.findall(written) if kind == "file"]
 
 
 def looks_secret(written: str) -> bool:

@@ -120,7 +120,8 @@ class Source(Protocol):
 
     A picture that cannot be decoded comes as a `Missing`; damage never ends the iteration while more can be read.
     `close` may be called from another thread and ends the iteration. `notes` says what a user should know of the
-    recording ("ended after 412 of 795 frames"), complete once the iteration has ended. `health` may be asked of a live
+    recording ("ended after 412 of 795 frames"), complete once the iteration has ended; the one of them that says why
+    pictures are lacking that should have come is `broken_off`, "" where there is none. `health` may be asked of a live
     source at any time, from any thread; a recording has none.
     """
 
@@ -129,6 +130,9 @@ class Source(Protocol):
 
     @property
     def notes(self) -> Sequence[str]: ...
+
+    @property
+    def broken_off(self) -> str: ...
 
     @property
     def health(self) -> Health | None: ...

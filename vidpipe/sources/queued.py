@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from vidpipe.errors import RunError
+from vidpipe.errors import contained
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.queue import NewestQueue
 
@@ -17,6 +17,11 @@ class Queued:
 
     def __init__(self) -> None:
         self._queue = NewestQueue(QUEUE)
+
+    @property
+    def broken_off(self) -> str:
+        """A camera has no end that it could fall short of."""
+        return ""
 
     def nudge(self) -> None:
         """See `LiveSource.nudge`."""
@@ -70,12 +75,9 @@ class ReadAhead(Queued):
         error: Exception | None = None
         try:
             self._read()
-        except Exception as raised:
-            error = raised
-        except BaseException as raised:  # who waits for pictures must neither wait for ever nor end so
-            error = RunError(f"reading was ended by {type(raised).__name__}")
-        finally:
-            self._queue.end(error)
+        except BaseException as raised:  # whatever it is, who takes the pictures must hear of it
+            error = raised if isinstance(raised, Exception) else contained(raised)
+        self._queue.end(error)
 
 
 def _forever() -> None:

@@ -131,6 +131,7 @@ class _Stencil(NamedTuple):
 
 
 def _cut(hidden: NDArray[np.bool_]) -> _Stencil:
+    hidden.setflags(write=False)
     height, width = hidden.shape
     padded = np.pad(hidden, ((0, height % 2), (0, width % 2)))
     chroma = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).any(axis=(1, 3)).ravel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -23,6 +23,8 @@ class StageConfig(BaseModel):
 
 
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
+DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
+EmbedderName = Annotated[str, Field(json_schema_extra={"names": "embedder"}, description="an embedder of the pipeline")]
 ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, description="a class of the pipeline")]
 
 
@@ -55,6 +57,7 @@ class Context:
         classes: names of the pipeline's classes; `class_id` indexes them.
         last: whether no stage comes after this one: then it answers every frame.
         live: whether the stream cannot wait; of a shared stage nothing is said.
+        live_streams: names of all streams that cannot wait; kept up to date while streams come and go.
     """
 
     stage: str
@@ -63,6 +66,7 @@ class Context:
     classes: Sequence[str]
     last: bool
     live: bool = False
+    live_streams: Container[str] = ()
 
 
 C = TypeVar("C", bound=StageConfig)
@@ -127,6 +131,7 @@ class Stage(Generic[C]):
     def snapshot(self) -> Any:
         """State that must survive a restart, as something that pickles; None for a stage without.
 
+        Asked every few seconds of each stream, and sent elsewhere: leave out pictures, and whatever a look brings back.
         Not asked of a shared stage: see `snapshot_stream`.
         """
         return None

@@ -1,9 +1,10 @@
-"""Semantic result cache: a frame that looks like an earlier one, of any stream, has that one's answer.
+"""Semantic result cache: a frame that looks like an earlier one has that one's answer.
 
 Where the difference detector compares with the last look, this compares with all that are remembered (Cachier, ICDCS
 2017; Shadow Puppets, HotEdge 2018), and reuses only where the nearest neighbours agree (FoggyCache, MobiCom 2018,
 section 4.2). How near is near enough is learnt: each frame that is passed on shows, once it is answered, whether the
-nearest entry would have been right; audits show it for frames that were not.
+nearest entry would have been right; audits show it for frames that were not. Live streams share what they know; a
+recording goes by its own, and by what was known when the run began (`vidpipe.cache.streams` says why).
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from vidpipe.cache.cache import Found, ResultCache
 from vidpipe.cache.file import Make
 from vidpipe.cache.shelf import Shelf
 from vidpipe.cache.store import Value
+from vidpipe.cache.streams import Caches
 from vidpipe.calibration.agreement import IOU
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame
 from vidpipe.models.boxes import most_pairs
-from vidpipe.stages.base import Context, ModelName, Stage, StageConfig
+from vidpipe.stages.base import Context, EmbedderName, Stage, StageConfig
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -38,7 +40,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 class CacheConfig(StageConfig):
-    model: ModelName | None = Field(
+    model: EmbedderName | None = Field(
         default=None, description="embedder whose vectors are the keys; default: thumbnails, without a network"
     )
     note: str | None = Field(
@@ -47,7 +49,12 @@ class CacheConfig(StageConfig):
     agreement: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.95, description="least share of reused answers that shall agree with the stages below"
     )
-    entries: int = Field(default=10_000, ge=1, le=1_000_000, description="most answers that are remembered")
+    entries: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="most answers that are remembered: of all live streams together, and of each recording",
+    )
     path: str | None = Field(
         default=None, description="file (NAME.cache) to keep the cache in from run to run; default: it is forgotten"
     )
@@ -90,33 +97,35 @@ class Cache(Stage[CacheConfig]):
         self._classes = tuple(context.classes)
         self._counts: Counter[str] = Counter()
         self._embedder = None if config.model is None else context.models.embedder(config.model)
-        self._cache: ResultCache | None = None
+        self._live = context.live_streams
+        self._caches: Caches | None = None
         self._shelf: Shelf | None = None
         if self._embedder is not None:
             probe = self._embedder.embed([keys.probe()])[0]
-            self._open_cache(Make("model", len(probe), self._classes, probe))
+            self._open_caches(Make("model", len(probe), self._classes, probe))
         elif config.note is None:
             width, height = keys.FRAME
-            self._open_cache(Make(f"thumbnail {width}x{height}", width * height, self._classes, _NO_PROBE))
+            self._open_caches(Make(f"thumbnail {width}x{height}", width * height, self._classes, _NO_PROBE))
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         if self._shelf is not None:
-            self._shelf.mind()
+            self._shelf.mind(len(frames))
         looked_for = zip(frames, self._keys(frames), strict=True)
         return [None if key is None else self._look(frame, key) for frame, key in looked_for]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
         lookup = frame.notes.get(self.id)
-        if not isinstance(lookup, _Lookup) or self._cache is None:
+        if not isinstance(lookup, _Lookup) or self._caches is None:
             return
         if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
             return
         truth = _remembered(answer.detections, frame)
-        agreed = self._cache.judge(lookup.found, truth)
+        cache = self._caches.of(frame.stream)
+        agreed = cache.judge(lookup.found, truth)
         if lookup.found.reuse and agreed is not None:  # None: the entry has been evicted since
-            self._cache.audit(agreed)
+            cache.audit(agreed)
         if not (lookup.found.reuse and agreed):
-            self._cache.add(lookup.key, truth)
+            cache.add(lookup.key, truth)
 
     def close(self) -> None:
         if self._shelf is not None:
@@ -125,15 +134,19 @@ class Cache(Stage[CacheConfig]):
     @property
     def counts(self) -> Counter[str]:
         """What happened so far: lookups, hits, audits and their agreement, entries, files left out or not written."""
-        return self._counts if self._cache is None else self._counts + self._cache.counts
+        return self._counts if self._caches is None else self._counts + self._caches.counts
 
-    def _open_cache(self, make: Make) -> ResultCache:
+    def _open_caches(self, make: Make) -> Caches:
         config = self.config
-        self._cache = ResultCache(make.length, same_boxes, config.agreement, config.entries, _MOST_BYTES)
+
+        def empty() -> ResultCache:
+            return ResultCache(make.length, same_boxes, config.agreement, config.entries, _MOST_BYTES)
+
+        self._caches = Caches(empty, self._live)
         if config.path is not None:
             path = Path(config.path)
-            self._shelf = Shelf(path, make, self._cache, exchange=config.exchange, counts=self._counts)
-        return self._cache
+            self._shelf = Shelf(path, make, self._caches, exchange=config.exchange, counts=self._counts)
+        return self._caches
 
     def _keys(self, frames: Sequence[Frame]) -> list[Key | None]:
         """One of length 1 for each frame; None where there is nothing to see."""
@@ -150,20 +163,23 @@ class Cache(Stage[CacheConfig]):
         if not isinstance(note, np.ndarray):
             raise StageError(f"stage {self.id}: the note of {stage} is a {type(note).__name__}, not a vector")
         key = keys.unit(note)
-        if key is not None and self._cache is None:
-            self._open_cache(Make(f"note {stage}", len(key), self._classes, _NO_PROBE))
-        if key is not None and self._cache is not None and len(key) != self._cache.length:
-            raise StageError(f"stage {self.id}: the note of {stage} has {len(key)} values, before {self._cache.length}")
+        if key is not None and self._caches is None:
+            self._open_caches(Make(f"note {stage}", len(key), self._classes, _NO_PROBE))
+        if key is not None and self._caches is not None and len(key) != self._caches.length:
+            raise StageError(
+                f"stage {self.id}: the note of {stage} has {len(key)} values, before {self._caches.length}"
+            )
         return key
 
     def _look(self, frame: Frame, key: Key) -> Answer | None:
-        assert self._cache is not None
-        found = self._cache.look(key)
+        assert self._caches is not None
+        cache = self._caches.of(frame.stream)
+        found = cache.look(key)
         frame.notes[self.id] = _Lookup(key, found)
-        value = self._cache.value(found.entry) if found.reuse else None
+        value = cache.value(found.entry) if found.reuse else None
         if value is None:
             return None
-        self._cache.hit(found.entry)
+        cache.hit(found.entry)
         reason = f"cache entry {found.entry} at {found.distance:.2g}"
         return Answer(_recalled(value, frame), How.REUSED, self.id, frame.seq, reason)
 

@@ -28,7 +28,7 @@ from vidpipe.calibration.draw import draw
 from vidpipe.calibration.wilson import wilson
 from vidpipe.frame import Frame, Image
 from vidpipe.models.base import Score
-from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
+from vidpipe.stages.base import ClassName, Context, EmbedderName, Knob, Stage, StageConfig
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -43,7 +43,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 class DescribeConfig(StageConfig):
-    model: ModelName = Field(description="an embedder of the pipeline")
+    model: EmbedderName = Field(description="an embedder of the pipeline")
     classes: list[ClassName] | None = Field(default=None, description="whose boxes are described; default: all")
     alike: Annotated[float, Field(gt=0, lt=2)] = Field(
         default=0.2,

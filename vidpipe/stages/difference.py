@@ -71,10 +71,6 @@ class Memory(Protocol):
         """The stream broke off: what happened meanwhile nobody saw."""
         ...
 
-    def snapshot(self) -> Any: ...
-
-    def restore(self, state: Any) -> None: ...
-
 
 class Difference(Stage[DifferenceConfig]):
     """Answers `reused` while the preview differs by no more than `threshold` from that of the reference frame."""
@@ -119,11 +115,13 @@ class Difference(Stage[DifferenceConfig]):
             (self._learnt or self._memory).learn(frame, answer)
 
     def snapshot(self) -> Any:
-        return (self._learnt or self._memory).snapshot(), self._stretch
+        # Without pictures there is no snapshot of a memory: after a restart the next look begins it anew.
+        return (self._learnt.snapshot(), self._stretch) if self._learnt else None
 
     def restore(self, state: Any) -> None:
-        known, self._stretch = state
-        (self._learnt or self._memory).restore(known)
+        if self._learnt:
+            known, self._stretch = state
+            self._learnt.restore(known)
 
     def _error(self, frame: Frame, known: Image) -> float:
         """Mean squared error of the worst block; where all of the error in one block would not matter, that bound."""
@@ -159,12 +157,6 @@ class _Measured:
     def forget(self) -> None:
         self._known = None
 
-    def snapshot(self) -> Any:
-        return self._known
-
-    def restore(self, state: Any) -> None:
-        self._known = state
-
 
 class _Earlier:
     """The picture of some seconds ago, whoever answered it: NoScope's t_diff.
@@ -196,12 +188,6 @@ class _Earlier:
     def forget(self) -> None:
         self._ring.clear()
 
-    def snapshot(self) -> Any:
-        return tuple(self._ring)
-
-    def restore(self, state: Any) -> None:
-        self._ring.extend(state)
-
 
 class _Picture:
     """An image of the empty scene, which stays as it is."""
@@ -224,12 +210,6 @@ class _Picture:
 
     def forget(self) -> None:
         """The empty scene stays what it is."""
-
-    def snapshot(self) -> Any:
-        return None
-
-    def restore(self, state: Any) -> None:
-        """There is nothing to take up."""
 
 
 def _read(path: str) -> Image:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.answer import Answer, How, audit_reason, nothing
 from vidpipe.background.blocks import Blocks
@@ -23,6 +24,7 @@ from vidpipe.frame import Frame, Image
 
 log = logging.getLogger(__name__)
 
+_QUALITY = 80  # of the empty scene as a snapshot has it: about 5 kB
 STRANGE = 5  # pictures in a row that are empty and yet unlike the scene: the camera has been turned
 
 
@@ -56,7 +58,7 @@ class Learnt:
         self._known: tuple[Image, Answer] | None = None
         self._misses = Misses()
         self._faintest = np.inf  # score of what audits found missed
-        self._kept: tuple[Any, float] | None = None  # image of the empty scene and threshold, from before a restart
+        self._kept: tuple[bytes, float] | None = None  # the empty scene, packed, and threshold, from before a restart
 
     def answer(self, frame: Frame) -> Answer | None:
         """The answer to a frame, or None."""
@@ -98,13 +100,13 @@ class Learnt:
         self._known = None
 
     def snapshot(self) -> Any:
-        """What was learnt since, as something that pickles."""
-        kept = (self._watch.image, self._watch.empty_below) if self._watch else self._kept
-        return self._known, kept, self._off, replace(self._misses), self._faintest
+        """What was learnt since, as something small that pickles: of pictures the empty scene alone, as a JPEG."""
+        kept = (_packed(self._watch.image), self._watch.empty_below) if self._watch else self._kept
+        return kept, self._off, replace(self._misses), self._faintest
 
     def restore(self, state: Any) -> None:
         """Take up a snapshot."""
-        self._known, self._kept, self._off, self._misses, self._faintest = state
+        self._kept, self._off, self._misses, self._faintest = state
 
     def _as_loosened(self, scene: Scene) -> Scene:
         """The scene with the threshold of an earlier run, where audits loosened it."""
@@ -138,8 +140,8 @@ class Learnt:
                 return None
             self._watch = Watch(self._scene, Blocks(preview.shape, max(self._scene.usual.shape), frame.hidden))
             if self._kept is not None:
-                image, self._watch.empty_below = self._kept
-                self._watch.show(image)
+                packed, self._watch.empty_below = self._kept
+                self._watch.show(_unpacked(packed))
         elif preview.shape != self._watch.image.shape:
             self._turn_off(f"pictures are {frame.width}x{frame.height} now")
             return None
@@ -187,3 +189,18 @@ class Learnt:
             self._stream,
             why,
         )
+
+
+def _packed(image: NDArray[np.float32]) -> bytes:
+    import cv2
+
+    _, packed = cv2.imencode(".jpg", image.round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return packed.tobytes()
+
+
+def _unpacked(packed: bytes) -> NDArray[np.float32]:
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    return np.asarray(image, np.float32)

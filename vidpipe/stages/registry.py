@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from typing import Any
 
 from vidpipe.errors import ConfigError
+from vidpipe.extensions import installed, load_class
+from vidpipe.nearest import did_you_mean
 from vidpipe.stages.base import Stage
 
 BUILTIN = {
@@ -40,10 +38,10 @@ def find(name: str, search_paths: Sequence[str] = ()) -> type[Stage[Any]]:
         return _load(name, name, search_paths)
     if name in BUILTIN:
         return _load(name, BUILTIN[name], ())
-    installed = {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
-    if name in installed:
-        return _load(name, installed[name], ())
-    near = did_you_mean(name, [*BUILTIN, *installed])
+    others = installed(ENTRY_POINTS)
+    if name in others:
+        return _load(name, others[name], ())
+    near = did_you_mean(name, [*BUILTIN, *others])
     own = "" if near.endswith("?") else "; your own is written package.module:Class"
     raise ConfigError(f"unknown stage type '{name}'{near}{own}")
 
@@ -54,30 +52,12 @@ def name_of(stage: type[Stage[Any]]) -> str:
     return next((name for name, builtin in BUILTIN.items() if builtin == target), target)
 
 
-def did_you_mean(word: str, known: Iterable[str], *, listed: int = 12) -> str:
-    """The end of a message about a name that nothing has: the nearest right one, else all of them if they are few."""
-    known = sorted(set(known))
-    near = difflib.get_close_matches(word, known, n=1)
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; there is {', '.join(known)}" if 0 < len(known) <= listed else ""
-
-
 def _load(name: str, target: str, search_paths: Sequence[str]) -> type[Stage[Any]]:
-    # Behind what Python knows, so that a `queue.py` beside a pipeline does not stand in for Python's own; and for good,
-    # because a stage may import from its folder later on.
-    sys.path.extend(path for path in search_paths if path not in sys.path)
-    module_name, _, class_name = target.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise ConfigError(f"stage '{name}' cannot be imported: {type(error).__name__}: {reason}") from error
-    if found is None:
-        names = [key for key, value in vars(sys.modules[module_name]).items() if _is_stage(value)]
-        raise ConfigError(f"module '{module_name}' has no stage '{class_name}'{did_you_mean(class_name, names)}")
+    found = load_class("stage", name, target, search_paths, _is_stage)
     if not _is_stage(found):
         raise ConfigError(f"stage '{name}' is not a subclass of vidpipe.stages.base.Stage")
+    if found.answer is Stage.answer:
+        raise ConfigError(f"stage '{name}' has no method `answer`: a stage must say which frames it answers")
     return found  # type: ignore[no-any-return]
 
 

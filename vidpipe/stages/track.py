@@ -126,13 +126,12 @@ class Track(Stage[TrackConfig]):
         return self._tracked(frame) if self._as_of >= 0 else None
 
     def snapshot(self) -> Any:
-        # As bytes: what is under way changes before anybody sends it.
-        known = (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at, self._looked_by)
-        return pickle.dumps((known, self._identities, self._change, self._refresh))
+        # As bytes: what is under way changes before anybody sends it. Pictures stay behind, and with them what is
+        # followed: after a restart the first frame is looked at, and its boxes get the identities that they had.
+        return pickle.dumps((self._identities, self._change.usual, self._refresh))
 
     def restore(self, state: Any) -> None:
-        known, self._identities, self._change, self._refresh = pickle.loads(state)
-        (self._tracks, self._at, self._seq, self._pts, self._as_of, self._looked_at, self._looked_by) = known
+        self._identities, self._change.usual, self._refresh = pickle.loads(state)
 
     @property
     def counts(self) -> Counter[str]:

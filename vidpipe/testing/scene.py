@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vidpipe.bench.labels.mot import names_path
 from vidpipe.errors import ConfigError, RunError, VidpipeError
-from vidpipe.evaluation.labels.mot import names_path
 from vidpipe.frame import Image
 from vidpipe.testing.render import Actor, Box, Canvas, Exposure
 from vidpipe.testing.schedule import plan

@@ -24,18 +24,22 @@ _FORGET = 0.98  # of a cell's noise, at each look
 
 
 class Change:
-    """Finds unexplained change between a frame and the one last looked at, both as previews."""
+    """Finds unexplained change between a frame and the one last looked at, both as previews.
+
+    Attributes:
+        usual: share of each cell's pixels that changes and means nothing, float32 [rows, columns]; None: not known.
+    """
 
     def __init__(self) -> None:
         self._looked_at: Image | None = None
         self._known: NDArray[np.float32] = np.empty((0, 4), np.float32)
-        self._noise: NDArray[np.float32] | None = None
+        self.usual: NDArray[np.float32] | None = None
 
     def look(self, preview: Image, boxes: NDArray[np.float32]) -> None:
         """A look was had: boxes [n, 4] in pixels of the preview are all that is there."""
         self._looked_at, self._known = preview, boxes
-        if self._noise is not None:
-            self._noise *= _FORGET
+        if self.usual is not None:
+            self.usual *= _FORGET
 
     def unexplained(self, preview: Image, boxes: NDArray[np.float32]) -> float:
         """The largest share, 0..1, of a cell's pixels that changed, beyond what is usual there.
@@ -46,8 +50,8 @@ class Change:
         cells = self._cells(preview, boxes)
         if cells is None:
             return 0.0
-        if self._noise is not None and self._noise.shape == cells.shape:
-            cells = cells - self._noise
+        if self.usual is not None and self.usual.shape == cells.shape:
+            cells = cells - self.usual
         return float(cells.max(initial=0.0))
 
     def false_alarm(self, preview: Image, boxes: NDArray[np.float32]) -> None:
@@ -55,9 +59,9 @@ class Change:
         cells = self._cells(preview, boxes)
         if cells is None:
             return
-        if self._noise is None or self._noise.shape != cells.shape:
-            self._noise = np.zeros(cells.shape, np.float32)
-        self._noise += _LEARN * np.maximum(cells - self._noise, 0)
+        if self.usual is None or self.usual.shape != cells.shape:
+            self.usual = np.zeros(cells.shape, np.float32)
+        self.usual += _LEARN * np.maximum(cells - self.usual, 0)
 
     def _cells(self, preview: Image, boxes: NDArray[np.float32]) -> NDArray[np.float32] | None:
         import cv2

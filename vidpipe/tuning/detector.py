@@ -17,7 +17,7 @@ MOST_ROWS = 4000  # pictures of each kind that the regression is fitted to
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detector:
-    """What the blocks of a scene mean, and how well that holds on passages that it was not fitted to.
+    """What the blocks of a scene mean, and how well that holds on visits that it was not fitted to.
 
     Attributes:
         scorer: fitted to all of the footage.
@@ -32,7 +32,7 @@ class Detector:
 
 
 def fit_detector(footage: Footage) -> Detector:
-    """Fit to all footage, and once more without each stretch of time, to score that. Takes two passages at least."""
+    """Fit to all footage, and once more without each stretch of time, to score that. Takes two visits at least."""
     fold = _folds(footage)
     scores = np.full(footage.frames, np.nan)
     pair_scores = np.full(len(footage.pairs.frame), np.nan)
@@ -52,11 +52,11 @@ def quiet(footage: Footage) -> NDArray[np.bool_]:
 
 
 def _folds(footage: Footage) -> NDArray[np.int64]:
-    """Stretches of time with as many passages each, borders in the middle between two: int64 [frames]."""
-    passages = np.arange(footage.passages)
-    parts = np.array_split(passages, min(FOLDS, len(passages)))
+    """Stretches of time with as many visits each, borders in the middle between two: int64 [frames]."""
+    visits = np.arange(footage.visits)
+    parts = np.array_split(visits, min(FOLDS, len(visits)))
     block = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    fold: NDArray[np.int64] = np.searchsorted(borders(footage.pts, footage.passage, block), footage.pts)
+    fold: NDArray[np.int64] = np.searchsorted(borders(footage.pts, footage.visit, block), footage.pts)
     return fold
 
 

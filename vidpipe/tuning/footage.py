@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from vidpipe.background.blocks import Blocks, Grid
 from vidpipe.background.steady import movement
+from vidpipe.bench.reference.predictions import timed
+from vidpipe.bench.series import Series
 from vidpipe.calibration.agreement import compare
-from vidpipe.evaluation.reference.looks import timed
-from vidpipe.evaluation.series import Series
 from vidpipe.frame import Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector
-from vidpipe.learning.split import passages
+from vidpipe.learning.split import visits
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 BLOCKS = 10
 LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
-NEAR_S = 1.0  # around a passage things are half in the picture, and the big model may see them or not
+SEEN_PICTURES = 3  # of a visit, different ones: from fewer nobody can tell how faint it was
+NEAR_S = 1.0  # around a visit things are half in the picture, and the big model may see them or not
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
 _REFRESH = 0.15
 
@@ -59,11 +60,13 @@ class Footage:
     """A clip, walked through once.
 
     Attributes:
-        wanted: the big model's boxes.
+        truth: the big model's boxes.
         size: (width, height) in pixels.
         present: bool [frames], whether the model found anything.
-        passage: int64 [frames], number of the passage that a frame with things in it belongs to; -1: none.
+        visit: int64 [frames], number of the visit that a frame with things in it belongs to; -1: none.
         known: bool [frames], that could be decoded and came after the first empty one.
+        fresh: bool [frames], whose picture is not the one before once more (a camera that froze, a recording with more
+            pictures a second than its camera took): a copy is no further evidence.
         residuals: float32 [frames, rows, columns], against the empty scene as it was last found.
         image: float32 preview of the empty scene as it looked in the end.
         pairs: as above.
@@ -71,11 +74,12 @@ class Footage:
         decode_ms, filter_ms: CPU a frame of decoding; of preview and residuals.
     """
 
-    wanted: Series
+    truth: Series
     size: tuple[int, int]
     present: NDArray[np.bool_]
-    passage: NDArray[np.int64]
+    visit: NDArray[np.int64]
     known: NDArray[np.bool_]
+    fresh: NDArray[np.bool_]
     residuals: NDArray[np.float32]
     image: NDArray[np.float32]
     pairs: Pairs
@@ -85,29 +89,35 @@ class Footage:
 
     @property
     def pts(self) -> NDArray[np.float64]:
-        return self.wanted.pts
+        return self.truth.pts
 
     @property
     def frames(self) -> int:
-        return self.wanted.frames
+        return self.truth.frames
 
     @property
     def fps(self) -> float:
         return 1.0 / float(np.median(np.diff(self.pts))) if self.frames > 1 else 1.0
 
     @property
-    def passages(self) -> int:
+    def visits(self) -> int:
         """How many there are."""
-        return int(self.passage.max(initial=-1)) + 1
+        return int(self.visit.max(initial=-1)) + 1
+
+    @property
+    def seen_visits(self) -> int:
+        """How many of them were seen well enough to tell what a thing looks like: in `SEEN_PICTURES`."""
+        rows = self.present & self.known & self.fresh
+        return int((np.bincount(self.visit[rows], minlength=1) >= SEEN_PICTURES).sum())
 
 
 def walk(
-    stream: StreamSpec, name: str, wanted: Series, refresh: int, examples: Collector, progress: Callable[[int], None]
+    stream: StreamSpec, name: str, truth: Series, refresh: int, examples: Collector, progress: Callable[[int], None]
 ) -> Footage:
     """Decode a recording once more and see it as the difference detector will.
 
     Args:
-        wanted: what the big model says of each of its frames.
+        truth: what the big model says of each of its frames.
         refresh: every how many frames a run would look at the empty scene: audits and forced looks.
         examples: gets every frame.
         progress: is told how many frames more are done.
@@ -115,11 +125,11 @@ def walk(
     Raises:
         ConfigError: the clip cannot be opened.
     """
-    walker = Walker(wanted, refresh)
+    walker = Walker(truth, refresh)
     source = open_source(name, stream.recording, knobs=Knobs())
     with closing(source):
         for index, (picture, decode_ns) in enumerate(timed(source)):
-            if index >= wanted.frames:
+            if index >= truth.frames:
                 break
             if isinstance(picture, Missing):
                 walker.see(None, None, decode_ns, 0)
@@ -127,7 +137,8 @@ def walk(
                 before = time.thread_time_ns()
                 preview = picture.preview()
                 walker.see(preview, picture.hidden, decode_ns, time.thread_time_ns() - before)
-                examples.add(picture, boxes_at(wanted, index))
+                if walker.fresh:
+                    examples.add(picture, boxes_at(truth, index))
             progress(1)
     return walker.footage((source.info.width, source.info.height))
 
@@ -152,17 +163,24 @@ def away(pts: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.flo
 
 
 class Walker:
-    """Makes `Footage` of frames that it is shown one by one; arguments as of `walk`."""
+    """Makes `Footage` of frames that it is shown one by one; arguments as of `walk`.
 
-    def __init__(self, wanted: Series, refresh: int) -> None:
-        self._present = np.isin(np.arange(wanted.frames), wanted.boxes.frame)
-        self._clear = away(wanted.pts, self._present) > NEAR_S
-        self._wanted = wanted
+    Attributes:
+        fresh: whether the last one was no copy of the one before.
+    """
+
+    def __init__(self, truth: Series, refresh: int) -> None:
+        self._present = np.isin(np.arange(truth.frames), truth.boxes.frame)
+        self._clear = away(truth.pts, self._present) > NEAR_S
+        self._truth = truth
         self._refresh = refresh
         self._blocks: Blocks | None = None
         self._image: NDArray[np.float32] | None = None
         self._level = 0.0
         self._shown_at = -refresh
+        self.fresh = False
+        self._freshly: list[bool] = []
+        self._last: Image | None = None
         self._residuals: list[Grid | None] = []
         self._recent: deque[Image | None] = deque(maxlen=max(LAGS))
         self._pairs: list[tuple[int, int, Grid, bool]] = []
@@ -177,6 +195,9 @@ class Walker:
         index = len(self._residuals)
         self._decode_ns += decode_ns
         self._filter_ns += preview_ns
+        self.fresh = preview is not None and not _is_copy(preview, self._last)
+        self._freshly.append(self.fresh)
+        self._last = preview if self.fresh else self._last
         if preview is None:
             self._residuals.append(None)
             self._recent.append(None)
@@ -194,24 +215,25 @@ class Walker:
         if self._clear[index] and index - self._shown_at >= self._refresh:
             self._show(preview)
             self._shown_at = index
-        if self._wanted.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
+        if self._truth.pts[index] - self._second_s >= 1 and len(self._seconds) < _SECONDS:
             self._seconds.append(preview)
-            self._second_s = float(self._wanted.pts[index])
+            self._second_s = float(self._truth.pts[index])
 
     def footage(self, size: tuple[int, int]) -> Footage:
         frames = len(self._residuals)
         grid = self._blocks.grid if self._blocks else (BLOCKS, BLOCKS)
         missing = np.zeros(grid, np.float32)
         known = np.array([grid is not None for grid in self._residuals])
-        wanted = self._wanted.part(0, frames)
+        truth = self._truth.part(0, frames)
         present = self._present[:frames]
         none = np.zeros((0, *grid), np.float32)
         return Footage(
-            wanted=wanted,
+            truth=truth,
             size=size,
             present=present,
-            passage=passages(wanted.pts, present),
+            visit=visits(truth.pts, present),
             known=known,
+            fresh=np.array(self._freshly, bool),
             residuals=np.array([missing if one is None else one for one in self._residuals], np.float32),
             image=np.zeros((0, 0), np.float32) if self._image is None else self._image,
             pairs=Pairs(
@@ -238,12 +260,19 @@ class Walker:
         if not (present[index] or (index and present[index - 1])) or index % self._every:
             return
         assert self._blocks is not None
-        now = boxes_at(self._wanted, index)
+        now = boxes_at(self._truth, index)
         for lag in LAGS:
             other = self._recent[-lag] if lag <= len(self._recent) else None
             if other is None or other.shape != preview.shape:
                 continue
             reference = other.astype(np.float32)
             residuals = self._blocks.residuals(preview, reference, float(reference.mean()))
-            same = compare(boxes_at(self._wanted, index - lag), now).agrees
+            same = compare(boxes_at(self._truth, index - lag), now).agrees
             self._pairs.append((index, lag, residuals, same))
+
+
+def _is_copy(preview: Image, last: Image | None) -> bool:
+    """Whether a picture is the last one again, but for what an encoder makes of a copy: noise alone changes more."""
+    import cv2
+
+    return last is not None and last.shape == preview.shape and cv2.norm(preview, last, cv2.NORM_INF) <= 1

@@ -8,28 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from vidpipe.background.steady import STEADY
+from vidpipe.bench.clip import Progress, ReferenceModel
+from vidpipe.bench.reference.predictions import Predictions, Viewer
+from vidpipe.bench.reference.reference import reference
+from vidpipe.bench.series import Series
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.clip import Progress, Yardstick
-from vidpipe.evaluation.reference.kept import reference
-from vidpipe.evaluation.reference.looks import Looks, Viewer
-from vidpipe.evaluation.series import Series
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector, Examples
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.detector import quiet
-from vidpipe.tuning.footage import Footage, walk
+from vidpipe.tuning.footage import SEEN_PICTURES, Footage, walk
 from vidpipe.tuning.live import watch
 
-SHORTEST_S = 10.0
 LIVE_S = 1200.0
-FEWEST_PASSAGES = 2
+FEWEST_PICTURES = 100
+FEWEST_QUIET = 50  # of them: what one block in fifty does in quiet pictures is what is usual
+FEWEST_VISITS = 4  # as many as the assumption of how far visits lie apart is worth: fewer would say less than it does
 _TIMED_LOOKS = 30
 
 
 def labelled(
-    pipeline: Pipeline, stream: str, stick: Yardstick, for_s: float | None, progress: Progress
+    pipeline: Pipeline, stream: str, reference_model: ReferenceModel, for_s: float | None, progress: Progress
 ) -> tuple[Footage, Examples, float]:
     """The footage, examples of it, and the CPU ms of a look.
 
@@ -44,41 +45,46 @@ def labelled(
     paths = [Path(path) for path in pipeline.search_paths]
     if spec.live:
         for_s = for_s or LIVE_S
-        progress.step(f"{stream}: watching for {for_s:.0f} s, {stick.name} looks")
-        watched = watch(spec, stream, stick.spec, pipeline.classes, paths, for_s, examples, progress.advance)
-        _refuse_labels(watched.wanted, stream)
-        footage = watched.footage(_refresh(pipeline, _fps(watched.wanted)))
+        progress.step(f"{stream}: watching for {for_s:.0f} s, {reference_model.name} looks")
+        watched = watch(spec, stream, reference_model.spec, pipeline.classes, paths, for_s, examples, progress.advance)
+        _refuse_labels(watched.truth, stream)
+        footage = watched.footage(_refresh(pipeline, _fps(watched.truth)))
         return footage, examples.examples(), watched.look_ms
     if for_s is not None:
         spec = spec.model_copy(update={"end_s": min(spec.start_s + for_s, spec.end_s or math.inf)})
     total = _outlined(spec, stream)
-    progress.step(f"{stream}: {stick.name} looks at every frame", total)
-    looks = reference(spec, stream, stick.spec, pipeline.classes, search_paths=paths, progress=progress.advance)
-    look_ms = _look_ms(looks, spec, stream, stick, pipeline)
-    wanted = looks.sure()
-    _refuse_labels(wanted, stream)
-    progress.step(f"{stream}: seeing it as filters do", wanted.frames)
-    footage = walk(spec, stream, wanted, _refresh(pipeline, _fps(wanted)), examples, progress.advance)
+    progress.step(f"{stream}: {reference_model.name} looks at every frame", total)
+    predictions = reference(
+        spec, stream, reference_model.spec, pipeline.classes, search_paths=paths, progress=progress.advance
+    )
+    look_ms = _look_ms(predictions, spec, stream, reference_model, pipeline)
+    truth = predictions.sure()
+    _refuse_labels(truth, stream)
+    progress.step(f"{stream}: seeing it as filters do", truth.frames)
+    footage = walk(spec, stream, truth, _refresh(pipeline, _fps(truth)), examples, progress.advance)
     return footage, examples.examples(), look_ms
 
 
 def refuse(footage: Footage, stream: str) -> None:
     """Raise ConfigError for footage that cannot be learnt from."""
-    _refuse_labels(footage.wanted, stream)
+    _refuse_labels(footage.truth, stream)
     if footage.moved > STEADY:
         raise ConfigError(
             f"stream {stream}: the camera moves: by {footage.moved:.1%} of the picture's width from one second to the "
             f"next ({footage.moved * footage.size[0]:.0f} pixels); only a fixed camera's scene can be learnt"
         )
-    if footage.passages < FEWEST_PASSAGES:
+    _refuse_pictures(int(footage.fresh.sum()), "different pictures", stream)
+    if footage.seen_visits < FEWEST_VISITS:
         raise ConfigError(
-            f"stream {stream}: things passed {footage.passages} time in {footage.wanted.video_s:.0f} s: what was "
-            f"learnt of one passage has to be tried on another; give footage with {FEWEST_PASSAGES} at least"
+            f"stream {stream}: too few visits of things: {footage.visits} in {footage.truth.video_s:.0f} s, of which "
+            f"{footage.seen_visits} seen in {SEEN_PICTURES} different pictures or more; how faint the next one may be "
+            f"takes {FEWEST_VISITS} such visits to tell: give footage with {FEWEST_VISITS - footage.seen_visits} more"
         )
-    if not quiet(footage).any():
+    still = int((quiet(footage) & footage.fresh).sum())
+    if still < FEWEST_QUIET:
         raise ConfigError(
-            f"stream {stream}: no frame lies a second or more from something that was found: what the empty scene "
-            "looks like is not known; give footage with quiet times"
+            f"stream {stream}: {still} pictures lie a second or more from something that was found: what the empty "
+            f"scene looks like takes {FEWEST_QUIET} to tell; give footage with quiet times"
         )
 
 
@@ -88,16 +94,20 @@ def _outlined(spec: StreamSpec, stream: str) -> int | None:
     if info.frames is None or info.fps is None:
         return None
     frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
-    _refuse_length(frames / info.fps, stream)
+    _refuse_pictures(frames, "pictures", stream)
     return frames
 
 
-def _look_ms(looks: Looks, spec: StreamSpec, stream: str, stick: Yardstick, pipeline: Pipeline) -> float:
+def _look_ms(
+    predictions: Predictions, spec: StreamSpec, stream: str, reference_model: ReferenceModel, pipeline: Pipeline
+) -> float:
     """CPU ms of a look; measured now where all looks were known from an earlier time."""
-    if looks.looked >= _TIMED_LOOKS:
-        return looks.cpu_ms
-    viewer = Viewer(spec, stream, stick.spec, pipeline.classes, [Path(path) for path in pipeline.search_paths])
-    for _ in viewer.look(part=(0, _TIMED_LOOKS)):
+    if predictions.looked >= _TIMED_LOOKS:
+        return predictions.cpu_ms
+    viewer = Viewer(
+        spec, stream, reference_model.spec, pipeline.classes, [Path(path) for path in pipeline.search_paths]
+    )
+    for _ in viewer.predict(part=(0, _TIMED_LOOKS)):
         pass
     return viewer.cost()[1]
 
@@ -110,30 +120,30 @@ def _refresh(pipeline: Pipeline, fps: float) -> int:
     return max(1, round(min(by_audit, forced, 1e6)))
 
 
-def _fps(wanted: Series) -> float:
-    return 1.0 / float(np.median(np.diff(wanted.pts)))
+def _fps(truth: Series) -> float:
+    return 1.0 / float(np.median(np.diff(truth.pts)))
 
 
-def _refuse_length(seconds: float, stream: str) -> None:
-    if seconds < SHORTEST_S:
+def _refuse_pictures(count: int, what: str, stream: str) -> None:
+    if count < FEWEST_PICTURES:
         raise ConfigError(
-            f"stream {stream}: {seconds:.1f} s of footage are too little to learn from: "
-            f"give at least {SHORTEST_S:g} s, better 20 minutes"
+            f"stream {stream}: {count} {what} are too few to learn from: "
+            f"give footage with {FEWEST_PICTURES} at least, better 20 minutes"
         )
 
 
-def _refuse_labels(wanted: Series, stream: str) -> None:
+def _refuse_labels(truth: Series, stream: str) -> None:
     """Raise ConfigError for what the labels alone show to be too little."""
-    classes = " or ".join(wanted.classes)
-    _refuse_length(wanted.video_s, stream)
-    found = len(np.unique(wanted.boxes.frame))
+    classes = " or ".join(truth.classes)
+    _refuse_pictures(truth.frames, "pictures", stream)
+    found = len(np.unique(truth.boxes.frame))
     if not found:
         raise ConfigError(
-            f"stream {stream}: the last stage found no {classes} in {wanted.frames} frames, {wanted.video_s:.0f} s: "
+            f"stream {stream}: the last stage found no {classes} in {truth.frames} frames, {truth.video_s:.0f} s: "
             "without an example of what matters no filter can be trusted; give footage that has some"
         )
-    if found == wanted.frames:
+    if found == truth.frames:
         raise ConfigError(
-            f"stream {stream}: the last stage found {classes} in every one of {wanted.frames} frames: nothing can be "
+            f"stream {stream}: the last stage found {classes} in every one of {truth.frames} frames: nothing can be "
             "filtered out, and what the empty scene looks like is not known; the pipeline is best left as it is"
         )

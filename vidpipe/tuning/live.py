@@ -13,9 +13,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.bench.reference.predictions import FramePrediction, series_of
+from vidpipe.bench.series import Series
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.reference.looks import Look, series_of
-from vidpipe.evaluation.series import Series
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.knobs import Knobs
 from vidpipe.learning.examples import Collector
@@ -37,12 +37,12 @@ class Watched:
     """What a camera has shown.
 
     Attributes:
-        wanted: the big model's boxes; not `known` are pictures that came while it was looking.
+        truth: the big model's boxes; not `known` are pictures that came while it was looking.
         size: (width, height) in pixels.
         look_ms: CPU of a look.
     """
 
-    wanted: Series
+    truth: Series
     size: tuple[int, int]
     look_ms: float
     _previews: list[Image | None] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Watched:
 
     def footage(self, refresh: int) -> Footage:
         """The same as a walk through a recording gives; what decoding costs a camera's own thread is not known."""
-        walker = Walker(self.wanted, refresh)
+        walker = Walker(self.truth, refresh)
         for preview in self._previews:
             walker.see(preview, self._hidden, 0, self._preview_ns)
         return walker.footage(self.size)
@@ -78,7 +78,7 @@ def watch(
     detector = load_detector(model, classes, search_paths=search_paths, threads=os.cpu_count())
     view = View.of(stream)
     meter = Meter()
-    looks: list[Look] = []
+    predictions: list[FramePrediction] = []
     previews: list[Image | None] = []
     hidden = None
     preview_ns = 0
@@ -86,7 +86,7 @@ def watch(
     with closing(source):
         for picture in _arriving(source, for_s):
             if isinstance(picture, Missing):
-                looks.append(Look.missed(picture))
+                predictions.append(FramePrediction.missed(picture))
                 previews.append(None)
             else:
                 before = time.thread_time_ns()
@@ -97,18 +97,18 @@ def watch(
                     (found,) = detector.detect([picture.bgr()])
                 if view is not None:
                     found = view.without_hidden(found, picture.width, picture.height)
-                looks.append(Look.of(picture, found))
+                predictions.append(FramePrediction.of(picture, found))
                 examples.add(picture, found)
             progress(1)
-            if picture.pts - looks[0].pts >= for_s or len(looks) >= MOST_FRAMES:
+            if picture.pts - predictions[0].pts >= for_s or len(predictions) >= MOST_FRAMES:
                 break
-    if not looks:
+    if not predictions:
         why = "; ".join(source.notes) or "no picture came"
         raise ConfigError(f"stream {name}: {why}, for {FIRST_S:g} s (`vidpipe probe` looks at a camera)")
     width, height = source.info.width, source.info.height
     count, _, cpu_ns = meter.snapshot()
     each_ns = preview_ns // max(1, count)
-    series = series_of(looks, detector.traits.names, width, height)
+    series = series_of(predictions, detector.traits.names, width, height)
     return Watched(series, (width, height), cpu_ns / max(1, count) / 1e6, previews, hidden, each_ns)
 
 

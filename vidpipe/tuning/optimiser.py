@@ -1,7 +1,7 @@
 """The cheapest filters within a budget of errors (NoScope, section 6).
 
 Every combination of skip, difference detector and gate is priced by what its parts cost on this machine and by what
-they pass on of the footage; thresholds are as high as the budget allows, with a bound that counts passages, not frames.
+they pass on of the footage; thresholds are as high as the budget allows, with a bound that counts visits, not frames.
 The budget is split: what skipping loses is measured and taken off first, the rest is shared by the filters behind it.
 As NoScope has it for false negatives, each share is spent as if the others spent theirs on other frames.
 """
@@ -180,11 +180,13 @@ class _Search:
         self._checks = checks_of(audit, footage.fps)
         self._thresholds: dict[tuple[str, float], float] = {}
         self._things = footage.present & footage.known
-        self._fleeting = fleeting(footage.pts, footage.passage)
+        # Copies of a picture cost as much as others, but say nothing new of what may be missed.
+        self._evident = self._things & footage.fresh
+        self._fleeting = fleeting(footage.pts, footage.visit)
         pairs = footage.pairs
-        # A picture behind a passage belongs to it: there the answer to the one before no longer holds.
-        near = np.maximum.accumulate(np.where(footage.passage >= 0, footage.passage, 0))
-        self._pair_passage = near[pairs.frame]
+        # A picture behind a visit belongs to it: there the answer to the one before no longer holds.
+        near = np.maximum.accumulate(np.where(footage.visit >= 0, footage.visit, 0))
+        self._pair_visit = near[pairs.frame]
 
     def choices(self, budget: Budget) -> Iterator[Choice]:
         """Every combination that the budget allows and that has a filter."""
@@ -211,10 +213,10 @@ class _Search:
             )
         faint = self._faint()
         if self._threshold("empty", budget.miss) == -np.inf:
-            lines.append(f"empty scene: {self._footage.passages} passages do not tell how faint the next may be")
+            lines.append(f"empty scene: {self._footage.visits} visits do not tell how faint the next may be")
         elif faint:
             lines.append(
-                f"empty scene: {faint} of {self._footage.passages} passages leave no trace in the picture: if nothing "
+                f"empty scene: {faint} of {self._footage.visits} visits leave no trace in the picture: if nothing "
                 "was there, the model sees ghosts, and a higher `threshold` would leave them out"
             )
         else:
@@ -232,8 +234,8 @@ class _Search:
         empty = self._threshold("empty", for_detector) if kind in ("empty", "both") else -np.inf
         same = self._threshold("same", min(for_detector, left.false)) if kind in ("last", "both") else -np.inf
         low = 0.0 if gate is None else self._gate_low(gate, for_gate)
-        wanted = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
-        if any(used and limit == -np.inf for used, limit in wanted) or (gate is not None and low <= 0.0):
+        truth = ((kind in ("empty", "both"), empty), (kind in ("last", "both"), same))
+        if any(used and limit == -np.inf for used, limit in truth) or (gate is not None and low <= 0.0):
             return None
         return Choice(skip, empty, same, gate, low, 0.0 if gate is None else for_gate)
 
@@ -293,10 +295,10 @@ class _Search:
         if budget <= 0:
             return -np.inf
         if kind == "empty":
-            rows = self._things & np.isfinite(detector.scores)
-            return threshold(detector.scores[rows], footage.passage[rows], budget, fleeting=self._fleeting[rows])
-        rows = ~footage.pairs.same & np.isfinite(detector.pair_scores)
-        return threshold(detector.pair_scores[rows], self._pair_passage[rows], budget)
+            rows = self._evident & np.isfinite(detector.scores)
+            return threshold(detector.scores[rows], footage.visit[rows], budget, fleeting=self._fleeting[rows])
+        rows = ~footage.pairs.same & np.isfinite(detector.pair_scores) & footage.fresh[footage.pairs.frame]
+        return threshold(detector.pair_scores[rows], self._pair_visit[rows], budget)
 
     def _gate_low(self, gate: int, budget: float) -> float:
         """The gate's threshold, 0..1; 0: none can be trusted."""
@@ -327,10 +329,10 @@ class _Search:
         return _share(under, likely), _share(under & ~pairs.same, likely)
 
     def _faint(self) -> int:
-        """Passages that no picture shows: half of their frames look like the empty scene to the last block."""
-        scores, passage = self._detector.scores, self._footage.passage
+        """Visits that no picture shows: half of their frames look like the empty scene to the last block."""
+        scores, visit = self._detector.scores, self._footage.visit
         rows = self._things & np.isfinite(scores)
-        levels = [float(np.median(scores[rows & (passage == one)])) for one in np.unique(passage[rows])]
+        levels = [float(np.median(scores[rows & (visit == one)])) for one in np.unique(visit[rows])]
         return sum(level <= FAINTEST for level in levels)
 
     def _passed_quiet(self, limit: float) -> float:
@@ -343,13 +345,13 @@ class _Search:
         if skip == 1:
             return _NONE, _NONE
         footage, things = self._footage, self._things
-        # Which of each so many frames is looked at is chance: over a few passages, one phase may look harmless.
+        # Which of each so many frames is looked at is chance: over a few visits, one phase may look harmless.
         frames, phases = np.arange(footage.frames), np.arange(skip)[:, None]
         looked = np.maximum((frames - phases) // skip * skip + phases, 0)
         carried = footage.present[looked].mean(axis=0)
-        behind = np.maximum.accumulate(np.where(footage.passage >= 0, footage.passage, 0))
+        behind = np.maximum.accumulate(np.where(footage.visit >= 0, footage.visit, 0))
         still = ~footage.present & footage.known
-        lost = rate((1 - carried)[things], footage.passage[things])
+        lost = rate((1 - carried)[things], footage.visit[things])
         return lost, rate(carried[still], behind[still])
 
 

@@ -24,9 +24,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpipe.background.scene import Scene
+from vidpipe.bench.baselines.pipelines import models_of
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.errors import ConfigError, RunError, SourceError
-from vidpipe.evaluation.baselines.pipelines import models_of
 from vidpipe.files import write_whole
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs

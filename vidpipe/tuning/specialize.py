@@ -15,13 +15,13 @@ import numpy as np
 
 from vidpipe.background.masks import Proposal, propose
 from vidpipe.background.scene import Scene
+from vidpipe.bench.baselines.pipelines import models_of
+from vidpipe.bench.clip import Progress, check_classes, choose_reference
 from vidpipe.calibration.wilson import wilson
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.errors import ConfigError
-from vidpipe.evaluation.baselines.pipelines import models_of
-from vidpipe.evaluation.clip import Progress, check_classes, yardstick
 from vidpipe.learning.decide import Decision, evidence, missed_under, presence_from
-from vidpipe.learning.enough import LEAST_PASSAGES, LEAST_S
+from vidpipe.learning.enough import LEAST_S, LEAST_VISITS
 from vidpipe.learning.examples import Examples
 from vidpipe.learning.ongoing import EXAMPLES, MOST
 from vidpipe.learning.versions import Versions, with_thresholds
@@ -44,7 +44,7 @@ WORTH_TRAINING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SpecializeOptions:
     """What the user asked for.
 
     Attributes:
@@ -94,49 +94,49 @@ class Learnt:
         return saved_ms / 1000 * self.footage.fps * _DAY_S
 
 
-def specialize(pipeline: Pipeline, stream: str, wish: Wish, progress: Progress) -> Learnt:
+def specialize(pipeline: Pipeline, stream: str, options: SpecializeOptions, progress: Progress) -> Learnt:
     """Learn one stream of a pipeline, and write its profile.
 
     Raises:
         ConfigError: its footage cannot be learnt from; names what is missing.
         RunError: the profile cannot be written.
     """
-    stick = yardstick(pipeline, None, models_of(pipeline)[1])
-    check_classes(stick, pipeline)
-    footage, examples, look_ms = labelled(pipeline, stream, stick, wish.for_s, progress)
+    reference_model = choose_reference(pipeline, None, models_of(pipeline)[1])
+    check_classes(reference_model, pipeline)
+    footage, examples, look_ms = labelled(pipeline, stream, reference_model, options.for_s, progress)
     refuse(footage, stream)
     began = time.process_time()
-    progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.passages} passages")
+    progress.step(f"{stream}: difference detector, {footage.frames} frames, {footage.visits} visits")
     detector = fit_detector(footage)
     costs = Costs(footage.decode_ms, footage.filter_ms, look_ms)
     progress.step(f"{stream}: searching")
-    verdict = optimise(footage, detector, [], wish.budget, costs, pipeline.audit)
+    verdict = optimise(footage, detector, [], options.budget, costs, pipeline.audit)
     gates: list[TrainedGate] = []
     perfect_ms = with_perfect_gate(verdict.choice, footage, costs, pipeline.audit)
     pays = perfect_ms <= WORTH_TRAINING * verdict.choice.cost_ms
-    if wish.gates and pays:
-        for gate in _gates(examples, targets_of(pipeline), wish, stream, progress):
+    if options.gates and pays:
+        for gate in _gates(examples, targets_of(pipeline), options, stream, progress):
             gates.append(gate)
-            verdict = optimise(footage, detector, gates, wish.budget, costs, pipeline.audit)
+            verdict = optimise(footage, detector, gates, options.budget, costs, pipeline.audit)
             if perfect_ms > WORTH_TRAINING * verdict.choice.cost_ms:
                 break  # a larger one could save little more
-    no_gates = _why_no_gates(footage, wish, perfect_ms / verdict.choice.cost_ms) if not gates else ""
+    no_gates = _why_no_gates(footage, options, perfect_ms / verdict.choice.cost_ms) if not gates else ""
     training_s = time.process_time() - began
     masks = propose(detector.scorer.usual, _touched(footage, detector))
     labels_s = look_ms / 1000 * footage.frames
     version, folder = add(
-        wish.profiles,
+        options.profiles,
         stream,
         {
             "reason": "specialized",
             "size": footage.size,
             "classes": list(pipeline.classes.names),
             "model": model_digest(pipeline),
-            "settings": _settings(verdict.choice, footage, wish, targets_of(pipeline)),
+            "settings": _settings(verdict.choice, footage, options, targets_of(pipeline)),
             "says": says(verdict, gates),
-            "evidence": _evidence(footage, verdict, gates, wish, labels_s, training_s, no_gates),
+            "evidence": _evidence(footage, verdict, gates, options, labels_s, training_s, no_gates),
         },
-        _files(verdict.choice, footage, detector, gates, examples, wish),
+        _files(verdict.choice, footage, detector, gates, examples, options),
     )
     return Learnt(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
 
@@ -157,7 +157,7 @@ def says(verdict: Verdict, gates: Sequence[TrainedGate]) -> str:
 
 
 def _gates(
-    examples: Examples, targets: Sequence[str], wish: Wish, stream: str, progress: Progress
+    examples: Examples, targets: Sequence[str], options: SpecializeOptions, stream: str, progress: Progress
 ) -> Iterator[TrainedGate]:
     """One of each size, the cheapest first; none where there is too little to train on."""
     from vidpipe.learning.network import SIZES  # torch takes seconds to import
@@ -166,18 +166,18 @@ def _gates(
     for size in SIZES:
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")
         try:
-            yield train(examples, targets, size=size, seed=wish.seed)
-        except ConfigError:  # too few passages, or seconds: the evidence tells
+            yield train(examples, targets, size=size, seed=options.seed)
+        except ConfigError:  # too few visits, or seconds: the evidence tells
             return
 
 
-def _why_no_gates(footage: Footage, wish: Wish, perfect: float) -> str:
-    if not wish.gates:
+def _why_no_gates(footage: Footage, options: SpecializeOptions, perfect: float) -> str:
+    if not options.gates:
         return ""
     if perfect > WORTH_TRAINING:
         return f"gates: a perfect one would save {max(0.0, 1 - perfect):.0%} of what is left: none was trained"
-    if footage.wanted.video_s < LEAST_S or footage.passages < LEAST_PASSAGES:
-        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_PASSAGES} passages"
+    if footage.truth.video_s < LEAST_S or footage.visits < LEAST_VISITS:
+        return f"gates: to train one takes {LEAST_S:g} s of footage and {LEAST_VISITS} visits"
     return "gates: too few frames with or without anything to train one and try it"
 
 
@@ -187,12 +187,12 @@ def _touched(footage: Footage, detector: Detector) -> np.ndarray[Any, np.dtype[n
     width, height = footage.size
     touched = np.zeros((rows, columns), bool)
     scale = np.array([columns / width, rows / height] * 2)
-    for x0, y0, x1, y1 in footage.wanted.boxes.xyxy * scale:
+    for x0, y0, x1, y1 in footage.truth.boxes.xyxy * scale:
         touched[max(0, int(y0)) : int(np.ceil(y1)), max(0, int(x0)) : int(np.ceil(x1))] = True
     return touched
 
 
-def _settings(choice: Choice, footage: Footage, wish: Wish, targets: Sequence[str]) -> Settings:
+def _settings(choice: Choice, footage: Footage, options: SpecializeOptions, targets: Sequence[str]) -> Settings:
     """What the profile sets; filters that are not chosen are left as the pipeline has them, or off."""
     settings: Settings = {}
     if choice.skip > 1:
@@ -200,8 +200,8 @@ def _settings(choice: Choice, footage: Footage, wish: Wish, targets: Sequence[st
     if choice.detects:
         settings["difference"] = {"scene": "scene.npz"}
     if choice.gate is not None:
-        settings["gate"] = {"weights": _GATE, "max_false": max(_false_left(choice, wish), _LEAST)}
-        if wish.learn:
+        settings["gate"] = {"weights": _GATE, "max_false": max(_false_left(choice, options), _LEAST)}
+        if options.learn:
             settings["gate"] |= {
                 "weights": _GATES,
                 "learn": True,
@@ -211,9 +211,9 @@ def _settings(choice: Choice, footage: Footage, wish: Wish, targets: Sequence[st
     return settings
 
 
-def _false_left(choice: Choice, wish: Wish) -> float:
+def _false_left(choice: Choice, options: SpecializeOptions) -> float:
     """What the other filters leave of the budget of false alarms, for a gate that is asked for presence."""
-    return max(0.0, wish.budget.false - choice.false_high)
+    return max(0.0, options.budget.false - choice.false_high)
 
 
 def _files(
@@ -222,25 +222,25 @@ def _files(
     detector: Detector,
     gates: Sequence[TrainedGate],
     examples: Examples,
-    wish: Wish,
+    options: SpecializeOptions,
 ) -> dict[str, Callable[[Path], None]]:
     """What writes each file of the profile's version."""
     files: dict[str, Callable[[Path], None]] = {}
     if choice.detects:
         scorer = detector.scorer
-        limits = choice.empty_below, choice.same_below, wish.budget.miss
+        limits = choice.empty_below, choice.same_below, options.budget.miss
         scene = Scene(footage.size, footage.image, scorer.usual, scorer.weights, *limits)
         files["scene.npz"] = scene.save
     if choice.gate is not None:
-        gate = _gate(gates[choice.gate], choice, wish)
-        files |= {_GATES: lambda folder: _begin(folder, gate, examples)} if wish.learn else {_GATE: gate.save}
+        gate = _gate(gates[choice.gate], choice, options)
+        files |= {_GATES: lambda folder: _begin(folder, gate, examples)} if options.learn else {_GATE: gate.save}
     return files
 
 
-def _gate(trained: TrainedGate, choice: Choice, wish: Wish) -> Gate:
+def _gate(trained: TrainedGate, choice: Choice, options: SpecializeOptions) -> Gate:
     """The chosen gate with its thresholds, and what speaks for them."""
     low = choice.gate_low
-    high = presence_from(trained, _false_left(choice, wish), low)
+    high = presence_from(trained, _false_left(choice, options), low)
     decided = Decision(low, high, choice.gate_empty, missed_under(trained, low))
     return with_thresholds(trained.gate, low, high, **evidence(trained, decided, choice.gate_miss))
 
@@ -255,22 +255,23 @@ def _evidence(
     footage: Footage,
     verdict: Verdict,
     gates: Sequence[TrainedGate],
-    wish: Wish,
+    options: SpecializeOptions,
     labels_s: float,
     training_s: float,
     no_gates: str,
 ) -> dict[str, Any]:
     """Everything that a doubter would ask for, as plain data."""
     choice = verdict.choice
-    whole = footage.passages
+    whole = footage.seen_visits
     return {
         "frames": footage.frames,
-        "seconds": round(footage.wanted.video_s, 1),
+        "seconds": round(footage.truth.video_s, 1),
         "fps": round(footage.fps, 3),
         "with_something": round(float(footage.present.mean()), 4),
-        "passages": whole,
+        "pictures": int(footage.fresh.sum()),
+        "visits": whole,
         "moved": round(footage.moved, 5),
-        "budget": {"miss": wish.budget.miss, "false": wish.budget.false},
+        "budget": {"miss": options.budget.miss, "false": options.budget.false},
         "cpu_ms": {
             "decoding": round(footage.decode_ms, 3),
             "difference": round(footage.filter_ms, 3),
@@ -284,8 +285,8 @@ def _evidence(
             *verdict.why_not,
             *([no_gates] if no_gates else []),
         ],
-        # What passages alone say, without any assumption on how faint the next one may be.
-        "whole_passages_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
+        # What visits alone say, without any assumption on how faint the next one may be.
+        "visits_missed_at_most": round(wilson(0, whole, 1.645)[1], 4),
         "cost": {"labels_cpu_s": round(labels_s, 1), "training_cpu_s": round(training_s, 1)},
     }
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 
@@ -20,12 +21,12 @@ from vidpipe.engine.heads import Heads
 from vidpipe.engine.host import Counts, Host, Position
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.arena import Address, ArenaView
-from vidpipe.engine.ray.link import Message, RayLink, SettleOrder
-from vidpipe.engine.ray.warnings import kept
-from vidpipe.engine.records import Batch, Said
+from vidpipe.engine.ray.job import Message, SettleOrder
+from vidpipe.engine.ray.link import RayLink
+from vidpipe.engine.ray.peer import StrangerError
+from vidpipe.engine.ray.warnings import Latest, kept
+from vidpipe.engine.records import Batch
 from vidpipe.errors import SourceError
-from vidpipe.frame import Image
-from vidpipe.picture import Planes
 from vidpipe.sources.base import StreamInfo
 
 
@@ -44,12 +45,30 @@ def unpack_arguments(packed: bytes) -> Any:
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
 
 
+class Word(NamedTuple):
+    """What an actor says of itself now and then.
+
+    Attributes:
+        instance: another one after each death.
+        cpu_s: CPU seconds since it began.
+        away: links at whose other end nobody is, and why.
+        warnings: what was logged there.
+    """
+
+    instance: str
+    counts: Counts
+    cpu_s: float
+    away: Mapping[str, str]
+    warnings: Latest
+
+
 class _Actor:
     """What both kinds have: what the process opens, and the link to the next segment's actor, if there is one."""
 
     def __init__(self, plan: Plan, index: int, lower: Any) -> None:
         self._warnings = kept()
-        self._host = Host(plan)
+        self._instance = uuid.uuid4().hex
+        self._host = Host(plan, ray.cloudpickle.dumps)
         self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
 
     def update(self, packed: bytes) -> None:
@@ -59,16 +78,12 @@ class _Actor:
         if self._link is not None:
             self._link.update(packed)
 
-    def counts(self) -> Counts:
+    def word(self) -> Word:
+        """What it has counted, and how its link fares."""
         link = self._link
-        return self._host.counts({link.name: (link.frames, link.bytes)} if link else {})
-
-    def cpu_s(self) -> float:
-        return time.process_time()
-
-    def said(self) -> list[Said]:
-        """What was logged here since the last time."""
-        return self._warnings.fetch()
+        counts = self._host.counts({link.name: (link.frames, link.bytes)} if link else {})
+        away = {link.name: link.away} if link and link.away else {}
+        return Word(self._instance, counts, time.process_time(), away, self._warnings.latest())
 
 
 class SegmentActor(_Actor):
@@ -85,35 +100,51 @@ class SegmentActor(_Actor):
         self._opened = self._tail.start()
         self._turns = _Turns()
         self._arenas: dict[str, ArenaView] = {}
+        self._known: set[str] = set()  # streams of which this instance has kept something
         self._unsettled: dict[tuple[str, int], Future[Settled]] = {}
 
     def ready(self) -> None:
         """Returns once the stages are open; raises what kept them from opening."""
         self._opened.result()
 
-    def attach(self, caller: str, address: Address) -> bool:
-        """Map the memory in which a caller's pictures will lie; whether that is possible."""
+    def greet(self, caller: str, address: Address | None) -> bool:
+        """Know a caller from now on, and map the memory in which its pictures will lie; whether that is possible."""
+        self._turns.begin(caller)
+        if address is None:
+            return False
         try:
             self._arenas[caller] = ArenaView(address)
         except OSError:
             return False
         return True
 
-    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id."""
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id.
+
+        What this one keeps of a stream itself is newer, and stays.
+        """
+        fresh = {stream: kept for stream, kept in states.items() if stream not in self._known}
+        self._known.update(fresh)
         if self._link is not None:
-            self._link.remember(states)
-        self._tail.restore(states)
+            self._link.restore(fresh)
+        self._tail.restore(fresh)
 
     def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
 
         Calls of one caller are taken in order of their number, from 0.
+
+        Raises:
+            StrangerError: the call was meant for an earlier instance.
         """
         self._opened.result()
         with self._turns.wait(caller, number):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
         return {frame: result.result() for frame, result in results.items()}
+
+    def skip(self, caller: str, number: int) -> None:
+        """Wait no longer for this call: it came, but could not be read."""
+        self._turns.skip(caller, number)
 
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
         if isinstance(message, SettleOrder):
@@ -122,7 +153,8 @@ class SegmentActor(_Actor):
         if isinstance(message, wire.WireFrame):
             item = message
         else:
-            item = _with_pixels(message[0], self._arenas[caller].view(message[1]))
+            item = message[0].with_pixels(self._arenas[caller].view(message[1]))
+        self._known.add(item.stream)
         ticket = wire.unpack(item, self._host.knobs, self._host.views)
         result = self._tail.ask(ticket, settle=item.settle).settled
         if item.settle:
@@ -172,7 +204,7 @@ class DeviceActor(_Actor):
             self._opened.result()
         states = {stream: position.states for stream, position in positions.items() if position.states}
         if self._link is not None:
-            self._link.remember(states)
+            self._link.restore(states)
         if self._tail is not None:
             self._tail.restore(states)
 
@@ -180,9 +212,7 @@ class DeviceActor(_Actor):
         self._heads.start()
 
     def take(self, timeout_s: float) -> Batch:
-        batch = self._heads.take(timeout_s)
-        batch.said = self.said()
-        return batch
+        return self._heads.take(timeout_s)
 
     def stop(self) -> None:
         self._heads.stop()
@@ -195,21 +225,32 @@ class _Turns:
 
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
+        self._skipped: set[tuple[str, int]] = set()
         self._changed = threading.Condition()
+
+    def begin(self, caller: str) -> None:
+        """Let this caller in; nobody comes in without."""
+        with self._changed:
+            self._next[caller] = 0
 
     @contextmanager
     def wait(self, caller: str, number: int) -> Iterator[None]:
         with self._changed:
-            if not self._changed.wait_for(lambda: self._next.get(caller, 0) == number, TURN_S):
+            if caller not in self._next:
+                raise StrangerError(caller)
+            if not self._changed.wait_for(lambda: self._next[caller] == number, TURN_S):
                 raise TimeoutError(f"call {number} came, but not the one before it")
         try:
             yield
         finally:
-            with self._changed:
-                self._next[caller] = number + 1
-                self._changed.notify_all()
+            self.skip(caller, number)
 
-
-def _with_pixels(item: wire.WireFrame, pixels: Image) -> wire.WireFrame:
-    assert isinstance(item.picture, Planes)
-    return item._replace(picture=item.picture._replace(pixels=pixels))
+    def skip(self, caller: str, number: int) -> None:
+        """This call has had its turn, or will not take it."""
+        with self._changed:
+            if number >= self._next.get(caller, 0):
+                self._skipped.add((caller, number))
+            while (turn := (caller, self._next.get(caller, -1))) in self._skipped:
+                self._skipped.discard(turn)
+                self._next[caller] += 1
+            self._changed.notify_all()

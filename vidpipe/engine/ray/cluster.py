@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -33,6 +34,8 @@ def connect(plan: Plan, address: str | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         _check_open_files()
+        # Its processes know each other by a token; by itself Ray leaves one in the user's home, for good.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         options |= {
             "address": "local",
@@ -44,18 +47,33 @@ def connect(plan: Plan, address: str | None) -> None:
         options["address"] = address
         _send_modules(plan)
     try:
-        with _own_signal_handlers():
+        with _own_signal_handlers(), _without_api_server():
             ray.init(**options)
     except Exception as error:
         where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
-        way_out = ": set HOME to a folder that can be written" if _needs_home(error) else ""
-        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}{way_out}") from error
+        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
     if address is not None:
         _check_tiers(plan)
 
 
 def disconnect() -> None:
     ray.shutdown()
+
+
+@contextmanager
+def _without_api_server() -> Iterator[None]:
+    """Start no process for Ray's dashboard, which would only keep statistics of usage.
+
+    Switched off they are not sent, but before it looks at the switch it asks the services of three clouds where it is.
+    """
+    from ray._private import services
+
+    start = services.start_api_server
+    services.start_api_server = lambda *_, **__: (None, None)  # what it gives where it cannot start
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 @contextmanager
@@ -89,12 +107,6 @@ def _check_open_files() -> None:
             f"Ray does not start: a process may have only {most} files open, and it needs {OPEN_FILES}: "
             f"raise the limit with ulimit -n 4096, or run with --engine inline"
         )
-
-
-def _needs_home(error: Exception) -> bool:
-    """Whether it is the folder in which Ray keeps its settings that cannot be written."""
-    place = error.filename if isinstance(error, OSError) else None
-    return place is not None and Path(str(place)).is_relative_to(Path.home())
 
 
 def _store_bytes(plan: Plan) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -17,7 +17,8 @@ from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, streams_per_actor
 from vidpipe.engine.ray import cluster
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
-from vidpipe.engine.ray.warnings import Ear, repeat
+from vidpipe.engine.ray.census import Census
+from vidpipe.engine.ray.device import Device
 from vidpipe.engine.records import Batch, Ended
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import TreeUsage
@@ -29,30 +30,7 @@ log = logging.getLogger(__name__)
 OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
 REVIVE_S = 60.0
 FETCH_S = 1.0  # how long a device holds an empty answer back
-DEATHS = 3  # of a device at the same frame, after which that frame is not tried again
 CALLS = 100  # of an actor at a time: more than links have credit for
-
-
-class _Device:
-    """A device actor and the streams that it has still to finish.
-
-    Attributes:
-        leaving: of these, the ones that were asked to end, also of an actor that was away and has not heard of it.
-        joining: of these, the ones that begin when the actor is back.
-    """
-
-    def __init__(self, actor: Any, streams: Sequence[str]) -> None:
-        self.actor = actor
-        self.streams = list(streams)
-        self.leaving: set[str] = set()
-        self.joining: dict[str, Position] = {}
-        self.deaths = 0
-        self._died_at: tuple[int, ...] = ()
-
-    def count_death(self, at: tuple[int, ...]) -> None:
-        """Count deaths that came one after another without an answer between them."""
-        self.deaths = self.deaths + 1 if at == self._died_at else 1
-        self._died_at = at
 
 
 class RayEngine:
@@ -77,14 +55,13 @@ class RayEngine:
         self._packed: bytes | None = None
         self._lower: Any = None
         self._segments: list[Any] = []
-        self._ear = Ear(self._segments)
-        self._devices: list[_Device] = []
-        self._fetching: dict[Any, _Device] = {}
-        self._reviving: dict[Future[Batch], _Device] = {}
+        self._devices: list[Device] = []
+        self._fetching: dict[Any, Device] = {}
+        self._reviving: dict[Future[Batch], Device] = {}
         self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
         self._stopping = False
         self._usage: TreeUsage | None = None
-        self._cpu_seen: dict[int, float] = {}
+        self._census = Census()
         self._cpu_before_s = 0.0
 
     def open(self) -> list[StreamInfo]:
@@ -93,10 +70,10 @@ class RayEngine:
         for index in range(len(self._plan.segments) - 1, 0, -1):
             lower = self._start(SegmentActor, index, self._plan, index, lower)
             self._segments.append(lower)
+            self._census.add(self._plan.segments[index].name, lower)
+        self._lower = lower
         for group in self._plan.groups:
-            actor = self._start(DeviceActor, 0, self._plan, self._taps, lower)
-            self._lower = lower
-            self._devices.append(_Device(actor, group))
+            self._add_device(group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
@@ -113,7 +90,7 @@ class RayEngine:
 
     def take(self, timeout_s: float) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer."""
-        self._ear.listen()
+        self._census.go_on()
         if self._fetching:
             done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
         else:
@@ -126,29 +103,27 @@ class RayEngine:
             self._tell_missed(device)
         return batches
 
-    def _fetched(self, device: _Device, reference: Any) -> Batch:
+    def _fetched(self, device: Device, reference: Any) -> Batch:
         try:
             batch: Batch = ray.get(reference)
         except RayActorError:
             self._revive(device)
             return Batch()
+        except RayTaskError as error:
+            raise _cause(error) from None
         return self._taken(device, batch)
 
-    def _revive(self, device: _Device) -> None:
+    def _revive(self, device: Device) -> None:
         if device in self._reviving.values():
             return
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
-        self._reviving[self._aside.submit(self._restart, device, self._positions_of(device))] = device
+        positions = device.died(self._positions_of(device))
+        self._reviving[self._aside.submit(self._restart, device, positions)] = device
 
-    def _taken(self, device: _Device, batch: Batch) -> Batch:
+    def _taken(self, device: Device, batch: Batch) -> Batch:
         """Ask for more, if there is more to come."""
-        repeat(batch.said)
-        ended = {end.stream for end in batch.ended}
-        device.streams = [stream for stream in device.streams if stream not in ended]
-        device.leaving -= ended
-        for stream in ended & device.joining.keys():
-            del device.joining[stream]
+        device.took(batch)
         if device.streams:
             self._fetch(device)
         return batch
@@ -185,33 +160,33 @@ class RayEngine:
             if device not in self._reviving.values():
                 self._let_join(device)
 
-    def _let_join(self, device: _Device) -> None:
+    def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
         if not _is_heard(device.actor.add.remote(joining), OPEN_S):
             self._revive(device)  # where it opens all its streams
         elif device not in self._fetching.values():
             self._fetch(device)
 
-    def _tell_missed(self, device: _Device) -> None:
+    def _tell_missed(self, device: Device) -> None:
         """Tell a device that is back what was asked of it meanwhile."""
         if device.leaving:
             device.actor.remove.remote(set(device.leaving))
         if device.joining:
             self._let_join(device)
 
-    def _with_room(self, stream: str) -> _Device:
+    def _with_room(self, stream: str) -> Device:
         limit = streams_per_actor(self._plan.pipeline, live=self._plan.pipeline.streams[stream].spec.live)
         device = min(self._devices, key=lambda device: len(device.streams))
         if len(device.streams) < limit:
             return device
-        device = _Device(self._start(DeviceActor, 0, self._plan, self._taps, self._lower), [])
-        self._devices.append(device)
+        device = self._add_device([])
         _get([device.actor.open.remote({})], OPEN_S)
         return device
 
     def counts(self) -> Counts:
-        """What all actors have counted; what an actor that died had counted is gone with it."""
-        return sum((counts for _, counts in self._ask_actors("counts")), Counts({}, {}, {}))
+        """What all actors have counted; of one that died, as far as it could tell."""
+        self._census.ask_all()
+        return self._census.counts()
 
     def cpu_s(self) -> float:
         """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster."""
@@ -226,7 +201,6 @@ class RayEngine:
         if not ray.is_initialized():
             return
         self._aside.shutdown(wait=False, cancel_futures=True)
-        self._ear.listen_once_more(min(1.0, patience_s))
         for actor in self._actors():
             ray.kill(actor)
         cluster.disconnect()
@@ -235,7 +209,7 @@ class RayEngine:
         tier = self._plan.segments[index].tier
         control = {
             name: ray.method(concurrency_group="control")
-            for name in ("add", "attach", "counts", "cpu_s", "ready", "remove", "restore", "said", "stop", "update")
+            for name in ("add", "greet", "ready", "remove", "restore", "skip", "stop", "update", "word")
         }
         for name, mark in control.items():
             if hasattr(kind, name):
@@ -247,34 +221,26 @@ class RayEngine:
         return [*self._segments, *(device.actor for device in self._devices)]
 
     def _actors_cpu_s(self) -> float:
-        """CPU seconds of all actors since they began; of one that is away, as last seen."""
-        for index, cpu_s in self._ask_actors("cpu_s"):
-            self._cpu_seen[index] = max(cpu_s, self._cpu_seen.get(index, 0.0))
-        return sum(self._cpu_seen.values())
+        """CPU seconds of all actors since they began; of one that is away, as last told."""
+        self._census.ask_all()
+        return self._census.cpu_s()
 
-    def _ask_actors(self, method: str) -> Iterator[tuple[int, Any]]:
-        """What each actor says, with its index; one that is away is left out."""
-        asked = [getattr(actor, method).remote() for actor in self._actors()]
-        for index, reference in enumerate(asked):
-            try:
-                yield index, ray.get(reference, timeout=10)
-            except (RayActorError, GetTimeoutError):
-                continue
+    def _add_device(self, streams: Sequence[str]) -> Device:
+        device = Device(self._start(DeviceActor, 0, self._plan, self._taps, self._lower), streams)
+        self._devices.append(device)
+        number = len(self._devices)
+        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor)
+        return device
 
-    def _fetch(self, device: _Device) -> None:
+    def _fetch(self, device: Device) -> None:
         self._fetching[device.actor.take.remote(FETCH_S)] = device
 
-    def _positions_of(self, device: _Device) -> dict[str, Position]:
+    def _positions_of(self, device: Device) -> dict[str, Position]:
         return {stream: self._positions(stream) for stream in device.streams}
 
-    def _restart(self, device: _Device, positions: dict[str, Position]) -> Batch:
-        """Bring a device back. A frame on which it died several times is given up, and counted as failed."""
+    def _restart(self, device: Device, positions: dict[str, Position]) -> Batch:
+        """Bring a device back, with its streams where they go on."""
         log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
-        device.count_death(tuple(_next_seq(position) for position in positions.values()))
-        for stream, position in positions.items():
-            first = _next_seq(position)
-            given_up = range(first, first + self._plan.ahead + 1) if device.deaths >= DEATHS else ()
-            positions[stream] = position._replace(poison=frozenset(given_up), careful=device.deaths > 1)
         deadline = time.monotonic() + REVIVE_S
         while not self._stopping:
             try:
@@ -283,7 +249,8 @@ class RayEngine:
                 staying = {stream: at for stream, at in positions.items() if stream not in device.leaving}
                 ray.get(device.actor.open.remote(staying), timeout=REVIVE_S)
                 ray.get(device.actor.start.remote(), timeout=REVIVE_S)
-                return Batch(ended=[Ended(stream) for stream in positions if stream not in staying])
+                ended = [Ended(stream) for stream in positions if stream not in staying]
+                return Batch(ended=ended, begun_anew=list(staying))
             except (RayActorError, GetTimeoutError):
                 if time.monotonic() > deadline:
                     gone = RunError("the device died and did not come back")
@@ -292,10 +259,6 @@ class RayEngine:
             except RayTaskError as error:
                 return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
         return Batch(ended=[Ended(stream) for stream in device.streams])
-
-
-def _next_seq(position: Position) -> int:
-    return position.resume.seq + 1 if position.resume else 0
 
 
 def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:

@@ -3,89 +3,57 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, NamedTuple
-
-import numpy as np
-import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from typing import Any
 
 from vidpipe.cascade import Settled, Ticket
 from vidpipe.engine import wire
-from vidpipe.engine.below import Reply
+from vidpipe.engine.below import Reply, broken
 from vidpipe.engine.lanes import Lanes
-from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.plan import Link
-from vidpipe.engine.ray.arena import Arena, Slot
+from vidpipe.engine.ray.arena import Slot
+from vidpipe.engine.ray.job import Answers, Batch, Job, Order
+from vidpipe.engine.ray.peer import GONE, Peer, SilentError, one_line, shared_memory
 from vidpipe.engine.shaper import Shaper
 from vidpipe.engine.tail import failed
-from vidpipe.picture import Planes
+from vidpipe.errors import RunError
+from vidpipe.frame import Image
 
 log = logging.getLogger(__name__)
 
-REVIVE_S = 60.0  # how long a dead actor may take to come back before its frames are failed
+OPEN_S = 300.0  # how long an actor may take to be there for the first time: models load, or are fetched and converted
+REVIVE_S = 60.0  # how long a dead one may take to come back before the run goes on without it
 ATTEMPTS = 3  # how often a frame is sent to an actor that dies each time
-
-
-class SettleOrder(NamedTuple):
-    """Tells the actor that a frame, asked earlier, may be learnt from; its answer comes with this."""
-
-    stream: str
-    seq: int
-
-
-Message = wire.WireFrame | tuple[wire.WireFrame, Slot] | SettleOrder
-
-_ELSEWHERE = np.empty(0, np.uint8)
-
-
-class _Job:
-    """A frame on the link; it keeps its credit until it is settled."""
-
-    __slots__ = ("item", "reply", "sent", "slot")
-
-    def __init__(self, item: wire.WireFrame, slot: Slot | None, reply: Reply | None = None) -> None:
-        self.item = item
-        self.slot = slot
-        self.sent = False
-        self.reply = reply or Reply()
-
-    def message(self, *, by_slot: bool) -> Message:
-        """What travels: the frame without its planes where these lie in memory that both sides have."""
-        if not by_slot or self.slot is None:
-            return self.item
-        assert isinstance(self.item.picture, Planes)
-        return self.item._replace(picture=self.item.picture._replace(pixels=_ELSEWHERE)), self.slot
-
-
-class _Order(NamedTuple):
-    """Lets a frame that was asked be settled."""
-
-    job: _Job
-
-    def message(self, *, by_slot: bool) -> Message:
-        return SettleOrder(self.job.item.stream, self.job.item.seq)
+PING_EVERY_S = 2.0  # while no call returns
+CALLS_OUT = 64  # of a link at a time, so that an actor has a thread for each
 
 
 class RayLink:
     """The `Below` of a segment whose next one is an actor.
 
-    A call carries all frames that wait, up to a batch, and returns the answers of those that may be settled. Calls
-    bear numbers, by which the actor takes them in order. When the actor dies, the frames that it held are sent again
-    one at a time, so that the one that kills it, if it was one, costs only its own answer.
+    A call carries all frames that wait, up to a batch, and returns the answers of those that may be settled. When the
+    actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
+    answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back.
+
+    Credit bounds the frames that will be settled by themselves. Those that a stream holds open until it says so take
+    none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
 
     Who is on a detour never waits here: beyond the link's credit the newest frame of each such stream is kept, and they
     are packed by turns as credit becomes free.
 
+    Whatever is raised in the link's own threads ends the link: all that is open on it fails, and who asks is told why.
+
     Args:
         weights: of the streams on a detour.
+
+    Attributes:
+        frames, bytes: that it has carried.
+        away: why there is nobody at the other end; "" where there is.
     """
 
     def __init__(self, link: Link, actor: Any, weights: Mapping[str, float] | None = None) -> None:
@@ -93,30 +61,28 @@ class RayLink:
         self._weights = weights if weights is not None else {}
         self._outside: Lanes[tuple[Ticket, Reply]] = Lanes(self._weights, lambda waiting: waiting[1].refuse())
         self._stopping = False
+        self._broken: str | None = None
         self._spec = link.spec
-        self._actor = actor
+        self._arena = shared_memory(link.spec)
+        self._peer = Peer(actor, self._arena)
+        self._patience_s = OPEN_S
         self._shaper = Shaper(link.spec.shaper) if link.spec.shaper else None
         self._began = time.monotonic()
-        self._waiting: deque[_Job | _Order] = deque()
-        self._unsettled: dict[tuple[str, int], _Job] = {}
-        self._lost: list[_Job] = []
-        self._dead = False
+        self._waiting: deque[Job | Order] = deque()
+        self._jobs: set[Job] = set()
+        self._unsettled: dict[tuple[str, int], Job] = {}
+        self._dead = True  # it has still to be met
         self._frames_out = 0
         self._bytes_out = 0
         self._calls_out = 0
+        self._life = 0  # of the actor: calls of an earlier one count no more
         self._changed = threading.Condition()
-        # With a link made slower on purpose, or another machine behind it, pictures travel in the message.
-        self._arena = _arena(link.spec) if self._shaper is None else None
-        self._attached = False
-        self._states: dict[str, dict[str, Any]] = {}
-        self._packed: bytes | None = None
-        self._caller = uuid.uuid4().hex
-        self._number = 0
         self.frames = 0
         self.bytes = 0
-        self._travelling: SimpleQueue[tuple[float, Sequence[_Job | _Order]]] = SimpleQueue()
-        for work in (self._run, self._deliver) if self._shaper else (self._run,):
-            threading.Thread(target=work, name=f"vidpipe-{link.name}", daemon=True).start()
+        self.away = ""
+        self._travelling: SimpleQueue[tuple[float, Batch]] = SimpleQueue()
+        for work in (self._carry, self._deliver) if self._shaper else (self._carry,):
+            threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
 
     @property
     def name(self) -> str:
@@ -124,20 +90,30 @@ class RayLink:
 
     def ask(self, ticket: Ticket, *, settle: bool) -> Reply:
         reply = Reply()
-        nbytes = self._nbytes(ticket)
-        with self._changed:
-            if ticket.frame.stream in self._weights and (self._outside or not self._fits(nbytes)):
-                return self._leave_outside(ticket, reply)
-            while not self._fits(nbytes):
-                if self._stopping:
-                    reply.refuse()
-                    return reply
-                self._changed.wait()
-            slot = self._take_credit(nbytes)
         if self._link.far:
             reply.went_far()
+        nbytes = self._nbytes(ticket)
+        with self._changed:
+            if ticket.frame.stream in self._weights and not self._fits_now(nbytes):
+                self._outside.put(ticket.frame.stream, (ticket, reply))
+                self._changed.notify_all()
+                return reply
+            if settle:
+                self._changed.wait_for(lambda: self._fits(nbytes) or self._stopping)
+                if not self._fits(nbytes):
+                    reply.refuse()
+                    return reply
+            slot = self._take_room(nbytes, counted=settle)
         self._pack(ticket, reply, nbytes, slot, settle=settle)
         return reply
+
+    def settle(self, stream: str, seq: int) -> None:
+        with self._changed:
+            job = self._unsettled.pop((stream, seq), None)
+            if job is None:  # the actor died with it, and it was settled when it was asked again
+                return
+            self._waiting.append(Order(job))
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Let those go who wait for credit: their frames are refused."""
@@ -145,106 +121,121 @@ class RayLink:
             self._stopping = True
             self._changed.notify_all()
 
-    def _leave_outside(self, ticket: Ticket, reply: Reply) -> Reply:
-        if self._link.far:
-            reply.went_far()
-        self._outside.put(ticket.frame.stream, (ticket, reply))
+    def update(self, packed: bytes) -> None:
+        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
+        self._peer.update(packed)
+
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
+        self._peer.begin(states)
+
+    def _nbytes(self, ticket: Ticket) -> int:
+        """What a picture takes; of a coded one that is known only once it is packed."""
+        return ticket.frame.picture.nbytes if self._spec.codec == "raw" else 0
+
+    def _fits_now(self, nbytes: int) -> bool:
+        return self._fits(nbytes) and not self._outside
+
+    def _fits(self, nbytes: int) -> bool:
+        """Whether there is credit; where nobody will take the frame, nobody waits either."""
+        if not self._frames_out or self.away or self._broken:
+            return True
+        return self._frames_out < self._spec.credit_frames and self._bytes_out + nbytes <= self._spec.credit_mb * 1e6
+
+    def _take_room(self, nbytes: int, *, counted: bool) -> Slot | None:
+        if counted:
+            self._frames_out += 1
+            self._bytes_out += nbytes
+        return self._arena.take(nbytes) if nbytes and self._arena else None
+
+    def _give_back(self, nbytes: int, slot: Slot | None, *, counted: bool) -> None:
+        if counted:
+            self._frames_out -= 1
+            self._bytes_out -= nbytes
+        if slot is not None and self._arena is not None:
+            self._arena.free(slot)
         self._changed.notify_all()
-        return reply
+
+    def _pack(self, ticket: Ticket, reply: Reply, nbytes: int, slot: Slot | None, *, settle: bool) -> None:
+        memory: Image | None = self._arena.view(slot) if self._arena and slot else None
+        try:
+            item = wire.pack(ticket, self._spec, settle=settle, memory=memory)
+        except Exception as error:
+            with self._changed:
+                self._give_back(nbytes, slot, counted=settle)
+            reply.settle(Settled(failed(f"{self.name}: {one_line(error)}")))
+            return
+        job = Job(item, slot, reply)
+        with self._changed:
+            if settle:
+                self._bytes_out += item.nbytes - nbytes  # what a codec makes of it is known only now
+            self._jobs.add(job)
+            if not (lost := self._broken or self.away):
+                if not settle:
+                    self._unsettled[job.frame] = job
+                self._waiting.append(job)
+                self._changed.notify_all()
+        if lost:
+            self._resolve({job: Settled(failed(lost))})
+        if self._broken:
+            raise RunError(self._broken)
 
     def _let_in(self) -> None:
         """Take as many of those outside as there is credit for."""
         while self._outside and self._fits(0):
             ticket, reply = self._outside.take()
             nbytes = self._nbytes(ticket)
-            self._pack(ticket, reply, nbytes, self._take_credit(nbytes), settle=True)
+            self._pack(ticket, reply, nbytes, self._take_room(nbytes, counted=True), settle=True)
 
-    def _nbytes(self, ticket: Ticket) -> int:
-        """What a picture takes; of a coded one that is known only once it is packed."""
-        return ticket.frame.picture.nbytes if self._spec.codec == "raw" else 0
-
-    def _take_credit(self, nbytes: int) -> Slot | None:
-        self._frames_out += 1
-        self._bytes_out += nbytes
-        return self._arena.take(nbytes) if nbytes and self._arena else None
-
-    def _pack(self, ticket: Ticket, reply: Reply, nbytes: int, slot: Slot | None, *, settle: bool) -> None:
-        memory = self._arena.view(slot) if self._arena and slot else None
-        job = _Job(wire.pack(ticket, self._spec, settle=settle, memory=memory), slot, reply)
-        with self._changed:
-            self._bytes_out += job.item.nbytes - nbytes  # what a codec makes of it is known only now
-            if not settle:
-                self._unsettled[job.item.stream, job.item.seq] = job
-            self._waiting.append(job)
-            self._changed.notify_all()
-
-    def settle(self, stream: str, seq: int) -> None:
-        with self._changed:
-            job = self._unsettled.pop((stream, seq), None)
-            if job is None:  # the actor died with it, and it was settled when it was asked again
-                return
-            self._waiting.append(_Order(job))
-            self._changed.notify_all()
-
-    def update(self, packed: bytes) -> None:
-        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
-        with self._changed:
-            self._packed = packed
-
-    def remember(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Hold what stages below keep, by stream and stage id, for when the actor dies and has to take it up again."""
-        with self._changed:
-            for stream, kept in states.items():
-                self._states.setdefault(stream, {}).update(kept)
-
-    def _fits(self, nbytes: int) -> bool:
-        if not self._frames_out:
-            return True
-        return self._frames_out < self._spec.credit_frames and self._bytes_out + nbytes <= self._spec.credit_mb * 1e6
-
-    def _attach(self) -> bool:
-        """Let the actor see our shared memory; whether it can."""
-        if self._arena is None:
-            return False
-        return bool(ray.get(self._actor.attach.remote(self._caller, self._arena.address)))
-
-    def _run(self) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
+        """Do what a thread is for; what it raises ends the link."""
         try:
-            self._attached = self._attach()
-        except RayActorError:  # the first call will find that out, and recover
-            self._attached = False
-        while True:
-            batch = self._take()
-            if batch:
-                self._send(batch)
-            else:
-                self._recover()
+            while self._broken is None:
+                work()
+        except BaseException as error:
+            self._break(error)
 
-    def _take(self) -> list[_Job | _Order]:
-        """The next batch; none when the actor has died and all its calls have ended."""
+    def _break(self, error: BaseException) -> None:
         with self._changed:
-            self._changed.wait_for(self._has_work)
-            if self._dead:
-                return []
-            self._let_in()
-            if self._spec.batch_ms and len(self._waiting) < self._spec.batch_frames:
-                full = lambda: len(self._waiting) >= self._spec.batch_frames  # noqa: E731
-                self._changed.wait_for(full, self._spec.batch_ms / 1000)
-            batch = [self._waiting.popleft() for _ in range(min(self._spec.batch_frames, len(self._waiting)))]
-            for entry in batch:
-                if isinstance(entry, _Job):
-                    entry.sent = True
-            self._calls_out += 1
-        return batch
+            self._broken = self._broken or broken(f"the link {self.name}", error)
+            reason = self._broken
+        log.debug("%s", reason, exc_info=error)
+        self._fail_all(reason)
+
+    def _carry(self) -> None:
+        """Take the next batch along, or see to an actor that is not there."""
+        with self._changed:
+            has_work = self._changed.wait_for(self._has_work, PING_EVERY_S if self._calls_out else None)
+            dead = self._dead and has_work
+            batch = self._take() if has_work and not dead else None
+        if dead:
+            self._recover()
+        elif batch is not None:
+            self._send(batch)
+        elif not has_work and self._peer.is_silent(REVIVE_S):
+            self._give_up_calls()
 
     def _has_work(self) -> bool:
         if self._dead:
             return not self._calls_out
-        return bool(self._waiting or (self._outside and self._fits(0)))
+        ready = self._waiting or (self._outside and self._fits(0))
+        return bool(ready) and self._calls_out < CALLS_OUT
 
-    def _send(self, batch: Sequence[_Job | _Order]) -> None:
+    def _take(self) -> Batch | None:
+        self._let_in()
+        if self._spec.batch_ms and len(self._waiting) < self._spec.batch_frames:
+            full = lambda: len(self._waiting) >= self._spec.batch_frames  # noqa: E731
+            self._changed.wait_for(full, self._spec.batch_ms / 1000)
+        batch = [self._waiting.popleft() for _ in range(min(self._spec.batch_frames, len(self._waiting)))]
+        for entry in batch:
+            if isinstance(entry, Job):
+                entry.tries = 1
+        self._calls_out += bool(batch)
+        return Batch(batch, self._life) if batch else None
+
+    def _send(self, batch: Batch) -> None:
         """Count the batch, and call with it: at once, or when a worse network would have brought it."""
-        sent = [entry.item for entry in batch if isinstance(entry, _Job)]
+        sent = [entry.item for entry in batch.entries if isinstance(entry, Job)]
         nbytes = sum(item.nbytes for item in sent)
         self.frames += len(sent)
         self.bytes += nbytes
@@ -254,110 +245,141 @@ class RayLink:
             self._travelling.put((self._shaper.arrival_s(time.monotonic() - self._began, nbytes), batch))
 
     def _deliver(self) -> None:
-        while True:
-            arrival_s, batch = self._travelling.get()
-            time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
-            self._call(batch)
+        arrival_s, batch = self._travelling.get()
+        time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
+        self._call(batch)
 
-    def _call(self, batch: Sequence[_Job | _Order]) -> None:
-        number, self._number = self._number, self._number + 1
-        messages = [entry.message(by_slot=self._attached) for entry in batch]
-        awaited = [entry.job for entry in batch if isinstance(entry, _Order)]
-        awaited += [entry for entry in batch if isinstance(entry, _Job) and entry.item.settle]
-        reference = self._actor.handle.remote(self._caller, number, messages)
-        reference.future().add_done_callback(lambda done: self._returned(awaited, done))
-
-    def _returned(self, awaited: Sequence[_Job], done: Future[Mapping[tuple[str, int], Settled]]) -> None:
-        error = done.exception()
-        if isinstance(error, RayActorError):
-            with self._changed:
-                self._lost.extend(awaited)
-                self._dead = True
+    def _call(self, batch: Batch) -> None:
+        awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
+        awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.settle]
+        messages = [entry.message(by_slot=self._peer.maps_memory) for entry in batch.entries]
+        try:
+            self._peer.tell()
+            answers = self._peer.call(messages)
+        except GONE:
+            self._ended_call(batch.life, dead=True)
+        except Exception as error:
+            self._call_each(batch, error)
         else:
-            self._resolve({job: self._answer(job, done, error) for job in awaited})
+            answers.add_done_callback(lambda done: self._returned(awaited, done, batch.life))
+
+    def _call_each(self, batch: Batch, error: Exception) -> None:
+        """Send one by one what cannot be sent together: a note that does not pickle costs its frame alone."""
+        if len(batch.entries) > 1:
+            with self._changed:
+                self._calls_out += len(batch.entries) - 1
+            for each in batch.entries:
+                self._call(Batch([each], batch.life))
+            return
+        (entry,) = batch.entries
+        if not isinstance(entry, Job):
+            raise error
         with self._changed:
+            self._unsettled.pop(entry.frame, None)
+        self._resolve({entry: Settled(failed(f"{self.name}: {one_line(error)}"))})
+        self._ended_call(batch.life, dead=False)
+
+    def _ended_call(self, life: int, *, dead: bool) -> None:
+        with self._changed:
+            if life != self._life:
+                return
+            self._dead = self._dead or dead
             self._calls_out -= 1
             self._changed.notify_all()
 
-    def _answer(
-        self, job: _Job, done: Future[Mapping[tuple[str, int], Settled]], error: BaseException | None
-    ) -> Settled:
-        if error is not None:
-            return Settled(failed(f"{self._link.lower}: {_first_line(error)}"))
-        return done.result()[job.item.stream, job.item.seq]
+    def _returned(self, awaited: Sequence[Job], done: Future[Answers], life: int) -> None:
+        try:
+            error = done.exception()
+            if isinstance(error, RunError):  # it is broken itself
+                self._break(error)
+            elif not isinstance(error, GONE):
+                self._resolve({job: self._answer(job, done, error) for job in awaited})
+            self._ended_call(life, dead=isinstance(error, GONE))
+        except BaseException as raised:
+            self._break(raised)
 
-    def _resolve(self, answers: Mapping[_Job, Settled]) -> None:
+    def _answer(self, job: Job, done: Future[Answers], error: BaseException | None) -> Settled:
+        if error is not None:
+            return Settled(failed(f"{self._link.lower}: {one_line(error)}"))
+        return done.result()[job.frame]
+
+    def _resolve(self, answers: Mapping[Job, Settled]) -> None:
         with self._changed:
-            self._frames_out -= len(answers)
-            self._bytes_out -= sum(job.item.nbytes for job in answers)
-            for job in answers:
-                if job.slot is not None and self._arena is not None:
-                    self._arena.free(job.slot)
-            self._changed.notify_all()
-        for job, settled in answers.items():
+            known = {job: settled for job, settled in answers.items() if job in self._jobs}
+            for job in known:
+                self._jobs.discard(job)
+                self._give_back(job.item.nbytes, job.slot, counted=job.counted)
+        for job, settled in known.items():
             if settled.states:
-                self.remember({job.item.stream: settled.states})
+                self._peer.remember({job.item.stream: settled.states})
             job.reply.settle(settled)
 
     def _recover(self) -> None:
-        """Send again, one by one, all that a dead actor held."""
+        """Wait for the actor, and send again, one by one, all that the instance before it held."""
+        if not self._peer.meet(self._patience_s):
+            self._go_without()
+            self._peer.meet(None)
+        with self._changed:
+            self.away = ""
+            self._patience_s = REVIVE_S
+            lost = self._take_lost()
+        if lost:
+            log.warning("the actor of %s died; %d frames are sent again", self._link.lower, len(lost))
+        for job in lost:
+            if job.tries == ATTEMPTS:
+                reason = f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"
+                self._resolve({job: Settled(failed(reason))})
+                continue
+            job.tries += 1
+            try:
+                done = self._peer.call([job.message(by_slot=self._peer.maps_memory)])
+                error = self._outcome(done)
+            except GONE as gone:
+                error = gone
+            if isinstance(error, GONE):
+                return  # still dead: this is done anew
+            self._resolve({job: self._answer(job, done, error)})
         with self._changed:
             self._dead = False
-            held = [job for job in self._unsettled.values() if job.sent]
-            held += [entry.job for entry in self._waiting if isinstance(entry, _Order) and entry.job.sent]
-            lost = sorted({*self._lost, *held}, key=lambda job: (job.item.stream, job.item.seq))
-            self._lost.clear()
-            for job in held:
-                self._unsettled.pop((job.item.stream, job.item.seq), None)
-            self._waiting = deque(e for e in self._waiting if not (isinstance(e, _Order) and e.job.sent))
-        log.warning("the actor of %s died; %d frames are sent again", self._link.lower, len(lost))
+
+    def _outcome(self, done: Future[Answers]) -> BaseException | None:
+        while True:
+            try:
+                return done.exception(PING_EVERY_S)
+            except TimeoutError:
+                if self._peer.is_silent(REVIVE_S):
+                    self._give_up_calls()
+                    return SilentError()
+
+    def _give_up_calls(self) -> None:
+        """The actor is as good as dead, and has been waited for: what is out will not return."""
+        with self._changed:
+            self._dead, self._calls_out = True, 0
+            self._life += 1
+            self._patience_s = PING_EVERY_S
+
+    def _take_lost(self) -> list[Job]:
+        """All that was sent and not answered, in order; their orders to settle may have died with the actor."""
+        lost = sorted((job for job in self._jobs if job.tries), key=lambda job: job.frame)
         for job in lost:
-            self._resolve({job: self._again(job)})
+            job.item = job.item._replace(settle=True)
+            self._unsettled.pop(job.frame, None)
+        self._waiting = deque(e for e in self._waiting if not (isinstance(e, Order) and e.job.tries))
+        return lost
 
-    def _again(self, job: _Job) -> Settled:
-        # Its order to settle may have died with the actor.
-        again = _Job(job.item._replace(settle=True), job.slot)
-        for _ in range(ATTEMPTS - 1):
-            if not self._revived():
-                return Settled(failed(f"the actor of {self._link.lower} died and did not come back"))
-            try:
-                message = again.message(by_slot=self._attached)
-                answers = ray.get(self._actor.handle.remote(self._caller, 0, [message]))
-            except RayActorError:
-                continue
-            self._number = 1
-            settled: Settled = answers[job.item.stream, job.item.seq]
-            return settled
-        self._revived()  # for the frames behind this one
-        return Settled(failed(f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"))
+    def _go_without(self) -> None:
+        """Nobody is there, and nobody is waited for any more."""
+        with self._changed:
+            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
+        self._fail_all(self.away)
 
-    def _revived(self) -> bool:
-        """Wait until the actor runs again; what it takes from us is counted anew."""
-        self._caller, self._number = uuid.uuid4().hex, 0
-        deadline = time.monotonic() + REVIVE_S
-        while time.monotonic() < deadline:
-            try:
-                ray.get(self._actor.ready.remote(), timeout=REVIVE_S)
-                if self._packed is not None:
-                    ray.get(self._actor.update.remote(self._packed), timeout=REVIVE_S)
-                with self._changed:
-                    states = {stream: dict(kept) for stream, kept in self._states.items()}
-                if states:
-                    ray.get(self._actor.restore.remote(states), timeout=REVIVE_S)
-                self._attached = self._attach()
-                return True
-            except (RayActorError, GetTimeoutError):
-                time.sleep(0.1)
-        return False
-
-
-def _arena(spec: LinkSpec) -> Arena | None:
-    """Memory for as much as may be under way, or None where the system cannot share it (it is no Linux)."""
-    if spec.codec != "raw" or not hasattr(os, "memfd_create"):
-        return None
-    return Arena(int(spec.credit_mb * 1.25e6))
-
-
-def _first_line(error: BaseException) -> str:
-    cause = getattr(error, "cause", None) or error
-    return f"{type(cause).__name__}: {cause}".splitlines()[0]
+    def _fail_all(self, reason: str) -> None:
+        with self._changed:
+            jobs: Collection[Job] = tuple(self._jobs)
+            self._waiting.clear()
+            self._unsettled.clear()
+            outside = [self._outside.take() for _ in range(len(self._outside))]
+            self._changed.notify_all()
+        self._resolve({job: Settled(failed(reason)) for job in jobs})
+        for _, reply in outside:
+            reply.settle(Settled(failed(reason)))

@@ -3,84 +3,63 @@
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
-import ray
-from ray.exceptions import RayError
+KEPT = 50  # of each process; of more that come between two questions the oldest are lost
 
-from vidpipe.engine.records import Said
 
-MOST = 1000  # that wait; of more the oldest are lost
-EVERY_S = 2.0  # how often those are asked who send no batches
+class Said(NamedTuple):
+    """One message, without a traceback, as what led to it may hold an address."""
+
+    logger: str
+    level: int
+    message: str
+
+
+class Latest(NamedTuple):
+    """The newest messages of a process, and how many there have been: who asks again knows which are new to him."""
+
+    total: int = 0
+    newest: tuple[Said, ...] = ()
+
+    def repeat(self, heard: int) -> None:
+        """Log here those that came behind so many."""
+        new = min(self.total - heard, len(self.newest))
+        for logger, level, message in self.newest[len(self.newest) - new :]:
+            logging.getLogger(logger).log(level, "%s", message)
 
 
 class Warnings(logging.Handler):
-    """Keeps what is logged, until it is fetched: the message alone, as what led to it may hold an address."""
+    """Keeps the newest warnings and errors that are logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._waiting: deque[Said] = deque(maxlen=MOST)
+        self._newest: deque[Said] = deque(maxlen=KEPT)
+        self._total = 0
+        self._changing = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._waiting.append(Said(record.name, record.levelno, record.getMessage()))
+            said = Said(record.name, record.levelno, record.getMessage())
         except Exception:
             self.handleError(record)
+            return
+        with self._changing:
+            self._newest.append(said)
+            self._total += 1
 
-    def fetch(self) -> list[Said]:
-        """What has been logged since the last time; from any thread."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+    def latest(self) -> Latest:
+        """From any thread."""
+        with self._changing:
+            return Latest(self._total, tuple(self._newest))
 
 
 @cache
 def kept() -> Warnings:
-    """The warnings of this process, from the first time on that somebody asks for them."""
+    """The warnings of this process, from the first call on."""
     warnings = Warnings()
     logging.getLogger("vidpipe").addHandler(warnings)
     return warnings
-
-
-def repeat(said: Iterable[Said]) -> None:
-    """Log here what was logged elsewhere."""
-    for logger, level, message in said:
-        logging.getLogger(logger).log(level, "%s", message)
-
-
-class Ear:
-    """Repeats what actors say that send no batches.
-
-    Args:
-        actors: have a method `said` each.
-    """
-
-    def __init__(self, actors: Sequence[Any], clock: Callable[[], float] = time.monotonic) -> None:
-        self._actors = actors
-        self._clock = clock
-        self._asked_at = clock()
-        self._asked: list[Any] = []
-
-    def listen(self) -> None:
-        """Never waits: ask now and then, and repeat what has been answered since."""
-        if not self._asked and self._clock() - self._asked_at >= EVERY_S:
-            self._asked_at = self._clock()
-            self._asked = [actor.said.remote() for actor in self._actors]
-        if self._asked:
-            self._hear(0)
-
-    def listen_once_more(self, patience_s: float) -> None:
-        """What they have yet to say at the end, as far as they say it within this time."""
-        self._asked += [actor.said.remote() for actor in self._actors]
-        if self._asked:
-            self._hear(patience_s)
-
-    def _hear(self, patience_s: float) -> None:
-        done, self._asked = ray.wait(self._asked, num_returns=len(self._asked), timeout=patience_s)
-        for answered in done:
-            try:
-                repeat(ray.get(answered))
-            except RayError:  # it died, and is started again
-                continue

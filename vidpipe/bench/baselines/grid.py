@@ -1,0 +1,100 @@
+"""Static configurations: each model at each size, looking at every n-th frame; what each would score and cost.
+
+Chameleon (Jiang et al., SIGCOMM 2018, section 2) counts such configurations by model, resolution and frame rate. None
+is run here: looks at every frame were measured once, and a stride uses a share of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vidpipe.bench.figures import Choice
+from vidpipe.bench.reference.predictions import Predictions
+from vidpipe.bench.scores.box_score import count, f1_of, moving
+from vidpipe.bench.series import Series
+
+STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
+_LONGER = 1.5  # times as long each further stride is: on a scene that hardly changes one look a minute may do
+_FEWEST_LOOKS = 4  # by which a stride can be judged
+_SHARES = (0.75, 0.5)
+_MULTIPLE = 32  # YOLO networks halve their input five times, and others take it too
+
+
+def grid(predictions: Sequence[tuple[str, Predictions]], truth: Series, fps: float) -> list[Choice]:
+    """Every static configuration that was looked with.
+
+    Args:
+        predictions: model and looks at all frames of `truth`, one for each size.
+        truth: the reference on the same frames.
+        fps: frames a second.
+    """
+    still_left_out = moving(truth)
+    return [
+        Choice(
+            model=model,
+            size=seen.size,
+            stride=stride,
+            cpu=fps * (seen.decode_cpu_ms + seen.cpu_ms / stride) / 1000,
+            f1=_f1(held, truth),
+            moving_f1=_f1(held, still_left_out),
+        )
+        for model, seen in predictions
+        for stride in strides(truth.frames)
+        for held in (hold(seen.sure(), stride),)
+    ]
+
+
+def hold(series: Series, stride: int) -> Series:
+    """The boxes of frames 0, n, 2n, ..., each held over the frames up to the next.
+
+    Where nobody saw the frame that it would have been (it could not be decoded), the look before holds on.
+    """
+    frames = np.arange(series.frames)
+    looked = (frames % stride == 0) & series.known
+    # The frame whose look holds at each frame: the last one looked at; before the first there is none.
+    of = np.maximum.accumulate(np.where(looked, frames, -1))
+    starts, ends = np.searchsorted(series.boxes.frame, [of, of + 1])
+    counts = np.where(of < 0, 0, ends - starts)
+    first = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    boxes = series.boxes[first + np.arange(len(first))]
+    return replace(series, boxes=replace(boxes, frame=np.repeat(frames, counts)))
+
+
+def as_accurate(choices: Sequence[Choice], f1: float) -> Choice | None:
+    """The cheapest configuration whose F1 reaches this; None where none does."""
+    return min((each for each in choices if each.f1 is not None and each.f1 >= f1), key=_price, default=None)
+
+
+def as_cheap(choices: Sequence[Choice], cpu: float) -> Choice:
+    """The most accurate configuration of no more CPU seconds a second of video; if none, the cheapest of all."""
+    affordable = [each for each in choices if each.cpu <= cpu]
+    if not affordable:
+        return min(choices, key=_price)
+    return min(affordable, key=lambda each: (-(each.f1 or 0.0), *_price(each)))
+
+
+def smaller_sizes(native: tuple[int, int]) -> list[tuple[int, int]]:
+    """Three quarters and half of an input's (height, width), to multiples of 32; a network may refuse them."""
+    sizes = [tuple(max(_MULTIPLE, round(side * share / _MULTIPLE) * _MULTIPLE) for side in native) for share in _SHARES]
+    return [(height, width) for height, width in dict.fromkeys(sizes) if height * width < native[0] * native[1]]
+
+
+def strides(frames: int) -> list[int]:
+    """One frame in how many is looked at: as far as so much footage can tell, in steps that keep the search short."""
+    longest = max(1, frames // _FEWEST_LOOKS)
+    made = [stride for stride in STRIDES if stride <= longest]
+    while made[-1] >= STRIDES[-1] and made[-1] * _LONGER <= longest:
+        made.append(round(made[-1] * _LONGER))
+    return made
+
+
+def _f1(found: Series, truth: Series) -> float | None:
+    return f1_of(count(found, truth))
+
+
+def _price(choice: Choice) -> tuple[float, int]:
+    """Cheaper first; of equals the one with fewer frames held."""
+    return choice.cpu, choice.stride

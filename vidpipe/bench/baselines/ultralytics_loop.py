@@ -1,0 +1,277 @@
+"""Ultralytics' own loop over a clip: what many would write in an afternoon, and what a cascade has to beat.
+
+It is `YOLO(weights).predict(source=clip, stream=True, vid_stride=k)` with everything else at its defaults: OpenCV's
+decoder, its resizing, torch with its own number of threads, suppression. With `vid_stride=k` it looks at frames k - 1,
+2k - 1, ... (`LoadImagesAndVideos` grabs k frames and keeps the last); here each result is held until the next, and
+before the first there is none.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from vidpipe.answer import Answer, How, nothing
+from vidpipe.engine.collector import Collector
+from vidpipe.engine.host import Counts
+from vidpipe.engine.pipeline import Pipeline, Stream
+from vidpipe.engine.records import Batch, Ended, Published
+from vidpipe.engine.report import build_report
+from vidpipe.engine.usage import TreeUsage, tree_cpu_s
+from vidpipe.errors import RunError
+from vidpipe.knobs import Knobs
+from vidpipe.models import load, metadata, weights
+from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.models.describe import describe
+from vidpipe.models.detector import Labels
+from vidpipe.models.families.yolo import Yolo
+from vidpipe.models.meter import Meter
+from vidpipe.sinks.results import ResultsFile
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+NOTE = (
+    "Ultralytics decodes, resizes and infers as it does by itself; a .pt runs in torch, which on a CPU is slower than "
+    "the OpenVINO form of the same weights that a pipeline runs."
+)
+
+_BY = "ultralytics"
+
+
+def applies(spec: ModelSpec, pipeline: Pipeline) -> str | None:
+    """Why a model of a pipeline cannot run in Ultralytics' loop on the pipeline's streams; None where it can."""
+    if spec.slicing is not None:
+        return f"model {spec.path} looks at tiles too, which the loop does not"
+    hiding = [name for name, stream in pipeline.streams.items() if stream.spec.mask or stream.spec.regions]
+    if hiding:
+        return f"stream {hiding[0]} hides parts of its picture, which the loop would see"
+    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+    if live:
+        return f"stream {live[0]} is live, and the loop would read it as a recording"
+    if not _is_theirs(spec, pipeline.search_paths):
+        return f"model {spec.path} is none of Ultralytics'"
+    return _unfit_torchvision()
+
+
+@dataclass(frozen=True, slots=True)
+class UltralyticsLoop:
+    """Ultralytics' loop as a `Job`.
+
+    Attributes:
+        stream: its name in results.
+        spec: the clip; begin and end are honoured.
+        model: the model's name in reports.
+        weights: of the model; `applies` says whether it can be run so.
+        classes: of the pipeline.
+        stride: one frame in so many is looked at.
+        search_paths: folders in which a relative path is looked for.
+    """
+
+    stream: str
+    spec: StreamSpec
+    model: str
+    weights: ModelSpec
+    classes: Classes
+    stride: int
+    search_paths: tuple[str, ...] = ()
+
+    def run(self, results: Path) -> dict[str, Any]:
+        """See `Job.run`.
+
+        Frames have the numbers and times that this project's own source gives them, which is asked for them first, at
+        nobody's expense. A part of a clip is reached by grabbing the frames before it, at nobody's expense either:
+        the others seek, which OpenCV cannot do exactly.
+        """
+        with weights.quiet():
+            counted_from = tree_cpu_s()
+            pictures, skip = self._pictures()
+            watch = _Watch(skip, tree_cpu_s() - counted_from)
+            collector = Collector([self.stream], [sink := ResultsFile(results)])
+            try:
+                self._answer(pictures, watch, collector)
+            finally:
+                sink.close()
+        wall_s, cpu_s = watch.stop()
+        pipeline = Pipeline(_BY, self.classes, {}, (), {self.stream: Stream(self.spec)})
+        counts = Counts({}, {self.model: watch.meter.snapshot()}, {})
+        report = build_report(pipeline, collector, counts, wall_s, cpu_s)
+        return {**report, "start_up_cpu_s": round(watch.start_up_cpu_s, 3)}
+
+    def _pictures(self) -> tuple[list[_Picture], int]:
+        """The pictures of the part, and how many of the file lie before it."""
+        whole = self.spec.model_copy(update={"start_s": 0.0})
+        before = len(list(_decoded(self.stream, whole, before_s=self.spec.start_s)))
+        return list(_decoded(self.stream, self.spec)), before
+
+    def _answer(self, pictures: Sequence[_Picture], watch: _Watch, collector: Collector) -> None:
+        """Look at every `stride`-th picture of the loop's own decoder, and publish an answer for every one of ours."""
+        loop = _Loop(self, pictures[0].size)
+        found = loop.predict(self.spec.url, watch)
+        answer = Answer(nothing(), How.SKIPPED, _BY, -1)
+        predictions = 0
+        for seq, picture in enumerate(pictures):
+            boxes = next(found, None) if (seq + 1) % self.stride == 0 else None
+            if boxes is not None:
+                predictions += 1
+                answer = Answer(boxes, How.MEASURED, _BY, seq)
+            elif answer.how is How.MEASURED:
+                answer = replace(answer, how=How.SKIPPED, reason=f"vid_stride {self.stride}")
+            record = Published(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
+            collector.take(Batch(published=[record]))
+        found.close()
+        collector.take(Batch(ended=[Ended(self.stream, notes=_lacking(predictions, len(pictures) // self.stride))]))
+
+
+class _Picture(NamedTuple):
+    pts: float
+    captured_at: float | None
+    size: tuple[int, int]
+
+
+class _Loop:
+    """A model of Ultralytics, loaded and warm."""
+
+    def __init__(self, job: UltralyticsLoop, size: tuple[int, int]) -> None:
+        """`size`: (height, width) of the pictures to come, for which it is warmed up."""
+        from ultralytics import YOLO
+
+        described = describe(job.weights, [Path(path) for path in job.search_paths], job.classes)
+        file = load.fetch(job.weights, [Path(path) for path in job.search_paths])
+        self._model = YOLO(file.parent if file.suffix == ".xml" else file, task="detect")
+        names = described.names or tuple(self._model.names.values())
+        self._labels = Labels(job.weights.path, names, job.classes, described.threshold, Yolo.threshold)
+        every = np.arange(len(names))
+        listed = self._labels.of(every, np.ones(len(names), np.float32), None).kept
+        self._settings = {
+            "imgsz": list(described.size or load.DEFAULT_SIZE),
+            "conf": self._labels.floor,
+            "classes": listed.tolist(),
+            "verbose": False,
+        }
+        self._stride = job.stride
+        self._model.predict(np.zeros((*size, 3), np.uint8), **self._settings)
+
+    def predict(self, clip: str, watch: _Watch) -> Generator[sv.Detections, None, None]:
+        """The boxes of each picture that is looked at."""
+        for event, call in watch.callbacks().items():
+            self._model.add_callback(event, call)
+        path = str(Path(clip).expanduser())
+        said = self._model.predict(path, stream=True, vid_stride=self._stride, **self._settings)
+        try:
+            for result in said:
+                yield self._detections(result.boxes)
+        except (OSError, RuntimeError) as error:
+            raise RunError(f"Ultralytics' loop over {clip}: {error}") from error
+        finally:
+            said.close()
+
+    def _detections(self, boxes: Any) -> sv.Detections:
+        import supervision as sv
+
+        table = boxes.data.cpu().numpy()
+        numbers, scores = table[:, 5].astype(np.int64), table[:, 4]
+        kept, classes = self._labels.of(numbers, scores, None)
+        return sv.Detections(
+            xyxy=table[kept, :4],
+            confidence=scores[kept],
+            class_id=classes,
+            data={"class_name": self._labels.names[classes]},
+        )
+
+
+class _Watch:
+    """Reads the clocks around Ultralytics' loop, from its callbacks.
+
+    Args:
+        skip: frames before the part that is to be answered.
+        uncounted_cpu_s: CPU seconds so far that are none of its start-up.
+
+    Attributes:
+        start_up_cpu_s: before the first frame.
+        meter: of the model: looks, from the decoded picture to its boxes. Its CPU time is the process's: what OpenCV's
+            decoder works ahead meanwhile is in it.
+    """
+
+    def __init__(self, skip: int, uncounted_cpu_s: float) -> None:
+        self.start_up_cpu_s = 0.0
+        self.meter = Meter()
+        self._skip = skip
+        self._uncounted_cpu_s = uncounted_cpu_s
+
+    def callbacks(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "on_predict_start": self._begin,
+            "on_predict_batch_start": self._predict,
+            "on_predict_batch_end": self._looked,
+        }
+
+    def stop(self) -> tuple[float, float]:
+        """Wall and CPU seconds since the first frame."""
+        return time.perf_counter() - self._began, self._usage.cpu_s()
+
+    def _begin(self, predictor: Any) -> None:
+        self.start_up_cpu_s = tree_cpu_s() - self._uncounted_cpu_s
+        for _ in range(self._skip):
+            predictor.dataset.cap.grab()
+        self._usage = TreeUsage()
+        self._began = time.perf_counter()
+
+    def _predict(self, _: Any) -> None:
+        self._wall_ns, self._cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+
+    def _looked(self, _: Any) -> None:
+        self.meter.calls += 1
+        self.meter.wall_ns += time.perf_counter_ns() - self._wall_ns
+        self.meter.cpu_ns += time.process_time_ns() - self._cpu_ns
+
+
+def _decoded(stream: str, spec: StreamSpec, before_s: float | None = None) -> Iterator[_Picture]:
+    """Every picture, damaged ones included, as this project's source counts them."""
+    source = open_source(stream, spec, knobs=Knobs())
+    size = source.info.height, source.info.width
+    try:
+        for item in source:
+            if before_s is not None and item.pts >= before_s - 1e-6:
+                return
+            yield _Picture(item.pts, getattr(item, "captured_at", None), size)
+    finally:
+        source.close()
+
+
+def _is_theirs(spec: ModelSpec, search_paths: Sequence[str]) -> bool:
+    """Whether a model is one that Ultralytics trained, or an export by it that it can load with what is here."""
+    described = describe(spec, [Path(path) for path in search_paths])
+    file = described.file
+    if described.origin == "ultralytics" or Path(file or spec.path).suffix == ".pt":
+        return True
+    if file is None or metadata.read(file).get("author") != "Ultralytics":
+        return False
+    return file.suffix == ".onnx" or (file.suffix == ".xml" and file.parent.name.endswith("_openvino_model"))
+
+
+@cache
+def _unfit_torchvision() -> str | None:
+    """Why Ultralytics cannot read a video here: it asks for torchvision, whose builds each fit one build of torch.
+
+    Found out in a process of its own: torch in this one would change how many threads others compute with.
+    """
+    tried = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return None
+    said = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return f"the torchvision that is installed does not fit torch ({said}): install the one that does"
+
+
+def _lacking(predictions: int, expected: int) -> tuple[str, ...]:
+    return (f"its decoder gave {predictions} of {expected} pictures to look at",) if predictions < expected else ()

@@ -1,0 +1,285 @@
+"""The bench: all candidates on the same clip, measured in turns, each scored against the same reference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vidpipe.bench import candidates
+from vidpipe.bench.baselines.pipelines import models_of
+from vidpipe.bench.candidates import Candidate, Field
+from vidpipe.bench.clip import Clip, Progress, ReferenceModel, alone, check_classes, choose_reference, look_up, outline
+from vidpipe.bench.cost.machine import machine
+from vidpipe.bench.cost.measure import Measured, costs, measure
+from vidpipe.bench.figures import Accuracy, Bench, CandidateResult, ClipFigures, Coverage, Kind, Part, ReferenceFigures
+from vidpipe.bench.fit import Fit, fit
+from vidpipe.bench.labels.read import read_labels
+from vidpipe.bench.profile import ClipProfile, clip_profile
+from vidpipe.bench.report.evidence import Evidence
+from vidpipe.bench.results import read_answers, write_series
+from vidpipe.bench.scores.accuracy import accuracy, streaming_score
+from vidpipe.bench.scores.coverage import coverage
+from vidpipe.bench.scores.precision import ap50
+from vidpipe.bench.scores.staleness import staleness
+from vidpipe.bench.series import Answers, Series
+from vidpipe.bench.split import split
+from vidpipe.bench.validity import validity_warnings
+from vidpipe.engine.ledger import AuditCount
+from vidpipe.engine.pipeline import Pipeline, Stream
+from vidpipe.errors import ConfigError, RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a bench is to do.
+
+    Attributes:
+        folder: where results go, a folder for each clip.
+        reference: a model of the pipeline or a file; None: the last stage's model.
+        labels: files that people made, by stream.
+        label_class: of the boxes in files that name none.
+        fit: share of each clip that is fitted on, not scored.
+        fit_on: another clip to fit on, by its name; all of each clip of the pipeline is scored then.
+    """
+
+    folder: Path
+    command: str
+    reference: str | None = None
+    labels: Mapping[str, Path] = field(default_factory=dict)
+    label_class: str | None = None
+    fit: float = 0.4
+    fit_on: tuple[str, Stream] | None = None
+    baselines: frozenset[Kind] = frozenset(candidates.BASELINES)
+    repeats: int = 3
+    engine: Literal["inline", "ray"] = "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a bench found: its figures, what its pictures are drawn from, and what planning reads."""
+
+    figures: Bench
+    evidence: dict[str, Evidence]
+    profiles: list[ClipProfile]
+
+
+def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
+    """Measure a pipeline on each of its streams against the reference and the baselines.
+
+    Raises:
+        ConfigError: truth that does not fit, a clip too short to split, no reference, a class that it does not know.
+        RunError: a candidate failed while it ran.
+    """
+    reference_model = choose_reference(pipeline, options.reference, models_of(pipeline)[1])
+    check_classes(reference_model, pipeline)
+    outlines = {name: _outline(name, pipeline, options, progress) for name in pipeline.streams}
+    elsewhere = _fit_elsewhere(pipeline, reference_model, options, progress)
+    figures: list[ClipFigures] = []
+    evidence: dict[str, Evidence] = {}
+    profiles: list[ClipProfile] = []
+    for name, (frames, live) in outlines.items():
+        labels = options.labels.get(name)
+        clip = look_up(
+            name, pipeline, reference_model, labels, options.label_class, progress, frames=frames.frames, live=live
+        )
+        fitted_part, scored = split(name, clip.truth, 0.0 if elsewhere else options.fit)
+        folder = _folder(options, name)
+        fitted = elsewhere
+        if fitted_part is not None:
+            fitted = fit(clip, fitted_part, options.engine, folder, progress)
+        of_clip = _ClipBench(clip, scored, fitted, options, folder, progress)
+        figures.append(of_clip.figures())
+        evidence[name] = of_clip.evidence()
+        if fitted is not None and fitted.clip.name not in {profile.clip for profile in profiles}:
+            profiles.append(clip_profile(fitted))
+    made = Bench(
+        pipeline=pipeline.name,
+        command=options.command,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=options.engine,
+        repeats=options.repeats,
+        machine=machine(),
+        clips=figures,
+    )
+    return Result(made, evidence, profiles)
+
+
+def _outline(name: str, pipeline: Pipeline, options: Options, progress: Progress) -> tuple[Series, bool]:
+    """The frames of a clip, once it is known that it can be split and that its labels fit."""
+    progress.step(f"{name}: counting frames")
+    frames, live = outline(name, pipeline.streams[name].spec, pipeline.classes.names)
+    split(name, frames, 0.0 if options.fit_on else options.fit)
+    if name in options.labels and pipeline.classes.names:
+        read_labels(options.labels[name], pipeline.classes, frames, options.label_class)
+    return frames, live
+
+
+def _fit_elsewhere(
+    pipeline: Pipeline, reference_model: ReferenceModel, options: Options, progress: Progress
+) -> Fit | None:
+    if options.fit_on is None:
+        return None
+    name, stream = options.fit_on
+    other = alone(pipeline, name, stream)
+    frames, live = outline(name, stream.spec, pipeline.classes.names)
+    clip = look_up(name, other, reference_model, None, None, progress, frames=frames.frames, live=live)
+    _, whole = split(name, clip.truth, 0.0)
+    return fit(clip, whole, options.engine, _folder(options, name), progress)
+
+
+def _folder(options: Options, stream: str) -> Path:
+    """Where the answers to a stream go."""
+    folder = options.folder / candidates.file_name(stream)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
+class _ClipBench:
+    """Everything that is measured on the scored part of one clip."""
+
+    def __init__(
+        self, clip: Clip, scored: Part, fitted: Fit | None, options: Options, folder: Path, progress: Progress
+    ) -> None:
+        self._clip = clip
+        self._scored = scored
+        self._fitted = fitted
+        self._options = options
+        self._folder = folder
+        self._progress = progress
+        self._truth = clip.truth.part(scored.start, scored.stop)
+        self._labels = clip.labels.series.part(scored.start, scored.stop) if clip.labels else None
+        self._field = Field(clip.cut(scored), clip.fps, options.engine, fitted)
+        self._runs: dict[Candidate, list[Measured]] = {}
+        self._answers: dict[str, Answers] = {}
+
+    def figures(self) -> ClipFigures:
+        """Run everybody, and score what they said."""
+        self._run()
+        write_series(self._truth, self._folder / "reference.jsonl", self._clip.name, "reference")
+        results = [self._result(candidate, runs) for candidate, runs in self._runs.items()]
+        reference = self._reference()
+        clip, fitted = self._clip, self._fitted
+        here = fitted is not None and fitted.clip.name == clip.name
+        return ClipFigures(
+            clip=clip.name,
+            width=clip.truth.width,
+            height=clip.truth.height,
+            frames=clip.truth.frames,
+            fps=round(clip.fps, 3),
+            fitted=fitted.part if fitted is not None and here else None,
+            fitted_on=[fitted.clip.name] if fitted is not None and not here else [],
+            scored=self._scored,
+            reference=reference,
+            candidates=results,
+            grid=fitted.grid if fitted else [],
+            coverage=self._coverage(),
+            notes=[
+                *(clip.labels.notes if clip.labels else ()),
+                *candidates.left_out(self._field, self._options.baselines, {result.kind for result in results}),
+            ],
+            warnings=validity_warnings(clip, self._truth, self._answers, self._reports(), results, reference),
+        )
+
+    def evidence(self) -> Evidence:
+        """What the pictures of the report are drawn from."""
+        pipeline = self._field.pipeline
+        return Evidence(
+            stream=pipeline.streams[self._clip.name].spec,
+            truth=self._truth,
+            published=self._answers[pipeline.name],
+            labels=self._labels,
+            stages=tuple(stage.id for stage in pipeline.stages),
+        )
+
+    def _run(self) -> None:
+        """Everybody once; then those whose rate depends on what that cost; then all again, in turns."""
+        kinds = self._options.baselines
+        for candidate in candidates.first(self._field, kinds):
+            self._measure(candidate, 1)
+        for candidate in candidates.at_equal_cost(self._field, kinds, self._reports(), self._truth.video_s):
+            self._measure(candidate, 1)
+        for repeat in range(2, self._options.repeats + 1):
+            for candidate in self._runs:
+                self._measure(candidate, repeat)
+
+    def _measure(self, candidate: Candidate, repeat: int) -> None:
+        of = f", {repeat} of {self._options.repeats}" if self._options.repeats > 1 else ""
+        self._progress.step(f"{self._clip.name}: {candidate.name}{of}")
+        results = self._folder / candidate.file
+        measured = measure(candidate.job, results)
+        self._runs.setdefault(candidate, []).append(measured)
+        if repeat == 1:
+            self._answers[candidate.name] = self._read(candidate, results)
+
+    def _read(self, candidate: Candidate, results: Path) -> Answers:
+        truth = self._truth
+        answers = read_answers(results, self._clip.name, truth.classes, truth.width, truth.height)
+        if answers.series.frames != truth.frames or np.abs(answers.series.pts - truth.pts).max() > 1e-3:
+            raise RunError(
+                f"{candidate.name} answered {answers.series.frames} frames of {self._clip.name}, "
+                f"the reference {truth.frames}, or at other times: they cannot be compared"
+            )
+        return answers
+
+    def _reports(self) -> dict[str, dict[str, Any]]:
+        """Of everybody's first run."""
+        return {candidate.name: runs[0].report for candidate, runs in self._runs.items()}
+
+    def _result(self, candidate: Candidate, runs: Sequence[Measured]) -> CandidateResult:
+        answers = self._answers[candidate.name]
+        zones = self._clip.spec.zones
+        agreement = accuracy(answers.series, self._truth, zones)
+        if self._clip.live:
+            agreement = agreement.model_copy(update={"streaming": streaming_score(answers, self._truth)})
+        return CandidateResult(
+            name=candidate.name,
+            kind=candidate.kind,
+            what=candidate.what,
+            cost=costs(runs, self._truth.video_s),
+            agreement=agreement,
+            labels=self._against_labels(answers.series),
+            staleness=staleness(answers),
+            how=dict(Counter(answers.how.tolist())),
+            by=dict(Counter(answers.by.tolist())),
+            notes=list(candidate.notes),
+        )
+
+    def _against_labels(self, found: Series) -> Accuracy | None:
+        drawn = self._clip.labels
+        if drawn is None or self._labels is None:
+            return None
+        return accuracy(drawn.comparable(found), self._labels, self._clip.spec.zones, labels=True)
+
+    def _reference(self) -> ReferenceFigures:
+        clip, predictions = self._clip, self._clip.predictions
+        scored = self._against_labels(self._truth)
+        if scored is not None and self._labels is not None:
+            unsure = predictions.series.part(self._scored.start, self._scored.stop)
+            scored = scored.model_copy(update={"ap50": ap50(unsure, self._labels)})
+        height, width = predictions.size
+        return ReferenceFigures(
+            what=f"{clip.reference_model.name} at {width}x{height}"
+            + (", sliced" if clip.reference_model.spec.slicing else ""),
+            looked=predictions.looked,
+            cached=clip.truth.frames - predictions.looked,
+            labels=scored,
+        )
+
+    def _coverage(self) -> list[Coverage]:
+        """Audits of the pipeline, held against the last stage's answers to every frame."""
+        last = next((candidate.name for candidate in self._runs if candidate.kind == "big"), None)
+        if last is None:
+            return []
+        pipeline = self._field.pipeline
+        never = {stage.id: AuditCount().report() for stage in pipeline.stages[:-1]}
+        audits = self._reports()[pipeline.name]["streams"][self._clip.name]["audits"]
+        return coverage(self._answers[pipeline.name], self._answers[last], never | audits)

@@ -1,0 +1,263 @@
+"""Measuring a job in a process of its own, so that those who are compared share no memory, caches or threads."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from vidpipe.bench.cost.energy import EnergyMeter
+from vidpipe.bench.cost.job import Job
+from vidpipe.bench.figures import Cost, Spread, Traffic, Work
+from vidpipe.errors import RunError, VidpipeError
+
+_SAMPLE_S = 0.2
+_END_S = 5.0  # for a process that was asked to end, with those it started
+_LAST_S = 1.0  # for those, where it took all that time itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What one run of a job told and took.
+
+    Attributes:
+        report: as of `Job.run`.
+        peak_pss_mb: most memory of all its processes together, in proportional shares of what they share.
+        energy_j: of the machine's processors meanwhile; None where it does not say.
+    """
+
+    report: dict[str, Any]
+    peak_pss_mb: float
+    energy_j: float | None
+
+
+def measure(job: Job, results: Path) -> Measured:
+    """Run a job in a fresh process; when this returns or raises, that process and all that it started are gone.
+
+    Args:
+        results: JSON lines for it to write.
+
+    Raises:
+        VidpipeError: what the job raised, as it raised it.
+        RunError: its process was killed or ended otherwise.
+    """
+    # Files, not pipes: nobody has to read them while it runs. It may print; that belongs on nobody's terminal.
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as printed:
+        energy = EnergyMeter()
+        child = subprocess.Popen(
+            # -P: a file in the working directory must not stand in for a module of Python's own.
+            [sys.executable, "-P", "-m", "vidpipe.bench.cost.measure", str(said.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=printed,
+            pass_fds=[said.fileno()],
+            start_new_session=True,  # Ctrl-C is ours to pass on
+        )
+        tree = _Tree(child.pid)
+        try:
+            assert child.stdin is not None
+            with suppress(BrokenPipeError):  # it has died: its exit status tells
+                # Never as arguments, which everybody can read: an address may hold a password.
+                pickle.dump((list(job.search_paths), results), child.stdin)
+                pickle.dump(job, child.stdin)
+                child.stdin.flush()
+            _watch(child, tree, energy)
+        finally:
+            _end(child, tree)
+        return Measured(_answer(child.returncode, said, printed), tree.peak_pss_mb, energy.joules())
+
+
+def costs(runs: Sequence[Measured], video_s: float) -> Cost:
+    """What a job took, over repeats; what was counted is the first run's.
+
+    Args:
+        video_s: media seconds that it answered.
+    """
+    reports = [run.report for run in runs]
+    energies = [run.energy_j for run in runs if run.energy_j is not None]
+    return Cost(
+        cpu=_spread(report["cpu_s"] / video_s for report in reports),
+        wall_s=_spread(report["wall_s"] for report in reports),
+        start_up_cpu_s=_spread(report["start_up_cpu_s"] for report in reports),
+        peak_pss_mb=_spread(run.peak_pss_mb for run in runs),
+        energy_j=_spread(energies) if len(energies) == len(runs) else None,
+        stages={
+            stage: _work([report["stages"][stage] for report in reports], "asked") for stage in reports[0]["stages"]
+        },
+        models={
+            model: _work([report["models"][model] for report in reports], "calls") for model in reports[0]["models"]
+        },
+        links={link: Traffic(**carried) for link, carried in reports[0]["links"].items()},
+    )
+
+
+def _work(repeats: Sequence[dict[str, Any]], asked: str) -> Work:
+    return Work(
+        asked=repeats[0][asked],
+        answered=repeats[0].get("answered"),
+        wall_ms=_spread(work["wall_ms"] for work in repeats),
+        cpu_ms=_spread(work["cpu_ms"] for work in repeats),
+    )
+
+
+def _spread(values: Iterable[float]) -> Spread:
+    known = list(values)
+    return Spread(median=statistics.median(known), low=min(known), high=max(known))
+
+
+class _Tree:
+    """A process and all that it started, also what outlives it.
+
+    Attributes:
+        peak_pss_mb: most that was seen of all together.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self._seen: set[psutil.Process] = {self._root}
+        self.peak_pss_mb = 0.0
+
+    def predict(self) -> None:
+        with suppress(psutil.Error):  # it has just ended
+            living = {self._root, *self._root.children(recursive=True)}
+            self._seen |= living
+            self.peak_pss_mb = max(self.peak_pss_mb, sum(map(pss_mb, living)))
+
+    def end(self, patience_s: float) -> None:
+        """End those that are left: asked to at first, killed in the end."""
+        patience = time.monotonic() + patience_s
+        try:
+            _signal(self._left(), signal.SIGTERM)
+            while self._left() and time.monotonic() < patience:
+                time.sleep(0.05)
+        finally:
+            _signal(self._left(), signal.SIGKILL)
+
+    def _left(self) -> list[psutil.Process]:
+        return [process for process in self._seen if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Not so a zombie: where nobody collects orphans, as in many a container, they stay."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def pss_mb(process: psutil.Process) -> float:
+    """Its memory, of what it shares with others its share; 0 if it has ended."""
+    try:
+        return float(process.memory_full_info().pss) / 1e6
+    except psutil.Error:  # it ended while we looked
+        return 0.0
+
+
+def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> None:
+    while True:
+        tree.predict()
+        energy.joules()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_SAMPLE_S)
+            return
+
+
+def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
+    """Have the child and its own gone, whatever became of it; asked to, it ends in order."""
+    tree.predict()
+    began = time.monotonic()
+    try:
+        if child.poll() is None:
+            child.terminate()
+            child.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        child.kill()
+        child.wait()
+        tree.end(max(_LAST_S, began + _END_S - time.monotonic()))
+        if child.stdin is not None:
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+
+
+def _answer(status: int, said: IO[bytes], printed: IO[bytes]) -> dict[str, Any]:
+    said.seek(0)
+    if not said.read(1):
+        raise RunError(f"{_fate(status)}{_last_line(printed)}")
+    said.seek(0)
+    answer = pickle.load(said)
+    if isinstance(answer, VidpipeError):
+        raise answer
+    report: dict[str, Any] = answer
+    return report
+
+
+def _fate(status: int) -> str:
+    if status >= 0:
+        return f"the process of the run ended with exit status {status} before it was done"
+    name = signal.Signals(-status).name
+    memory = ": memory may have run out" if name == "SIGKILL" else ""
+    return f"the process of the run was killed by {name}{memory}"
+
+
+def _last_line(printed: IO[bytes]) -> str:
+    printed.seek(0)
+    lines = printed.read().decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f"; it last said: {said[-1]}" if said else ""
+
+
+def _serve(said: IO[bytes]) -> None:
+    """The child: takes a job from stdin, and leaves its report or its error."""
+    search_paths, results = pickle.load(sys.stdin.buffer)
+    # Behind Python's own, as where the pipeline was checked.
+    sys.path += [path for path in search_paths if path not in sys.path]
+    try:
+        job: Job = pickle.load(sys.stdin.buffer)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        answer: Any = job.run(results)
+    except VidpipeError as error:
+        answer = _plain(error)
+    except Exception as error:
+        traceback.print_exc()
+        answer = RunError(f"the run failed: {type(error).__name__}: {error}")
+    pickle.dump(answer, said)
+
+
+def _plain(error: VidpipeError) -> VidpipeError:
+    """The error as one of vidpipe's own: a user's may hold what cannot be passed on."""
+    own = next(kind for kind in type(error).__mro__ if kind.__module__ == VidpipeError.__module__)
+    plain: VidpipeError = own(str(error))
+    return plain
+
+
+def _end_with_parent() -> None:
+    """Stdin ends when the parent does, however that came about: nobody would wait for this run any more."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    with os.fdopen(int(sys.argv[1]), "wb") as handed:
+        _serve(handed)

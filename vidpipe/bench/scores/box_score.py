@@ -1,0 +1,147 @@
+"""Box F1: how many boxes are right, of all objects and of those that move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.bench.figures import BoxScore
+from vidpipe.bench.scores.matching import match_known, overlaps
+from vidpipe.bench.series import Boxes, Series
+
+_BLOCK_S = 2.0
+_LEAST_BLOCKS = 5  # fewer say nothing of how much they differ
+_RESAMPLES = 2000
+_STILL_IOU = 0.7
+_STILL_S = 1.0
+
+
+class Counts(NamedTuple):
+    """Right, false and missed boxes; int64 [classes, frames] each."""
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+
+
+def count(predictions: Series, truth: Series) -> Counts:
+    """Match at IoU 0.5 and count, frame by frame and class by class.
+
+    Frames that `truth` does not know count nothing. An ignored box is not missed, nor is what matches it false.
+
+    Raises:
+        ValueError: the series are not of the same frames and classes.
+    """
+    predicted_boxes, truth_boxes, matches = match_known(predictions, truth)
+    shape = len(truth.classes), truth.frames
+    unmatched = np.ones(len(predicted_boxes), bool)
+    unmatched[matches.predictions] = False
+    right = np.zeros(len(truth_boxes), bool)
+    right[matches.truth] = True
+    counts = ~truth_boxes.ignored
+    return Counts(
+        tp=_tally(truth_boxes[right & counts], shape),
+        fp=_tally(predicted_boxes[unmatched], shape),
+        fn=_tally(truth_boxes[~right & counts], shape),
+    )
+
+
+def box_score(counts: Counts, pts: NDArray[np.float64]) -> BoxScore:
+    """Score of all classes together, with a 95 % interval of F1.
+
+    The interval is a percentile bootstrap over blocks of 2 s of media time (the block bootstrap of Carlstein, 1986):
+    what is wrong in one frame is mostly wrong in the next, so single frames, resampled as if they were independent,
+    would give an interval that is far too narrow. Blocks in which there was nothing to count are left out. It is
+    None where fewer than 5 remain.
+
+    Args:
+        pts: media seconds of the frames.
+    """
+    sums = np.stack([part.sum(axis=0) for part in counts], axis=1)
+    low, high = _interval(sums, pts)
+    return _score(sums.sum(axis=0), low, high)
+
+
+def f1_of(counts: Counts) -> float | None:
+    """F1 of all classes together, without interval."""
+    tp, fp, fn = (int(part.sum()) for part in counts)
+    return _ratio(2 * tp, 2 * tp + fp + fn)
+
+
+def by_class(counts: Counts, classes: Sequence[str]) -> dict[str, BoxScore]:
+    """Score of each class, without interval."""
+    totals = np.stack([part.sum(axis=1) for part in counts], axis=1)
+    return {name: _score(row) for name, row in zip(classes, totals, strict=True)}
+
+
+def moving(truth: Series) -> Series:
+    """The same with every box of a thing that stands still ignored: `count(found, moving(wanted))` scores the rest.
+
+    A box stands still where its class has a box that overlaps it at IoU 0.7 or more both 1 s before and 1 s after, in
+    the known frame nearest to that time (off by no more than half of what lies between known frames, and by 0.5 s).
+    Where there is no such frame, as at the ends of the stretch, the other side decides; with neither, nothing can be
+    called still. No identities are needed, so it is the same for a reference and for labels. A found box that matches
+    nothing is still false: nobody can say whether a thing that is not there moves.
+    """
+    boxes = truth.boxes
+    there, stays = np.zeros((2, len(boxes)), bool), np.zeros((2, len(boxes)), bool)
+    for side, offset_s in enumerate((-_STILL_S, _STILL_S)):
+        other = _known_near(truth, truth.pts + offset_s)[boxes.frame]
+        there[side] = other >= 0
+        stays[side, overlaps(replace(boxes, frame=other), boxes, _STILL_IOU).predictions] = True
+    still = (stays | ~there).all(axis=0) & there.any(axis=0)
+    return replace(truth, boxes=replace(boxes, ignored=boxes.ignored | still))
+
+
+def _tally(boxes: Boxes, shape: tuple[int, int]) -> NDArray[np.int64]:
+    classes, frames = shape
+    return np.bincount(boxes.label * frames + boxes.frame, minlength=classes * frames).reshape(shape)
+
+
+def _score(totals: NDArray[np.int64], low: float | None = None, high: float | None = None) -> BoxScore:
+    tp, fp, fn = (int(total) for total in totals)
+    return BoxScore(
+        f1=_ratio(2 * tp, 2 * tp + fp + fn),
+        precision=_ratio(tp, tp + fp),
+        recall=_ratio(tp, tp + fn),
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        low=low,
+        high=high,
+    )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _interval(sums: NDArray[np.int64], pts: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Bounds of F1 from TP, FP and FN by frame, [frames, 3]."""
+    counted = sums.any(axis=1)
+    _, block = np.unique((pts[counted] - pts[:1]) // _BLOCK_S, return_inverse=True)
+    blocks = int(block.max(initial=-1)) + 1
+    if blocks < _LEAST_BLOCKS:
+        return None, None
+    by_block = np.stack([np.bincount(block, column, blocks) for column in sums[counted].T], axis=1)
+    drawn = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), _RESAMPLES)
+    tp, fp, fn = (drawn @ by_block).T
+    low, high = np.percentile(2 * tp / (2 * tp + fp + fn), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _known_near(series: Series, times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """For each time the index of the nearest known frame; -1 where none is near enough."""
+    known = np.flatnonzero(series.known)
+    if len(known) < 2:
+        return np.full(len(times), -1)
+    pts = series.pts[known]
+    after = np.searchsorted(pts, times).clip(1, len(pts) - 1)
+    nearest = np.where(times - pts[after - 1] <= pts[after] - times, after - 1, after)
+    # A millisecond more, as times are rounded.
+    near_s = min(float(np.median(np.diff(pts))) / 2 + 1e-3, _STILL_S / 2)
+    return np.where(np.abs(pts[nearest] - times) <= near_s, known[nearest], -1)
