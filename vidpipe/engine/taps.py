@@ -65,7 +65,7 @@ class StreamTaps:
         for tap in taps:
             try:
                 writers._writers.append(tap.open(info, resumed=resumed))
-            except Exception as error:
+            except BaseException as error:
                 if must:
                     raise
                 writers._fail(tap, error)
@@ -76,10 +76,10 @@ class StreamTaps:
         for writer in list(self._writers):
             try:
                 writer.write(item, answer, ledger)
-            except Exception as error:  # a user's tap may raise anything
+            except BaseException as error:  # a user's tap may raise anything, also what would end this thread
                 self._writers.remove(writer)
                 self._fail(writer, error)
-                with suppress(Exception):  # what it could not write it cannot finish either
+                with suppress(BaseException):  # what it could not write it cannot finish either
                     writer.close()
 
     def close(self) -> None:
@@ -87,11 +87,11 @@ class StreamTaps:
         for writer in self._writers:
             try:
                 writer.close()
-            except Exception as error:
+            except BaseException as error:
                 self._fail(writer, error)
         self._writers = []
 
-    def _fail(self, tap: object, error: Exception) -> None:
+    def _fail(self, tap: object, error: BaseException) -> None:
         log.debug("a tap raised", exc_info=error)
         said = str(error) if isinstance(error, VidpipeError) else f"{_name(tap)}: {type(error).__name__}: {error}"
         self.failures.append(f"stream {self._stream}: {(said.splitlines() or [_name(tap)])[0]}")
