@@ -132,7 +132,7 @@ class Frame:
         return np.array([width / self.width, height / self.height] * 2)
 
     def preview(self, width: int = 160) -> Image:
-        """uint8 grey of about `width` columns, made once.
+        """uint8 grey of about `width` columns and one row at least, made once.
 
         Each value is the mean of a run of k luma pixels in every k-th row: reading one row in k costs an eighth of
         averaging whole blocks at 768x576 and, unlike picking single pixels, does not alias sensor noise into motion.
@@ -191,10 +191,10 @@ class Missing:
 def _sparse_means(luma: Image, width: int) -> Image:
     import cv2
 
-    columns = luma.shape[1]
+    rows, columns = luma.shape
     k = round(columns / width)
     if k <= 1:
         return np.array(luma, copy=True)
-    sparse = luma[k // 2 :: k, : columns // k * k]
+    sparse = luma[min(k, rows) // 2 :: k, : columns // k * k]  # of a picture lower than that, its middle row
     means: Image = cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)
     return means

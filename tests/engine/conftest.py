@@ -18,6 +18,7 @@ from vidpipe.sinks.results import ResultsFile
 STAGES = '''
 """Stages as a user writes them."""
 
+import logging
 import os
 import signal
 import threading
@@ -83,6 +84,21 @@ class Third(Stage):
 class Config(StageConfig):
     at: int = 5
     once: str = ""
+
+
+class Warns(Stage):
+    """Has something to say of one frame."""
+
+    Config = Config
+
+    def answer(self, frames):
+        if any(frame.seq == self.config.at for frame in frames):
+            logging.getLogger("vidpipe.mystages").warning("stage %s: %d%% of something", self.id, 50)
+        return [None] * len(frames)
+
+
+class SharedWarns(Warns):
+    shared = True
 
 
 class Raises(Stage):

@@ -16,6 +16,7 @@ from tests.engine.test_parity import assert_adds_up, pipeline, placed
 from tests.test_contract import ANSWERS, ANYTHING
 from vidpipe.answer import Answer, How
 from vidpipe.config.load import load
+from vidpipe.engine.collector import Sink
 from vidpipe.engine.run import run
 
 FRAMES = 20
@@ -40,7 +41,7 @@ def test_odd_answers_cost_their_frames_on_both_engines(runner, clip):
         assert ran.report["stages"][stage["id"]]["errors"] == count
 
 
-class Kept:
+class Kept(Sink):
     """A sink that keeps all."""
 
     def __init__(self):
@@ -48,9 +49,6 @@ class Kept:
 
     def write(self, records, published_at):
         self.records += records
-
-    def close(self):
-        pass
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -77,7 +77,7 @@ class StreamTaps:
         for writer in list(self._writers):
             try:
                 writer.write(item, answer, ledger)
-            except BaseException as error:  # a user's tap may raise anything
+            except BaseException as error:  # a user's tap may raise anything, also what would end this thread
                 self._writers.remove(writer)
                 self._fail(writer, error)
                 with suppress(BaseException):  # what it could not write it cannot finish either

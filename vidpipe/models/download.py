@@ -7,7 +7,6 @@ import logging
 import os
 import queue
 import shutil
-import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from vidpipe.errors import ModelError
+from vidpipe.models import places
 from vidpipe.models.runtimes import one_line
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def download(what: str, address: str, target: Path, sha256: str | None = None) -
     Raises:
         UnreachableError: the server does not answer within 3 s.
         MissingError: it has no such file.
-        ModelError: the download broke off, or its content is not what was pinned.
+        ModelError: the cache cannot be written, the download broke off, or its content is not what was pinned.
     """
     asked = _mirrored(address)
     try:
@@ -51,9 +51,8 @@ def download(what: str, address: str, target: Path, sha256: str | None = None) -
     except OSError as error:
         raise UnreachableError(f"{asked} cannot be reached ({getattr(error, 'reason', error)})") from error
     _log.info("fetching %s", asked)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as scratch:
-        part = Path(scratch) / target.name
+    with places.scratch(target.parent, ".fetching-") as scratch:
+        part = scratch / target.name
         try:
             with response, part.open("wb") as stream:
                 shutil.copyfileobj(response, stream)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidpipe.errors import ModelError
@@ -20,6 +22,39 @@ _NAMES = [f"yolo{version}{size}" for version in ("v8", "11", "12", "26") for siz
 def cache_dir() -> Path:
     """`$VIDPIPE_CACHE`, or `~/.cache/vidpipe`: models fetched or converted once, safe to delete."""
     return Path(os.environ.get("VIDPIPE_CACHE") or Path.home() / ".cache" / "vidpipe")
+
+
+@contextmanager
+def scratch(folder: Path, prefix: str) -> Iterator[Path]:
+    """A new folder inside of one of the cache, to make there what is then moved into its place; it is gone afterwards.
+
+    Raises:
+        ModelError: the cache cannot be written.
+    """
+    with _writing():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=folder, prefix=prefix)
+    with made as path:
+        yield Path(path)
+
+
+def settings_of(library: str) -> Path:
+    """A folder of the cache for what a library wants to keep; raises ModelError where it cannot be made."""
+    folder = cache_dir() / library
+    with _writing():
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"models are kept in {cache_dir()}, which cannot be written ({error.strerror}): "
+            "set VIDPIPE_CACHE to a folder that can"
+        ) from None
 
 
 def fetched_dir() -> Path:

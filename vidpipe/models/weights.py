@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,9 +57,8 @@ def exported(file: Path, size: tuple[int, int]) -> Path:
         _log.warning(
             "exporting %s to OpenVINO at %d x %d, once: on a CPU it runs 7 to 10 times faster so", file.name, *size
         )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".exporting-") as scratch:
-            copy = Path(scratch) / file.name  # the exporter writes beside its input
+        with places.scratch(folder.parent, ".exporting-") as scratch:
+            copy = scratch / file.name  # the exporter writes beside its input
             shutil.copyfile(file, copy)
             publish(_export(copy, size, file), folder)
     return next(folder.glob("*.xml"))
@@ -82,9 +80,7 @@ def quiet() -> Iterator[None]:
     """Ultralytics without chatter, telemetry, installs and a settings file of its own in the user's home."""
     for name, value in (("VERBOSE", "false"), ("AUTOINSTALL", "false"), ("OFFLINE", "true")):
         os.environ.setdefault(f"YOLO_{name}", value)
-    settings = places.cache_dir() / "ultralytics"
-    settings.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(settings))
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(places.settings_of("ultralytics")))
     from ultralytics.utils import LOGGER
 
     level = LOGGER.level

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from vidpipe.errors import SourceError
+from vidpipe.sources.descriptors import too_many
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
@@ -170,4 +171,7 @@ def _look_up(match: re.Match[str]) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"the file {name}, which should hold a camera's address, cannot be read") from error
+        why = too_many(error)
+        raise SourceError(
+            f"the file {name}, which should hold a camera's address, cannot be read" + f": {why}" * bool(why)
+        ) from error

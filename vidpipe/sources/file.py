@@ -172,7 +172,7 @@ class FileSource:
     def _sought(self) -> Iterator[Decoded] | None:
         """The pictures to deliver, by seeking; None where that is not worth it or cannot be exact."""
         after = self._resume.pts + _SAME_S if self._resume else self._spec.start_s - _SAME_S
-        if after <= _SEEK_MARGIN_S:
+        if after <= _SEEK_MARGIN_S or not self._path.is_file():  # what comes from a pipe comes once
             return None
         reader = Reader(self._path, threads=self._threads, stop=self._stop, origin=self._reader.timeline.origin)
         decoded = iter(reader)

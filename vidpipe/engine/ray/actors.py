@@ -26,6 +26,7 @@ from vidpipe.engine.ray.arena import Address, ArenaView
 from vidpipe.engine.ray.job import Command, Message, SettleOrder
 from vidpipe.engine.ray.link import RayLink
 from vidpipe.engine.ray.peer import StrangerError
+from vidpipe.engine.ray.warnings import Latest, kept
 from vidpipe.engine.records import Batch
 from vidpipe.errors import SourceError
 from vidpipe.sources.base import StreamInfo
@@ -58,18 +59,21 @@ class Word(NamedTuple):
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
         away: links at whose other end nobody is, and why.
+        warnings: what was logged there.
     """
 
     instance: str
     counts: Counts
     cpu_s: float
     away: Mapping[str, str]
+    warnings: Latest
 
 
 class _Actor:
     """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
 
     def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+        self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._host = Host(plan, ray.cloudpickle.dumps)
         host, spec = self._host, plan.links[segments[-1]] if lower is not None else None
@@ -87,7 +91,8 @@ class _Actor:
         link = self._link
         own = {link.name: (link.frames, link.bytes)} if link else {}
         away = {link.name: link.away} if link and link.away else {}
-        return Word(self._instance, self._host.counts(self._stack.counts() | own), time.process_time(), away)
+        counts = self._host.counts(self._stack.counts() | own)
+        return Word(self._instance, counts, time.process_time(), away, self._warnings.latest())
 
     def _await_open(self) -> None:
         """Returns once the shared stages are open; raises what kept them from opening."""

@@ -27,6 +27,7 @@ from vidpipe.engine.ray import local
 from vidpipe.engine.ray.folder import Folder
 from vidpipe.errors import ConfigError, RunError
 
+OPEN_FILES = 128  # that a process of Ray's may have to have
 SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
 STORE_MB = 256  # at least
 STORE_SHARE = 0.2  # of the machine's memory, at most
@@ -98,6 +99,7 @@ class Cluster:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if folder is not None:
+                _check_open_files()
                 local.start({tier.value: 1 for tier in Tier}, _store_bytes(self._plan), folder.path, **options)
                 return
             assert self._address is not None
@@ -179,6 +181,18 @@ def _prepare() -> None:
 
 def _hear_nothing(worker: Any, threads_stopped: threading.Event) -> None:
     """In place of Ray's own way to print what its processes complain of."""
+
+
+def _check_open_files() -> None:
+    """Raise where Ray's processes would fail one after the other, for minutes and in their own words."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < OPEN_FILES:
+        raise ConnectionError(
+            f"a process may have only {most} files open, and it needs {OPEN_FILES}: "
+            f"raise the limit with ulimit -n 4096, or run with --engine inline"
+        )
 
 
 def _store_bytes(plan: Plan) -> int:
