@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vidpipe.config.reference import fill
 from vidpipe.config.spec import PipelineFile
-from vidpipe.stages.registry import BUILTIN
+from vidpipe.registry import STAGES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text(encoding="utf-8")
 

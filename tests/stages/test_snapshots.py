@@ -18,7 +18,7 @@ from vidpipe.background.scene import Scene
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.library import Library
 from vidpipe.stages.base import Context
-from vidpipe.stages.registry import BUILTIN, find
+from vidpipe.registry import STAGES
 
 FPS, SECONDS = 10, 60
 MOST = 16 * 2**10  # bytes

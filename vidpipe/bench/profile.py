@@ -16,7 +16,7 @@ from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.errors import ConfigError
 from vidpipe.files import write_whole
-from vidpipe.stages.registry import name_of
+from vidpipe.registry import STAGES
 
 VERSION: Literal[1] = 1
 

@@ -15,7 +15,7 @@ from vidpipe.engine.plan import plan
 from vidpipe.models.describe import describe
 from vidpipe.stages.base import StageConfig
 from vidpipe.stages.names import references
-from vidpipe.stages.registry import name_of
+from vidpipe.registry import STAGES
 
 
 def check(

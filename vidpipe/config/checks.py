@@ -24,7 +24,7 @@ from vidpipe.nearest import did_you_mean
 from vidpipe.sources.address import check_address, is_camera
 from vidpipe.stages.base import Stage, StageConfig, is_knob
 from vidpipe.stages.names import references
-from vidpipe.stages.registry import find
+from vidpipe.registry import STAGES
 
 Known = Mapping[str, Collection[str] | None]
 """The names that there are of each kind, "model" and "class"; None where only a loaded model will tell."""

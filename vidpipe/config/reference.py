@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpipe.config.spec import PipelineFile
-from vidpipe.stages.registry import BUILTIN, find
+from vidpipe.registry import STAGES
 
 _TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _BOUNDS = {"minimum": ">= {:g}", "exclusiveMinimum": "> {:g}", "maximum": "<= {:g}", "exclusiveMaximum": "< {:g}"}
