@@ -78,6 +78,9 @@ class Kept:
     def __init__(self):
         self.answers = []
 
+    def begin(self, provenance):
+        pass
+
     def write(self, records, published_at):
         self.answers += [record.answer for record in records]
 

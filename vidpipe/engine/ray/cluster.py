@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,9 +81,15 @@ class Cluster:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        with nullcontext() if self._address is None else _modules_travel(self._plan):
+            self._hold()
+
+    def _hold(self) -> None:
         folder = Folder() if self._address is None else None
+        guard = None
         try:
             self._connect(folder)
+            guard = local.Guard(folder.path) if folder else None
             self._watch = _Watch()
         except Exception as error:
             self._opened.set_exception(error)
@@ -91,6 +97,8 @@ class Cluster:
             self._opened.set_result(None)
             self._left.wait()
         ray.shutdown()
+        if guard is not None:
+            guard.close()
         if folder is not None:
             folder.remove()
 
@@ -104,7 +112,6 @@ class Cluster:
                 return
             assert self._address is not None
             _check_address(self._address)
-            _send_modules(self._plan)
             ray.init(address=self._address, **options)
         except Exception as error:
             where = "Ray does not start" if folder else f"the Ray at {self._address} cannot be joined"
@@ -242,12 +249,20 @@ def _check_tiers(plan: Plan) -> None:
             )
 
 
-def _send_modules(plan: Plan) -> None:
+@contextmanager
+def _modules_travel(plan: Plan) -> Iterator[None]:
     """Have custom stages travel with the plan, and what they import from beside them: other machines have neither."""
     folders = [Path(path).resolve() for path in plan.pipeline.search_paths]
-    for module in list(sys.modules.values()):
-        if _lies_in(module, folders):
-            ray.cloudpickle.register_pickle_by_value(module)
+    known = ray.cloudpickle.list_registry_pickle_by_value()
+    own = [module for module in list(sys.modules.values()) if _lies_in(module, folders)]
+    own = [module for module in own if module.__name__ not in known]
+    for module in own:
+        ray.cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            ray.cloudpickle.unregister_pickle_by_value(module)
 
 
 def _lies_in(module: ModuleType, folders: list[Path]) -> bool:

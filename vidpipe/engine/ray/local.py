@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 import ray._private.node
 import ray._private.ray_constants
+import ray._private.worker
 
 LOOPBACK = "127.0.0.1"
 # The dashboard, the autoscaler, and what carries logs to the terminal: 150 MB of memory and two CPU seconds.
 _NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
-# Nothing but its end cuts a process off from another on its own machine. Ray's two agents wait for so long when the
-# rest was killed.
-_SETTINGS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "2", "RAY_enable_pipe_based_agent_to_parent_health_check": "1"}
 
 
 def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **options: Any) -> None:
@@ -36,7 +36,6 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
         # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
         meanwhile.enter_context(_replaced(constants, {"ENABLE_RAY_CLUSTER": False}))
         meanwhile.enter_context(_replaced(node, dict.fromkeys(_NOT_NEEDED, _start_nothing)))
-        meanwhile.enter_context(_environment(_SETTINGS))
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         ray.init(
             address="local",
@@ -48,6 +47,30 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
             _temp_dir=str(folder),
             **options,
         )
+
+
+class Guard:
+    """A shell that removes what this Ray leaves as soon as this process is gone, however it went.
+
+    The system ends what this process has started, but not what that has: two agents of Ray's would go on for a minute.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        (raylet,) = ray._private.worker._global_node.all_processes["raylet"]
+        agents = [str(process.pid) for process in psutil.Process(raylet.process.pid).children()]
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", 'read _; kill -9 "$@"; rm -rf "$0"', str(folder), *agents],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # no signal from the terminal
+        )
+
+    def close(self) -> None:
+        """Have it do that now."""
+        assert self._shell.stdin is not None
+        self._shell.stdin.close()
+        self._shell.wait()
 
 
 def _start_nothing(node: Any, **_: Any) -> None:
@@ -65,15 +88,3 @@ def _replaced(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(owner, name, value)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Have these variables meanwhile, where the user has not set them."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
