@@ -32,8 +32,9 @@ from benchmarks.footage import clip, model
 from tests.cameras import servers
 from vidpipe.config.load import load
 from vidpipe.engine.ledger import StreamLedger
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.usage import tree_cpu_s
 
 FPS, SIZE = 10, (704, 576)
@@ -135,7 +136,7 @@ def measure(way: str, cameras: int, clips: Sequence[dict[str, Any]]) -> Held:
         server.kill()
 
 
-class Window:
+class Window(Sink):
     """Counts what is published between the warm-up and the end; ends the run then. A sink."""
 
     def __init__(self, server: int) -> None:
@@ -148,10 +149,10 @@ class Window:
         """Everything is being connected, or is: the warm-up begins."""
         threading.Thread(target=self._time, daemon=True).start()
 
-    def write(self, records: Sequence[Published], published_at: float) -> None:
+    def write(self, results: Sequence[Result], published_at: float) -> None:
         if not self.open:
             return
-        for record in records:
+        for record in results:
             self.ledger.count(record)
             if record.captured_at is not None:
                 self.ages.append(published_at - record.captured_at)
@@ -220,7 +221,7 @@ def _loop(urls: Sequence[str], window: Window) -> None:
                     (boxes,) = detector.detect([picture])
                     answer = Answer(boxes, How.MEASURED, "loop", seq)
                     # When a picture was taken this loader does not tell.
-                    window.write([Published(str(name), seq, 0.0, None, 0.0, 0, answer)], time.time())
+                    window.write([Result(str(name), seq, 0.0, None, 0.0, 0, answer)], time.time())
 
 
 def main() -> None:

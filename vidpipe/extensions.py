@@ -59,7 +59,10 @@ class Kind:
 
     def _checked(self, name: str, target: str, search_paths: Sequence[str]) -> Any:
         base = load_class(self.name, self.base, self.base, (), lambda _: False)
-        fits = lambda value: isinstance(value, type) and issubclass(value, base) and value is not base  # noqa: E731
+
+        def fits(value: object) -> bool:
+            return isinstance(value, type) and issubclass(value, base) and value is not base
+
         found = load_class(self.name, name, target, search_paths, fits)
         if not fits(found):
             raise ConfigError(f"{self.name} '{name}' is not a subclass of {self.base.replace(':', '.')}")

@@ -35,7 +35,7 @@ TRANSFORMS = Kind(
 SINKS = Kind(
     "sink",
     "vidpipe.engine.sink:Sink",
-    {"results": "vidpipe.sinks.results:ResultsSink"},
+    {},
     "vidpipe.sinks",
     "write",
     "what it does with results",

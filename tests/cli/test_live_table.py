@@ -11,7 +11,7 @@ from vidpipe.answer import How
 from vidpipe.cli.live_table import LiveTable, table
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.records import Batch, Published
+from vidpipe.engine.records import Batch, Result
 from vidpipe.engine.vitals import conditions
 from vidpipe.models.base import Classes
 from vidpipe.sources.health import Health, State
@@ -19,10 +19,10 @@ from vidpipe.sources.health import Health, State
 
 def collected():
     """One camera that gives pictures, and one that has not been seen."""
-    collector = Collector(["gate", "yard"], [], live=["gate", "yard"])
-    frames = [Published("gate", seq, seq / 10, time.time(), 1.0, 0, answer("big", 1, 1, 0)) for seq in range(3)]
+    collector = Collector(["gate", "yard"], live=["gate", "yard"])
+    frames = [Result("gate", seq, seq / 10, time.time(), 1.0, 0, answer("big", 1, 1, 0)) for seq in range(3)]
     dropped = answer("source", 1, 1, 0, how=How.DROPPED, reason="overloaded")
-    frames.append(Published("gate", 3, 0.3, time.time(), 0.0, 0, dropped))
+    frames.append(Result("gate", 3, 0.3, time.time(), 0.0, 0, dropped))
     live = Health(State.LIVE, last_frame_at=time.time(), received=4, codec="h264", decoder="software, 1 thread")
     away = Health(State.BACKING_OFF, "refused [nobody listens]; next try in 3.0 s", reconnects=2)
     collector.take(Batch(published=frames, health={"gate": live, "yard": away}))
@@ -51,11 +51,11 @@ def test_each_camera_has_a_row_of_what_is_seen():
 
 def test_it_fits_80_columns():
     names = [f"{'camera' * 6}-{n}" for n in range(3)]
-    collector = Collector(names, [], live=names)
+    collector = Collector(names, live=names)
     many = answer("a-stage-with-a-long-name", *range(9))
     collector.take(
         Batch(
-            published=[Published(name, 0, 0.0, time.time(), 1.0, 0, many) for name in names],
+            published=[Result(name, 0, 0.0, time.time(), 1.0, 0, many) for name in names],
             health={name: Health(State.BACKING_OFF if name == names[0] else State.LIVE, "x" * 99) for name in names},
         )
     )
@@ -66,11 +66,11 @@ def test_it_fits_80_columns():
 
 def test_a_look_has_an_age_also_where_its_answer_came_late():
     """The late answer is not published; those that carry it on are as of its frame."""
-    collector = Collector(["gate"], [], live=["gate"])
+    collector = Collector(["gate"], live=["gate"])
 
     def publish(seq, as_of):
         skipped = answer("engine", how=How.SKIPPED, as_of=as_of)
-        collector.take(Batch(published=[Published("gate", seq, seq / 10, None, 0.0, 0, skipped)]))
+        collector.take(Batch(published=[Result("gate", seq, seq / 10, None, 0.0, 0, skipped)]))
 
     publish(0, -1)
     assert collector.look_age_s("gate") is None

@@ -82,7 +82,7 @@ NAMES = [
     (
         "type: difference",
         "type: xyz",
-        "9: stages.difference: unknown stage type 'xyz'; there is cache, describe, detect, "
+        "9: stages.difference: unknown stage type 'xyz'; there is cache, detect, "
         "difference, gate, regions, sample, select, track; "
         "your own is written package.module:Class",
     ),

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from vidpipe.engine.host import Position, those_open
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 
 _ACTORS: dict[int, LocalActor] = {}
 _NUMBERS = itertools.count()
@@ -113,7 +113,7 @@ class Device:
 
     def __init__(self, plan: Plan, lower: LocalActor) -> None:
         self.actor = DeviceActor(pack_arguments((), plan, (), range(1), lower))
-        self.published: list[Published] = []
+        self.published: list[Result] = []
         self.errors: dict[str, Exception | None] = {}
         self._streams = set(plan.pipeline.streams)
         those_open(self.actor.open({stream: Position() for stream in plan.pipeline.streams}))

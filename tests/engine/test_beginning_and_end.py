@@ -81,8 +81,8 @@ class Kept:
     def begin(self, provenance):
         pass
 
-    def write(self, records, published_at):
-        self.answers += [record.answer for record in records]
+    def write(self, results, published_at):
+        self.answers += [record.answer for record in results]
 
     def close(self):
         pass

@@ -347,8 +347,8 @@ def test_masked_parts_give_no_boxes(runner, two):
         "streams: {a: {mask: [[[0, 0.5], [1, 0.5], [1, 1], [0, 1]], [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]]}}"
     )
     from vidpipe.config.load import load
-    from vidpipe.engine.collector import Sink
     from vidpipe.engine.run import run
+    from vidpipe.engine.sink import Sink
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)
@@ -357,8 +357,8 @@ def test_masked_parts_give_no_boxes(runner, two):
     class Kept(Sink):
         records = []
 
-        def write(self, records, published_at):
-            self.records += records
+        def write(self, results, published_at):
+            self.records += results
 
         def close(self):
             pass

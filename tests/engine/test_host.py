@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 from tests import clips
 from tests.engine.test_parity import pipeline, placed
@@ -31,7 +32,7 @@ def test_streams_that_come_and_go_leave_only_their_counts(inline, tmp_path):
     file.write_text(pipeline(inline, stages, {"a": (clip, {}), "b": (clip, {})}))
     engine = InlineEngine(plan(load(file)))
     try:
-        engine.open()
+        engine.open(threading.Event())
         assert stages_in_memory() == 2
         engine.start()
         run_to_the_end(engine, "ab")

@@ -16,8 +16,8 @@ from tests.engine.test_parity import assert_adds_up, pipeline, placed
 from tests.test_contract import ANSWERS, ANYTHING
 from vidpipe.answer import Answer, How
 from vidpipe.config.load import load
-from vidpipe.engine.collector import Sink
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 
 FRAMES = 20
 
@@ -47,8 +47,8 @@ class Kept(Sink):
     def __init__(self):
         self.records = []
 
-    def write(self, records, published_at):
-        self.records += records
+    def write(self, results, published_at):
+        self.records += results
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,7 +17,7 @@ from tests.lines import answers
 from vidpipe.config.load import load
 from vidpipe.engine import run as module
 from vidpipe.engine.collector import Collector
-from vidpipe.engine.records import Batch, Published, Snapshot
+from vidpipe.engine.records import Batch, Result, Snapshot
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
 from vidpipe.sinks.results import ResultsFile
@@ -166,8 +166,8 @@ def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, cli
 
 def test_of_the_old_picture_nothing_is_known_where_a_stream_begins_anew():
     """A device that died right behind a change took up what its stages had known of the camera from before."""
-    collector = Collector(["cam"], [])
-    published = Published("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
+    collector = Collector(["cam"])
+    published = Result("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
     collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"})]))
     assert collector.position("cam").states == {"track": "boxes"}
     collector.begin("cam", live=False)

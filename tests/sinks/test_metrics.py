@@ -102,7 +102,7 @@ def test_whoever_asks_for_something_else(metrics, request_, status):
 def test_telling_of_every_batch_costs_little(metrics, monkeypatch):
     worked_out = []
     monkeypatch.setattr(module, "conditions", lambda vitals: worked_out.append(vitals) or {})
-    collector = Collector([], [])
+    collector = Collector([])
     for _ in range(1000):
         metrics.progressed(collector)
     assert 1 <= len(worked_out) <= 4

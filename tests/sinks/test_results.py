@@ -13,7 +13,7 @@ import supervision as sv
 
 from tests import builders, lines
 from vidpipe.answer import Answer, How, nothing
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.sinks.results import ResultsFile, render
 
@@ -34,7 +34,7 @@ def boxes(xyxy=((1, 2, 3, 4),), *, scores=(0.5,), names=("person",), ids=None):
 
 
 def published(answer, seq=0, *, stream="cam", captured_at=None):
-    return Published(stream, seq, seq / 25, captured_at, 1.0, 3, answer, size=(64, 48))
+    return Result(stream, seq, seq / 25, captured_at, 1.0, 3, answer, size=(64, 48))
 
 
 def written(tmp_path, *records, published_at=12.5):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from vidpipe.config.load import load
-from vidpipe.engine.collector import Sink
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 
 MODELS = """
 classes: {person: person, vehicle: vehicle, bike: bike}
@@ -33,8 +33,8 @@ class Kept(Sink):
     def __init__(self):
         self.records = []
 
-    def write(self, records, published_at):
-        self.records += records
+    def write(self, results, published_at):
+        self.records += results
 
     def close(self):
         pass

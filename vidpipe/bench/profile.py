@@ -157,7 +157,7 @@ def _stages(fitted: Fit) -> Iterator[StageProfile]:
         work, audit = report["stages"][stage.id], audits.get(stage.id, {})
         yield StageProfile(
             id=stage.id,
-            type=name_of(stage.type),
+            type=STAGES.name_of(stage.type),
             **{key: work[key] for key in ("asked", "answered", "cpu_ms", "wall_ms")},
             **{key: audit.get(key, 0) for key in ("audited", "missed", "false")},
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidpipe.answer import Answer, How
 from vidpipe.bench.series import Answers, Boxes, Series
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.errors import ConfigError
 from vidpipe.sinks.results import ResultsFile, answer_lines
 
@@ -71,7 +71,7 @@ def write_series(series: Series, path: Path, stream: str, by: str) -> None:
         )
         how = How.MEASURED if series.known[frame] else How.DROPPED
         answer = Answer(found, how, by, frame)
-        sink.write([Published(stream, frame, float(series.pts[frame]), None, 0.0, 0, answer)], 0.0)
+        sink.write([Result(stream, frame, float(series.pts[frame]), None, 0.0, 0, answer)], 0.0)
     sink.close()
 
 

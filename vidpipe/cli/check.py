@@ -10,12 +10,12 @@ from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import plan
 from vidpipe.models.describe import describe
+from vidpipe.registry import STAGES, TRANSFORMS
 from vidpipe.stages.base import StageConfig
 from vidpipe.stages.names import references
-from vidpipe.registry import STAGES
 
 
 def check(
@@ -40,10 +40,13 @@ def check(
 
 def _stages(pipeline: Pipeline) -> Table:
     table = Table("stage", "type", "on", "model", "family", "size", box=None, pad_edge=False)
-    for stage in pipeline.stages:
-        models = list(_models(stage.config, pipeline))
+    parts: list[tuple[PlacedStage | PlacedTransform, str, str]]
+    parts = [(stage, STAGES.name_of(stage.type), stage.tier.value) for stage in pipeline.stages]
+    parts += [(part, TRANSFORMS.name_of(part.type), "results") for part in pipeline.transforms]
+    for part, kind, where in parts:
+        models = list(_models(part.config, pipeline))
         columns = zip(*models, strict=True) if models else [()] * 3
-        table.add_row(stage.id, name_of(stage.type), stage.tier, *(", ".join(column) for column in columns))
+        table.add_row(part.id, kind, where, *(", ".join(column) for column in columns))
     return table
 
 

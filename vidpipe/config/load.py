@@ -8,14 +8,14 @@ from pathlib import Path
 
 import vidpipe
 from vidpipe.config.check_models import check_models, classes_of
-from vidpipe.config.checks import Entry, check_fields, check_links, check_stages, check_streams
+from vidpipe.config.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
 from vidpipe.config.document import Document
 from vidpipe.config.examine_models import examine_models
 from vidpipe.config.mistakes import InvalidPipelineError, Mark, Mistake
 from vidpipe.config.overrides import override
 from vidpipe.config.read import read
 from vidpipe.config.spec import ConfigFile, PipelineFile
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
+from vidpipe.engine.pipeline import Part, Pipeline, PlacedStage, PlacedTransform, Stream
 from vidpipe.errors import ConfigError
 from vidpipe.nearest import did_you_mean
 from vidpipe.sources.address import is_camera, looks_secret
@@ -50,16 +50,25 @@ def load(
     path = find_pipeline(pipeline)
     document = _gather(path, config, sources or {}, sets)
     search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
+    return checked(document, path.stem, search_paths, notes)
+
+
+def checked(document: Document, name: str, search_paths: tuple[str, ...], notes: list[str] | None) -> Pipeline:
+    """The pipeline that a document describes; raises with every mistake that there is."""
     check_fields(document)
     known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
-    stages = check_stages(document, known, search_paths)
-    differing = check_streams(document, known, stages)
-    check_links(document, stages)
+    entries = check_stages(document, known, search_paths)
+    differing = check_streams(document, known, entries, search_paths)
+    check_links(document, entries.stages)
+    parts = check_parts(document, search_paths)
     if notes is not None:
-        notes += examine_models(document, stages, search_paths)
+        notes += examine_models(document, entries.every, search_paths)
+        for entry in entries.misplaced:
+            kind = entry.written["type"]
+            notes.append(f"{document.path(entry.keys)}: {kind} is a transform now: write it under `transforms:`")
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
-    return _build(document, path.stem, stages, differing, search_paths)
+    return _build(document, name, entries, differing, parts, search_paths)
 
 
 def find_pipeline(pipeline: str | Path) -> Path:
@@ -134,14 +143,21 @@ def _shown(path: Path) -> str:
 def _build(
     document: Document,
     name: str,
-    entries: Sequence[Entry],
+    entries: Entries,
     differing: Mapping[str, Mapping[str, StageConfig]],
+    parts: tuple[Sequence[Part], Part | None],
     search_paths: tuple[str, ...],
 ) -> Pipeline:
     spec = PipelineFile.model_validate(document.data)
+    by_id = {stage.id: stage for stage in spec.stages}
     stages = tuple(
         PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
-        for stage, entry in zip(spec.stages, entries, strict=True)
+        for entry in entries.stages
+        if entry.type and entry.config and (stage := by_id[str(entry.written["id"])])
+    )
+    transforms = tuple(
+        PlacedTransform(str(entry.written["id"]), entry.type, entry.config)
+        for entry in (*entries.misplaced, *entries.transforms)
         if entry.type and entry.config
     )
     return Pipeline(
@@ -149,6 +165,9 @@ def _build(
         classes=classes_of(spec.classes),
         models=spec.models,
         stages=stages,
+        transforms=transforms,
+        sinks=tuple(parts[0]),
+        tuner=parts[1],
         streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
         audit=spec.audit,
         links=spec.links,

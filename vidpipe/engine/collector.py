@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Collection, Iterable
 
 from vidpipe.answer import How, nothing, unknown
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
-from vidpipe.engine.records import Batch, Ended, Published
+from vidpipe.engine.records import Batch, Ended, Result
 from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
-
-
-class Sink(Protocol):
-    """Takes published answers, each stream's in order of `seq`. Raises RunError when it can take no more."""
-
-    def write(self, records: Sequence[Published], published_at: float) -> None:
-        """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
-        ...
-
-    def close(self) -> None:
-        """Flush and let go; called once, also after an error."""
-        ...
-
-
-@runtime_checkable
-class Opens(Protocol):
-    """What a sink may have besides: something that is opened when all else of the run stands."""
-
-    def begin(self, provenance: Mapping[str, Any]) -> None:
-        """Open what is written to; called once, before the first `write`, when all else of the run stands.
-
-        Until then nothing that is there already is to be changed: the run may still be refused.
-
-        Args:
-            provenance: what the answers come from, see `engine.provenance`.
-
-        Raises:
-            ConfigError: it cannot be opened.
-        """
-        ...
 
 
 class Collector:
@@ -52,21 +21,19 @@ class Collector:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
     """
 
-    def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: Collection[str] = ()) -> None:
+    def __init__(self, streams: Iterable[str], *, live: Collection[str] = ()) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
         self.ledgers: dict[str, StreamLedger] = {}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
         self.vitals: dict[str, Vitals] = {}
-        self._sinks = sinks
-        self._last: dict[str, Published] = {}
+        self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
         self._looked_at: dict[str, float] = {}  # by the monotonic clock
         for stream in streams:
             self.begin(stream, live=stream in live)
 
     def take(self, batch: Batch) -> None:
-        now = time.time()
         same_clock = batch.machine == machine()
         for record in batch.published:
             self._count(record)
@@ -88,10 +55,6 @@ class Collector:
             self.ended[ended.stream] = ended
             if ended.stream in self.vitals:
                 self.vitals[ended.stream].end(ended.health, time.monotonic())
-        # Sinks last: one that can take no more must not keep a stream's end from being seen.
-        if batch.published:
-            for sink in self._sinks:
-                sink.write(batch.published, now)
 
     def begin(self, stream: str, *, live: bool) -> None:
         """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
@@ -104,10 +67,6 @@ class Collector:
             self.vitals[stream] = Vitals(ledger)
         else:
             self.vitals.pop(stream, None)
-
-    def drop_sinks(self) -> None:
-        """Go on counting, for the report, without writing: a sink is broken."""
-        self._sinks = ()
 
     @property
     def done(self) -> bool:
@@ -123,7 +82,7 @@ class Collector:
             return Position()
         return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
 
-    def newest(self, stream: str) -> Published | None:
+    def newest(self, stream: str) -> Result | None:
         """What was published last of a stream."""
         return self._last.get(stream)
 
@@ -132,7 +91,7 @@ class Collector:
         at = self._looked_at.get(stream)
         return None if at is None else time.monotonic() - at
 
-    def _count(self, record: Published) -> None:
+    def _count(self, record: Result) -> None:
         last = self._last.get(record.stream)
         answer = record.answer
         # A late answer is not published, but those that carry it on are as of its frame.
@@ -143,7 +102,7 @@ class Collector:
         self._last[record.stream] = record._replace(picture=None)
         self.ledgers[record.stream].count(record)
 
-    def _time(self, record: Published, same_clock: bool) -> None:
+    def _time(self, record: Result, same_clock: bool) -> None:
         """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""
         if same_clock and record.since:
             self.latencies.add((time.monotonic() - record.since) * 1000)

@@ -14,7 +14,7 @@ from vidpipe.engine.collector import Collector
 from vidpipe.engine.epochs import Changes, Epoch, changed, timeline
 from vidpipe.engine.host import Position
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.errors import ConfigError
 from vidpipe.stages.base import StageConfig
 
@@ -95,11 +95,11 @@ class Control:
                 self._engine.update(self.pipeline)
             return epoch
 
-    def note(self, records: Collection[Published]) -> None:
+    def note(self, records: Collection[Result]) -> None:
         """See where epochs begin, in answers as they come."""
         for record in records:
-            if record.knobs and record.stream not in self.epochs[record.knobs - 1].began:
-                epoch = self.epochs[record.knobs - 1]
+            if record.epoch and record.stream not in self.epochs[record.epoch - 1].began:
+                epoch = self.epochs[record.epoch - 1]
                 began = {**epoch.began, record.stream: (record.seq, record.pts)}
                 with self._lock:
                     self.epochs = tuple(

@@ -51,7 +51,7 @@ class Parts:
 
     source: Source
     cascade: Cascade
-    transforms: TransformRunner
+    transforms: TransformRunner = field(default_factory=TransformRunner)
     taps: StreamTaps = field(default_factory=lambda: StreamTaps(""))
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()

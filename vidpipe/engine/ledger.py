@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
-from vidpipe.engine.records import LateAnswer, Published
+from vidpipe.engine.records import LateAnswer, Result
 from vidpipe.sources.queue import OVERLOADED
 
 
@@ -60,7 +60,7 @@ class StreamLedger:
     engine_failure: str = ""
     _failed_by: Counter[str] = field(default_factory=Counter)
 
-    def count(self, record: Published) -> None:
+    def count(self, record: Result) -> None:
         answer = record.answer
         if not self.frames_in:
             self.first_pts = record.pts

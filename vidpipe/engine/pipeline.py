@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -85,6 +85,20 @@ class PlacedTransform:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A sink or tuner, to be made where the run is driven, and its settings."""
+
+    type: type[Any]
+    config: StageConfig
+
+    def make(self) -> Any:
+        """A new one, with its settings."""
+        made = self.type()
+        made.config = self.config
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream of the run.
 
@@ -110,6 +124,8 @@ class Pipeline:
             best cover and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
         transforms: what completes results behind the cascade, in order.
+        sinks: that take results, beside those that a run is given.
+        tuner: changes settings while it runs.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -124,6 +140,8 @@ class Pipeline:
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
     transforms: tuple[PlacedTransform, ...] = ()
+    sinks: tuple[Part, ...] = ()
+    tuner: Part | None = None
     search_paths: tuple[str, ...] = ()
 
     @property

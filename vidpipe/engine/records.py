@@ -7,20 +7,23 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from vidpipe.answer import Answer
+from vidpipe.answer import Answer, How
 from vidpipe.cascade import Audit, Settled
 from vidpipe.event import Event
 from vidpipe.frame import Frame, Image, Missing
 from vidpipe.sources.health import Health
 
+if TYPE_CHECKING:
+    import supervision as sv
 
-class Published(NamedTuple):
+
+class Result(NamedTuple):
     """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
 
     Attributes:
-        knobs: the version of settings that the frame was treated with.
+        epoch: of the settings that the frame was treated with; 0: those that the run began with.
         since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
         covered: why the frame's own answer was not waited for; "" where this is it.
         size: (width, height) of the stream's pictures; None where none has come yet.
@@ -32,31 +35,41 @@ class Published(NamedTuple):
     pts: float
     captured_at: float | None
     since: float
-    knobs: int
+    epoch: int
     answer: Answer
     audit: Audit | None = None
     covered: str = ""
     size: tuple[int, int] | None = None
     picture: Image | None = None
 
+    @property
+    def detections(self) -> sv.Detections:
+        """The boxes of the answer."""
+        return self.answer.detections
+
+    @property
+    def how(self) -> How:
+        """How the answer came about."""
+        return self.answer.how
+
 
 def published(
     item: Frame | Missing,
     settled: Settled,
     covered: str,
-    knobs: int,
+    epoch: int,
     size: tuple[int, int] | None,
     *,
     pictures: bool,
-) -> Published:
-    """What is published of a picture; `covered`, `knobs` and `size` as of `Published`.
+) -> Result:
+    """What is published of a picture; `covered`, `epoch` and `size` as of `Result`.
 
     Args:
         pictures: whether it brings its picture.
     """
-    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, knobs)
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Published(*known, settled.answer, settled.audit, covered, size, picture)
+    return Result(*known, settled.answer, settled.audit, covered, size, picture)
 
 
 class Snapshot(NamedTuple):
@@ -109,7 +122,7 @@ class Batch:
         asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
     """
 
-    published: list[Published] = field(default_factory=list)
+    published: list[Result] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
     late_answers: list[LateAnswer] = field(default_factory=list)
@@ -150,7 +163,7 @@ class Outbox:
         self._awaited = 0  # who waits for what is there to be received
         self._closed = False
 
-    def publish(self, record: Published, events: Sequence[Event] = (), *, live: bool = False) -> None:
+    def publish(self, record: Result, events: Sequence[Event] = (), *, live: bool = False) -> None:
         with self._changed:
             while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
                 self._changed.wait()

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from vidpipe.engine.collector import Sink
 from vidpipe.engine.outcome import Outcome
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.session import Run, Watcher
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.taps import Tap
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
-from vidpipe.engine.collector import Collector, Sink
+from vidpipe.engine.collector import Collector
 from vidpipe.engine.control import Control
 from vidpipe.engine.engine import Engine
 from vidpipe.engine.epochs import Changes, Epoch
@@ -27,10 +27,12 @@ from vidpipe.engine.outcome import Outcome, notes_of, stage_errors, stream_error
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, plan
 from vidpipe.engine.provenance import Provenance
-from vidpipe.engine.records import Batch, Published
+from vidpipe.engine.records import Batch, Result
 from vidpipe.engine.report import Reporter
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.status import Status, status_of
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.tuner import Change, TunerThread
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.event import Event
@@ -134,14 +136,15 @@ class Run:
         if not pipeline.streams:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
-        self._sinks = sinks
+        self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
+        self._tuner = pipeline.tuner
         self._watchers = watchers
         self._on_report = on_report
-        self._collector = Collector(pipeline.streams, [], live=live)
+        self._collector = Collector(pipeline.streams, live=live)
         laid = replace(plan(pipeline), pictures=pictures)
         self._engine = _engine(engine, laid, taps, address, self._collector)
         self._control = Control(pipeline, self._engine, self._collector, reload)
-        self._feed: Feed[Published] = Feed(WAITING_PICTURES if pictures else WAITING)
+        self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING)
         if not results:
             self._feed.abandon()
         self._events: Feed[Event] = Feed(WAITING)
@@ -253,11 +256,11 @@ class Run:
             if error is None:  # an exception in the block is what its author wants to see
                 raise
 
-    def __iter__(self) -> Iterator[Published]:
+    def __iter__(self) -> Iterator[Result]:
         with self._reading():
             yield from self._feed
 
-    async def __aiter__(self) -> AsyncIterator[Published]:
+    async def __aiter__(self) -> AsyncIterator[Result]:
         with self._reading():
             async for result in self._feed:
                 yield result
@@ -299,7 +302,8 @@ class Run:
                 self._engine.start()
                 reporter.start()
                 self._enter(RunState.RUNNING)
-                errors = self._take_all(writer, reporter, interim)
+                with self._tuned():
+                    errors = self._take_all(writer, reporter, interim)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
             reporter.cpu_s = self._engine.cpu_s()
@@ -314,6 +318,22 @@ class Run:
         errors += stage_errors(counts) + stream_errors(self._collector)
         report = self._report(reporter, counts, finished=True, errors=errors)
         return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
+
+    @contextmanager
+    def _tuned(self) -> Iterator[None]:
+        """Have the pipeline's tuner look at the run meanwhile, if it has one."""
+        if self._tuner is None:
+            yield
+            return
+        tuner = TunerThread(self._tuner.make(), self.status, self._make)
+        tuner.start()
+        try:
+            yield
+        finally:
+            tuner.stop()
+
+    def _make(self, change: Change) -> None:
+        self.apply(stages=change.stages, streams=change.streams, reason=change.reason, by="tuner")
 
     def _report(
         self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
@@ -348,8 +368,8 @@ class Run:
             for batch in batches:
                 self._hand_on(batch)
                 try:
-                    if batch.published and not errors:
-                        writer.write(batch.published, time.time())
+                    if (batch.published or batch.events) and not errors:
+                        writer.write(batch.published, time.time(), batch.events)
                 except RunError as error:
                     errors.append(str(error))
             writer.watch()

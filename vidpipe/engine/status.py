@@ -14,7 +14,7 @@ from vidpipe.engine.control import Control
 from vidpipe.engine.epochs import Epoch
 from vidpipe.engine.feed import Feed
 from vidpipe.engine.host import Counts
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.engine.report import stage_report
 from vidpipe.engine.vitals import conditions
 
@@ -71,9 +71,7 @@ class Status:
     is_held: bool
 
 
-def status_of(
-    state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Published]
-) -> Status:
+def status_of(state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result]) -> Status:
     """The snapshot; nobody may change what it is made of meanwhile.
 
     Args:
@@ -90,7 +88,7 @@ def status_of(
             ledger.frames_in,
             dict(ledger.how),
             dict(ledger.by),
-            last.knobs if last else 0,
+            last.epoch if last else 0,
             _seen(last) if last else {},
             last.answer.by if last else "",
             collector.look_age_s(name),
@@ -109,6 +107,6 @@ def status_of(
     )
 
 
-def _seen(result: Published) -> dict[str, int]:
+def _seen(result: Result) -> dict[str, int]:
     boxes = result.answer.detections
     return dict(Counter(np.asarray(boxes.data["class_name"]).tolist())) if len(boxes) else {}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
+from vidpipe.engine.sink import Sink
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.files import claim, put_aside
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA = "vidpipe.results/1"
 
 
-class ResultsFile:
+class ResultsFile(Sink):
     """Writes `docs/results.md`'s lines to a file, each stream's in order of `seq`.
 
     The file is opened by `begin`, or by the first `write`, and belongs to this process until it is closed. A pipe or
@@ -61,7 +62,7 @@ class ResultsFile:
         if self._descriptor is None and (self._path.is_file() or not self._path.exists()):
             self._put(self._opened(), b"")
 
-    def write(self, records: Sequence[Published], published_at: float) -> None:
+    def write(self, records: Sequence[Result], published_at: float) -> None:
         self._put(self._opened(), "".join([self._line(record, published_at) for record in records]).encode())
 
     def close(self) -> None:
@@ -115,18 +116,18 @@ class ResultsFile:
                 file.truncate(file.tell() - half_line)
             raise RunError(f"results {self._path} cannot be written on: {error.strerror}") from None
 
-    def _line(self, record: Published, published_at: float) -> str:
+    def _line(self, record: Result, published_at: float) -> str:
         answer = record.answer
         size = "null" if record.size is None else f"[{record.size[0]}, {record.size[1]}]"
         captured_at = "null" if record.captured_at is None else f"{record.captured_at:.6f}"
         return (
             f'{{"stream": {json.dumps(record.stream)}, "seq": {record.seq}, "pts": {record.pts:.6f}, '
             f'"captured_at": {captured_at}, "published_at": {published_at:.6f}, "how": "{answer.how.value}", '
-            f'"by": {json.dumps(answer.by)}, "as_of": {answer.as_of}, "knobs": {record.knobs}, '
+            f'"by": {json.dumps(answer.by)}, "as_of": {answer.as_of}, "knobs": {record.epoch}, '
             f'"reason": {json.dumps(answer.reason)}, "size": {size}, "detections": {self._detections(record)}}}\n'
         )
 
-    def _detections(self, record: Published) -> str:
+    def _detections(self, record: Result) -> str:
         detections = record.answer.detections
         known = self._rendered.get(record.stream)
         if known is not None and known[0] is detections:

@@ -15,8 +15,10 @@ from pathlib import Path
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
-from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
+from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.descriptors import too_many
+from vidpipe.sources.own import is_own
+from vidpipe.sources.view import View
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,11 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
             return CameraSource(name, spec, knobs=knobs, resume=resume)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
+    if is_own(spec.url):
+        from vidpipe.sources.own_stream import open_own
+
+        info = StreamInfo(name, 0, 0, None, None, spec.live)
+        return open_own(name, spec, info, knobs=knobs, resume=resume, view=View.of(spec))
     with _plainly():
         path = _existing(_place(spec.url))
     if path.is_dir():
@@ -76,6 +83,9 @@ def expand(*arguments: str) -> dict[str, str]:
 def _add(streams: dict[str, str], argument: str) -> None:
     """The streams of one argument, behind those that there are."""
     name, written = _split(argument)
+    if is_own(written):
+        streams[_unused(name or written.rpartition(":")[2], streams)] = written
+        return
     address = from_environment(written)
     place = _place(address)
     live = LIVE_FILE if place != address else ""

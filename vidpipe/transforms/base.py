@@ -49,6 +49,7 @@ class Transform(Generic[C]):
         id: of this transform in the pipeline, as `by` of its events.
     """
 
+    shared: ClassVar[bool] = False
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: C

@@ -31,9 +31,9 @@ class TransformRunner:
 
     def __init__(
         self,
-        transforms: Sequence[Transform[Any]],
-        classes: Sequence[str],
-        closed: Callable[[TransformRunner], None],
+        transforms: Sequence[Transform[Any]] = (),
+        classes: Sequence[str] = (),
+        closed: Callable[[TransformRunner], None] = lambda _: None,
         pack: Callable[[Any], bytes] = pickle.dumps,
     ) -> None:
         self._transforms = transforms

@@ -233,7 +233,7 @@ class DeviceActor(_Actor):
     def start(self) -> None:
         self._heads.start()
 
-    def take(self, timeout_s: float, hold: bool) -> Batch:
+    def take(self, timeout_s: float, hold: bool = False) -> Batch:
         return self._heads.take(timeout_s, hold=hold)
 
     def stop(self) -> None:
