@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from vidpipe.engine.session import Run, RunState
     from vidpipe.engine.sink import Sink
     from vidpipe.engine.status import Status
-    from vidpipe.engine.tuner import Change, Tuner
+    from vidpipe.engine.tuner import Change, Tuner, TunerConfig
     from vidpipe.errors import ConfigError, ModelError, RunError, SourceError, StageError, VidpipeError
     from vidpipe.event import Event, Phase
     from vidpipe.frame import Frame
-    from vidpipe.sources.own import PictureSource
+    from vidpipe.sources.base import Polygon
+    from vidpipe.sources.own import PictureSource, Shot, SourceConfig
     from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
     from vidpipe.transforms.base import Moment, Transform
 
@@ -46,11 +47,14 @@ __all__ = [
     "Phase",
     "PictureSource",
     "Pipeline",
+    "Polygon",
     "Result",
     "Run",
     "RunError",
     "RunState",
+    "Shot",
     "Sink",
+    "SourceConfig",
     "SourceError",
     "Stage",
     "StageConfig",
@@ -58,6 +62,7 @@ __all__ = [
     "Status",
     "Transform",
     "Tuner",
+    "TunerConfig",
     "VidpipeError",
     "load",
     "nothing",
@@ -83,11 +88,14 @@ _HOME = {
     "Phase": "vidpipe.event",
     "PictureSource": "vidpipe.sources.own",
     "Pipeline": "vidpipe.config.build",
+    "Polygon": "vidpipe.sources.base",
     "Result": "vidpipe.engine.records",
     "Run": "vidpipe.engine.session",
     "RunError": "vidpipe.errors",
     "RunState": "vidpipe.engine.session",
+    "Shot": "vidpipe.sources.own",
     "Sink": "vidpipe.engine.sink",
+    "SourceConfig": "vidpipe.sources.own",
     "SourceError": "vidpipe.errors",
     "Stage": "vidpipe.stages.base",
     "StageConfig": "vidpipe.stages.base",
@@ -95,6 +103,7 @@ _HOME = {
     "Status": "vidpipe.engine.status",
     "Transform": "vidpipe.transforms.base",
     "Tuner": "vidpipe.engine.tuner",
+    "TunerConfig": "vidpipe.engine.tuner",
     "VidpipeError": "vidpipe.errors",
     "load": "vidpipe.config.load",
     "nothing": "vidpipe.answer",
@@ -114,6 +123,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def _version() -> str:

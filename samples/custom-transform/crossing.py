@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from vidpipe import Answer, Frame, Moment, Phase, StageConfig, Transform
-from vidpipe.sources.base import Polygon
+from vidpipe import Answer, Frame, Moment, Phase, Polygon, StageConfig, Transform
 
 
 class CrossingConfig(StageConfig):

@@ -83,3 +83,28 @@ def test_describe_objects(run_sample):
     assert boxes
     assert min(box["identity"] for box in boxes) >= 1
     assert ran.report()["models"]["looks"]["calls"] < len(boxes)
+
+
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_extensions(run_sample, engine):
+    """Each class of the user's does its part."""
+    ran = run_sample("extensions", "--engine", engine)
+
+    report, lines = ran.report(), ran.lines()
+    assert [line["seq"] for line in lines] == list(range(120))
+    assert all(len(line["detections"]) == 1 for line in lines)
+    assert {"still", "finds"} <= set(report["streams"]["ball"]["by"])
+    assert report["transforms"]["halves"]["asked"] == 120
+    events = (ran.folder / "output" / "events.txt").read_text().splitlines()
+    assert events
+    assert all(" side " in event for event in events)
+    assert [change["by"] for change in report["streams"]["ball"]["settings"]] in ([], ["tuner"])
+
+
+def test_notebook(people, tmp_path):
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(SAMPLES / "notebook" / "watch.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert notebook.cells[-1].outputs[0].data["text/plain"] == "(120, 0)"

@@ -34,6 +34,8 @@ class Change:
 
 
 class TunerConfig(StageConfig):
+    """Base of a tuner's settings."""
+
     every_s: float = Field(default=5.0, gt=0, description="seconds between two looks at the run")
 
 

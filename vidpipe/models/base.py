@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Family = Literal["yolo", "yolox", "ssd", "atss", "tfod", "embedder"]
 Score = Annotated[float, Field(ge=0, le=1)]
+Size = int | tuple[int, int]
+"""Of a network's input in pixels: a side, or (height, width)."""
 
 
 class Slicing(BaseModel):
@@ -51,7 +53,7 @@ class ModelSpec(BaseModel):
     threshold: Score | dict[str, Score] | None = Field(
         default=None, description="least score of a box; one for all, or by class of the pipeline"
     )
-    size: int | tuple[int, int] | None = Field(
+    size: Size | None = Field(
         default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
     )
     threads: int | None = Field(

@@ -13,7 +13,7 @@ from vidpipe.answer import Answer
 from vidpipe.frame import Frame
 
 if TYPE_CHECKING:
-    from vidpipe.models.base import Detector, Embedder
+    from vidpipe.models.base import Detector, Embedder, Size
 
 
 class StageConfig(BaseModel):
@@ -41,7 +41,13 @@ def is_knob(field: FieldInfo) -> bool:
 class Models(Protocol):
     """The models of the pipeline, loaded on first use and shared by the stages of one actor."""
 
-    def detector(self, name: str) -> Detector: ...
+    def detector(self, name: str, size: Size | None = None) -> Detector:
+        """A detector, for the calling thread; with `size` its variant for inputs of that size."""
+        ...
+
+    def load(self, name: str, size: Size | None = None) -> None:
+        """Have a detector loaded for threads that will ask for it; from any thread. Raises ModelError."""
+        ...
 
     def embedder(self, name: str) -> Embedder: ...
 

@@ -23,19 +23,23 @@ from vidpipe.calibration.draw import draw
 from vidpipe.calibration.trust import Decision, Rule, Trust
 from vidpipe.calibration.worth import ASK_ANYWAY, Worth
 from vidpipe.frame import Frame
-from vidpipe.models.base import Score
-from vidpipe.stages.base import ClassName, Context, DetectorName, Knob, Stage, StageConfig
+from vidpipe.models.base import Detector, Score, Size
+from vidpipe.stages.base import ClassName, Context, DetectorName, Knob, Models, Stage, StageConfig
 from vidpipe.stages.doubt import Doubt
 
 if TYPE_CHECKING:
     import supervision as sv
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+VARIANTS = 4  # of a stage, that are kept: a model at a size
 _REJECT = 0.1  # where margins are learnt: boxes that nearly count are doubts as well
 
 
 class DetectConfig(StageConfig):
-    model: DetectorName
+    model: DetectorName = Knob(..., description="that looks; another one is loaded beside it before it takes over")
+    size: Size | None = Knob(
+        None, description="of the model's input, in place of the one that it has: a side, or (height, width)"
+    )
     accept: Score | dict[ClassName, Score] | None = Knob(
         None,
         description="answer only frames whose every box scores at least this (or under `reject`); by class or for all",
@@ -80,7 +84,9 @@ class Detect(Stage[DetectConfig]):
     Config = DetectConfig
 
     def open(self, context: Context) -> None:
-        self._detector = context.models.detector(self.config.model)
+        self._models = context.models
+        self._variants: dict[tuple[str, Size | None], Detector] = {}
+        self._detector = self._variant()
         self._last = context.last
         self._trusts: dict[str, Trust] = {}
         self._worths: dict[str, Worth] = {}
@@ -96,7 +102,22 @@ class Detect(Stage[DetectConfig]):
         answers = iter(self._look([frame for frame, ask in zip(frames, asked, strict=True) if ask]))
         return [next(answers) if ask else None for ask in asked]
 
+    def _variant(self) -> Detector:
+        """The model and size of the settings in force."""
+        key = (self.config.model, self.config.size)
+        if key not in self._variants:
+            if len(self._variants) == VARIANTS:  # the one that has been there longest and is not in use
+                del self._variants[next(iter(self._variants))]
+            self._variants[key] = self._models.detector(*key)
+        self._variants[key] = self._variants.pop(key)  # the newest
+        return self._variants[key]
+
+    @classmethod
+    def prepare(cls, config: DetectConfig, models: Models) -> None:
+        models.load(config.model, config.size)
+
     def _look(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        self._detector = self._variant()
         decide, floor = self._rule()
         found = self._detector.detect([frame.bgr() for frame in frames], floor)
         return [decide(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
