@@ -129,10 +129,6 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
-
-
 def _version() -> str:
     """As pyproject.toml has it, by way of the installed package."""
     from importlib.metadata import PackageNotFoundError, version
