@@ -34,8 +34,8 @@ from vidpipe.config.load import load
 from vidpipe.engine.ledger import StreamLedger
 from vidpipe.engine.records import Result
 from vidpipe.engine.run import run
-from vidpipe.engine.sink import Sink
 from vidpipe.engine.usage import tree_cpu_s
+from vidpipe.sinks.base import Sink
 
 FPS, SIZE = 10, (704, 576)
 MINUTE_S, MOVING_S = 60, 6

@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from vidpipe.answer import Answer, How, nothing
     from vidpipe.config.build import Pipeline
     from vidpipe.config.load import load
-    from vidpipe.config.stream import stream
     from vidpipe.engine.epochs import Epoch
     from vidpipe.engine.outcome import Outcome
     from vidpipe.engine.records import Result
     from vidpipe.engine.run import run
-    from vidpipe.engine.session import Run, RunState
-    from vidpipe.engine.sink import Sink
+    from vidpipe.engine.session import Run
+    from vidpipe.engine.states import RunState
     from vidpipe.engine.status import Status
+    from vidpipe.engine.stream import stream
     from vidpipe.engine.tuner import Change, Tuner, TunerConfig
     from vidpipe.errors import ConfigError, ModelError, RunError, SourceError, StageError, VidpipeError
     from vidpipe.event import Event, Phase
     from vidpipe.frame import Frame
+    from vidpipe.sinks.base import Sink
     from vidpipe.sources.base import Polygon
     from vidpipe.sources.own import PictureSource, Shot, SourceConfig
     from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
@@ -92,9 +93,9 @@ _HOME = {
     "Result": "vidpipe.engine.records",
     "Run": "vidpipe.engine.session",
     "RunError": "vidpipe.errors",
-    "RunState": "vidpipe.engine.session",
+    "RunState": "vidpipe.engine.states",
     "Shot": "vidpipe.sources.own",
-    "Sink": "vidpipe.engine.sink",
+    "Sink": "vidpipe.sinks.base",
     "SourceConfig": "vidpipe.sources.own",
     "SourceError": "vidpipe.errors",
     "Stage": "vidpipe.stages.base",
@@ -108,7 +109,7 @@ _HOME = {
     "load": "vidpipe.config.load",
     "nothing": "vidpipe.answer",
     "run": "vidpipe.engine.run",
-    "stream": "vidpipe.config.stream",
+    "stream": "vidpipe.engine.stream",
 }
 
 # With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's

@@ -34,7 +34,7 @@ TRANSFORMS = Kind(
 )
 SINKS = Kind(
     "sink",
-    "vidpipe.engine.sink:Sink",
+    "vidpipe.sinks.base:Sink",
     {},
     "vidpipe.sinks",
     "write",

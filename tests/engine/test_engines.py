@@ -348,7 +348,7 @@ def test_masked_parts_give_no_boxes(runner, two):
     )
     from vidpipe.config.load import load
     from vidpipe.engine.run import run
-    from vidpipe.engine.sink import Sink
+    from vidpipe.sinks.base import Sink
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)

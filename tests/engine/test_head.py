@@ -10,7 +10,8 @@ import pytest
 
 from tests.builders import NO_AUDITS
 from vidpipe.cascade import Cascade
-from vidpipe.engine.head import Head, Parts
+from vidpipe.engine.head import Head
+from vidpipe.engine.parts import Parts
 from vidpipe.engine.records import Outbox
 from vidpipe.errors import RunError
 from vidpipe.sources.base import StreamInfo

@@ -15,7 +15,8 @@ from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade
 from vidpipe.answer import How
 from vidpipe.cascade import AuditSpec, Cascade, Settled
 from vidpipe.engine.below import Reply
-from vidpipe.engine.head import PATIENCE_S, STOP_S, Head, Parts
+from vidpipe.engine.head import PATIENCE_S, STOP_S, Head
+from vidpipe.engine.parts import Parts
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
 from vidpipe.errors import SourceError

@@ -17,7 +17,7 @@ from tests.test_contract import ANSWERS, ANYTHING
 from vidpipe.answer import Answer, How
 from vidpipe.config.load import load
 from vidpipe.engine.run import run
-from vidpipe.engine.sink import Sink
+from vidpipe.sinks.base import Sink
 
 FRAMES = 20
 

@@ -15,7 +15,8 @@ import pytest
 
 from tests import clips
 from vidpipe.config.load import load
-from vidpipe.engine.session import NEXT, Run, RunState
+from vidpipe.engine.session import Run
+from vidpipe.engine.states import NEXT, RunState
 from vidpipe.errors import ConfigError, RunError
 
 PIPELINE = """

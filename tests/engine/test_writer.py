@@ -16,9 +16,9 @@ from vidpipe.config.load import load
 from vidpipe.engine import writer as module
 from vidpipe.engine.records import Outbox, Result
 from vidpipe.engine.run import run
-from vidpipe.engine.sink import Sink
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import RunError
+from vidpipe.sinks.base import Sink
 
 
 def record(seq):

@@ -9,7 +9,7 @@ import pytest
 
 from vidpipe.config.load import load
 from vidpipe.engine.run import run
-from vidpipe.engine.sink import Sink
+from vidpipe.sinks.base import Sink
 
 MODELS = """
 classes: {person: person, vehicle: vehicle, bike: bike}

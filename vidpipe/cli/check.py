@@ -13,9 +13,9 @@ from vidpipe.config import load
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import plan
 from vidpipe.models.describe import describe
+from vidpipe.names import references
 from vidpipe.registry import STAGES, TRANSFORMS
 from vidpipe.stages.base import StageConfig
-from vidpipe.stages.names import references
 
 
 def check(

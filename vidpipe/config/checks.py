@@ -21,12 +21,12 @@ from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.engine.pipeline import Part, Tier
 from vidpipe.errors import ConfigError, SourceError
 from vidpipe.extensions import Kind
+from vidpipe.names import references
 from vidpipe.nearest import did_you_mean
 from vidpipe.registry import SINKS, SOURCES, STAGES, TRANSFORMS, TUNERS
 from vidpipe.sources.address import check_address, is_camera
 from vidpipe.sources.own import is_own
 from vidpipe.stages.base import StageConfig, is_knob
-from vidpipe.stages.names import references
 
 Known = Mapping[str, Collection[str] | None]
 """The names that there are of each kind, "model" and "class"; None where only a loaded model will tell."""

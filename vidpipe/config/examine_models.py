@@ -13,7 +13,7 @@ from vidpipe.config.checks import Entry
 from vidpipe.config.document import Document
 from vidpipe.errors import ModelError
 from vidpipe.models.base import ModelSpec
-from vidpipe.stages.names import references
+from vidpipe.names import references
 
 _AT_ONCE = 4
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.errors import ConfigError
+from vidpipe.names import references
 from vidpipe.nearest import did_you_mean
 from vidpipe.stages.base import StageConfig, is_knob
-from vidpipe.stages.names import references
 
 Changes = Mapping[str, Mapping[str, Any]]
 """New values of settings: by stage id, then by field."""

@@ -9,17 +9,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from vidpipe.answer import Answer, How
-from vidpipe.cascade import Cascade, Settled, Ticket
+from vidpipe.cascade import Settled, Ticket
 from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
+from vidpipe.engine.parts import Parts
 from vidpipe.engine.records import Ended, LateAnswer, Outbox, Snapshot, published
-from vidpipe.engine.taps import StreamTaps
 from vidpipe.errors import SourceError, contained
 from vidpipe.event import Event
 from vidpipe.frame import Frame, Missing
@@ -28,34 +27,12 @@ from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.sources.queue import OVERLOADED
 from vidpipe.transforms.base import Moment
-from vidpipe.transforms.runner import TransformRunner
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.4  # longest that a stream on a detour waits for an answer of its own tier
 STOP_S = 2.0  # longest that answers are waited for once somebody has asked to stop
 STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class Parts:
-    """What a stream's thread works with, once it is open.
-
-    Attributes:
-        transforms: complete what is published.
-        taps: what sees its frames with their answers.
-        hide: leaves out what lies in the masked parts of a picture; None for a stream without.
-        poison: numbers of pictures that killed the process more than once; they are not tried again.
-        states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
-    """
-
-    source: Source
-    cascade: Cascade
-    transforms: TransformRunner = field(default_factory=TransformRunner)
-    taps: StreamTaps = field(default_factory=lambda: StreamTaps(""))
-    hide: Callable[[Answer, Frame], Answer] | None = None
-    poison: frozenset[int] = frozenset()
-    states: dict[str, bytes] = field(default_factory=dict)
 
 
 class Head:

@@ -17,7 +17,8 @@ from vidpipe.answer import Answer, nothing
 from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
 from vidpipe.engine.caution import Caution
-from vidpipe.engine.head import Head, Parts
+from vidpipe.engine.head import Head
+from vidpipe.engine.parts import Parts
 from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from vidpipe.engine.outcome import Outcome
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.session import Run, Watcher
-from vidpipe.engine.sink import Sink
 from vidpipe.engine.taps import Tap
+from vidpipe.sinks.base import Sink
 
 
 def run(

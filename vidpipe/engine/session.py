@@ -7,10 +7,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -29,58 +28,23 @@ from vidpipe.engine.plan import Plan, plan
 from vidpipe.engine.provenance import Provenance
 from vidpipe.engine.records import Batch, Result
 from vidpipe.engine.report import Reporter
-from vidpipe.engine.sink import Sink
+from vidpipe.engine.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.engine.status import Status, status_of
 from vidpipe.engine.taps import Tap
 from vidpipe.engine.tuner import Change, TunerThread
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.event import Event
+from vidpipe.sinks.base import Sink
 from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
 
 
-class RunState(StrEnum):
-    """Where a run stands."""
-
-    OPENING = "opening"  # models load, sources open
-    RUNNING = "running"
-    STOPPING = "stopping"  # no source is read any more; what was read gets its answers
-    ENDED = "ended"  # in order: every frame that was read has its answer
-    FAILED = "failed"  # it could not begin, or the engine could not go on
-
-
-NEXT: Mapping[RunState, frozenset[RunState]] = {
-    RunState.OPENING: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.FAILED}),
-    RunState.RUNNING: frozenset({RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
-    RunState.STOPPING: frozenset({RunState.ENDED, RunState.FAILED}),
-    RunState.ENDED: frozenset(),
-    RunState.FAILED: frozenset(),
-}
-"""The states that may follow each state."""
-
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
-LEAST_CLOSE_S = 0.5  # the same, where the end was asked for and streams have used up all of the time
-STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
-
-
-class _Asked(threading.Event):
-    """Whether somebody asked the run to end, and how long everything may still take."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._at = math.inf
-
-    def set(self) -> None:
-        self._at = min(self._at, time.monotonic())
-        super().set()
-
-    def left_s(self) -> float:
-        return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
 
 
 class Watcher(Protocol):
@@ -151,7 +115,7 @@ class Run:
         self._iterating = 0
         self._state = RunState.OPENING
         self._changed = threading.Condition()
-        self._asked = _Asked()
+        self._asked = Asked()
         self._at_once = False
         self._error: BaseException | None = None
         self._outcome: Outcome | None = None

@@ -11,9 +11,9 @@ from operator import methodcaller
 from typing import Any
 
 from vidpipe.engine.records import Result
-from vidpipe.engine.sink import Sink
 from vidpipe.errors import ConfigError, RunError, VidpipeError
 from vidpipe.event import Event
+from vidpipe.sinks.base import Sink
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidpipe.engine.records import Result
-from vidpipe.engine.sink import Sink
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.files import claim, put_aside
+from vidpipe.sinks.base import Sink
 
 if TYPE_CHECKING:
     import supervision as sv

@@ -25,7 +25,6 @@ from vidpipe.engine.host import Counts
 from vidpipe.engine.pipeline import Pipeline, Stream
 from vidpipe.engine.records import Batch, Ended, Result
 from vidpipe.engine.report import build_report
-from vidpipe.engine.sink import Sink
 from vidpipe.engine.usage import TreeUsage, tree_cpu_s
 from vidpipe.errors import RunError
 from vidpipe.knobs import Knobs
@@ -35,6 +34,7 @@ from vidpipe.models.describe import describe
 from vidpipe.models.detector import Labels
 from vidpipe.models.families.yolo import Yolo
 from vidpipe.models.meter import Meter
+from vidpipe.sinks.base import Sink
 from vidpipe.sinks.results import ResultsFile
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source

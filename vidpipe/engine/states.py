@@ -1,0 +1,47 @@
+"""Where a run stands, which state may follow which, and how it is asked to end."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+
+STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
+LEAST_CLOSE_S = 0.5  # for sinks to take more of what waits, where streams have used up all of that time
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    OPENING = "opening"  # models load, sources open
+    RUNNING = "running"
+    STOPPING = "stopping"  # no source is read any more; what was read gets its answers
+    ENDED = "ended"  # in order: every frame that was read has its answer
+    FAILED = "failed"  # it could not begin, or the engine could not go on
+
+
+NEXT: Mapping[RunState, frozenset[RunState]] = {
+    RunState.OPENING: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.FAILED}),
+    RunState.RUNNING: frozenset({RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
+    RunState.STOPPING: frozenset({RunState.ENDED, RunState.FAILED}),
+    RunState.ENDED: frozenset(),
+    RunState.FAILED: frozenset(),
+}
+"""The states that may follow each state."""
+
+
+class Asked(threading.Event):
+    """Whether somebody asked the run to end, and how long everything may still take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = math.inf
+
+    def set(self) -> None:
+        self._at = min(self._at, time.monotonic())
+        super().set()
+
+    def left_s(self) -> float:
+        return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
