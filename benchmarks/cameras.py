@@ -30,12 +30,12 @@ import numpy as np
 
 from benchmarks.footage import clip, model
 from tests.cameras import servers
-from vidpipe.config.load import load
-from vidpipe.engine.ledger import StreamLedger
-from vidpipe.engine.records import Result
-from vidpipe.engine.run import run
-from vidpipe.engine.usage import tree_cpu_s
-from vidpipe.sinks.base import Sink
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.ledger import StreamLedger
+from vidpipe.results.records import Result
+from vidpipe.results.sinks.base import Sink
+from vidpipe.results.usage import tree_cpu_s
+from vidpipe.runtime.run import run
 
 FPS, SIZE = 10, (704, 576)
 MINUTE_S, MOVING_S = 60, 6
@@ -202,7 +202,7 @@ def _loop(urls: Sequence[str], window: Window) -> None:
     """Ultralytics' loader keeps a thread and the newest picture for each camera; all are looked at in turn."""
     from ultralytics.data.loaders import LoadStreams
 
-    from vidpipe.answer import Answer, How
+    from vidpipe.core.answer import Answer, How
     from vidpipe.models.base import Classes, ModelSpec
     from vidpipe.models.library import Library
 

@@ -14,10 +14,10 @@ from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.results import read_answers
 from vidpipe.bench.scores.presence import presence
 from vidpipe.bench.series import Series
-from vidpipe.config.load import load
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import run
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime.run import run
 from vidpipe.testing.scene import SceneSpec, write
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply

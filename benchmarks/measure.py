@@ -11,8 +11,8 @@ from typing import Any
 
 import av
 
-from vidpipe.config.load import load
-from vidpipe.engine.run import run
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.runtime.run import run
 
 
 def report_of(pipeline: str, clips: Mapping[str, Path], engine: str, sets: Sequence[str] = ()) -> dict[str, Any]:

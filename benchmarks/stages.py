@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.frame import Frame
-from vidpipe.stages.base import Stage, StageConfig
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import StageConfig
 
 
 class Nothing(Stage[StageConfig]):

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import supervision as sv
 
-from vidpipe.answer import Answer, How
-from vidpipe.cascade import AuditSpec, Cascade
-from vidpipe.frame import Frame
-from vidpipe.picture import BgrPicture
-from vidpipe.seat import Seat
-from vidpipe.stages.base import Stage
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.cascade import Cascade
+from vidpipe.cascade.runner import StageRunner
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import BgrPicture
 
 CLASSES = tuple(f"class{i}" for i in range(10))
 NO_AUDITS = AuditSpec(rate=0, max_unchecked_s=None)
@@ -80,5 +81,7 @@ def measures(by: str, *classes: int) -> Callable[[Frame], Answer]:
 def cascade(*stages: Told, audit: AuditSpec = NO_AUDITS, **options: Any) -> Cascade:
     """These stages in one place, the last of them the last of the pipeline."""
     last = stages[-1].id
-    seats = [Seat(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage, CLASSES) for stage in stages]
-    return Cascade(seats, audit, last=last, **options)
+    runners = [
+        StageRunner(stage.id, stage.shared, stage.id == last, lambda _, stage=stage: stage, CLASSES) for stage in stages
+    ]
+    return Cascade(runners, audit, last=last, **options)

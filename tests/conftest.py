@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from vidpipe.learning.training import TrainedGate
+    from vidpipe.stages.gate.training import TrainedGate
 
 _TESTS = Path(__file__).parent
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", _TESTS.parents[1] / "shared"))
 
 # What goes to one worker whole, for it shares what takes long to make: a cluster, or a trained gate.
 _TOGETHER = {
-    "streams on a cluster": ("engine/test_turnover.py", "engine/test_live.py", "learning/test_engines.py"),
-    "a trained gate": ("learning/", "stages/test_gate.py"),
+    "streams on a cluster": ("runtime/test_reconfigurer.py", "runtime/test_live.py", "stages/gate/test_engines.py"),
+    "a trained gate": ("stages/gate/", "stages/gate/test_gate.py"),
 }
-_FILE_BY_FILE = ("cameras/", "cli/", "engine/", "samples/")  # whose tests start commands, servers and clusters
+_FILE_BY_FILE = ("cameras/", "cli/", "runtime/", "samples/")  # whose tests start commands, servers and clusters
 # What takes longest begins first: then no worker is left with it when the others are done.
-_FIRST = ("engine/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", *_TOGETHER, *_FILE_BY_FILE)
+_FIRST = ("runtime/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", *_TOGETHER, *_FILE_BY_FILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,8 +81,8 @@ def cluster() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def trained() -> "TrainedGate":
     """A gate that was trained on three minutes of the yard: some seconds, once."""
-    from tests.learning import yard
-    from vidpipe.learning.network import SIZES
-    from vidpipe.learning.training import train
+    from tests.stages.gate import yard
+    from vidpipe.stages.gate.network import SIZES
+    from vidpipe.stages.gate.training import train
 
     return train(yard.examples(), ["person"], size=SIZES[0], steps=60)

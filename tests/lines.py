@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vidpipe.sinks.results import answer_lines
+from vidpipe.results.sinks.results import answer_lines
 
 
 def answers(path: Path) -> list[dict[str, Any]]:

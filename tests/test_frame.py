@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.builders import frame
-from vidpipe.frame import Frame
-from vidpipe.picture import BgrPicture, YuvPicture
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import BgrPicture, YuvPicture
 from vidpipe.sources.view import View
 
 SIZE = (clips.WIDTH, clips.HEIGHT)

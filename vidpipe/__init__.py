@@ -7,25 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidpipe.answer import Answer, How, nothing
-    from vidpipe.config.build import Pipeline
-    from vidpipe.config.load import load
-    from vidpipe.engine.epochs import Epoch
-    from vidpipe.engine.outcome import Outcome
-    from vidpipe.engine.records import Result
-    from vidpipe.engine.run import run
-    from vidpipe.engine.session import Run
-    from vidpipe.engine.states import RunState
-    from vidpipe.engine.status import Status
-    from vidpipe.engine.stream import stream
-    from vidpipe.engine.tuner import Change, Tuner, TunerConfig
-    from vidpipe.errors import ConfigError, ModelError, RunError, SourceError, StageError, VidpipeError
-    from vidpipe.event import Event, Phase
-    from vidpipe.frame import Frame
-    from vidpipe.sinks.base import Sink
+    from vidpipe.cascade.stage import Context, Stage
+    from vidpipe.core.answer import Answer, How, nothing
+    from vidpipe.core.errors import ConfigError, ModelError, RunError, SourceError, StageError, VidpipeError
+    from vidpipe.core.event import Event, Phase
+    from vidpipe.core.frame import Frame
+    from vidpipe.core.settings import ClassName, Knob, ModelName, StageConfig
+    from vidpipe.pipeline.yaml.build import Pipeline
+    from vidpipe.pipeline.yaml.load import load
+    from vidpipe.results.records import Result
+    from vidpipe.results.sinks.base import Sink
+    from vidpipe.runtime.epochs import Epoch
+    from vidpipe.runtime.outcome import Outcome
+    from vidpipe.runtime.run import run
+    from vidpipe.runtime.session import Run
+    from vidpipe.runtime.states import RunState
+    from vidpipe.runtime.status import Status
+    from vidpipe.runtime.stream import stream
+    from vidpipe.runtime.tuner import Change, Tuner, TunerConfig
     from vidpipe.sources.base import Polygon
     from vidpipe.sources.own import PictureSource, Shot, SourceConfig
-    from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
     from vidpipe.transforms.base import Moment, Transform
 
     __version__: str
@@ -72,44 +73,44 @@ __all__ = [
 ]
 
 _HOME = {
-    "Answer": "vidpipe.answer",
-    "Change": "vidpipe.engine.tuner",
-    "ClassName": "vidpipe.stages.base",
-    "ConfigError": "vidpipe.errors",
-    "Context": "vidpipe.stages.base",
-    "Epoch": "vidpipe.engine.epochs",
-    "Event": "vidpipe.event",
-    "Frame": "vidpipe.frame",
-    "How": "vidpipe.answer",
-    "Knob": "vidpipe.stages.base",
-    "ModelError": "vidpipe.errors",
-    "ModelName": "vidpipe.stages.base",
+    "Answer": "vidpipe.core.answer",
+    "Change": "vidpipe.runtime.tuner",
+    "ClassName": "vidpipe.core.settings",
+    "ConfigError": "vidpipe.core.errors",
+    "Context": "vidpipe.cascade.stage",
+    "Epoch": "vidpipe.runtime.epochs",
+    "Event": "vidpipe.core.event",
+    "Frame": "vidpipe.core.frame",
+    "How": "vidpipe.core.answer",
+    "Knob": "vidpipe.core.settings",
+    "ModelError": "vidpipe.core.errors",
+    "ModelName": "vidpipe.core.settings",
     "Moment": "vidpipe.transforms.base",
-    "Outcome": "vidpipe.engine.outcome",
-    "Phase": "vidpipe.event",
+    "Outcome": "vidpipe.runtime.outcome",
+    "Phase": "vidpipe.core.event",
     "PictureSource": "vidpipe.sources.own",
-    "Pipeline": "vidpipe.config.build",
+    "Pipeline": "vidpipe.pipeline.yaml.build",
     "Polygon": "vidpipe.sources.base",
-    "Result": "vidpipe.engine.records",
-    "Run": "vidpipe.engine.session",
-    "RunError": "vidpipe.errors",
-    "RunState": "vidpipe.engine.states",
+    "Result": "vidpipe.results.records",
+    "Run": "vidpipe.runtime.session",
+    "RunError": "vidpipe.core.errors",
+    "RunState": "vidpipe.runtime.states",
     "Shot": "vidpipe.sources.own",
-    "Sink": "vidpipe.sinks.base",
+    "Sink": "vidpipe.results.sinks.base",
     "SourceConfig": "vidpipe.sources.own",
-    "SourceError": "vidpipe.errors",
-    "Stage": "vidpipe.stages.base",
-    "StageConfig": "vidpipe.stages.base",
-    "StageError": "vidpipe.errors",
-    "Status": "vidpipe.engine.status",
+    "SourceError": "vidpipe.core.errors",
+    "Stage": "vidpipe.cascade.stage",
+    "StageConfig": "vidpipe.core.settings",
+    "StageError": "vidpipe.core.errors",
+    "Status": "vidpipe.runtime.status",
     "Transform": "vidpipe.transforms.base",
-    "Tuner": "vidpipe.engine.tuner",
-    "TunerConfig": "vidpipe.engine.tuner",
-    "VidpipeError": "vidpipe.errors",
-    "load": "vidpipe.config.load",
-    "nothing": "vidpipe.answer",
-    "run": "vidpipe.engine.run",
-    "stream": "vidpipe.engine.stream",
+    "Tuner": "vidpipe.runtime.tuner",
+    "TunerConfig": "vidpipe.runtime.tuner",
+    "VidpipeError": "vidpipe.core.errors",
+    "load": "vidpipe.pipeline.yaml.load",
+    "nothing": "vidpipe.core.answer",
+    "run": "vidpipe.runtime.run",
+    "stream": "vidpipe.runtime.stream",
 }
 
 # With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's

@@ -14,7 +14,7 @@ from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.reference.predictions import FLOOR
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.knobs import Knobs
+from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
 from vidpipe.sources.base import StreamSpec

@@ -15,12 +15,12 @@ from vidpipe.bench.figures import Part
 from vidpipe.bench.fit import Fit
 from vidpipe.bench.labels.read import Labels
 from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream, Tier
-from vidpipe.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.detect import Detect, DetectConfig
-from vidpipe.stages.difference import Difference, DifferenceConfig
+from vidpipe.stages.detect.detect import Detect, DetectConfig
+from vidpipe.stages.difference.difference import Difference, DifferenceConfig
 
 FRAMES = 60
 

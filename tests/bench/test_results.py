@@ -7,7 +7,7 @@ import pytest
 
 from vidpipe.bench.results import read_answers, write_series
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 CLASSES = ("vehicle", "person")
 

@@ -5,7 +5,7 @@ import pytest
 
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.bench.split import rate, split
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 
 def clip(frames, fps=10.0, start_s=0.0):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.cameras import servers
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
 from vidpipe.sources.session import Timings

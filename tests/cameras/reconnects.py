@@ -22,7 +22,7 @@ import psutil
 from tests.cameras import servers
 from tests.cameras.conftest import HURRY, Viewer
 from tests.cameras.proxy import Proxy
-from vidpipe.knobs import Knobs
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
 from vidpipe.sources.session import Timings

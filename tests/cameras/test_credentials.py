@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import MORE_STAGES, RAY, READ, Shell, until
-from tests.engine.conftest import STAGES
+from tests.runtime.conftest import STAGES
 
 USER, PASSWORD = "u.x", "p@ss/w#1"
 TRACES = ("p@ss", "p%40ss", "w#1", "w%231", "s3cret", "s3kret")

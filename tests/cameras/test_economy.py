@@ -10,9 +10,9 @@ import pytest
 from tests import clips
 from tests.cameras import servers
 from tests.cameras.conftest import HURRY
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Missing
-from vidpipe.picture import YuvPicture
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.picture import YuvPicture
 from vidpipe.sources.economy import PacketSizes
 
 FPS, STILL, MOVING = 25, 50, 25

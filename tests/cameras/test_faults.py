@@ -1,7 +1,7 @@
 """Cameras on real servers, and what can go wrong with them. What must hold, whatever happens:
 
 - every picture that came over the wire is given once, in order, with the reason if there is nothing to see;
-- after a fault the camera is seen again by itself, soon; what comes behind it has another `stretch`;
+- after a fault the camera is seen again by itself, soon; what comes behind it has another `discontinuity`;
 - health says what is the matter, in words without any secret;
 - whoever closes a source is not kept waiting.
 """
@@ -20,8 +20,8 @@ from tests import clips
 from tests.cameras import servers
 from tests.cameras.conftest import HURRY
 from tests.cameras.proxy import Proxy
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
@@ -40,7 +40,7 @@ def numbers(frames):
 
 
 def stretches(viewer):
-    return list(dict.fromkeys(frame.stretch for frame in viewer.frames))
+    return list(dict.fromkeys(frame.discontinuity for frame in viewer.frames))
 
 
 @pytest.mark.timed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from vidpipe.frame import Missing
+from vidpipe.core.frame import Missing
 from vidpipe.sources.health import State
 
 

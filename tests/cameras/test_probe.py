@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from tests import clips
 from tests.cameras import servers
 from vidpipe.cli.main import app
-from vidpipe.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.sources.probe import substream
 
 

@@ -28,8 +28,8 @@ import psutil
 import pytest
 
 from tests.cameras import servers
-from tests.engine.conftest import STAGES
-from vidpipe.sinks.results import answer_lines
+from tests.runtime.conftest import STAGES
+from vidpipe.results.sinks.results import answer_lines
 
 log = logging.getLogger(__name__)
 

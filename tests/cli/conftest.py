@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests import clips
-from tests.engine.conftest import STAGES
 from tests.lines import answers
+from tests.runtime.conftest import STAGES
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
 

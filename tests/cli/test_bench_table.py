@@ -6,16 +6,7 @@ import re
 
 import pytest
 
-from tests.bench.report.figures import (
-    UNDEFINED,
-    accuracy,
-    bench,
-    big,
-    candidate,
-    clip,
-    pipeline,
-    static,
-)
+from tests.bench.report.figures import UNDEFINED, accuracy, bench, big, candidate, clip, pipeline, static
 from vidpipe.bench.figures import ReferenceFigures
 from vidpipe.cli.bench_table import print_bench
 

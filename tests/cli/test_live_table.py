@@ -7,13 +7,13 @@ import time
 from rich.console import Console
 
 from tests.builders import answer
-from vidpipe.answer import How
 from vidpipe.cli.live_table import LiveTable, table
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.records import Batch, Result
-from vidpipe.engine.vitals import conditions
+from vidpipe.core.answer import How
 from vidpipe.models.base import Classes
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Result
+from vidpipe.results.status import stream_statuses
 from vidpipe.sources.health import Health, State
 
 
@@ -31,7 +31,7 @@ def collected():
 
 def shown(collector, width=80):
     console = Console(file=io.StringIO(), width=width)
-    console.print(table("street", collector, conditions(collector.vitals), width))
+    console.print(table("street", collector, stream_statuses(collector.status_monitors), width))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 

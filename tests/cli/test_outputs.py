@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.cli.conftest import READ
-from tests.engine.conftest import Runner
 from tests.lines import answers
+from tests.runtime.conftest import Runner
 from vidpipe.cli.run import RunOptions, run_pipeline
-from vidpipe.errors import VidpipeError
+from vidpipe.core.errors import VidpipeError
 
 OPTIONS = ("results", "report", "video")
 INPUTS = ("clip.mp4", "pipeline.yaml", "config.yaml", "mystages.py")

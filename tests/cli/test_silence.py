@@ -65,7 +65,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidpipe.learning.network import SIZES, GateNet, to_openvino
+from vidpipe.stages.gate.network import SIZES, GateNet, to_openvino
 from vidpipe.models import pypi, weights
 
 model, sha256 = sys.argv[1:]

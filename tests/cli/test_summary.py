@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from tests.builders import answer
-from vidpipe.answer import How
 from vidpipe.cli.summary import print_summary
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.host import Counts
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.records import Batch, LateAnswer, Result
-from vidpipe.engine.report import build_report
-from vidpipe.engine.run import Outcome
+from vidpipe.core.answer import How
 from vidpipe.models.base import Classes
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Counts, LateAnswer, Result
+from vidpipe.results.report import build_report
+from vidpipe.runtime.run import Outcome
 
 
 def test_late_answers_count_for_who_gave_them(capsys):

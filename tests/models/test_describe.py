@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.models.networks import constant_network
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.card import coco80
 from vidpipe.models.describe import UnknownClass, describe, unknown_aliases

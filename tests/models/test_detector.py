@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models.networks import constant_network, ssd_table, yolo_columns
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detector import Labels
 from vidpipe.models.load import load_detector

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.download import MissingError, UnreachableError, download
 
 ADDRESS = "https://models.invalid/street/net.bin"

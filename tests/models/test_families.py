@@ -13,7 +13,7 @@ from tests.models.networks import (
     yolo_suppressed,
     yolox_rows,
 )
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.models.load import load_detector, load_embedder
 

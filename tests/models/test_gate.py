@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.gate import Gate, GateNetwork, Normal
 
 NORMAL = Normal(np.zeros((6, 8), np.float32), np.zeros(3, np.float32), np.ones(3, np.float32))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.models.networks import constant_network, mean_network, yolo_columns
-from vidpipe.errors import ModelError
+from vidpipe.cascade.stage import Models
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.models.library import Library
-from vidpipe.stages.base import Models
 
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.describe import describe
 from vidpipe.models.load import fetch

@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from vidpipe import extensions
-from vidpipe.errors import ModelError
+from vidpipe.core import extensions
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.models.describe import describe
 from vidpipe.models.library import Library

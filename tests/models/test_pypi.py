@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.models.networks import constant_network, yolo_columns
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import pypi
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import describe

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto
 
 from tests.models.networks import constant_network, mean_network, yolo_columns
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.runtimes import Pixels

@@ -9,7 +9,7 @@ import supervision as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import ModelSpec, Slicing
 from vidpipe.models.slicing import SlicedDetector, merge, tiles
 

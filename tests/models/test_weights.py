@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.models.networks import random_yolo
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import weights
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import describe

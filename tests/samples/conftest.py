@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.lines import answers
-from vidpipe.config.load import load
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.load import fetch
+from vidpipe.pipeline.yaml.load import load
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"

@@ -9,7 +9,7 @@ import pytest
 from tests import clips
 from tests.cli.conftest import RAY, Shell
 from tests.models.networks import constant_network, random_yolo, yolo_columns
-from vidpipe.config import load
+from vidpipe.pipeline.yaml import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
 SNIPPETS = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.samples.conftest import ROOT, SAMPLES
-from vidpipe.config.load import load
-from vidpipe.engine.run import run
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.runtime.run import run
 from vidpipe.testing.scene import SceneSpec, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import av
 import pytest
 
 from tests.samples.conftest import SAMPLES
-from vidpipe.config.load import load
+from vidpipe.pipeline.yaml.load import load
 
 FPS, WIDTH, HEIGHT = 10, 768, 576  # of the generated street
 EVERYWHERE = "transforms.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"

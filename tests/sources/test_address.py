@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.errors import SourceError
-from vidpipe.knobs import Knobs
+from vidpipe.core.errors import SourceError
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import Address, is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import expand, open_source

@@ -8,9 +8,9 @@ import av
 import pytest
 
 from tests import clips
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.file import FileSource
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests import clips
-from vidpipe.errors import SourceError
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.file import FileSource
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.file import FileSource
 

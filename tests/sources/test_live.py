@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.builders import frame
-from vidpipe.answer import How
-from vidpipe.errors import SourceError
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
+from vidpipe.core.answer import How
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import LIVE_FILE, Resume, StreamSpec
 from vidpipe.sources.live import LiveFileSource
 from vidpipe.sources.open import expand, open_source

@@ -6,8 +6,8 @@ import pytest
 
 from tests import clips
 from tests.sources.test_clock import Clocks
-from vidpipe.answer import How
-from vidpipe.knobs import Knobs
+from vidpipe.core.answer import How
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.numbering import Numbering
 
@@ -35,14 +35,14 @@ def test_behind_a_restart_numbers_and_times_go_on_and_the_gap_shows():
 def test_a_stretch_ends_with_a_connection_a_size_and_a_restart():
     numbers = numbering()
     first, second = (numbers.frame(clips.picture(i), 50 + i / 10) for i in range(2))
-    assert first.stretch == second.stretch != 0
+    assert first.discontinuity == second.discontinuity != 0
     other_size = numbers.frame(clips.picture(2, 320, 240), 50.2)
     numbers.break_off()
     other_connection = numbers.frame(clips.picture(3, 320, 240), 50.3)
     after_restart = numbering(Resume(3, 0.3, 1_000_000.3)).frame(clips.picture(4, 320, 240), 51)
     frames = [first, other_size, other_connection, after_restart]
-    assert len({frame.stretch for frame in frames}) >= 3
-    assert first.stretch < other_size.stretch < other_connection.stretch
+    assert len({frame.discontinuity for frame in frames}) >= 3
+    assert first.discontinuity < other_size.discontinuity < other_connection.discontinuity
 
 
 def test_hidden_parts_follow_the_size():

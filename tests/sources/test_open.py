@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests import clips
-from vidpipe.errors import SourceError
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.sources import open as opening
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import Resume, Source, StreamSpec

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import clips
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.decode import Reader
 from vidpipe.sources.file import FileSource

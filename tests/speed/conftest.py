@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vidpipe.frame import Frame
-from vidpipe.picture import YuvPicture
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import YuvPicture
 
 SIZES = {"320x240": (320, 240), "768x576": (768, 576), "1920x1080": (1920, 1080)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidpipe.cache.index import Index
+from vidpipe.stages.cache.index import Index
 
 LENGTH = 256
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests import builders
 from tests.speed.conftest import fresh, noise
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.cascade import Ticket
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.answer import Answer, How, nothing
 
 
 class Passes(builders.Told):

@@ -5,9 +5,9 @@ import numpy as np
 
 from tests.speed.conftest import fresh, noise
 from tests.stages.conftest import ask, opened
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.background.scene import Scene
-from vidpipe.stages.difference import Difference
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.stages.difference.difference import Difference
+from vidpipe.stages.difference.scene import Scene
 
 
 def test_preview_is_cheaper_than_averaging_the_whole_plane(ratio, picture, size):

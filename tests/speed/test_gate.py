@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.learning import yard
 from tests.speed.conftest import fresh, noise
-from vidpipe.learning.network import SIZES, Calibrated, GateNet, to_openvino
+from tests.stages.gate import yard
 from vidpipe.models.gate import Gate, GateNetwork, Normal
+from vidpipe.stages.gate.network import SIZES, Calibrated, GateNet, to_openvino
 
 
 @pytest.mark.parametrize(("size", "most"), zip(SIZES, (4, 6, 12), strict=True), ids=[size.name for size in SIZES])

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.speed.conftest import fresh, noise
-from vidpipe.cascade import Ticket
-from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, ShaperSpec, Stream, Tier
-from vidpipe.engine.plan import plan
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.settings import StageConfig
 from vidpipe.models.base import Classes
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, ShaperSpec, Stream, Tier
 from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.base import StageConfig
-from vidpipe.stages.difference import Difference
+from vidpipe.stages.difference.difference import Difference
 
 pytestmark = pytest.mark.ray
 
@@ -22,8 +22,8 @@ def link(cluster):
     import ray
 
     from benchmarks.stages import Nothing
-    from vidpipe.engine.ray.actors import SegmentActor, pack_arguments
-    from vidpipe.engine.ray.link import RayLink
+    from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
+    from vidpipe.runtime.ray.link import RayLink
 
     ray.init(address=cluster, log_to_driver=False, logging_level="warning")
 
@@ -60,6 +60,6 @@ def test_a_picture_costs_no_more_than_the_call_itself(ratio, link):
 
 
 def test_shared_memory_beats_the_message(ratio, link):
-    """Through a shaper that does nothing the planes travel in the message, through Ray's object store."""
+    """Through an emulated link that does nothing the planes travel in the message, through Ray's object store."""
     shared, message = link(LinkSpec()), link(LinkSpec(shaper=ShaperSpec()))
     assert ratio(_hop(shared, LARGE), _hop(message, LARGE), rounds=60) < 0.9

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tests.speed.conftest import Ratio
 from tests.stages.conftest import opened
-from tests.tracking.conftest import found, measured, scene, shifted, texture
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Image
-from vidpipe.picture import BgrPicture
-from vidpipe.stages.track import Track
+from tests.stages.track.conftest import found, measured, scene, shifted, texture
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.picture import BgrPicture
+from vidpipe.stages.track.track import Track
 
 WIDTH, HEIGHT = 768, 576
 BOXES = [

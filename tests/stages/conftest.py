@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.answer import Answer
-from vidpipe.frame import Frame
-from vidpipe.picture import BgrPicture
-from vidpipe.stages.base import Context, Models, Stage
+from vidpipe.cascade.stage import Context, Models, Stage
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import BgrPicture
 
 
 class NoModels:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import ask, frame, grey, opened
-from vidpipe.answer import How
+from vidpipe.core.answer import How
 from vidpipe.stages.sample import Sample
 
 PICTURE = grey(size=(4, 2))

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.background.yard import Yard
 from tests.models.bright import bright_network
 from tests.models.networks import mean_network
 from tests.stages.conftest import ask, frame
-from vidpipe.answer import Answer, How
-from vidpipe.background.blocks import Blocks
-from vidpipe.background.scene import Scene
+from tests.stages.difference.yard import Yard
+from vidpipe.cascade.stage import Context
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.registry import STAGES
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.library import Library
-from vidpipe.registry import STAGES
-from vidpipe.stages.base import Context
+from vidpipe.stages.difference.blocks import Blocks
+from vidpipe.stages.difference.scene import Scene
 
 FPS, SECONDS = 10, 60
 MOST = 16 * 2**10  # bytes

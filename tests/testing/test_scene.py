@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vidpipe.errors import ConfigError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Image
 from vidpipe.testing import street
 from vidpipe.testing.cutout import read_folder
 from vidpipe.testing.scene import CLASSES, COUNTS_FROM, Box, Scene, SceneSpec, main, write

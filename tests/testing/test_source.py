@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Image, Missing
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.sources.base import Resume
 from vidpipe.testing.source import ScriptedSource
 

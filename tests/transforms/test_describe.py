@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import at, found, measured, scene
-from vidpipe.answer import Answer, How
-from vidpipe.frame import Frame
-from vidpipe.picture import BgrPicture
-from vidpipe.stages.base import Context
+from tests.stages.track.conftest import at, found, measured, scene
+from vidpipe.cascade.stage import Context
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import BgrPicture
 from vidpipe.transforms.base import Moment
 from vidpipe.transforms.describe import Describe
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.builders import boxes, frame
-from vidpipe.answer import Answer, How
+from vidpipe.core.answer import Answer, How
 from vidpipe.transforms.base import Moment
 from vidpipe.transforms.region import Region
 

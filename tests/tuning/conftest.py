@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.bright import bright_network
-from vidpipe.config.load import load
+from vidpipe.pipeline.yaml.load import load
 
 YARD = """
 name: yard

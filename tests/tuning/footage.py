@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.background.yard import Yard
+from tests.stages.difference.yard import Yard
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.learning.split import visits
+from vidpipe.stages.gate.split import visits
 from vidpipe.tuning.footage import LAGS, Footage, Pairs
 
 FPS = 10.0

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.learning.test_ongoing import Immediate
 from tests.models.bright import bright_network
+from tests.stages.gate.test_ongoing import Immediate
 from tests.tuning.conftest import YARD
 from tests.tuning.footage import clip
-from vidpipe.cascade import AuditSpec
-from vidpipe.config.load import load
-from vidpipe.engine.run import run
-from vidpipe.learning import network, ongoing, training
-from vidpipe.learning.versions import Versions, with_thresholds
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime.run import run
+from vidpipe.stages.gate import network, ongoing, training
+from vidpipe.stages.gate.versions import Versions, with_thresholds
 from vidpipe.tuning import labels
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read

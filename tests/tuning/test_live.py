@@ -7,9 +7,9 @@ import pytest
 
 from tests.models.networks import constant_network, yolo_columns
 from tests.tuning.footage import clip
-from vidpipe.learning.examples import Collector
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
+from vidpipe.stages.gate.examples import Collector
 from vidpipe.tuning.live import watch
 
 LEFT_AND_RIGHT = [(16, 32, 8, 8, 0, 0.9), (48, 32, 8, 8, 0, 0.8)]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tuning.footage import footage
-from vidpipe.cascade import AuditSpec
-from vidpipe.learning.network import SIZES
-from vidpipe.learning.training import TrainedGate
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.stages.gate.network import SIZES
+from vidpipe.stages.gate.training import TrainedGate
 from vidpipe.tuning.detector import fit_detector
 from vidpipe.tuning.optimiser import Budget, Costs, optimise, with_perfect_gate
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests.models.networks import constant_network, ssd_table
-from vidpipe.background.scene import Scene
-from vidpipe.config.load import load
-from vidpipe.engine.pipeline import Tier
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.spec import Tier
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.stages.difference.scene import Scene
 from vidpipe.tuning import profile
-from vidpipe.tuning.place import folder_of
+from vidpipe.tuning.paths import folder_of
 from vidpipe.tuning.profile import add, apply, model_digest, read, use
 
 CASCADE = """

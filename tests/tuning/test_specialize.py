@@ -11,13 +11,13 @@ import pytest
 from tests import lines
 from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
-from vidpipe.answer import How
 from vidpipe.bench.clip import choose_reference
-from vidpipe.cascade import AuditSpec
-from vidpipe.engine.run import run
-from vidpipe.errors import ConfigError
-from vidpipe.frame import Missing
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.core.answer import How
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Missing
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime.run import run
 from vidpipe.sources.queued import Queued
 from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse

@@ -30,9 +30,9 @@ from vidpipe.bench.scores.staleness import staleness
 from vidpipe.bench.series import Answers, Series
 from vidpipe.bench.split import split
 from vidpipe.bench.validity import validity_warnings
-from vidpipe.engine.ledger import AuditCount
-from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.results.ledger import AuditCount
 
 
 @dataclass(frozen=True, slots=True)

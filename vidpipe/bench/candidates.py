@@ -16,7 +16,7 @@ from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies
 from vidpipe.bench.cost.job import Job, PipelineJob
 from vidpipe.bench.figures import Choice, Kind
 from vidpipe.bench.fit import Fit
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.pipeline.spec import Pipeline
 
 LOOP = "Ultralytics' loop"
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "pipeline")

@@ -14,12 +14,12 @@ from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.bench.split import rate
-from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.errors import ConfigError
-from vidpipe.knobs import Knobs
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import describe, unknown_aliases
 from vidpipe.models.load import load_detector
+from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 

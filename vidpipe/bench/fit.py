@@ -17,7 +17,7 @@ from vidpipe.bench.reference.predictions import Predictions, predict
 from vidpipe.bench.results import read_answers
 from vidpipe.bench.scores.box_score import box_score, count
 from vidpipe.bench.series import Series
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
 

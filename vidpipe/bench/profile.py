@@ -14,9 +14,9 @@ from vidpipe.bench.figures import Figures, Machine, Part
 from vidpipe.bench.fit import Fit
 from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.precision import ap50
-from vidpipe.errors import ConfigError
-from vidpipe.files import write_whole
-from vidpipe.registry import STAGES
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import write_whole
+from vidpipe.core.registry import STAGES
 
 VERSION: Literal[1] = 1
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from vidpipe.answer import Answer, How
 from vidpipe.bench.series import Answers, Boxes, Series
-from vidpipe.engine.records import Result
-from vidpipe.errors import ConfigError
-from vidpipe.sinks.results import ResultsFile, answer_lines
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.errors import ConfigError
+from vidpipe.results.records import Result
+from vidpipe.results.sinks.results import ResultsFile, answer_lines
 
 
 def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, height: int) -> Answers:

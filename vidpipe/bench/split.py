@@ -6,7 +6,7 @@ import numpy as np
 
 from vidpipe.bench.figures import Part
 from vidpipe.bench.series import Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 SHORTEST_S = 5.0  # presence is counted to a second: less tells nothing
 

@@ -19,10 +19,10 @@ from vidpipe.bench.report.html.page import page
 from vidpipe.cli.bench_table import print_bench
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.steps import Steps
-from vidpipe.config.load import load
-from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.errors import ConfigError
-from vidpipe.files import check_writable, write_whole
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import check_writable, write_whole
+from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import expand

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
-from vidpipe.config import load
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
-from vidpipe.engine.plan import plan
+from vidpipe.core.names import references
+from vidpipe.core.registry import STAGES, TRANSFORMS
+from vidpipe.core.settings import StageConfig
 from vidpipe.models.describe import describe
-from vidpipe.names import references
-from vidpipe.registry import STAGES, TRANSFORMS
-from vidpipe.stages.base import StageConfig
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.pipeline.yaml import load
 
 
 def check(

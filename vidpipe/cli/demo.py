@@ -8,9 +8,9 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.run import RunOptions, execute
-from vidpipe.config.load import load
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.errors import ConfigError, ModelError
+from vidpipe.core.errors import ConfigError, ModelError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.yaml.load import load
 
 BETTER = "yolo11n"  # in place of the demo's own model, where its weights can be fetched
 

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from vidpipe.answer import Answer
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.vitals import Condition, conditions
+from vidpipe.core.answer import Answer
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.results.status import StreamStatus, stream_statuses
 from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.health import State
 
@@ -53,31 +53,31 @@ class LiveTable:
         if now - self._drawn_at < _DRAW_EVERY_S:
             return
         self._drawn_at = now
-        fares = conditions(collector.vitals)
+        statuses = stream_statuses(collector.status_monitors)
         if self._console.is_terminal:
-            self._live.update(table(self._name, collector, fares, self._console.width), refresh=True)
+            self._live.update(table(self._name, collector, statuses, self._console.width), refresh=True)
         else:
-            self._say(fares, now)
+            self._say(statuses, now)
 
-    def _say(self, fares: Mapping[str, Condition], now: float) -> None:
-        for stream, fare in fares.items():
-            state = fare.health.state
+    def _say(self, statuses: Mapping[str, StreamStatus], now: float) -> None:
+        for stream, status in statuses.items():
+            state = status.health.state
             if self._states.get(stream, State.CONNECTING) is not state:
-                why = f": {fare.health.detail}" if fare.health.detail else ""
+                why = f": {status.health.detail}" if status.health.detail else ""
                 self._print(f"{stream} is {state}{why}")
             self._states[stream] = state
         if now - self._said_at > QUIET_EVERY_S:
             self._said_at = now
-            counts = {state: sum(fare.health.state is state for fare in fares.values()) for state in State}
+            counts = {state: sum(status.health.state is state for status in statuses.values()) for state in State}
             told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-            answered = sum(fare.rates.answered for fare in fares.values())
+            answered = sum(status.rates.answered for status in statuses.values())
             self._print(f"{told}; {answered:.0f} frames a second answered")
 
     def _print(self, line: str) -> None:
         self._console.print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", markup=False)
 
 
-def table(name: str, collector: Collector, fares: Mapping[str, Condition], width: int) -> Table:
+def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus], width: int) -> Table:
     """A row for each live stream, in so many columns; 80 are enough."""
     left = max(10, width - _NAME - _STATE - _BY - _OTHER)
     title = f"{name}: {collector.frames_in()} frames"
@@ -87,18 +87,18 @@ def table(name: str, collector: Collector, fares: Mapping[str, Condition], width
     drawn.add_column("looked", justify="right", no_wrap=True)
     drawn.add_column("by", no_wrap=True, overflow="ellipsis", max_width=_BY)
     drawn.add_column("fps", justify="right", no_wrap=True)
-    for stream, fare in fares.items():
-        state = fare.health.state
+    for stream, status in statuses.items():
+        state = status.health.state
         style = _STYLES.get(state, "")
         newest = collector.newest(stream)
         trouble = state not in (State.LIVE, State.OVERLOADED)
         drawn.add_row(
             escape(stream),
             f"[{style}]{state}[/]" if style else str(state),
-            escape(fare.health.detail if trouble or newest is None else seen(newest.answer)),
+            escape(status.health.detail if trouble or newest is None else seen(newest.answer)),
             _age(collector.look_age_s(stream)),
             escape(newest.answer.by if newest is not None else ""),
-            f"{fare.rates.answered:.1f}",
+            f"{status.rates.answered:.1f}",
         )
     return drawn
 

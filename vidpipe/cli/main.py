@@ -15,8 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import vidpipe
-from vidpipe.cli.hide import hide_addresses, without_addresses
-from vidpipe.errors import VidpipeError
+from vidpipe.cli.redact import hide_addresses, without_addresses
+from vidpipe.core.errors import VidpipeError
 
 app = typer.Typer(
     name="vidpipe",

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.errors import ConfigError, RunError
-from vidpipe.files import check_writable, claim, write_whole
+from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.files import check_writable, claim, write_whole
 from vidpipe.models.describe import files_of
-from vidpipe.sinks.results import ResultsFile
-from vidpipe.sinks.video import VideoTap
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.results.sinks.video import VideoFrameSink
 from vidpipe.sources.address import is_camera, secret_files
 
 STDOUT = ("-", "/dev/stdout")
@@ -42,7 +42,7 @@ class Outputs:
     def __init__(self, results: Path | None, report: Path | None, video: Path | None, streams: Sequence[str]) -> None:
         self.results = results
         self.report = report
-        self.video = None if video is None else VideoTap(str(video), many=len(streams) > 1)
+        self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
         self._streams = streams
 
     def check(self, inputs: Sequence[Named]) -> None:

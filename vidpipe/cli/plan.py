@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
-from vidpipe.config.load import load
-from vidpipe.engine.pipeline import LinkSpec
-from vidpipe.engine.plan import plan
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import expand
 
 

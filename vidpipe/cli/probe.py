@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.sources.address import from_environment, is_camera
 from vidpipe.sources.base import StreamSpec
 

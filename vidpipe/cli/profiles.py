@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.tuning.place import FILE, folder_of
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.tuning.paths import FILE, folder_of
 
 
 def profiles_dir() -> Path:

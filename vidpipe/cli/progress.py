@@ -9,9 +9,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.ledger import total_by
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.results.ledger import total_by
 from vidpipe.sources.base import StreamInfo
 
 QUIET_EVERY_S = 10.0  # between lines where there is no terminal to draw a bar on

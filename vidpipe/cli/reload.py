@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.pipeline.spec import Pipeline
 
 LOOK_EVERY_S = 1.0
 

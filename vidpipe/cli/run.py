@@ -1,4 +1,4 @@
-"""`vidpipe run`: options to pipeline, sinks and taps; then the engine; then what came of it."""
+"""`vidpipe run`: options to pipeline, sinks and frame sinks; then the engine; then what came of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vidpipe.cli.outputs import Named, Outputs, inputs_of, own_stdout
 from vidpipe.cli.progress import ProgressBar
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.summary import print_summary
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.session import Watcher
-from vidpipe.errors import RunError
+from vidpipe.core.errors import RunError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.session import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RunOptions:
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
     from vidpipe.cli.profiles import with_profiles
-    from vidpipe.config.load import find_pipeline, load
+    from vidpipe.pipeline.yaml.load import find_pipeline, load
     from vidpipe.sources.open import expand
 
     def read() -> Pipeline:
@@ -54,7 +54,7 @@ def run_pipeline(options: RunOptions) -> int:
 
 def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
     """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
-    from vidpipe.config.load import find_pipeline
+    from vidpipe.pipeline.yaml.load import find_pipeline
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
@@ -68,7 +68,7 @@ def _execute(
     pipeline: Pipeline, options: RunOptions, outputs: Outputs, stdout: int | None, reload: Reload | None
 ) -> int:
     """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
-    from vidpipe.engine.run import run
+    from vidpipe.runtime.run import run
 
     results, report = outputs.results_file(stdout), outputs.report_file(stdout)
     with ExitStack() as watching:
@@ -76,7 +76,7 @@ def _execute(
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
         watchers: list[Watcher] = [bar]
         if options.metrics is not None:
-            from vidpipe.sinks.metrics import Metrics, parse_place
+            from vidpipe.results.sinks.metrics import Metrics, parse_place
 
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics)))))
         if live and reload is not None:
@@ -86,7 +86,7 @@ def _execute(
             engine=options.engine,
             address=options.address,
             sinks=[results] if results else [],
-            taps=[outputs.video] if outputs.video else [],
+            frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,
             on_report=report.write if report and report.takes_many else None,

@@ -12,11 +12,11 @@ from rich.console import Console
 from vidpipe.cli.profiles import profiles_dir
 from vidpipe.cli.steps import Steps
 from vidpipe.cli.versions import use_version
-from vidpipe.config.load import load
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
-from vidpipe.tuning.specialize import Learnt, SpecializeOptions, specialize
+from vidpipe.tuning.specialize import SpecializeOptions, SpecializeResult, specialize
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -80,7 +80,7 @@ def _seconds(text: str | None) -> float | None:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _print(learnt: Learnt, options: SpecializeOptions, console: Console) -> None:
+def _print(learnt: SpecializeResult, options: SpecializeOptions, console: Console) -> None:
     footage, verdict = learnt.footage, learnt.verdict
     choice, bare = verdict.choice, verdict.bare
     console.print(f"stream {learnt.stream}")

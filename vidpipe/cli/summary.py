@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.engine.outcome import Outcome
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.outcome import Outcome
 
 
 def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from vidpipe.background.loosened import loosened
 from vidpipe.cli.profiles import profiles_dir
-from vidpipe.errors import ConfigError
-from vidpipe.learning.versions import EMPTY_RECOGNISED, Change, Versions
+from vidpipe.core.errors import ConfigError
 from vidpipe.models.gate import SUFFIX
-from vidpipe.tuning.place import folder_of
+from vidpipe.stages.difference.threshold_override import read_override
+from vidpipe.stages.gate.versions import EMPTY_RECOGNISED, Change, Versions
+from vidpipe.tuning.paths import folder_of
 from vidpipe.tuning.profile import Profile, Version, read, use
 
 BY_HAND = "gone back to by hand"
@@ -113,7 +113,7 @@ def _profile(profiles: Path, profile: Profile) -> Iterator[str]:
                 f"     from {_visits(evidence)} in {evidence['seconds']:g} s; misses "
                 f"{chosen['missed']:.2%}, at most {chosen['missed_at_most']:.2%} ({budget['miss']:.2%} allowed)"
             )
-        kept = loosened(folder / "scene.npz")
+        kept = read_override(folder / "scene.npz")
         if kept is not None:
             yield f"     since {kept.changed_at[:16]}: {kept.reason}"
         gates = _gates(_gate_of(version, folder))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 
 if TYPE_CHECKING:
     import supervision as sv

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import metadata
 from vidpipe.models.base import Family, Score
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
+from vidpipe.core.nearest import nearest
 from vidpipe.models import omz, own, places
 from vidpipe.models.base import Classes, Family, ModelSpec
 from vidpipe.models.card import Card, card_of, coco80
-from vidpipe.nearest import nearest
 
 Origin = Literal["file", "ultralytics", "pypi", "omz", "python"]
 _LARGEST = 8192  # side of an input: what a network computes on it would fill a machine's memory

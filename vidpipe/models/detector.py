@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ModelError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ModelError
+from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, Detector, ModelSpec
 from vidpipe.models.boxes import best_first, have_area, suppress
 from vidpipe.models.families import Outputs, Reader

@@ -13,7 +13,7 @@ import urllib.request
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import places
 from vidpipe.models.runtimes import one_line
 

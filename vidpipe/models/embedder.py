@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ModelError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ModelError
+from vidpipe.core.frame import Image
 from vidpipe.models.base import Embedder
 from vidpipe.models.placing import Placer, Placing
 from vidpipe.models.runtimes import Output, Pixels, Session

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
-from vidpipe.errors import ModelError
-from vidpipe.frame import Image
+from vidpipe.core.arrays import packed, read_arrays, unpacked, write_arrays
+from vidpipe.core.errors import ModelError
+from vidpipe.core.frame import Image
 from vidpipe.models.runtimes import one_line
 
 VERSION = 1
@@ -29,7 +29,7 @@ class Normal:
 
     Attributes:
         scene: float32 [h, w], the mean of standardised pictures without a target.
-        low, high: float32 [k], lowest and highest normal value of each of `vidpipe.calibration.drift.FIGURES`.
+        low, high: float32 [k], lowest and highest normal value of each of `vidpipe.statistics.drift.FIGURES`.
     """
 
     scene: NDArray[np.float32]

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
+from vidpipe.core.nearest import nearest
 from vidpipe.models.base import Classes, ModelSpec, Size
 from vidpipe.models.detector import LoadedDetector
 from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads
-from vidpipe.nearest import nearest
 
 VARIANTS = 4  # that are held, beside the models as the pipeline has them
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import embedder as embedders
 from vidpipe.models import omz, pypi, weights
 from vidpipe.models.base import Classes, ModelSpec

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 from vidpipe.models.base import Detector, Embedder, ModelSpec
 
 if TYPE_CHECKING:

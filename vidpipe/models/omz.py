@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
+from vidpipe.core.nearest import nearest
 from vidpipe.models import places
 from vidpipe.models.download import MissingError, UnreachableError, download
-from vidpipe.nearest import nearest
 
 PREFIX = "omz:"
 _STORE = "https://storage.openvinotoolkit.org/repositories/open_model_zoo"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ConfigError, ModelError
-from vidpipe.extensions import find_on, installed, load_class
-from vidpipe.frame import Image
+from vidpipe.core.errors import ConfigError, ModelError
+from vidpipe.core.extensions import find_on, installed, load_class
+from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.boxes import best_first, have_area
 from vidpipe.models.detector import Labels, Traits

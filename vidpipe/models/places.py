@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidpipe.errors import ModelError
-from vidpipe.nearest import nearest
+from vidpipe.core.errors import ModelError
+from vidpipe.core.nearest import nearest
 
 SUFFIXES = (".xml", ".onnx", ".tflite", ".pb", ".pt")
 _NAME = re.compile(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 
 _GREY = 114  # with which YOLO networks were trained
 

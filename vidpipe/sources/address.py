@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from vidpipe.errors import SourceError
+from vidpipe.core.errors import SourceError
 from vidpipe.sources.descriptors import too_many
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.frame import Frame, Missing
+from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.health import Health
 from vidpipe.sources.own import is_own, own_class

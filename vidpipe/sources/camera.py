@@ -7,7 +7,7 @@ import random
 import traceback
 from pathlib import Path
 
-from vidpipe.knobs import Knobs
+from vidpipe.core.settings import Knobs
 from vidpipe.sources import hardware
 from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
@@ -36,7 +36,7 @@ class CameraSource(ReadAhead):
     the newest win. When the connection is lost, or brings nothing usable, it is made anew after a while (`Backoff`).
     Every picture that came over the wire comes out once, in order, as `Frame` or as `Missing` with the reason. While
     there is no connection there are no pictures: `pts` and `captured_at` show the gap, `health` adds it up, and the
-    first frame behind it has another `stretch`.
+    first frame behind it has another `discontinuity`.
 
     A connection counts from the first key frame that decodes whole; what comes before is not shown to anybody.
     """

@@ -11,7 +11,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError, HTTPOtherClientError, InvalidDataError
 
-from vidpipe.errors import SourceError
+from vidpipe.core.errors import SourceError
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.container import VideoPacket, stamp_of

@@ -17,7 +17,7 @@ from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from vidpipe.errors import SourceError
+from vidpipe.core.errors import SourceError
 from vidpipe.sources.descriptors import too_many
 from vidpipe.sources.jpeg import is_whole
 

@@ -14,7 +14,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 
 STILL_S = 5.0  # without motion, until a stream counts as still
 _MOVED = 30.0  # grey levels squared in the worst block: as much as stage `difference` takes for a change

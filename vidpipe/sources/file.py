@@ -11,11 +11,11 @@ from pathlib import Path
 
 import av
 
-from vidpipe.answer import How
-from vidpipe.errors import SourceError
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
-from vidpipe.picture import YuvPicture
+from vidpipe.core.answer import How
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.picture import YuvPicture
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.decode import Decoded, Reader
 from vidpipe.sources.normal import Normaliser

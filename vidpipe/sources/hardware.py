@@ -10,7 +10,7 @@ from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from vidpipe.picture import YuvPicture
+from vidpipe.core.picture import YuvPicture
 from vidpipe.sources.container import VideoPacket
 from vidpipe.sources.normal import Normaliser
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.file import FileSource

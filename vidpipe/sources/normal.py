@@ -9,8 +9,8 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from vidpipe.frame import Image
-from vidpipe.picture import Planes, YuvPicture
+from vidpipe.core.frame import Image
+from vidpipe.core.picture import Planes, YuvPicture
 
 _FULL = ("yuvj", "gray")  # that grey is full range is FFmpeg's rule
 _AS_IT_IS = frozenset({"yuv420p", "yuvj420p"})

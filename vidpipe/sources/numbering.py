@@ -1,4 +1,4 @@
-"""Numbers, times and stretches of a camera's pictures, over all of its connections."""
+"""Numbers, times and discontinuities of a camera's pictures, over all of its connections."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 import av
 
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
-from vidpipe.picture import YuvPicture
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.picture import YuvPicture
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.normal import Normaliser
@@ -38,12 +38,14 @@ class Numbering:
         self._pts = -1.0 if resume is None else resume.pts
         self._zero = None if resume is None else self._zero_before(resume)
         self._size: tuple[int, int] | None = None
-        self._stretch = 0
+        self._discontinuity = 0
         self.break_off()
 
     def break_off(self) -> None:
         """What comes now does not go on from what came before."""
-        self._stretch = max(self._stretch + 1, int(1000 * time.time()))  # also after a restart, unlike any before
+        self._discontinuity = max(
+            self._discontinuity + 1, int(1000 * time.time())
+        )  # also after a restart, unlike any before
 
     def frame(self, decoded: av.VideoFrame, at: float) -> Frame:
         """The next picture, taken at `at` of the monotonic clock."""
@@ -67,7 +69,7 @@ class Numbering:
             hidden=hidden,
             visible=visible,
             knobs=self.knobs,
-            stretch=self._stretch,
+            discontinuity=self._discontinuity,
         )
 
     def missing(self, at: float, how: How, reason: str) -> Missing:

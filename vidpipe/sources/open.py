@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidpipe.errors import SourceError
-from vidpipe.knobs import Knobs
+from vidpipe.core.errors import SourceError
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.descriptors import too_many

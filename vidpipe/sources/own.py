@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from vidpipe.frame import Image
-from vidpipe.registry import SOURCES
+from vidpipe.core.frame import Image
+from vidpipe.core.registry import SOURCES
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vidpipe.answer import How
-from vidpipe.errors import SourceError
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
-from vidpipe.picture import BgrPicture
+from vidpipe.core.answer import How
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.picture import BgrPicture
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.own import Shot, own_class

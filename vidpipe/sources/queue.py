@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Missing
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Missing
 
 OVERLOADED = "overloaded"  # pictures come faster than they are looked at
 NO_TIME = "not decoded: cannot keep up"

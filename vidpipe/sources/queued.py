@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from vidpipe.errors import contained
-from vidpipe.frame import Frame, Missing
+from vidpipe.core.errors import contained
+from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.queue import NewestQueue
 
 QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make every picture behind them as much older

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vidpipe.answer import How
+from vidpipe.core.answer import How
 from vidpipe.sources import hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.clock import CaptureClock, Steady

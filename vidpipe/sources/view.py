@@ -9,8 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
-from vidpipe.picture import YuvPicture
+from vidpipe.core.frame import Image
+from vidpipe.core.picture import YuvPicture
 from vidpipe.sources.base import Polygon, StreamSpec
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 
 FROZEN_S = 60.0  # without any change at all: a sensor's noise changes every picture, but a good encoder may hide that
 FLAT_S = 10.0

@@ -1,1 +1,1 @@
-"""The stages that come with vidpipe, one file each; `base` is the contract."""
+"""The stages that come with vidpipe: one folder for each mechanism, with all that it needs."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.frame import Frame
-from vidpipe.stages.base import Context, Knob, Stage, StageConfig
+from vidpipe.cascade.stage import Context, Stage
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knob, StageConfig
 
 _SLACK_S = 1e-3  # some containers round to milliseconds: at 30 of 30 frames a second every third would miss its slot
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vidpipe.frame import Frame, Image
-from vidpipe.picture import BgrPicture
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.picture import BgrPicture
 from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queued import Queued

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from vidpipe.clock import Clock
+from vidpipe.core.clock import Clock
 
 
 class HandClock(Clock):

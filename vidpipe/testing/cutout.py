@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidpipe.errors import ConfigError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Image
 from vidpipe.testing.spec import CLASSES
 
 POSES = 8  # of a walk's half cycle: legs apart, together, apart

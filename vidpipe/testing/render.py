@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 from vidpipe.testing.schedule import SHADOW, Crossing, pixels_a_metre
 from vidpipe.testing.spec import SceneSpec
 

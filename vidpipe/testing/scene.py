@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vidpipe.bench.labels.mot import names_path
-from vidpipe.errors import ConfigError, RunError, VidpipeError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ConfigError, RunError, VidpipeError
+from vidpipe.core.frame import Image
 from vidpipe.testing.render import Actor, Box, Canvas, Exposure
 from vidpipe.testing.schedule import plan
 from vidpipe.testing.spec import CLASSES, SceneSpec

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from threading import Event
 
-from vidpipe.answer import How
-from vidpipe.frame import Frame, Image, Missing
-from vidpipe.picture import BgrPicture
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.picture import BgrPicture
 from vidpipe.sources.base import Resume, StreamInfo
 
 Step = Image | tuple[float, Image] | Missing | Exception

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 CLASSES = ("person", "vehicle", "bike")
 

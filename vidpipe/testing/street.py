@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.errors import ConfigError
-from vidpipe.frame import Image
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Image
 from vidpipe.testing.cutout import Cutout
 
 Strip = NDArray[np.float32]

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from vidpipe.answer import Answer
-from vidpipe.event import Event, Phase
-from vidpipe.frame import Frame
-from vidpipe.stages.base import Context, StageConfig
+from vidpipe.cascade.stage import Context
+from vidpipe.core.answer import Answer
+from vidpipe.core.event import Event, Phase
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import StageConfig
 
 C = TypeVar("C", bound=StageConfig)
 

@@ -17,17 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from vidpipe.answer import Answer
-from vidpipe.cache import keys
-from vidpipe.cache.cache import NOTHING, Found, ResultCache
-from vidpipe.cache.gallery import Gallery
-from vidpipe.cache.reuse import Radius
-from vidpipe.cache.store import Value
-from vidpipe.calibration.draw import draw
-from vidpipe.calibration.wilson import wilson
-from vidpipe.frame import Frame, Image
+from vidpipe.cascade.stage import Context, EmbedderName
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.settings import ClassName, Knob, StageConfig
 from vidpipe.models.base import Score
-from vidpipe.stages.base import ClassName, Context, EmbedderName, Knob, StageConfig
+from vidpipe.stages.cache import keys
+from vidpipe.stages.cache.result_cache import NOTHING, Found, ResultCache
+from vidpipe.stages.cache.reuse import Radius
+from vidpipe.stages.cache.store import Value
+from vidpipe.stages.describe.gallery import Gallery
+from vidpipe.statistics.draw import draw
+from vidpipe.statistics.wilson import wilson
 from vidpipe.transforms.base import Moment, Transform
 
 if TYPE_CHECKING:

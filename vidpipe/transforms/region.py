@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from vidpipe.answer import Answer
-from vidpipe.frame import Frame
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.sources.base import Polygon
-from vidpipe.stages.base import Knob, StageConfig
 from vidpipe.transforms.base import Moment, Transform
 
 if TYPE_CHECKING:

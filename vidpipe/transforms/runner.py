@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vidpipe.answer import Answer
-from vidpipe.contract import Contract
-from vidpipe.event import Event
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
-from vidpipe.seat import Meter
+from vidpipe.cascade.contract import Contract
+from vidpipe.cascade.runner import Meter
+from vidpipe.core.answer import Answer
+from vidpipe.core.event import Event
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
 from vidpipe.transforms.base import Moment, Transform
 
 log = logging.getLogger(__name__)

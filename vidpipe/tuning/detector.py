@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.background.scorer import Scorer, fit, usual
-from vidpipe.learning.split import borders, evenly
+from vidpipe.stages.difference.scorer import Scorer, fit, usual
+from vidpipe.stages.gate.split import borders, evenly
 from vidpipe.tuning.footage import NEAR_S, Footage, away
 
 FOLDS = 5

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.background.blocks import Blocks, Grid
-from vidpipe.background.steady import movement
 from vidpipe.bench.reference.predictions import timed
 from vidpipe.bench.series import Series
-from vidpipe.calibration.agreement import compare
-from vidpipe.frame import Image, Missing
-from vidpipe.knobs import Knobs
-from vidpipe.learning.examples import Collector
-from vidpipe.learning.split import visits
+from vidpipe.core.frame import Image, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
+from vidpipe.stages.difference.blocks import Blocks, Grid
+from vidpipe.stages.difference.camera_stability import movement
+from vidpipe.stages.gate.examples import Collector
+from vidpipe.stages.gate.split import visits
+from vidpipe.statistics.agreement import compare
 
 if TYPE_CHECKING:
     import supervision as sv

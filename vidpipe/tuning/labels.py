@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from vidpipe.background.steady import STEADY
 from vidpipe.bench.clip import Progress, ReferenceModel
 from vidpipe.bench.reference.predictions import Predictions, Viewer
 from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.series import Series
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.errors import ConfigError
-from vidpipe.knobs import Knobs
-from vidpipe.learning.examples import Collector, Examples
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.settings import Knobs
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
+from vidpipe.stages.difference.camera_stability import STABLE
+from vidpipe.stages.gate.examples import Collector, Examples
 from vidpipe.tuning.detector import quiet
 from vidpipe.tuning.footage import SEEN_PICTURES, Footage, walk
 from vidpipe.tuning.live import watch
@@ -68,7 +68,7 @@ def labelled(
 def refuse(footage: Footage, stream: str) -> None:
     """Raise ConfigError for footage that cannot be learnt from."""
     _refuse_labels(footage.truth, stream)
-    if footage.moved > STEADY:
+    if footage.moved > STABLE:
         raise ConfigError(
             f"stream {stream}: the camera moves: by {footage.moved:.1%} of the picture's width from one second to the "
             f"next ({footage.moved * footage.size[0]:.0f} pixels); only a fixed camera's scene can be learnt"

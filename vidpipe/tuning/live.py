@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from vidpipe.bench.reference.predictions import FramePrediction, series_of
 from vidpipe.bench.series import Series
-from vidpipe.errors import ConfigError
-from vidpipe.frame import Frame, Image, Missing
-from vidpipe.knobs import Knobs
-from vidpipe.learning.examples import Collector
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
 from vidpipe.models.meter import Meter
 from vidpipe.sources.base import LiveSource, StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
+from vidpipe.stages.gate.examples import Collector
 from vidpipe.tuning.footage import Footage, Walker
 
 MOST_FRAMES = 20_000  # previews of 20 kB that are held until the watch is over

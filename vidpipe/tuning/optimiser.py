@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.background.scorer import FAINTEST
-from vidpipe.calibration.tolerance import Bound, rate, threshold
-from vidpipe.cascade import AuditSpec
-from vidpipe.learning.decide import low_within
-from vidpipe.learning.split import fleeting
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.stages.difference.scorer import FAINTEST
+from vidpipe.stages.gate.decide import low_within
+from vidpipe.stages.gate.split import fleeting
+from vidpipe.statistics.tolerance import Bound, rate, threshold
 from vidpipe.tuning.detector import Detector
 from vidpipe.tuning.footage import LAGS, Footage
 
 if TYPE_CHECKING:
-    from vidpipe.learning.training import TrainedGate
+    from vidpipe.stages.gate.training import TrainedGate
 
 SKIPS = (1, 2, 3, 5, 10)
 KINDS = ("none", "empty", "last", "both")

@@ -23,22 +23,22 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vidpipe.background.scene import Scene
 from vidpipe.bench.baselines.pipelines import models_of
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream, Tier
-from vidpipe.errors import ConfigError, RunError, SourceError
-from vidpipe.files import write_whole
-from vidpipe.frame import Frame
-from vidpipe.knobs import Knobs
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.errors import ConfigError, RunError, SourceError
+from vidpipe.core.files import write_whole
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.describe import describe
 from vidpipe.models.places import with_weights
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
-from vidpipe.stages.base import Stage, StageConfig
-from vidpipe.stages.difference import Difference, DifferenceConfig
-from vidpipe.stages.gate import GateConfig, GateStage
+from vidpipe.stages.difference.difference import Difference, DifferenceConfig
+from vidpipe.stages.difference.scene import Scene
+from vidpipe.stages.gate.gate import GateConfig, GateStage
 from vidpipe.stages.sample import Sample, SampleConfig
-from vidpipe.tuning.place import FILE, folder_of
+from vidpipe.tuning.paths import FILE, folder_of
 
 FORMAT = 1
 _LARGE = 64 << 20  # bytes of a model that are read to know it again: its first, and its length

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidpipe.background.masks import Proposal, propose
-from vidpipe.background.scene import Scene
 from vidpipe.bench.baselines.pipelines import models_of
 from vidpipe.bench.clip import Progress, check_classes, choose_reference
-from vidpipe.calibration.wilson import wilson
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.errors import ConfigError
-from vidpipe.learning.decide import Decision, evidence, missed_under, presence_from
-from vidpipe.learning.enough import LEAST_S, LEAST_VISITS
-from vidpipe.learning.examples import Examples
-from vidpipe.learning.ongoing import EXAMPLES, MOST
-from vidpipe.learning.versions import Versions, with_thresholds
+from vidpipe.core.errors import ConfigError
 from vidpipe.models.gate import Gate
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.stages.difference.masks import Proposal, propose
+from vidpipe.stages.difference.scene import Scene
+from vidpipe.stages.gate.decide import Decision, evidence, missed_under, presence_from
+from vidpipe.stages.gate.enough import LEAST_S, LEAST_VISITS
+from vidpipe.stages.gate.examples import Examples
+from vidpipe.stages.gate.ongoing import EXAMPLES, MOST
+from vidpipe.stages.gate.versions import Versions, with_thresholds
+from vidpipe.statistics.wilson import wilson
 from vidpipe.tuning.detector import Detector, fit_detector
 from vidpipe.tuning.footage import Footage
 from vidpipe.tuning.labels import labelled, refuse
@@ -33,7 +33,7 @@ from vidpipe.tuning.optimiser import Budget, Choice, Costs, Verdict, describe, o
 from vidpipe.tuning.profile import Settings, Version, add, model_digest
 
 if TYPE_CHECKING:
-    from vidpipe.learning.training import TrainedGate
+    from vidpipe.stages.gate.training import TrainedGate
 
 _GATE, _GATES = "gate.gate", "gates"  # of a profile: the gate, or the folder in which one goes on learning
 _LEAST = 1e-6  # of a budget: a stage takes no zero
@@ -62,7 +62,7 @@ class SpecializeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class SpecializeResult:
     """What came of one stream.
 
     Attributes:
@@ -94,7 +94,7 @@ class Learnt:
         return saved_ms / 1000 * self.footage.fps * _DAY_S
 
 
-def specialize(pipeline: Pipeline, stream: str, options: SpecializeOptions, progress: Progress) -> Learnt:
+def specialize(pipeline: Pipeline, stream: str, options: SpecializeOptions, progress: Progress) -> SpecializeResult:
     """Learn one stream of a pipeline, and write its profile.
 
     Raises:
@@ -138,7 +138,7 @@ def specialize(pipeline: Pipeline, stream: str, options: SpecializeOptions, prog
         },
         _files(verdict.choice, footage, detector, gates, examples, options),
     )
-    return Learnt(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
+    return SpecializeResult(stream, footage, verdict, gates, masks, labels_s, training_s, version, folder)
 
 
 def targets_of(pipeline: Pipeline) -> tuple[str, ...]:
@@ -160,8 +160,8 @@ def _gates(
     examples: Examples, targets: Sequence[str], options: SpecializeOptions, stream: str, progress: Progress
 ) -> Iterator[TrainedGate]:
     """One of each size, the cheapest first; none where there is too little to train on."""
-    from vidpipe.learning.network import SIZES  # torch takes seconds to import
-    from vidpipe.learning.training import train
+    from vidpipe.stages.gate.network import SIZES  # torch takes seconds to import
+    from vidpipe.stages.gate.training import train
 
     for size in SIZES:
         progress.step(f"{stream}: training gate {size.name}, which takes minutes (--no-gates leaves it out)")

@@ -12,12 +12,12 @@ from tests import clips
 from tests.lines import answers
 from tests.models.networks import constant_network, random_yolo, yolo_columns
 from vidpipe.bench.cost.job import PipelineJob
-from vidpipe.cascade import AuditSpec
-from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Stream, Tier
+from vidpipe.cascade.audit import AuditSpec
 from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.detect import Detect, DetectConfig
-from vidpipe.stages.difference import Difference, DifferenceConfig
+from vidpipe.stages.detect.detect import Detect, DetectConfig
+from vidpipe.stages.difference.difference import Difference, DifferenceConfig
 
 
 @pytest.fixture

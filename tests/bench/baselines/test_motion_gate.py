@@ -8,13 +8,13 @@ import pytest
 from tests.bench.baselines.conftest import ran
 from tests.builders import answer
 from tests.stages.conftest import ask, frame, opened
-from vidpipe.answer import How
 from vidpipe.bench.baselines.motion_gate import Motion, MotionGate, MotionGateConfig
 from vidpipe.bench.baselines.pipelines import motion
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
+from vidpipe.core.answer import How
 from vidpipe.models.base import Classes, ModelSpec
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream
 from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.detect import Detect, DetectConfig
+from vidpipe.stages.detect.detect import Detect, DetectConfig
 
 ROWS, COLUMNS = 240, 320
 SCENE = np.random.default_rng(7).integers(60, 190, (ROWS // 20, COLUMNS // 20)).repeat(20, 0).repeat(20, 1)

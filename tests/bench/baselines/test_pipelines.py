@@ -10,12 +10,12 @@ import pytest
 from tests import clips
 from tests.bench.baselines.conftest import only, ran
 from vidpipe.bench.baselines import pipelines
-from vidpipe.engine.pipeline import PlacedStage, ShaperSpec, Stream, Tier
-from vidpipe.engine.plan import plan
 from vidpipe.models.base import ModelSpec
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import PlacedStage, ShaperSpec, Stream, Tier
 from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.detect import DetectConfig
-from vidpipe.stages.track import Track, TrackConfig
+from vidpipe.stages.detect.detect import DetectConfig
+from vidpipe.stages.track.track import Track, TrackConfig
 
 MAKERS = {
     "every_frame": lambda pipeline: pipelines.every_frame(pipeline, "big"),

@@ -16,10 +16,10 @@ from tests import clips
 from vidpipe.bench.baselines import ultralytics_loop
 from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies
 from vidpipe.bench.cost.measure import measure
-from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models import weights
 from vidpipe.models.base import Classes, ModelSpec, Slicing
+from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 
 FITS = ultralytics_loop._unfit_torchvision() is None

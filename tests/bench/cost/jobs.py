@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from vidpipe import errors
+from vidpipe.core import errors
 
 HERE = str(Path(__file__).parents[3])
 REPORT = {"cpu_s": 2.0, "wall_s": 1.5, "start_up_cpu_s": 0.5, "stages": {}, "models": {}, "links": {}}

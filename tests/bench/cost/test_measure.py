@@ -14,11 +14,11 @@ import pytest
 
 from tests.bench.cost import jobs
 from tests.clips import FRAMES, encode
-from vidpipe import errors
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import Measured, costs, measure
 from vidpipe.bench.results import read_answers
-from vidpipe.config.load import load
+from vidpipe.core import errors
+from vidpipe.pipeline.yaml.load import load
 
 EVERY_FRAME = """
 name: every-frame
@@ -230,7 +230,7 @@ def test_errors_of_a_run_are_errors(pipeline, tmp_path):
 
 
 FAULTY = """
-from vidpipe.stages.base import Stage
+from vidpipe.cascade.stage import Stage
 
 class Faulty(Stage):
     def answer(self, frames):

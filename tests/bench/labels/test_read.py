@@ -14,7 +14,7 @@ from tests.bench.builders import at, series
 from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.scores.box_score import count
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 from vidpipe.models.base import Classes
 from vidpipe.testing.scene import CLASSES, COUNTS_FROM, Scene, SceneSpec, write
 

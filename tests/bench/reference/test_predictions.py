@@ -10,7 +10,7 @@ from tests.bench.conftest import OBJECTS
 from tests.clips import FRAMES, HEIGHT, WIDTH, encode, scribble
 from tests.models.networks import constant_network, yolo_columns
 from vidpipe.bench.reference.predictions import FLOOR, Viewer, predict
-from vidpipe.knobs import Knobs
+from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.models.load import load_detector
 from vidpipe.sources.base import StreamSpec

@@ -28,7 +28,7 @@ from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheWr
 from vidpipe.bench.reference.predictions import FramePrediction, predict, series_of
 from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.series import Series
-from vidpipe.errors import ModelError, SourceError
+from vidpipe.core.errors import ModelError, SourceError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.sources.base import StreamSpec
 

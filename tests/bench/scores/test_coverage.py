@@ -7,12 +7,13 @@ import pytest
 
 from tests.bench.builders import Row, answers, at, series
 from tests.builders import SharedTold, Told, answer, cascade, frame
-from vidpipe.answer import How
 from vidpipe.bench.scores.coverage import coverage
 from vidpipe.bench.series import Answers
-from vidpipe.cascade import AuditSpec, Ticket
-from vidpipe.engine.ledger import AuditCount, StreamLedger
-from vidpipe.engine.records import Result
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.answer import How
+from vidpipe.results.ledger import AuditCount, StreamLedger
+from vidpipe.results.records import Result
 
 
 def sees(*classes: str) -> list[Row]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.frame import Frame
-from vidpipe.stages.base import Stage, StageConfig
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import StageConfig
 
 
 class EveryNthConfig(StageConfig):

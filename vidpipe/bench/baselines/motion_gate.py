@@ -28,9 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from vidpipe.answer import Answer, How
-from vidpipe.frame import Frame, Image
-from vidpipe.stages.base import Context, Stage, StageConfig
+from vidpipe.cascade.stage import Context, Stage
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.settings import StageConfig
 
 DETECT_FPS = 5.0
 """Frames a second that Frigate looks for motion and objects in."""

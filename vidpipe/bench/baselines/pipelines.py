@@ -13,13 +13,14 @@ from typing import Any
 
 from vidpipe.bench.baselines.every_nth import EveryNth, EveryNthConfig
 from vidpipe.bench.baselines.motion_gate import DETECT_FPS, MotionGate, MotionGateConfig
-from vidpipe.cascade import AuditSpec
-from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Stream, Tier
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.settings import StageConfig
 from vidpipe.models.base import ModelSpec
-from vidpipe.stages.base import Stage, StageConfig
-from vidpipe.stages.detect import Detect, DetectConfig
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Stream, Tier
+from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.sample import Sample, SampleConfig
-from vidpipe.stages.track import Track
+from vidpipe.stages.track.track import Track
 
 Size = int | tuple[int, int]
 """Of a network's input in pixels: a side, or (height, width)."""

@@ -19,23 +19,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vidpipe.answer import Answer, How, nothing
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.host import Counts
-from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.engine.records import Batch, Ended, Result
-from vidpipe.engine.report import build_report
-from vidpipe.engine.usage import TreeUsage, tree_cpu_s
-from vidpipe.errors import RunError
-from vidpipe.knobs import Knobs
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.errors import RunError
+from vidpipe.core.settings import Knobs
 from vidpipe.models import load, metadata, weights
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import describe
 from vidpipe.models.detector import Labels
 from vidpipe.models.families.yolo import Yolo
 from vidpipe.models.meter import Meter
-from vidpipe.sinks.base import Sink
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Counts, Ended, Result
+from vidpipe.results.report import build_report
+from vidpipe.results.sinks.base import Sink
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.results.usage import TreeUsage, tree_cpu_s
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from vidpipe.engine.collector import Collector
-from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import run
-from vidpipe.engine.usage import tree_cpu_s
-from vidpipe.errors import RunError
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.core.errors import RunError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.results.usage import tree_cpu_s
+from vidpipe.runtime.run import run
 from vidpipe.sources.base import StreamInfo
 
 

@@ -23,7 +23,7 @@ import psutil
 from vidpipe.bench.cost.energy import EnergyMeter
 from vidpipe.bench.cost.job import Job
 from vidpipe.bench.figures import Cost, Spread, Traffic, Work
-from vidpipe.errors import RunError, VidpipeError
+from vidpipe.core.errors import RunError, VidpipeError
 
 _SAMPLE_S = 0.2
 _END_S = 5.0  # for a process that was asked to end, with those it started

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from vidpipe.bench.labels.drawn import Drawn, refuse_beyond, refuse_other_size
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 _Extent = Annotated[FiniteFloat, Field(gt=0)]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidpipe.bench.labels.drawn import Drawn, refuse_beyond, refuse_other_size
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 
 _MOT16 = {1: "pedestrian", 3: "car", 4: "bicycle", 5: "motorbike"}
 _LIKE_PEDESTRIANS = (2, 7, 8, 12)  # on a vehicle, never moving, a distractor, a reflection: neither right nor wrong

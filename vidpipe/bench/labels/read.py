@@ -14,7 +14,7 @@ from vidpipe.bench.labels.drawn import Drawn
 from vidpipe.bench.labels.mot import read_mot
 from vidpipe.bench.scores.box_score import by_class, count
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.errors import ConfigError
+from vidpipe.core.errors import ConfigError
 from vidpipe.models.base import Classes
 
 # What a pipeline may call a thing, where it has not the word of those who labelled it.

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.frame import Frame, Missing
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detector import Traits
 from vidpipe.models.load import load_detector

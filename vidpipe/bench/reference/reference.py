@@ -13,7 +13,7 @@ from typing import Any
 from vidpipe.bench.cost.machine import versions
 from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheEntry, ReferenceCacheWriter
 from vidpipe.bench.reference.predictions import FLOOR, Predictions, Viewer, series_of
-from vidpipe.knobs import Knobs
+from vidpipe.core.settings import Knobs
 from vidpipe.models import places
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import describe

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.answer import How
 from vidpipe.bench.figures import Coverage
 from vidpipe.bench.series import Answers, Series
+from vidpipe.core.answer import How
 
 
 def coverage(answers: Answers, last: Answers, audits: Mapping[str, Mapping[str, float]]) -> list[Coverage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidpipe.errors import ModelError
+from vidpipe.core.errors import ModelError
 from vidpipe.models.families import Reader, Size
 from vidpipe.models.families.atss import Atss
 from vidpipe.models.families.ssd import Ssd

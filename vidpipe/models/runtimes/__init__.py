@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from vidpipe.frame import Image
+from vidpipe.core.frame import Image
 
 
 @dataclass(frozen=True, slots=True)

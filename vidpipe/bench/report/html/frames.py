@@ -15,8 +15,8 @@ from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.scores.box_score import Counts, count
 from vidpipe.bench.scores.matching import match
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.frame import Frame, Image
-from vidpipe.knobs import Knobs
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.open import open_source
 
 _MOST = 6

@@ -1,0 +1,27 @@
+"""docs/pipelines.md says what the code says."""
+
+import re
+from pathlib import Path
+
+from vidpipe.core.registry import STAGES, TRANSFORMS
+from vidpipe.pipeline.yaml.reference import fill
+from vidpipe.pipeline.yaml.spec import PipelineFile
+
+PAGE = (Path(__file__).parents[3] / "docs" / "pipelines.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_up_to_date():
+    assert fill(PAGE) == PAGE, "run: python -m vidpipe.pipeline.yaml.reference docs/pipelines.md"
+
+
+def test_every_type_of_the_files_has_a_table():
+    models = {name for name, schema in PipelineFile.model_json_schema()["$defs"].items() if "properties" in schema}
+
+    parts = {*STAGES.builtin, *TRANSFORMS.builtin}
+    assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *parts}
+
+
+def test_links_of_the_tables_lead_to_a_heading():
+    headings = {heading.lower() for heading in re.findall(r"^#+ (\w+)$", PAGE, re.MULTILINE)}
+
+    assert set(re.findall(r"\]\(#(\w+)\)", PAGE)) <= headings

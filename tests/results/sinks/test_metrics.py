@@ -1,0 +1,126 @@
+"""What Prometheus scrapes while a run goes on."""
+
+import re
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import clips
+from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.collector import Collector
+from vidpipe.results.sinks import metrics as module
+from vidpipe.results.sinks.metrics import Metrics, parse_place
+from vidpipe.runtime.run import run
+
+
+def scrape(metrics):
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            samples[sample.name, *(value for _, value in sorted(sample.labels.items()))] = sample.value
+    return text, samples
+
+
+@pytest.fixture
+def metrics():
+    served = Metrics(0)
+    yield served
+    served.close()
+
+
+def test_a_run_can_be_watched(metrics, tmp_path):
+    clip = clips.encode(tmp_path / "secret-place.mp4", frames=100, fps=25)
+    (tmp_path / "pipeline.yaml").write_text(
+        "stages: [{id: sample, type: sample, fps: 5}, {id: read, type: mystages:Read}]\n"
+        "classes: {even: even, odd: odd}\n"
+    )
+    from tests.runtime.conftest import Runner
+
+    Runner(tmp_path, "inline", None)  # leaves the stages there
+    pipeline = load(tmp_path / "pipeline.yaml", sources={"cam": f"live+file:{clip}"})
+    ran = threading.Thread(target=run, args=(pipeline,), kwargs={"engine": "inline", "watchers": [metrics]})
+    ran.start()
+    deadline = time.monotonic() + 20
+    while True:
+        text, seen = scrape(metrics)
+        if seen.get(("vidpipe_frames_total", "measured", "cam"), 0) >= 10:
+            break
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+    assert seen["vidpipe_stream_state", "live", "cam"] == 1
+    assert seen["vidpipe_stream_state", "stalled", "cam"] == 0
+    assert seen["vidpipe_stream_last_frame_age_seconds", "cam"] < 2
+    assert seen["vidpipe_answers_total", "read", "cam"] == seen["vidpipe_frames_total", "measured", "cam"]
+    assert seen["vidpipe_stream_received_total", "cam"] >= seen["vidpipe_stream_decoded_total", "cam"] > 30
+    assert 0 < seen["vidpipe_latency_seconds", "0.5"] < 1
+    assert re.search(r'vidpipe_stream_info{.*codec="h264".*stream="cam"', text)
+    ran.join(20)
+    _, seen = scrape(metrics)
+    frames = [value for key, value in seen.items() if key[0] == "vidpipe_frames_total"]
+    assert sum(frames) <= 100
+    assert "secret-place" not in text
+
+
+def test_idle_connections_cost_no_thread_and_keep_nobody_from_scraping(metrics):
+    threads = threading.active_count()
+    idle = [socket.create_connection(("127.0.0.1", metrics.port), timeout=10) for _ in range(200)]
+    try:
+        scrape(metrics)
+        assert threading.active_count() == threads
+        assert idle[0].recv(1) == b""  # the oldest had to give way
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"HEAD / HTTP/1.1\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"POST /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.0 405 Method Not Allowed"),
+        (b"\xff\x00\r\n\r\n", b"HTTP/1.0 405 Method Not Allowed"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000, b""),
+    ],
+)
+def test_whoever_asks_for_something_else(metrics, request_, status):
+    with socket.create_connection(("127.0.0.1", metrics.port), timeout=10) as connection:
+        connection.sendall(request_)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1000).split(b"\r\n")[0] == status
+    scrape(metrics)
+
+
+def test_telling_of_every_batch_costs_little(metrics, monkeypatch):
+    worked_out = []
+    monkeypatch.setattr(module, "stream_statuses", lambda monitor: worked_out.append(monitor) or {})
+    collector = Collector([])
+    for _ in range(1000):
+        metrics.progressed(collector)
+    assert 1 <= len(worked_out) <= 4
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [("9100", (9100, "127.0.0.1")), ("0.0.0.0:80", (80, "0.0.0.0")), ("[::1]:0", (0, "[::1]"))]
+)
+def test_places(place, expected):
+    assert parse_place(place) == expected
+
+
+@pytest.mark.parametrize("place", ["", "http", "1.2.3.4:", "70000"])
+def test_no_places(place):
+    with pytest.raises(ConfigError, match="write PORT"):
+        parse_place(place)
+
+
+def test_a_taken_port_is_said_so(metrics):
+    with pytest.raises(ConfigError, match=f"at 127.0.0.1:{metrics.port}: Address already in use"):
+        Metrics(metrics.port)

@@ -1,0 +1,272 @@
+"""A live stream's thread. What must hold:
+
+- an answer of its own tier is waited for, in order, unless it takes too long; of a slower tier it is only learnt from;
+- a frame that nobody looks at is dropped or covered, with a reason, and what it was to check is owed to the next;
+- a source that does not open, or an answer that never comes, ends neither the run nor its end.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.cascade import Cascade, Settled
+from vidpipe.cascade.runner import StageRunner
+from vidpipe.core.answer import How
+from vidpipe.core.errors import SourceError
+from vidpipe.results.records import Outbox
+from vidpipe.runtime.downstream import PendingResult
+from vidpipe.runtime.parts import Parts
+from vidpipe.runtime.segment_worker import SegmentWorker
+from vidpipe.runtime.stream_worker import PATIENCE_S, STOP_S, StreamWorker
+from vidpipe.testing.camera import FakeCamera
+
+
+class Held:
+    """A `Downstream` that answers when the test says so."""
+
+    def __init__(self, far=False):
+        self.far = far
+        self.asked = {}
+
+    def ask(self, ticket, *, settle):
+        pending = PendingResult()
+        if self.far:
+            pending.went_far()
+        self.asked[ticket.frame.seq] = ticket, pending
+        return pending
+
+    def answers(self, seq):
+        until(lambda: seq in self.asked)
+        self.asked[seq][1].settle(Settled(answer("big", 0, as_of=seq)))
+
+    def refuses(self, seq):
+        until(lambda: seq in self.asked)
+        self.asked[seq][1].refuse()
+
+
+class Running:
+    """A live stream on a detour, and what comes out of it."""
+
+    def __init__(self, downstream, *stages, audit=NO_AUDITS, make=None):
+        self.camera = FakeCamera()
+        self.outbox = Outbox()
+        self.published = []
+        self.refused = 0
+        self.ended = None
+        parts = Parts(self.camera, above(*stages, audit=audit, publish_checked=False))
+        self.worker = StreamWorker(
+            "cam",
+            make or (lambda: parts),
+            downstream,
+            self.outbox,
+            ahead=0,
+            two_phase=False,
+            detour=True,
+            live=True,
+        )
+
+    def __enter__(self):
+        self.worker.open().result()
+        self.worker.start()
+        return self
+
+    def __exit__(self, *_):
+        self.worker.stop()
+        self.worker.join(STOP_S + 2)
+
+    def comes(self, count):
+        """The answers, once there are so many."""
+
+        def enough():
+            self.take()
+            return len(self.published) >= count
+
+        until(enough)
+        return [(record.seq, record.answer.how, record.answer.by, record.covered) for record in self.published]
+
+    def take(self):
+        batch = self.outbox.take(0.01)
+        self.published += batch.published
+        self.refused += batch.refused["cam"]
+        self.ended = self.ended or next(iter(batch.ended), None)
+
+
+def above(*stages, audit=NO_AUDITS, **options):
+    """Stages of the device; the last one of the pipeline stands further down."""
+    runners = [StageRunner(stage.id, stage.shared, False, lambda _, stage=stage: stage, CLASSES) for stage in stages]
+    return Cascade(runners, audit, last="big", **options)
+
+
+def until(condition, timeout_s=10):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.002)
+
+
+def test_an_answer_of_its_own_tier_is_waited_for():
+    downstream = Held()
+    with Running(downstream, Told("upper", passes)) as run:
+        run.camera.show()
+        downstream.answers(0)
+        assert run.comes(1) == [(0, How.MEASURED, "big", "")]
+
+
+def test_answers_come_in_order_whichever_is_there_first():
+    downstream = Held()
+    upper = Told("upper", lambda frame: None if frame.seq == 0 else answer("upper", 1, as_of=frame.seq))
+    with Running(downstream, upper) as run:
+        run.camera.show()
+        until(lambda: 0 in downstream.asked)
+        run.camera.show()
+        downstream.answers(0)
+        assert [came[:3] for came in run.comes(2)] == [(0, How.MEASURED, "big"), (1, How.MEASURED, "upper")]
+
+
+def test_one_of_a_slower_tier_is_only_learnt_from():
+    downstream = Held(far=True)
+    upper = Told("upper", passes)
+    with Running(downstream, upper) as run:
+        run.camera.show()
+        assert run.comes(1) == [(0, How.REUSED, "engine", "late")]
+        downstream.answers(0)
+        until(lambda: upper.learnt == [(0, "big")])
+
+
+def test_one_that_takes_too_long_is_covered_and_learnt_later():
+    downstream = Held()
+    upper = Told("upper", passes)
+    with Running(downstream, upper) as run:
+        began = time.monotonic()
+        run.camera.show()
+        assert run.comes(1) == [(0, How.REUSED, "engine", "overloaded")]
+        assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + 1
+        downstream.answers(0)
+        until(lambda: upper.learnt == [(0, "big")])
+
+
+def test_a_frame_that_nobody_looks_at_is_dropped_with_a_reason():
+    downstream = Held()
+    with Running(downstream, Told("upper", passes)) as run:
+        run.camera.show()
+        downstream.answers(0)
+        run.comes(1)
+        run.camera.show()
+        downstream.refuses(1)
+        assert run.comes(2)[1] == (1, How.DROPPED, "engine", "overloaded")
+        until(lambda: run.take() or run.refused == 1)
+        assert run.published[1].answer.as_of == 0
+        assert len(run.published[1].answer.detections) == 1
+
+
+def test_a_stage_that_covers_fills_the_gap():
+    class FallsBack(Told):
+        def fallback(self, frame):
+            return answer(self.id, 1, how=How.TRACKED, as_of=-1)
+
+    downstream = Held()
+    with Running(downstream, FallsBack("upper", passes)) as run:
+        run.camera.show()
+        downstream.refuses(0)
+        assert run.comes(1) == [(0, How.TRACKED, "upper", "overloaded")]
+
+
+def test_a_look_that_was_due_and_refused_is_owed_to_the_next_frame():
+    downstream = Held(far=True)
+    upper = Told("upper", measures("upper", 1))
+    with Running(downstream, upper, audit=AuditSpec(rate=0, max_unchecked_s=5)) as run:
+        for pts in (0.0, 6.0):
+            run.camera.show(pts=pts)
+        downstream.refuses(1)
+        until(lambda: run.take() or run.refused == 1)
+        run.camera.show(pts=6.1)
+        downstream.answers(2)
+        run.camera.show(pts=6.2)
+        came = run.comes(4)
+        assert [told[1:] for told in came] == [(How.MEASURED, "upper", covered) for covered in ("", "late", "late", "")]
+        assert set(downstream.asked) == {1, 2}
+
+
+def test_a_stop_does_not_wait_for_what_never_comes():
+    with Running(Held(), Told("upper", passes)) as run:
+        run.camera.show()
+        run.camera.show()
+        until(lambda: len(run.worker._open) == 2 or run.take() or run.published)
+        began = time.monotonic()
+        run.worker.stop()
+        assert run.worker.join(STOP_S + 1)
+        assert time.monotonic() - began < STOP_S + 1
+        until(lambda: run.take() or run.ended)
+        assert [record.seq for record in run.published] == [0, 1]
+
+
+def test_a_source_that_does_not_open_ends_its_stream_only():
+    def make():
+        raise SourceError("stream cam: no such camera")
+
+    run = Running(None, make=make)
+    assert isinstance(run.worker.open().result(), SourceError)
+    until(lambda: run.take() or run.ended)
+    assert str(run.ended.error) == "stream cam: no such camera"
+
+
+@pytest.mark.parametrize("weight", [1, 3])
+def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
+    """Two streams, ten frames each come while one is looked at."""
+    asked = []
+
+    class Slow(SharedTold):
+        def answer(self, frames):
+            asked.extend((frame.stream, frame.seq) for frame in frames)
+            time.sleep(0.02)
+            return super().answer(frames)
+
+    stage = Slow("big", measures("big", 0))
+    segment_worker = SegmentWorker(lambda: cascade(stage), None, "test", {"a": weight, "b": 1.0})
+    segment_worker.start().result()
+    cameras = {name: FakeCamera(name) for name in "ab"}
+    workers = [
+        StreamWorker(
+            name,
+            lambda camera=camera: Parts(camera, above(Told("upper", passes))),
+            segment_worker,
+            Outbox(),
+            ahead=0,
+            two_phase=False,
+            detour=True,
+            live=True,
+        )
+        for name, camera in cameras.items()
+    ]
+    for worker in workers:
+        worker.open().result()
+        worker.start()
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        for camera in cameras.values():
+            camera.show()
+        time.sleep(0.002)
+    for worker in workers:
+        worker.stop()
+        assert worker.join(5)
+    segment_worker.stop(5)
+    counts = [sum(stream == name for stream, _ in asked) for name in "ab"]
+    assert counts[0] / counts[1] == pytest.approx(weight, rel=0.35)
+    for name in "ab":
+        numbers = [seq for stream, seq in asked if stream == name]
+        assert numbers == sorted(numbers)
+
+
+def test_one_that_has_ended_tells_no_more_of_itself():
+    """What it went on telling diluted its rates, and came among what a new one of its name tells."""
+    with Running(Held(), Told("upper", measures("upper"))) as run:
+        run.camera.show()
+        run.comes(1)
+        assert run.worker.health is not None
+    run.take()
+    assert run.ended.health is not None
+    assert run.worker.health is None

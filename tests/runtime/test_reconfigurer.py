@@ -1,0 +1,221 @@
+"""Streams that come, go and change while a run goes on, on both engines. What must hold:
+
+- those that stay go on without a gap; what is removed ends; what changes begins anew and goes on counting;
+- a bad configuration is told, and changes nothing;
+- an actor that is away meanwhile is told when it is back.
+"""
+
+import json
+import threading
+import time
+
+import pytest
+
+from tests import clips
+from tests.builders import answer
+from tests.lines import answers
+from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Result, Snapshot
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime import run as module
+from vidpipe.runtime.run import run
+
+PIPELINE = """
+classes: {even: even, odd: odd}
+stages:
+  - {id: read, type: mystages:Read, on: edge}
+late: detour
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return clips.encode(tmp_path_factory.mktemp("live") / "clip.mp4", frames=300, fps=25)
+
+
+class Seen:
+    """A watcher that says how far each stream has come."""
+
+    def __init__(self):
+        self.frames, self.ended = {}, {}
+
+    def started(self, infos):
+        pass
+
+    def progressed(self, collector):
+        self.frames = {stream: ledger.frames_in for stream, ledger in collector.ledgers.items()}
+        self.ended = dict(collector.ended)
+
+
+def until(condition, timeout_s=30):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def test_streams_come_go_and_change(runner, clip, caplog):
+    folder = runner.folder
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+
+    def pipeline(**streams):
+        config = {"streams": {name: {"url": f"live+file:{clip}"} | more for name, more in streams.items()}}
+        (folder / "config.yaml").write_text(json.dumps(config))
+        return load(folder / "pipeline.yaml", config=folder / "config.yaml")
+
+    fresh = []
+    seen = Seen()
+
+    def reload():
+        if not fresh:
+            return None
+        given = fresh.pop()
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    outcome = []
+    first = pipeline(stays={}, goes={}, changes={})
+    ran = threading.Thread(
+        target=lambda: outcome.append(
+            run(
+                first,
+                engine=runner.engine,
+                address=runner.address,
+                sinks=[ResultsFile(folder / "results.jsonl")],
+                watchers=[seen],
+                reload=reload,
+            )
+        )
+    )
+    ran.start()
+    until(lambda: min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > 25)
+    fresh.append(ConfigError("streams.goes.url: missing"))
+    until(lambda: "streams.goes.url: missing" in caplog.text)
+    fresh.append(pipeline(stays={}, comes={}, changes={"end_s": 6.0}))
+    until(lambda: seen.frames.get("comes", 0) > 25)
+    ran.join(40)
+    assert "added comes; removed goes; changed changes" in caplog.text
+    report = outcome[0].report["streams"]
+    lines = answers(folder / "results.jsonl")
+    for name in ("stays", "goes", "changes", "comes"):
+        numbers = [line["seq"] for line in lines if line["stream"] == name]
+        assert numbers == list(range(len(numbers)))
+        assert report[name]["frames_in"] == sum(report[name]["how"].values()) == len(numbers)
+    assert report["stays"]["frames_in"] == 300
+    assert report["stays"]["how"]["reused"] > 250  # nothing was dropped for the others' sake
+    assert report["goes"]["frames_in"] < 250
+    assert report["changes"]["frames_in"] == 150
+    assert report["comes"]["frames_in"] == 300
+    assert outcome[0].exit_status == 0
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("dies", "noticed"), [("device", False), ("device", True), ("edge", False)])
+def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, clip, dies, noticed, monkeypatch):
+    """A reload just behind the death of an actor ended the run, or brought removed streams back with the device."""
+    import ray
+
+    folder = on_ray.folder
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+    engines = []
+    made = module._engine
+    monkeypatch.setattr(module, "_engine", lambda *given: engines.append(made(*given)) or engines[0])
+
+    def pipeline(**streams):
+        config = {"streams": {name: {"url": f"live+file:{clip}"} | more for name, more in streams.items()}}
+        (folder / "config.yaml").write_text(json.dumps(config))
+        return load(folder / "pipeline.yaml", config=folder / "config.yaml")
+
+    first = pipeline(stays={}, goes={}, changes={})
+    fresh = [pipeline(stays={}, comes={}, changes={"end_s": 6.0})]
+    seen = Seen()
+    killed = []
+
+    def reload():
+        (engine,) = engines
+        if not killed and min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > 25:
+            actor = engine._devices[0].actor if dies == "device" else engine._segments[0]
+            ray.kill(actor, no_restart=False)
+            killed.append(actor)
+        if killed and fresh and (engine._reviving or not noticed):
+            return fresh.pop()
+        return None
+
+    outcome = run(
+        first,
+        engine="ray",
+        address=on_ray.address,
+        sinks=[ResultsFile(folder / "results.jsonl")],
+        watchers=[seen],
+        reload=reload,
+    )
+    assert outcome.errors == []
+    lines = answers(folder / "results.jsonl")
+    for name in ("stays", "goes", "changes", "comes"):
+        numbers = [line["seq"] for line in lines if line["stream"] == name]
+        assert numbers == list(range(len(numbers)))
+    report = outcome.report["streams"]
+    assert report["goes"]["frames_in"] < 250
+    assert report["stays"]["frames_in"] > 25
+    assert report["comes"]["frames_in"] > 25
+    assert seen.ended.keys() == {"stays", "goes", "changes", "comes"}
+
+
+def test_of_the_old_picture_nothing_is_known_where_a_stream_begins_anew():
+    """A device that died right behind a change took up what its stages had known of the camera from before."""
+    collector = Collector(["cam"])
+    published = Result("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
+    collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"})]))
+    assert collector.position("cam").states == {"track": "boxes"}
+    collector.begin("cam", live=False)
+    position = collector.position("cam")
+    assert position.resume.seq == 0
+    assert not position.states
+    assert not len(position.last.detections)
+
+
+def test_only_streams_change(tmp_path, clip):
+    from tests.runtime.conftest import Runner
+    from vidpipe.pipeline.diff import changes
+
+    Runner(tmp_path, "inline", None)
+    (tmp_path / "one.yaml").write_text(PIPELINE)
+    (tmp_path / "other.yaml").write_text(PIPELINE.replace("edge", "cloud"))
+    one, other = (load(tmp_path / f"{name}.yaml", sources={"a": str(clip)}) for name in ("one", "other"))
+    assert not changes(one, one)
+    with pytest.raises(ConfigError, match="stages cannot change while it runs: only streams can"):
+        changes(one, other)
+    with pytest.raises(ConfigError, match="no stream is left"):
+        changes(one, load(tmp_path / "one.yaml"))
+
+
+def test_a_file_counts_once_it_is_left_alone(tmp_path, monkeypatch):
+    from vidpipe.cli import reload
+
+    clock = [0.0]
+    monkeypatch.setattr(reload.time, "monotonic", lambda: clock[0])
+    file = tmp_path / "config.yaml"
+    file.write_text("a")
+    loaded = []
+    ask = reload.Reload(lambda: loaded.append(file.read_text()), [file])
+
+    def look():
+        clock[0] += 1.1
+        ask()
+        return len(loaded)
+
+    assert [look(), look()] == [0, 0]
+    file.write_text("half")
+    assert look() == 0
+    file.write_text("the whole")
+    assert look() == 0
+    assert look() == 1
+    assert look() == 1
+    ask.ask()
+    assert look() == 2
+    file.rename(tmp_path / "elsewhere")
+    file.write_text("another file")
+    assert [look(), look(), look()] == [2, 3, 3]

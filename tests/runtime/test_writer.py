@@ -1,0 +1,159 @@
+"""Sinks in a thread of their own. What must hold:
+
+- answers reach the sinks in order, and all of them before the end;
+- one that blocks holds up nobody, is told of, and what it did not take is said;
+- one that raises, whatever it raises, gets no more, and neither hangs the run nor costs it its count of frames.
+"""
+
+import threading
+import time
+
+import pytest
+
+from tests import clips
+from tests.builders import answer
+from vidpipe.core.errors import RunError
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results import writer as module
+from vidpipe.results.records import Outbox, Result
+from vidpipe.results.sinks.base import Sink
+from vidpipe.results.writer import Writer
+from vidpipe.runtime.run import run
+
+
+def record(seq):
+    return Result("cam", seq, 0.0, None, 0.0, 0, answer("big"))
+
+
+def put_until_it_raises(writer):
+    began = time.monotonic()
+    while time.monotonic() - began < 10:
+        writer.write([record(0)], 0.0)
+
+
+class Kept(Sink):
+    """A sink that waits until it may take something, and may raise then."""
+
+    def __init__(self, error=None):
+        self.may = threading.Event()
+        self.taken = []
+        self.calls = 0
+        self.closed = False
+        self.error = error
+
+    def __str__(self):
+        return "results over there"
+
+    def write(self, results, published_at):
+        self.calls += 1
+        self.may.wait()
+        if self.error:
+            raise self.error
+        self.taken += [each.seq for each in results]
+
+    def close(self):
+        self.closed = True
+
+
+def test_all_is_written_in_order():
+    sink = Kept()
+    sink.may.set()
+    writer = Writer([sink])
+    for seq in range(100):
+        writer.write([record(seq)], 0.0)
+    writer.close()
+    assert sink.taken == list(range(100))
+    assert sink.closed
+
+
+def test_one_that_blocks_holds_up_nobody(monkeypatch, caplog):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    monkeypatch.setattr(module, "BLOCKED_S", 0.05)
+    sink = Kept()
+    writer = Writer([sink])
+    began = time.monotonic()
+    for seq in range(10):
+        writer.write([record(seq)], 0.0)
+    assert writer.is_full
+    while "results over there has taken nothing" not in caplog.text:
+        writer.watch()
+        assert time.monotonic() - began < 10
+    with pytest.raises(RunError, match="results over there takes nothing: 10 answers were not written"):
+        writer.close(0.1)
+    assert time.monotonic() - began < 10
+    sink.may.set()
+
+
+def test_what_was_left_out_is_said_also_if_the_rest_was_written(monkeypatch):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    sink = Kept()
+    writer = Writer([sink])
+    for seq in range(10):
+        writer.write([record(seq)], 0.0)
+    sink.may.set()
+    with pytest.raises(RunError, match="5 answers were not written: results over there was too slow"):
+        writer.close()
+    assert sink.taken == [0, 1, 2, 3, 4]
+
+
+def test_what_a_sink_raises_comes_with_the_next_answers():
+    sink = Kept(RunError("disk full"))
+    sink.may.set()
+    writer = Writer([sink])
+    with pytest.raises(RunError, match="disk full"):
+        put_until_it_raises(writer)
+    with pytest.raises(RunError, match="disk full"):
+        writer.close()
+    assert sink.closed
+
+
+@pytest.mark.parametrize("error", [RunError("disk full"), OSError("disk full"), ValueError("disk full")])
+def test_one_that_raises_gets_no_more_and_the_others_all(error):
+    """A sink of a user's own raised an OSError: the thread died with it, and the run waited for it for ever."""
+    broken, sound = Kept(error), Kept()
+    writer = Writer([broken, sound])
+    for seq in range(10):
+        writer.write([record(seq)], 0.0)
+    broken.may.set()
+    sound.may.set()
+    with pytest.raises(RunError, match="disk full"):
+        writer.close()
+    assert broken.calls == 1
+    assert sound.taken == list(range(10))
+    assert broken.closed
+    assert sound.closed
+
+
+READ = "{classes: {even: even, odd: odd}, stages: [{id: read, type: mystages:Read}]}"
+
+
+def test_a_run_whose_sink_raises_ends_and_has_its_ledger(inline, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    sink = Kept(OSError("disk full"))
+    sink.may.set()
+    outcome = run(recording(inline, tmp_path), engine="inline", sinks=[sink])
+    assert outcome.errors == ["results over there: OSError: disk full"]
+    ledger = outcome.report["streams"]["a"]
+    assert ledger["frames_in"] == sum(ledger["how"].values()) > 0
+
+
+def test_a_sink_that_blocks_is_told_of_while_recordings_wait_for_it(inline, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    monkeypatch.setattr(module, "BLOCKED_S", 0.05)
+    monkeypatch.setattr(Outbox, "LIMIT", 10)
+    sink = Kept()
+    running = threading.Thread(target=lambda: run(recording(inline, tmp_path), engine="inline", sinks=[sink]))
+    running.start()
+    began = time.monotonic()
+    while "results over there has taken nothing" not in caplog.text and time.monotonic() - began < 10:
+        time.sleep(0.01)
+    sink.may.set()
+    running.join(30)
+    assert "results over there has taken nothing" in caplog.text
+    assert sink.taken == list(range(100))
+
+
+def recording(inline, folder):
+    (folder / "pipeline.yaml").write_text(READ)
+    clip = clips.encode(folder / "clip.mp4", frames=100, fps=25)
+    return load(folder / "pipeline.yaml", sources={"a": str(clip)})

@@ -1,0 +1,69 @@
+"""A frame on both sides of a link."""
+
+import pickle
+
+import av
+import numpy as np
+import pytest
+
+from tests.builders import answer, frame
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.frame import Frame
+from vidpipe.core.picture import YuvPicture
+from vidpipe.core.settings import Knobs
+from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.runtime.transport import codec
+from vidpipe.sources.view import View
+
+
+def yuv_frame(width, height, pixel_format="yuv420p"):
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    picture = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
+    return Frame(
+        "cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, since=6.0, visible=0.5, discontinuity=3
+    )
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+@pytest.mark.parametrize("size", [(64, 48), (161, 121), (768, 576), (16, 16)])
+def test_raw_planes_lose_nothing(size, pixel_format):
+    """Luma, preview and BGR are the same to the bit, also for odd sizes and after pickling."""
+    sent = yuv_frame(*size, pixel_format)
+    sent.notes["gate"] = answer("gate", 1)
+    packed = pickle.loads(pickle.dumps(codec.pack(Ticket(sent, due=True), LinkSpec(), settle=True)))
+    assert packed.nbytes == sent.picture.nbytes
+    knobs = Knobs(3)
+    ticket = codec.unpack(packed, knobs)
+    got = ticket.frame
+    np.testing.assert_array_equal(got.luma(), sent.luma())
+    np.testing.assert_array_equal(got.bgr(), sent.bgr())
+    np.testing.assert_array_equal(got.preview(), sent.preview())
+    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "since", "visible", "discontinuity"):
+        assert getattr(got, field) == getattr(sent, field)
+    assert (got.knobs, ticket.due, ticket.straight) == (knobs, True, False)
+    assert got.notes["gate"].by == "gate"
+
+
+def test_a_picture_made_as_bgr_crosses_as_it_is():
+    sent = frame(size=(10, 8))
+    got = codec.unpack(codec.pack(Ticket(sent), LinkSpec(), settle=True), Knobs()).frame
+    np.testing.assert_array_equal(got.bgr(), sent.bgr())
+
+
+def test_jpeg_shrinks_the_picture_but_not_the_frame():
+    sent = yuv_frame(640, 480)
+    packed = codec.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), settle=False)
+    got = codec.unpack(packed, Knobs()).frame
+    assert packed.nbytes < sent.picture.nbytes / 4
+    assert (got.width, got.height) == (640, 480)
+    assert got.bgr().shape == (240, 320, 3)
+    assert not packed.settle
+
+
+@pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="jpeg", width=80)])
+def test_what_is_hidden_is_known_on_the_other_side(spec):
+    """As large as the picture that arrives, so that stages may lay it over."""
+    view = View([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]], [])
+    got = codec.unpack(codec.pack(Ticket(yuv_frame(160, 120)), spec, settle=True), Knobs(), {"cam": view}).frame
+    assert got.hidden.shape == got.luma().shape
+    assert got.hidden.mean() == pytest.approx(0.5)

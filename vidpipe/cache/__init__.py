@@ -1,1 +1,0 @@
-"""The result cache: answers known by what was looked at, found again by likeness."""

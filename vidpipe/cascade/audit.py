@@ -1,0 +1,40 @@
+"""How often the answers of cheap stages are checked against the last stage, and what a check found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AuditSpec(BaseModel):
+    """How often a cheap answer is checked against the last stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rate: float = Field(default=0.01, ge=0, le=1, description="share of each stage's answers that are audited")
+    max_unchecked_s: float | None = Field(
+        default=30.0, gt=0, description="longest media time of a stream without an answer of the last stage"
+    )
+    seed: int = Field(default=0, ge=0, description="another seed audits other frames")
+
+
+class Check(StrEnum):
+    """Why a cheap answer was withheld."""
+
+    AUDIT = "audit"
+    UNCHECKED = "unchecked"
+
+
+class Audit(NamedTuple):
+    """What an audit of one frame found.
+
+    Attributes:
+        missed: the last stage saw a class that the withheld answer has not.
+        false: the withheld answer has a class that the last stage did not see.
+    """
+
+    stage: str
+    missed: bool
+    false: bool

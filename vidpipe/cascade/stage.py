@@ -1,0 +1,155 @@
+"""The contract of a stage: it answers a frame or passes it on, and learns what was answered below it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import Field
+
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import StageConfig
+
+if TYPE_CHECKING:
+    from vidpipe.models.base import Detector, Embedder, Size
+
+
+DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
+EmbedderName = Annotated[str, Field(json_schema_extra={"names": "embedder"}, description="an embedder of the pipeline")]
+
+
+class Models(Protocol):
+    """The models of the pipeline, loaded on first use and shared by the stages of one actor."""
+
+    def detector(self, name: str, size: Size | None = None) -> Detector:
+        """A detector, for the calling thread; with `size` its variant for inputs of that size."""
+        ...
+
+    def load(self, name: str, size: Size | None = None) -> None:
+        """Have a detector loaded for threads that will ask for it; from any thread. Raises ModelError."""
+        ...
+
+    def embedder(self, name: str) -> Embedder: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage is given when it opens.
+
+    Attributes:
+        stage: the id that this stage has in the pipeline.
+        stream: name of the stream that the instance serves; None for a shared stage.
+        models: where to get the pipeline's models from.
+        classes: names of the pipeline's classes; `class_id` indexes them.
+        last: whether no stage comes after this one: then it answers every frame.
+        live: whether the stream cannot wait; of a shared stage nothing is said.
+        live_streams: names of all streams that cannot wait; kept up to date while streams come and go.
+    """
+
+    stage: str
+    stream: str | None
+    models: Models
+    classes: Sequence[str]
+    last: bool
+    live: bool = False
+    live_streams: Container[str] = ()
+
+
+C = TypeVar("C", bound=StageConfig)
+
+
+class Stage(Generic[C]):
+    """Base class of all stages. A subclass overrides `answer`, and of the rest what it needs.
+
+    Calls come in this order: `open`, `restore` (only after a restart), then for each frame `answer` and, if this stage
+    passed it on, `learn` or `forget`; `close` last, though a killed process never gets there. With `shared = False`
+    there is one instance for each stream, it is handed one frame a call, and its state lies in plain attributes. With
+    `shared = True` one instance serves many streams and is handed whatever is waiting; what it keeps of a stream it
+    keeps under `frame.stream`, bounded, and never lets it touch another stream's answers (`snapshot_stream`,
+    `restore_stream`).
+
+    Attributes:
+        shared: one instance for each stream (False), or one for all streams of the actor (True: models).
+        learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
+            stage, past this one, which is not asked.
+        can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
+        config: the settings in force for the stream that this call is for; they may differ from call to call.
+        id: of this stage in the pipeline, as `by` of its answers and key of its notes.
+    """
+
+    shared: ClassVar[bool] = False
+    can_be_last: ClassVar[bool] = True
+    learns_checked: ClassVar[bool] = False
+    Config: ClassVar[type[StageConfig]] = StageConfig
+
+    config: C
+    id: str = ""
+
+    def open(self, context: Context) -> None:
+        """Load what is heavy. Called once, in the thread that makes all later calls."""
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        """The answers to these frames, same length and order; None passes a frame on to the next stage.
+
+        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception, or an answer that
+        breaks the contract (docs/stages.md), makes the frame `failed`; the run goes on.
+        """
+        raise TypeError(f"{type(self).__name__} has no method `answer`: a stage must say which frames it answers")
+
+    def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+        """What a later stage answered for a frame that this one passed on, in order of `seq`.
+
+        Live, a late answer is learnt when it comes: that may be after those of newer frames.
+
+        May return the answer completed (identities, merged regions): the stages above are told that one, and what
+        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: only
+        where `answer.as_of == frame.seq` did somebody look at this very frame.
+        """
+        return None
+
+    def forget(self, frame: Frame) -> None:
+        """No answer will come for a frame that this one passed on: it was dropped, or what looked at it failed."""
+
+    def fallback(self, frame: Frame) -> Answer | None:
+        """The best that can be said now of a frame that this stage passed on, while its answer is late."""
+        return None
+
+    def snapshot(self) -> Any:
+        """State that must survive a restart, as something that pickles; None for a stage without.
+
+        Asked every few seconds of each stream, and sent elsewhere: leave out pictures, and whatever a look brings back.
+        Not asked of a shared stage: see `snapshot_stream`.
+        """
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take up what `snapshot` of an earlier instance gave."""
+
+    def snapshot_stream(self, stream: str) -> Any:
+        """The same for a shared stage: what it keeps of one stream, as something small that pickles, or None.
+
+        It must be a copy: the stage goes on while it travels.
+        """
+        return None
+
+    def restore_stream(self, stream: str, state: Any) -> None:
+        """Take up what `snapshot_stream` of an earlier instance gave; comes before any frame of that stream."""
+
+    def close(self) -> None:
+        """Let go of what `open` took. Not guaranteed to be called."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What else it has done and met so far, by name, for the report; another thread may ask."""
+        return {}
+
+    @classmethod
+    def prepare(cls, config: C, models: Models) -> None:
+        """Load what these settings need, before they come into force in a stage that runs; from any thread."""
+
+    @classmethod
+    def learns(cls, config: C) -> bool:
+        """Whether `learn` does anything with these settings: a cascade in which no stage learns is pipelined freely."""
+        return cls.learn is not Stage.learn

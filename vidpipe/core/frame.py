@@ -1,0 +1,200 @@
+"""One decoded picture of one stream, and the views of it that stages ask for."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.core.settings import Knobs
+
+if TYPE_CHECKING:
+    from vidpipe.core.answer import How
+
+Image = NDArray[np.uint8]
+
+_NO_KNOBS = Knobs()
+
+
+class Picture(Protocol):
+    """The pixels behind a frame, read-only; see `vidpipe.core.picture` for the kinds that there are."""
+
+    def luma(self) -> Image: ...
+
+    def bgr(self) -> Image: ...
+
+    def yuv(self, x: NDArray[np.intp], y: NDArray[np.intp]) -> Image:
+        """Single pixels, [..., 3], for a fraction of what a conversion of the whole picture takes."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes to pass the pixels on without loss."""
+        ...
+
+
+class Frame:
+    """One decoded picture, valid only during the call that it is handed to (`keep` copies).
+
+    Every view of it is read-only: others see the same pixels.
+
+    Attributes:
+        stream: name of the stream.
+        seq: counts the stream's pictures in presentation order from 0, decoded or not.
+        pts: media seconds.
+        discontinuity: the same for pictures that go on from each other. It changes where a camera was out of sight, its
+            clock jumped or its picture has another size: what was followed or held against earlier pictures ends there.
+        captured_at: UTC seconds, or None for a recording that does not say.
+        width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
+        hidden: bool [h, w], what masks and regions of interest leave out; None where there are none. It is already
+            blank in every view.
+        visible: the share of the picture that they leave, in 0..1.
+        knobs: the version of settings that this frame is treated with.
+        notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
+            copy: what a stage below changes or leaves there is not seen above the link.
+        since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
+            (a recording): its latency counts from then. 0.0 where nobody knows.
+    """
+
+    __slots__ = (
+        "_bgr",
+        "_notes",
+        "_previews",
+        "captured_at",
+        "discontinuity",
+        "height",
+        "hidden",
+        "knobs",
+        "picture",
+        "pts",
+        "seq",
+        "since",
+        "stream",
+        "visible",
+        "width",
+    )
+
+    def __init__(
+        self,
+        stream: str,
+        seq: int,
+        pts: float,
+        picture: Picture,
+        width: int,
+        height: int,
+        *,
+        captured_at: float | None = None,
+        since: float = 0.0,
+        hidden: NDArray[np.bool_] | None = None,
+        visible: float = 1.0,
+        knobs: Knobs = _NO_KNOBS,
+        discontinuity: int = 0,
+    ) -> None:
+        self.stream = stream
+        self.seq = seq
+        self.pts = pts
+        self.picture = picture
+        self.width = width
+        self.height = height
+        self.captured_at = captured_at
+        self.since = since
+        self.hidden = hidden
+        self.visible = visible
+        self.knobs = knobs
+        self.discontinuity = discontinuity
+        self._notes: dict[str, Any] | None = None
+        self._bgr: Image | None = None
+        self._previews: dict[int, Image] | None = None
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
+
+    def luma(self) -> Image:
+        """uint8 [h, w]: a view of the decoder's luma plane."""
+        return self.picture.luma()
+
+    def bgr(self) -> Image:
+        """uint8 [h, w, 3], converted on first use and kept for the frame's life."""
+        if self._bgr is None:
+            self._bgr = self.picture.bgr()
+            self._bgr.setflags(write=False)
+        return self._bgr
+
+    @property
+    def bgr_scale(self) -> NDArray[np.float64]:
+        """What `xyxy` in pixels of the source is multiplied by, [4], to lie in `bgr()`, which a link may scale down."""
+        height, width = self.bgr().shape[:2]
+        return np.array([width / self.width, height / self.height] * 2)
+
+    def preview(self, width: int = 160) -> Image:
+        """uint8 grey of about `width` columns and one row at least, made once.
+
+        Each value is the mean of a run of k luma pixels in every k-th row: reading one row in k costs an eighth of
+        averaging whole blocks at 768x576 and, unlike picking single pixels, does not alias sensor noise into motion.
+        """
+        if self._previews is None:
+            self._previews = {}
+        preview = self._previews.get(width)
+        if preview is None:
+            preview = self._previews[width] = _sparse_means(self.luma(), width)
+            preview.setflags(write=False)
+        return preview
+
+    def across(self) -> Frame:
+        """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
+        frame = copy.copy(self)
+        frame._notes = copy.deepcopy(self._notes)
+        frame._previews = None if self._previews is None else dict(self._previews)
+        return frame
+
+    def keep(self, view: NDArray[Any]) -> NDArray[Any]:
+        """A copy of a view, to hold beyond the call."""
+        return np.array(view, copy=True)
+
+    def __repr__(self) -> str:
+        return f"Frame({self.stream!r}, seq={self.seq}, pts={self.pts:.3f}, {self.width}x{self.height})"
+
+
+class Missing:
+    """A picture of the source that never became a frame: damaged, dropped, not decoded. It gets an answer all the same.
+
+    Attributes:
+        captured_at, since: as of `Frame`.
+    """
+
+    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "since", "stream")
+
+    def __init__(
+        self,
+        stream: str,
+        seq: int,
+        pts: float,
+        how: How,
+        reason: str,
+        captured_at: float | None = None,
+        since: float = 0.0,
+    ) -> None:
+        self.stream = stream
+        self.seq = seq
+        self.pts = pts
+        self.how = how
+        self.reason = reason
+        self.captured_at = captured_at
+        self.since = since
+
+
+def _sparse_means(luma: Image, width: int) -> Image:
+    import cv2
+
+    rows, columns = luma.shape
+    k = round(columns / width)
+    if k <= 1:
+        return np.array(luma, copy=True)
+    sparse = luma[min(k, rows) // 2 :: k, : columns // k * k]  # of a picture lower than that, its middle row
+    means: Image = cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)
+    return means

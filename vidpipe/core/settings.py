@@ -1,0 +1,45 @@
+"""The settings that a frame is treated with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class StageConfig(BaseModel):
+    """Base of every stage's settings: frozen, and a field that nobody knows is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
+
+
+ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, description="a class of the pipeline")]
+
+
+def Knob(default: Any, **field: Any) -> Any:
+    """A field of a `StageConfig` that a tuner may turn while the pipeline runs; other fields are fixed at `open`."""
+    return Field(default, json_schema_extra={"knob": True}, **field)
+
+
+def is_knob(field: FieldInfo) -> bool:
+    """Whether a field was declared with `Knob`."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("knob"))
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """One version of all stages' settings for one stream.
+
+    Attributes:
+        version: counts up when a tuner changes something; stands in every result.
+        stages: the configuration in force, by stage id.
+    """
+
+    version: int = 0
+    stages: Mapping[str, StageConfig] = field(default_factory=dict)

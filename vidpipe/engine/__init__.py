@@ -1,1 +1,0 @@
-"""What runs a cascade: plans, segments, links, and the two engines."""

@@ -1,0 +1,177 @@
+"""From what a user wrote to a pipeline that can run, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream
+from vidpipe.pipeline.yaml.check_models import check_models, classes_of
+from vidpipe.pipeline.yaml.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
+from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Mark, Mistake
+from vidpipe.pipeline.yaml.document import Document
+from vidpipe.pipeline.yaml.examine_models import examine_models
+from vidpipe.pipeline.yaml.overrides import override
+from vidpipe.pipeline.yaml.read import read
+from vidpipe.pipeline.yaml.spec import ConfigFile, PipelineFile
+from vidpipe.sources.address import is_camera, looks_secret
+
+
+def load(
+    pipeline: str | Path,
+    *,
+    config: Path | None = None,
+    sources: Mapping[str, str] | None = None,
+    sets: Sequence[str] = (),
+    notes: list[str] | None = None,
+) -> Pipeline:
+    """Read a pipeline and check all of it; no camera is opened.
+
+    Args:
+        pipeline: a file, or the name of one (`find_pipeline`).
+        config: a file with streams and links, which counts where both files say something.
+        sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
+        sets: "stages.detect.accept=0.4": single values that go before what the files say.
+        notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
+            here. Otherwise they are read when the pipeline runs.
+
+    Returns:
+        The pipeline; without streams where none were given.
+
+    Raises:
+        InvalidPipelineError: with every mistake that there is.
+        ConfigError: there is no such pipeline.
+    """
+    path = find_pipeline(pipeline)
+    document = _gather(path, config, sources or {}, sets)
+    search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
+    return checked(document, path.stem, search_paths, notes)
+
+
+def checked(document: Document, name: str, search_paths: tuple[str, ...], notes: list[str] | None) -> Pipeline:
+    """The pipeline that a document describes; raises with every mistake that there is."""
+    check_fields(document)
+    known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
+    entries = check_stages(document, known, search_paths)
+    differing = check_streams(document, known, entries, search_paths)
+    check_links(document, entries.stages)
+    parts = check_parts(document, search_paths)
+    if notes is not None:
+        notes += examine_models(document, entries.every, search_paths)
+        for entry in entries.misplaced:
+            kind = entry.written["type"]
+            notes.append(f"{document.path(entry.keys)}: {kind} is a transform now: write it under `transforms:`")
+    if document.mistakes:
+        raise InvalidPipelineError(document.ordered())
+    return _build(document, name, entries, differing, parts, search_paths)
+
+
+def find_pipeline(pipeline: str | Path) -> Path:
+    """The file that a name means: the file itself, or NAME.yaml in ./pipelines or among those of vidpipe.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    name = str(pipeline)
+    if is_camera(name):
+        raise ConfigError("a camera's address stands where the pipeline should: give it as --source")
+    if Path(pipeline).is_file():
+        return Path(pipeline)
+    if looks_secret(name):
+        raise ConfigError("what may be an address stands where the pipeline should: give it as --source, with rtsp://")
+    if name.endswith((".yaml", ".yml")) or os.sep in name:
+        raise ConfigError(f"pipeline {name}: no such file")
+    folders = [Path("pipelines"), _shipped()]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    near = did_you_mean(name, [file.stem for folder in folders for file in folder.glob("*.yaml")], listed=20)
+    raise ConfigError(f"no pipeline '{name}' in ./pipelines or among those of vidpipe{near}")
+
+
+def _shipped() -> Path:
+    """The pipelines that come with vidpipe: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[2]
+    inside = package / "pipelines"
+    return inside if inside.is_dir() else package.parent / "pipelines"
+
+
+def _gather(path: Path, config: Path | None, sources: Mapping[str, str], sets: Sequence[str]) -> Document:
+    """One document of all that was written, the later going before the earlier."""
+    files = [read(file, _shown(file)) for file in (path, config) if file]
+    if any(file.mistakes and not file.data for file in files):  # unreadable: the rest would be about what it lacks
+        raise InvalidPipelineError([mistake for file in files for mistake in file.mistakes])
+    document, *configuration = files
+    for other in configuration:
+        _drop_foreign(other)
+        document.merge(other)
+    for name, url in sources.items():
+        _add_source(document, name, url)
+    for assignment in sets:
+        override(document, assignment)
+    return document
+
+
+def _drop_foreign(configuration: Document) -> None:
+    for key in PipelineFile.model_fields.keys() - ConfigFile.model_fields.keys():
+        if configuration.has((key,)):
+            configuration.mistake((key,), "belongs in the pipeline file, not in the configuration")
+            del configuration.data[key]
+
+
+def _add_source(document: Document, name: str, url: str) -> None:
+    keys, mark = ("streams", name, "url"), Mark(f"--source {name}")
+    document.origins.append(mark.file)
+    if document.has(keys):
+        message = f"has a url already ({document.mark(keys)}): take another name, or --set streams.{name}.url=..."
+        document.mistakes.append(Mistake(mark, f"streams.{name}", message))
+    elif all(isinstance(document.value(above), dict | None) for above in (keys[:1], keys[:2])):
+        document.put(keys, url, mark)
+
+
+def _shown(path: Path) -> str:
+    """A file as messages name it: from the working directory where it lies below it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
+
+
+def _build(
+    document: Document,
+    name: str,
+    entries: Entries,
+    differing: Mapping[str, Mapping[str, StageConfig]],
+    parts: tuple[Sequence[Part], Part | None],
+    search_paths: tuple[str, ...],
+) -> Pipeline:
+    spec = PipelineFile.model_validate(document.data)
+    by_id = {stage.id: stage for stage in spec.stages}
+    stages = tuple(
+        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
+        for entry in entries.stages
+        if entry.type and entry.config and (stage := by_id[str(entry.written["id"])])
+    )
+    transforms = tuple(
+        PlacedTransform(str(entry.written["id"]), entry.type, entry.config)
+        for entry in (*entries.misplaced, *entries.transforms)
+        if entry.type and entry.config
+    )
+    return Pipeline(
+        name=spec.name or name,
+        classes=classes_of(spec.classes),
+        models=spec.models,
+        stages=stages,
+        transforms=transforms,
+        sinks=tuple(parts[0]),
+        tuner=parts[1],
+        streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
+        audit=spec.audit,
+        links=spec.links,
+        ahead=spec.ahead,
+        late=spec.late,
+        streams_per_actor=spec.streams_per_actor,
+        search_paths=search_paths,
+    )

@@ -1,0 +1,106 @@
+"""What a user writes: the pipeline file (what is done) and the configuration file (where, and for whom)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from vidpipe.cascade.audit import AuditSpec
+from vidpipe.models.base import ModelSpec
+from vidpipe.pipeline.spec import LinkSpec, Tier
+from vidpipe.sources.base import StreamSpec
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _checked_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+        raise ValueError("must be a letter, then letters, digits, '-' and '_'")
+    if value in ("source", "engine"):
+        raise ValueError(f"'{value}' stands in results for answers that no stage gave: take another id")
+    return value
+
+
+class StageSpec(BaseModel):
+    """One stage of the cascade. Its other fields are those of its type's own Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str = Field(description="names the stage in results, messages and --set")
+    type: Name = Field(description="a stage of vidpipe, or package.module:Class from the pipeline's folder or yours")
+    on: Tier = Field(default=Tier.DEVICE, description="where it stands; never further up than the stage before it")
+    isolate: bool = Field(default=False, description="an actor of its own, not one with its neighbours on a tier")
+
+    _check_id = field_validator("id")(_checked_id)
+
+
+class TransformSpec(BaseModel):
+    """What completes results behind the cascade. Its other fields are those of its type's own Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str = Field(description="names the transform in reports, messages, events and --set")
+    type: Name = Field(description="region, describe, or package.module:Class from the pipeline's folder or yours")
+
+    _check_id = field_validator("id")(_checked_id)
+
+
+class PartSpec(BaseModel):
+    """A sink or tuner of your own. Its other fields are those of its type's own Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Name = Field(description="package.module:Class from the pipeline's folder or yours, or an entry point")
+
+
+class ConfigFile(BaseModel):
+    """The file after `--config`: which streams there are, and what joins the machines.
+
+    A pipeline file may hold these too; where both do, the configuration counts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    streams: dict[Name, StreamSpec] = Field(default={}, description="cameras and files, by name")
+    links: dict[str, LinkSpec] = Field(
+        default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
+    )
+    sinks: list[PartSpec] = Field(default=[], description="what else takes results, beside the command's options")
+    tuner: PartSpec | None = Field(default=None, description="what changes settings while it runs; default: nothing")
+    streams_per_actor: int | None = Field(
+        default=None,
+        ge=1,
+        description="streams that one device actor has open; default: 8 live, one for each core in replay",
+    )
+
+
+class PipelineFile(ConfigFile):
+    """The pipeline file: a cascade of stages, the models that they use, and what those look for."""
+
+    name: Name | None = Field(default=None, description="as reports call it; default: the file's name")
+    classes: dict[Name, str | Annotated[list[str], Field(min_length=1)]] = Field(
+        default={},
+        description="the pipeline's own classes, each with the models' names for it; default: those of the one model",
+    )
+    models: dict[Name, ModelSpec] = Field(default={}, description="what stages may look with, by name")
+    stages: list[StageSpec] = Field(min_length=1, description="in the order in which a frame is offered to them")
+    transforms: list[TransformSpec] = Field(
+        default=[], description="what completes results behind the cascade, in order"
+    )
+    audit: AuditSpec = Field(default_factory=AuditSpec, description="how often a cheap answer is checked")
+    ahead: int = Field(
+        default=0, ge=0, le=1000, description="frames of a stream that may be asked while an answer is open"
+    )
+    late: Literal["wait", "detour"] | None = Field(
+        default=None,
+        description="wait for a slower tier's answer, or publish the best fallback meanwhile; "
+        "default: wait in replay, detour live",
+    )
+
+
+def settings_of(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a stage that belong to its type's Config."""
+    return {key: value for key, value in stage.items() if key not in StageSpec.model_fields}

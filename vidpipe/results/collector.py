@@ -1,0 +1,109 @@
+"""Where all answers of a run come together: ledger, sinks, and where each stream stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+
+from vidpipe.core.answer import How, nothing, unknown
+from vidpipe.results.ledger import Latencies, StreamLedger
+from vidpipe.results.records import Batch, Ended, Position, Result
+from vidpipe.results.status import StatusMonitor
+from vidpipe.results.usage import machine
+from vidpipe.sources.base import Resume
+
+
+class Collector:
+    """Counts, hands on and remembers; a `seq` that repeats or leaves a gap is a fault of ours, and raises.
+
+    Args:
+        live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
+    """
+
+    def __init__(self, streams: Iterable[str], *, live: Collection[str] = ()) -> None:
+        nothing()  # imports what answers are made of now, not under the first batch
+        self.ledgers: dict[str, StreamLedger] = {}
+        self.ended: dict[str, Ended] = {}
+        self.latencies = Latencies()
+        self.status_monitors: dict[str, StatusMonitor] = {}
+        self._last: dict[str, Result] = {}
+        self._states: dict[str, dict[str, bytes]] = {}
+        self._looked_at: dict[str, float] = {}  # by the monotonic clock
+        for stream in streams:
+            self.begin(stream, live=stream in live)
+
+    def take(self, batch: Batch) -> None:
+        same_clock = batch.machine == machine()
+        for record in batch.published:
+            self._count(record)
+            self._time(record, same_clock)
+        for stream, audit in batch.late_audits:
+            self.ledgers[stream].count_audit(audit)
+        for late in batch.late_answers:
+            self.ledgers[late.stream].count_late(late)
+        for stream, count in batch.refused.items():
+            self.ledgers[stream].refused += count
+        for stream in batch.begun_anew:
+            if stream in self.status_monitors:
+                self.status_monitors[stream].begin_anew()
+        for stream, health in batch.health.items():
+            self.status_monitors[stream].look(health, time.monotonic())
+        for snapshot in batch.snapshots:
+            self._states[snapshot.stream] = snapshot.states
+        for ended in batch.ended:
+            self.ended[ended.stream] = ended
+            if ended.stream in self.status_monitors:
+                self.status_monitors[ended.stream].end(ended.health, time.monotonic())
+
+    def begin(self, stream: str, *, live: bool) -> None:
+        """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
+        self.ended.pop(stream, None)
+        self._states.pop(stream, None)
+        if (last := self._last.get(stream)) is not None:
+            self._last[stream] = last._replace(answer=unknown())
+        ledger = self.ledgers.setdefault(stream, StreamLedger())
+        if live:
+            self.status_monitors[stream] = StatusMonitor(ledger)
+        else:
+            self.status_monitors.pop(stream, None)
+
+    @property
+    def done(self) -> bool:
+        return len(self.ended) == len(self.ledgers)
+
+    def frames_in(self) -> int:
+        return sum(ledger.frames_in for ledger in self.ledgers.values())
+
+    def position(self, stream: str) -> Position:
+        """Where a stream has to go on, if what ran it is gone."""
+        last = self._last.get(stream)
+        if last is None:
+            return Position()
+        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
+
+    def newest(self, stream: str) -> Result | None:
+        """What was published last of a stream."""
+        return self._last.get(stream)
+
+    def look_age_s(self, stream: str) -> float | None:
+        """Seconds since somebody was last known to have looked at a picture of the stream; None: never."""
+        at = self._looked_at.get(stream)
+        return None if at is None else time.monotonic() - at
+
+    def _count(self, record: Result) -> None:
+        last = self._last.get(record.stream)
+        answer = record.answer
+        # A late answer is not published, but those that carry it on are as of its frame.
+        if answer.how is How.MEASURED or (last and last.answer.as_of < answer.as_of < record.seq):
+            self._looked_at[record.stream] = time.monotonic()
+        if last is not None and record.seq != last.seq + 1:
+            raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
+        self._last[record.stream] = record._replace(picture=None)
+        self.ledgers[record.stream].count(record)
+
+    def _time(self, record: Result, same_clock: bool) -> None:
+        """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""
+        if same_clock and record.since:
+            self.latencies.add((time.monotonic() - record.since) * 1000)
+        elif not same_clock and record.captured_at is not None and record.stream in self.status_monitors:
+            self.latencies.add((time.time() - record.captured_at) * 1000)

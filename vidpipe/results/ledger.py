@@ -1,0 +1,157 @@
+"""The count of every frame by how it was answered, and of how often the cheap answers were wrong."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vidpipe.cascade.audit import Audit
+from vidpipe.core.answer import How
+from vidpipe.results.records import LateAnswer, Result
+from vidpipe.sources.queue import OVERLOADED
+from vidpipe.statistics.wilson import wilson
+
+
+@dataclass(slots=True)
+class AuditCount:
+    """Audits of one stage on one stream: how many, and in how many a class was missed or falsely there."""
+
+    audited: int = 0
+    missed: int = 0
+    false: int = 0
+
+    def report(self) -> dict[str, float]:
+        low, high = wilson(self.missed, self.audited)
+        rate = self.missed / self.audited if self.audited else 0.0
+        return {
+            "audited": self.audited,
+            "missed": self.missed,
+            "false": self.false,
+            "rate": rate,
+            "low": low,
+            "high": high,
+        }
+
+
+@dataclass(slots=True)
+class StreamLedger:
+    """One stream: `frames_in` is the sum of `how`, and of `by`.
+
+    Attributes:
+        dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
+        covered: frames whose answer was not waited for, by reason.
+        refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
+        late: answers that came when another had been published in their place, by who gave them and who that other.
+        engine_failure: why the first answer was lost between stages, if one was.
+    """
+
+    frames_in: int = 0
+    how: Counter[str] = field(default_factory=Counter)
+    by: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    covered: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    late: dict[str, Counter[str]] = field(default_factory=dict)
+    audits: dict[str, AuditCount] = field(default_factory=dict)
+    first_pts: float = 0.0
+    last_pts: float = 0.0
+    engine_failure: str = ""
+    _failed_by: Counter[str] = field(default_factory=Counter)
+
+    def count(self, record: Result) -> None:
+        answer = record.answer
+        if not self.frames_in:
+            self.first_pts = record.pts
+        self.last_pts = record.pts
+        self.frames_in += 1
+        self.how[answer.how.value] += 1
+        self.by[answer.by] += 1
+        if answer.how is How.DROPPED:
+            self.dropped[answer.reason] += 1
+        elif record.covered == OVERLOADED:
+            self.dropped[OVERLOADED] += 1
+        elif answer.how is How.FAILED:
+            self._failed_by[answer.by] += 1
+            if answer.by == "engine":
+                self.engine_failure = self.engine_failure or answer.reason
+        if record.covered:
+            self.covered[record.covered] += 1
+        if record.audit is not None:
+            self.count_audit(record.audit)
+
+    def count_late(self, answer: LateAnswer) -> None:
+        self.late.setdefault(answer.by, Counter())[answer.fallback] += 1
+
+    def count_audit(self, audit: Audit) -> None:
+        count = self.audits.setdefault(audit.stage, AuditCount())
+        count.audited += 1
+        count.missed += audit.missed
+        count.false += audit.false
+
+    @property
+    def admitted(self) -> int:
+        """Frames that came to the stages."""
+        return self.frames_in - self.by["source"]
+
+    @property
+    def answered(self) -> int:
+        """Of these, those that were lost neither to overload nor to a failure."""
+        return self.admitted - self.covered[OVERLOADED] - self.how[How.FAILED]
+
+    @property
+    def engine_failures(self) -> int:
+        """Frames whose answer was lost between stages, not by one of them."""
+        return self._failed_by["engine"]
+
+    @property
+    def video_s(self) -> float:
+        """Media time covered, the last picture's own duration taken as the mean of the others."""
+        if self.frames_in < 2:
+            return 0.0
+        return (self.last_pts - self.first_pts) * self.frames_in / (self.frames_in - 1)
+
+    def report(self) -> dict[str, object]:
+        return {
+            "frames_in": self.frames_in,
+            "how": dict(self.how),
+            "by": dict(self.by),
+            "dropped": dict(self.dropped),
+            "covered": dict(self.covered),
+            "refused": self.refused,
+            "late": {stage: dict(covers) for stage, covers in self.late.items()},
+            "video_s": round(self.video_s, 3),
+            "audits": {stage: count.report() for stage, count in self.audits.items()},
+        }
+
+
+class Latencies:
+    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide."""
+
+    _RATIO = math.log(1.02)
+    _LEAST_MS = 0.01
+
+    def __init__(self) -> None:
+        self._bins: Counter[int] = Counter()
+
+    def add(self, ms: float) -> None:
+        self._bins[int(math.log(max(ms, self._LEAST_MS) / self._LEAST_MS) / self._RATIO)] += 1
+
+    def quantile_ms(self, share: float) -> float:
+        """The latency that this share of all stays under, within 2 %; 0 where there is none."""
+        wanted = share * self._bins.total()
+        seen = 0
+        for index in sorted(self._bins):
+            seen += self._bins[index]
+            if seen >= wanted:
+                return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
+        return 0.0
+
+    def report(self) -> dict[str, float]:
+        return {f"p{p}": round(self.quantile_ms(p / 100), 3) for p in (50, 95, 99)}
+
+
+def total_by(ledgers: Mapping[str, StreamLedger]) -> Counter[str]:
+    """How many frames each stage has answered, over all streams."""
+    return sum((ledger.by for ledger in ledgers.values()), Counter())

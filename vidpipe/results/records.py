@@ -1,0 +1,287 @@
+"""What leaves a device's streams for the collector: answers, audits, snapshots, ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.cascade import Settled
+from vidpipe.cascade.runner import Meter
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.event import Event
+from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.sources.base import Resume
+from vidpipe.sources.health import Health
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+
+class Result(NamedTuple):
+    """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
+
+    Attributes:
+        epoch: of the settings that the frame was treated with; 0: those that the run began with.
+        since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
+        covered: why the frame's own answer was not waited for; "" where this is it.
+        size: (width, height) of the stream's pictures; None where none has come yet.
+        picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
+    """
+
+    stream: str
+    seq: int
+    pts: float
+    captured_at: float | None
+    since: float
+    epoch: int
+    answer: Answer
+    audit: Audit | None = None
+    covered: str = ""
+    size: tuple[int, int] | None = None
+    picture: Image | None = None
+
+    @property
+    def detections(self) -> sv.Detections:
+        """The boxes of the answer."""
+        return self.answer.detections
+
+    @property
+    def how(self) -> How:
+        """How the answer came about."""
+        return self.answer.how
+
+
+def published(
+    item: Frame | Missing,
+    settled: Settled,
+    covered: str,
+    epoch: int,
+    size: tuple[int, int] | None,
+    *,
+    pictures: bool,
+) -> Result:
+    """What is published of a picture; `covered`, `epoch` and `size` as of `Result`.
+
+    Args:
+        pictures: whether it brings its picture.
+    """
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
+    picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
+    return Result(*known, settled.answer, settled.audit, covered, size, picture)
+
+
+class Snapshot(NamedTuple):
+    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
+
+    stream: str
+    states: dict[str, bytes]
+
+
+class Ended(NamedTuple):
+    """A stream that gives no more answers.
+
+    Attributes:
+        error: what broke it off, or None where it came to its end.
+        notes: what a user should know of the recording ("ended after 412 of 795 frames").
+        health: of a live source, at its end.
+        failures: what went wrong beside the stream, which went on: a tap that could take no more. A line each.
+    """
+
+    stream: str
+    error: Exception | None = None
+    notes: tuple[str, ...] = ()
+    health: Health | None = None
+    failures: tuple[str, ...] = ()
+
+
+class LateAnswer(NamedTuple):
+    """An answer that came when another had been published in its place.
+
+    Attributes:
+        by: who gave it.
+        fallback: who had given what was published.
+    """
+
+    stream: str
+    by: str
+    fallback: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came since the last time that somebody asked, in order.
+
+    Attributes:
+        events: what transforms saw happen, each behind the answer at which it happened.
+        refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
+        health: of live sources, now and then.
+        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
+        begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
+        asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
+    """
+
+    published: list[Result] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    late_audits: list[tuple[str, Audit]] = field(default_factory=list)
+    late_answers: list[LateAnswer] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    health: dict[str, Health] = field(default_factory=dict)
+    begun_anew: list[str] = field(default_factory=list)
+    asked: tuple[str, int] | None = None
+    machine: str = ""
+
+    def __bool__(self) -> bool:
+        late = self.late_audits or self.late_answers
+        came = self.published or late or self.snapshots or self.ended or self.refused or self.health
+        return bool(came or self.begun_anew or self.asked)
+
+
+class Outbox:
+    """Where the streams of one process put their answers, and the collector takes them from; bounded.
+
+    A full outbox makes `publish` wait, and one that is held makes recordings wait: whoever takes too slowly slows a
+    replay instead of filling the memory.
+
+    Args:
+        limit: how many answers may wait.
+    """
+
+    LIMIT = 2048
+    LIMIT_PICTURES = 32  # where each brings its picture
+    LINGER_S = 0.05  # how long the first answer waits for company: a call to fetch each alone would cost more than it
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._batch = Batch()
+        self._changed = threading.Condition()
+        self._takes = 0
+        self._held = False
+        self._awaited = 0  # who waits for what is there to be received
+        self._closed = False
+
+    def publish(self, record: Result, events: Sequence[Event] = (), *, live: bool = False) -> None:
+        with self._changed:
+            while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
+                self._changed.wait()
+            self._batch.published.append(record)
+            self._batch.events += events
+            if len(self._batch.published) == 1:
+                self._changed.notify_all()
+
+    def audit(self, stream: str, audit: Audit) -> None:
+        with self._changed:
+            self._batch.late_audits.append((stream, audit))
+
+    def late(self, answer: LateAnswer) -> None:
+        with self._changed:
+            self._batch.late_answers.append(answer)
+
+    def refused(self, stream: str) -> None:
+        with self._changed:
+            self._batch.refused[stream] += 1
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        with self._changed:
+            self._batch.snapshots.append(snapshot)
+
+    def ended(self, ended: Ended) -> None:
+        with self._changed:
+            self._batch.ended.append(ended)
+            self._changed.notify_all()
+
+    def asks(self, stream: str, seq: int) -> None:
+        """Tell which picture is asked next."""
+        with self._changed:
+            self._batch.asked = stream, seq
+            self._changed.notify_all()
+
+    def wait_until_received(self) -> None:
+        """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
+        with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._batch or self._closed)
+            takes = self._takes
+            self._changed.wait_for(lambda: self._takes > takes or self._closed)
+            self._awaited -= 1
+
+    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
+        """What is there, as soon as there is something; an empty batch after `timeout_s`.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._takes += 1
+            self._held = hold
+            self._changed.notify_all()
+            while not self._batch and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            if self._batch and not self._batch.ended and len(self._batch.published) < self._limit // 2:
+                self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
+            batch, self._batch = self._batch, Batch()
+            self._changed.notify_all()
+            return batch
+
+    def close(self) -> None:
+        """Nobody will take any more: let everybody who waits go."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class Position(NamedTuple):
+    """Where a stream goes on after a restart.
+
+    Attributes:
+        resume: behind this picture; None: from the beginning.
+        last: the last published answer, if any.
+        states: of the stream's stages, pickled, by stage id.
+        poison: pictures that are not to be tried again.
+        careful: the process died here before: ask and answer the next pictures one at a time, each told of before, so
+            that it will be known on which one it dies.
+    """
+
+    resume: Resume | None = None
+    last: Answer | None = None
+    states: Mapping[str, bytes] = {}
+    poison: frozenset[int] = frozenset()
+    careful: bool = False
+
+
+class Counts(NamedTuple):
+    """What a process has counted so far.
+
+    Attributes:
+        stages: by stage id.
+        models: (pictures, wall ns, CPU ns) by model name.
+        links: (frames, bytes) by link name.
+        deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
+    """
+
+    stages: dict[str, Meter]
+    models: dict[str, tuple[int, int, int]]
+    links: dict[str, tuple[int, int]]
+    deaths: Mapping[str, tuple[float, ...]] = {}
+
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
+        stages = dict(self.stages)
+        for stage, meter in other.stages.items():
+            stages[stage] = stages.get(stage, Meter()) + meter
+        deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
+        return Counts(stages, _add(self.models, other.models), _add(self.links, other.links), {**self.deaths, **deaths})
+
+
+def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    total: dict[str, tuple[int, ...]] = dict(one)
+    for name, counts in other.items():
+        total[name] = tuple(map(sum, zip(total[name], counts, strict=True))) if name in total else counts
+    return total

@@ -1,0 +1,1 @@
+"""Where answers go: files of results, drawn video, metrics."""

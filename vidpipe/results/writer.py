@@ -1,0 +1,149 @@
+"""Answers on their way to the sinks, in a thread of its own: a sink that blocks holds up nothing but itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import methodcaller
+from typing import Any
+
+from vidpipe.core.errors import ConfigError, RunError, VidpipeError
+from vidpipe.core.event import Event
+from vidpipe.results.records import Result
+from vidpipe.results.sinks.base import Sink
+
+log = logging.getLogger(__name__)
+
+LIMIT = 20_000  # answers that wait
+FLUSH_EVERY_S = 5.0
+BLOCKED_S = 5.0  # for one write, after which a sink is said to block
+
+
+class Writer:
+    """Hands results and events on to sinks, each in turn.
+
+    What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
+    any looks at `is_full` before. What a sink raises is raised by the next `write`; that sink gets no more, and
+    is closed with the others.
+
+    Attributes:
+        durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
+    """
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._waiting: deque[tuple[Sequence[Result], float, Sequence[Event]]] = deque()
+        self.durable: dict[str, dict[str, int]] = {}
+        self._records = 0
+        self._unwritten = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._error: RunError | None = None
+        self._broken: set[int] = set()  # sinks that have raised, by place: they get no more
+        self._at: tuple[Sink, float] | None = None  # the sink that is being written to, and since when
+        self._told = False
+        self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
+        self._thread.start()
+
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
+        for sink in self._sinks:
+            try:
+                sink.begin(provenance)
+            except VidpipeError:
+                raise
+            except Exception as error:  # a user's sink may raise anything
+                raise ConfigError(str(_as_run_error(sink, error))) from error
+
+    def write(self, records: Sequence[Result], published_at: float, events: Sequence[Event] = ()) -> None:
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            if self._records >= LIMIT:
+                self._unwritten += len(records)
+                return
+            self._waiting.append((records, published_at, events))
+            self._records += len(records)
+            self._changed.notify_all()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether answers that were put now would be left out."""
+        with self._changed:
+            return self._records >= LIMIT
+
+    def watch(self) -> None:
+        """Tell, once, of a sink that blocks; to be called now and then."""
+        if self._told or self._at is None or time.monotonic() - self._at[1] < BLOCKED_S:
+            return
+        self._told = True
+        log.warning("%s has taken nothing for %.0f s; answers wait for it, %d at most", self._at[0], BLOCKED_S, LIMIT)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Write what waits and close the sinks; give up where a sink takes nothing for `timeout_s`.
+
+        Raises:
+            RunError: not everything was written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        left = -1
+        while self._thread.is_alive() and self._records != left:
+            left = self._records
+            self._thread.join(timeout_s)
+        with self._changed:
+            unwritten, error = self._unwritten + self._records, self._error
+        if self._thread.is_alive() and self._at is not None:
+            raise RunError(f"{self._at[0]} takes nothing: {unwritten} answers were not written")
+        if error is not None:
+            raise error
+        if unwritten:
+            raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
+
+    def _run(self) -> None:
+        flushed_at = time.monotonic()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    break
+                records, published_at, events = self._waiting.popleft()
+            if records:
+                self._each(methodcaller("write", records, published_at), self._broken)
+            if events:
+                self._each(methodcaller("tell", events), self._broken)
+            if time.monotonic() - flushed_at > FLUSH_EVERY_S:
+                flushed_at = time.monotonic()
+                self._each(self._flush, self._broken)
+            with self._changed:
+                self._records -= len(records)
+                self._changed.notify_all()
+        self._each(self._flush, self._broken)
+        self._each(methodcaller("close"))
+
+    def _flush(self, sink: Sink) -> None:
+        if durable := sink.flush():
+            self.durable.setdefault(str(sink), {}).update(durable)
+
+    def _each(self, call: Callable[[Sink], None], left_out: Collection[int] = ()) -> None:
+        for index, sink in enumerate(self._sinks):
+            if index in left_out:
+                continue
+            self._at = sink, time.monotonic()
+            try:
+                call(sink)
+            except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
+                self._broken.add(index)
+                self._error = self._error or _as_run_error(sink, error)
+        self._at = None
+
+
+def _as_run_error(sink: Sink, error: BaseException) -> RunError:
+    if isinstance(error, VidpipeError):
+        return RunError(str(error))
+    log.debug("a sink raised", exc_info=error)
+    return RunError(f"{sink}: {type(error).__name__}: {error}".splitlines()[0])

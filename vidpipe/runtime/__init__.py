@@ -1,0 +1,1 @@
+"""What runs a cascade: threads for streams and for shared stages, and the two engines."""

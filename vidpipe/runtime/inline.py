@@ -1,0 +1,157 @@
+"""The engine that runs everything in this process: for tests, debugging and notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from threading import Event
+from typing import Any
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.plan import Link, Plan
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.records import Batch, Counts, Position
+from vidpipe.results.usage import own_cpu_s
+from vidpipe.runtime.downstream import Downstream, PendingResult
+from vidpipe.runtime.opening import opened
+from vidpipe.runtime.segment_worker import SegmentWorker
+from vidpipe.runtime.stream_pool import StreamPool
+from vidpipe.runtime.transport import codec
+from vidpipe.runtime.worker import WorkerRuntime, those_open
+from vidpipe.sources.base import StreamInfo
+
+
+class CodecLink:
+    """A link inside one process: frames go through its codec as they would between two, so that answers are equal.
+
+    Raw planes lose nothing and are only counted. Credits and the emulator are matters of time and have no place here.
+    """
+
+    def __init__(self, link: Link, downstream: Downstream, runtime: WorkerRuntime) -> None:
+        self._spec = link.spec
+        self._far = link.far
+        self._runtime = runtime
+        self._downstream = downstream
+        self.frames = 0
+        self.bytes = 0
+
+    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+        if self._spec.codec == "raw":
+            self.bytes += ticket.frame.picture.nbytes
+            ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
+        else:
+            packed = codec.pack(ticket, self._spec, settle=settle)
+            ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
+            self.bytes += packed.nbytes
+        self.frames += 1
+        pending = self._downstream.ask(ticket, settle=settle)
+        return pending.from_far() if self._far else pending
+
+    def settle(self, stream: str, seq: int) -> None:
+        self._downstream.settle(stream, seq)
+
+
+class Stack:
+    """Neighbouring segments in one process, one below the other, with the links between them.
+
+    Args:
+        segments: their indices in the plan.
+        downstream: where frames go that the last of them passes on.
+
+    Attributes:
+        top: where the first one hands its frames to, in its own stages' stead where it has none to share.
+    """
+
+    def __init__(self, plan: Plan, segments: range, downstream: Downstream | None, runtime: WorkerRuntime) -> None:
+        self._segment_workers: list[SegmentWorker] = []
+        self._links: dict[str, CodecLink] = {}
+        self.top = downstream
+        for index in reversed(segments):
+            if index == 0 and not plan.segments[0].shared:
+                break
+            segment_worker = runtime.segment_worker(index, self.top)
+            self._segment_workers.insert(0, segment_worker)
+            self.top = segment_worker
+            if index > segments[0]:
+                link = plan.links[index - 1]
+                self.top = self._links[link.name] = CodecLink(link, segment_worker, runtime)
+
+    def start(self) -> list[Future[Any]]:
+        """Open the stages; a future for each segment that has any."""
+        return [segment_worker.start() for segment_worker in self._segment_workers]
+
+    def restore(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have the stages take up what they kept, by stream and stage id."""
+        for segment_worker in self._segment_workers:
+            segment_worker.restore(states)
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Frames and bytes that the links have carried, by name."""
+        return {name: (link.frames, link.bytes) for name, link in self._links.items()}
+
+    def close(self, until: float) -> None:
+        """Close the stages, from the first on, and wait for that until this time of the monotonic clock."""
+        for segment_worker in self._segment_workers:
+            segment_worker.stop(max(0.0, until - time.monotonic()))
+
+
+class InlineEngine:
+    """Segments as threads of this process."""
+
+    def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = ()) -> None:
+        self._runtime = WorkerRuntime(plan)
+        self._stack = Stack(plan, range(len(plan.segments)), None, self._runtime)
+        self._stream_pool = StreamPool(
+            self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))
+        )
+        self._streams = [stream for group in plan.groups for stream in group]
+        self._cpu_at_start_s = 0.0
+
+    def open(self, stop: Event) -> list[StreamInfo]:
+        """Open everything, unless `stop` is set meanwhile; raises what kept a part from opening."""
+        opened(self._stack.start(), stop)
+        if stop.is_set():
+            return []
+        return those_open(self._stream_pool.open(dict.fromkeys(self._streams, Position()), stop))
+
+    def start(self) -> None:
+        self._cpu_at_start_s = own_cpu_s()
+        self._stream_pool.start()
+
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        batch = self._stream_pool.take(timeout_s, hold=hold)
+        return [batch] if batch else []
+
+    def stop(self) -> None:
+        self._stream_pool.stop()
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Know other streams from now on."""
+        self._runtime.update(pipeline)
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages need."""
+        self._runtime.prepare(configs)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        self._stream_pool.stop(streams)
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands."""
+        self._stream_pool.add(positions)
+
+    def counts(self) -> Counts:
+        return self._runtime.counts(self._stack.counts())
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the process and its trainings since `start`."""
+        return own_cpu_s() - self._cpu_at_start_s
+
+    def close(self, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        self._stream_pool.close(deadline)
+        self._stack.close(deadline)

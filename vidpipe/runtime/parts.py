@@ -1,0 +1,34 @@
+"""What the thread of one stream works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vidpipe.cascade.cascade import Cascade
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame
+from vidpipe.results.frame_sink import StreamTaps
+from vidpipe.sources.base import Source
+from vidpipe.transforms.runner import TransformRunner
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a stream's thread works with, once it is open.
+
+    Attributes:
+        transforms: complete what is published.
+        frame_sinks: what sees its frames with their answers.
+        hide: leaves out what lies in the masked parts of a picture; None for a stream without.
+        poison: numbers of pictures that killed the process more than once; they are not tried again.
+        states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
+    """
+
+    source: Source
+    cascade: Cascade
+    transforms: TransformRunner = field(default_factory=TransformRunner)
+    frame_sinks: StreamTaps = field(default_factory=lambda: StreamTaps(""))
+    hide: Callable[[Answer, Frame], Answer] | None = None
+    poison: frozenset[int] = frozenset()
+    states: dict[str, bytes] = field(default_factory=dict)

@@ -1,0 +1,284 @@
+"""The two kinds of actors: a segment below the device, and a device with its streams.
+
+Plain classes, so that they can be run without Ray. Their methods only enqueue, or wait for what their threads do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import ray
+
+from vidpipe.cascade.cascade import Settled
+from vidpipe.core.errors import SourceError
+from vidpipe.pipeline.plan import Plan
+from vidpipe.results.records import Batch, Counts, Position
+from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.inline import Stack
+from vidpipe.runtime.ray.job import Command, Message, SettleOrder
+from vidpipe.runtime.ray.link import RayLink
+from vidpipe.runtime.ray.peer import StrangerError
+from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.ray.warnings import Latest, kept
+from vidpipe.runtime.stream_pool import StreamPool
+from vidpipe.runtime.transport import codec
+from vidpipe.runtime.worker import WorkerRuntime, find_modules
+from vidpipe.sources.base import StreamInfo
+
+
+def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
+    """Arguments as plain bytes: Ray would keep handles among them in the object store, which a restart of the actor
+    may find empty.
+
+    Args:
+        search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
+    """
+    return bytes(ray.cloudpickle.dumps((tuple(search_paths), ray.cloudpickle.dumps(arguments))))
+
+
+def unpack_arguments(packed: bytes) -> Any:
+    """What `pack_arguments` packed."""
+    search_paths, arguments = ray.cloudpickle.loads(packed)
+    find_modules(search_paths)
+    return ray.cloudpickle.loads(arguments)
+
+
+TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
+
+
+class Word(NamedTuple):
+    """What an actor says of itself now and then.
+
+    Attributes:
+        instance: another one after each death.
+        cpu_s: CPU seconds since it began.
+        away: links at whose other end nobody is, and why.
+        warnings: what was logged there.
+    """
+
+    instance: str
+    counts: Counts
+    cpu_s: float
+    away: Mapping[str, str]
+    warnings: Latest
+
+
+class _Actor:
+    """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
+
+    def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+        self._warnings = kept()
+        self._instance = uuid.uuid4().hex
+        self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
+        runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
+        self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
+        self._stack = Stack(plan, segments, self._link, self._runtime)
+        self._opened = self._stack.start()
+
+    def prepare(self, packed: bytes) -> None:
+        """Load what settings of the stages that stand here need: packed, by stage id."""
+        (configs,) = unpack_arguments(packed)
+        self._runtime.prepare(configs)
+
+    def word(self) -> Word:
+        """What it has counted, and how its link fares."""
+        link = self._link
+        own = {link.name: (link.frames, link.bytes)} if link else {}
+        away = {link.name: link.away} if link and link.away else {}
+        counts = self._runtime.counts(self._stack.counts() | own)
+        return Word(self._instance, counts, time.process_time(), away, self._warnings.latest())
+
+    def _await_open(self) -> None:
+        """Returns once the shared stages are open; raises what kept them from opening."""
+        for segment in self._opened:
+            segment.result()
+
+
+class SegmentActor(_Actor):
+    """Segments below the device, each in one thread.
+
+    Args:
+        packed: plan, indices of the segments, and the actor of the next one or None.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        plan, segments, lower = unpack_arguments(packed)
+        super().__init__(plan, segments, lower)
+        assert self._stack.top is not None
+        self._top: Downstream = self._stack.top
+        self._turns = _Turns()
+        self._shared_memories: dict[str, SharedMemoryView] = {}
+        self._known: set[str] = set()  # streams of which this instance has kept something
+        self._unsettled: dict[tuple[str, int], Future[Settled]] = {}
+
+    def ready(self) -> None:
+        """Returns once the stages are open; raises what kept them from opening."""
+        self._await_open()
+
+    def greet(self, caller: str, address: Address | None) -> bool:
+        """Know a caller from now on, and map the memory in which its pictures will lie; whether that is possible."""
+        self._turns.begin(caller)
+        if address is None:
+            return False
+        try:
+            self._shared_memories[caller] = SharedMemoryView(address)
+        except OSError:
+            return False
+        return True
+
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id.
+
+        What this one keeps of a stream itself is newer, and stays.
+        """
+        fresh = {stream: kept for stream, kept in states.items() if stream not in self._known}
+        self._known.update(fresh)
+        if self._link is not None:
+            self._link.restore(fresh)
+        self._stack.restore(fresh)
+
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
+        """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
+
+        Calls of one caller are taken in order of their number, from 0.
+
+        Raises:
+            StrangerError: the call was meant for an earlier instance.
+        """
+        self._await_open()
+        with self._turns.wait(caller, number):
+            results = dict(filter(None, [self._enter(caller, message) for message in messages]))
+        return {frame: result.result() for frame, result in results.items()}
+
+    def skip(self, caller: str, number: int) -> None:
+        """Wait no longer for this call: it came, but could not be read."""
+        self._turns.skip(caller, number)
+
+    def close(self, patience_s: float) -> None:
+        """Close the stages, once what waits has been done."""
+        self._stack.close(time.monotonic() + patience_s)
+
+    def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
+        if isinstance(message, Command):
+            self._runtime.go_by(*message)
+            return None
+        if isinstance(message, SettleOrder):
+            self._top.settle(message.stream, message.seq)
+            return message, self._unsettled.pop(message)
+        if isinstance(message, codec.PackedFrame):
+            item = message
+        else:
+            item = message[0].with_pixels(self._shared_memories[caller].view(message[1]))
+        self._known.add(item.stream)
+        ticket = codec.unpack(item, self._runtime.knobs[item.stream], self._runtime.views)
+        result = self._top.ask(ticket, settle=item.settle).settled
+        if item.settle:
+            return (item.stream, item.seq), result
+        self._unsettled[item.stream, item.seq] = result
+        return None
+
+
+class DeviceActor(_Actor):
+    """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
+
+    Args:
+        packed: plan, taps, indices of the segments, and the actor of the next one or None.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        plan, frame_sinks, segments, lower = unpack_arguments(packed)
+        super().__init__(plan, segments, lower)
+        self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
+        self._is_open = False
+
+    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
+        """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
+        self._prepare(positions)
+        self._is_open = True
+        return self._stream_pool.open(positions, threading.Event())
+
+    def update(self, packed: bytes) -> None:
+        """Go by other settings, and know other streams, from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._runtime.update(pipeline)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        self._stream_pool.stop(streams)
+
+    def add(self, positions: Mapping[str, Position]) -> bool:
+        """Begin these streams, each where it stands, while others go on; not in an instance that has yet to be opened.
+
+        Ray may hand such a one what was meant for the one that died.
+        """
+        if self._is_open:
+            self._prepare(positions)
+            self._stream_pool.add(positions)
+        return self._is_open
+
+    def _prepare(self, positions: Mapping[str, Position]) -> None:
+        """Have the shared stages open, and know what they kept of these streams."""
+        self._await_open()
+        states = {stream: position.states for stream, position in positions.items() if position.states}
+        if self._link is not None:
+            self._link.restore(states)
+        self._stack.restore(states)
+
+    def start(self) -> None:
+        self._stream_pool.start()
+
+    def take(self, timeout_s: float, hold: bool = False) -> Batch:
+        return self._stream_pool.take(timeout_s, hold=hold)
+
+    def stop(self) -> None:
+        self._stream_pool.stop()
+        if self._link is not None:
+            self._link.stop()
+
+    def close(self, patience_s: float) -> None:
+        """End all streams and close their stages, and then the shared ones."""
+        until = time.monotonic() + patience_s
+        self._stream_pool.close(until)
+        self._stack.close(until)
+
+
+class _Turns:
+    """Lets the calls of each caller in by their numbers: Ray starts the calls of a threaded actor in any order."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._skipped: set[tuple[str, int]] = set()
+        self._changed = threading.Condition()
+
+    def begin(self, caller: str) -> None:
+        """Let this caller in; nobody comes in without."""
+        with self._changed:
+            self._next[caller] = 0
+
+    @contextmanager
+    def wait(self, caller: str, number: int) -> Iterator[None]:
+        with self._changed:
+            if caller not in self._next:
+                raise StrangerError(caller)
+            if not self._changed.wait_for(lambda: self._next[caller] == number, TURN_S):
+                raise TimeoutError(f"call {number} came, but not the one before it")
+        try:
+            yield
+        finally:
+            self.skip(caller, number)
+
+    def skip(self, caller: str, number: int) -> None:
+        """This call has had its turn, or will not take it."""
+        with self._changed:
+            if number >= self._next.get(caller, 0):
+                self._skipped.add((caller, number))
+            while (turn := (caller, self._next.get(caller, -1))) in self._skipped:
+                self._skipped.discard(turn)
+                self._next[caller] += 1
+            self._changed.notify_all()

@@ -1,0 +1,134 @@
+"""What actors say of themselves: their counts outlive them, and their deaths are noticed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.exceptions import RayActorError, RayError
+
+from vidpipe.results.records import Counts
+from vidpipe.runtime.ray.actors import Word
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY_S = 1.0  # what an actor has counted since its last word is gone with it
+LAST_WORD_S = 10.0
+
+
+@dataclass(slots=True)
+class _Member:
+    """An actor, and the last word of each of its instances.
+
+    Attributes:
+        silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
+        slow: it did not answer in time, and is not waited for again until it has.
+    """
+
+    name: str
+    actor: Any
+    words: dict[str, Word] = field(default_factory=dict)
+    instance: str = ""
+    asked: Future[Word] | None = None
+    silent_since: float | None = None
+    slow: bool = False
+    deaths: list[float] = field(default_factory=list)
+
+    def ask(self) -> None:
+        self.asked = self.actor.word.remote().future()
+
+    def hear(self) -> None:
+        """Take what it has said, if it has."""
+        if self.asked is None or not self.asked.done():
+            return
+        answer, self.asked, self.slow = self.asked, None, False
+        try:
+            word = answer.result()
+        except RayActorError:
+            self.silent_since = self.silent_since or time.time()
+            return
+        except RayError:  # it is there, and cannot say
+            return
+        if self.instance and word.instance != self.instance:
+            self.deaths.append(self.silent_since or time.time())
+            log.warning("the actor of %s died; it is there again", self.name)
+        before = self.words.get(word.instance)
+        word.warnings.repeat(heard=before.warnings.total if before else 0)
+        self.instance, self.silent_since = word.instance, None
+        self.words[word.instance] = word
+
+    def away(self) -> Mapping[str, str]:
+        return self.words[self.instance].away if self.instance else {}
+
+
+class Census:
+    """Asks all actors of a run for their word now and then, and keeps the last one of each instance."""
+
+    def __init__(self) -> None:
+        self._members: list[_Member] = []
+        self._asked_at = 0.0
+        self._away: Mapping[str, str] = {}
+
+    def add(self, name: str, actor: Any) -> None:
+        self._members.append(_Member(name, actor))
+
+    def go_on(self) -> None:
+        """Ask when it is time again, hear who has answered, and tell whom nobody reaches; never waits."""
+        if time.monotonic() - self._asked_at > ASK_EVERY_S:
+            self._asked_at = time.monotonic()
+            for member in self._members:
+                if member.asked is None:
+                    member.ask()
+        for member in self._members:
+            member.hear()
+        self._tell(_union(member.away() for member in self._members))
+
+    def ask_all(self) -> None:
+        """Have the word of everybody as it is now; of those who are away, the last one stands."""
+        for member in self._members:
+            member.hear()
+            if not member.slow and member.silent_since is None:
+                member.ask()  # anew: an earlier question may be answered with what was so then
+        deadline = time.monotonic() + LAST_WORD_S
+        for member in self._members:
+            if member.asked is not None and not member.slow and member.silent_since is None:
+                _wait(member.asked, deadline - time.monotonic())
+                member.slow = not member.asked.done()
+            member.hear()
+
+    def counts(self) -> Counts:
+        """What all instances have counted, as far as they could tell, and when which ones died."""
+        counts = [word.counts for member in self._members for word in member.words.values()]
+        deaths: dict[str, tuple[float, ...]] = {}
+        for member in self._members:
+            died = (*member.deaths, *([member.silent_since] if member.silent_since else []))
+            if died:
+                deaths[member.name] = deaths.get(member.name, ()) + died
+        return sum(counts, Counts({}, {}, {}, deaths))
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all instances since they began."""
+        return sum(word.cpu_s for member in self._members for word in member.words.values())
+
+    def _tell(self, away: Mapping[str, str]) -> None:
+        for link, reason in away.items():
+            if link not in self._away:
+                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
+        for link in self._away.keys() - away.keys():
+            log.warning("%s is there again", link.split("-")[-1])
+        self._away = away
+
+
+def _wait(asked: Future[Word], timeout_s: float) -> None:
+    try:
+        asked.exception(max(0.0, timeout_s))
+    except TimeoutError:
+        return
+
+
+def _union(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {name: reason for reasons in each for name, reason in reasons.items()}

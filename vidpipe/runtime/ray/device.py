@@ -1,0 +1,63 @@
+"""A device actor as the driver sees it: its streams, and which picture it dies on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from vidpipe.results.records import Batch, Position
+from vidpipe.runtime.caution import FRAMES
+
+DEATHS = 3  # near one place, after which the picture that it died on last is not tried again
+
+
+class Device:
+    """A device actor and the streams that it has still to finish.
+
+    Attributes:
+        leaving: of these, the ones that were asked to end, also of an actor that was away and has not heard of it.
+        joining: of these, the ones that begin when the actor is back.
+    """
+
+    def __init__(self, actor: Any, streams: Sequence[str]) -> None:
+        self.actor = actor
+        self.streams = list(streams)
+        self.leaving: set[str] = set()
+        self.joining: dict[str, Position] = {}
+        self._deaths = 0  # near one place
+        self._died_at: Mapping[str, int] = {}
+        self._asked: tuple[str, int] | None = None  # the picture that goes through it alone
+        self._poison: defaultdict[str, set[int]] = defaultdict(set)
+
+    def took(self, batch: Batch) -> None:
+        """Mind what came from it."""
+        self._asked = batch.asked or self._asked
+        ended = {end.stream for end in batch.ended}
+        self.streams = [stream for stream in self.streams if stream not in ended]
+        self.leaving -= ended
+        for stream in ended & self.joining.keys():
+            del self.joining[stream]
+
+    def died(self, positions: Mapping[str, Position], waiting: Collection[str] = ()) -> dict[str, Position]:
+        """Where its streams go on, given where they stand now that it has died; some may have been waiting to begin.
+
+        A second death near the first has it go carefully. Then it is known which picture it dies on; at the third death
+        that one is given up, and no other.
+        """
+        at = {stream: _next_seq(position) for stream, position in positions.items() if stream not in waiting}
+        local = any(stream in self._died_at and seq - self._died_at[stream] <= FRAMES for stream, seq in at.items())
+        self._deaths = self._deaths + 1 if local else 1
+        careful = self._deaths > 1
+        if self._asked is not None and at.get(self._asked[0]) == self._asked[1] and self._deaths >= DEATHS:
+            self._poison[self._asked[0]].add(self._asked[1])
+            self._deaths = 0
+        self._died_at, self._asked = at, None
+        return {
+            stream: position._replace(poison=frozenset(self._poison[stream]), careful=careful and stream in at)
+            for stream, position in positions.items()
+        }
+
+
+def _next_seq(position: Position) -> int:
+    return position.resume.seq + 1 if position.resume else 0

@@ -1,0 +1,368 @@
+"""Segments as actors: starts them from the last tier up, fetches answers, and brings dead devices back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from threading import Event, RLock
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+from vidpipe.core.errors import RunError, VidpipeError
+from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.plan import Plan, streams_per_actor
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.records import Batch, Counts, Ended, Position
+from vidpipe.results.usage import TreeUsage
+from vidpipe.runtime.opening import LOOK_S
+from vidpipe.runtime.ray import cluster
+from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
+from vidpipe.runtime.ray.census import Census
+from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.worker import those_open
+from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
+
+OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
+REVIVE_S = 60.0
+LEAVE_S = 10.0  # for Ray to end, once its actors have
+FETCH_S = 1.0  # how long a device holds an empty answer back
+CONTROL = ("add", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
+CALLS = 100  # of an actor at a time: more than links have credit for
+
+
+class RayEngine:
+    """Runs a plan on a Ray of its own, or on the one at `address`.
+
+    Args:
+        positions: where a stream stands, for when its device has to be started again.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        frame_sinks: Sequence[FrameSink] = (),
+        *,
+        address: str | None = None,
+        positions: Callable[[str], Position],
+    ) -> None:
+        self._plan = plan
+        self._frame_sinks = tuple(frame_sinks)
+        self._address = address
+        self._cluster = cluster.Cluster(plan, address)
+        self._places = plan.actors(one_machine=address is None)
+        self._lost = False
+        self._positions = positions
+        self._packed: bytes | None = None
+        self._lower: Any = None
+        self._segments: list[Any] = []
+        self._devices: list[Device] = []
+        self._fetching: dict[Any, Device] = {}
+        self._reviving: dict[Future[Batch], Device] = {}
+        self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
+        self._lock = RLock()  # of all the above: who changes a run does so from a thread of his own
+        self._hold = False
+        self._stopping = False
+        self._usage: TreeUsage | None = None
+        self._census = Census()
+        self._cpu_before_s = 0.0
+
+    def open(self, stop: Event) -> list[StreamInfo]:
+        """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
+        if not self._cluster.open(stop):
+            return []
+        for segments in reversed(self._places[1:]):
+            self._lower = self._start(SegmentActor, segments, self._plan, segments, self._lower)
+            self._segments.insert(0, self._lower)
+            self._census.add(self._plan.segments[segments[0]].name, self._lower)
+        for group in self._plan.groups:
+            self._add_device(group)
+        # Models load and sources open side by side.
+        loading = [segment.ready.remote() for segment in self._segments]
+        opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
+        answers = _opened([*loading, *opening], OPEN_S, stop)
+        return those_open([info for each in answers[len(loading) :] for info in each])
+
+    def start(self) -> None:
+        self._usage = TreeUsage()
+        if self._address is not None:
+            self._cpu_before_s = self._actors_cpu_s()
+        _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        for device in self._devices:
+            self._fetch(device)
+
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        """What devices have answered since; a device that died is started again behind its last answer.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
+
+        Raises:
+            RunError: Ray itself is gone, and all that ran on it.
+        """
+        if (loss := self._cluster.lost()) is not None:
+            self._lost = True
+            raise RunError(f"{loss}: the run cannot go on")
+        self._census.go_on()
+        with self._lock:
+            self._hold = hold
+            fetching, reviving = list(self._fetching), list(self._reviving)
+        if fetching:
+            done, _ = ray.wait(fetching, num_returns=1, timeout=timeout_s)
+        else:
+            done = []
+            wait(reviving, timeout_s, FIRST_COMPLETED)
+        with self._lock:
+            batches = [self._fetched(self._fetching.pop(each), each) for each in done if each in self._fetching]
+            for revived in [future for future in self._reviving if future.done()]:
+                device = self._reviving.pop(revived)
+                batches.append(self._taken(device, revived.result()))
+                self._tell_missed(device)
+        return batches
+
+    def _fetched(self, device: Device, reference: Any) -> Batch:
+        try:
+            batch: Batch = ray.get(reference)
+        except RayActorError:
+            self._revive(device)
+            return Batch()
+        except RayTaskError as error:
+            raise _cause(error) from None
+        return self._taken(device, batch)
+
+    def _revive(self, device: Device) -> None:
+        if device in self._reviving.values():
+            return
+        self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
+        # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
+        positions = device.died(self._positions_of(device), self._waiting(device))
+        self._reviving[self._aside.submit(self._restart, device, positions)] = device
+
+    def _taken(self, device: Device, batch: Batch) -> Batch:
+        """Ask for more, if there is more to come."""
+        device.took(batch)
+        if device.streams:
+            self._fetch(device)
+        return batch
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._lost:
+            return
+        for device in self._devices:
+            device.actor.stop.remote()
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Go by other settings and know other streams from now on; a device that is away is told when it is back.
+
+        Segments are told by the links, before the first frame that it is for.
+        """
+        with self._lock:
+            for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
+                device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
+            self._plan = replace(self._plan, pipeline=pipeline)
+            self._packed = pack_arguments(pipeline.search_paths, pipeline)
+            here = [device for device in self._devices if device not in self._reviving.values()]
+            telling = [device.actor.update.remote(self._packed) for device in here]
+        told = [_is_heard(reference, REVIVE_S) for reference in telling]
+        with self._lock:
+            for device, heard in zip(here, told, strict=True):
+                if not heard:
+                    self._revive(device)
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
+        with self._lock:
+            packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
+            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+        for reference in preparing:
+            _is_heard(reference, OPEN_S)
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        with self._lock:
+            for device in self._devices:
+                device.leaving.update(stream for stream in device.streams if stream in streams)
+                device.actor.remove.remote(set(streams))
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands: on a device that has room, or on a new one."""
+        with self._lock:
+            for stream, position in positions.items():
+                device = self._with_room(stream)
+                device.streams.append(stream)
+                device.joining[stream] = position
+                if device not in self._reviving.values():
+                    self._let_join(device)
+
+    def _let_join(self, device: Device) -> None:
+        joining, device.joining = device.joining, {}
+        if not _is_heard(device.actor.add.remote(joining), OPEN_S):
+            self._revive(device)  # where it opens all its streams
+        elif device not in self._fetching.values():
+            self._fetch(device)
+
+    def _tell_missed(self, device: Device) -> None:
+        """Tell a device that is back what was asked of it meanwhile."""
+        if device.leaving:
+            device.actor.remove.remote(set(device.leaving))
+        if device.joining:
+            self._let_join(device)
+
+    def _with_room(self, stream: str) -> Device:
+        device = min(self._devices, key=lambda device: len(device.streams))
+        pipeline = self._plan.pipeline
+        # Recordings wait for their turn; and stages that share an actor with the device are not there a second time.
+        grows = pipeline.streams[stream].spec.live and len(self._places[0]) == 1
+        if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
+            return device
+        device = self._add_device([])
+        _get([device.actor.open.remote({})], OPEN_S)
+        return device
+
+    def counts(self) -> Counts:
+        """What all actors have counted; of one that died, as far as it could tell."""
+        self._ask_all()
+        return self._census.counts()
+
+    def cpu_s(self) -> float:
+        """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster."""
+        if self._usage is None:
+            return 0.0
+        used = self._usage.cpu_s()
+        if self._address is not None:
+            used += self._actors_cpu_s() - self._cpu_before_s
+        return used
+
+    def close(self, patience_s: float) -> None:
+        """Close actors, each after those that ask it; who does not end within `patience_s` is killed."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
+        if self._devices and not self._lost:
+            until = time.monotonic() + patience_s
+            for actors in ([device.actor for device in self._devices], *([segment] for segment in self._segments)):
+                left_s = max(0.0, until - time.monotonic())
+                ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
+            for actor in self._actors():
+                ray.kill(actor)
+        self._cluster.close(LEAVE_S)
+
+    def _start(self, kind: type, segments: range, *args: Any) -> Any:
+        tier = self._plan.segments[segments[0]].tier
+        for name in CONTROL:  # apart from the calls that wait for answers
+            if hasattr(kind, name):
+                ray.method(concurrency_group="control")(getattr(kind, name))
+        options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
+        return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
+
+    def _actors(self) -> list[Any]:
+        return [*self._segments, *(device.actor for device in self._devices)]
+
+    def _actors_cpu_s(self) -> float:
+        """CPU seconds of all actors since they began; of one that is away, as last told."""
+        self._ask_all()
+        return self._census.cpu_s()
+
+    def _ask_all(self) -> None:
+        if self._usage is not None and not self._lost:  # else nobody is there to answer
+            self._census.ask_all()
+
+    def _add_device(self, streams: Sequence[str]) -> Device:
+        own = self._places[0]
+        device = Device(self._start(DeviceActor, own, self._plan, self._frame_sinks, own, self._lower), streams)
+        self._devices.append(device)
+        number = len(self._devices)
+        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor)
+        return device
+
+    def _fetch(self, device: Device) -> None:
+        self._fetching[device.actor.take.remote(FETCH_S, self._hold)] = device
+
+    def _waiting(self, device: Device) -> Sequence[str]:
+        """Its recordings whose turn has not come: of those that have not ended, the first are open."""
+        streams = self._plan.pipeline.streams
+        recordings = [name for name in device.streams if name in streams and not streams[name].spec.live]
+        return recordings[self._plan.at_once :]
+
+    def _positions_of(self, device: Device) -> dict[str, Position]:
+        return {stream: self._positions(stream) for stream in device.streams}
+
+    def _restart(self, device: Device, positions: dict[str, Position]) -> Batch:
+        """Bring a device back, with its streams where they go on."""
+        log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
+        deadline = time.monotonic() + REVIVE_S
+        while not self._stopping:
+            try:
+                if self._packed is not None:  # it was made for other streams
+                    ray.get(device.actor.update.remote(self._packed), timeout=REVIVE_S)
+                staying = {stream: at for stream, at in positions.items() if stream not in device.leaving}
+                ray.get(device.actor.open.remote(staying), timeout=REVIVE_S)
+                ray.get(device.actor.start.remote(), timeout=REVIVE_S)
+                ended = [Ended(stream) for stream in positions if stream not in staying]
+                return Batch(ended=ended, begun_anew=list(staying))
+            except (RayActorError, GetTimeoutError):
+                if time.monotonic() > deadline:
+                    gone = RunError("the device died and did not come back")
+                    return Batch(ended=[Ended(stream, gone) for stream in device.streams])
+                time.sleep(0.1)
+            except RayTaskError as error:
+                return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+        return Batch(ended=[Ended(stream) for stream in device.streams])
+
+
+def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
+    try:
+        values: list[Any] = _told(list(references), timeout_s)
+        return values
+    except RayActorError as error:
+        raise _death(error) from None
+
+
+def _opened(references: Sequence[Any], timeout_s: float, stop: Event) -> list[Any]:
+    """What actors say that were told to open; nothing where `stop` is set before they have."""
+    deadline = time.monotonic() + timeout_s
+    waiting = list(references)
+    while waiting and not stop.is_set():
+        done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)
+        _get(done, timeout_s)
+        if time.monotonic() > deadline:
+            raise RunError(f"an actor did not answer within {timeout_s:g} s")
+    return [] if waiting else _get(references, timeout_s)
+
+
+def _is_heard(reference: Any, timeout_s: float) -> bool:
+    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
+    try:
+        return _told(reference, timeout_s) is not False
+    except RayActorError:
+        return False
+
+
+def _told(references: Any, timeout_s: float) -> Any:
+    """What actors said; raises RayActorError where one has died, and what went wrong in one as it was raised there."""
+    try:
+        return ray.get(references, timeout=timeout_s)
+    except RayTaskError as error:
+        raise _cause(error) from None
+    except GetTimeoutError:
+        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
+
+
+def _cause(error: RayTaskError) -> Exception:
+    """Our own error as it was raised in the actor, or what Ray tells of another one in one line."""
+    cause = error.cause
+    if isinstance(cause, VidpipeError):
+        return cause
+    return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
+
+
+def _death(error: RayActorError) -> RunError:
+    """Why an actor died while it was starting, in one line: of what its constructor raised, the last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return RunError(f"an actor died while it was starting: {lines[-1 if error.actor_init_failed else 0]}")

@@ -1,0 +1,72 @@
+"""Running a pipeline from beginning to end, on either engine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.sinks.base import Sink
+from vidpipe.runtime.outcome import Outcome
+from vidpipe.runtime.session import Run, Watcher
+
+
+def run(
+    pipeline: Pipeline,
+    *,
+    engine: Literal["ray", "inline"] = "ray",
+    address: str | None = None,
+    sinks: Sequence[Sink] = (),
+    frame_sinks: Sequence[FrameSink] = (),
+    watchers: Sequence[Watcher] = (),
+    reload: Callable[[], Pipeline | None] | None = None,
+    on_report: Callable[[dict[str, Any]], None] | None = None,
+) -> Outcome:
+    """Answer every frame of the pipeline's streams, and return when all have ended. Arguments as of `Run`.
+
+    SIGINT and SIGTERM ask it to end in order; a second one ends it at once.
+
+    Raises:
+        ConfigError: it could not begin: a source, model or stage does not open.
+        RunError: the engine could not go on.
+    """
+    session = Run(
+        pipeline,
+        engine=engine,
+        address=address,
+        sinks=sinks,
+        frame_sinks=frame_sinks,
+        watchers=watchers,
+        reload=reload,
+        on_report=on_report,
+        results=False,
+    )
+    with _stop_signals(session), session:
+        return session.join()
+
+
+@contextmanager
+def _stop_signals(session: Run) -> Iterator[None]:
+    """SIGINT and SIGTERM ask the run to end in order; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def ask(number: int, _: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        session.stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

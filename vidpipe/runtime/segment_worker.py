@@ -1,0 +1,304 @@
+"""One thread for the stages that many streams share: it takes whatever is waiting."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import NamedTuple
+
+from vidpipe.cascade.cascade import Cascade, Settled, Ticket
+from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.errors import RunError, contained
+from vidpipe.core.frame import Frame
+from vidpipe.runtime.downstream import Downstream, PendingResult, broken
+from vidpipe.runtime.fair_queue import FairQueue
+from vidpipe.runtime.snapshot_timer import SnapshotTimer
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 16  # frames of one call of a stage; more waiting ones are taken by the next
+LIVE_BATCH_S = 0.05  # of live streams no more than can be done in so long: those that come meanwhile wait
+
+
+class _Entry:
+    """A frame between its asking and its settling."""
+
+    __slots__ = ("downstream", "may_settle", "pending", "ticket")
+
+    def __init__(self, ticket: Ticket, may_settle: bool) -> None:
+        self.ticket = ticket
+        self.may_settle = may_settle
+        self.pending = PendingResult()
+        self.downstream: Settled | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.ticket.frame.stream, self.ticket.frame.seq
+
+
+class _Ask(NamedTuple):
+    entry: _Entry
+
+
+class _Settle(NamedTuple):
+    stream: str
+    seq: int
+
+
+class _Answered(NamedTuple):
+    entry: _Entry
+    downstream: Settled
+
+
+class _Restore(NamedTuple):
+    states: Mapping[str, Mapping[str, bytes]]
+    done: Future[None]
+
+
+_Job = _Ask | _Settle | _Answered | _Restore
+_ORDERS = _Settle | _Answered | _Restore
+
+
+class SegmentWorker:
+    """A cascade that runs in a thread of its own, as the `Downstream` of the streams that come to it.
+
+    Stages cannot end it; whatever else is raised in its thread does: all that is open there fails, and who asks is told
+    why.
+
+    Args:
+        make: builds the cascade; called in the new thread, which is the one that will use it.
+        downstream: where frames go that the cascade passes on.
+        name: of the thread, for debuggers and profilers.
+        weights: of the streams on a detour, whose waiting frames give way to newer ones.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Cascade],
+        downstream: Downstream | None,
+        name: str,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self._make = make
+        self._downstream = downstream
+        self._weights = weights if weights is not None else {}
+        self._waiting: FairQueue[_Job] = FairQueue(self._weights, _refuse)
+        self._frame_s = 0.0  # what a frame takes, on the average
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._broken: str | None = None
+        self._at_work: list[_Job] = []
+        self._entries: dict[tuple[str, int], _Entry] = {}
+        self._snapshot_timers: defaultdict[str, SnapshotTimer] = defaultdict(SnapshotTimer)
+        self._opened: Future[Cascade] = Future()
+        self._thread = threading.Thread(target=self._run, name=f"vidpipe-{name}", daemon=True)
+
+    def start(self) -> Future[Cascade]:
+        """Start the thread; the future is the cascade once it is open, or what kept it from opening."""
+        self._thread.start()
+        return self._opened
+
+    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+        if self._broken is not None:
+            raise RunError(self._broken)
+        # A ticket of its own: what stages passed the frame on above is no business of this cascade.
+        entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
+        if ticket.frame.stream in self._weights:
+            self._put_newest(ticket.frame.stream, _Ask(entry))
+        else:
+            self._put(_Ask(entry))
+        return entry.pending
+
+    def settle(self, stream: str, seq: int) -> None:
+        self._put(_Settle(stream, seq))
+
+    def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
+        if not states:
+            return
+        restore = _Restore(states, Future())
+        self._put(restore)
+        restore.done.result()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread once what is waiting has been done, and wait for that so long."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def _put(self, job: _Job) -> None:
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+        self._mind_broken()
+
+    def _put_newest(self, stream: str, job: _Ask) -> None:
+        with self._changed:
+            self._waiting.put(stream, job)
+            self._changed.notify()
+        self._mind_broken()
+
+    def _run(self) -> None:
+        try:
+            self._cascade = self._make()
+        except BaseException as error:
+            self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
+            return
+        self._opened.set_result(self._cascade)
+        try:
+            while jobs := self._take():
+                self._do(jobs)
+            self._cascade.close()
+        except BaseException as error:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        reason = broken(f"the thread of {self._thread.name.removeprefix('vidpipe-')}", error)
+        log.debug("%s", reason, exc_info=error)
+        with self._changed:
+            self._broken = reason
+        self._mind_broken()
+
+    def _mind_broken(self) -> None:
+        """Where the thread has ended nobody takes what waits: all of it fails."""
+        if self._broken is None:
+            return
+        settled = Settled(failed(self._broken))
+        with self._changed:
+            jobs = [self._waiting.take() for _ in range(len(self._waiting))] + self._at_work
+            entries = [*self._entries.values(), *(job.entry for job in jobs if isinstance(job, _Ask | _Answered))]
+            self._entries.clear()
+            self._at_work = []
+        for job in jobs:
+            if isinstance(job, _Restore) and not job.done.done():
+                job.done.set_exception(RunError(self._broken))
+        for entry in dict.fromkeys(entries):
+            if not entry.pending.settled.done():
+                entry.pending.settle(settled)
+
+    def _take(self) -> list[_Job]:
+        with self._changed:
+            while not self._waiting and not self._stopping:
+                self._changed.wait()
+            self._at_work = [self._next() for _ in range(self._batch_size(len(self._waiting)))]
+            return self._at_work
+
+    def _next(self) -> _Job:
+        """What is next: orders before frames, as they are quickly done."""
+        first = self._waiting.first_in_order()
+        return self._waiting.take_in_order() if isinstance(first, _ORDERS) else self._waiting.take()
+
+    def _batch_size(self, waiting: int) -> int:
+        most = min(waiting, MAX_BATCH)
+        if not self._weights or not self._frame_s:
+            return most
+        # Half of them, as to take all would leave no choice to the weights.
+        return min(most, max(int(LIVE_BATCH_S / self._frame_s), 1), (waiting + 1) // 2)
+
+    def _do(self, jobs: Sequence[_Job]) -> None:
+        asked: list[_Entry] = []
+        for job in jobs:
+            if isinstance(job, _Ask):
+                asked.append(job.entry)
+                continue
+            # What comes behind an asking in a stream must see it done.
+            self._ask(asked)
+            asked = []
+            if isinstance(job, _Settle):
+                self._allow(job)
+            elif isinstance(job, _Restore):
+                self._restore(job)
+            else:
+                job.entry.downstream = job.downstream
+                self._guard(job.entry, self._advance)
+        self._ask(asked)
+
+    def _guard(self, entry: _Entry, work: Callable[[_Entry], None]) -> None:
+        """Do something for a frame; what goes wrong costs that frame, and never this thread, for which others wait."""
+        try:
+            work(entry)
+        except RunError:  # what lies below has broken: nobody gets through any more
+            raise
+        except BaseException as error:
+            log.exception("a frame was lost between stages")
+            self._entries.pop(entry.key, None)
+            if not entry.pending.settled.done():
+                entry.pending.settle(Settled(failed(str(contained(error)))))
+
+    def _ask(self, entries: Sequence[_Entry]) -> None:
+        if not entries:
+            return
+        began = time.perf_counter()
+        try:
+            self._cascade.ask([entry.ticket for entry in entries])
+        except BaseException as error:
+            log.exception("a cascade broke")
+            for entry in entries:
+                entry.ticket.answer = failed(str(contained(error)))
+        took_s = (time.perf_counter() - began) / len(entries)
+        self._frame_s += 0.2 * (took_s - self._frame_s) if self._frame_s else took_s
+        for entry in entries:
+            self._entries[entry.key] = entry
+            self._guard(entry, self._pass_on)
+
+    def _pass_on(self, entry: _Entry) -> None:
+        if entry.ticket.answer is None and self._downstream is not None:
+            pending = self._downstream.ask(entry.ticket, settle=entry.may_settle)
+            if pending.local.done() and pending.local.result().far:
+                entry.pending.went_far(self._cascade.stage_fallback(entry.ticket))
+            pending.settled.add_done_callback(partial(self._answered, entry))
+        else:
+            self._advance(entry)
+
+    def _answered(self, entry: _Entry, pending: Future[Settled]) -> None:
+        self._put(_Answered(entry, pending.result()))
+
+    def _allow(self, job: _Settle) -> None:
+        entry = self._entries.get(job)
+        if entry is None:  # settled without being told, after what stood below was lost
+            return
+        entry.may_settle = True
+        self._guard(entry, self._let_settle)
+
+    def _let_settle(self, entry: _Entry) -> None:
+        if entry.ticket.answer is None and self._downstream is not None:
+            self._downstream.settle(*entry.key)
+        self._advance(entry)
+
+    def _advance(self, entry: _Entry) -> None:
+        if not entry.may_settle or (
+            entry.ticket.answer is None and entry.downstream is None and self._downstream is not None
+        ):
+            return
+        if self._entries.get(entry.key) is entry:  # who lost sight of us may have asked it again
+            del self._entries[entry.key]
+        settled = self._cascade.settle(entry.ticket, entry.downstream)
+        entry.pending.settle(self._with_states(entry.ticket.frame, entry, settled))
+
+    def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
+        """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
+        states = dict(entry.downstream.states or {}) if entry.downstream is not None else {}
+        if self._snapshot_timers[frame.stream].is_due(frame.pts):
+            states |= self._cascade.snapshot(frame.stream)
+        return settled._replace(states=states) if states else settled
+
+    def _restore(self, job: _Restore) -> None:
+        for stream, states in job.states.items():
+            self._cascade.restore(stream, states)
+        job.done.set_result(None)
+
+
+def _refuse(job: _Job) -> None:
+    assert isinstance(job, _Ask)
+    job.entry.pending.refuse()
+
+
+def failed(reason: str, by: str = "engine") -> Answer:
+    """An answer that says that there is none; whoever publishes it fills in the last one."""
+    return Answer(nothing(), How.FAILED, by, -1, reason)

@@ -1,0 +1,1 @@
+"""How frames cross a link: codecs, and an emulated network."""

@@ -1,0 +1,41 @@
+"""A worse network than there is: when a message would have arrived."""
+
+from __future__ import annotations
+
+import random
+
+from vidpipe.pipeline.spec import ShaperSpec
+
+
+class LinkEmulator:
+    """Tells when each message of a link arrives, given rate, delay, jitter, loss and outages.
+
+    A message waits for those before it to be sent and never overtakes them; a lost transmission is sent again after
+    `resend_ms`. All times are seconds on one clock that starts with the run.
+    """
+
+    def __init__(self, spec: ShaperSpec) -> None:
+        self._spec = spec
+        self._random = random.Random(spec.seed)
+        self._free_s = 0.0
+        self._arrived_s = 0.0
+
+    def arrival_s(self, now_s: float, nbytes: int) -> float:
+        """When a message of this size, ready to be sent now, has arrived as a whole."""
+        spec = self._spec
+        start = max(now_s, self._free_s)
+        while self._random.random() < spec.loss:
+            start += spec.resend_ms / 1000
+        sent = self._after_outages(start)
+        if spec.rate_mbps is not None:
+            sent = self._after_outages(sent + nbytes * 8 / (spec.rate_mbps * 1e6))
+        self._free_s = sent
+        travel_s = (spec.delay_ms + self._random.random() * spec.jitter_ms) / 1000
+        self._arrived_s = max(self._arrived_s, sent + travel_s)
+        return self._arrived_s
+
+    def _after_outages(self, at_s: float) -> float:
+        for outage in sorted(self._spec.outages, key=lambda outage: outage.start_s):
+            if outage.start_s <= at_s < outage.start_s + outage.for_s:
+                at_s = outage.start_s + outage.for_s
+        return at_s

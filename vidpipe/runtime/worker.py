@@ -1,0 +1,299 @@
+"""What a process needs to run its part of a pipeline: models, stages and streams, opened and counted."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vidpipe.cascade.cascade import Cascade
+from vidpipe.cascade.runner import StageRunner
+from vidpipe.cascade.stage import Context
+from vidpipe.core.answer import Answer, nothing
+from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs, StageConfig
+from vidpipe.models.library import Library
+from vidpipe.models.meter import thread_cpu_ns
+from vidpipe.pipeline.plan import Plan
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.results.frame_sink import FrameSink, StreamTaps
+from vidpipe.results.records import Counts, Outbox, Position
+from vidpipe.runtime.caution import Caution
+from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.parts import Parts
+from vidpipe.runtime.segment_worker import SegmentWorker
+from vidpipe.runtime.stream_worker import StreamWorker
+from vidpipe.sources.base import StreamInfo
+from vidpipe.sources.open import open_source
+from vidpipe.sources.view import View
+from vidpipe.transforms.runner import TransformRunner
+
+
+class Settings(NamedTuple):
+    """What a process goes by for one stream. A link brings it before the first frame that it is for.
+
+    Attributes:
+        knobs: of its stages, with the number of their epoch.
+        view: what its pictures hide; None: nothing.
+        weight: its share of looks under overload; None where its answers are waited for.
+        live: whether it comes at its own pace.
+    """
+
+    knobs: Knobs = Knobs()
+    view: View | None = None
+    weight: float | None = None
+    live: bool = False
+
+
+def find_modules(folders: Sequence[str]) -> None:
+    """Have custom stages found in these folders.
+
+    Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
+    """
+    sys.path += [folder for folder in folders if folder not in sys.path]
+
+
+class WorkerRuntime:
+    """Opens what stands in this process, for all threads of it.
+
+    Args:
+        pack: makes bytes of a stage's state that `pickle.loads` reads; where custom stages are known by value only,
+            `pickle.dumps` cannot.
+    """
+
+    def __init__(self, plan: Plan, pack: Callable[[Any], bytes] = pickle.dumps) -> None:
+        import cv2
+
+        # Calls of OpenCV are small here, and the streams are the parallelism.
+        cv2.setNumThreads(1)
+        nothing()  # imports what answers are made of now, not under the first frame
+        pipeline = plan.pipeline
+        find_modules(pipeline.search_paths)
+        self._library = Library(
+            pipeline.models,
+            pipeline.classes,
+            search_paths=[Path(path) for path in pipeline.search_paths],
+            threads=os.cpu_count(),
+        )
+        self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
+        self._closed = Counts({}, {}, {})  # of those that were
+        self._counting = threading.Lock()
+        self._here: set[str] = set()  # ids of the stages that stand in this process
+        self._pack = pack
+        self.plan = plan
+        self.knobs: dict[str, Knobs] = {}
+        self.views: dict[str, View] = {}
+        self.weights: dict[str, float] = {}  # of the streams on a detour
+        self._live: dict[str, bool] = {}
+        self.update(pipeline)
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Take up other streams, while those that stay go on."""
+        self.plan = replace(self.plan, pipeline=pipeline)
+        streams = pipeline.streams.items()
+        for name in self.knobs.keys() - pipeline.streams.keys():
+            self._forget(name)
+        for name, stream in streams:
+            weight = stream.spec.weight if pipeline.detours(name) else None
+            self.go_by(name, Settings(_knobs(pipeline, name), View.of(stream.spec), weight, stream.spec.live))
+
+    def is_live(self, stream: str) -> bool:
+        return self.plan.pipeline.streams[stream].spec.live
+
+    def settings(self, stream: str) -> Settings:
+        """What is gone by for a stream here."""
+        weight = self.weights.get(stream)
+        return Settings(self.knobs[stream], self.views.get(stream), weight, stream in self._live)
+
+    def go_by(self, stream: str, settings: Settings) -> None:
+        """Go by these settings, from the next frame of the stream on that comes here."""
+        self.knobs[stream] = settings.knobs
+        # Other threads look things up meanwhile: what stays is never left out.
+        _keep(self.views, stream, settings.view)
+        _keep(self.weights, stream, settings.weight)
+        _keep(self._live, stream, settings.live or None)
+
+    def _forget(self, stream: str) -> None:
+        for kept in (self.knobs, self.views, self.weights, self._live):
+            _keep(kept, stream, None)
+
+    def segment_worker(self, index: int, downstream: Downstream | None) -> SegmentWorker:
+        """The thread for the shared stages of segment `index`: all its stages, below the device."""
+        segment = self.plan.segments[index]
+        stages = segment.shared if index == 0 else segment.stages
+        return SegmentWorker(lambda: self._open(stages, (), top=False), downstream, segment.name, self.weights)
+
+    def stream_worker(
+        self,
+        stream: str,
+        downstream: Downstream | None,
+        outbox: Outbox,
+        frame_sinks: Sequence[FrameSink],
+        position: Position,
+        caution: Caution | None = None,
+        *,
+        joins: bool = False,
+    ) -> StreamWorker:
+        """The thread of one stream, with its source and its own stages of the first segment.
+
+        Args:
+            joins: the run goes on already, and must not end because a tap does not open.
+        """
+        plan = self.plan
+        return StreamWorker(
+            stream,
+            lambda: self._parts(stream, frame_sinks, position, joins),
+            downstream,
+            outbox,
+            # What is late anyway is not waited for until others have been asked.
+            ahead=0 if plan.pipeline.detours(stream) else plan.ahead,
+            two_phase=plan.ahead > 0 and plan.learns_below(0),
+            hold_bytes=plan.hold_bytes,
+            unordered=plan.unordered,
+            detour=plan.pipeline.detours(stream),
+            knobs=partial(self.knobs.get, stream),
+            pictures=plan.pictures,
+            live=plan.pipeline.streams[stream].spec.live,
+            caution=caution,
+        )
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages that stand here need, beside what is in use; from any thread.
+
+        Raises:
+            VidpipeError: what keeps it from loading.
+        """
+        for placed in self.plan.pipeline.stages:
+            for config in configs.get(placed.id, ()) if placed.id in self._here else ():
+                placed.type.prepare(config, self._library)
+
+    def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
+        """What the stages and models of this process have done, with what its links have carried."""
+        counts = Counts({}, self._library.meters(), dict(links))
+        with self._counting:
+            open_, counts = list(self._metered), counts + self._closed
+        return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
+
+    def _let_go(self, metered: Cascade | TransformRunner) -> None:
+        """Keep of what has closed what it counted, and nothing else: streams come and go for months."""
+        meters = metered.meters()
+        with self._counting:
+            if metered in self._metered:
+                self._metered.remove(metered)
+            self._closed += Counts(meters, {}, {})
+
+    def _parts(self, stream: str, frame_sinks: Sequence[FrameSink], position: Position, joins: bool) -> Parts:
+        spec = self.plan.pipeline.streams[stream].spec
+        resumed = position.resume is not None
+        with ExitStack() as opened:  # what keeps one of them from opening closes the others
+            source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
+            opened.callback(source.close)
+            cascade = self._open(self.plan.segments[0].per_stream, (stream,), top=True)
+            opened.callback(cascade.close)
+            transforms = self._transforms(stream)
+            opened.callback(transforms.close)
+            if position.last is not None:
+                cascade.restore(stream, position.states, position.last)
+                transforms.restore(position.states)
+            writers = StreamTaps.opened(frame_sinks, source.info, resumed=resumed, must=not (resumed or joins))
+            opened.pop_all()
+        view = View.of(spec)
+        return Parts(
+            source,
+            cascade,
+            transforms,
+            writers,
+            partial(_hide, view) if view else None,
+            position.poison,
+            dict(position.states),
+        )
+
+    def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
+        """A cascade of these stages, opened by the thread that calls."""
+        pipeline = self.plan.pipeline
+        last = pipeline.stages[-1].id
+        cascade = Cascade(
+            [self._runner(stage, last) for stage in stages],
+            pipeline.audit,
+            last=last,
+            top=top,
+            # Below the device the check goes up as it is: a stream on a detour has published something else by then.
+            publish_checked=not any(map(pipeline.detours, streams)),
+            closed=self._let_go,
+        )
+        cascade.open(streams)
+        with self._counting:
+            self._metered.append(cascade)
+        return cascade
+
+    def _transforms(self, stream: str) -> TransformRunner:
+        """The transforms of a stream's results, opened by the thread that calls."""
+        pipeline = self.plan.pipeline
+        opened = [self._opened(placed, stream, last=False) for placed in pipeline.transforms]
+        runner = TransformRunner(opened, pipeline.classes.names, self._let_go, self._pack)
+        with self._counting:
+            self._metered.append(runner)
+        return runner
+
+    def _runner(self, placed: PlacedStage, last: str) -> StageRunner:
+        self._here.add(placed.id)
+        return StageRunner(
+            placed.id,
+            placed.type.shared,
+            placed.id == last,
+            lambda stream: self._opened(placed, stream, last=placed.id == last),
+            self.plan.pipeline.classes.names,
+            thread_cpu_ns,
+            self.knobs,
+            self._pack,
+        )
+
+    def _opened(self, placed: PlacedStage | PlacedTransform, stream: str | None, *, last: bool) -> Any:
+        """A stage or a transform, with the settings of its stream."""
+        try:
+            part = placed.type()
+            part.id = placed.id
+            part.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
+            classes = self.plan.pipeline.classes.names
+            part.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
+        except VidpipeError:
+            raise
+        except BaseException as error:
+            raise StageError(f"{placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
+        return part
+
+
+def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
+    """What is known of the streams that are open; where none is, raises what kept the first from opening."""
+    infos = [info for info in opened if isinstance(info, StreamInfo)]
+    errors = [error for error in opened if isinstance(error, SourceError)]
+    if errors and not infos:
+        raise errors[0]
+    return infos
+
+
+def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
+    """The answer without boxes that are hidden."""
+    left = view.without_hidden(answer.detections, frame.width, frame.height)
+    return answer if left is answer.detections else replace(answer, detections=left)
+
+
+def _keep(kept: dict[str, Any], stream: str, value: Any) -> None:
+    if value is None:
+        kept.pop(stream, None)
+    else:
+        kept[stream] = value
+
+
+def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
+    own = pipeline.streams[stream].configs
+    settings = {id: own.get(id, part.config) for id, part in pipeline.placed.items()}
+    return Knobs(pipeline.streams[stream].epoch, settings)

@@ -1,1 +1,0 @@
-"""Where answers go: files of results, drawn video."""

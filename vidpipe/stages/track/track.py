@@ -1,0 +1,260 @@
+"""Tracking cache: between looks of a model, known boxes are moved on by optical flow (Glimpse, SenSys 2015).
+
+A frame is passed on, to be looked at, when the last look is `refresh_s` old or when something triggers one: change that
+no track explains (something new), tracks that can no longer be followed, a cut. All others are answered with moved
+boxes. Looks may be under way while later frames are answered; an answer that comes late is brought to the present
+through the active cache of the frames since.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from vidpipe.cascade.stage import Context, Stage
+from vidpipe.core.answer import Answer, How
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knob, StageConfig
+from vidpipe.models.base import Score
+from vidpipe.stages.track.appearance import colours
+from vidpipe.stages.track.change import Change, is_cut, mean_change
+from vidpipe.stages.track.identity import Identities
+from vidpipe.stages.track.refresh import Refresh
+from vidpipe.stages.track.replay import ActiveCache, Cached, way
+from vidpipe.stages.track.seen import Seen
+from vidpipe.stages.track.tracks import Tracks, ids_of
+from vidpipe.statistics.agreement import f1
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+_SLACK_S = 1e-3  # some containers round to milliseconds
+_STEP_S = 0.1  # between steps of flow: things go on as they went meanwhile, and nothing is looked at
+_ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead does not depend on a clock
+
+
+class TrackConfig(StageConfig):
+    refresh_s: float = Knob(0.5, ge=0, description="longest media time between looks, seconds; 0: look at every frame")
+    agreement: float | None = Knob(
+        None,
+        gt=0,
+        lt=1,
+        description="F1 that moved boxes shall have against the next look: the time between adapts, up to `refresh_s`",
+    )
+    change: float = Knob(
+        0.5, gt=0, le=1, description="share of a small area that must change, where no track is, to trigger a look"
+    )
+    failing: float = Knob(
+        0.5, gt=0, le=1, description="share of the tracks that must be beyond following to trigger a look"
+    )
+    in_flight: int = Knob(4, ge=1, le=64, description="most looks under way; others wait until one is answered")
+    activate: Score = Field(
+        default=0.0, description="boxes that score less go on with a known track, but begin none (ByteTrack)"
+    )
+    replay_ms: float = Field(default=15.0, gt=0, description="most time to bring a late answer to the present")
+
+
+@dataclass(slots=True)
+class _Look:
+    """A frame that was passed on, until its answer is there.
+
+    Attributes:
+        tracks: where everything was in it.
+        by_change: unexplained change triggered it: if it finds nothing new, that was a false alarm.
+    """
+
+    tracks: Tracks
+    seen: Seen
+    by_change: bool
+
+
+class Track(Stage[TrackConfig]):
+    """Answers `tracked` with moved boxes, and gives the boxes of each look their identities in `tracker_id`."""
+
+    can_be_last = False
+    learns_checked = True
+    Config = TrackConfig
+
+    def open(self, context: Context) -> None:
+        self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
+        self._refresh = Refresh(self.config.refresh_s)
+        self._at: Seen | None = None  # where the tracks stand: the last frame that flow was followed to
+        self._step_ms = 1.0
+        self._counts: Counter[str] = Counter()
+        self._reset()
+
+    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
+        (frame,) = frames
+        self._advance(frame)
+        trigger = self._trigger(frame)
+        # While nothing is known there is nothing to answer with.
+        if self._as_of < 0 or (trigger and len(self._looks) < self.config.in_flight):
+            self._counts[f"look by {trigger or 'ignorance'}"] += 1
+            self._await(frame, by_change=trigger == "change")
+            return [None]
+        return [self._tracked(frame)]
+
+    def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+        if frame.seq > self._seq:  # went past this stage, to be checked
+            self._advance(frame)
+        look = self._looks.pop(frame.seq, None)
+        if answer.as_of != frame.seq or frame.seq <= self._as_of:
+            return None
+        if look is None:
+            if frame.seq != self._seq:  # asked before a cut or a restart
+                return None
+            look = _Look(self._tracks, self._step_to(frame), by_change=False)
+        return replace(answer, detections=self._take_up(look, answer, frame))
+
+    def forget(self, frame: Frame) -> None:
+        self._looks.pop(frame.seq, None)
+
+    def fallback(self, frame: Frame) -> Answer | None:
+        if frame.seq > self._seq:
+            self._advance(frame)
+        if frame.seq != self._seq:
+            return None
+        if frame.seq not in self._looks:  # an audit: its answer will be late as well
+            self._await(frame, by_change=False)
+        return self._tracked(frame) if self._as_of >= 0 else None
+
+    def snapshot(self) -> Any:
+        # As bytes: what is under way changes before anybody sends it. Pictures stay behind, and with them what is
+        # followed: after a restart the first frame is looked at, and its boxes get the identities that they had.
+        return pickle.dumps((self._identities, self._change.usual, self._refresh))
+
+    def restore(self, state: Any) -> None:
+        self._identities, self._change.usual, self._refresh = pickle.loads(state)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Looks by what asked for them, and how often all tracks were dropped, as after a cut."""
+        return self._counts
+
+    def _reset(self) -> None:
+        """Nothing is known: at the beginning, and where the stream breaks off."""
+        self._tracks = Tracks.none()
+        self._at = None
+        self._seq, self._pts = -1, -math.inf
+        self._as_of = -1
+        self._looked_at = -math.inf
+        self._looked_by = ""
+        self._looks: dict[int, _Look] = {}
+        self._cache = ActiveCache()
+        self._change = Change()
+
+    def _advance(self, frame: Frame) -> None:
+        """Go on to this frame: by a step of flow if it is time for one."""
+        at = self._at
+        if at is not None and (frame.pts < self._pts or _breaks_off(at, frame)):
+            self._reset()
+            self._counts["broken off"] += 1
+        self._seq, self._pts = frame.seq, frame.pts
+        if self._at is None or frame.pts - self._at.pts >= _STEP_S - _SLACK_S:
+            self._step_to(frame)
+
+    def _step_to(self, frame: Frame) -> Seen:
+        """Follow everything to this frame, and remember it."""
+        at = self._at
+        if at is not None and at.seq == frame.seq:
+            return at
+        now = Seen.of(frame)
+        change = 0.0
+        if at is not None:
+            self._tracks = self._step(self._tracks, at, now)
+            change = mean_change(at.preview, now.preview) if self._looks else 0.0
+        self._at = now
+        self._cache.add(Cached(now, change), keep=self._looks)
+        self._cache.forget_before(min(self._looks, default=now.seq))
+        return now
+
+    def _step(self, tracks: Tracks, before: Seen, now: Seen) -> Tracks:
+        began = time.perf_counter()
+        moved = tracks.step(before, now)
+        self._step_ms += 0.1 * (1000 * (time.perf_counter() - began) - self._step_ms)
+        return moved
+
+    def _trigger(self, frame: Frame) -> str:
+        """Why this frame should be looked at; "" if nothing says so."""
+        tracks, config, at = self._tracks, self.config, self._at
+        if frame.pts - self._looked_at >= self._due_s - _SLACK_S:
+            return "refresh"
+        if at is None or at.seq != frame.seq:  # nothing was followed to here
+            return ""
+        followed = tracks.points.found > 0
+        if followed.any() and np.count_nonzero(tracks.failing & followed) > config.failing * len(tracks):
+            return "failing"
+        boxes = tracks.boxes * at.preview_scale
+        return "change" if config.change < 1 and self._change.unexplained(at.preview, boxes) > config.change else ""
+
+    @property
+    def _due_s(self) -> float:
+        """The longest time between looks as things are: where nothing is followed nothing can go astray."""
+        longest_s = self.config.refresh_s
+        return longest_s if self.config.agreement is None or not len(self._tracks) else self._refresh.seconds
+
+    def _await(self, frame: Frame, *, by_change: bool) -> None:
+        at = self._step_to(frame)
+        self._looks[at.seq] = _Look(self._tracks, at, by_change)
+        self._looked_at = at.pts
+
+    def _tracked(self, frame: Frame) -> Answer:
+        assert self._at is not None
+        size = (frame.width, frame.height)
+        tracks = self._tracks.coasted(frame.pts - self._at.pts, size)
+        reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
+        return Answer(tracks.detections(size), How.TRACKED, self.id, self._as_of, reason)
+
+    def _take_up(self, look: _Look, answer: Answer, frame: Frame) -> sv.Detections:
+        """Go on from a look's boxes, brought to the present; they are returned with identities."""
+        at, known, found = look.seen, look.tracks, answer.detections
+        # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
+        agreed = answer.by == self._looked_by and self._agrees(known.detections(at.size), found)
+        self._looked_by = answer.by
+        named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
+        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
+        boxes = tracks.boxes * at.preview_scale
+        if look.by_change and (agreed or not _has_new(named, known)):
+            self._change.false_alarm(at.preview, boxes)
+        self._change.look(at.preview, boxes)
+        self._as_of = at.seq
+        self._looked_at = max(self._looked_at, at.pts)  # an audit is as good as a look, and saves the next one
+        self._tracks = self._to_present(tracks, at)
+        return named
+
+    def _agrees(self, moved: sv.Detections, found: sv.Detections) -> bool:
+        """Whether moved boxes are as good as is wanted, so that no look was needed; the refresh time learns from it."""
+        wanted = self.config.agreement
+        agreed = f1(moved, found) if wanted is not None and self._as_of >= 0 else None
+        if wanted is None or agreed is None:
+            return False
+        self._refresh.learn(agreed, wanted, self.config.refresh_s)
+        return agreed >= wanted
+
+    def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
+        """Track on through the active cache, and correct on the way what other looks will be held against."""
+        most = max(_ALWAYS_REPLAYED, int(self.config.replay_ms / max(self._step_ms, 0.05)))
+        for cached in way(self._cache.since(at.seq), most, always=self._looks):
+            tracks = self._step(tracks, at, cached.seen)
+            at = cached.seen
+            if at.seq in self._looks:
+                self._looks[at.seq].tracks = tracks
+        return tracks
+
+
+def _has_new(named: sv.Detections, known: Tracks) -> bool:
+    return not set(ids_of(named).tolist()) <= set(known.ids.tolist())
+
+
+def _breaks_off(before: Seen, frame: Frame) -> bool:
+    """Whether nothing can be followed from one picture to the next: a camera was away, another size, a cut."""
+    apart = before.discontinuity != frame.discontinuity or before.size != (frame.width, frame.height)
+    return apart or is_cut(before.preview, frame.preview())

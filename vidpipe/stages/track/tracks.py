@@ -1,0 +1,170 @@
+"""What is followed: the boxes of an answer, moved on from frame to frame."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.core.answer import nothing
+from vidpipe.models.boxes import area
+from vidpipe.stages.track.flow import POINTS, Grey, Points, good_points, move
+from vidpipe.stages.track.seen import Seen
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+_HALF_LIFE_S = 4.0  # after which a box that is followed perfectly is believed half as much
+_TRUST_S = 1.0  # the same for one of which nothing is left to follow
+_LOST_S = 1.5  # without anything to follow a box ends
+_EDGE = 0.012  # of the picture's size, within which a box touches its edge
+_VISIBLE = 0.4  # share of a box that must be in the picture: at less it has left
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Boxes under way, a row each; a step makes new ones.
+
+    Attributes:
+        measured: the answer's detections, with identities: what else is known of each row.
+        boxes: float32 [n, 4], where they are now, xyxy in pixels of the source.
+        velocity: float32 [n, 2], pixels a second.
+        points: what is followed in each.
+        belief: float32 [n], 1 when measured; falls with age and with what cannot be followed any longer.
+        blind_s: float32 [n], media seconds since there was something to follow.
+    """
+
+    measured: sv.Detections
+    boxes: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+    points: Points
+    belief: NDArray[np.float32]
+    blind_s: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey) -> Tracks:
+        """The boxes of an answer, as of the picture that it was given for."""
+        boxes = np.asarray(detections.xyxy, np.float32)
+        count = len(boxes)
+        return cls(
+            detections,
+            boxes,
+            velocity,
+            good_points(grey, boxes),
+            np.ones(count, np.float32),
+            np.zeros(count, np.float32),
+        )
+
+    @classmethod
+    def none(cls) -> Tracks:
+        """Nothing to follow."""
+        points = Points(np.zeros((0, POINTS, 2), np.float32), np.zeros((0, POINTS), bool), np.zeros(0, np.int64))
+        nobody = np.zeros((0, 2), np.float32)
+        return cls(nothing(), np.zeros((0, 4), np.float32), nobody, points, nobody[:, 0], nobody[:, 0])
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Identity of each."""
+        return ids_of(self.measured)
+
+    def velocity_of(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of things by identity, float32 [n, 2]; 0 for those that are not among these."""
+        rows = {number: row for row, number in enumerate(self.ids.tolist())}
+        found = np.array([rows.get(number, -1) for number in ids.tolist()], int)
+        return np.where(found[:, None] >= 0, np.append(self.velocity, [[0, 0]], axis=0)[found], 0).astype(np.float32)
+
+    def step(self, before: Seen, after: Seen) -> Tracks:
+        """The same things in a later frame; those that left it, or of which nothing is left to follow, have ended."""
+        if not len(self):
+            return self
+        seconds = after.pts - before.pts
+        moved = move(before.grey, after.grey, self.boxes, self.velocity * np.float32(seconds), self.points)
+        decay = 0.5 ** (seconds / _HALF_LIFE_S + (1 - moved.trust) * (seconds / _TRUST_S))
+        blind_s = np.where(moved.trust > 0, 0, self.blind_s + seconds).astype(np.float32)
+        tracks = replace(
+            self,
+            boxes=self._entering(moved.boxes, moved.velocity, after.size),
+            velocity=moved.velocity / np.float32(seconds) if seconds > 0 else self.velocity,
+            points=moved.points,
+            belief=(self.belief * decay).astype(np.float32),
+            blind_s=blind_s,
+        )
+        stays = (blind_s <= _LOST_S) & (_visible(tracks.boxes, after.size) >= _VISIBLE)
+        tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
+        tracks._renew_points(after.grey)
+        return tracks
+
+    def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
+        """The same things so much later, if all go on as they went: nothing is followed."""
+        if seconds <= 0 or not len(self):
+            return self
+        on = self.velocity * np.float32(seconds)
+        boxes = self.boxes + np.concatenate([on, on], axis=1)
+        return replace(self, boxes=self._entering(boxes, self.velocity, size))
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Tracks:
+        """Some of them."""
+        return Tracks(
+            self.measured[rows],  # type: ignore[arg-type]
+            self.boxes[rows],
+            self.velocity[rows],
+            self.points.of(rows),
+            self.belief[rows],
+            self.blind_s[rows],
+        )
+
+    def detections(self, size: tuple[int, int]) -> sv.Detections:
+        """What is published: where the boxes are now, within the picture, scores fallen with belief."""
+        moved = copy.copy(self.measured)  # its other columns are shared, and nobody writes to them
+        moved.xyxy = np.clip(self.boxes, 0, np.array([*size, *size], np.float32))
+        if moved.confidence is not None:
+            moved.confidence = moved.confidence * self.belief
+        return moved
+
+    @property
+    def failing(self) -> NDArray[np.bool_]:
+        """Which of them hardly anything is left of to follow, [n]."""
+        return self.blind_s > 0
+
+    def _entering(
+        self, boxes: NDArray[np.float32], velocity: NDArray[np.float32], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Boxes of things that were cut off by an edge of the picture and move inwards: they still begin at the edge.
+
+        How large they are nobody has seen; what can be seen of them grows.
+        """
+        sides = np.array(size, np.float32)
+        measured = np.asarray(self.measured.xyxy)
+        inwards_low = (measured[:, :2] <= _EDGE * sides) & (velocity > 0)
+        inwards_high = (measured[:, 2:] >= (1 - _EDGE) * sides) & (velocity < 0)
+        if inwards_low.any() or inwards_high.any():
+            boxes[:, :2][inwards_low] = np.minimum(boxes[:, :2], 0)[inwards_low]
+            boxes[:, 2:][inwards_high] = np.maximum(boxes[:, 2:], sides)[inwards_high]
+        return boxes
+
+    def _renew_points(self, grey: Grey) -> None:
+        """New points where half of the old ones are gone: the box has still moved with the others."""
+        few = np.flatnonzero(self.points.alive.sum(axis=1) * 2 <= self.points.found)
+        if len(few):
+            new = good_points(grey, self.boxes[few])
+            self.points.xy[few], self.points.alive[few], self.points.found[few] = new.xy, new.alive, new.found
+
+
+def ids_of(detections: sv.Detections) -> NDArray[np.int64]:
+    """Identity of each, [n]."""
+    ids = detections.tracker_id
+    return np.zeros(0, np.int64) if ids is None else np.asarray(ids, np.int64)
+
+
+def _visible(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.floating]:
+    """The share of each box that lies in the picture."""
+    inside = np.clip(boxes, 0, np.array([*size, *size], np.float32))
+    whole = area(boxes)
+    share: NDArray[np.floating] = np.divide(area(inside), whole, out=np.zeros_like(whole), where=whole > 0)
+    return share

@@ -1,0 +1,1 @@
+"""Intervals, bounds and draws that several stages decide by. Plain arithmetic."""

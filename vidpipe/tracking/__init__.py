@@ -1,1 +1,0 @@
-"""Moving boxes on between looks: flow, identities, the active cache, and what should trigger a look."""
