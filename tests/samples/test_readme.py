@@ -31,6 +31,18 @@ def test_the_stage_of_the_readme(people, tmp_path, monkeypatch):
     assert stream["audits"]["dark"]["missed"] == stream["audits"]["dark"]["audited"] > 0
 
 
+def test_the_snippets_of_the_session_run(people, tmp_path, monkeypatch, capsys):
+    """One after the other, on a generated street."""
+    monkeypatch.chdir(tmp_path)
+    write(SceneSpec(duration_s=5), tmp_path / "street.mp4")
+    page = (ROOT / "docs" / "session.md").read_text(encoding="utf-8")
+    for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(snippet, "session.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 50 + 1
+    assert "evening" in printed[-1]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):

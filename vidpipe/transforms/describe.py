@@ -26,10 +26,10 @@ from vidpipe.stages.cache import keys
 from vidpipe.stages.cache.result_cache import NOTHING, Found, ResultCache
 from vidpipe.stages.cache.reuse import Radius
 from vidpipe.stages.cache.store import Value
-from vidpipe.stages.describe.gallery import Gallery
 from vidpipe.statistics.draw import draw
 from vidpipe.statistics.wilson import wilson
 from vidpipe.transforms.base import Moment, Transform
+from vidpipe.transforms.gallery import Gallery
 
 if TYPE_CHECKING:
     import supervision as sv

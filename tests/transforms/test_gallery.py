@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidpipe.stages.describe.gallery import Gallery
+from vidpipe.transforms.gallery import Gallery
 
 
 def unit(*values):
