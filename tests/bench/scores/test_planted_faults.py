@@ -142,7 +142,7 @@ def test_perfect_answers_score_1():
     _, by_place = presence(SCENE, SCENE, ZONES)
     assert {(one.f1, one.begin_delay_s, one.end_delay_s) for one in by_place.values()} == {(1, 0, 0)}
     assert ap50(SCENE, SCENE) == dict.fromkeys(CLASSES, 1)
-    assert track_score(SCENE, SCENE).model_dump() == {"mota": 1, "idf1": 1, "switches": 0}
+    assert track_score(SCENE, SCENE).model_dump() == {"mota": 1, "idf1": 1, "hota": 1, "switches": 0}
 
 
 def test_answers_on_other_frames():
