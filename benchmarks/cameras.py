@@ -32,8 +32,9 @@ from benchmarks.footage import clip, model
 from tests.cameras import servers
 from vidpipe.config.load import load
 from vidpipe.engine.ledger import StreamLedger
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.usage import tree_cpu_s
 
 FPS, SIZE = 10, (704, 576)
@@ -135,7 +136,7 @@ def measure(way: str, cameras: int, clips: Sequence[dict[str, Any]]) -> Held:
         server.kill()
 
 
-class Window:
+class Window(Sink):
     """Counts what is published between the warm-up and the end; ends the run then. A sink."""
 
     def __init__(self, server: int) -> None:
@@ -144,14 +145,14 @@ class Window:
         self.ages: list[float] = []
         self.open = False
 
-    def begin(self) -> None:
+    def warm_up(self) -> None:
         """Everything is being connected, or is: the warm-up begins."""
         threading.Thread(target=self._time, daemon=True).start()
 
-    def write(self, records: Sequence[Published], published_at: float) -> None:
+    def write(self, results: Sequence[Result], published_at: float) -> None:
         if not self.open:
             return
-        for record in records:
+        for record in results:
             self.ledger.count(record)
             if record.captured_at is not None:
                 self.ages.append(published_at - record.captured_at)
@@ -193,7 +194,7 @@ def _cascade(way: str, urls: Sequence[str], window: Window) -> None:
         file.write_text(PIPELINES[kind])
         sources = {f"cam{n}": url for n, url in enumerate(urls)}
         sets = [f"streams.{name}.max_blind_s=0" for name in sources] if kind == "gate" else []
-        window.begin()
+        window.warm_up()
         run(load(file, sources=sources, sets=sets), engine=engine or "inline", sinks=[window])  # type: ignore[arg-type]
 
 
@@ -213,14 +214,14 @@ def _loop(urls: Sequence[str], window: Window) -> None:
         # It connects one camera after another; and without a buffer it takes every second picture, however idle it is.
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp|analyzeduration;500000"
         loader = LoadStreams(str(listed), buffer=True)
-        window.begin()
+        window.warm_up()
         with suppress(KeyboardInterrupt):
             for seq, (_, pictures, _) in enumerate(loader):
                 for name, picture in enumerate(pictures):
                     (boxes,) = detector.detect([picture])
                     answer = Answer(boxes, How.MEASURED, "loop", seq)
                     # When a picture was taken this loader does not tell.
-                    window.write([Published(str(name), seq, 0.0, None, 0.0, 0, answer)], time.time())
+                    window.write([Result(str(name), seq, 0.0, None, 0.0, 0, answer)], time.time())
 
 
 def main() -> None:

@@ -197,7 +197,7 @@ def _until_first_line(command: list[str], results: Path) -> float:
     results.unlink(missing_ok=True)
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (results.exists() and results.stat().st_size):
+    while process.poll() is None and not (results.exists() and results.read_bytes().count(b"\n") > 1):
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     process.wait()

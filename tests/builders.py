@@ -22,7 +22,7 @@ NO_AUDITS = AuditSpec(rate=0, max_unchecked_s=None)
 def frame(seq: int = 0, *, stream: str = "cam", pts: float | None = None, size: tuple[int, int] = (64, 48)) -> Frame:
     """A dark picture of (width, height) pixels."""
     pixels = np.full((size[1], size[0], 3), 40, np.uint8)
-    return Frame(stream, seq, seq / 10 if pts is None else pts, BgrPicture(pixels), *size, decoded_at=1.0)
+    return Frame(stream, seq, seq / 10 if pts is None else pts, BgrPicture(pixels), *size, since=1.0)
 
 
 def boxes(*classes: int) -> sv.Detections:

@@ -7,14 +7,13 @@ at one by one in plain Python, which for the dozen that a picture has is faster 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from weakref import ref
 
 import numpy as np
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.errors import StageError, text_of
-from vidpipe.frame import Frame
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -24,6 +23,22 @@ _COLUMNS = (("class_id", "iu"), ("confidence", "fiu"), ("tracker_id", "iu"))
 _OUTSIDE = 1.0  # how far a box may reach out of the picture, in widths and heights of it
 _ROUNDING = 1e-6  # by which a score may be off
 _DEEPEST = 8  # levels of lists in lists
+
+
+class Place(Protocol):
+    """Which picture an answer is of: a `Frame`, or a `Moment`."""
+
+    @property
+    def stream(self) -> str: ...
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
 
 
 class Contract:
@@ -40,7 +55,7 @@ class Contract:
         self._empty = nothing()
         self._known: dict[str, ref[sv.Detections]] = {}  # of each stream those that were found good last
 
-    def check(self, answer: Any, frame: Frame) -> None:
+    def check(self, answer: Any, frame: Place) -> None:
         """Raises StageError where this is no answer that the stage may give to this frame."""
         self._check(answer, frame)
         if answer.by != self._stage:
@@ -48,13 +63,17 @@ class Contract:
         if answer.how is _FAILED or answer.how is _DROPPED:
             self._refuse(f"an answer that is {answer.how.value}, which no stage may say: to fail a frame it raises")
 
-    def check_completed(self, answer: Any, frame: Frame) -> None:
+    def check_result(self, answer: Any, moment: Place) -> None:
+        """The same of an answer that is about to be published, as a transform completed it."""
+        self._check(answer, moment)
+
+    def check_completed(self, answer: Any, frame: Place) -> None:
         """The same of an answer of a later stage, as this one completed it."""
         self._check(answer, frame)
         if answer.how.carried:
             self._refuse(f"an answer back that is {answer.how.value} now")
 
-    def _check(self, answer: Any, frame: Frame) -> None:
+    def _check(self, answer: Any, frame: Place) -> None:
         if type(answer) is not Answer:  # a class of the user's is not known everywhere that answers travel
             self._refuse(f"a {type(answer).__name__} in place of an Answer or None")
         if type(answer.how) is not How:
@@ -71,7 +90,7 @@ class Contract:
             self._look_through(boxes, frame)
             self._known[frame.stream] = ref(boxes)
 
-    def _look_through(self, boxes: Any, frame: Frame) -> None:
+    def _look_through(self, boxes: Any, frame: Place) -> None:
         try:
             self._check_detections(boxes, frame)
         except StageError:
@@ -80,7 +99,7 @@ class Contract:
             why = f"{type(error).__name__}: {text_of(error)}"
             raise StageError(f"stage {self._stage} gave detections that cannot be read: {why}") from None
 
-    def _check_detections(self, boxes: Any, frame: Frame) -> None:
+    def _check_detections(self, boxes: Any, frame: Place) -> None:
         if type(boxes) is not type(self._empty):
             self._refuse(f"detections that are a {type(boxes).__name__} and no sv.Detections")
         xyxy = boxes.xyxy
@@ -128,7 +147,7 @@ class Contract:
             if not -_ROUNDING <= score <= 1 + _ROUNDING:  # also where it is not a number
                 self._refuse(f"a box that scores {score:.6g}: scores lie in 0 to 1")
 
-    def _check_boxes(self, boxes: sv.Detections, frame: Frame) -> None:
+    def _check_boxes(self, boxes: sv.Detections, frame: Place) -> None:
         width, height = frame.width, frame.height
         left, right = -_OUTSIDE * width, (1 + _OUTSIDE) * width
         top, bottom = -_OUTSIDE * height, (1 + _OUTSIDE) * height

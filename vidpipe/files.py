@@ -1,19 +1,29 @@
-"""Files that are written at once, at the end of long work."""
+"""Files that are written: what keeps them from it, whose they are meanwhile, and all of one at once."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import stat
 from pathlib import Path
 
 from vidpipe.errors import ConfigError, RunError
 
 
-def check_writable(path: Path, what: str) -> None:
-    """Raise ConfigError now, rather than find out when the work is done; `what` is what the user calls the file."""
+def check_writable(path: Path, what: str, *, replaced: bool = False) -> None:
+    """Raise ConfigError now, rather than find out when the work is done; nothing is made or changed.
+
+    Args:
+        what: as the user calls the file.
+        replaced: by another, that is written beside it.
+    """
     try:
-        with path.open("a"):
-            pass
+        why = _hindrance(path, replaced)
     except OSError as error:
-        raise ConfigError(f"{what} {path} cannot be written: {error.strerror}") from None
+        why = error.errno or errno.EIO
+    if why:
+        raise ConfigError(f"{what} {path} cannot be written: {os.strerror(why)}")
 
 
 def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = False) -> None:
@@ -22,9 +32,12 @@ def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = 
     Args:
         private: nobody but its owner may read it, from the first byte on.
     """
+    in_place = path.parent == Path("/dev") or (path.exists() and not path.is_file())  # stdout, a pipe: never replaced
+    if path.is_symlink() and not in_place:
+        path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
     part = path.with_name(f".{path.name}.part")
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, a pipe: written to, never replaced
+        if in_place:
             _write(path, content)
             return
         if private:
@@ -35,6 +48,77 @@ def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = 
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RunError(f"{what} {path} cannot be written: {error.strerror}") from None
+
+
+def claim(path: Path, what: str, *, make: bool) -> int | None:
+    """Take a file for this process alone, until it closes the descriptor or ends, however it ends.
+
+    Args:
+        what: as the user calls the file.
+        make: it, where it is not there.
+
+    Returns:
+        A descriptor for reading and writing, whose content is untouched; None where there is no file and none was made.
+
+    Raises:
+        ConfigError: it cannot be written, or another process has it.
+    """
+    try:
+        while True:
+            held = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), 0o666)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(held, path):  # else whoever had it has moved it away meanwhile
+                    return held
+            except BaseException:
+                os.close(held)
+                raise
+            os.close(held)
+    except BlockingIOError:
+        raise ConfigError(f"{what} {path} is being written by another run; take another file") from None
+    except OSError as error:
+        if error.errno == errno.ENOENT and not make:
+            return None
+        raise ConfigError(f"{what} {path} cannot be written: {error.strerror}") from None
+
+
+def put_aside(path: Path) -> Path:
+    """Move a file to the first free of NAME.1, NAME.2, ..., and return where it is. Raises OSError."""
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.name}.{number}")):
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _hindrance(path: Path, replaced: bool) -> int:
+    """The number of the error that writing would end with, or 0."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return _folder_hindrance(Path(os.path.realpath(path)).parent)
+    if stat.S_ISDIR(mode):
+        return errno.EISDIR
+    if not stat.S_ISREG(mode):
+        return 0 if os.access(path, os.W_OK) else errno.EACCES
+    with path.open("r+b"):
+        pass
+    return _folder_hindrance(Path(os.path.realpath(path)).parent) if replaced else 0
+
+
+def _folder_hindrance(folder: Path) -> int:
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        return errno.ENOTDIR
+    if os.access(folder, os.W_OK | os.X_OK):
+        return 0
+    return errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
 
 
 def _write(path: Path, content: str | bytes) -> None:

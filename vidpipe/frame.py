@@ -54,7 +54,8 @@ class Frame:
         knobs: the version of settings that this frame is treated with.
         notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
             copy: what a stage below changes or leaves there is not seen above the link.
-        decoded_at: `time.time()` when the picture left the decoder.
+        since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
+            (a recording): its latency counts from then. 0.0 where nobody knows.
     """
 
     __slots__ = (
@@ -62,13 +63,13 @@ class Frame:
         "_notes",
         "_previews",
         "captured_at",
-        "decoded_at",
         "height",
         "hidden",
         "knobs",
         "picture",
         "pts",
         "seq",
+        "since",
         "stream",
         "stretch",
         "visible",
@@ -85,7 +86,7 @@ class Frame:
         height: int,
         *,
         captured_at: float | None = None,
-        decoded_at: float = 0.0,
+        since: float = 0.0,
         hidden: NDArray[np.bool_] | None = None,
         visible: float = 1.0,
         knobs: Knobs = _NO_KNOBS,
@@ -98,7 +99,7 @@ class Frame:
         self.width = width
         self.height = height
         self.captured_at = captured_at
-        self.decoded_at = decoded_at
+        self.since = since
         self.hidden = hidden
         self.visible = visible
         self.knobs = knobs
@@ -131,7 +132,7 @@ class Frame:
         return np.array([width / self.width, height / self.height] * 2)
 
     def preview(self, width: int = 160) -> Image:
-        """uint8 grey of about `width` columns, made once.
+        """uint8 grey of about `width` columns and one row at least, made once.
 
         Each value is the mean of a run of k luma pixels in every k-th row: reading one row in k costs an eighth of
         averaging whole blocks at 768x576 and, unlike picking single pixels, does not alias sensor noise into motion.
@@ -163,13 +164,20 @@ class Missing:
     """A picture of the source that never became a frame: damaged, dropped, not decoded. It gets an answer all the same.
 
     Attributes:
-        captured_at: as of `Frame`.
+        captured_at, since: as of `Frame`.
     """
 
-    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "stream")
+    __slots__ = ("captured_at", "how", "pts", "reason", "seq", "since", "stream")
 
     def __init__(
-        self, stream: str, seq: int, pts: float, how: How, reason: str, captured_at: float | None = None
+        self,
+        stream: str,
+        seq: int,
+        pts: float,
+        how: How,
+        reason: str,
+        captured_at: float | None = None,
+        since: float = 0.0,
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -177,15 +185,16 @@ class Missing:
         self.how = how
         self.reason = reason
         self.captured_at = captured_at
+        self.since = since
 
 
 def _sparse_means(luma: Image, width: int) -> Image:
     import cv2
 
-    columns = luma.shape[1]
+    rows, columns = luma.shape
     k = round(columns / width)
     if k <= 1:
         return np.array(luma, copy=True)
-    sparse = luma[k // 2 :: k, : columns // k * k]
+    sparse = luma[min(k, rows) // 2 :: k, : columns // k * k]  # of a picture lower than that, its middle row
     means: Image = cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)
     return means

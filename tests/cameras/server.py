@@ -8,8 +8,8 @@ Its first line of input is what to serve, as JSON:
 `units` is a pickled list of H.264 or H.265 access units (bytes), which are played in a loop with stamps that go on, in
 real time, from `ahead_s` on. Like a camera's encoder it does not wait for anybody: who comes is given what there is at
 that moment, with `from_key` from the next key frame on; with `at_key` it goes back to the last one, so that nobody
-waits. Without `described` a stream's description holds no parameter sets. It prints its port, and ends when its input
-does.
+waits. Without `described` a stream's description holds no parameter sets. With `sound_only` there is a tone and no
+video. It prints its port, and ends when its input does.
 """
 
 import base64
@@ -41,6 +41,9 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         self.set_shared(True)
         self.set_protocols(transports)
         self.set_latency(0)
+        if spec.get("sound_only"):
+            self.set_launch("( audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay0 pt=0 )")
+            return
         self.set_launch(
             "( appsrc name=src is-live=true format=time do-timestamp=false max-bytes=0 "
             f'caps="video/x-{self.codec},stream-format=byte-stream,alignment=au,framerate={spec["fps"]}/1,'

@@ -22,6 +22,7 @@ from tests import clips
 
 PYTHON = "/usr/bin/python3"
 PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 gstreamer1.0-plugins-good glib-networking"
+_START = b"\0\0\0\1"
 SCRIPT = Path(__file__).with_name("server.py")
 _TRY = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
@@ -148,3 +149,21 @@ def truncated(spec: dict[str, Any], path: Path, *, every: int) -> dict[str, Any]
     ]
     path.write_bytes(pickle.dumps(cut))
     return spec | {"units": str(path)}
+
+
+def stretched(spec: dict[str, Any], path: Path, to: int) -> dict[str, Any]:
+    """The H.264 clip with every slice that can be brought to this length in bytes by CABAC's zero words, brought there.
+
+    Decoders pass over them (ITU-T H.264, 7.4.2.10).
+    """
+    units = []
+    for unit in units_of(spec):
+        nals = [nal for nal in unit.replace(_START, _START[1:]).split(_START[1:]) if nal]
+        units.append(b"".join(_START + _stretched(nal, to) for nal in nals))
+    path.write_bytes(pickle.dumps(units))
+    return spec | {"units": str(path)}
+
+
+def _stretched(nal: bytes, to: int) -> bytes:
+    words, rest = divmod(to - len(nal), 3)
+    return nal + b"\0\0\3" * words if nal[0] & 31 == 1 and words > 0 and not rest else nal

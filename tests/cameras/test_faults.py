@@ -81,6 +81,33 @@ def test_h265(serve, view, tmp_path):
 
 
 @pytest.mark.timed
+def test_pictures_of_two_slices_come_whole(serve, view, tmp_path):
+    """Some slices are as long as just fits into a packet, a byte more than in a fragment of a longer one."""
+    large = {"slices": "2", "crf": "12"}
+    clip = servers.encode(tmp_path / "clip.units", frames=100, size=(320, 240), picture=_more_and_less, options=large)
+    longest = 1400 - 12  # what the server's packets hold behind RTP's header
+    viewer = view(serve({"/a": servers.stretched(clip, tmp_path / "stretched.units", longest)}).url())
+    viewer.until_more(150)
+    in_order(viewer)
+    came = list(viewer.items)[viewer.frames[0].seq :]
+    assert {item.reason for item in came if isinstance(item, Missing)} <= {"overloaded"}
+
+
+def _more_and_less(number, width, height):
+    """Texture that changes from picture to picture; in five of fifty there is little of it."""
+    frame = clips.picture(number % 50, width, height)
+    luma = clips.scene(number % 50, width, height)
+    if number % 50 < 45:
+        luma[30:-30, 30:-30] ^= np.random.default_rng(number).integers(0, 16, (height - 60, width - 60), np.uint8)
+    else:
+        luma[30:-30, 30:-30] = 100
+    rows = np.zeros((height, frame.planes[0].line_size), np.uint8)
+    rows[:, :width] = luma
+    frame.planes[0].update(rows)
+    return frame
+
+
+@pytest.mark.timed
 def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
     """They keep a stream from resting: its decoder always holds pictures that it would have to forget."""
     still = clips.picture(0)
@@ -95,6 +122,7 @@ def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
         behind_key = list(viewer.items)[viewer.frames[0].seq :]
         assert {item.reason for item in behind_key if isinstance(item, Missing)} <= {"damaged: no picture"}
         assert sum(isinstance(item, Missing) for item in behind_key) <= 2, "those that build on the group before"
+        assert np.diff([item.pts for item in behind_key]).min() > 0.02, "a picture's time is that of its showing"
     came = numbers(viewers[1].frames)
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 50
 
@@ -183,6 +211,11 @@ def test_tls_with_a_certificate_that_is_trusted_and_one_that_is_not(serve, view,
 def test_tls_to_a_port_that_speaks_none(serve, view, clip):
     viewer = view(serve({"/a": clip}).url(scheme="rtsps"))
     viewer.until(lambda: "it does not speak TLS on this port" in viewer.source.health.detail)
+
+
+def test_a_camera_with_sound_only_is_said(serve, view, clip):
+    viewer = view(serve({"/a": clip | {"sound_only": True}}).url())
+    viewer.until(lambda: viewer.source.health.detail.startswith("the camera sends only sound on this path, no video"))
 
 
 def test_nobody_there(view):
@@ -342,8 +375,9 @@ class _Pretends(Connection):
         self.hardware = hardware
 
 
-def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog):
-    faults = iter([RuntimeError("rtsp://u:s3cret@host")])
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError])
+def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, monkeypatch, caplog, fault):
+    faults = iter([fault("rtsp://u:s3cret@host")])
     usual = camera.Session.run
 
     def run(session):
@@ -354,7 +388,7 @@ def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, 
     monkeypatch.setattr(camera.Session, "run", run)
     viewer = view(serve({"/a": clip}).url())
     viewer.until_more()
-    assert "RuntimeError in test_faults.py" in caplog.text
+    assert f"{fault.__name__} in test_faults.py" in caplog.text
     assert "s3cret" not in caplog.text
 
 

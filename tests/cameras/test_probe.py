@@ -35,6 +35,14 @@ def test_what_a_camera_sends_is_told(serve, clip):
     assert "hint" not in said
 
 
+def test_b_frames_do_not_change_the_rate(serve, tmp_path):
+    clip = servers.encode(tmp_path / "b.units", gop=10, b_frames=3, fps=10)
+    said = probed(serve({"/a": clip}).url(), "--seconds", "5")
+    assert re.search(r"pictures a second +(9\.[5-9]|10\.[0-5]) measured, 10 announced", said), said
+    assert re.search(r"key frames +every 10 pictures, at most 1\.0 s apart", said), said
+    assert re.search(r"B-frames +yes", said), said
+
+
 def test_what_makes_it_dear_is_hinted_at(serve, tmp_path):
     still = clips.picture(0, 1280, 800)
     large = servers.encode(

@@ -29,6 +29,7 @@ import pytest
 
 from tests.cameras import servers
 from tests.engine.conftest import STAGES
+from vidpipe.sinks.results import answer_lines
 
 log = logging.getLogger(__name__)
 
@@ -130,11 +131,10 @@ def test_twenty_times_overload(serve, clip, tmp_path, engine):
         use, _ = soak(process.pid, port, SECONDS / 3, cameras, None)
     report = is_complete(tmp_path)
     ages = []
-    with (tmp_path / "results.jsonl").open() as lines:
-        for line in lines:
-            told = json.loads(line)
-            if told["pts"] > warm_s(SECONDS / 3):
-                ages.append(told["published_at"] - told["captured_at"])
+    for _, line in answer_lines(tmp_path / "results.jsonl"):
+        told = json.loads(line)
+        if told["pts"] > warm_s(SECONDS / 3):
+            ages.append(told["published_at"] - told["captured_at"])
     log.info("ages: median %.3f s, p95 %.3f s", *np.quantile(ages, (0.5, 0.95)))
     assert np.quantile(ages, 0.95) < 1.0
     for stream in report.values():
@@ -221,11 +221,10 @@ def is_complete(folder: Path) -> dict[str, Any]:
     """Each picture that came has a line, in order, and the ledger counts as many; the report's streams."""
     report = json.loads((folder / "report.json").read_text())["streams"]
     numbers: dict[str, int] = dict.fromkeys(report, 0)
-    with (folder / "results.jsonl").open() as lines:
-        for line in lines:
-            told = json.loads(line)
-            assert told["seq"] == numbers[told["stream"]]
-            numbers[told["stream"]] += 1
+    for _, line in answer_lines(folder / "results.jsonl"):
+        told = json.loads(line)
+        assert told["seq"] == numbers[told["stream"]]
+        numbers[told["stream"]] += 1
     assert len(report) == CAMERAS
     for name, stream in report.items():
         assert stream["frames_in"] == sum(stream["how"].values()) == sum(stream["by"].values()) == numbers[name] > 100

@@ -18,6 +18,7 @@ import pytest
 
 from tests import clips
 from tests.engine.conftest import STAGES
+from tests.lines import answers
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
 
@@ -63,6 +64,17 @@ class SharedDoesNotOpen(DoesNotOpen):
     shared = True
 
 
+class OpensForEver(Stage):
+    """Leaves a file beside itself when it begins to open, and never has."""
+
+    def open(self, context):
+        Path(__file__).with_name("opening").touch()
+        threading.Event().wait()
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+
 class Slow(Read):
     """A model that takes its time."""
 
@@ -98,6 +110,24 @@ class SaysEmpty(Stage):
 
     def answer(self, frames):
         return [Answer(sv.Detections.empty(), How.EMPTY, self.id, frame.seq) for frame in frames]
+
+
+class Prints(Read):
+    """Says something of its own, as a user's stage may."""
+
+    def open(self, context):
+        print("a word of the stage's own", flush=True)
+
+
+class KeyedConfig(StageConfig):
+    api_key: str = ""
+    hook: str = ""
+
+
+class Keyed(Read):
+    """Is told a secret."""
+
+    Config = KeyedConfig
 
 
 class Hangs(Read):
@@ -163,9 +193,9 @@ class Command:
         (os.killpg if to_group else os.kill)(self.process.pid, number)
 
     def wait_for_lines(self, count: int) -> None:
-        """Until so many results are written."""
+        """Until so many answers are written, behind the first line."""
         file = self._folder / "results.jsonl"
-        until(lambda: file.exists() and file.read_bytes().count(b"\n") >= count, 40)
+        until(lambda: file.exists() and file.read_bytes().count(b"\n") > count, 40)
 
     def processes(self) -> list[int]:
         """The numbers of all processes that it has started, itself included, whoever their parent is now."""
@@ -226,7 +256,7 @@ class Shell:
         """The results: every line is whole."""
         text = (self.folder / "results.jsonl").read_text()
         assert not text or text.endswith("\n")
-        return [json.loads(line) for line in text.splitlines()]
+        return answers(self.folder / "results.jsonl")
 
     @property
     def report(self) -> dict[str, Any]:

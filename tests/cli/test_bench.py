@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import signal
@@ -13,6 +12,7 @@ import pytest
 from tests import clips
 from tests.cli.conftest import PAIR as CHECKED_PAIR
 from tests.cli.conftest import until
+from tests.lines import answers
 from tests.models.networks import constant_network, following_network, ssd_table
 from vidpipe.bench import profile
 from vidpipe.bench.figures import Bench
@@ -58,8 +58,7 @@ def figures(shell):
 
 
 def lines(shell, name):
-    text = (shell.folder / f"bench-output/yard/{name}.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    return answers(shell.folder / f"bench-output/yard/{name}.jsonl")
 
 
 def test_every_figure_can_be_worked_out_from_what_it_leaves(yard):

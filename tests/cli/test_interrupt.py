@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import RAY, Command, until
+from tests.cli.conftest import RAY, READ, Command, until
 
 SLOW = """
 classes: {even: even, odd: odd}
@@ -69,4 +71,60 @@ def test_while_it_starts(shell, footage):
     command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
     ended = command.end(timeout_s=10)
     assert (ended.status, ended.error) == (130, "interrupted")
+    leaves_nothing(command)
+
+
+OPENS_FOR_EVER = "stages: [{id: opens, type: mystages:OpensForEver, on: DEVICE}, {id: read, type: mystages:Read}]"
+
+
+@pytest.mark.parametrize("engine", ["inline", RAY])
+def test_while_a_stage_opens(shell, good, engine):
+    command = shell.begin(READ.split("stages")[0] + OPENS_FOR_EVER.replace("DEVICE", "device"), good, engine=engine)
+    until((shell.folder / "opening").exists, 30)
+    command.send(signal.SIGTERM, to_group=False)
+    ended = command.end(timeout_s=10)
+    assert (ended.status, ended.error) == (130, "interrupted")
+    assert [stream["frames_in"] for stream in shell.report["streams"].values()] == [0]
+    leaves_nothing(command)
+
+
+@pytest.mark.parametrize("engine", ["inline", RAY])
+def test_while_a_source_opens(shell, engine):
+    """A FIFO that nobody writes to."""
+    os.mkfifo(shell.folder / "fifo.mp4")
+    command = shell.begin(READ, "fifo.mp4", engine=engine)
+    until(lambda: any(waits_for_a_writer(process) for process in command.processes()), 30)
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    ended = command.end(timeout_s=10)
+    assert (ended.status, ended.error) == (130, "interrupted")
+    leaves_nothing(command)
+
+
+def waits_for_a_writer(process: int) -> bool:
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return any((task / "wchan").read_text() == "wait_for_partner" for task in tasks)
+    except OSError:  # it ended meanwhile
+        return False
+
+
+@pytest.mark.ray
+def test_while_ray_starts(shell, good):
+    command = shell.begin(READ, good, engine="ray")
+    until(lambda: len(command.processes()) > 1, 30)
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    ended = command.end(timeout_s=15)
+    assert (ended.status, ended.error) == (130, "interrupted")
+    leaves_nothing(command)
+
+
+def test_with_many_streams(shell, footage):
+    """64 decoders are at work, and a thread that is left in one makes the end of Python an abort."""
+    sources = [argument for i in range(64) for argument in ("--source", f"s{i}=live+file:{footage / 'long.mp4'}")]
+    command = shell.begin(READ, *sources[1:])
+    command.wait_for_lines(64)
+    command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
+    ended = command.end(timeout_s=15)
+    assert ended.status == 130
+    assert ended.err.endswith("vidpipe: interrupted\n")
     leaves_nothing(command)

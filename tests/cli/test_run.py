@@ -5,20 +5,28 @@ Results and report are a contract (docs/results.md): other programs read them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+import vidpipe
 from tests import clips
-from tests.cli.conftest import PAIR, RAY, READ
+from tests.cli.conftest import PAIR, RAY, READ, until
+from tests.lines import head
 from tests.models.networks import constant_network, ssd_table
 
-LINE = ["stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "detections"]
+LINE = [
+    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "size"),
+    "detections",
+]
 BOX = ["xyxy", "score", "class", "track_id"]
-REPORT = {"streams", "wall_s", "cpu_s", "fps", "latency_ms", "stages", "models", "links"}
-STREAM = {"frames_in", "how", "by", "dropped", "video_s", "audits"}
+REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", "stages", "models", "links"}
+STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits"}
+RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
 AUDIT = {"audited", "missed", "false", "rate", "low", "high"}
 
 
@@ -44,6 +52,20 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
     assert published == sorted(published)
 
     assert set(report) == REPORT
+    assert (report["finished"], report["errors"]) == (True, [])
+    assert list(report["run"]) == RUN
+    first = head(shell.folder / "results.jsonl")
+    assert first == {"schema": "vidpipe.results/1", **report["run"]}
+    assert (first["version"], first["pipeline"]) == (vidpipe.__version__, "pair")
+    assert datetime.fromisoformat(first["start"]).timestamp() == pytest.approx(published[0], abs=60)
+    assert first["settings"]["stages"]["little"]["accept"] == 0.5
+    networks = {name: shell.folder / f"{name}.onnx" for name in ("little", "big")}
+    assert first["models"] == {
+        name: {"path": file.name, "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}}
+        for name, file in networks.items()
+    }
+    assert first["streams"]["good"] == {"source": str(footage / "good.mp4"), "size": [160, 120]}
+    assert {tuple(line["size"]) for line in lines if line["stream"] == "other"} == {(192, 128)}
     assert list(report["streams"]) == ["good", "other"]
     for name, frames in (("good", 40), ("other", 25)):
         stream, own = report["streams"][name], [line for line in lines if line["stream"] == name]
@@ -128,13 +150,18 @@ def test_drawn_video(shell, good):
 
 
 def test_results_and_report_on_pipes(shell, good):
-    """`--report /dev/stdout` writes to it and leaves the device where it is."""
-    shell.write("pipeline.yaml", READ)
-    ended = shell.vidpipe("run", "pipeline.yaml", "--source", good, "--engine", "inline", "--results", "/dev/stdout")
-    assert [json.loads(line)["seq"] for line in ended.out.splitlines()[:40]] == list(range(40))
-    ended = shell.vidpipe("run", "pipeline.yaml", "--source", good, "--engine", "inline", "--report", "/dev/stdout")
-    report, _ = json.JSONDecoder().raw_decode(ended.out)
-    assert report["streams"]["good"]["frames_in"] == 40
+    """They have stdout for themselves: what else is said goes to stderr. The device stays where it is."""
+    shell.write("pipeline.yaml", READ.replace("mystages:Read", "mystages:Prints"))
+    run = ("run", "pipeline.yaml", "--source", good, "--engine", "inline")
+    for place in ("-", "/dev/stdout"):
+        ended = shell.vidpipe(*run, "--results", place)
+        first, *rest = map(json.loads, ended.out.splitlines())
+        assert first["schema"] == "vidpipe.results/1"
+        assert [line["seq"] for line in rest] == list(range(40))
+        assert ended.err.splitlines()[0] == "a word of the stage's own"
+        assert "pipeline: 40 frames" in ended.err
+        report = json.loads(shell.vidpipe(*run, "--report", place).out)
+        assert report["streams"]["good"]["frames_in"] == 40
     assert Path("/dev/stdout").is_symlink()
 
 
@@ -155,22 +182,60 @@ def truncated(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("damage", "note", "dropped"),
+    ("damage", "status", "said", "dropped"),
     [
-        (corrupt, "2 damaged pictures", 2),
-        (truncated, "of 40 frames: truncated", 0),
+        (corrupt, 0, "note: bad: 2 damaged pictures", 2),
+        (truncated, 1, "vidpipe: stream bad broke off: ended after N of 40 frames: truncated", 0),
     ],
 )
-def test_damage_is_counted_and_noted(shell, damage, note, dropped):
-    """The good pictures of a damaged file are answered, and the run has gone well."""
+def test_damage_is_counted_and_told(shell, damage, status, said, dropped):
+    """The good pictures of a damaged file are answered; one that lacks its end has not gone well."""
     ended = shell.run(READ, damage(shell.folder))
-    assert ended.status == 0
-    assert ended.line.startswith("note: bad: ")
-    assert ended.line.endswith(note)
-    stream, lines = shell.report["streams"]["bad"], shell.lines
+    report, lines = shell.report, shell.lines
+    said = said.replace(" N ", f" {len(lines)} ")
+    assert (ended.status, ended.line) == (status, said)
+    assert report["errors"] == ([said.removeprefix("vidpipe: ")] if status else [])
+    stream = report["streams"]["bad"]
+    assert [note for note in stream["notes"] if said.endswith(note)]
     assert sum(stream["dropped"].values()) == dropped
     assert all(reason.startswith("damaged: ") for reason in stream["dropped"])
     assert stream["how"]["measured"] == stream["frames_in"] - dropped > 5
     assert [line["seq"] for line in lines] == list(range(stream["frames_in"]))
     measured = [line for line in lines if line["how"] == "measured"]
     assert all(line["detections"][0]["xyxy"][0] == line["seq"] for line in measured)  # the picture's own number
+
+
+def test_a_beginning_behind_the_end_is_told(shell, good):
+    ended = shell.run(READ, good, "--set", "streams.good.start_s=99")
+    assert (ended.status, ended.error) == (1, "stream good broke off: no picture lies at or behind start_s 99")
+    assert shell.lines == []
+
+
+def test_earlier_results_are_kept_and_said_to_be(shell, good):
+    shell.write("results.jsonl", "yesterday's\n")
+    ended = shell.run(READ, good)
+    assert (ended.status, ended.line) == (0, "note: earlier results of results.jsonl are now results.jsonl.1")
+    assert (shell.folder / "results.jsonl.1").read_text() == "yesterday's\n"
+    assert len(shell.lines) == 40
+
+
+def test_no_credential_is_in_results_or_report(shell, good):
+    """Of a user's own stage, and of a camera beside the recording that is run."""
+    pipeline = READ.replace("mystages:Read}", "mystages:Keyed, api_key: hunter2, hook: 'https://me:hunter2@there/x'}")
+    streams = "{good: {record_url: 'rtsp://me:hunter2@10.0.0.9/x'}}"
+    assert shell.run(f"{pipeline}streams: {streams}\n", good).status == 0
+    for name in ("results.jsonl", "report.json"):
+        assert "hunter2" not in (shell.folder / name).read_text()
+    settings = shell.report["run"]["settings"]["stages"]["read"]
+    assert (settings["api_key"], settings["hook"]) == ("not shown", "https://there")
+
+
+def test_a_run_that_is_killed_leaves_a_report(shell, footage):
+    """It is written whole, first when the run begins."""
+    command = shell.begin(READ.replace("Read", "Slow"), footage / "long.mp4")
+    until((shell.folder / "report.json").exists, 60)
+    command.process.kill()
+    command.end()
+    assert shell.report["finished"] is False
+    assert list(shell.report["streams"]) == ["long"]
+    assert set(shell.report) == REPORT

@@ -82,7 +82,7 @@ NAMES = [
     (
         "type: difference",
         "type: xyz",
-        "9: stages.difference: unknown stage type 'xyz'; there is cache, describe, detect, "
+        "9: stages.difference: unknown stage type 'xyz'; there is cache, detect, "
         "difference, gate, regions, sample, select, track; "
         "your own is written package.module:Class",
     ),
@@ -178,13 +178,27 @@ SETS = [
     ),
     ("stages.little.accept=4", "--set stages.little.accept: stages.little.accept: must be at most 1, not 4"),
     ("stages.litle.accept=0.4", "--set stages.litle.accept: 'stages' has no 'litle'; did you mean 'little'?"),
+    ("little.accept=0.4", "--set little.accept: there is no field 'little'; did you mean 'stages.little.accept'?"),
+    ("big.path=yolo11x", "--set big.path: there is no field 'big'; did you mean 'stages.big.path'?"),
+    (
+        "audits.rate=1",
+        "--set audits.rate: there is no field 'audits'; did you mean 'audit'?; "
+        "write stages.ID.FIELD=VALUE, as stages.little.accept=0.4",
+    ),
+    ("audit.rat=1", "--set audit.rat: audit: unknown field 'rat'; did you mean 'rate'?"),
+    ("models.big.siz=1", "--set models.big.siz: models.big: unknown field 'siz'; did you mean 'size'?"),
+    (f"late={'[' * 100}", "--set late: stands more than 40 levels deep: no pipeline does"),
+    (f"ahead={'7' * 5000}", "--set ahead: a number of more than 20 digits"),
     ("models.small.size=320", "--set models.small.size: 'models' has no 'small'; there is big, little"),
     ("streams.gat.start_s=3", "--set streams.gat.start_s: 'streams' has no 'gat'; did you mean 'gate'?"),
     ("name.of=x", "--set name.of: 'name' is a single value: there is nothing below it"),
     ("late=[", "--set late: the value is not valid YAML: put quotes around it"),
     ("late=${env:QQ_UNHEARD_OF}", "--set late: there is no environment variable 'QQ_UNHEARD_OF'"),
-    ("late", "--set late: must be of the form stages.detect.accept=0.4"),
-    ("stages..accept=1", "--set stages..accept: must be of the form stages.detect.accept=0.4"),
+    ("late", "--set late: must be of the form stages.ID.FIELD=VALUE, as stages.little.accept=0.4"),
+    (
+        "stages..accept=1",
+        "--set stages..accept: must be of the form stages.ID.FIELD=VALUE, as stages.little.accept=0.4",
+    ),
 ]
 
 

@@ -1,5 +1,6 @@
 """How text becomes data, and where each value is said to stand."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,56 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "expected"), MISTAKES)
 def test_what_is_wrong_with_the_text_is_said_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
     assert [str(mistake) for mistake in document(tmp_path, text).mistakes] == [expected]
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def bomb(line: str, first: str = "[x]", lines: int = 25) -> str:
+    """A text whose every line holds the one above it several times."""
+    grown = (f"{name}: &{name} " + line.replace("UP", above) for above, name in pairwise(LETTERS[:lines]))
+    return "\n".join([f"a: &a {first}", *grown])
+
+
+TOO_MUCH = [
+    (bomb("[*UP, *UP, *UP]"), "holds more than 50000 values"),
+    (bomb("{<<: *UP, p: *UP, q: *UP}", "{k: x}"), "holds more than 50000 values"),
+    (bomb("{<<: [*UP, *UP]}", "{k: x}"), "holds more than 50000 values"),
+    (bomb("[[[*UP]]]"), "stands more than 40 levels deep"),
+    ("a:\n" + "\n".join(" " * level + "a:" for level in range(1, 900)), "stands more than 40 levels deep"),
+    ("a: " + "[" * 100_000, "stands more than 40 levels deep"),
+    ("a: " + "{a: " * 3000, "stands more than 40 levels deep"),
+    ("a: " + "x" * 2_000_000, "is larger than 1 MB"),
+]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("text", "said"), TOO_MUCH, ids=range(len(TOO_MUCH)))
+def test_a_text_that_grows_beyond_all_bounds_is_refused_at_once(tmp_path: Path, text: str, said: str) -> None:
+    [mistake] = document(tmp_path, text).mistakes
+    assert said in mistake.message
+    assert 1 <= mistake.mark.line <= 41
+
+
+def test_what_is_used_again_a_few_times_is_no_bomb(tmp_path: Path) -> None:
+    written = document(tmp_path, bomb("[*UP, *UP]", lines=9))
+    assert written.mistakes == []
+    assert str(written.data["i"]).count("x") == 2**8
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("9" * 5000, "more than 20 digits"),
+        ("-" + "9" * 21, "more than 20 digits"),
+        ("0x" + "f" * 5000, "more than 20 digits"),
+        ("1e999", "too large"),
+        ("-1e999", "too large"),
+        ("9" * 400 + ".0", "too large"),
+    ],
+    ids=lambda text: text[:8],
+)
+def test_numbers_that_no_setting_has(tmp_path: Path, number: str, said: str) -> None:
+    [mistake] = document(tmp_path, f"a: 1\nb: {number}\n").mistakes
+    assert (mistake.mark.line, mistake.path) == (2, "b")
+    assert said in mistake.message

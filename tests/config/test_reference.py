@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vidpipe.config.reference import fill
 from vidpipe.config.spec import PipelineFile
-from vidpipe.stages.registry import BUILTIN
+from vidpipe.registry import STAGES, TRANSFORMS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text(encoding="utf-8")
 
@@ -17,7 +17,8 @@ def test_the_page_is_up_to_date():
 def test_every_type_of_the_files_has_a_table():
     models = {name for name, schema in PipelineFile.model_json_schema()["$defs"].items() if "properties" in schema}
 
-    assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *BUILTIN}
+    parts = {*STAGES.builtin, *TRANSFORMS.builtin}
+    assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *parts}
 
 
 def test_links_of_the_tables_lead_to_a_heading():

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import GOOD, Write
+from vidpipe import extensions
 from vidpipe.config import InvalidPipelineError, load
 from vidpipe.errors import ConfigError
-from vidpipe.stages import registry
+from vidpipe.registry import STAGES
 from vidpipe.stages.base import Stage
 from vidpipe.stages.detect import Detect
 
@@ -41,21 +42,21 @@ def own(write: Write, request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.mark.parametrize("name", registry.BUILTIN)
+@pytest.mark.parametrize("name", STAGES.builtin)
 def test_every_builtin_is_a_stage_that_knows_its_name(name: str) -> None:
-    stage = registry.find(name)
+    stage = STAGES.find(name)
     assert issubclass(stage, Stage)
-    assert registry.name_of(stage) == name
+    assert STAGES.name_of(stage) == name
 
 
 def test_a_stage_of_ones_own_lies_beside_the_pipeline(own: str, folder: Path) -> None:
-    stage = registry.find(f"{own}:Count", [str(folder)])
-    assert (stage.__name__, registry.name_of(stage)) == ("Count", f"{own}:Count")
+    stage = STAGES.find(f"{own}:Count", [str(folder)])
+    assert (stage.__name__, STAGES.name_of(stage)) == ("Count", f"{own}:Count")
 
 
 def test_a_file_beside_the_pipeline_does_not_stand_in_for_pythons_own(write: Write, folder: Path) -> None:
     write("raise RuntimeError('imported the wrong one')", "queue.py")
-    registry.find("tests.config.test_registry:Listed", [str(folder)])
+    STAGES.find("tests.config.test_registry:Listed", [str(folder)])
     assert sys.path[-1] == str(folder)
 
 
@@ -64,11 +65,11 @@ class Listed(Detect):
 
 
 def test_an_installed_package_may_bring_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("listed", "tests.config.test_registry:Listed", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
-    assert registry.find("listed") is Listed
+    entry = EntryPoint("listed", "tests.config.test_registry:Listed", STAGES.group)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [entry] if group == STAGES.group else [])
+    assert STAGES.find("listed") is Listed
     with pytest.raises(ConfigError, match="unknown stage type 'lsted'; did you mean 'listed'"):
-        registry.find("lsted")
+        STAGES.find("lsted")
 
 
 def test_an_own_stage_is_checked_like_any_other(own: str, write: Write) -> None:
@@ -101,6 +102,12 @@ def test_a_stage_that_cannot_be_had_is_refused_in_one_line(own: str, write: Writ
     write("\nclass class", f"bad_{own}.py")
     write("raise ValueError('no\\nand more')", f"sad_{own}.py")
     with pytest.raises(ConfigError) as error:
-        registry.find(name.format(own=own), [str(Path.cwd())])
+        STAGES.find(name.format(own=own), [str(Path.cwd())])
     assert str(error.value).endswith(message.format(own=own))
     assert "\n" not in str(error.value)
+
+
+def test_a_stage_that_answers_nothing_is_refused(write: Write, folder: Path) -> None:
+    write("from vidpipe import Stage\n\nclass Silent(Stage):\n    pass\n", "own_silent.py")
+    with pytest.raises(ConfigError, match="stage 'own_silent:Silent' has no method `answer`"):
+        STAGES.find("own_silent:Silent", [str(folder)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.lines import answers
 from vidpipe.config.load import load
 from vidpipe.engine.run import Outcome, run
 from vidpipe.sinks.results import ResultsFile
@@ -18,6 +18,7 @@ from vidpipe.sinks.results import ResultsFile
 STAGES = '''
 """Stages as a user writes them."""
 
+import logging
 import os
 import signal
 import threading
@@ -83,6 +84,21 @@ class Third(Stage):
 class Config(StageConfig):
     at: int = 5
     once: str = ""
+
+
+class Warns(Stage):
+    """Has something to say of one frame."""
+
+    Config = Config
+
+    def answer(self, frames):
+        if any(frame.seq == self.config.at for frame in frames):
+            logging.getLogger("vidpipe.mystages").warning("stage %s: %d%% of something", self.id, 50)
+        return [None] * len(frames)
+
+
+class SharedWarns(Warns):
+    shared = True
 
 
 class Raises(Stage):
@@ -197,7 +213,7 @@ class Runner:
             sinks=[ResultsFile(results)],
             **options,
         )
-        return Ran(outcome, [json.loads(line) for line in results.read_text().splitlines()])
+        return Ran(outcome, answers(results))
 
 
 @pytest.fixture

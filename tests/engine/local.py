@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from vidpipe.engine.host import Position, those_open
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.actors import DeviceActor, SegmentActor, pack_arguments
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 
 _ACTORS: dict[int, LocalActor] = {}
 _NUMBERS = itertools.count()
@@ -28,7 +28,7 @@ class LocalActor:
     """A handle to an actor of a class that is made from packed arguments."""
 
     def __init__(self, kind: type, *arguments: Any) -> None:
-        self._make = lambda: kind(pack_arguments(*arguments))
+        self._make = lambda: kind(pack_arguments((), *arguments))
         self._number = next(_NUMBERS)
         _ACTORS[self._number] = self
         self._lock = threading.Lock()
@@ -104,7 +104,7 @@ def segments(plan: Plan) -> list[LocalActor]:
     """The segments below the device, from the last one up."""
     actors: list[LocalActor] = []
     for index in range(len(plan.segments) - 1, 0, -1):
-        actors.append(LocalActor(SegmentActor, plan, index, actors[-1] if actors else None))
+        actors.append(LocalActor(SegmentActor, plan, range(index, index + 1), actors[-1] if actors else None))
     return actors
 
 
@@ -112,8 +112,8 @@ class Device:
     """All streams of a plan in one device actor, and what comes out of it."""
 
     def __init__(self, plan: Plan, lower: LocalActor) -> None:
-        self.actor = DeviceActor(pack_arguments(plan, (), lower))
-        self.published: list[Published] = []
+        self.actor = DeviceActor(pack_arguments((), plan, (), range(1), lower))
+        self.published: list[Result] = []
         self.errors: dict[str, Exception | None] = {}
         self._streams = set(plan.pipeline.streams)
         those_open(self.actor.open({stream: Position() for stream in plan.pipeline.streams}))

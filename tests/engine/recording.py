@@ -9,8 +9,10 @@ import builtins
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ class RecordingConfig(StageConfig):
     raises: str = ""
     error: str = "ValueError"
     at: int = -1
+    once: str = ""
+    results: str = ""
     tag: str = Knob("")
     listed: list[str] = Knob([])
     mapped: dict[str, float] = Knob({})
@@ -103,11 +107,13 @@ class SharedRecording(Recording):
 
 
 class DiesOnce(Recording):
-    """Kills its process on one frame, and leaves its log behind to say so."""
+    """Kills its process on one frame, once the one before it is in the results, and leaves a file to say so."""
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        if any(frame.seq == self.config.at for frame in frames) and not Path(self.config.log).exists():
-            Path(self.config.log).touch()
+        if any(frame.seq == self.config.at for frame in frames) and not Path(self.config.once).exists():
+            Path(self.config.once).touch()
+            while Path(self.config.results).read_text().count("\n") < self.config.at:
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         return [None] * len(frames)
 
@@ -116,24 +122,29 @@ class SharedDiesOnce(DiesOnce):
     shared = True
 
 
-def boxes(*class_ids: int) -> sv.Detections:
+def boxes(names: Sequence[str], *class_ids: int) -> sv.Detections:
+    """One box of each of these classes."""
     return sv.Detections(
         xyxy=np.array([[8 * i, 4, 8 * i + 6, 9] for i in range(len(class_ids))], np.float32).reshape(-1, 4),
         confidence=np.full(len(class_ids), 0.9, np.float32),
         class_id=np.array(class_ids, int),
-        data={"class_name": np.array(["even", "odd"])[list(class_ids)]},
+        data={"class_name": np.array(names)[list(class_ids)]},
     )
 
 
 class Last(SharedRecording):
     """Answers every frame, but that at which it is told to raise."""
 
+    def open(self, context: Context) -> None:
+        super().open(context)
+        self.classes = context.classes
+
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         for frame in frames:
             self._note("answer", frame.stream)
             if frame.seq == self.config.at:
                 raise SystemExit("not this one")
-        return [Answer(boxes(frame.seq % 2), How.MEASURED, self.id, frame.seq) for frame in frames]
+        return [Answer(boxes(self.classes, frame.seq % 2), How.MEASURED, self.id, frame.seq) for frame in frames]
 
 
 SAYS: list[Any] = []
@@ -152,11 +163,55 @@ class Says(Recording):
         return self._said("cover", frame, None)
 
     def _said(self, callback: str, frame: Frame, otherwise: Any) -> Any:
-        if self.config.raises != callback or not SAYS:
-            return otherwise
-        said = SAYS[frame.seq % len(SAYS)]
-        return said(self, frame) if callable(said) else said
+        return SAYS[frame.seq % len(SAYS)] if self.config.raises == callback else otherwise
 
 
 class SharedSays(Says):
+    shared = True
+
+
+def odd(answer: Answer) -> list[Any]:
+    """What a stage might return in place of a list with this answer of two boxes."""
+
+    def changed(**fields: Any) -> list[Any]:
+        spoilt = replace(answer.detections)
+        for name, value in fields.items():
+            setattr(spoilt, name, value)
+        return [replace(answer, detections=spoilt)]
+
+    return [
+        None,
+        "text",
+        [],
+        [None, None],
+        ["text"],
+        [replace(answer, how="measured")],
+        [replace(answer, detections=[])],
+        [replace(answer, as_of=answer.as_of + 1)],
+        [replace(answer, as_of=-2)],
+        [replace(answer, reason=object())],
+        changed(data={}),
+        changed(data={**answer.detections.data, "made by": np.array([lambda: 1, len], object)}),
+        changed(class_id=np.array([0, 9])),
+        changed(confidence=np.array([0.5, 1.5])),
+        changed(confidence=np.array([0.5])),
+        changed(xyxy=np.array([[0, 0, 5, 5], [9, 9, 2, 2]], np.float32)),
+        changed(xyxy=np.array([[0, 0, 5, 5], [0, 0, 9e9, 9]], np.float32)),
+    ]
+
+
+class Odd(Recording):
+    """Gives to each frame the next odd answer, and to those behind them good ones."""
+
+    def open(self, context: Context) -> None:
+        super().open(context)
+        self.classes = context.classes
+
+    def answer(self, frames: Sequence[Frame]) -> Any:
+        good = [Answer(boxes(self.classes, 0, 1), How.MEASURED, self.id, frame.seq) for frame in frames]
+        given = odd(good[0])
+        return given[frames[0].seq] if frames[0].seq < len(given) else good
+
+
+class SharedOdd(Odd):
     shared = True

@@ -28,6 +28,12 @@ def test_deaths_far_apart_have_nothing_to_do_with_each_other():
     assert not any(device.died(_at(a=seq))["a"].careful for seq in (10, 500, 1000))
 
 
+def test_recordings_whose_turn_has_not_come_say_nothing_of_where_it_died():
+    device = Device(None, ["a", "b"])
+    assert not any(device.died(_at(a=seq, b=0), ["b"])["a"].careful for seq in (10, 500, 1000))
+    assert not device.died(_at(a=1001, b=0), ["b"])["b"].careful
+
+
 def test_only_the_picture_that_was_asked_is_given_up():
     device = Device(None, ["a", "b"])
     device.died(_at(a=10, b=0))

@@ -348,16 +348,17 @@ def test_masked_parts_give_no_boxes(runner, two):
     )
     from vidpipe.config.load import load
     from vidpipe.engine.run import run
+    from vidpipe.engine.sink import Sink
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)
     loaded = load(file, config=config, sources={"a": str(two["a"])})
 
-    class Kept:
+    class Kept(Sink):
         records = []
 
-        def write(self, records, published_at):
-            self.records += records
+        def write(self, results, published_at):
+            self.records += results
 
         def close(self):
             pass
@@ -375,3 +376,23 @@ def test_masked_parts_give_no_boxes(runner, two):
         sinks=[kept],
     )
     assert all(len(record.answer.detections) == 0 for record in kept.records)
+
+
+SAYING = (
+    CLASSES
+    + """
+stages:
+  - {id: above, type: mystages:Warns, at: 3, on: device}
+  - {id: below, type: mystages:SharedWarns, at: 44, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+"""
+)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("engine", ["inline", "ray"])
+def test_what_is_logged_where_the_streams_are_is_logged_once_where_the_run_is(tmp_path, cluster, two, engine, caplog):
+    Runner(tmp_path, engine, cluster if engine == "ray" else None)(SAYING, {"b": two["b"]})
+    said = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    told = [("vidpipe.mystages", "WARNING", f"stage {stage}: 50% of something") for stage in ("above", "below")]
+    assert sorted(one for one in said if one in told) == told, "which actor is heard first is nobody's promise"

@@ -8,7 +8,7 @@ from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
 from vidpipe.engine.ledger import Latencies, StreamLedger
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_ledger_counts_each_frame_once():
     hows = [How.MEASURED, How.REUSED, How.DROPPED, How.REUSED, How.FAILED]
     for seq, how in enumerate(hows):
         said = answer("engine" if how is How.FAILED else "x", how=how, reason="damaged" if how is How.DROPPED else "")
-        ledger.count(Published("cam", seq, 2 + seq / 10, None, 0.0, 0, said))
+        ledger.count(Result("cam", seq, 2 + seq / 10, None, 0.0, 0, said))
     ledger.count_audit(Audit("x", missed=True, false=False))
     report = ledger.report()
     assert report["frames_in"] == sum(report["how"].values()) == sum(report["by"].values()) == 5

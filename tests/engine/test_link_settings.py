@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -75,7 +76,7 @@ def _answers(published):
 
 def _inline(laid):
     engine = InlineEngine(laid)
-    engine.open()
+    engine.open(threading.Event())
     engine.start()
     published, ended = [], 0
     deadline = time.monotonic() + 30

@@ -76,9 +76,9 @@ def test_what_ends_a_link_ends_its_streams_with_a_message(clip, hops):
     stages = [(Passes, Tier.DEVICE), (Passes, Tier.EDGE), (Measures, Tier.CLOUD)][2 - hops :]
     stages[0] = (stages[0][0], Tier.DEVICE)
     laid = plan(pipeline({"a": clip, "b": clip}, stages))
-    actors = [local.LocalActor(Nonsense, laid, hops, None)]
+    actors = [local.LocalActor(Nonsense, laid, range(hops, hops + 1), None)]
     if hops == 2:
-        actors.append(local.LocalActor(SegmentActor, laid, 1, actors[0]))
+        actors.append(local.LocalActor(SegmentActor, laid, range(1, 2), actors[0]))
     device = local.Device(laid, actors[-1])
     device.run()
     for record in device.published:
@@ -120,7 +120,7 @@ def test_what_ends_the_thread_of_shared_stages_is_told_to_all_who_wait():
 def test_a_dead_actors_successor_is_told_once_what_it_has_to_know(clip):
     """All eight frames that it held are asked again; what the first of them taught stays."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.EDGE)]))
-    actor = local.LocalActor(SegmentActor, laid, 1, None)
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
     link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
     assert link.ask(Ticket(frame(0, pts=0.0)), settle=True).settled.result(10).answer.by == "s2"
@@ -141,7 +141,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     monkeypatch.setattr(module, "REVIVE_S", 0.5)
     monkeypatch.setattr(module, "PING_EVERY_S", 0.2)
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    actor = local.LocalActor(SegmentActor, laid, 1, None)
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
     assert link.ask(Ticket(frame(0)), settle=True).settled.result(10).answer.how is How.MEASURED
     actor.kill(stays_away=True)
@@ -163,7 +163,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
 def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
     """Ray may hand it to the new one, which has never met the caller."""
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    actor = local.LocalActor(SegmentActor, laid, 1, None)
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
     for seq in range(3):
         assert link.ask(Ticket(frame(seq)), settle=True).settled.result(10).answer.how is How.MEASURED
@@ -173,7 +173,7 @@ def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
 
 def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    actor = local.LocalActor(SegmentActor, laid, 1, None)
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     linked.on_frame["cam", 4] = actor.kill
     link = RayLink(laid.links[0], actor)
     replies = [link.ask(Ticket(frame(seq)), settle=True) for seq in range(9)]
@@ -184,7 +184,7 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
 
 def test_a_note_that_does_not_travel_costs_its_frame_alone():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, 1, None))
+    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
     frames = [frame(seq) for seq in range(4)]
     frames[1].notes["s0"] = threading.Lock()  # cannot be copied
     frames[2].notes["s0"] = lambda: None  # is copied, and does not pickle
@@ -195,7 +195,7 @@ def test_a_note_that_does_not_travel_costs_its_frame_alone():
 
 def test_a_message_that_cannot_be_read_holds_nobody_up():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, 1, None))
+    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
     bad = frame(0)
     bad.notes["s0"] = Unreadable()
     assert link.ask(Ticket(bad), settle=True).settled.result(10).answer.how is How.FAILED
@@ -220,7 +220,7 @@ def test_what_is_noted_beyond_a_link_is_not_seen_above_it(clip, spec):
     on_ray = local.Device(laid, local.segments(laid)[-1])
     on_ray.run()
     inline = InlineEngine(laid)
-    inline.open()
+    inline.open(threading.Event())
     inline.start()
     published = []
     while len(published) < FRAMES:

@@ -157,6 +157,7 @@ def test_what_callbacks_raise_is_told_and_costs_nobody_an_answer(runner, clip):
     assert told.keys() == expected.keys()
     for stage, message in expected.items():
         assert told[stage].startswith(message)
+        assert list(ran.report["stages"][stage]["errors_in"]) == [stage.split("-")[1]]
     assert ran.outcome.exit_status == 1
 
 
@@ -175,21 +176,22 @@ def test_what_cover_raises_is_told(runner, clip):
 
 @pytest.mark.ray
 def test_a_stage_that_cannot_take_up_its_state_begins_anew(on_ray, clip):
-    """Both actors die behind the second at which states are taken, once."""
+    """Both actors die once, when what was kept at second 5 has come to the driver."""
     folder = on_ray.folder
+    results = str(folder / "ray.jsonl")
     stages = [
         placed("own", "Recording", "device", raises="restore", error="SystemExit"),
-        placed("dies", "DiesOnce", "device", log=str(folder / "one"), at=27),
+        placed("dies", "DiesOnce", "device", once=str(folder / "one"), at=29, results=results),
         placed("far", "SharedRecording", "edge", raises="restore_stream", error="KeyError"),
-        placed("ends", "SharedDiesOnce", "edge", log=str(folder / "other"), at=28),
+        placed("ends", "SharedDiesOnce", "edge", once=str(folder / "other"), at=28, results=results),
         placed("last", "Last", "edge"),
     ]
     ran = on_ray(pipeline(on_ray, stages, {"a": (clip, {})}, ahead=0), {})
     assert_adds_up(ran, "a")
     assert {line["how"] for line in ran.lines} == {"measured"}
-    assert [error.split()[1] for error in ran.outcome.errors] == ["own", "far"]
-    assert "in restore: SystemExit: no restore" in ran.outcome.errors[0]
-    assert "in restore_stream: KeyError: 'no restore_stream'" in ran.outcome.errors[1]
+    far, own = sorted(ran.outcome.errors)
+    assert "stage own raised once: in restore: SystemExit: no restore (" in own
+    assert "stage far raised once: in restore_stream: KeyError: 'no restore_stream' (" in far
 
 
 def test_lists_and_mappings_may_be_settings_of_what_streams_share(runner, clip):

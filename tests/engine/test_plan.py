@@ -1,9 +1,11 @@
 """How cascades become segments."""
 
+import os
+
 import pytest
 
 from tests.builders import SharedTold, Told
-from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Stream, Tier
+from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, ShaperSpec, Stream, Tier
 from vidpipe.engine.plan import plan
 from vidpipe.models.base import Classes
 from vidpipe.sources.base import StreamSpec
@@ -19,13 +21,14 @@ class Deaf(Stage[StageConfig]):
 KINDS = {"own": Told, "shared": SharedTold, "deaf": Deaf}
 
 
-def pipeline(*stages, streams=1, **options):
+def pipeline(*stages, streams=1, live=False, **options):
     """Stages as "kind@tier", isolated with a "!" behind."""
     placed = []
     for index, text in enumerate(stages):
         kind, tier = text.rstrip("!").split("@")
         placed.append(PlacedStage(f"s{index}", KINDS[kind], StageConfig(), Tier(tier), text.endswith("!")))
-    named = {f"cam{i}": Stream(StreamSpec(url=f"{i}.mp4")) for i in range(streams)}
+    scheme = "live+file:" if live else ""
+    named = {f"cam{i}": Stream(StreamSpec(url=f"{scheme}{i}.mp4")) for i in range(streams)}
     return Pipeline("p", Classes({}), {}, tuple(placed), named, **options)
 
 
@@ -101,10 +104,44 @@ def test_ahead_is_no_more_than_links_have_credit_for(credit, streams, wanted, ah
 
 def test_all_devices_share_the_links_behind_the_first():
     links = {"edge-cloud": LinkSpec(credit_frames=8, credit_mb=4)}
-    laid = plan(pipeline("shared@edge", "shared@cloud", streams=4, streams_per_actor=1, ahead=4, links=links))
+    named = {"streams": 4, "live": True, "late": "wait", "streams_per_actor": 1, "ahead": 4}
+    laid = plan(pipeline("shared@edge", "shared@cloud", links=links, **named))
     assert (laid.ahead, laid.hold_bytes) == (1, 1e6)
 
 
-def test_streams_are_spread_over_device_actors():
-    laid = plan(pipeline("deaf@device", streams=5, streams_per_actor=2))
-    assert laid.groups == (("cam0", "cam1"), ("cam2", "cam3"), ("cam4",))
+def test_live_streams_are_spread_over_device_actors():
+    laid = plan(pipeline("deaf@device", streams=5, live=True, streams_per_actor=2))
+    assert sorted(map(len, laid.groups)) == [1, 2, 2]
+    assert [name for group in laid.groups for name in group] == [f"cam{i}" for i in range(5)]
+
+
+@pytest.mark.parametrize("per_actor", [None, 1, 3])
+@pytest.mark.parametrize("streams", [1, 2, 5, 40, 200])
+def test_no_more_actors_than_cores_work_through_recordings(streams, per_actor):
+    cores = os.cpu_count() or 1
+    laid = plan(pipeline("deaf@device", streams=streams, streams_per_actor=per_actor))
+    sizes = [len(group) for group in laid.groups]
+    assert [name for group in laid.groups for name in group] == [f"cam{i}" for i in range(streams)]
+    assert len(sizes) <= cores
+    assert max(sizes) - min(sizes) <= 1
+    assert 1 <= laid.at_once <= (per_actor or max(8, 2 * cores))
+    assert laid.at_once * len(sizes) <= max(8, 2 * cores)
+
+
+SLOWER = {"edge-cloud": LinkSpec(shaper=ShaperSpec(delay_ms=10))}
+
+
+@pytest.mark.parametrize(
+    ("stages", "options", "together"),
+    [
+        (["own@device", "shared@edge", "shared@cloud"], {}, [[0, 1, 2]]),
+        (["own@device", "shared@edge", "shared@cloud"], {"links": SLOWER}, [[0, 1], [2]]),
+        (["own@device", "shared@edge!", "shared@cloud"], {}, [[0], [1], [2]]),
+        (["own@device", "shared@edge", "shared@cloud"], {"streams": 9, "live": True}, [[0], [1, 2]]),
+        (["shared@device"], {"streams": 9, "live": True}, [[0]]),
+    ],
+)
+def test_on_one_machine_tiers_share_an_actor(stages, options, together):
+    laid = plan(pipeline(*stages, **options))
+    assert [list(segments) for segments in laid.actors(one_machine=True)] == together
+    assert [list(segments) for segments in laid.actors(one_machine=False)] == [[i] for i in range(len(laid.segments))]

@@ -3,11 +3,11 @@
 import threading
 
 from tests.builders import answer
-from vidpipe.engine.records import Ended, Outbox, Published
+from vidpipe.engine.records import Ended, Outbox, Result
 
 
 def record(seq):
-    return Published("cam", seq, seq / 10, None, 0.0, 0, answer("x"))
+    return Result("cam", seq, seq / 10, None, 0.0, 0, answer("x"))
 
 
 def test_batches_come_in_order_and_once():

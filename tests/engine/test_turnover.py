@@ -13,10 +13,11 @@ import pytest
 
 from tests import clips
 from tests.builders import answer
+from tests.lines import answers
 from vidpipe.config.load import load
 from vidpipe.engine import run as module
 from vidpipe.engine.collector import Collector
-from vidpipe.engine.records import Batch, Published, Snapshot
+from vidpipe.engine.records import Batch, Result, Snapshot
 from vidpipe.engine.run import run
 from vidpipe.errors import ConfigError
 from vidpipe.sinks.results import ResultsFile
@@ -98,7 +99,7 @@ def test_streams_come_go_and_change(runner, clip, caplog):
     ran.join(40)
     assert "added comes; removed goes; changed changes" in caplog.text
     report = outcome[0].report["streams"]
-    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    lines = answers(folder / "results.jsonl")
     for name in ("stays", "goes", "changes", "comes"):
         numbers = [line["seq"] for line in lines if line["stream"] == name]
         assert numbers == list(range(len(numbers)))
@@ -152,7 +153,7 @@ def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, cli
         reload=reload,
     )
     assert outcome.errors == []
-    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    lines = answers(folder / "results.jsonl")
     for name in ("stays", "goes", "changes", "comes"):
         numbers = [line["seq"] for line in lines if line["stream"] == name]
         assert numbers == list(range(len(numbers)))
@@ -165,8 +166,8 @@ def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, cli
 
 def test_of_the_old_picture_nothing_is_known_where_a_stream_begins_anew():
     """A device that died right behind a change took up what its stages had known of the camera from before."""
-    collector = Collector(["cam"], [])
-    published = Published("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
+    collector = Collector(["cam"])
+    published = Result("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
     collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"})]))
     assert collector.position("cam").states == {"track": "boxes"}
     collector.begin("cam", live=False)

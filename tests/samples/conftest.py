@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.lines import answers
 from vidpipe.config.load import load
 from vidpipe.errors import ModelError
 from vidpipe.models.load import fetch
@@ -41,7 +42,7 @@ class Sample:
     printed: str
 
     def lines(self, name: str = "results") -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "output" / f"{name}.jsonl").read_text().splitlines()]
+        return answers(self.folder / "output" / f"{name}.jsonl")
 
     def report(self, name: str = "report") -> dict[str, Any]:
         return json.loads((self.folder / "output" / f"{name}.json").read_text())

@@ -7,7 +7,7 @@ from tests.samples.conftest import SAMPLES
 from vidpipe.config.load import load
 
 FPS, WIDTH, HEIGHT = 10, 768, 576  # of the generated street
-EVERYWHERE = "stages.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
+EVERYWHERE = "transforms.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
 
 
 def test_demo(run_sample):
@@ -29,11 +29,11 @@ def test_the_demo_to_copy_is_the_demo():
     assert copy.classes.mapping == original.classes.mapping
 
 
-def test_custom_stage(run_sample):
+def test_custom_transform(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
     options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
-    crossing = run_sample("custom-stage", *options).lines()
-    everywhere = run_sample("custom-stage", *options, "--set", EVERYWHERE).lines()
+    crossing = run_sample("custom-transform", *options).lines()
+    everywhere = run_sample("custom-transform", *options, "--set", EVERYWHERE).lines()
 
     kept = [[box for box in line["detections"] if _crosses(box)] for line in everywhere]
     assert [line["detections"] for line in crossing] == kept

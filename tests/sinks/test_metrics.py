@@ -1,9 +1,11 @@
 """What Prometheus scrapes while a run goes on."""
 
 import re
+import socket
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -67,10 +69,40 @@ def test_a_run_can_be_watched(metrics, tmp_path):
     assert "secret-place" not in text
 
 
+def test_idle_connections_cost_no_thread_and_keep_nobody_from_scraping(metrics):
+    threads = threading.active_count()
+    idle = [socket.create_connection(("127.0.0.1", metrics.port), timeout=10) for _ in range(200)]
+    try:
+        scrape(metrics)
+        assert threading.active_count() == threads
+        assert idle[0].recv(1) == b""  # the oldest had to give way
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"HEAD / HTTP/1.1\r\n\r\n", b"HTTP/1.0 200 OK"),
+        (b"POST /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.0 405 Method Not Allowed"),
+        (b"\xff\x00\r\n\r\n", b"HTTP/1.0 405 Method Not Allowed"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000, b""),
+    ],
+)
+def test_whoever_asks_for_something_else(metrics, request_, status):
+    with socket.create_connection(("127.0.0.1", metrics.port), timeout=10) as connection:
+        connection.sendall(request_)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1000).split(b"\r\n")[0] == status
+    scrape(metrics)
+
+
 def test_telling_of_every_batch_costs_little(metrics, monkeypatch):
     worked_out = []
     monkeypatch.setattr(module, "conditions", lambda vitals: worked_out.append(vitals) or {})
-    collector = Collector([], [])
+    collector = Collector([])
     for _ in range(1000):
         metrics.progressed(collector)
     assert 1 <= len(worked_out) <= 4

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import supervision as sv
 
-from tests import builders
+from tests import builders, lines
 from vidpipe.answer import Answer, How, nothing
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.errors import ConfigError, RunError
 from vidpipe.sinks.results import ResultsFile, render
 
-KEYS = ["stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "detections"]
+KEYS = [
+    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "size"),
+    "detections",
+]
 
 
 def boxes(xyxy=((1, 2, 3, 4),), *, scores=(0.5,), names=("person",), ids=None):
@@ -29,7 +34,7 @@ def boxes(xyxy=((1, 2, 3, 4),), *, scores=(0.5,), names=("person",), ids=None):
 
 
 def published(answer, seq=0, *, stream="cam", captured_at=None):
-    return Published(stream, seq, seq / 25, captured_at, 1.0, 3, answer)
+    return Result(stream, seq, seq / 25, captured_at, 1.0, 3, answer, size=(64, 48))
 
 
 def written(tmp_path, *records, published_at=12.5):
@@ -75,7 +80,8 @@ def test_a_line(tmp_path):
     assert list(line) == KEYS
     assert line == {
         "stream": "cam", "seq": 7, "pts": 0.28, "captured_at": 1700000000.123457, "published_at": 12.5,
-        "how": "reused", "by": "difference", "as_of": 4, "knobs": 3, "reason": "changed 0.3 <= 30", "detections": [],
+        "how": "reused", "by": "difference", "as_of": 4, "knobs": 3, "reason": "changed 0.3 <= 30", "size": [64, 48],
+        "detections": [],
     }  # fmt: skip
 
 
@@ -130,8 +136,9 @@ def test_lines_are_in_the_file_as_soon_as_they_are_written(tmp_path):
     ("place", "why"), [("", "Is a directory"), ("nowhere/results.jsonl", "No such file or directory")]
 )
 def test_a_file_that_cannot_be_opened(tmp_path, place, why):
+    sink = ResultsFile(tmp_path / place)
     with pytest.raises(ConfigError) as raised:
-        ResultsFile(tmp_path / place)
+        sink.write([], 0.0)
     assert str(raised.value) == f"results {tmp_path / place} cannot be written: {why}"
 
 
@@ -178,3 +185,68 @@ def test_identities_are_told_where_a_stage_describes():
     assert [row["identity"] for row in json.loads(render(boxes))] == [3, -1]
     del boxes.data["identity"]
     assert all("identity" not in row for row in json.loads(render(boxes)))
+
+
+PROVENANCE = {"version": "1.2", "pipeline": "street"}
+
+
+def begun(file, **options):
+    sink = ResultsFile(file, **options)
+    sink.begin(PROVENANCE)
+    return sink
+
+
+def test_the_first_line_says_what_the_answers_come_from(tmp_path):
+    file = tmp_path / "results.jsonl"
+    sink = begun(file)
+    assert lines.head(file) == {"schema": "vidpipe.results/1", **PROVENANCE}
+    sink.write([published(builders.answer("big", 0))], 0.0)
+    sink.close()
+    assert [line["seq"] for line in lines.answers(file)] == [0]
+
+
+def test_nothing_is_touched_before_the_run_begins(tmp_path):
+    file = tmp_path / "results.jsonl"
+    ResultsFile(file).close()
+    assert not file.exists()
+    file.write_text("earlier\n")
+    ResultsFile(file, keep=True).close()
+    assert file.read_text() == "earlier\n"
+
+
+def test_earlier_results_are_kept(tmp_path):
+    file = tmp_path / "results.jsonl"
+    for number in range(3):
+        sink = begun(file, keep=True)
+        assert sink.kept == (tmp_path / f"results.jsonl.{number}" if number else None)
+        sink.write([published(builders.answer("big", 0), number)], 0.0)
+        sink.close()
+    kept = [tmp_path / name for name in ("results.jsonl.1", "results.jsonl.2", "results.jsonl")]
+    assert [lines.answers(each)[0]["seq"] for each in kept] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_results_that_are_being_written_are_refused(tmp_path, keep):
+    file = tmp_path / "results.jsonl"
+    first = begun(file)
+    with pytest.raises(ConfigError, match="is being written by another run; take another file"):
+        begun(file, keep=keep)
+    first.write([published(builders.answer("big", 0))], 0.0)
+    first.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+    assert len(lines.answers(file)) == 1
+    begun(file, keep=keep).close()
+
+
+def test_a_pipe_is_opened_where_it_may_be_waited_for(tmp_path):
+    """In the thread that writes: beginning would wait for a reader, and Ctrl-C with it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    sink = begun(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    sink.write([published(builders.answer("big", 0))], 0.0)
+    sink.close()
+    reader.join(10)
+    assert [next(iter(json.loads(line))) for line in read[0].splitlines()] == ["schema", "stream"]

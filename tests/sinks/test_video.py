@@ -2,7 +2,7 @@
 
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import supervision as sv
 
 from vidpipe.answer import Answer, How, nothing
 from vidpipe.errors import ConfigError, RunError
-from vidpipe.frame import Frame, Image
+from vidpipe.frame import Frame, Image, Missing
 from vidpipe.picture import BgrPicture, YuvPicture
 from vidpipe.sinks.overlay import Moment, Overlay
 from vidpipe.sinks.video import VideoTap, VideoWriter
@@ -65,9 +65,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "drawn.mp4"
 
 
-def draw(
-    path: Path, frames: Iterator[Frame | None] | list[Frame | None], stream: StreamInfo | None = None
-) -> VideoWriter:
+def missing(seq: int, pts: float | None = None) -> Missing:
+    return Missing("cam", seq, seq / 10 if pts is None else pts, How.DROPPED, "damaged")
+
+
+def draw(path: Path, frames: Iterable[Frame | Missing], stream: StreamInfo | None = None) -> VideoWriter:
     writer = VideoTap(str(path)).open(stream or info())
     for item in frames:
         writer.write(item, answer(), LEDGER)
@@ -95,11 +97,39 @@ def test_the_picture_is_shown_as_it_is(path: Path) -> None:
 
 def test_a_frame_without_a_picture_repeats_the_one_before(path: Path) -> None:
     bright = np.full_like(GREY, 220)
-    draw(path, [None, frame(1, 0.1, bright), None, None, frame(4, 0.4)])
+    draw(path, [missing(0), frame(1, 0.1, bright), missing(2), missing(3), frame(4, 0.4)])
     pictures = shown(path)
     assert [round(time, 2) for time, _ in pictures] == [0.0, 0.1, 0.2, 0.3, 0.4]
     middles = [float(picture[40:80, 20:100].mean()) for _, picture in pictures]
     assert middles == pytest.approx([0, 220, 220, 220, 90], abs=6)
+
+
+def test_a_frame_without_a_picture_has_its_own_time(path: Path) -> None:
+    """A camera that rests gives no picture for a while, and then at another pace than was announced."""
+    draw(path, [frame(0), missing(1, 0.1), missing(2, 3.0), missing(3, 3.04), frame(4, 9.5)])
+    assert times(path) == [0.0, 0.1, 3.0, 3.04, 9.5]
+
+
+def test_nothing_is_made_or_replaced_before_the_first_picture(path: Path) -> None:
+    """The run may still be refused when writers are open."""
+    VideoTap(str(path)).open(info()).close()
+    assert not path.exists()
+    path.write_text("an earlier video")
+    writer = VideoTap(str(path)).open(info())
+    assert path.read_text() == "an earlier video"
+    writer.write(frame(0), answer(), LEDGER)
+    writer.close()
+    assert times(path) == [0.0]
+
+
+def test_a_file_that_another_run_draws_into_is_refused(path: Path) -> None:
+    first = VideoTap(str(path)).open(info())
+    first.write(frame(0), answer(), LEDGER)
+    with pytest.raises(ConfigError, match="is being written by another run"):
+        VideoTap(str(path)).open(info())
+    first.close()
+    draw(path, [frame(0), frame(1)])
+    assert times(path) == [0.0, 0.1]
 
 
 def test_times_that_stand_still_or_go_back_do_not_stop_it(path: Path) -> None:
@@ -130,7 +160,7 @@ def test_a_camera_that_changes_its_size_keeps_its_file(path: Path) -> None:
 
 
 def test_a_size_that_is_not_known_before_the_first_picture(path: Path) -> None:
-    draw(path, [None, frame(1), frame(2)], info(width=0, height=0, fps=None))
+    draw(path, [missing(0), frame(1), frame(2)], info(width=0, height=0, fps=None))
     assert times(path) == [0.0, 0.1]
 
 

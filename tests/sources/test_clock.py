@@ -41,11 +41,11 @@ def test_intervals_are_those_of_the_stamps_once_the_soonest_has_come(clocks):
     jitter = np.random.default_rng(0).uniform(0, 0.3, 500)
     jitter[20] = 0
     came = played(CaptureClock(TICK, 0.1, clocks), 250, delay=lambda i: jitter[i])
-    for i, (at, jumped) in enumerate(came):
-        assert not jumped
-        assert at <= 50 + i / 10 + jitter[i]
+    for i, moment in enumerate(came):
+        assert not moment.jumped
+        assert moment.at <= 50 + i / 10 + jitter[i]
         if i >= 20:
-            assert at == pytest.approx(50 + i / 10, abs=1e-6)
+            assert moment.at == pytest.approx(50 + i / 10, abs=1e-6)
 
 
 @pytest.mark.parametrize("rate", [1 + 1e-4, 1 - 1e-4])
@@ -62,12 +62,33 @@ def test_two_quartzes_that_drift_apart_stay_together(clocks, rate):
 def test_a_sender_that_tells_the_time_is_believed_if_its_clock_is_near_ours(clocks):
     near = CaptureClock(TICK, 0.1, clocks)
     came = played(near, 10, delay=lambda i: 0.4, sender=lambda i: 1_000_000 + i / 10 if i >= 5 else None)
-    assert [round(at, 3) for at, _ in came[5:]] == [50.5, 50.6, 50.7, 50.8, 50.9]
+    assert [round(moment.at, 3) for moment in came[5:]] == [50.5, 50.6, 50.7, 50.8, 50.9]
     assert near.sender_offset_s == pytest.approx(0.4)
     wrong = CaptureClock(TICK, 0.1, clocks)
     came = played(wrong, 10, delay=lambda i: 0.4, sender=lambda i: 0.0 + i / 10)
     assert came[5].at == pytest.approx(50.9)
     assert wrong.sender_offset_s == pytest.approx(1_000_000.4)
+
+
+# The places in which an encoder with B-frames has the pictures shown that it sends one after the other.
+SHOWN = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
+
+
+@pytest.mark.parametrize("tells_from", [0, 25, 100])
+@pytest.mark.parametrize("ahead_s", [0.0, 0.3], ids=["stamps of capture", "stamps ahead of capture"])
+def test_pictures_that_are_sent_before_their_turn_keep_the_intervals_of_their_stamps(clocks, tells_from, ahead_s):
+    """Each is asked for its time when its turn to be shown comes, two pictures later at most."""
+    clock = CaptureClock(TICK, 0.1, clocks)
+    moments, arrived, at = {}, {}, []
+    for place in range(100):
+        shown = 10 * (place // 10) + SHOWN[place % 10]
+        arrived[shown] = 50.2 + place / 10
+        sender = 1_000_000 + shown / 10 + ahead_s if place >= tells_from else None
+        moments[shown] = clock.at(shown * PERIOD, arrived[shown], sender)
+        if place >= 2:
+            at.append(moments[place - 2].at)
+    assert np.diff(at) == pytest.approx(0.1)
+    assert all(taken <= arrived[shown] + 1e-9 for shown, taken in enumerate(at))
 
 
 def test_what_is_known_of_the_delay_is_taken_off(clocks):
@@ -79,7 +100,7 @@ def test_stamps_that_jump_begin_anew_once(clocks, to):
     clock = CaptureClock(TICK, 0.1, clocks)
     played(clock, 50, start=10**8)
     came = played(clock, 50, start=10**8 + to + (PERIOD * 50 if not to else 0), began=55.0)
-    assert [jumped for _, jumped in came] == [bool(to)] + [False] * 49
+    assert [moment.jumped for moment in came] == [bool(to)] + [False] * 49
     assert came[-1].at == pytest.approx(59.9)
 
 
@@ -94,7 +115,7 @@ def test_a_connection_that_hesitated_is_no_jump(clocks):
     clock = CaptureClock(TICK, 0.1, clocks)
     played(clock, 20)
     came = [clock.at(i * PERIOD, max(50 + i / 10, 55.0)) for i in range(20, 60)]
-    assert not any(jumped for _, jumped in came)
+    assert not any(moment.jumped for moment in came)
     assert came[-1].at == pytest.approx(55.9)
 
 
@@ -108,8 +129,8 @@ def test_a_camera_whose_stamps_stood_still_while_it_paused_is_on_time_again_soon
 def test_a_camera_that_paused_is_no_jump(clocks):
     clock = CaptureClock(TICK, 0.1, clocks)
     played(clock, 20)
-    at, jumped = clock.at(20 * PERIOD + 90_000 * 4, 56.0)
-    assert (round(at, 6), jumped) == (56.0, False)
+    moment = clock.at(20 * PERIOD + 90_000 * 4, 56.0)
+    assert (round(moment.at, 6), moment.jumped) == (56.0, False)
 
 
 def test_a_step_of_the_systems_clock_moves_labels_only(clocks):

@@ -1,8 +1,10 @@
 """Damage costs the damaged pictures, and no others; a file that breaks off says so."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests import clips
@@ -47,6 +49,24 @@ def test_a_damaged_picture_keeps_its_place(
     assert source.notes == [f"{len(pictures)} damaged pictures" if len(pictures) > 1 else "1 damaged picture"]
 
 
+@pytest.mark.parametrize("keeps", [lambda size: size - 2, lambda size: size // 2], ids=["but its end", "half"])
+def test_a_picture_of_which_a_part_is_there_is_damaged_also_where_the_decoder_shows_it(
+    tmp_path: Path, keeps: Callable[[int], int]
+) -> None:
+    clean = clips.encode(tmp_path / "clean.avi", codec="mjpeg", pix_fmt="yuvj420p")
+    with av.open(str(clean)) as whole, av.open(str(tmp_path / "clip.avi"), "w") as out:
+        stream = out.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(packet for packet in whole.demux(video=0) if packet.size):
+            part = av.Packet(bytes(packet)[: keeps(packet.size)] if number in (5, 14) else bytes(packet))
+            part.pts, part.dts, part.time_base, part.stream = packet.pts, packet.dts, packet.time_base, stream
+            out.mux(part)
+    found, _ = run(tmp_path / "clip.avi")
+    assert {item.seq: item.reason for item in found if isinstance(item, Missing)} == dict.fromkeys(
+        (5, 14), "damaged: cut off before its end"
+    )
+    assert len(found) == 30
+
+
 @pytest.mark.parametrize(("ending", "codec"), [("mkv", "libx265"), ("webm", "libvpx-vp9")])
 def test_codecs_that_patch_silently_lose_no_picture(tmp_path: Path, ending: str, codec: str) -> None:
     clean = clips.encode(tmp_path / f"clean.{ending}", codec=codec)
@@ -87,6 +107,7 @@ def test_a_file_that_breaks_off(tmp_path: Path, ending: str, coding: dict[str, A
     assert 30 < len(found) < 130
     assert [clips.number(item.luma()) for item in found if isinstance(item, Frame)] == list(range(len(found)))
     assert source.notes == ([f"ended after {len(found)} of 150 frames: {note}"] if note else [])
+    assert source.broken_off == "".join(source.notes)
 
 
 def test_fragments_written_by_a_recorder_need_no_end(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def test_window(tmp_path: Path, ending: str, window: dict[str, float], expected:
     assert numbers(found) == list(expected)  # type: ignore[arg-type]
     assert [frame.seq for frame in found] == list(range(len(expected)))
     assert source.info.frames == pytest.approx(len(expected), abs=1)
-    assert source.notes == []
+    assert source.broken_off == ("" if expected else "no picture lies at or behind start_s 99")
+    assert source.notes == ([source.broken_off] if source.broken_off else [])
 
 
 def test_window_that_ends_before_it_starts(tmp_path: Path) -> None:

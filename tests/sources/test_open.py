@@ -1,15 +1,26 @@
 """What a user writes behind --source becomes streams with good names, or one clear line."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import clips
 from vidpipe.errors import SourceError
+from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
-from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources import open as opening
+from vidpipe.sources.address import Address
+from vidpipe.sources.base import Resume, Source, StreamSpec
+from vidpipe.sources.connection import Connection
+from vidpipe.sources.file import FileSource
 from vidpipe.sources.open import expand, open_source
+from vidpipe.sources.trouble import CameraError
 
 
 @pytest.fixture
@@ -57,6 +68,30 @@ def test_expand(folder: Path, arguments: list[str], expected: dict[str, str] | N
     found = expand(*arguments)
     assert {name: str(Path(url).relative_to(folder)) for name, url in found.items()} == expected
     assert list(found) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Двор 1.mp4", "Двор-1"),
+        ("門口.mp4", "門口"),
+        ("हिन्दी.mp4", "हिन्दी"),
+        ("cafe\u0301.mp4", "caf\u00e9"),
+        ("C D.MOV", "C-D"),
+    ],
+)
+def test_names_keep_the_letters_of_any_script(folder: Path, file: str, name: str) -> None:
+    (folder / file).touch()
+    assert list(expand(file)) == [name]
+    assert list(expand(f"{name}={file}")) == [name]
+
+
+def test_recordings_whose_names_have_no_letter_are_told_apart_also_in_two_runs(folder: Path) -> None:
+    for file in ("!!.mp4", "??.mp4"):
+        (folder / file).touch()
+    (one,), (other,) = expand("!!.mp4"), expand("??.mp4")
+    assert one != other
+    assert {one, other} == set(expand("!!.mp4", "??.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +148,10 @@ def _all_broken(path: Path) -> None:
     clips.scribble(clean, path, [0, 1, 2])
 
 
+def _listed(path: Path) -> None:
+    path.write_text("ffconcat version 1.0\nfile '/nowhere/a.mp4'\n")
+
+
 BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
     ("clip.mp4", _no_index, r"clip\.mp4 has no index \(moov\): the recording was cut off before it was finished"),
     ("clip.mp4", clips.tone, r"clip\.mp4 holds no video, only sound"),
@@ -121,6 +160,8 @@ BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
     ("clip.mp4", lambda path: path.touch(), r"clip\.mp4 is empty \(0 bytes\)"),
     ("clip.mp4", lambda path: path.write_bytes(bytes(5000)), r"clip\.mp4 is not a video file"),
     ("clip.mp4", lambda path: path.write_text("hello " * 500), r"clip\.mp4 is not a video file"),
+    ("clip.ffconcat", _listed, r"clip\.ffconcat is no video, but a list of files \(ffconcat\): give those files"),
+    ("clip.m3u8", lambda path: path.write_text("#EXTM3U\na.ts\n"), r"clip\.m3u8 is no video, but a list of files"),
     ("clip.txt", lambda path: path.write_text("hello " * 500), r"clip\.txt is not a video file"),
     ("clip.mp4", lambda path: path.mkdir(), r"stream cam: .*clip\.mp4 is a folder"),
     ("clip.mp4", lambda path: path.with_name("clap.mp4").touch(), r"no file .*clip\.mp4; did you mean .*clap\.mp4\?"),
@@ -149,3 +190,80 @@ def test_a_camera_is_no_file_to_play() -> None:
         with pytest.raises(SourceError, match="give a camera's address without it") as refused:
             ask()
         assert "s3cret" not in str(refused.value)
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    return path
+
+
+def _fed(pipe: Path, data: bytes) -> threading.Thread:
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.write_bytes(data)
+
+    feeding = threading.Thread(target=feed, daemon=True)
+    feeding.start()
+    return feeding
+
+
+def test_what_is_waited_for_is_said_where_a_pipe_stays_empty(
+    tmp_path: Path, pipe: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(opening, "TELL_S", 0.05)
+    found: list[Source] = []
+    spec = StreamSpec(url=str(pipe))
+    waiting = threading.Thread(target=lambda: found.append(open_source("cam", spec, knobs=Knobs())), daemon=True)
+    waiting.start()
+    deadline = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < deadline:
+        time.sleep(0.01)
+    said = f"stream cam: nothing has come from {pipe} for 0.05 s; waiting for whoever writes to that pipe"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    _fed(pipe, clips.encode(tmp_path / "clip.ts").read_bytes())
+    waiting.join(10)
+    assert len(list(found[0])) == 30
+
+
+def test_a_pipe_is_read_once_also_where_a_file_would_be_sought(tmp_path: Path, pipe: Path) -> None:
+    _fed(pipe, clips.encode(tmp_path / "clip.mkv", frames=60).read_bytes())
+    source = open_source("cam", StreamSpec(url=str(pipe), start_s=2), knobs=Knobs())
+    assert [clips.number(item.luma()) for item in source if isinstance(item, Frame)] == list(range(50, 60))
+
+
+@pytest.mark.parametrize("data", [b"", b"hello " * 500], ids=["nothing", "rubbish"])
+def test_a_pipe_from_which_no_video_comes_is_said(pipe: Path, data: bytes) -> None:
+    _fed(pipe, data)
+    with pytest.raises(SourceError, match=r"what comes from .*pipe is no video that can be read"):
+        open_source("cam", StreamSpec(url=str(pipe)), knobs=Knobs())
+
+
+@pytest.fixture
+def no_more_files() -> Iterator[None]:
+    """As after `ulimit -n 24` in a process that has all that many open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (24, before[1]))
+    taken: list[int] = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    yield
+    for number in taken:
+        os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+TOO_MANY = "this process has too many files open, of 24 that it may have: raise the limit with ulimit -n 4096"
+
+
+def test_too_many_open_files_are_not_blamed_on_the_file(folder: Path, no_more_files: None) -> None:
+    with pytest.raises(SourceError, match=rf"b\.mp4 cannot be opened: {TOO_MANY}"):
+        FileSource("cam", StreamSpec(url="b.mp4"), knobs=Knobs())
+    for ask in (lambda: expand("night"), lambda: expand("c.mp4"), lambda: Address("${file:notes.txt}").reveal()):
+        with pytest.raises(SourceError, match=TOO_MANY):
+            ask()
+    for url in ("rtsp://127.0.0.1:9/a", "http://127.0.0.1:9/a"):
+        with pytest.raises(CameraError, match=TOO_MANY):
+            Connection(StreamSpec(url=url))

@@ -1,9 +1,12 @@
 """Pictures from pieces. What must hold:
 
 - every byte of a picture comes out, in one unit with its stamp, whatever the pieces are;
+- a picture is cut by no sender that fills its packets, whatever the sizes of its slices;
 - once the end of pictures has been foreseen often enough, a picture comes out with its last piece, else with the next;
 - on senders where that would be wrong it is not relied on.
 """
+
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -16,9 +19,12 @@ SPS, PPS, IDR, SLICE, FILLER = (b"\0\0\0\1" + bytes([kind]) for kind in (0x67, 0
 
 
 def slice_of(size, head=SLICE):
-    """The pieces of a slice, as FFmpeg gives them: all but the last are full."""
+    """The pieces of a slice, as FFmpeg gives them: one whole if it fits into a packet, else all but the last are full.
+
+    A packet has two bytes more for a whole slice, whose header is one of them, than for a fragment.
+    """
     body = bytes([7]) * size
-    first, rest = body[:FULL], body[FULL:]
+    first, rest = (body, b"") if size <= FULL + 1 else (body[:FULL], body[FULL:])
     return [head + first, *(rest[i : i + FULL] for i in range(0, len(rest), FULL))]
 
 
@@ -88,6 +94,35 @@ def test_law_every_byte_comes_out_in_order(sizes):
     pictures = [picture(size, key=key) for size, key in sizes]
     came = played([*pictures, picture()])
     assert [bytes(unit.packet) for unit, _ in came][: len(pictures)] == [b"".join(pieces) for pieces in pictures]
+
+
+SLICES = st.one_of(st.integers(1, 6000), st.integers(FULL - 3, FULL + 3), st.integers(2 * FULL - 2, 2 * FULL + 2))
+
+
+@given(st.integers(1, 4), st.lists(SLICES, min_size=1, max_size=30))
+def test_law_no_picture_is_cut_whatever_the_sizes_of_its_slices(slices, sizes):
+    size = cycle(sizes)
+    pictures = [[piece for _ in range(slices) for piece in slice_of(next(size))] for _ in range(60)]
+    came = played([*pictures, picture(slices=slices)])
+    assert [bytes(unit.packet) for unit, _ in came][: len(pictures)] == [b"".join(pieces) for pieces in pictures]
+    assert not any(unit.spoilt for unit, _ in came)
+
+
+def test_a_slice_that_fits_whole_into_a_packet_is_no_measure_of_one_that_does_not():
+    pictures = [
+        slice_of(FULL + 1) + slice_of(FULL + 1) if i == 60 else picture(size=1500, slices=2, key=i % 25 == 0)
+        for i in range(200)
+    ]
+    came = played(pictures)
+    assert [bytes(unit.packet) for unit, _ in came] == [b"".join(pieces) for pieces in pictures]
+    assert [unit.packet.pts // 3600 for unit, own in came[60:] if not own] == [60]
+
+
+def test_what_builds_on_a_picture_that_was_cut_says_so_up_to_the_next_key_frame():
+    units = Units("h264")
+    played([picture(key=i % 20 == 0) for i in range(100)], units)
+    came = played([picture(slices=2, key=i == 6) for i in range(10)], units)
+    assert [unit.spoilt for unit, _ in came] == [False] + 5 * [True] + 3 * [False]
 
 
 def test_hevc_has_other_numbers():

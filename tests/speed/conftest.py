@@ -43,7 +43,7 @@ def noise(width: int, height: int, seed: int = 0) -> YuvPicture:
 def fresh(picture: YuvPicture, seq: int = 0) -> Frame:
     """A frame of the picture that nobody has asked for a preview yet."""
     width, height = picture.frame.width, picture.frame.height
-    return Frame("cam", seq, seq / 25, picture, width, height, decoded_at=1.0)
+    return Frame("cam", seq, seq / 25, picture, width, height, since=1.0)
 
 
 class Ratio:

@@ -35,7 +35,7 @@ def link(cluster):
         streams = {"cam": Stream(StreamSpec(url="x"))}
         laid = plan(Pipeline("hop", Classes({}), {}, stages, streams, links={"device-edge": spec}))
         kind = ray.remote(num_cpus=0, max_concurrency=4, concurrency_groups={"control": 2})(SegmentActor)
-        actor = kind.remote(pack_arguments(laid, 1, None))
+        actor = kind.remote(pack_arguments((), laid, range(1, 2), None))
         ray.get(actor.ready.remote())
         return RayLink(laid.links[0], actor)
 

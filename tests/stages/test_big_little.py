@@ -9,6 +9,7 @@ import pytest
 
 from vidpipe.config.load import load
 from vidpipe.engine.run import run
+from vidpipe.engine.sink import Sink
 
 MODELS = """
 classes: {person: person, vehicle: vehicle, bike: bike}
@@ -28,12 +29,12 @@ LEARNT = "  - {id: middle, type: detect, model: middle, agreement: 0.5, budget: 
 SELECT = "  - {id: pick, type: select, models: [little, middle], agreement: 0.5}\n"
 
 
-class Kept:
+class Kept(Sink):
     def __init__(self):
         self.records = []
 
-    def write(self, records, published_at):
-        self.records += records
+    def write(self, results, published_at):
+        self.records += results
 
     def close(self):
         pass

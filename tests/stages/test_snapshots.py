@@ -17,8 +17,8 @@ from vidpipe.background.blocks import Blocks
 from vidpipe.background.scene import Scene
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.library import Library
+from vidpipe.registry import STAGES
 from vidpipe.stages.base import Context
-from vidpipe.stages.registry import BUILTIN, find
 
 FPS, SECONDS = 10, 60
 MOST = 16 * 2**10  # bytes
@@ -33,7 +33,6 @@ SETTINGS = {
     "select": [{"models": ["bright"]}],
     "regions": [{"model": "bright"}],
     "cache": [{}],
-    "describe": [{"model": "mean"}],
 }
 
 
@@ -57,13 +56,13 @@ def files(tmp_path, trained):
 
 
 def test_each_stage_is_tried():
-    assert SETTINGS.keys() == BUILTIN.keys()
+    assert SETTINGS.keys() == STAGES.builtin.keys()
 
 
 @pytest.mark.parametrize(("name", "settings"), [(name, one) for name, each in SETTINGS.items() for one in each])
 def test_after_a_minute_a_snapshot_is_small(models, files, name, settings):
     config = {key: files.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}
-    stage = find(name)()
+    stage = STAGES.find(name)()
     stage.id, stage.config = name, stage.Config(**config)
     stage.open(Context(name, "cam", models, ("thing",), last=False))
     detector, yard = models.detector("bright"), Yard()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -75,7 +74,7 @@ def over(learnt, tmp_path):
         file = tmp_path / "results.jsonl"
         outcome = run(applied.pipeline if applied else loaded, engine="inline", sinks=[ResultsFile(file)])
         assert outcome.exit_status == 0, outcome.errors
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        return answers(file)
 
     return answers
 

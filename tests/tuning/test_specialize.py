@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from tests import lines
 from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
 from vidpipe.answer import How
@@ -45,7 +45,7 @@ def answers(pipeline, tmp_path):
     file = tmp_path / "results.jsonl"
     outcome = run(pipeline, engine="inline", sinks=[ResultsFile(file)])
     assert outcome.exit_status == 0, outcome.errors
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return lines.answers(file)
 
 
 def test_a_run_with_the_profile_looks_where_something_is(yard, tmp_path):

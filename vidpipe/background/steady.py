@@ -12,19 +12,29 @@ from vidpipe.frame import Image
 
 STEADY = 0.004  # of the picture's width, from one second to the next
 _TILES = 4  # a side
+_LEAST_PX = 4  # of a tile's side: in a smaller one nothing can be followed
+_ALIKE_PX = 1.5  # by which a tile may differ from what the camera does
 
 
 def movement(previews: Sequence[Image]) -> float:
     """How far the view moves from one second to the next, as a share of the picture's width: the median of all seconds.
 
     Of each two pictures a second apart every tile says by phase correlation (Kuglin and Hines 1975) how far it has
-    moved; the median tile speaks for the camera, as what moves in front of it fills some tiles, each another way.
+    moved; the median tile speaks for the camera, as what moves in front of it fills some tiles, each another way. It
+    speaks only where half of all tiles have moved as it has: in a picture of noise each seems to move somewhere else.
     """
-    if len(previews) < 2:
+    if len(previews) < 2 or min(previews[0].shape) < _TILES * _LEAST_PX:
         return 0.0
     tiles = [_tiles(preview) for preview in previews]
-    moved = [float(np.hypot(*np.median(_shifts(one, other), axis=0))) for one, other in pairwise(tiles)]
+    moved = [_of_camera(_shifts(one, other)) for one, other in pairwise(tiles)]
     return float(np.median(moved) / previews[0].shape[1])
+
+
+def _of_camera(shifts: NDArray[np.float64]) -> float:
+    """Pixels by which the camera has moved, of (x, y) by tile, [tiles, 2]."""
+    median = np.median(shifts, axis=0)
+    alike = np.hypot(*(shifts - median).T) <= _ALIKE_PX
+    return float(np.hypot(*median)) if alike.mean() >= 0.5 else 0.0
 
 
 def _tiles(preview: Image) -> list[NDArray[np.float32]]:

@@ -81,9 +81,11 @@ class Clip:
 
     def cut(self, part: Part) -> Pipeline:
         """The pipeline on a part of the clip alone."""
+        # Half a frame before the one that is no longer wanted: times go through text and may be rounded. Behind the
+        # last frame too, so that a recording which breaks off there has been answered whole.
         last = part.stop == self.truth.frames
-        # Half a frame before the one that is no longer wanted: times go through text and may be rounded.
-        end_s = self.spec.end_s if last else float(self.truth.pts[part.stop]) - 0.5 / self.fps
+        after = float(self.truth.pts[-1]) + 1 / self.fps if last else float(self.truth.pts[part.stop])
+        end_s = after - 0.5 / self.fps
         spec = self.spec.model_copy(update={"start_s": part.start_s, "end_s": end_s})
         return replace(self.pipeline, streams={self.name: replace(self.pipeline.streams[self.name], spec=spec)})
 

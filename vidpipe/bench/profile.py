@@ -16,7 +16,7 @@ from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.errors import ConfigError
 from vidpipe.files import write_whole
-from vidpipe.stages.registry import name_of
+from vidpipe.registry import STAGES
 
 VERSION: Literal[1] = 1
 
@@ -157,7 +157,7 @@ def _stages(fitted: Fit) -> Iterator[StageProfile]:
         work, audit = report["stages"][stage.id], audits.get(stage.id, {})
         yield StageProfile(
             id=stage.id,
-            type=name_of(stage.type),
+            type=STAGES.name_of(stage.type),
             **{key: work[key] for key in ("asked", "answered", "cpu_ms", "wall_ms")},
             **{key: audit.get(key, 0) for key in ("audited", "missed", "false")},
         )

@@ -12,9 +12,9 @@ import numpy as np
 
 from vidpipe.answer import Answer, How
 from vidpipe.bench.series import Answers, Boxes, Series
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 from vidpipe.errors import ConfigError
-from vidpipe.sinks.results import ResultsFile
+from vidpipe.sinks.results import ResultsFile, answer_lines
 
 
 def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, height: int) -> Answers:
@@ -23,7 +23,7 @@ def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, he
     Args:
         path: JSON lines, of one stream or several.
         classes: of the pipeline; a box of another class is an error.
-        width, height: of the stream's pictures, which results do not repeat.
+        width, height: of the stream's pictures.
 
     Raises:
         ConfigError: the file cannot be read, is no results file, or has a gap in `seq`.
@@ -71,18 +71,17 @@ def write_series(series: Series, path: Path, stream: str, by: str) -> None:
         )
         how = How.MEASURED if series.known[frame] else How.DROPPED
         answer = Answer(found, how, by, frame)
-        sink.write([Published(stream, frame, float(series.pts[frame]), None, 0.0, 0, answer)], 0.0)
+        sink.write([Result(stream, frame, float(series.pts[frame]), None, 0.0, 0, answer)], 0.0)
     sink.close()
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with path.open() as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:
-                    raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
+        for number, line in answer_lines(path):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"results {path} cannot be read: {error}") from None
 

@@ -1,4 +1,4 @@
-"""`vidpipe check`: every mistake of a pipeline at once, without opening a camera or loading a model."""
+"""`vidpipe check`: every mistake of a pipeline at once, its model files included; no camera is opened."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from rich.table import Table
 
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.config import load
-from vidpipe.config.names import references
-from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import plan
-from vidpipe.errors import ConfigError
 from vidpipe.models.describe import describe
+from vidpipe.registry import STAGES, TRANSFORMS
 from vidpipe.stages.base import StageConfig
-from vidpipe.stages.registry import name_of
+from vidpipe.stages.names import references
 
 
 def check(
@@ -25,28 +24,29 @@ def check(
     sources: Mapping[str, str],
     sets: Sequence[str],
     profiles: Path | None = None,
-) -> int:
-    """Print the stages of a sound pipeline, or to stderr what is wrong with it; gives the exit status, 0 or 2."""
-    try:
-        checked = load(pipeline, config=config, sources=sources, sets=sets)
-    except ConfigError as error:
-        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
-        return error.exit_status
+) -> None:
+    """Print the stages of a sound pipeline; raises ConfigError with everything that is wrong with one."""
+    notes: list[str] = []
+    checked = load(pipeline, config=config, sources=sources, sets=sets, notes=notes)
     console = Console(markup=False, highlight=False)
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
     if shortened := plan(checked).shortened:
         console.print(shortened)
-    return 0
+    for note in notes:
+        console.print(note, soft_wrap=True)
 
 
 def _stages(pipeline: Pipeline) -> Table:
     table = Table("stage", "type", "on", "model", "family", "size", box=None, pad_edge=False)
-    for stage in pipeline.stages:
-        models = list(_models(stage.config, pipeline))
+    parts: list[tuple[PlacedStage | PlacedTransform, str, str]]
+    parts = [(stage, STAGES.name_of(stage.type), stage.tier.value) for stage in pipeline.stages]
+    parts += [(part, TRANSFORMS.name_of(part.type), "results") for part in pipeline.transforms]
+    for part, kind, where in parts:
+        models = list(_models(part.config, pipeline))
         columns = zip(*models, strict=True) if models else [()] * 3
-        table.add_row(stage.id, name_of(stage.type), stage.tier, *(", ".join(column) for column in columns))
+        table.add_row(part.id, kind, where, *(", ".join(column) for column in columns))
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from vidpipe.answer import Answer
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.vitals import Condition, conditions
@@ -19,7 +21,8 @@ from vidpipe.sources.health import State
 
 QUIET_EVERY_S = 60.0  # between lines where there is no terminal to draw a table on
 _DRAW_EVERY_S = 0.5
-_COLUMNS = ("age", "in", "decoded", "admitted", "answered", "dropped", "reconn./h", "stalls/h", "kbit/s")
+_NAME, _STATE, _BY = 18, 11, 10  # columns
+_OTHER = 17  # for age and rate, and between columns; what is left shows what is seen
 _STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow", State.STALLED: "red", State.BACKING_OFF: "red"}
 
 
@@ -52,7 +55,7 @@ class LiveTable:
         self._drawn_at = now
         fares = conditions(collector.vitals)
         if self._console.is_terminal:
-            self._live.update(table(self._name, collector, fares), refresh=True)
+            self._live.update(table(self._name, collector, fares, self._console.width), refresh=True)
         else:
             self._say(fares, now)
 
@@ -61,40 +64,53 @@ class LiveTable:
             state = fare.health.state
             if self._states.get(stream, State.CONNECTING) is not state:
                 why = f": {fare.health.detail}" if fare.health.detail else ""
-                self._console.print(f"{stream} is {state}{why}", markup=False)
+                self._print(f"{stream} is {state}{why}")
             self._states[stream] = state
         if now - self._said_at > QUIET_EVERY_S:
             self._said_at = now
             counts = {state: sum(fare.health.state is state for fare in fares.values()) for state in State}
             told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
             answered = sum(fare.rates.answered for fare in fares.values())
-            self._console.print(f"{told}; {answered:.0f} frames a second answered", markup=False)
+            self._print(f"{told}; {answered:.0f} frames a second answered")
+
+    def _print(self, line: str) -> None:
+        self._console.print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", markup=False)
 
 
-def table(name: str, collector: Collector, fares: Mapping[str, Condition]) -> Table:
-    """A row for each live stream."""
+def table(name: str, collector: Collector, fares: Mapping[str, Condition], width: int) -> Table:
+    """A row for each live stream, in so many columns; 80 are enough."""
+    left = max(10, width - _NAME - _STATE - _BY - _OTHER)
     title = f"{name}: {collector.frames_in()} frames"
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in ("stream", "state"):
-        drawn.add_column(column, no_wrap=True)
-    for column in _COLUMNS:
-        drawn.add_column(column, justify="right", no_wrap=True)
-    for column in ("codec", "decoded by", "detail"):
-        drawn.add_column(column, overflow="ellipsis", no_wrap=True)
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column, width in (("stream", _NAME), ("state", _STATE), ("seen now", left)):
+        drawn.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width)
+    drawn.add_column("looked", justify="right", no_wrap=True)
+    drawn.add_column("by", no_wrap=True, overflow="ellipsis", max_width=_BY)
+    drawn.add_column("fps", justify="right", no_wrap=True)
     for stream, fare in fares.items():
-        health, rates = fare.health, fare.rates
-        style = _STYLES.get(health.state, "")
+        state = fare.health.state
+        style = _STYLES.get(state, "")
+        newest = collector.newest(stream)
+        trouble = state not in (State.LIVE, State.OVERLOADED)
         drawn.add_row(
             escape(stream),
-            f"[{style}]{health.state}[/]" if style else str(health.state),
-            "" if fare.age_s is None else f"{fare.age_s:.1f} s",
-            *(f"{fps:.1f}" for fps in rates[:4]),
-            str(collector.ledgers[stream].dropped.total()),
-            str(fare.reconnects_h),
-            str(fare.stalls_h),
-            f"{rates.kbit_s:.0f}",
-            health.codec,
-            health.decoder,
-            escape(health.detail),
+            f"[{style}]{state}[/]" if style else str(state),
+            escape(fare.health.detail if trouble or newest is None else seen(newest.answer)),
+            _age(collector.look_age_s(stream)),
+            escape(newest.answer.by if newest is not None else ""),
+            f"{fare.rates.answered:.1f}",
         )
     return drawn
+
+
+def seen(answer: Answer) -> str:
+    """The boxes of an answer by class: `2 person, 1 car`."""
+    names = answer.detections.data.get("class_name", ())
+    counts = Counter(str(name) for name in names)
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vidpipe.cli.hide import hide_addresses
+import vidpipe
+from vidpipe.cli.hide import hide_addresses, without_addresses
 from vidpipe.errors import VidpipeError
 
 app = typer.Typer(
@@ -65,6 +69,21 @@ AddressOption = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vidpipe {vidpipe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which vidpipe this is.")
+    ] = False,
+) -> None:
+    """Answer every frame of many cameras from the cheapest stage that can be trusted."""
+
+
 @app.command()
 def run(
     pipeline: PipelineArgument,
@@ -73,7 +92,8 @@ def run(
     engine: EngineOption = EngineName.RAY,
     address: AddressOption = None,
     results: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="An answer for every frame.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
@@ -114,7 +134,7 @@ def check(
     from vidpipe.cli.check import check as check_pipeline
     from vidpipe.sources.open import expand
 
-    raise typer.Exit(check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles))
+    check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
 
 
 @app.command()
@@ -297,22 +317,40 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+class _Formatter(logging.Formatter):
+    """Log lines with the time and without addresses, tracebacks included."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s: %(message)s")
+        self._arguments = arguments
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_addresses(super().format(record), self._arguments)
+
+
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    arguments = hide_addresses(sys.argv[1:])
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter(arguments))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    cause: Exception | None = None
     try:
-        status = app(hide_addresses(sys.argv[1:]) or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
-        _fail(str(error), error.exit_status, error if debug else None)
+        message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:
-        _fail(_usage(error), 2, None)
+        message, status = _usage(error), 2
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
-        _fail(f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None)
-    if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
-        _fail("interrupted", status, None)
-    sys.exit(status)
+        message, status, cause = f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None
+    else:
+        if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
+            message = "interrupted"
+        else:
+            _leave(status)
+    _fail(without_addresses(message, arguments), status, cause)
 
 
 def _usage(error: Any) -> str:
@@ -322,11 +360,24 @@ def _usage(error: Any) -> str:
     return f"{said[0].lower()}{said[1:]} (see {command} --help)"
 
 
-def _fail(message: str, status: int, cause: BaseException | None) -> None:
+def _fail(message: str, status: int, cause: BaseException | None) -> NoReturn:
     if cause is not None:
         logging.getLogger(__name__).error("", exc_info=cause)
     sys.stderr.write(f"vidpipe: {message}\n")
-    sys.stderr.flush()
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process.
+
+    Python's own end aborts it where a thread is inside a decoder or a model that does not come back. What such threads
+    hold ends with the process.
+    """
+    if any(thread.daemon and thread.name.startswith("vidpipe-") for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody may read it any more
+                stream.flush()
+        os._exit(status)
     sys.exit(status)
 
 

@@ -25,16 +25,20 @@ def show_plan(
     actors = Table(
         title="actors", title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
-    for column in ("segment", "tier", "actors", "stages", "streams"):
+    for column in ("actor", "tiers", "actors", "stages", "streams"):
         actors.add_column(column)
-    for index, segment in enumerate(laid.segments):
-        stages = ", ".join(stage.id for stage in segment.stages)
-        if index == 0:
-            count, streams = max(1, len(laid.groups)), "; ".join(", ".join(group) for group in laid.groups)
-            stages = ", ".join(filter(None, ("sources", stages)))
-        else:
-            count, streams = 1, ""
-        actors.add_row(segment.name, segment.tier.value, str(count), stages, streams)
+    for indices in laid.actors(one_machine=True):
+        segments = [laid.segments[index] for index in indices]
+        stages = [stage.id for segment in segments for stage in segment.stages]
+        tiers = ", ".join(dict.fromkeys(segment.tier.value for segment in segments))
+        on_device = indices[0] == 0
+        actors.add_row(
+            segments[0].name,
+            tiers,
+            str(max(1, len(laid.groups)) if on_device else 1),
+            ", ".join(["sources", *stages] if on_device else stages),
+            "; ".join(", ".join(group) for group in laid.groups) if on_device else "",
+        )
     console.print(actors)
     if laid.links:
         links = Table(
@@ -45,6 +49,7 @@ def show_plan(
         for link in laid.links:
             links.add_row(link.name, *_link_row(link.spec))
         console.print(links)
+    console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
     if laid.shortened:
         console.print(laid.shortened)

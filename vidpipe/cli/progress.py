@@ -22,6 +22,7 @@ class ProgressBar:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._order = [stage.id for stage in pipeline.stages]
+        self._streams = len(pipeline.streams)
         self._console = Console(stderr=True, highlight=False)
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
@@ -48,7 +49,7 @@ class ProgressBar:
 
     def started(self, infos: Sequence[StreamInfo]) -> None:
         known = [info.frames for info in infos if info.frames is not None]
-        total = sum(known) if len(known) == len(infos) else None
+        total = sum(known) if len(known) == self._streams else None  # some may not be open yet
         self._bar.update(self._task, description="running", total=total)
         self._began = self._said_at = time.monotonic()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,13 +11,13 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.live_table import LiveTable
+from vidpipe.cli.outputs import Named, Outputs, inputs_of, own_stdout
 from vidpipe.cli.progress import ProgressBar
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.summary import print_summary
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import Watcher
+from vidpipe.engine.session import Watcher
 from vidpipe.errors import RunError
-from vidpipe.files import check_writable, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,23 @@ def run_pipeline(options: RunOptions) -> int:
 
 def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
     """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
-    from vidpipe.engine.run import run
-    from vidpipe.sinks.results import ResultsFile
-    from vidpipe.sinks.video import VideoTap
+    from vidpipe.config.load import find_pipeline
 
-    if options.report is not None:
-        check_writable(options.report, "report")
-    sinks = [ResultsFile(options.results)] if options.results is not None else []
-    taps = [VideoTap(str(options.video), many=len(pipeline.streams) > 1)] if options.video is not None else []
+    files = [Named("pipeline", find_pipeline(options.pipeline))]
+    files += [Named("--config", options.config)] if options.config is not None else []
+    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams))
+    outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
+    with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
+        return _execute(pipeline, options, outputs, stdout, reload)
+
+
+def _execute(
+    pipeline: Pipeline, options: RunOptions, outputs: Outputs, stdout: int | None, reload: Reload | None
+) -> int:
+    """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
+    from vidpipe.engine.run import run
+
+    results, report = outputs.results_file(stdout), outputs.report_file(stdout)
     with ExitStack() as watching:
         live = any(stream.spec.live for stream in pipeline.streams.values())
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
@@ -77,16 +85,19 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=sinks,
-            taps=taps,
+            sinks=[results] if results else [],
+            taps=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,
+            on_report=report.write if report and report.takes_many else None,
         )
-    if options.report is not None:
+    if report:
         try:
-            write_whole(options.report, json.dumps(outcome.report, indent=2) + "\n", "report")
+            report.write(outcome.report)
         except RunError as failure:
             outcome.errors.append(str(failure))
+    if results and results.kept:
+        outcome.notes.append(f"earlier results of {options.results} are now {results.kept}")
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:

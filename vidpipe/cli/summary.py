@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from vidpipe.engine.outcome import Outcome
 from vidpipe.engine.pipeline import Pipeline
-from vidpipe.engine.run import Outcome
 
 
 def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
-    """Print it to stdout."""
+    """Print it to stdout. A late answer counts for who gave it, not for who stood in for him meanwhile."""
     report = outcome.report
     streams = report["streams"].values()
-    by: Counter[str] = sum((Counter(stream["by"]) for stream in streams), Counter())
+    by = _answered(streams)
     frames, video_s = by.total(), sum(stream["video_s"] for stream in streams)
     table = Table(
         title=f"{pipeline.name}: {frames} frames",
@@ -52,3 +54,13 @@ def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
     pace = f", {video_s / wall_s:.1f} times real time" if wall_s and video_s else ""
     cost = f"; {report['cpu_s'] / video_s:.3f} CPU seconds a second of video" if video_s else ""
     console.print(f"{report['fps']:.0f} frames a second{pace}{cost}")
+
+
+def _answered(streams: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    by: Counter[str] = Counter()
+    for stream in streams:
+        by.update(stream["by"])
+        for stage, covers in stream["late"].items():
+            by[stage] += sum(covers.values())
+            by.subtract(covers)
+    return +by

@@ -11,7 +11,7 @@ from vidpipe.config.document import Document
 from vidpipe.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.describe import Description, describe, unknown_aliases
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.nearest import did_you_mean
 
 
 def check_models(document: Document, search_paths: Sequence[str]) -> Collection[str] | None:

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import psutil
 from pydantic import ValidationError
 
 from vidpipe.config.document import Document
 from vidpipe.config.english import explain
 from vidpipe.config.mistakes import Keys
-from vidpipe.config.names import references
 from vidpipe.config.spec import PipelineFile, StageSpec, settings_of
-from vidpipe.engine.pipeline import Tier
+from vidpipe.engine.pipeline import Part, Tier
 from vidpipe.errors import ConfigError, SourceError
+from vidpipe.extensions import Kind
+from vidpipe.nearest import did_you_mean
+from vidpipe.registry import SINKS, SOURCES, STAGES, TRANSFORMS, TUNERS
 from vidpipe.sources.address import check_address, is_camera
-from vidpipe.stages.base import Stage, StageConfig, is_knob
-from vidpipe.stages.registry import did_you_mean, find
+from vidpipe.sources.own import is_own
+from vidpipe.stages.base import StageConfig, is_knob
+from vidpipe.stages.names import references
 
 Known = Mapping[str, Collection[str] | None]
 """The names that there are of each kind, "model" and "class"; None where only a loaded model will tell."""
@@ -30,7 +34,7 @@ Known = Mapping[str, Collection[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stage of the document, as far as it could be understood.
+    """A stage or transform of the document, as far as it could be understood.
 
     Attributes:
         keys: its place in the document.
@@ -43,7 +47,7 @@ class Entry:
     keys: Keys
     written: Mapping[str, Any]
     tier: Tier | None
-    type: type[Stage[Any]] | None
+    type: type[Any] | None
     config: StageConfig | None
 
 
@@ -55,21 +59,59 @@ def check_fields(document: Document) -> None:
         explain(document, error, PipelineFile)
 
 
-def check_stages(document: Document, known: Known, search_paths: Sequence[str]) -> list[Entry]:
-    """Each stage by itself, then all together; gives what could be understood of them."""
-    stages = document.value(("stages",))
-    entries = [_entry(document, index, search_paths) for index in range(len(stages) if isinstance(stages, list) else 0)]
-    for entry in entries:
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a document has of stages and transforms.
+
+    Attributes:
+        misplaced: transforms that are written among the stages, as they once were.
+    """
+
+    stages: Sequence[Entry]
+    transforms: Sequence[Entry]
+    misplaced: Sequence[Entry]
+
+    @property
+    def every(self) -> list[Entry]:
+        """All of them."""
+        return [*self.stages, *self.misplaced, *self.transforms]
+
+
+def check_stages(document: Document, known: Known, search_paths: Sequence[str]) -> Entries:
+    """Each stage and transform by itself, then all together; gives what could be understood of them."""
+    written = _entries(document, "stages", STAGES, search_paths)
+    misplaced = [entry for entry in written if _is_transform(entry.written)]
+    stages = [entry for entry in written if entry not in misplaced]
+    entries = Entries(stages, _entries(document, "transforms", TRANSFORMS, search_paths), misplaced)
+    for entry in entries.every:
         if entry.config:
             _check_names(document, entry.config, entry.keys, known)
-    _check_ids(document, entries)
-    _check_order(document, entries)
+    _check_ids(document, entries.every)
+    _check_order(document, stages)
     return entries
 
 
-def check_streams(document: Document, known: Known, entries: Sequence[Entry]) -> dict[str, dict[str, StageConfig]]:
-    """Each stream against the stages; gives the settings that differ for it, whole, by stage id."""
-    beyond = next((entry for entry in entries if entry.tier not in (None, Tier.DEVICE)), None)
+def check_parts(document: Document, search_paths: Sequence[str]) -> tuple[list[Part], Part | None]:
+    """The sinks and the tuner that the document names."""
+    written = document.value(("sinks",))
+    places: list[Keys] = [("sinks", index) for index in range(len(written) if isinstance(written, list) else 0)]
+    sinks = [part for keys in places if (part := _part(document, keys, SINKS, search_paths))]
+    return sinks, _part(document, ("tuner",), TUNERS, search_paths) if document.mapping(("tuner",)) else None
+
+
+def _part(document: Document, keys: Keys, kind: Kind, search_paths: Sequence[str]) -> Part | None:
+    written = document.mapping(keys)
+    found = _found(document, keys, kind, search_paths)
+    values = {name: value for name, value in written.items() if name != "type"}
+    config = _settings(document, found, values, keys, also=("type",)) if found else None
+    return Part(found, config) if found and config else None
+
+
+def check_streams(
+    document: Document, known: Known, entries: Entries, search_paths: Sequence[str]
+) -> dict[str, dict[str, StageConfig]]:
+    """Each stream against the stages; gives the settings that differ for it, whole, by stage or transform id."""
+    beyond = next((entry for entry in entries.stages if entry.tier not in (None, Tier.DEVICE)), None)
     differing: dict[str, dict[str, StageConfig]] = {}
     for name in document.mapping(("streams",)):
         keys: Keys = ("streams", name)
@@ -79,14 +121,30 @@ def check_streams(document: Document, known: Known, entries: Sequence[Entry]) ->
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
         for field in ("url", "record_url"):
             _check_address(document, (*keys, field))
+        _check_own(document, keys, search_paths)
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
             place: Keys = (*keys, "stages", stage)
-            config = _override(document, place, entries)
+            config = _override(document, place, entries.every)
             if config:
                 _check_names(document, config, place, known, only=document.mapping(place))
                 differing[name][stage] = config
     return differing
+
+
+def _check_own(document: Document, keys: Keys, search_paths: Sequence[str]) -> None:
+    """A source of the user's own is there, and its settings are; nothing else has settings of that kind."""
+    url, written = document.value((*keys, "url")), document.mapping((*keys, "settings"))
+    if not isinstance(url, str) or not is_own(url):
+        if written:
+            document.mistake((*keys, "settings"), "only a source of your own has settings: `url: module:Class`")
+        return
+    try:
+        kind = SOURCES.find(url, search_paths)
+    except ConfigError as error:
+        document.mistake((*keys, "url"), str(error))
+    else:
+        _settings(document, kind, written, (*keys, "settings"))
 
 
 def _check_address(document: Document, keys: Keys) -> None:
@@ -111,28 +169,54 @@ def check_links(document: Document, entries: Sequence[Entry]) -> None:
         if name not in names:
             there = did_you_mean(name, names) or ": all of it runs in one place"
             document.mistake(("links", name), f"this pipeline has no such link{there}")
+        _check_credit(document, ("links", name, "credit_mb"))
 
 
-def _entry(document: Document, index: int, search_paths: Sequence[str]) -> Entry:
-    keys: Keys = ("stages", index)
+def _check_credit(document: Document, keys: Keys) -> None:
+    """On one machine the frames of a link lie in memory that is set aside for its whole credit."""
+    megabytes, there = document.value(keys), psutil.virtual_memory().total / 1e6
+    if isinstance(megabytes, int | float) and megabytes > there:
+        document.mistake(keys, f"is more memory than this machine has: {there:.0f} MB")
+
+
+def _entries(document: Document, field: str, kind: Kind, search_paths: Sequence[str]) -> list[Entry]:
+    written = document.value((field,))
+    places: list[Keys] = [(field, index) for index in range(len(written) if isinstance(written, list) else 0)]
+    return [_entry(document, keys, kind, search_paths) for keys in places]
+
+
+def _entry(document: Document, keys: Keys, kind: Kind, search_paths: Sequence[str]) -> Entry:
     written = document.mapping(keys)
-    tier, name = written.get("on", Tier.DEVICE), written.get("type")
-    kind = config = None
+    tier = written.get("on", Tier.DEVICE)
+    found = _found(document, keys, TRANSFORMS if _is_transform(written) else kind, search_paths)
+    config = _settings(document, found, settings_of(written), keys, also=StageSpec.model_fields) if found else None
+    return Entry(keys, written, Tier(tier) if tier in list(Tier) else None, found, config)
+
+
+def _is_transform(written: Mapping[str, Any]) -> bool:
+    """Whether this is one of vidpipe's transforms, also where it is written among the stages."""
+    name = written.get("type")
+    return isinstance(name, str) and name in TRANSFORMS.builtin
+
+
+def _found(document: Document, keys: Keys, kind: Kind, search_paths: Sequence[str]) -> type[Any] | None:
+    """The class that is named there as `type`; None where there is none."""
+    name = document.mapping(keys).get("type")
     if isinstance(name, str) and name:
         try:
-            kind = find(name, search_paths)
+            found: type[Any] = kind.find(name, search_paths)
+            return found
         except ConfigError as error:
             document.mistake(keys, str(error), at=(*keys, "type"))
-        else:
-            config = _settings(document, kind, settings_of(written), keys, also=StageSpec.model_fields)
-    return Entry(keys, written, Tier(tier) if tier in list(Tier) else None, kind, config)
+    return None
 
 
 def _settings(
-    document: Document, kind: type[Stage[Any]], values: Mapping[str, Any], keys: Keys, also: Iterable[str] = ()
+    document: Document, kind: type[Any], values: Mapping[str, Any], keys: Keys, also: Iterable[str] = ()
 ) -> StageConfig | None:
     try:
-        return kind.Config.model_validate(values)
+        config: StageConfig = kind.Config.model_validate(values)
+        return config
     except ValidationError as error:
         explain(document, error, kind.Config, keys, also)
         return None

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from vidpipe.config.document import Document
 from vidpipe.config.mistakes import Keys
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.nearest import did_you_mean
 
 _SHAPES = {
     "string_type": "text",
@@ -64,12 +64,12 @@ def explain(
     places: dict[Keys, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
         places.setdefault(_place(document, at, details["loc"]), []).append(details)
+    above = {place[:depth] for place in places for depth in range(len(place))}
     for keys, found in places.items():
         shapes = [_SHAPES[details["type"]] for details in found if details["type"] in _SHAPES]
         others = [details for details in found if details["type"] not in _SHAPES]
         # Of a union pydantic reports every branch; the one that got furthest is the one that was meant.
-        deeper = any(len(other) > len(keys) and other[: len(keys)] == keys for other in places)
-        if shapes and not others and not deeper:
+        if shapes and not others and keys not in above:
             document.mistake(keys, f"must be {' or '.join(dict.fromkeys(shapes))}{_not(document, keys)}")
         for details in others:
             _explain_one(document, keys, details, [*_fields(model, keys[len(at) : -1]), *also])

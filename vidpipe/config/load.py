@@ -8,16 +8,18 @@ from pathlib import Path
 
 import vidpipe
 from vidpipe.config.check_models import check_models, classes_of
-from vidpipe.config.checks import Entry, check_fields, check_links, check_stages, check_streams
+from vidpipe.config.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
 from vidpipe.config.document import Document
+from vidpipe.config.examine_models import examine_models
 from vidpipe.config.mistakes import InvalidPipelineError, Mark, Mistake
 from vidpipe.config.overrides import override
 from vidpipe.config.read import read
 from vidpipe.config.spec import ConfigFile, PipelineFile
-from vidpipe.engine.pipeline import Pipeline, PlacedStage, Stream
+from vidpipe.engine.pipeline import Part, Pipeline, PlacedStage, PlacedTransform, Stream
 from vidpipe.errors import ConfigError
+from vidpipe.nearest import did_you_mean
+from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.stages.base import StageConfig
-from vidpipe.stages.registry import did_you_mean
 
 
 def load(
@@ -26,14 +28,17 @@ def load(
     config: Path | None = None,
     sources: Mapping[str, str] | None = None,
     sets: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> Pipeline:
-    """Read a pipeline and check all of it; no camera is opened and no model loaded.
+    """Read a pipeline and check all of it; no camera is opened.
 
     Args:
         pipeline: a file, or the name of one (`find_pipeline`).
         config: a file with streams and links, which counts where both files say something.
         sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
         sets: "stages.detect.accept=0.4": single values that go before what the files say.
+        notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
+            here. Otherwise they are read when the pipeline runs.
 
     Returns:
         The pipeline; without streams where none were given.
@@ -45,14 +50,25 @@ def load(
     path = find_pipeline(pipeline)
     document = _gather(path, config, sources or {}, sets)
     search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
+    return checked(document, path.stem, search_paths, notes)
+
+
+def checked(document: Document, name: str, search_paths: tuple[str, ...], notes: list[str] | None) -> Pipeline:
+    """The pipeline that a document describes; raises with every mistake that there is."""
     check_fields(document)
     known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
-    stages = check_stages(document, known, search_paths)
-    differing = check_streams(document, known, stages)
-    check_links(document, stages)
+    entries = check_stages(document, known, search_paths)
+    differing = check_streams(document, known, entries, search_paths)
+    check_links(document, entries.stages)
+    parts = check_parts(document, search_paths)
+    if notes is not None:
+        notes += examine_models(document, entries.every, search_paths)
+        for entry in entries.misplaced:
+            kind = entry.written["type"]
+            notes.append(f"{document.path(entry.keys)}: {kind} is a transform now: write it under `transforms:`")
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
-    return _build(document, path.stem, stages, differing, search_paths)
+    return _build(document, name, entries, differing, parts, search_paths)
 
 
 def find_pipeline(pipeline: str | Path) -> Path:
@@ -61,9 +77,13 @@ def find_pipeline(pipeline: str | Path) -> Path:
     Raises:
         ConfigError: there is none; names the nearest.
     """
+    name = str(pipeline)
+    if is_camera(name):
+        raise ConfigError("a camera's address stands where the pipeline should: give it as --source")
     if Path(pipeline).is_file():
         return Path(pipeline)
-    name = str(pipeline)
+    if looks_secret(name):
+        raise ConfigError("what may be an address stands where the pipeline should: give it as --source, with rtsp://")
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         raise ConfigError(f"pipeline {name}: no such file")
     folders = [Path("pipelines"), _shipped()]
@@ -123,14 +143,21 @@ def _shown(path: Path) -> str:
 def _build(
     document: Document,
     name: str,
-    entries: Sequence[Entry],
+    entries: Entries,
     differing: Mapping[str, Mapping[str, StageConfig]],
+    parts: tuple[Sequence[Part], Part | None],
     search_paths: tuple[str, ...],
 ) -> Pipeline:
     spec = PipelineFile.model_validate(document.data)
+    by_id = {stage.id: stage for stage in spec.stages}
     stages = tuple(
         PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
-        for stage, entry in zip(spec.stages, entries, strict=True)
+        for entry in entries.stages
+        if entry.type and entry.config and (stage := by_id[str(entry.written["id"])])
+    )
+    transforms = tuple(
+        PlacedTransform(str(entry.written["id"]), entry.type, entry.config)
+        for entry in (*entries.misplaced, *entries.transforms)
         if entry.type and entry.config
     )
     return Pipeline(
@@ -138,6 +165,9 @@ def _build(
         classes=classes_of(spec.classes),
         models=spec.models,
         stages=stages,
+        transforms=transforms,
+        sinks=tuple(parts[0]),
+        tuner=parts[1],
         streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
         audit=spec.audit,
         links=spec.links,

@@ -9,8 +9,10 @@ import yaml
 from vidpipe.config.document import Document
 from vidpipe.config.mistakes import Keys, Mark, Mistake
 from vidpipe.config.read import parse
-from vidpipe.stages.registry import did_you_mean
+from vidpipe.config.spec import PipelineFile
+from vidpipe.nearest import did_you_mean
 
+_FORM = "stages.ID.FIELD=VALUE, as stages.little.accept=0.4"
 _NAMED = {("models",), ("streams",)}  # hold what the user named: a new name would be a slip, not a setting
 
 
@@ -25,8 +27,9 @@ def override(document: Document, assignment: str) -> None:
     mark = Mark("--set " + re.split(r"[^\w.-]", path)[0])
     document.origins.append(mark.file)
     try:
-        if not equals or not all(path.split(".")):
-            raise ValueError("must be of the form stages.detect.accept=0.4")
+        if not equals or not all(path.split(".")) or ":" in path or "@" in path:
+            raise ValueError(f"must be of the form {_FORM}")
+        _check_top(document, path)
         keys = _find(document, path.split("."))
         document.put(keys, parse(text), mark)
     except yaml.YAMLError:
@@ -36,6 +39,19 @@ def override(document: Document, assignment: str) -> None:
     else:
         if "${env:" in text:
             document.secrets.add(keys)
+
+
+def _check_top(document: Document, path: str) -> None:
+    """A path begins with a field of the pipeline; the classic slip is to begin with the id of a stage."""
+    top = path.partition(".")[0]
+    if top in PipelineFile.model_fields:
+        return
+    stages = document.value(("stages",))
+    ids = [item.get("id") for item in stages if isinstance(item, dict)] if isinstance(stages, list) else []
+    for holder, names in (("stages", ids), ("models", document.mapping(("models",)))):
+        if top in names:
+            raise ValueError(f"there is no field '{top}'; did you mean '{holder}.{path}'?")
+    raise ValueError(f"there is no field '{top}'{did_you_mean(top, PipelineFile.model_fields)}; write {_FORM}")
 
 
 def _find(document: Document, parts: list[str]) -> Keys:

@@ -1,7 +1,7 @@
 """The tables of docs/pipelines.md, from the very types that pipelines are checked with.
 
 `python -m vidpipe.config.reference docs/pipelines.md` fills in what stands between `<!-- fields: NAME -->` and
-`<!-- end -->`; NAME is a type of the pipeline file, or the `type` of a stage that comes with vidpipe.
+`<!-- end -->`; NAME is a type of the pipeline file, or the `type` of a stage or transform that comes with vidpipe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpipe.config.spec import PipelineFile
-from vidpipe.stages.registry import BUILTIN, find
+from vidpipe.registry import STAGES, TRANSFORMS
 
 _TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _BOUNDS = {"minimum": ">= {:g}", "exclusiveMinimum": "> {:g}", "maximum": "<= {:g}", "exclusiveMaximum": "< {:g}"}
@@ -23,7 +23,9 @@ _BOUNDS = {"minimum": ">= {:g}", "exclusiveMinimum": "> {:g}", "maximum": "<= {:
 def fill(page: str) -> str:
     """The page with its tables as they are today."""
     pipeline = PipelineFile.model_json_schema()
-    stages = {name: find(name).Config.model_json_schema() for name in BUILTIN}
+    stages = {
+        name: kind.find(name).Config.model_json_schema() for kind in (STAGES, TRANSFORMS) for name in kind.builtin
+    }
     schemas = {"PipelineFile": pipeline, **pipeline["$defs"], **stages}
     return _TABLE.sub(lambda match: match[1] + "".join(_table(schemas[match[2]], schemas)) + match[3], page)
 

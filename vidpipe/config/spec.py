@@ -16,6 +16,14 @@ from vidpipe.sources.base import StreamSpec
 Name = Annotated[str, Field(min_length=1)]
 
 
+def _checked_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+        raise ValueError("must be a letter, then letters, digits, '-' and '_'")
+    if value in ("source", "engine"):
+        raise ValueError(f"'{value}' stands in results for answers that no stage gave: take another id")
+    return value
+
+
 class StageSpec(BaseModel):
     """One stage of the cascade. Its other fields are those of its type's own Config."""
 
@@ -26,14 +34,26 @@ class StageSpec(BaseModel):
     on: Tier = Field(default=Tier.DEVICE, description="where it stands; never further up than the stage before it")
     isolate: bool = Field(default=False, description="an actor of its own, not one with its neighbours on a tier")
 
-    @field_validator("id")
-    @classmethod
-    def _check_id(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
-            raise ValueError("must be a letter, then letters, digits, '-' and '_'")
-        if value in ("source", "engine"):
-            raise ValueError(f"'{value}' stands in results for answers that no stage gave: take another id")
-        return value
+    _check_id = field_validator("id")(_checked_id)
+
+
+class TransformSpec(BaseModel):
+    """What completes results behind the cascade. Its other fields are those of its type's own Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str = Field(description="names the transform in reports, messages, events and --set")
+    type: Name = Field(description="region, describe, or package.module:Class from the pipeline's folder or yours")
+
+    _check_id = field_validator("id")(_checked_id)
+
+
+class PartSpec(BaseModel):
+    """A sink or tuner of your own. Its other fields are those of its type's own Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Name = Field(description="package.module:Class from the pipeline's folder or yours, or an entry point")
 
 
 class ConfigFile(BaseModel):
@@ -48,8 +68,12 @@ class ConfigFile(BaseModel):
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )
+    sinks: list[PartSpec] = Field(default=[], description="what else takes results, beside the command's options")
+    tuner: PartSpec | None = Field(default=None, description="what changes settings while it runs; default: nothing")
     streams_per_actor: int | None = Field(
-        default=None, ge=1, description="streams in one device actor; default: 8 live, one for each core in replay"
+        default=None,
+        ge=1,
+        description="streams that one device actor has open; default: 8 live, one for each core in replay",
     )
 
 
@@ -63,8 +87,13 @@ class PipelineFile(ConfigFile):
     )
     models: dict[Name, ModelSpec] = Field(default={}, description="what stages may look with, by name")
     stages: list[StageSpec] = Field(min_length=1, description="in the order in which a frame is offered to them")
+    transforms: list[TransformSpec] = Field(
+        default=[], description="what completes results behind the cascade, in order"
+    )
     audit: AuditSpec = Field(default_factory=AuditSpec, description="how often a cheap answer is checked")
-    ahead: int = Field(default=0, ge=0, description="frames of a stream that may be asked while an answer is open")
+    ahead: int = Field(
+        default=0, ge=0, le=1000, description="frames of a stream that may be asked while an answer is open"
+    )
     late: Literal["wait", "detour"] | None = Field(
         default=None,
         description="wait for a slower tier's answer, or publish the best cover meanwhile; "

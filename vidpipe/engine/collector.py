@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable
 
-from vidpipe.answer import nothing, unknown
+from vidpipe.answer import How, nothing, unknown
 from vidpipe.engine.host import Position
 from vidpipe.engine.ledger import Latencies, StreamLedger
-from vidpipe.engine.records import Batch, Ended, Published
+from vidpipe.engine.records import Batch, Ended, Result
+from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Vitals
 from vidpipe.sources.base import Resume
-
-
-class Sink(Protocol):
-    """Takes published answers, each stream's in order of `seq`. Raises RunError when it can take no more."""
-
-    def write(self, records: Sequence[Published], published_at: float) -> None:
-        """Take some answers; `published_at` is the UTC time in seconds that they count as published at."""
-        ...
-
-    def close(self) -> None:
-        """Flush and let go; called once, also after an error."""
-        ...
 
 
 class Collector:
@@ -33,24 +21,27 @@ class Collector:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
     """
 
-    def __init__(self, streams: Iterable[str], sinks: Sequence[Sink], *, live: Collection[str] = ()) -> None:
+    def __init__(self, streams: Iterable[str], *, live: Collection[str] = ()) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
         self.ledgers: dict[str, StreamLedger] = {}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
         self.vitals: dict[str, Vitals] = {}
-        self._sinks = sinks
-        self._last: dict[str, Published] = {}
+        self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
+        self._looked_at: dict[str, float] = {}  # by the monotonic clock
         for stream in streams:
             self.begin(stream, live=stream in live)
 
     def take(self, batch: Batch) -> None:
-        now = time.time()
+        same_clock = batch.machine == machine()
         for record in batch.published:
-            self._count(record, now)
+            self._count(record)
+            self._time(record, same_clock)
         for stream, audit in batch.late_audits:
             self.ledgers[stream].count_audit(audit)
+        for late in batch.late_answers:
+            self.ledgers[late.stream].count_late(late)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
         for stream in batch.begun_anew:
@@ -64,10 +55,6 @@ class Collector:
             self.ended[ended.stream] = ended
             if ended.stream in self.vitals:
                 self.vitals[ended.stream].end(ended.health, time.monotonic())
-        # Sinks last: one that can take no more must not keep a stream's end from being seen.
-        if batch.published:
-            for sink in self._sinks:
-                sink.write(batch.published, now)
 
     def begin(self, stream: str, *, live: bool) -> None:
         """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
@@ -80,10 +67,6 @@ class Collector:
             self.vitals[stream] = Vitals(ledger)
         else:
             self.vitals.pop(stream, None)
-
-    def drop_sinks(self) -> None:
-        """Go on counting, for the report, without writing: a sink is broken."""
-        self._sinks = ()
 
     @property
     def done(self) -> bool:
@@ -99,12 +82,29 @@ class Collector:
             return Position()
         return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
 
-    def _count(self, record: Published, now: float) -> None:
+    def newest(self, stream: str) -> Result | None:
+        """What was published last of a stream."""
+        return self._last.get(stream)
+
+    def look_age_s(self, stream: str) -> float | None:
+        """Seconds since somebody was last known to have looked at a picture of the stream; None: never."""
+        at = self._looked_at.get(stream)
+        return None if at is None else time.monotonic() - at
+
+    def _count(self, record: Result) -> None:
         last = self._last.get(record.stream)
+        answer = record.answer
+        # A late answer is not published, but those that carry it on are as of its frame.
+        if answer.how is How.MEASURED or (last and last.answer.as_of < answer.as_of < record.seq):
+            self._looked_at[record.stream] = time.monotonic()
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
-        self._last[record.stream] = record
+        self._last[record.stream] = record._replace(picture=None)
         self.ledgers[record.stream].count(record)
-        since = record.captured_at if record.stream in self.vitals else record.decoded_at
-        if since:
-            self.latencies.add((now - since) * 1000)
+
+    def _time(self, record: Result, same_clock: bool) -> None:
+        """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""
+        if same_clock and record.since:
+            self.latencies.add((time.monotonic() - record.since) * 1000)
+        elif not same_clock and record.captured_at is not None and record.stream in self.vitals:
+            self.latencies.add((time.time() - record.captured_at) * 1000)

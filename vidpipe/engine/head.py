@@ -18,13 +18,17 @@ from vidpipe.engine.below import LATE, Below, Near, Reply
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.opened import Open
 from vidpipe.engine.pace import Pace
-from vidpipe.engine.records import Ended, Outbox, Published, Snapshot
-from vidpipe.engine.taps import TapWriter
+from vidpipe.engine.records import Ended, LateAnswer, Outbox, Snapshot, published
+from vidpipe.engine.taps import StreamTaps
 from vidpipe.errors import SourceError, contained
+from vidpipe.event import Event
 from vidpipe.frame import Frame, Missing
+from vidpipe.knobs import Knobs
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.sources.queue import OVERLOADED
+from vidpipe.transforms.base import Moment
+from vidpipe.transforms.runner import TransformRunner
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ class Parts:
     """What a stream's thread works with, once it is open.
 
     Attributes:
+        transforms: complete what is published.
+        taps: what sees its frames with their answers.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
@@ -45,7 +51,8 @@ class Parts:
 
     source: Source
     cascade: Cascade
-    writers: Sequence[TapWriter] = ()
+    transforms: TransformRunner = field(default_factory=TransformRunner)
+    taps: StreamTaps = field(default_factory=lambda: StreamTaps(""))
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, bytes] = field(default_factory=dict)
@@ -67,6 +74,8 @@ class Head:
         detour: publish the best cover of a frame that is open on a slower tier, rather than wait for its answer; one of
             its own tier is waited for, but no longer than `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
+        knobs: the settings of the stream that are in force now; None: as the source gives them.
+        pictures: whether answers bring the picture that they are of.
         caution: while it is on, pictures are asked and answered one at a time.
     """
 
@@ -83,9 +92,13 @@ class Head:
         free: bool = False,
         detour: bool = False,
         live: bool = False,
+        knobs: Callable[[], Knobs | None] = lambda: None,
+        pictures: bool = False,
         caution: Caution | None = None,
     ) -> None:
         self.stream = stream
+        self._knobs = knobs
+        self._pictures = pictures
         self._below = below
         self._outbox = outbox
         self._ahead = ahead
@@ -102,6 +115,8 @@ class Head:
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._pace = Pace()
+        self._in_force = Knobs()  # of the newest frame that was published
+        self._size: tuple[int, int] | None = None  # of the newest picture, in pixels
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
@@ -176,7 +191,9 @@ class Head:
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
-        return Ended(self.stream, broken, tuple(parts.source.notes), self._health())
+        if broken is None and parts.source.broken_off:
+            broken = SourceError(parts.source.broken_off)
+        return Ended(self.stream, broken, tuple(parts.source.notes), self._health(), tuple(parts.taps.failures))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -261,13 +278,14 @@ class Head:
             self._learn_late(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
-        closing = [*(writer.close for writer in parts.writers), parts.cascade.close, parts.source.close]
+        closing = [parts.taps.close, parts.transforms.close, parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
     def _ask(self, parts: Parts, item: Frame | Missing) -> Open:
         if isinstance(item, Missing):
             return Open(item)
+        item.knobs = self._knobs() or item.knobs
         ticket = Ticket(item)
         parts.cascade.ask([ticket])
         if ticket.answer is not None or self._below is None:
@@ -343,6 +361,7 @@ class Head:
         cover = parts.cascade.cover(ticket, reason, near=below, looked_at=not entry.is_refused())
         parts.cascade.published(self.stream, cover)
         self._publish(parts, entry.item, Settled(cover), covered=reason)
+        entry.cover = cover.by
         self._late.append(entry)
         self._learn_late(parts)
 
@@ -363,36 +382,39 @@ class Head:
                 self._late.append(entry)
                 continue
             assert entry.ticket is not None
-            audit = parts.cascade.settle(entry.ticket, self._seen(parts, entry), late=True).audit
+            seen = self._seen(parts, entry)
+            audit = parts.cascade.settle(entry.ticket, seen, late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
             self._crowded = entry.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
+            elif not seen.answer.how.carried:
+                self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.cover))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
-        answer = settled.answer
-        frame = item if isinstance(item, Frame) else None
-        self._answered_by[answer.by] += 1
-        for writer in parts.writers:
-            writer.write(frame, answer, self._answered_by)
-        self._outbox.publish(
-            Published(
-                item.stream,
-                item.seq,
-                item.pts,
-                item.captured_at,
-                frame.decoded_at if frame else 0.0,
-                frame.knobs.version if frame else 0,
-                answer,
-                settled.audit,
-                covered,
-            )
-        )
+        if isinstance(item, Frame):
+            # A picture that never became a frame has the settings of the one before it.
+            self._in_force, self._size = item.knobs, (item.width, item.height)
+        settled, events = self._completed(parts, item, settled)
+        self._answered_by[settled.answer.by] += 1
+        parts.taps.write(item, settled.answer, self._answered_by)
+        record = published(item, settled, covered, self._in_force.version, self._size, pictures=self._pictures)
+        self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
+
+    def _completed(self, parts: Parts, item: Frame | Missing, settled: Settled) -> tuple[Settled, Sequence[Event]]:
+        """The answer as transforms complete it, and what they saw happen."""
+        if not parts.transforms:
+            return settled, ()
+        size = self._size or (0, 0)
+        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version)
+        frame = item if isinstance(item, Frame) else None
+        answer, events = parts.transforms.complete(frame, settled.answer, moment, self._in_force)
+        return settled._replace(answer=answer), events
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._pace.is_due(item.pts):
-            states = parts.states | parts.cascade.snapshot(self.stream)
+            states = parts.states | parts.cascade.snapshot(self.stream) | parts.transforms.snapshot()
             if states:
                 self._outbox.snapshot(Snapshot(self.stream, states))

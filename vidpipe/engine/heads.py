@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from threading import Event
 
 from vidpipe.engine.below import Below
 from vidpipe.engine.caution import FRAMES, Caution
 from vidpipe.engine.head import Head
 from vidpipe.engine.host import Host, Position
+from vidpipe.engine.opening import opened
 from vidpipe.engine.records import Batch, Ended, Outbox
 from vidpipe.engine.taps import Tap
+from vidpipe.engine.usage import machine
 from vidpipe.engine.vitals import Checkup
 from vidpipe.errors import SourceError
 from vidpipe.sources.base import StreamInfo
@@ -24,22 +28,31 @@ class Heads:
     Args:
         below: where frames go that a stream's own stages pass on.
         taps: see each stream's frames and answers.
+        at_once: how many recordings are open at a time; others wait until one has ended. No live stream waits.
     """
 
-    def __init__(self, host: Host, below: Below | None, taps: Sequence[Tap]) -> None:
+    def __init__(self, host: Host, below: Below | None, taps: Sequence[Tap], at_once: int) -> None:
         self._host = host
+        self._at_once = at_once
+        self._recordings: set[str] = set()  # those that are open
+        self._waiting: dict[str, Position] = {}
+        self._turn = threading.Lock()
         self._below = below
         self._taps = taps
-        self._outbox = Outbox()
+        self._outbox = Outbox(Outbox.LIMIT_PICTURES if host.plan.pictures else Outbox.LIMIT)
         self._caution = Caution(self._outbox)
         self._checkup = Checkup()
         self._heads: Mapping[str, Head] = {}  # made anew when it changes: who takes and who adds may be two threads
 
-    def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
-        """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
+    def open(self, positions: Mapping[str, Position], stop: Event) -> list[StreamInfo | SourceError]:
+        """Open these streams, each where it stands, as far as it is their turn and `stop` is not set.
+
+        Raises what kept one from opening, unless it is a live one.
+        """
+        positions = self._in_turn(positions)
         careful = sum(position.careful for position in positions.values())
         self._caution.begin(FRAMES * careful)
-        return [opened.result() for opened in [self._made(stream, at).open() for stream, at in positions.items()]]
+        return opened([self._made(stream, at).open() for stream, at in positions.items()], stop)
 
     def start(self) -> None:
         """Have all that are open begin together."""
@@ -48,19 +61,28 @@ class Heads:
 
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams while others go on: what keeps one from opening ends it, and nothing else."""
-        for stream, position in positions.items():
-            head = self._made(stream, position)
+        for stream, position in self._in_turn(positions).items():
+            head = self._made(stream, position, joins=True)
             head.open().add_done_callback(partial(self._tell, stream))
             head.start()
 
-    def take(self, timeout_s: float) -> Batch:
-        """What has come, as soon as there is something, and now and then how sources fare."""
-        batch = self._outbox.take(timeout_s)
+    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
+        """What has come, as soon as there is something, and now and then how sources fare; see `Outbox.take`."""
+        batch = self._outbox.take(timeout_s, hold=hold)
+        batch.machine = machine()
         batch.health = self._checkup((stream, head.health) for stream, head in self._heads.items())
+        if batch.ended:
+            self._let_next(ended.stream for ended in batch.ended)
         return batch
 
     def stop(self, streams: Collection[str] | None = None) -> None:
         """End these streams, by default all; each is told of when it has ended."""
+        with self._turn:
+            leaving = [stream for stream in self._waiting if streams is None or stream in streams]
+            for stream in leaving:
+                del self._waiting[stream]
+        for stream in leaving:
+            self._outbox.ended(Ended(stream))
         for stream, head in self._heads.items():
             if streams is None or stream in streams:
                 head.stop()
@@ -72,8 +94,30 @@ class Heads:
         for head in self._heads.values():
             head.join(max(0.0, until - time.monotonic()))
 
-    def _made(self, stream: str, position: Position) -> Head:
-        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution)
+    def _in_turn(self, positions: Mapping[str, Position]) -> dict[str, Position]:
+        """Of these streams those that begin now; the others wait for their turn."""
+        begin = {}
+        with self._turn:
+            for stream, position in positions.items():
+                if not self._host.is_live(stream):
+                    if len(self._recordings) >= self._at_once:
+                        self._waiting[stream] = position
+                        continue
+                    self._recordings.add(stream)
+                begin[stream] = position
+        return begin
+
+    def _let_next(self, ended: Iterable[str]) -> None:
+        """Let go of streams that have ended, and begin those whose turn it is."""
+        with self._turn:
+            gone = set(ended)
+            self._recordings -= gone
+            self._heads = {stream: head for stream, head in self._heads.items() if stream not in gone}
+            waiting, self._waiting = self._waiting, {}
+        self.add(waiting)
+
+    def _made(self, stream: str, position: Position, *, joins: bool = False) -> Head:
+        head = self._host.head(stream, self._below, self._outbox, self._taps, position, self._caution, joins=joins)
         self._heads = {**self._heads, stream: head}
         return head
 

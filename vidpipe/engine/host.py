@@ -18,11 +18,11 @@ from vidpipe.cascade import Cascade
 from vidpipe.engine.below import Below
 from vidpipe.engine.caution import Caution
 from vidpipe.engine.head import Head, Parts
-from vidpipe.engine.pipeline import Pipeline, PlacedStage
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.records import Outbox
 from vidpipe.engine.tail import Tail
-from vidpipe.engine.taps import Tap
+from vidpipe.engine.taps import StreamTaps, Tap
 from vidpipe.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
@@ -32,7 +32,8 @@ from vidpipe.seat import Meter, Seat
 from vidpipe.sources.base import Resume, StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
-from vidpipe.stages.base import Context, Stage
+from vidpipe.stages.base import Context, StageConfig
+from vidpipe.transforms.runner import TransformRunner
 
 
 class Position(NamedTuple):
@@ -52,6 +53,22 @@ class Position(NamedTuple):
     states: Mapping[str, bytes] = {}
     poison: frozenset[int] = frozenset()
     careful: bool = False
+
+
+class Settings(NamedTuple):
+    """What a process goes by for one stream. A link brings it before the first frame that it is for.
+
+    Attributes:
+        knobs: of its stages, with the number of their epoch.
+        view: what its pictures hide; None: nothing.
+        weight: its share of looks under overload; None where its answers are waited for.
+        live: whether it comes at its own pace.
+    """
+
+    knobs: Knobs = Knobs()
+    view: View | None = None
+    weight: float | None = None
+    live: bool = False
 
 
 class Counts(NamedTuple):
@@ -77,6 +94,14 @@ class Counts(NamedTuple):
         return Counts(stages, _add(self.models, other.models), _add(self.links, other.links), {**self.deaths, **deaths})
 
 
+def find_modules(folders: Sequence[str]) -> None:
+    """Have custom stages found in these folders.
+
+    Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
+    """
+    sys.path += [folder for folder in folders if folder not in sys.path]
+
+
 class Host:
     """Opens what stands in this process, for all threads of it.
 
@@ -92,19 +117,19 @@ class Host:
         cv2.setNumThreads(1)
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
-        # Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
-        sys.path += [path for path in pipeline.search_paths if path not in sys.path]
+        find_modules(pipeline.search_paths)
         self._library = Library(
             pipeline.models,
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
             threads=os.cpu_count(),
         )
-        self._cascades: list[Cascade] = []  # that are open
+        self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were
         self._counting = threading.Lock()
+        self._here: set[str] = set()  # ids of the stages that stand in this process
         self._pack = pack
-        self._plan = plan
+        self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
         self.weights: dict[str, float] = {}  # of the streams on a detour
@@ -113,16 +138,37 @@ class Host:
 
     def update(self, pipeline: Pipeline) -> None:
         """Take up other streams, while those that stay go on."""
-        self._plan = replace(self._plan, pipeline=pipeline)
+        self.plan = replace(self.plan, pipeline=pipeline)
         streams = pipeline.streams.items()
-        _put(self.knobs, {name: _knobs(pipeline, name) for name in pipeline.streams})
-        _put(self.views, {name: view for name, stream in streams if (view := View.of(stream.spec))})
-        _put(self._live, {name: True for name, stream in streams if stream.spec.live})
-        _put(self.weights, {name: stream.spec.weight for name, stream in streams if pipeline.detours(name)})
+        for name in self.knobs.keys() - pipeline.streams.keys():
+            self._forget(name)
+        for name, stream in streams:
+            weight = stream.spec.weight if pipeline.detours(name) else None
+            self.go_by(name, Settings(_knobs(pipeline, name), View.of(stream.spec), weight, stream.spec.live))
+
+    def is_live(self, stream: str) -> bool:
+        return self.plan.pipeline.streams[stream].spec.live
+
+    def settings(self, stream: str) -> Settings:
+        """What is gone by for a stream here."""
+        weight = self.weights.get(stream)
+        return Settings(self.knobs[stream], self.views.get(stream), weight, stream in self._live)
+
+    def go_by(self, stream: str, settings: Settings) -> None:
+        """Go by these settings, from the next frame of the stream on that comes here."""
+        self.knobs[stream] = settings.knobs
+        # Other threads look things up meanwhile: what stays is never left out.
+        _keep(self.views, stream, settings.view)
+        _keep(self.weights, stream, settings.weight)
+        _keep(self._live, stream, settings.live or None)
+
+    def _forget(self, stream: str) -> None:
+        for kept in (self.knobs, self.views, self.weights, self._live):
+            _keep(kept, stream, None)
 
     def tail(self, index: int, below: Below | None) -> Tail:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
-        segment = self._plan.segments[index]
+        segment = self.plan.segments[index]
         stages = segment.tail if index == 0 else segment.stages
         return Tail(lambda: self._open(stages, (), top=False), below, segment.name, self.weights)
 
@@ -134,12 +180,18 @@ class Host:
         taps: Sequence[Tap],
         position: Position,
         caution: Caution | None = None,
+        *,
+        joins: bool = False,
     ) -> Head:
-        """The thread of one stream, with its source and its own stages of the first segment."""
-        plan = self._plan
+        """The thread of one stream, with its source and its own stages of the first segment.
+
+        Args:
+            joins: the run goes on already, and must not end because a tap does not open.
+        """
+        plan = self.plan
         return Head(
             stream,
-            lambda: self._parts(stream, taps, position),
+            lambda: self._parts(stream, taps, position, joins),
             below,
             outbox,
             # What is late anyway is not waited for until others have been asked.
@@ -148,43 +200,57 @@ class Host:
             hold_bytes=plan.hold_bytes,
             free=plan.free,
             detour=plan.pipeline.detours(stream),
+            knobs=partial(self.knobs.get, stream),
+            pictures=plan.pictures,
             live=plan.pipeline.streams[stream].spec.live,
             caution=caution,
         )
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages that stand here need, beside what is in use; from any thread.
+
+        Raises:
+            VidpipeError: what keeps it from loading.
+        """
+        for placed in self.plan.pipeline.stages:
+            for config in configs.get(placed.id, ()) if placed.id in self._here else ():
+                placed.type.prepare(config, self._library)
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         counts = Counts({}, self._library.meters(), dict(links))
         with self._counting:
-            open_, counts = list(self._cascades), counts + self._closed
-        return sum((Counts(cascade.meters(), {}, {}) for cascade in open_), counts)
+            open_, counts = list(self._metered), counts + self._closed
+        return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
 
-    def _let_go(self, cascade: Cascade) -> None:
-        """Keep of a cascade that has closed what it counted, and nothing else: streams come and go for months."""
-        meters = cascade.meters()
+    def _let_go(self, metered: Cascade | TransformRunner) -> None:
+        """Keep of what has closed what it counted, and nothing else: streams come and go for months."""
+        meters = metered.meters()
         with self._counting:
-            if cascade in self._cascades:
-                self._cascades.remove(cascade)
+            if metered in self._metered:
+                self._metered.remove(metered)
             self._closed += Counts(meters, {}, {})
 
-    def _parts(self, stream: str, taps: Sequence[Tap], position: Position) -> Parts:
-        spec = self._plan.pipeline.streams[stream].spec
-        writers = []
+    def _parts(self, stream: str, taps: Sequence[Tap], position: Position, joins: bool) -> Parts:
+        spec = self.plan.pipeline.streams[stream].spec
+        resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
             source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
             opened.callback(source.close)
-            cascade = self._open(self._plan.segments[0].head, (stream,), top=True)
+            cascade = self._open(self.plan.segments[0].head, (stream,), top=True)
             opened.callback(cascade.close)
+            transforms = self._transforms(stream)
+            opened.callback(transforms.close)
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
-            for tap in taps:
-                writers.append(tap.open(source.info, resumed=position.resume is not None))
-                opened.callback(writers[-1].close)
+                transforms.restore(position.states)
+            writers = StreamTaps.opened(taps, source.info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
         view = View.of(spec)
         return Parts(
             source,
             cascade,
+            transforms,
             writers,
             partial(_hide, view) if view else None,
             position.poison,
@@ -193,7 +259,7 @@ class Host:
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
-        pipeline = self._plan.pipeline
+        pipeline = self.plan.pipeline
         last = pipeline.stages[-1].id
         cascade = Cascade(
             [self._seat(stage, last) for stage in stages],
@@ -206,33 +272,44 @@ class Host:
         )
         cascade.open(streams)
         with self._counting:
-            self._cascades.append(cascade)
+            self._metered.append(cascade)
         return cascade
 
+    def _transforms(self, stream: str) -> TransformRunner:
+        """The transforms of a stream's results, opened by the thread that calls."""
+        pipeline = self.plan.pipeline
+        opened = [self._opened(placed, stream, last=False) for placed in pipeline.transforms]
+        runner = TransformRunner(opened, pipeline.classes.names, self._let_go, self._pack)
+        with self._counting:
+            self._metered.append(runner)
+        return runner
+
     def _seat(self, placed: PlacedStage, last: str) -> Seat:
+        self._here.add(placed.id)
         return Seat(
             placed.id,
             placed.type.shared,
             placed.id == last,
-            lambda stream: self._stage(placed, stream, placed.id == last),
-            self._plan.pipeline.classes.names,
+            lambda stream: self._opened(placed, stream, last=placed.id == last),
+            self.plan.pipeline.classes.names,
             thread_cpu_ns,
             self.knobs,
             self._pack,
         )
 
-    def _stage(self, placed: PlacedStage, stream: str | None, last: bool) -> Stage[Any]:
+    def _opened(self, placed: PlacedStage | PlacedTransform, stream: str | None, *, last: bool) -> Any:
+        """A stage or a transform, with the settings of its stream."""
         try:
-            stage = placed.type()
-            stage.id = placed.id
-            stage.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
-            classes = self._plan.pipeline.classes.names
-            stage.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
+            part = placed.type()
+            part.id = placed.id
+            part.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
+            classes = self.plan.pipeline.classes.names
+            part.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
         except VidpipeError:
             raise
         except BaseException as error:
-            raise StageError(f"stage {placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
-        return stage
+            raise StageError(f"{placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
+        return part
 
 
 def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
@@ -250,16 +327,17 @@ def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
     return answer if left is answer.detections else replace(answer, detections=left)
 
 
-def _put(kept: dict[str, Any], fresh: Mapping[str, Any]) -> None:
-    """Change what other threads look things up in, never leaving out what they may look up meanwhile."""
-    kept.update(fresh)
-    for name in kept.keys() - fresh.keys():
-        del kept[name]
+def _keep(kept: dict[str, Any], stream: str, value: Any) -> None:
+    if value is None:
+        kept.pop(stream, None)
+    else:
+        kept[stream] = value
 
 
 def _knobs(pipeline: Pipeline, stream: str) -> Knobs:
     own = pipeline.streams[stream].configs
-    return Knobs(0, {stage.id: own.get(stage.id, stage.config) for stage in pipeline.stages})
+    settings = {id: own.get(id, part.config) for id, part in pipeline.placed.items()}
+    return Knobs(pipeline.streams[stream].epoch, settings)
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vidpipe.answer import How
 from vidpipe.calibration.wilson import wilson
 from vidpipe.cascade import Audit
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import LateAnswer, Result
 from vidpipe.sources.queue import OVERLOADED
 
 
@@ -43,6 +43,7 @@ class StreamLedger:
         dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
         covered: frames whose answer was not waited for, by reason.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
+        late: answers that came when another had been published in their place, by who gave them and who that other.
         engine_failure: why the first answer was lost between stages, if one was.
     """
 
@@ -52,13 +53,14 @@ class StreamLedger:
     dropped: Counter[str] = field(default_factory=Counter)
     covered: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    late: dict[str, Counter[str]] = field(default_factory=dict)
     audits: dict[str, AuditCount] = field(default_factory=dict)
     first_pts: float = 0.0
     last_pts: float = 0.0
     engine_failure: str = ""
     _failed_by: Counter[str] = field(default_factory=Counter)
 
-    def count(self, record: Published) -> None:
+    def count(self, record: Result) -> None:
         answer = record.answer
         if not self.frames_in:
             self.first_pts = record.pts
@@ -78,6 +80,9 @@ class StreamLedger:
             self.covered[record.covered] += 1
         if record.audit is not None:
             self.count_audit(record.audit)
+
+    def count_late(self, answer: LateAnswer) -> None:
+        self.late.setdefault(answer.by, Counter())[answer.cover] += 1
 
     def count_audit(self, audit: Audit) -> None:
         count = self.audits.setdefault(audit.stage, AuditCount())
@@ -115,6 +120,7 @@ class StreamLedger:
             "dropped": dict(self.dropped),
             "covered": dict(self.covered),
             "refused": self.refused,
+            "late": {stage: dict(covers) for stage, covers in self.late.items()},
             "video_s": round(self.video_s, 3),
             "audits": {stage: count.report() for stage, count in self.audits.items()},
         }

@@ -10,14 +10,19 @@ from vidpipe.frame import Frame, Missing
 
 
 class Open:
-    """A picture whose answer is not published yet, or is still to be learnt."""
+    """A picture whose answer is not published yet, or is still to be learnt.
 
-    __slots__ = ("asked_at", "item", "reply", "ticket")
+    Attributes:
+        cover: who has answered in place of those below.
+    """
+
+    __slots__ = ("asked_at", "cover", "item", "reply", "ticket")
 
     def __init__(self, item: Frame | Missing, ticket: Ticket | None = None, reply: Reply | None = None) -> None:
         self.item = item
         self.ticket = ticket
         self.reply = reply
+        self.cover = ""
         self.asked_at = time.monotonic() if reply is not None else 0.0
 
     def is_answered(self) -> bool:

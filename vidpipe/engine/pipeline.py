@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from vidpipe.cascade import AuditSpec
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.base import Stage, StageConfig
+from vidpipe.transforms.base import Transform
 
 
 class Tier(StrEnum):
@@ -75,11 +76,40 @@ class PlacedStage:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedTransform:
+    """A transform of the results, and its settings."""
+
+    id: str
+    type: type[Transform[StageConfig]]
+    config: StageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A sink or tuner, to be made where the run is driven, and its settings."""
+
+    type: type[Any]
+    config: StageConfig
+
+    def make(self) -> Any:
+        """A new one, with its settings."""
+        made = self.type()
+        made.config = self.config
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of the run, and the settings of stages that differ for it (whole configurations, by stage id)."""
+    """A stream of the run.
+
+    Attributes:
+        configs: the settings of stages and transforms that differ for it: whole configurations, by id.
+        epoch: number of the change that brought these settings; 0: the run began with them.
+    """
 
     spec: StreamSpec
     configs: Mapping[str, StageConfig] = field(default_factory=dict)
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +122,10 @@ class Pipeline:
         ahead: how many frames of a stream may be asked while an answer is open.
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best cover and only learn from the late answer. None: wait in replay, detour live.
-        streams_per_actor: streams in one device actor. None: 8 live, one for each core in replay.
+        streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
+        transforms: what completes results behind the cascade, in order.
+        sinks: that take results, beside those that a run is given.
+        tuner: changes settings while it runs.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -106,7 +139,16 @@ class Pipeline:
     ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
+    transforms: tuple[PlacedTransform, ...] = ()
+    sinks: tuple[Part, ...] = ()
+    tuner: Part | None = None
     search_paths: tuple[str, ...] = ()
+
+    @property
+    def placed(self) -> dict[str, PlacedStage | PlacedTransform]:
+        """All that has settings, by id: stages, then transforms, in order."""
+        parts: list[PlacedStage | PlacedTransform] = [*self.stages, *self.transforms]
+        return {part.id: part for part in parts}
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from vidpipe.engine.pipeline import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
+_OPEN = 8  # recordings that are open at a time in all, at least; else two for each core, as some wait for answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Segment:
     @property
     def tail(self) -> tuple[PlacedStage, ...]:
         return self.stages[self._first_shared() :]
+
+    @property
+    def isolated(self) -> bool:
+        return any(stage.isolate for stage in self.stages)
 
     def _first_shared(self) -> int:
         return next((i for i, stage in enumerate(self.stages) if stage.type.shared), len(self.stages))
@@ -65,8 +70,10 @@ class Plan:
         ahead: how many frames of a stream may be asked while one is open.
         free: no stage learns: answers may be settled in any order that keeps a stream's own.
         groups: the streams of each device actor.
+        at_once: how many recordings of a group are open at a time; the others wait for their turn.
         hold_bytes: what links may have to hold of one stream's open pictures.
         shortened: why `ahead` is less than the pipeline asks for; "" where it is not.
+        pictures: whether results bring the picture that they are of.
     """
 
     pipeline: Pipeline
@@ -75,8 +82,26 @@ class Plan:
     ahead: int
     free: bool
     groups: tuple[tuple[str, ...], ...]
+    at_once: int
     hold_bytes: float = float("inf")
     shortened: str = ""
+    pictures: bool = False
+
+    def actors(self, *, one_machine: bool) -> tuple[range, ...]:
+        """The segments that share an actor, as runs of their indices.
+
+        On a cluster each has its own. On one machine they would pay for calls that bring nobody anything. There a
+        segment is apart from the next one only where either is isolated, where the link between them is made slower on
+        purpose, and where several device actors need the same one below them.
+        """
+        cuts = [i for i in range(1, len(self.segments)) if not one_machine or self._is_apart(i)]
+        return tuple(range(start, end) for start, end in pairwise((0, *cuts, len(self.segments))))
+
+    def _is_apart(self, index: int) -> bool:
+        """Whether this segment and the one above it never share an actor."""
+        upper, lower = self.segments[index - 1 : index + 1]
+        shared_by_many = index == 1 and len(self.groups) > 1
+        return upper.isolated or lower.isolated or self.links[index - 1].spec.shaper is not None or shared_by_many
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's own head learns, so that it must be told when to."""
@@ -94,17 +119,19 @@ def plan(pipeline: Pipeline) -> Plan:
         runs[-1].stages.append(stage)
     segments = _named(runs)
     links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
-    groups = _groups(pipeline)
+    groups, at_once = _groups(pipeline)
+    laid = Plan(pipeline, segments, links, pipeline.ahead, False, groups, at_once)
     if not any(_learns(stage, pipeline) for stage in pipeline.stages):
-        return Plan(pipeline, segments, links, max(pipeline.ahead, _free_depth(links)), free=True, groups=groups)
-    if not _learns_below(segments, pipeline, device=True):
-        return Plan(pipeline, segments, links, pipeline.ahead, free=False, groups=groups)
-    shares = [_Share(link, _most_waiting(pipeline, groups if index == 0 else None)) for index, link in enumerate(links)]
+        return replace(laid, ahead=max(pipeline.ahead, _free_depth(links)), free=True)
+    if not laid.learns_below(0):
+        return laid
+    waiting = [_most_waiting(pipeline, group, at_once) for group in groups]
+    shares = [_Share(link, max(waiting, default=0) if i == 0 else sum(waiting)) for i, link in enumerate(links)]
     least = min(shares, key=lambda share: share.ahead, default=None)
-    held = min((share.nbytes for share in shares), default=float("inf"))
+    laid = replace(laid, hold_bytes=min((share.nbytes for share in shares), default=float("inf")))
     if least is None or least.ahead >= pipeline.ahead:
-        return Plan(pipeline, segments, links, pipeline.ahead, free=False, groups=groups, hold_bytes=held)
-    return Plan(pipeline, segments, links, least.ahead, False, groups, held, least.why(pipeline.ahead))
+        return laid
+    return replace(laid, ahead=least.ahead, shortened=least.why(pipeline.ahead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +166,10 @@ class _Share:
         )
 
 
-def _most_waiting(pipeline: Pipeline, groups: Sequence[Sequence[str]] | None) -> int:
-    """Of streams that wait for their answers: the most in one group, or all."""
-    waiting = {name for name in pipeline.streams if not pipeline.detours(name)}
-    return len(waiting) if groups is None else max((len(waiting & set(group)) for group in groups), default=0)
+def _most_waiting(pipeline: Pipeline, group: Sequence[str], at_once: int) -> int:
+    """Of a group's streams the most that wait for their answers at a time."""
+    waiting = [pipeline.streams[name].spec.live for name in group if not pipeline.detours(name)]
+    return sum(waiting) + min(at_once, len(waiting) - sum(waiting))
 
 
 def _learns_below(segments: Sequence[Segment], pipeline: Pipeline, *, device: bool) -> bool:
@@ -186,18 +213,37 @@ def _free_depth(links: Sequence[Link]) -> int:
     return links[0].spec.credit_frames if links else 8
 
 
-def _groups(pipeline: Pipeline) -> tuple[tuple[str, ...], ...]:
-    """Live streams and recordings apart: of those few keep a core busy, each of these does."""
+def _groups(pipeline: Pipeline) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """Live streams and recordings apart: of those few keep a core busy, each of these does.
+
+    Returns:
+        The streams of each device actor, and how many recordings one of them has open at a time.
+    """
     live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
     replayed = [name for name in pipeline.streams if name not in live]
-    return tuple(
-        tuple(streams[start : start + size])
-        for streams in (live, replayed)
-        for size in (streams_per_actor(pipeline, live=streams is live),)
-        for start in range(0, len(streams), size)
-    )
+    # However many recordings there are, no more actors than cores work through them.
+    actors = min(_parts(replayed, streams_per_actor(pipeline, live=False)), _cores())
+    at_once = max(1, max(_OPEN, 2 * _cores()) // max(1, actors))
+    if pipeline.streams_per_actor:
+        at_once = min(at_once, pipeline.streams_per_actor)
+    of_live = _parts(live, streams_per_actor(pipeline, live=True))
+    return (*_shared_out(live, of_live), *_shared_out(replayed, actors)), at_once
 
 
 def streams_per_actor(pipeline: Pipeline, *, live: bool) -> int:
-    """How many streams of a kind one device actor takes."""
-    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else os.cpu_count() or 1)
+    """How many streams of a kind one device actor has open."""
+    return pipeline.streams_per_actor or (_LIVE_STREAMS if live else _cores())
+
+
+def _parts(streams: Sequence[str], size: int) -> int:
+    return -(-len(streams) // size)
+
+
+def _shared_out(streams: Sequence[str], parts: int) -> Iterator[tuple[str, ...]]:
+    """The streams in so many parts of about the same size, in their order."""
+    bounds = [round(part * len(streams) / parts) for part in range(parts + 1)] if parts else []
+    return (tuple(streams[start:end]) for start, end in pairwise(bounds))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

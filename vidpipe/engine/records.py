@@ -5,32 +5,71 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from vidpipe.answer import Answer
-from vidpipe.cascade import Audit
+from vidpipe.answer import Answer, How
+from vidpipe.cascade import Audit, Settled
+from vidpipe.event import Event
+from vidpipe.frame import Frame, Image, Missing
 from vidpipe.sources.health import Health
 
+if TYPE_CHECKING:
+    import supervision as sv
 
-class Published(NamedTuple):
+
+class Result(NamedTuple):
     """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
 
     Attributes:
-        knobs: the version of settings that the frame was treated with.
-        decoded_at: `time.time()` when the picture left the decoder; 0.0 for one that never did.
+        epoch: of the settings that the frame was treated with; 0: those that the run began with.
+        since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
         covered: why the frame's own answer was not waited for; "" where this is it.
+        size: (width, height) of the stream's pictures; None where none has come yet.
+        picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
     """
 
     stream: str
     seq: int
     pts: float
     captured_at: float | None
-    decoded_at: float
-    knobs: int
+    since: float
+    epoch: int
     answer: Answer
     audit: Audit | None = None
     covered: str = ""
+    size: tuple[int, int] | None = None
+    picture: Image | None = None
+
+    @property
+    def detections(self) -> sv.Detections:
+        """The boxes of the answer."""
+        return self.answer.detections
+
+    @property
+    def how(self) -> How:
+        """How the answer came about."""
+        return self.answer.how
+
+
+def published(
+    item: Frame | Missing,
+    settled: Settled,
+    covered: str,
+    epoch: int,
+    size: tuple[int, int] | None,
+    *,
+    pictures: bool,
+) -> Result:
+    """What is published of a picture; `covered`, `epoch` and `size` as of `Result`.
+
+    Args:
+        pictures: whether it brings its picture.
+    """
+    known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
+    picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
+    return Result(*known, settled.answer, settled.audit, covered, size, picture)
 
 
 class Snapshot(NamedTuple):
@@ -47,12 +86,27 @@ class Ended(NamedTuple):
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
         health: of a live source, at its end.
+        failures: what went wrong beside the stream, which went on: a tap that could take no more. A line each.
     """
 
     stream: str
     error: Exception | None = None
     notes: tuple[str, ...] = ()
     health: Health | None = None
+    failures: tuple[str, ...] = ()
+
+
+class LateAnswer(NamedTuple):
+    """An answer that came when another had been published in its place.
+
+    Attributes:
+        by: who gave it.
+        cover: who had given what was published.
+    """
+
+    stream: str
+    by: str
+    cover: str
 
 
 @dataclass(slots=True)
@@ -60,53 +114,71 @@ class Batch:
     """What came since the last time that somebody asked, in order.
 
     Attributes:
+        events: what transforms saw happen, each behind the answer at which it happened.
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
+        machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
         begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
         asked: of a process that goes carefully, the picture that is asked alone now: stream and number.
     """
 
-    published: list[Published] = field(default_factory=list)
+    published: list[Result] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
+    late_answers: list[LateAnswer] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     health: dict[str, Health] = field(default_factory=dict)
     begun_anew: list[str] = field(default_factory=list)
     asked: tuple[str, int] | None = None
+    machine: str = ""
 
     def __bool__(self) -> bool:
-        came = self.published or self.late_audits or self.snapshots or self.ended or self.refused or self.health
+        late = self.late_audits or self.late_answers
+        came = self.published or late or self.snapshots or self.ended or self.refused or self.health
         return bool(came or self.begun_anew or self.asked)
 
 
 class Outbox:
     """Where the streams of one process put their answers, and the collector takes them from; bounded.
 
-    A full outbox makes `publish` wait: a collector that is held up slows a replay instead of filling the memory.
+    A full outbox makes `publish` wait, and one that is held makes recordings wait: whoever takes too slowly slows a
+    replay instead of filling the memory.
+
+    Args:
+        limit: how many answers may wait.
     """
 
     LIMIT = 2048
+    LIMIT_PICTURES = 32  # where each brings its picture
     LINGER_S = 0.05  # how long the first answer waits for company: a call to fetch each alone would cost more than it
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._batch = Batch()
         self._changed = threading.Condition()
         self._takes = 0
+        self._held = False
         self._awaited = 0  # who waits for what is there to be received
         self._closed = False
 
-    def publish(self, record: Published) -> None:
+    def publish(self, record: Result, events: Sequence[Event] = (), *, live: bool = False) -> None:
         with self._changed:
-            while len(self._batch.published) >= self.LIMIT and not self._closed:
+            while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
                 self._changed.wait()
             self._batch.published.append(record)
+            self._batch.events += events
             if len(self._batch.published) == 1:
                 self._changed.notify_all()
 
     def audit(self, stream: str, audit: Audit) -> None:
         with self._changed:
             self._batch.late_audits.append((stream, audit))
+
+    def late(self, answer: LateAnswer) -> None:
+        with self._changed:
+            self._batch.late_answers.append(answer)
 
     def refused(self, stream: str) -> None:
         with self._changed:
@@ -137,15 +209,20 @@ class Outbox:
             self._changed.wait_for(lambda: self._takes > takes or self._closed)
             self._awaited -= 1
 
-    def take(self, timeout_s: float) -> Batch:
-        """What is there, as soon as there is something; an empty batch after `timeout_s`."""
+    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
+        """What is there, as soon as there is something; an empty batch after `timeout_s`.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
+        """
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._takes += 1
+            self._held = hold
             self._changed.notify_all()
             while not self._batch and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
-            if self._batch and not self._batch.ended and len(self._batch.published) < self.LIMIT // 2:
+            if self._batch and not self._batch.ended and len(self._batch.published) < self._limit // 2:
                 self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
             batch, self._batch = self._batch, Batch()
             self._changed.notify_all()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from vidpipe.answer import Answer
-from vidpipe.frame import Frame
+from vidpipe.errors import VidpipeError, contained
+from vidpipe.frame import Frame, Missing
 from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
 
 
 class TapWriter(Protocol):
     """One stream's end of a tap."""
 
-    def write(self, frame: Frame | None, answer: Answer, ledger: Mapping[str, int]) -> None:
+    def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
         """Take an answer, in order of `seq`.
 
         Args:
-            frame: valid during the call only; None for a picture that never became one.
+            item: a frame, valid during the call only; or what is known of a picture that never became one.
             answer: as it is published.
             ledger: how many frames of the stream each stage has answered so far.
         """
@@ -30,5 +35,70 @@ class Tap(Protocol):
     """Opens a writer for each stream, in the process that holds its frames; must pickle."""
 
     def open(self, info: StreamInfo, *, resumed: bool) -> TapWriter:
-        """Begin; `resumed` after a restart in mid-stream, when what was written before must be left alone."""
+        """Begin; `resumed` after a restart in mid-stream, when what was written before must be left alone.
+
+        Others may still fail to open: nothing that is there already is to be changed before the first `write`.
+        """
         ...
+
+
+class StreamTaps:
+    """All writers of one stream. One that raises is told of and gets no more: the stream goes on without it.
+
+    Attributes:
+        failures: what writers raised, a line each.
+    """
+
+    def __init__(self, stream: str, writers: Sequence[TapWriter] = ()) -> None:
+        self.failures: list[str] = []
+        self._stream = stream
+        self._writers = list(writers)
+
+    @classmethod
+    def opened(cls, taps: Sequence[Tap], info: StreamInfo, *, resumed: bool, must: bool) -> StreamTaps:
+        """The writers of these taps.
+
+        Args:
+            must: what a tap raises is raised; else, while a run goes on, it is a failure like any other.
+        """
+        writers = cls(info.name)
+        for tap in taps:
+            try:
+                writers._writers.append(tap.open(info, resumed=resumed))
+            except BaseException as error:
+                if must:
+                    writers.close()
+                    raise
+                writers._fail(tap, error)
+        return writers
+
+    def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
+        """Hand an answer to each; see `TapWriter.write`."""
+        for writer in list(self._writers):
+            try:
+                writer.write(item, answer, ledger)
+            except BaseException as error:  # a user's tap may raise anything, also what would end this thread
+                self._writers.remove(writer)
+                self._fail(writer, error)
+                with suppress(BaseException):  # what it could not write it cannot finish either
+                    writer.close()
+
+    def close(self) -> None:
+        """Finish each."""
+        for writer in self._writers:
+            try:
+                writer.close()
+            except BaseException as error:
+                self._fail(writer, error)
+        self._writers = []
+
+    def _fail(self, tap: object, error: BaseException) -> None:
+        log.debug("a tap raised", exc_info=error)
+        said = str(error) if isinstance(error, VidpipeError) else f"{_name(tap)}: {contained(error)}"
+        self.failures.append(f"stream {self._stream}: {(said.splitlines() or [_name(tap)])[0]}")
+        log.warning("%s; the stream goes on without it", self.failures[-1])
+
+
+def _name(tap: object) -> str:
+    """What a user calls it: its own words for itself, where it has any."""
+    return type(tap).__name__ if type(tap).__str__ is object.__str__ else str(tap)

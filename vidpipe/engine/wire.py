@@ -17,7 +17,6 @@ from vidpipe.sources.view import View
 
 ELSEWHERE: Image = np.empty(0, np.uint8)  # in place of pixels that lie in memory which both sides have
 
-_DEFAULTS = Knobs()
 _NO_VIEWS: Mapping[str, View] = {}
 
 
@@ -54,7 +53,7 @@ class WireFrame(NamedTuple):
     seq: int
     pts: float
     captured_at: float | None
-    decoded_at: float
+    since: float
     size: tuple[int, int]
     visible: float
     stretch: int
@@ -85,7 +84,7 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
         frame.seq,
         frame.pts,
         frame.captured_at,
-        frame.decoded_at,
+        frame.since,
         (frame.width, frame.height),
         frame.visible,
         frame.stretch,
@@ -98,11 +97,12 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
     )
 
 
-def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View] = _NO_VIEWS) -> Ticket:
+def unpack(wire: WireFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VIEWS) -> Ticket:
     """The frame on the other side; it keeps the wire's pixels rather than copying them.
 
     Args:
-        knobs, views: of each stream; they are known on both sides and do not travel.
+        knobs: the settings that the frame is treated with.
+        views: of each stream; they are known on both sides and do not travel.
     """
     picture = _picture(wire.picture)
     view = views.get(wire.stream)
@@ -113,10 +113,10 @@ def unpack(wire: WireFrame, knobs: Mapping[str, Knobs], views: Mapping[str, View
         picture,
         *wire.size,
         captured_at=wire.captured_at,
-        decoded_at=wire.decoded_at,
+        since=wire.since,
         hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
         visible=wire.visible,
-        knobs=knobs.get(wire.stream, _DEFAULTS),
+        knobs=knobs,
         stretch=wire.stretch,
     )
     frame.notes.update(wire.notes)

@@ -6,30 +6,37 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
+from typing import Any
 
-from vidpipe.engine.collector import Sink
-from vidpipe.engine.records import Published
-from vidpipe.errors import RunError, VidpipeError
+from vidpipe.engine.records import Result
+from vidpipe.engine.sink import Sink
+from vidpipe.errors import ConfigError, RunError, VidpipeError
+from vidpipe.event import Event
 
 log = logging.getLogger(__name__)
 
 LIMIT = 20_000  # answers that wait
+FLUSH_EVERY_S = 5.0
 BLOCKED_S = 5.0  # for one write, after which a sink is said to block
 
 
 class Writer:
-    """A `Sink` that hands on to others, each in turn.
+    """Hands results and events on to sinks, each in turn.
 
     What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
     any looks at `is_full` before. What a sink raises is raised by the next `write`; that sink gets no more, and
     is closed with the others.
+
+    Attributes:
+        durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
-        self._waiting: deque[tuple[Sequence[Published], float]] = deque()
+        self._waiting: deque[tuple[Sequence[Result], float, Sequence[Event]]] = deque()
+        self.durable: dict[str, dict[str, int]] = {}
         self._records = 0
         self._unwritten = 0
         self._changed = threading.Condition()
@@ -41,14 +48,24 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
         self._thread.start()
 
-    def write(self, records: Sequence[Published], published_at: float) -> None:
+    def begin(self, provenance: Mapping[str, Any]) -> None:
+        """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
+        for sink in self._sinks:
+            try:
+                sink.begin(provenance)
+            except VidpipeError:
+                raise
+            except Exception as error:  # a user's sink may raise anything
+                raise ConfigError(str(_as_run_error(sink, error))) from error
+
+    def write(self, records: Sequence[Result], published_at: float, events: Sequence[Event] = ()) -> None:
         with self._changed:
             if self._error is not None:
                 raise self._error
             if self._records >= LIMIT:
                 self._unwritten += len(records)
                 return
-            self._waiting.append((records, published_at))
+            self._waiting.append((records, published_at, events))
             self._records += len(records)
             self._changed.notify_all()
 
@@ -88,17 +105,29 @@ class Writer:
             raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
 
     def _run(self) -> None:
+        flushed_at = time.monotonic()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     break
-                records, published_at = self._waiting.popleft()
-            self._each(methodcaller("write", records, published_at), self._broken)
+                records, published_at, events = self._waiting.popleft()
+            if records:
+                self._each(methodcaller("write", records, published_at), self._broken)
+            if events:
+                self._each(methodcaller("tell", events), self._broken)
+            if time.monotonic() - flushed_at > FLUSH_EVERY_S:
+                flushed_at = time.monotonic()
+                self._each(self._flush, self._broken)
             with self._changed:
                 self._records -= len(records)
                 self._changed.notify_all()
+        self._each(self._flush, self._broken)
         self._each(methodcaller("close"))
+
+    def _flush(self, sink: Sink) -> None:
+        if durable := sink.flush():
+            self.durable.setdefault(str(sink), {}).update(durable)
 
     def _each(self, call: Callable[[Sink], None], left_out: Collection[int] = ()) -> None:
         for index, sink in enumerate(self._sinks):

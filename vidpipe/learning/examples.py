@@ -19,7 +19,7 @@ from vidpipe.arrays import packed, read_arrays, unpacked, write_arrays
 from vidpipe.errors import ConfigError, ModelError
 from vidpipe.frame import Frame, Image
 from vidpipe.learning.split import evenly
-from vidpipe.models import places
+from vidpipe.nearest import nearest
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -70,7 +70,7 @@ class Examples:
         """
         unknown = next((name for name in targets if name not in self.classes), None)
         if unknown is not None:
-            near = places.nearest(unknown, self.classes) or list(self.classes) or ["none"]
+            near = nearest(unknown, self.classes) or list(self.classes) or ["none"]
             raise ConfigError(f"there is no class '{unknown}' among the examples; nearest: {', '.join(near)}")
         if targets:
             columns = [self.classes.index(name) for name in targets]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,9 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field(description="a file, a name that Ultralytics knows (yolo11n), or pypi:NAME==VERSION/FILE")
+    path: str = Field(
+        description="a file, a name that Ultralytics knows (yolo11n), omz:NAME, or pypi:NAME==VERSION/FILE"
+    )
     family: Family | None = Field(default=None, description="how the output is read")
     runtime: Literal["openvino", "onnxruntime", "torch"] | None = Field(
         default=None, description="default: torch on CUDA for a .pt, OpenVINO otherwise"
@@ -53,9 +55,13 @@ class ModelSpec(BaseModel):
         default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
     )
     threads: int | None = Field(
-        default=None, ge=1, description="CPU threads that infer; default: all cores. One takes the least CPU time"
+        default=None,
+        ge=1,
+        le=1024,
+        description="CPU threads that infer; default: all cores. One takes the least CPU time",
     )
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
+    settings: dict[str, Any] = Field(default={}, description="of a Python class: its keyword arguments")
     slicing: Slicing | None = Field(default=None, description="look at overlapping tiles too; default: do not")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
     trust: bool = Field(

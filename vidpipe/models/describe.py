@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from vidpipe.errors import ModelError
-from vidpipe.models import places
+from vidpipe.models import omz, own, places
 from vidpipe.models.base import Classes, Family, ModelSpec
 from vidpipe.models.card import Card, card_of, coco80
+from vidpipe.nearest import nearest
 
+Origin = Literal["file", "ultralytics", "pypi", "omz", "python"]
+_LARGEST = 8192  # side of an input: what a network computes on it would fill a machine's memory
 _STRIDE = 32  # YOLO networks halve their input five times
 
 
@@ -21,7 +24,8 @@ class Description:
 
     Attributes:
         source: the path or name that the user wrote.
-        origin: a file that is there, weights fetched by Ultralytics' name, or a wheel of PyPI.
+        origin: a file that is there, weights fetched by Ultralytics' name, a wheel of PyPI, the Open Model Zoo, or
+            a class of the user's.
         file: where it lies; None where it is still to be fetched.
         family, names, size: None where only the loaded file will tell; `size` is (height, width) in pixels.
         threshold: None for the family's own.
@@ -31,7 +35,7 @@ class Description:
     """
 
     source: str
-    origin: Literal["file", "ultralytics", "pypi"]
+    origin: Origin
     file: Path | None
     family: Family | None
     names: tuple[str, ...] | None
@@ -64,12 +68,30 @@ def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classe
         ModelError: there is no such file (with the nearest name), a .pt is not trusted, a PyPI source is not pinned,
             the runtime cannot read the file, or size or threshold cannot be.
     """
-    described = _from_pypi(spec) if spec.path.startswith("pypi:") else _from_file(spec, search_paths)
+    if "://" in spec.path:
+        raise ModelError("model: its path is an address: fetch the file, and give where it lies")
+    if spec.path.startswith("pypi:"):
+        described = _from_pypi(spec)
+    elif spec.path.startswith(omz.PREFIX):
+        described = _from_omz(spec, search_paths)
+    else:
+        described = _from_file(spec, search_paths)
+    if spec.settings and described.origin != "python":
+        raise ModelError(f"model {spec.path}: `settings` are for a Python class")
     _check_runtime(spec, described)
     _check_size(spec, described)
     if classes is not None:
         _check_thresholds(spec, classes)
     return described
+
+
+def files_of(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> list[Path]:
+    """The files of a model that are on this machine; none where it is still to be fetched, or cannot be read."""
+    try:
+        file = describe(spec, search_paths).file
+    except ModelError:
+        return []
+    return [] if file is None else list(places.with_weights(file))
 
 
 def unknown_aliases(classes: Classes, models: Iterable[tuple[str, Sequence[str] | None]]) -> list[UnknownClass]:
@@ -85,7 +107,7 @@ def unknown_aliases(classes: Classes, models: Iterable[tuple[str, Sequence[str] 
             return []
         known += names
     return [
-        UnknownClass(name, aliases, tuple(near for alias in aliases for near in places.nearest(alias, known)))
+        UnknownClass(name, aliases, tuple(near for alias in aliases for near in nearest(alias, known)))
         for name, aliases in classes.mapping.items()
         if not set(aliases) & set(known)
     ]
@@ -95,6 +117,8 @@ def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
     file = places.find(spec.path, search_paths)
     name = places.ultralytics_name(spec.path)
     if file is None and name is None:
+        if own.target_of(spec.path) is not None:
+            return _merge(spec, Card(), "python", None)
         raise places.missing(spec.path, search_paths)
     fetched = name is not None and (file is None or places.fetched_dir() in file.parents)
     if file is not None and file.suffix == ".pt" and not (spec.trust or fetched):
@@ -126,10 +150,16 @@ def _from_pypi(spec: ModelSpec) -> Description:
     return _merge(spec, card, "pypi", pypi.cached(wheel, sha256), sha256)
 
 
+def _from_omz(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
+    name = omz.name_of(spec.path)
+    file = places.find(f"{name}.xml", search_paths)
+    return _merge(spec, card_of(name, file), "omz" if file is None else "file", file)
+
+
 def _merge(
     spec: ModelSpec,
     card: Card,
-    origin: Literal["file", "ultralytics", "pypi"],
+    origin: Origin,
     file: Path | None,
     sha256: str | None = None,
 ) -> Description:
@@ -150,6 +180,10 @@ def _merge(
 
 
 def _check_runtime(spec: ModelSpec, described: Description) -> None:
+    if described.origin == "python":
+        if spec.runtime is not None:
+            raise ModelError(f"model {spec.path}: a Python class runs itself: leave `runtime` out")
+        return
     suffix = ".pt" if described.origin == "ultralytics" else Path(described.file or spec.path).suffix
     reads = {"onnxruntime": ".onnx", "torch": ".pt"}.get(spec.runtime or "")
     if reads is not None and suffix != reads:
@@ -163,6 +197,8 @@ def _check_size(spec: ModelSpec, described: Description) -> None:
         return
     if min(described.size) < 1:
         raise ModelError(f"model {spec.path}: size {spec.size}: must be positive")
+    if max(described.size) > _LARGEST:
+        raise ModelError(f"model {spec.path}: size {spec.size}: at most {_LARGEST} pixels a side")
     if described.family in ("yolo", "yolox") and any(side % _STRIDE for side in described.size):
         near = " x ".join(str(max(_STRIDE, round(side / _STRIDE) * _STRIDE)) for side in described.size)
         raise ModelError(
@@ -175,7 +211,7 @@ def _check_thresholds(spec: ModelSpec, classes: Classes) -> None:
         return
     for name in spec.threshold:
         if name not in classes.names:
-            near = places.nearest(name, classes.names) or list(classes.names)
+            near = nearest(name, classes.names) or list(classes.names)
             raise ModelError(
                 f"model {spec.path}: threshold for {name!r}, which is no class of the pipeline; "
                 f"nearest: {', '.join(near)}"

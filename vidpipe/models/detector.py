@@ -101,6 +101,28 @@ class Labels:
         kept = (scores >= least[numbers]).nonzero()[0]
         return Listed(kept, self._table[numbers[kept]])
 
+    def keep_sure(self, detections: sv.Detections) -> sv.Detections:
+        """See `Detector.keep_sure`."""
+        if not len(detections):
+            return detections
+        return detections[detections.confidence >= self.thresholds[detections.class_id]]  # type: ignore[return-value, operator]
+
+    def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
+        """See `Detector.margins`."""
+        if not len(detections):
+            return np.zeros(0)
+        thresholds = self.thresholds[np.asarray(detections.class_id)]
+        margins: NDArray[np.float64] = np.abs(np.asarray(detections.confidence, np.float64) - thresholds)
+        return margins
+
+    def detections(
+        self, boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> sv.Detections:
+        """Boxes xyxy [n, 4] with their scores [n] and classes of the pipeline [n], as stages want them."""
+        import supervision as sv
+
+        return sv.Detections(xyxy=boxes, confidence=scores, class_id=classes, data={"class_name": self.names[classes]})
+
     def _at_least(self, floor: float | None) -> NDArray[np.float32]:
         """The score that each of the network's classes must reach; infinite for those that the pipeline leaves out."""
         asked = self.thresholds[self._table] if floor is None else np.full(len(self._table), floor, np.float32)
@@ -152,17 +174,11 @@ class NetworkDetector:
 
     def keep_sure(self, detections: sv.Detections) -> sv.Detections:
         """See `Detector.keep_sure`."""
-        if not len(detections):
-            return detections
-        return detections[detections.confidence >= self._labels.thresholds[detections.class_id]]  # type: ignore[return-value, operator]
+        return self._labels.keep_sure(detections)
 
     def margins(self, detections: sv.Detections) -> NDArray[np.float64]:
         """See `Detector.margins`."""
-        if not len(detections):
-            return np.zeros(0)
-        thresholds = self._labels.thresholds[np.asarray(detections.class_id)]
-        margins: NDArray[np.float64] = np.abs(np.asarray(detections.confidence, np.float64) - thresholds)
-        return margins
+        return self._labels.margins(detections)
 
     def _batch(self, images: Sequence[Image], floor: float | None) -> list[sv.Detections]:
         placed = [placer.put(image) for placer, image in zip(self._placers, images, strict=False)]
@@ -174,20 +190,12 @@ class NetworkDetector:
         ]
 
     def _detections(self, outputs: Outputs, placed: Placed, floor: float | None) -> sv.Detections:
-        import supervision as sv
-
         found = self._reader.read(outputs, self._labels.floor if floor is None else floor)
         kept, classes = self._labels.of(found.labels, found.scores, floor)
         boxes, scores = placed.back(found.boxes[kept]), found.scores[kept]
         order = suppress(boxes, scores, classes, _IOU) if self._doubles else best_first(scores)
         order = order[have_area(boxes[order])]
-        classes = classes[order]
-        return sv.Detections(
-            xyxy=boxes[order],
-            confidence=scores[order],
-            class_id=classes,
-            data={"class_name": self._labels.names[classes]},
-        )
+        return self._labels.detections(boxes[order], scores[order], classes[order])
 
 
 def thresholds(names: Sequence[str], threshold: float | Mapping[str, float] | None, default: float) -> dict[str, float]:

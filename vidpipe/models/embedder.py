@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.errors import ModelError
 from vidpipe.frame import Image
+from vidpipe.models.base import Embedder
 from vidpipe.models.placing import Placer, Placing
 from vidpipe.models.runtimes import Output, Pixels, Session
 
 PIXELS = Pixels(rgb=True, scale=1 / 255)
 
 
+class LoadedEmbedder(Embedder, Protocol):
+    """An embedder that other threads can have too."""
+
+    def twin(self) -> LoadedEmbedder:
+        """Another one for another thread, on the same weights."""
+        ...
+
+
 class NetworkEmbedder:
-    """An `Embedder` made of one network with one output, whose values are scaled to a vector of length 1.
+    """A `LoadedEmbedder` made of one network with one output, whose values are scaled to a vector of length 1.
 
     It is run once, to warm it up.
 
@@ -33,7 +42,7 @@ class NetworkEmbedder:
         self.embed([np.full(session.pictures.shape[1:], 128, np.uint8)])  # the first run is slow: not on a frame's time
 
     def twin(self) -> NetworkEmbedder:
-        """Another one for another thread, on the same weights."""
+        """See `LoadedEmbedder.twin`."""
         return NetworkEmbedder(self._session.twin(), self._length)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidpipe.errors import ModelError
-from vidpipe.models import places
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detector import LoadedDetector
-from vidpipe.models.embedder import NetworkEmbedder
+from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads
+from vidpipe.nearest import nearest
 
-M = TypeVar("M", LoadedDetector, NetworkEmbedder)
+M = TypeVar("M", LoadedDetector, LoadedEmbedder)
 
 
 class Library:
@@ -44,7 +44,7 @@ class Library:
         self._threads = threads
         self._lock = threading.Lock()
         self._detectors: dict[str, LoadedDetector] = {}
-        self._embedders: dict[str, NetworkEmbedder] = {}
+        self._embedders: dict[str, LoadedEmbedder] = {}
         self._meters: dict[str, Meter] = {}
         self._of_thread = threading.local()
 
@@ -74,7 +74,7 @@ class Library:
     def _instance(self, name: str, loaded: dict[str, M], load: Callable[[ModelSpec], M]) -> M:
         """The model itself for the first thread that asks, a twin for each later one."""
         if name not in self._specs:
-            near = places.nearest(name, self._specs) or sorted(self._specs)
+            near = nearest(name, self._specs) or sorted(self._specs)
             raise ModelError(
                 f"model {name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
             )
@@ -89,5 +89,5 @@ class Library:
     def _load_detector(self, spec: ModelSpec) -> LoadedDetector:
         return load_detector(spec, self._classes, search_paths=self._search_paths, threads=self._threads)
 
-    def _load_embedder(self, spec: ModelSpec) -> NetworkEmbedder:
+    def _load_embedder(self, spec: ModelSpec) -> LoadedEmbedder:
         return load_embedder(spec, search_paths=self._search_paths, threads=self._threads)

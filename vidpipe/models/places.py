@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidpipe.errors import ModelError
+from vidpipe.nearest import nearest
 
 SUFFIXES = (".xml", ".onnx", ".tflite", ".pb", ".pt")
 _NAME = re.compile(
@@ -20,6 +22,39 @@ _NAMES = [f"yolo{version}{size}" for version in ("v8", "11", "12", "26") for siz
 def cache_dir() -> Path:
     """`$VIDPIPE_CACHE`, or `~/.cache/vidpipe`: models fetched or converted once, safe to delete."""
     return Path(os.environ.get("VIDPIPE_CACHE") or Path.home() / ".cache" / "vidpipe")
+
+
+@contextmanager
+def scratch(folder: Path, prefix: str) -> Iterator[Path]:
+    """A new folder inside of one of the cache, to make there what is then moved into its place; it is gone afterwards.
+
+    Raises:
+        ModelError: the cache cannot be written.
+    """
+    with _writing():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=folder, prefix=prefix)
+    with made as path:
+        yield Path(path)
+
+
+def settings_of(library: str) -> Path:
+    """A folder of the cache for what a library wants to keep; raises ModelError where it cannot be made."""
+    folder = cache_dir() / library
+    with _writing():
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"models are kept in {cache_dir()}, which cannot be written ({error.strerror}): "
+            "set VIDPIPE_CACHE to a folder that can"
+        ) from None
 
 
 def fetched_dir() -> Path:
@@ -68,12 +103,6 @@ def missing(path: str, search_paths: Sequence[Path]) -> ModelError:
     near = nearest(Path(path).name, [*names, *_NAMES])
     hint = f"; nearest: {', '.join(near)}" if near else ""
     return ModelError(f"model {path}: no such file in {', '.join(looked_in)}{hint}")
-
-
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Those of the known names that a mistyped one may mean, best first; case does not count."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)]
 
 
 def _folders(path: str, search_paths: Sequence[Path]) -> Iterator[Path]:

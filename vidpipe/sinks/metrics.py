@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from socket import gaierror
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from vidpipe.engine.vitals import Condition, conditions
 from vidpipe.errors import ConfigError
+from vidpipe.sinks.http import PageServer
 from vidpipe.sources.health import State
 
 if TYPE_CHECKING:
@@ -40,14 +44,15 @@ class Metrics(PrometheusCollector):
         self._lock = threading.Lock()
         self._families: Sequence[Metric] = ()
         self._told_at = -_TOLD_EVERY_S
-        registry = CollectorRegistry()
-        registry.register(self)
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        address = address.strip("[]") or "0.0.0.0"
         try:
-            self._server, self._thread = start_http_server(port, address or "0.0.0.0", registry)
+            self._server = PageServer(port, address, self._page)
         except OSError as error:
-            where = f"{address or '0.0.0.0'}:{port}"
-            raise ConfigError(f"metrics cannot be served at {where}: {error.strerror}; take another port") from None
-        self.port = int(self._server.server_address[1])
+            why = error.strerror if isinstance(error, gaierror) or error.errno is None else os.strerror(error.errno)
+            raise ConfigError(f"metrics cannot be served at {address}:{port}: {why}; take another port") from None
+        self.port = self._server.port
 
     def collect(self) -> Iterable[Metric]:
         """What a scrape gets: the state of the run as it was last told of, at most a moment ago."""
@@ -66,9 +71,11 @@ class Metrics(PrometheusCollector):
             self._families = families
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
+
+    def _page(self, accept: str) -> tuple[bytes, str]:
+        encode, kind = choose_encoder(accept)
+        return encode(self._registry), kind
 
 
 def _families(collector: Collector, fares: Mapping[str, Condition]) -> Iterator[Metric]:
@@ -127,6 +134,13 @@ def _of_frames(collector: Collector) -> Iterator[Metric]:
             for found, count in (("any", audits.audited), ("missed", audits.missed), ("false", audits.false)):
                 checked.add_metric([stream, stage, found], count)
     yield from (refused, checked)
+    late = CounterMetricFamily(
+        "vidpipe_late", "Answers that came when another had been published.", labels=["stream", "by"]
+    )
+    for stream, ledger in ledgers:
+        for stage, covers in ledger.late.items():
+            late.add_metric([stream, stage], covers.total())
+    yield late
 
 
 def _gauge(name: str, help: str, fares: Mapping[str, Condition], value: Callable[[Condition], float | None]) -> Metric:

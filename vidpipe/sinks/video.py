@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,7 +16,8 @@ import numpy as np
 
 from vidpipe.answer import Answer
 from vidpipe.errors import ConfigError, RunError
-from vidpipe.frame import Frame, Image
+from vidpipe.files import check_writable, claim
+from vidpipe.frame import Frame, Image, Missing
 from vidpipe.sinks.overlay import Moment, Overlay
 from vidpipe.sources.base import StreamInfo
 
@@ -45,15 +48,18 @@ class VideoTap:
     path: str
     many: bool = False
 
+    def file_of(self, stream: str) -> Path:
+        """Where a stream's video goes."""
+        path = Path(self.path)
+        return path.with_stem(f"{path.stem}-{quote(stream, safe=' ')}") if self.many else path
+
     def open(self, info: StreamInfo, *, resumed: bool = False) -> VideoWriter:
-        """Begin a file; `resumed`: go on in `NAME.2.mp4`, `NAME.3.mp4`, ..., and leave what is there.
+        """A writer; `resumed`: go on in `NAME.2.mp4`, `NAME.3.mp4`, ..., and leave what is there.
 
         Raises:
-            ConfigError: it cannot be written there.
+            ConfigError: it cannot be written there, or another run does so.
         """
-        path = Path(self.path)
-        if self.many:
-            path = path.with_stem(f"{path.stem}-{quote(info.name, safe=' ')}")
+        path = self.file_of(info.name)
         return VideoWriter(_next_free(path) if resumed else path, info)
 
 
@@ -68,68 +74,77 @@ class VideoWriter:
     """One stream's drawn video: H.264 that keeps the stream's own intervals, counted from its first picture.
 
     A frame without a picture shows the one before, and says so. Before the first one that could be decoded that is
-    black; where the size is not known by then either, frames are left out.
+    black; where the size is not known by then either, frames are left out. The file is made, and one that is there
+    replaced, with the first picture that is drawn.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written, or another run writes it.
     """
 
     def __init__(self, path: Path, info: StreamInfo) -> None:
-        import av
-
         self.path = path
         self._info = info
         self._interval_s = 1 / info.fps if info.fps else 0.04
-        try:
-            path.open("ab").close()  # FFmpeg's own word for a missing folder names neither file nor folder
-            self._container = av.open(str(path), "w", options=_FRAGMENTED if path.suffix in (".mp4", ".mov") else {})
-        except OSError as error:
-            raise ConfigError(f"video {path} cannot be written: {error.strerror}") from None
-        except ValueError:
-            raise ConfigError(f"video {path}: {path.suffix or 'no suffix'} is no kind of video; take .mp4") from None
+        if not _is_video(path):
+            raise ConfigError(f"video {path}: {path.suffix or 'no suffix'} is no kind of video; take .mp4")
+        check_writable(path, "video")
+        self._claim = claim(path, "video", make=False) if path.is_file() else None
+        self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
         self._overlay: Overlay | None = None
         self._picture: Image | None = None
-        self._seq, self._pts, self._picture_seq = -1, 0.0, -1
+        self._picture_seq = -1
         self._first_pts: float | None = None
         self._ticks = -1
-        if info.width and info.height:
-            self._begin(info.width, info.height)
 
-    def write(self, frame: Frame | None, answer: Answer, ledger: Mapping[str, int]) -> None:
+    def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
         """Draw an answer and append it; see `engine.taps.TapWriter`.
 
         Raises:
             RunError: the file cannot be written on: the disk is full.
         """
-        self._advance(frame)
-        if self._overlay is None or self._picture is None:
-            return
-        moment = Moment(self._info.name, self._seq, self._pts, self._picture_seq)
-        self._encode(self._overlay.draw(self._picture, answer, moment, ledger))
+        try:
+            self._show(item)
+            if self._overlay is None or self._picture is None:
+                return
+            moment = Moment(self._info.name, item.seq, item.pts, self._picture_seq)
+            self._encode(self._overlay.draw(self._picture, answer, moment, ledger), item.pts)
+        except OSError as error:
+            raise RunError(f"video {self.path} cannot be written on: {error.strerror}") from None
 
     def close(self) -> None:
         """Finish the file."""
         try:
-            if self._stream is not None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
+            if self._container is not None:
+                if self._stream is not None:
+                    self._container.mux(self._stream.encode())
+                self._container.close()
         except OSError as error:
             raise RunError(f"video {self.path} cannot be finished: {error.strerror}") from None
+        finally:
+            if self._claim is not None:
+                os.close(self._claim)
+                self._claim = None
 
     def _begin(self, width: int, height: int) -> None:
+        import av
+
+        if self._claim is None and (self.path.is_file() or not self.path.exists()):
+            self._claim = claim(self.path, "video", make=True)
+        options = _FRAGMENTED if self.path.suffix in (".mp4", ".mov") else {}
+        self._container = av.open(str(self.path), "w", options=options)
         self._overlay = Overlay(width, height)
         self._picture = np.zeros((height, width, 3), np.uint8)
         self._stream = _add_stream(self._container, *self._overlay.size, 1 / self._interval_s)
 
-    def _advance(self, frame: Frame | None) -> None:
-        """Take over a frame's picture, number and time; without one, both are the next that are due."""
-        if frame is None:
-            self._pts += self._interval_s if self._seq >= 0 else 0.0
-            self._seq += 1
+    def _show(self, item: Frame | Missing) -> None:
+        """Take over a frame's picture; where there is none, the one before is shown on."""
+        if self._picture is None and self._info.width and self._info.height:
+            self._begin(self._info.width, self._info.height)
+        if isinstance(item, Missing):
             return
-        self._seq, self._pts, self._picture_seq = frame.seq, frame.pts, frame.seq
-        picture = frame.bgr()
+        self._picture_seq = item.seq
+        picture = item.bgr()
         if self._picture is None:
             self._begin(picture.shape[1], picture.shape[0])
         assert self._picture is not None
@@ -139,22 +154,32 @@ class VideoWriter:
             picture = cv2.resize(picture, (self._picture.shape[1], self._picture.shape[0]))
         np.copyto(self._picture, picture)
 
-    def _encode(self, drawn: Image) -> None:
+    def _encode(self, drawn: Image, pts: float) -> None:
         import av
         import cv2
 
         assert self._stream is not None
-        stream = self._stream
+        assert self._container is not None
         if self._first_pts is None:
-            self._first_pts = self._pts
-        self._ticks = max(self._ticks + 1, round((self._pts - self._first_pts) * _TICKS))
+            self._first_pts = pts
+        self._ticks = max(self._ticks + 1, round((pts - self._first_pts) * _TICKS))
         planes: Image = cv2.cvtColor(drawn, cv2.COLOR_BGR2YUV_I420)  # a quarter of what FFmpeg takes for it
         frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
         frame.pts, frame.time_base = self._ticks, Fraction(1, _TICKS)
-        try:
-            self._container.mux(stream.encode(frame))
-        except OSError as error:
-            raise RunError(f"video {self.path} cannot be written on: {error.strerror}") from None
+        self._container.mux(self._stream.encode(frame))
+
+
+def _is_video(path: Path) -> bool:
+    """Whether FFmpeg makes a video of such a name."""
+    import av
+
+    nowhere = BytesIO()
+    nowhere.name = path.name  # what PyAV guesses the format by
+    try:
+        av.open(nowhere, "w").close()
+    except ValueError:
+        return False
+    return True
 
 
 def _add_stream(container: av.container.OutputContainer, width: int, height: int, fps: float) -> av.VideoStream:

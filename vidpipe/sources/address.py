@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from vidpipe.errors import SourceError
+from vidpipe.sources.descriptors import too_many
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@]+)(?::(\d{1,5}))?(?=[/?#]|$)")
+_LAST_PORT = 65535
 _DEVICE = re.compile(r"(?:v4l2:)?(/dev/video\d+)$")
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -70,8 +72,11 @@ class Address:
         text = self._resolved()
         scheme = _scheme(text)
         secret, rest = _split(text[len(scheme) + 3 :])
-        if not _HOST.match(rest):
+        host = _HOST.match(rest)
+        if not host:
             raise SourceError("the address of a camera must be of the form rtsp://user:password@host:port/path")
+        if host[2] and not 1 <= int(host[2]) <= _LAST_PORT:
+            raise SourceError(f"the port of a camera's address must be 1 to {_LAST_PORT}, not {host[2]}")
         return f"{scheme}://{_encoded(secret)}@{rest}" if secret else f"{scheme}://{rest}"
 
     def __str__(self) -> str:
@@ -118,6 +123,11 @@ def is_camera(written: str) -> bool:
     return bool(_SCHEME.match(written) or _REFERENCE.search(written) or _DEVICE.match(written))
 
 
+def secret_files(written: str) -> list[Path]:
+    """The files in which parts of an address are kept."""
+    return [Path(name).expanduser() for kind, name in _REFERENCE.findall(written) if kind == "file"]
+
+
 def looks_secret(written: str) -> bool:
     """Whether what should be a path may be an address without its scheme, and is therefore not to be repeated."""
     return "@" in written or bool(re.search(r"[?&](user|pass|pwd|token|key)\w*=", written, re.IGNORECASE))
@@ -161,4 +171,7 @@ def _look_up(match: re.Match[str]) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"the file {name}, which should hold a camera's address, cannot be read") from error
+        why = too_many(error)
+        raise SourceError(
+            f"the file {name}, which should hold a camera's address, cannot be read" + f": {why}" * bool(why)
+        ) from error

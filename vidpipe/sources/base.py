@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vidpipe.frame import Frame, Missing
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.health import Health
+from vidpipe.sources.own import is_own, own_class
 
 Relative = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
@@ -28,7 +29,8 @@ class StreamSpec(BaseModel):
     url: str = Field(
         repr=False,
         description=f"a file, {LIVE_FILE}PATH to play it as if it were a camera, a camera's address (rtsp, rtsps, "
-        "http, https) or /dev/videoN; `${env:NAME}` and `${file:PATH}` stand for what is kept elsewhere",
+        "http, https), /dev/videoN, or a source of your own, module:Class; `${env:NAME}` and `${file:PATH}` stand for "
+        "what is kept elsewhere",
     )
     record_url: str | None = Field(
         default=None, repr=False, description="another address of the same camera, to record clips from"
@@ -54,6 +56,7 @@ class StreamSpec(BaseModel):
     )
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
+    settings: dict[str, object] = Field(default={}, description="of a source of your own, which `url` names")
     zones: dict[str, Polygon] = Field(
         default={}, description="named parts of the picture, in which presence is told apart"
     )
@@ -72,7 +75,9 @@ class StreamSpec(BaseModel):
     @property
     def live(self) -> bool:
         """Whether its pictures come at their own pace, and do not wait for whoever looks at them."""
-        return self.url.startswith(LIVE_FILE) or is_camera(self.url)
+        if self.url.startswith(LIVE_FILE) or is_camera(self.url):
+            return True
+        return is_own(self.url) and own_class(self.url).live
 
     @property
     def recording(self) -> StreamSpec:
@@ -120,7 +125,8 @@ class Source(Protocol):
 
     A picture that cannot be decoded comes as a `Missing`; damage never ends the iteration while more can be read.
     `close` may be called from another thread and ends the iteration. `notes` says what a user should know of the
-    recording ("ended after 412 of 795 frames"), complete once the iteration has ended. `health` may be asked of a live
+    recording ("ended after 412 of 795 frames"), complete once the iteration has ended; the one of them that says why
+    pictures are lacking that should have come is `broken_off`, "" where there is none. `health` may be asked of a live
     source at any time, from any thread; a recording has none.
     """
 
@@ -129,6 +135,9 @@ class Source(Protocol):
 
     @property
     def notes(self) -> Sequence[str]: ...
+
+    @property
+    def broken_off(self) -> str: ...
 
     @property
     def health(self) -> Health | None: ...

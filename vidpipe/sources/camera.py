@@ -112,7 +112,7 @@ class CameraSource(ReadAhead):
             return
         except CameraError as error:
             trouble = error
-        except Exception as error:  # a fault of ours must not end what shall run for months
+        except BaseException as error:  # a fault of ours must not end what shall run for months
             trouble = _fault(error)
         lasting.status.lost(silent=trouble.kind is Kind.TIMEOUT)
         if self._stop.is_set():
@@ -164,7 +164,7 @@ class CameraSource(ReadAhead):
         self._trouble = str(trouble)
 
 
-def _fault(error: Exception) -> CameraError:
+def _fault(error: BaseException) -> CameraError:
     """What is told of a fault: where, and not its message, which may hold the address."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return CameraError(Kind.PICTURE, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")

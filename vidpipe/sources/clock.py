@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 JUMP_S = 2.0  # by which stamps may go back, or run ahead of arrival: more is another time line
 LATE_S = 60.0  # by which they may stay behind: less is a network that hesitates, and catches up
 BELIEVED_S = 10.0  # an age beyond which a sender's clock is thought to be wrong, rather than its pictures old
-EARLY_S = 0.5  # by which it may run ahead of ours
 WINDOW_S = 30.0  # over which the least delay is sought
 SLEW = 0.25  # of what the clocks have drifted apart, corrected at each window's end
 
 
-class Time(NamedTuple):
-    """When a picture was taken.
+class _Line:
+    """Stamps that go on from each other, and where they lie on the monotonic clock."""
+
+    def __init__(self, anchor: float) -> None:
+        self.anchor = anchor
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a picture was taken, as far as is known whenever it is asked: later pictures may tell more.
 
     Attributes:
-        at: seconds of the monotonic clock.
         jumped: the stamps do not go on from those before.
     """
 
-    at: float
+    _line: _Line
+    _media: float
+    _arrived: float
     jumped: bool
+
+    @property
+    def at(self) -> float:
+        """Seconds of the monotonic clock."""
+        return min(self._line.anchor + self._media, self._arrived)
 
 
 class Steady:
@@ -48,6 +61,10 @@ class CaptureClock:
     comes sooner still moves the anchor at once, and as two quartzes drift apart by seconds a day, the least delay of
     each half minute moves it slowly.
 
+    A picture that others are built from both ways in time is sent before those that are shown before it (B-frames), so
+    its stamp is ahead of its arrival. All pictures of the stream are then taken to have come as much later: intervals
+    stay those of the stamps.
+
     Args:
         tick: seconds of one unit of the stamps.
         period_s: from picture to picture as announced, for pictures without a stamp.
@@ -59,15 +76,16 @@ class CaptureClock:
         self._period_s = period_s
         self._steady = steady
         self._known_s = known_s
-        self._anchor: float | None = None
+        self._line: _Line | None = None
         self._by_sender = False
+        self._ahead = 0.0  # by which stamps ran ahead of arrival by the sender's clock
         self._media = 0.0
         self._window_began = 0.0
         self._least = float("inf")
         self.sender_offset_s: float | None = None
         """By how much the sender's clock is behind ours (and the network slow), seconds; None where it tells none."""
 
-    def at(self, stamp: int | None, arrived: float, sender_utc: float | None = None) -> Time:
+    def at(self, stamp: int | None, arrived: float, sender_utc: float | None = None) -> Moment:
         """When the next picture was taken, in the order of decoding.
 
         Args:
@@ -75,41 +93,47 @@ class CaptureClock:
             sender_utc: the time of capture by the sender's clock, if it tells.
         """
         media = self._media + self._period_s if stamp is None else stamp * self._tick
-        jumped = self._anchor is not None and self._is_jump(media, arrived)
-        if self._anchor is None or jumped:
-            self._anchor, self._by_sender = arrived - self._known_s - media, False
+        line = self._line
+        jumped = line is not None and self._is_jump(line, media, arrived)
+        if line is None or jumped:
+            line = self._line = _Line(arrived - self._known_s - media)
+            self._by_sender, self._ahead = False, 0.0
             self._begin_window(arrived)
         self._media = media
-        self._believe(sender_utc, media, arrived)
+        if sender_utc is not None:
+            self._believe(line, sender_utc - self._steady.offset(), media, arrived)
         if not self._by_sender:
-            self._follow(arrived - self._known_s - (self._anchor + media), arrived)
-        assert self._anchor is not None
-        return Time(min(self._anchor + media, arrived), jumped)
+            self._follow(line, arrived - self._known_s - (line.anchor + media), arrived)
+        return Moment(line, media, arrived, jumped)
 
-    def _is_jump(self, media: float, arrived: float) -> bool:
-        assert self._anchor is not None
-        delay = arrived - (self._anchor + media)
+    def _is_jump(self, line: _Line, media: float, arrived: float) -> bool:
+        delay = arrived - (line.anchor + media)
         return media < self._media - JUMP_S or not -JUMP_S <= delay <= LATE_S
 
-    def _believe(self, sender_utc: float | None, media: float, arrived: float) -> None:
-        if sender_utc is None:
-            return
-        taken = sender_utc - self._steady.offset()
+    def _believe(self, line: _Line, taken: float, media: float, arrived: float) -> None:
         self.sender_offset_s = arrived - taken
-        self._by_sender = -EARLY_S <= arrived - taken <= BELIEVED_S
-        if self._by_sender:
-            self._anchor = taken - media
+        was, self._by_sender = self._by_sender, abs(arrived - taken) <= BELIEVED_S
+        if not self._by_sender:
+            return
+        if not was:
+            self._ahead = max(0.0, taken - media - line.anchor)
+            self._begin_window(arrived)
+        self._least = min(self._least, arrived - taken)
+        self._ahead = max(self._ahead, -self._least)
+        line.anchor = taken - media - self._ahead
+        if arrived - self._window_began >= WINDOW_S:  # its clock may have been set right
+            self._ahead = max(0.0, -self._least)
+            self._begin_window(arrived)
 
-    def _follow(self, delay: float, arrived: float) -> None:
-        assert self._anchor is not None
+    def _follow(self, line: _Line, delay: float, arrived: float) -> None:
         if delay < 0:  # nothing comes before it was taken
-            self._anchor += delay
+            line.anchor += delay
             self._begin_window(arrived)
             return
         self._least = min(self._least, delay)
         if arrived - self._window_began >= WINDOW_S:
             # A whole second is no drift: the camera stood still, and its stamps did as well.
-            self._anchor += self._least * (SLEW if self._least < 1 else 1.0)
+            line.anchor += self._least * (SLEW if self._least < 1 else 1.0)
             self._begin_window(arrived)
 
     def _begin_window(self, arrived: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError, HTTPOtherClientError, InvalidDataError
 
 from vidpipe.errors import SourceError
 from vidpipe.sources.address import Address
@@ -23,6 +23,7 @@ OPEN_S, READ_S = 8.0, 5.0
 _QUICK = {"fpsprobesize": "0", "analyzeduration": "200000"}  # FFmpeg's own values watch a stream for five seconds
 _IN_PIECES = {"fflags": "noparse"}
 _SOON_S = 0.5
+_ONLY_SOUND = "the camera sends only sound on this path, no video"
 
 
 class Connection:
@@ -63,6 +64,8 @@ class Connection:
             self.transport = transport if url.startswith("rtsp") else ""
             self.in_pieces = bool(self.transport)
             self._container = self._open(url, spec, (open_s, read_s))
+        except HTTPOtherClientError as error:
+            raise self._refusal(url, error, (open_s, read_s)) from None
         except SourceError as error:  # a variable may be set later, a file be written
             raise CameraError(Kind.NOT_FOUND, str(error)) from None
         except (FFmpegError, OSError) as error:
@@ -70,8 +73,9 @@ class Connection:
             raise trouble_of(error, self._address, took_s=took_s, timeout_s=open_s) from None
         streams = self._container.streams.video
         if not streams:
+            sound = bool(self._container.streams.audio)
             self._container.close()
-            raise CameraError(Kind.NOT_FOUND, "the camera sends no video")
+            raise CameraError(Kind.NOT_FOUND, _ONLY_SOUND if sound else "the camera sends no video")
         self.stream = streams[0]
         self.hardware = hardware if self.stream.codec_context.is_hwaccel else None
 
@@ -124,6 +128,17 @@ class Connection:
                 return container
             self.in_pieces = False
         return av.open(url, options=options, timeout=timeout, hwaccel=self._accelerator)
+
+    def _refusal(self, url: str, error: FFmpegError, timeout: tuple[float, float]) -> CameraError:
+        """Why a camera refuses to play its video: it may offer none, which a look at all that it offers tells."""
+        options = _QUICK | ({"rtsp_transport": self.transport} if self.transport else {})
+        try:
+            with av.open(url, options=options, timeout=timeout) as all_of_it:
+                if all_of_it.streams.audio and not all_of_it.streams.video:
+                    return CameraError(Kind.NOT_FOUND, _ONLY_SOUND)
+        except (FFmpegError, OSError):
+            pass
+        return trouble_of(error, self._address, took_s=0.0, timeout_s=timeout[0])
 
     def _open_in_pieces(self, url: str, options: dict[str, str], timeout: tuple[float, float]) -> InputContainer | None:
         """None where it takes FFmpeg's parser: codecs of other kinds, and cameras that do not describe their stream."""

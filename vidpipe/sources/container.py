@@ -18,6 +18,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vidpipe.errors import SourceError
+from vidpipe.sources.descriptors import too_many
+from vidpipe.sources.jpeg import is_whole
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -25,6 +27,7 @@ ASSUMED_FPS = 25.0  # where a stream does not say
 _BELIEVABLE_FPS = (0.05, 240.0)
 _TEXT_ART = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg "plays" any text file
 _MP4_ATOMS = {b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"}
+_LISTS = {"ffconcat": b"ffconcat version", "playlist": b"#EXTM3U"}
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 
 
@@ -75,6 +78,15 @@ def prepare(context: VideoCodecContext, threads: int) -> None:
     """
     context.thread_type, context.thread_count = "SLICE", threads
     context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
+    if context.name == "mjpeg":
+        context.options = {"err_detect": "explode"}  # else it shows them as if they were whole
+
+
+def why_damaged(packet: VideoPacket, context: VideoCodecContext) -> str:
+    """What is wrong with a packet that its decoder would not tell, or ""."""
+    if context.name == "mjpeg" and not is_whole(bytes(packet)):
+        return "damaged: cut off before its end"
+    return ""
 
 
 def stamp_of(packet: VideoPacket) -> int | None:
@@ -105,6 +117,12 @@ def recorded_at(container: InputContainer, stream: VideoStream) -> float | None:
 
 
 def _why_not_open(path: Path, error: Exception) -> str:
+    if why := too_many(error):
+        return f"{path} cannot be opened: {why}"
+    if not path.is_file():
+        return f"what comes from {path} is no video that can be read"
+    if listed := _list_of_files(path):
+        return f"{path} is no video, but a list of files ({listed}): give those files, or their folder, themselves"
     if _lacks_index(path):
         return (
             f"{path} has no index (moov): the recording was cut off before it was finished; repair it with untrunc, "
@@ -117,6 +135,16 @@ def _why_not_open(path: Path, error: Exception) -> str:
     if isinstance(error, EOFError):
         return f"{path} ends before its first picture; give another file"
     return f"{path} is not a video file; give one that ffprobe can read"
+
+
+def _list_of_files(path: Path) -> str:
+    """The kind of a list of videos, or "" where it is none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        return ""
+    return next((kind for kind, mark in _LISTS.items() if head.startswith(mark)), "")
 
 
 def _lacks_index(path: Path) -> bool:

@@ -22,6 +22,7 @@ from vidpipe.sources.container import (
     open_container,
     prepare,
     recorded_at,
+    why_damaged,
 )
 from vidpipe.sources.timeline import Timeline
 
@@ -123,7 +124,7 @@ class Reader:
             if packet.is_discard:
                 self.discarded += 1
             elif error:
-                self._damaged.add(packet.dts if self._by_dts else packet.pts, f"damaged: {error}")
+                self._damaged.add(packet.dts if self._by_dts else packet.pts, error)
             yield frames
         if not self._stop.is_set():
             yield _decode(self.stream, None)[0]
@@ -176,13 +177,15 @@ def _from_key_frame(packets: Iterator[VideoPacket], before: int) -> Iterator[Vid
 
 
 def _decode(stream: VideoStream, packet: VideoPacket | None) -> tuple[list[av.VideoFrame], str]:
-    """The pictures that come out, and what the decoder says is wrong with the packet, or ""."""
+    """The pictures that come out, and what is wrong with the packet, or ""."""
+    if packet is not None and (reason := why_damaged(packet, stream.codec_context)):
+        return [], reason
     try:
         return stream.decode(packet), ""
     except EndOfFile:
         return [], ""
     except FFmpegError as error:
-        return [], error.strerror or str(error)
+        return [], f"damaged: {error.strerror or error}"
 
 
 class _Damaged:

@@ -38,6 +38,7 @@ class FileSource:
         knobs: what frames carry; may be exchanged while iterating.
         notes: what was wrong with the file as a whole, such as "ended after 412 of 795 frames: truncated"; complete
             when the iteration has ended.
+        broken_off: see `Source`.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class FileSource:
         """
         self.knobs = knobs
         self.notes: list[str] = []
+        self.broken_off = ""
         self._path = Path(spec.url).expanduser()
         self._spec = spec
         self._end_s = math.inf if spec.end_s is None else spec.end_s
@@ -128,7 +130,7 @@ class FileSource:
             self._take_notes(came=seq, damaged=damaged, last_pts=math.inf if complete else pts)
 
     def _frame(self, seq: int, pts: float, decoded: av.VideoFrame) -> Frame:
-        decoded_at = time.time()
+        since = time.monotonic()
         picture = self._normal(decoded)
         hidden, visible = None, 1.0
         if self._view:
@@ -141,7 +143,7 @@ class FileSource:
             picture.width,
             picture.height,
             captured_at=None if self._recorded_at is None else self._recorded_at + pts,
-            decoded_at=decoded_at,
+            since=since,
             hidden=hidden,
             visible=visible,
             knobs=self.knobs,
@@ -170,7 +172,7 @@ class FileSource:
     def _sought(self) -> Iterator[Decoded] | None:
         """The pictures to deliver, by seeking; None where that is not worth it or cannot be exact."""
         after = self._resume.pts + _SAME_S if self._resume else self._spec.start_s - _SAME_S
-        if after <= _SEEK_MARGIN_S:
+        if after <= _SEEK_MARGIN_S or not self._path.is_file():  # what comes from a pipe comes once
             return None
         reader = Reader(self._path, threads=self._threads, stop=self._stop, origin=self._reader.timeline.origin)
         decoded = iter(reader)
@@ -197,12 +199,20 @@ class FileSource:
         self.notes += reader.notes
         if damaged:
             self.notes.append(f"{damaged} damaged picture" + "s" * (damaged > 1))
+        if not came and self._spec.start_s:
+            before = "" if self._spec.end_s is None else f" and before end_s {self._spec.end_s:g}"
+            self._break_off(f"no picture lies at or behind start_s {self._spec.start_s:g}{before}")
+            return
         if expected is None or came + reader.discarded >= expected - max(2, expected // 100):
             return
         counted = reader.stream.frames and not self._spec.start_s and self._spec.end_s is None
         announced_s = reader.seconds or 0.0
         if counted or last_pts < announced_s - 1 - announced_s / 100:  # an estimate alone is no proof
-            self.notes.append(f"ended after {came} of {expected} frames: truncated")
+            self._break_off(f"ended after {came} of {expected} frames: truncated")
+
+    def _break_off(self, why: str) -> None:
+        self.notes.append(why)
+        self.broken_off = why
 
 
 def _behind(decoded: Iterator[Decoded], after: float, resume: Resume | None) -> list[Decoded] | None:

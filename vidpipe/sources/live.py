@@ -9,6 +9,7 @@ from dataclasses import replace
 from vidpipe.frame import Frame
 from vidpipe.knobs import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources.clock import Steady
 from vidpipe.sources.file import FileSource
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queue import dropped
@@ -31,6 +32,7 @@ class LiveFileSource(ReadAhead):
         super().__init__(name)
         self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume)
         self._resume = resume
+        self._steady = Steady()
         self._came = 0
         self._last_at: float | None = None
         self.info = replace(self._file.info, live=True)
@@ -38,6 +40,10 @@ class LiveFileSource(ReadAhead):
     @property
     def notes(self) -> Sequence[str]:
         return self._file.notes
+
+    @property
+    def broken_off(self) -> str:
+        return self._file.broken_off
 
     @property
     def health(self) -> Health:
@@ -60,23 +66,27 @@ class LiveFileSource(ReadAhead):
         self._file.close()
 
     def _read(self) -> None:
-        began, began_at = time.monotonic(), time.time()
-        zero_at = self._zero_at()
+        began = self._steady.now()
+        zero = self._zero()
         for item in self._file:
-            if zero_at is None:
-                zero_at = began_at - item.pts
-            item.captured_at = zero_at + item.pts
-            if self._resume is not None and item.captured_at < began_at:
+            if zero is None:
+                zero = began - item.pts
+            item.since = zero + item.pts
+            if self._resume is not None and item.since < began:
+                item.captured_at = self._steady.utc(item.since)
                 self._queue.put(dropped(item, "restarting") if isinstance(item, Frame) else item)
                 continue
-            if self._stop.wait(max(0.0, began + (item.captured_at - began_at) - time.monotonic())):
+            if self._stop.wait(max(0.0, item.since - self._steady.now())):
                 return
+            item.captured_at = self._steady.utc(item.since)
             if isinstance(item, Frame):
-                item.decoded_at = self._last_at = time.time()  # it was decoded one picture ahead, as no camera could
+                self._last_at = time.time()
                 self._came += 1
             self._queue.put(item)
 
-    def _zero_at(self) -> float | None:
-        """UTC seconds of media time 0 by the clock before a restart; None where there was none."""
+    def _zero(self) -> float | None:
+        """When media time 0 was before a restart, by the monotonic clock of now; None where there was none."""
         before = self._resume
-        return before.captured_at - before.pts if before is not None and before.captured_at is not None else None
+        if before is None or before.captured_at is None:
+            return None
+        return before.captured_at - self._steady.offset() - before.pts

@@ -63,7 +63,7 @@ class Numbering:
             YuvPicture(picture),
             *size,
             captured_at=captured_at,
-            decoded_at=time.time(),
+            since=at,
             hidden=hidden,
             visible=visible,
             knobs=self.knobs,
@@ -73,7 +73,7 @@ class Numbering:
     def missing(self, at: float, how: How, reason: str) -> Missing:
         """The next picture, of which nothing will be seen."""
         seq, pts, captured_at = self._next(at)
-        return Missing(self._name, seq, pts, how, reason, captured_at)
+        return Missing(self._name, seq, pts, how, reason, captured_at, at)
 
     def _next(self, at: float) -> tuple[int, float, float]:
         if self._zero is None:

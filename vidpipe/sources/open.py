@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import difflib
 import glob
-import re
-from collections.abc import Iterable
+import hashlib
+import logging
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidpipe.errors import SourceError
 from vidpipe.knobs import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
-from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamSpec
+from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamInfo, StreamSpec
+from vidpipe.sources.descriptors import too_many
+from vidpipe.sources.own import is_own
+from vidpipe.sources.view import View
+
+log = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", ".mpg"})
 """What counts as a video file in a folder or behind a glob; a file given by name may be called anything."""
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+TELL_S = 3.0  # that opening a recording may take in silence
 
 
 def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> Source:
@@ -36,17 +45,21 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
             return CameraSource(name, spec, knobs=knobs, resume=resume)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
-    path = _existing(_place(spec.url))
+    if is_own(spec.url):
+        from vidpipe.sources.own_stream import open_own
+
+        info = StreamInfo(name, 0, 0, None, None, spec.live)
+        return open_own(name, spec, info, knobs=knobs, resume=resume, view=View.of(spec))
+    with _plainly():
+        path = _existing(_place(spec.url))
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
-    if spec.live:
-        from vidpipe.sources.live import LiveFileSource
-
-        return LiveFileSource(name, spec, knobs=knobs, resume=resume)
     from vidpipe.sources.file import FileSource
+    from vidpipe.sources.live import LiveFileSource
 
-    return FileSource(name, spec, knobs=knobs, resume=resume)
+    with _told_if_slow(name, path):
+        return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume)
 
 
 def expand(*arguments: str) -> dict[str, str]:
@@ -62,22 +75,56 @@ def expand(*arguments: str) -> dict[str, str]:
     """
     streams: dict[str, str] = {}
     for argument in arguments:
-        name, written = _split(argument)
-        address = from_environment(written)
-        place = _place(address)
-        live = LIVE_FILE if place != address else ""
-        if is_camera(place):
-            found = [(name or "camera", address)]
-        elif (files := _files(place)) is None:
-            found = [(name or _safe(Path(place).stem), f"{live}{_existing(place).absolute()}")]
-        else:
-            prefix = f"{name}-" if name else ""
-            found = [(prefix + _safe(file.stem), f"{live}{file.absolute()}") for file in files]
-        for wanted, url in found:
-            if wanted == name and name in streams:
-                raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
-            streams[_unused(wanted, streams)] = url
+        with _plainly():
+            _add(streams, argument)
     return streams
+
+
+def _add(streams: dict[str, str], argument: str) -> None:
+    """The streams of one argument, behind those that there are."""
+    name, written = _split(argument)
+    if is_own(written):
+        streams[_unused(name or written.rpartition(":")[2], streams)] = written
+        return
+    address = from_environment(written)
+    place = _place(address)
+    live = LIVE_FILE if place != address else ""
+    if is_camera(place):
+        found = [(name or "camera", address)]
+    elif (files := _files(place)) is None:
+        found = [(name or _safe(Path(place).stem), f"{live}{_existing(place).absolute()}")]
+    else:
+        prefix = f"{name}-" if name else ""
+        found = [(prefix + _safe(file.stem), f"{live}{file.absolute()}") for file in files]
+    for wanted, url in found:
+        if wanted == name and name in streams:
+            raise SourceError(f"--source {name}=...: there is a stream {name} already; give each its own name")
+        streams[_unused(wanted, streams)] = url
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say in our own words that too many files are open to look for others."""
+    try:
+        yield
+    except OSError as error:
+        if why := too_many(error):
+            raise SourceError(why) from None
+        raise
+
+
+@contextmanager
+def _told_if_slow(name: str, path: Path) -> Iterator[None]:
+    """Say what is waited for, where opening takes long: nobody knows whether a pipe will ever be written to."""
+    awaited = "whoever writes to that pipe" if path.is_fifo() else "its storage"
+    said = ("stream %s: nothing has come from %s for %g s; waiting for %s", name, path, TELL_S, awaited)
+    timer = threading.Timer(TELL_S, log.warning, said)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _place(url: str) -> str:
@@ -100,7 +147,7 @@ def _split(argument: str) -> tuple[str, str]:
     name, equals, place = argument.partition("=")
     if not equals or "/" in name or name.startswith(LIVE_FILE) or Path(argument).expanduser().exists():
         return "", argument
-    if not name or _UNSAFE.search(name) or not place:
+    if not name or not place or not all(map(_is_plain, name)):
         raise SourceError(f"--source {name}=...: write NAME=PATH, a name of letters, digits, '.', '_' and '-'")
     return name, place
 
@@ -139,7 +186,17 @@ def _existing(place: str) -> Path:
 
 
 def _safe(stem: str) -> str:
-    return _UNSAFE.sub("-", stem).strip("-.") or "stream"
+    """A name of letters of any script, digits, '.', '_' and '-'; one that has none of them is told by its hash."""
+    whole = unicodedata.normalize("NFC", stem)  # some file systems write an accent as a character of its own
+    plain = "".join(char if _is_plain(char) else " " for char in whole)
+    return (
+        "-".join(plain.split()).strip("-.") or f"stream-{hashlib.sha256(stem.encode(errors='replace')).hexdigest()[:8]}"
+    )
+
+
+def _is_plain(char: str) -> bool:
+    """Whether it may stand in a name: scripts such as Devanagari write vowels as marks, not as letters."""
+    return char in "._-" or unicodedata.category(char)[0] in "LMN"
 
 
 def _unused(name: str, taken: dict[str, str]) -> str:

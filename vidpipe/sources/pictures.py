@@ -10,7 +10,8 @@ import av
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from vidpipe.sources.container import VideoPacket, prepare
+from vidpipe.sources.clock import Moment
+from vidpipe.sources.container import VideoPacket, prepare, why_damaged
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
 
@@ -20,17 +21,22 @@ class Taken(NamedTuple):
 
     Attributes:
         stamp: of presentation, in ticks; None where there is none.
-        at: when it was taken, seconds of the monotonic clock.
+        moment: when it was taken.
         size: in bytes.
         key: whether it is a key frame.
         told: its place in the stream has been given away; it is decoded only because others build on it.
     """
 
     stamp: int | None
-    at: float
+    moment: Moment
     size: int
     key: bool
     told: bool = False
+
+    @property
+    def at(self) -> float:
+        """When it was taken, seconds of the monotonic clock, as is known now: ask when its turn to be shown comes."""
+        return self.moment.at
 
 
 class Decoded(NamedTuple):
@@ -58,6 +64,9 @@ class PictureDecoder:
 
     def __call__(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """The pictures that are complete now; what never comes out is told when its turn has passed."""
+        if reason := why_damaged(packet, self.context):
+            yield Decoded(taken, reason)
+            return
         try:
             frames = self.context.decode(packet)
         except FFmpegError as error:

@@ -113,36 +113,61 @@ def _connected(spec: StreamSpec) -> Connection:
     raise AssertionError("there is always a transport")
 
 
+class _Track:
+    """How much was seen, by the stamps of the newest picture to be shown: with B-frames others are sent behind it."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._newest: float | None = None
+        self._nbytes = 0
+        self.pictures = 0
+        self.span_s = 0.0
+        self.keys: list[tuple[int, float]] = []
+        self._whole = (0, 0.0, 0)  # pictures, seconds and bytes before the newest: of these none is still to come
+
+    def add(self, media: float, nbytes: int, *, key: bool) -> None:
+        """The next picture as they are sent, of this stamp in seconds."""
+        step_s = 0.0 if self._newest is None else media - self._newest
+        if self._newest is None or step_s > 0 or step_s < -_GAP_S:
+            self._whole = self.pictures, self.span_s, self._nbytes
+            if self._newest is not None:
+                self.span_s += step_s if 0 < step_s < _GAP_S else self._period_s
+            self._newest = media
+        if key:
+            self.keys.append((self.pictures, self.span_s))
+        self.pictures += 1
+        self._nbytes += nbytes
+
+    @property
+    def fps(self) -> float:
+        pictures, span_s, _ = self._whole
+        return (pictures - 1) / span_s if span_s > 0 else 0.0
+
+    @property
+    def kbit_s(self) -> float:
+        _, span_s, nbytes = self._whole
+        return nbytes * 8 / 1000 / span_s if span_s > 0 else 0.0
+
+
 def _watch(connection: Connection, found: Findings, seconds: float, began: float) -> None:
     stream = connection.stream
     period_s = 1 / (found.announced_fps or ASSUMED_FPS)
     clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, Steady())
-    times: list[float] = []  # by the stamps, from the first packet on
-    keys: list[tuple[int, float]] = []
-    before: float | None = None
-    nbytes = 0
+    track = _Track(period_s)
     for unit, now in connection.units():
         packet = unit.packet
         stamp = stamp_of(packet)
         at = clock.at(stamp, unit.at, unit.sender_utc).at
         media = at if stamp is None or stream.time_base is None else float(stamp * stream.time_base)
-        step_s = media - before if before is not None else 0.0
-        before = media
-        times.append((times[-1] if times else 0.0) + (step_s if 0 <= step_s < _GAP_S else period_s))
-        if packet.is_keyframe:
-            keys.append((len(times) - 1, times[-1]))
-        nbytes += packet.size
-        if keys:
+        track.add(media, packet.size, key=packet.is_keyframe)
+        if track.keys:
             _decode(connection, packet, found, began)
         if now - began >= seconds:
             break
     found.sender_offset_s = clock.sender_offset_s
-    span_s = times[-1]
-    if span_s > 0:
-        found.measured_fps = (len(times) - 1) / span_s
-        found.kbit_s = nbytes * 8 / 1000 / span_s
-    found.groups = [later[0] - sooner[0] for sooner, later in pairwise(keys)]
-    found.group_s = max((later[1] - sooner[1] for sooner, later in pairwise(keys)), default=None)
+    found.measured_fps, found.kbit_s = track.fps, track.kbit_s
+    found.groups = [later[0] - sooner[0] for sooner, later in pairwise(track.keys)]
+    found.group_s = max((later[1] - sooner[1] for sooner, later in pairwise(track.keys)), default=None)
 
 
 def _decode(connection: Connection, packet: VideoPacket, found: Findings, began: float) -> None:

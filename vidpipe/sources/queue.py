@@ -83,4 +83,4 @@ class NewestQueue:
 
 def dropped(item: Frame | Missing, reason: str) -> Missing:
     """What stands in the place of a picture that nobody will see."""
-    return Missing(item.stream, item.seq, item.pts, How.DROPPED, reason, item.captured_at)
+    return Missing(item.stream, item.seq, item.pts, How.DROPPED, reason, item.captured_at, item.since)

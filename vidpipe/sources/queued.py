@@ -18,6 +18,11 @@ class Queued:
     def __init__(self) -> None:
         self._queue = NewestQueue(QUEUE)
 
+    @property
+    def broken_off(self) -> str:
+        """A camera has no end that it could fall short of."""
+        return ""
+
     def nudge(self) -> None:
         """See `LiveSource.nudge`."""
         self._queue.nudge()

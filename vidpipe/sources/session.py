@@ -32,6 +32,7 @@ _WAITED_S = 0.002  # for a packet: who waits keeps up
 _MOST_PATIENCE = 8
 _NO_KEY = "waiting for a key frame"
 _NOT_DECODED = "not decoded"
+_SPOILT = "damaged: builds on a picture that was cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ class Session:
             if now - done > _WAITED_S:
                 self._busy_since = now
             lasting.status.came(packet.size, now)
+            if unit.spoilt:
+                self._keyed, self._no_key = False, _SPOILT
             for decoded in self._fed(packet, self._taken(unit)):
                 self._check_hardware(decoded)
                 self._hand_on(decoded, now)
@@ -152,11 +155,11 @@ class Session:
     def _taken(self, unit: Unit) -> Taken:
         packet = unit.packet
         stamp = stamp_of(packet)
-        at, jumped = self._clock.at(stamp, unit.at, unit.sender_utc)
-        if jumped:
+        moment = self._clock.at(stamp, unit.at, unit.sender_utc)
+        if moment.jumped:
             self._all.numbering.break_off()
-        self._late_s = unit.at - at
-        return Taken(stamp, at, packet.size, packet.is_keyframe)
+        self._late_s = unit.at - moment.at
+        return Taken(stamp, moment, packet.size, packet.is_keyframe)
 
     def _fed(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """Put a packet into the decoder, or leave it out with the reason."""

@@ -8,7 +8,9 @@ import random
 import socket
 import ssl
 from enum import StrEnum
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from av.error import (
     FFmpegError,
@@ -17,9 +19,11 @@ from av.error import (
     HTTPForbiddenError,
     HTTPNotFoundError,
     HTTPUnauthorizedError,
+    InvalidDataError,
 )
 
 from vidpipe.sources.address import Address
+from vidpipe.sources.descriptors import too_many
 
 FIRST_S, CAP_S = 0.5, 30.0
 _GROWTH = 1.25
@@ -98,6 +102,10 @@ def trouble_of(error: Exception, address: Address, *, took_s: float, timeout_s: 
             return CameraError(Kind.REFUSED, "connection refused: nothing listens on this port")
     if took_s >= 0.95 * timeout_s or isinstance(error, TimeoutError):
         return CameraError(Kind.TIMEOUT, f"no answer within {timeout_s:g} s")
+    if why := too_many(error):
+        return CameraError(Kind.LOST, why)
+    if isinstance(error, InvalidDataError) and (page := _page(address)):
+        return CameraError(Kind.NOT_FOUND, page)
     number = error.errno if isinstance(error, OSError | FFmpegError) else None
     if number == errno.EPROTONOSUPPORT:
         return CameraError(Kind.TRANSPORT, "the camera does not offer this transport")
@@ -134,6 +142,30 @@ def _diagnosed(address: Address) -> CameraError:
         except OSError:
             pass
     return CameraError(Kind.LOST, "the connection broke")
+
+
+def _page(address: Address) -> str:
+    """What to say where the address leads to a page for people instead of a stream; "" where it does not.
+
+    It is asked for without user and password: they are for FFmpeg's connection, which has checked whose they are.
+    """
+    if address.device or address.scheme not in ("http", "https"):
+        return ""
+    parts = urlsplit(address.reveal())
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    asked = kind(*address.host, timeout=_DIAGNOSE_S)
+    try:
+        asked.request("GET", urlunsplit(("", "", parts.path or "/", parts.query, "")))
+        answer = asked.getresponse()
+        content = answer.headers.get_content_type()
+        is_page = content in ("text/html", "application/xhtml+xml") or answer.read(64).lstrip()[:1] == b"<"
+    except (OSError, HTTPException):
+        return ""
+    finally:
+        asked.close()
+    if not is_page:
+        return ""
+    return "the camera answers with a web page, not with video: look up its stream's path, and whether it wants a user"
 
 
 def authorities() -> str | None:

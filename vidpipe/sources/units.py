@@ -2,9 +2,10 @@
 
 An RTP sender marks the last packet of a picture, but FFmpeg does not pass the mark on: its parser gives a picture out
 when the next one begins, a whole period late. Here the end is recognised as FFmpeg's pieces let it: a piece shorter
-than those that fill a packet ends a slice, and a stream has so many slices a picture. On some senders that would be
-wrong, so it is held against what came next for a while, and believed only where it has always been right on this very
-stream.
+than those that fill a packet ends a slice, and a stream has so many slices a picture. Only a piece with more of its
+slice behind it is known to fill its packet: a slice that is sent whole in one packet may be a byte longer, for it has
+no header of fragments (RFC 6184, 5.8). On some senders all this would be wrong, so it is held against what came next
+for a while, and believed only where it has always been right on this very stream.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ class Unit(NamedTuple):
 
     Attributes:
         at: when its first piece came.
+        spoilt: it may build on a picture that was given out before its end, by a mistake.
     """
 
     packet: VideoPacket
     at: float
     sender_utc: float | None
+    spoilt: bool = False
 
 
 class Units:
@@ -68,14 +71,18 @@ class Units:
         self._key = False
         self._foreseen = False
         self._given: int | None = None
-        self._full = 0
+        self._spoilt = False
+        self._full = 0  # bytes of a piece that fills its packet, without start code and header
+        self._filled = 0  # by the piece before
         self._slices_of: deque[int] = deque(maxlen=_PICTURES)
         self._proved, self._needed = 0, _PROVED
 
     def add(self, piece: Piece) -> Iterator[Unit]:
         """The pictures that are complete with this piece: the one before, its own, or none yet."""
         if piece.stamp is not None and piece.stamp == self._given:
-            self._mistaken()
+            if self._proved:  # not of the pieces that follow as well
+                self._mistaken()
+            self._spoilt = True
             return
         self._given = None
         if self._pieces and (piece.stamp != self._pieces[0].stamp or self._bytes > _MOST_BYTES):
@@ -98,9 +105,10 @@ class Units:
         if data.startswith((b"\0" + _START, _START)):
             filled -= 4 + (2 if self._hevc else 1)
             self._look_into(data)
-        ends = filled < self._full
-        self._full = max(self._full, filled)
-        return ends and self._slices >= max(self._slices_of, default=_PICTURES)
+        elif len(self._pieces) > 1:
+            self._full = max(self._full, self._filled)
+        self._filled = filled
+        return filled < self._full and self._slices >= max(self._slices_of, default=_PICTURES)
 
     def _look_into(self, data: bytes) -> None:
         """Count the slices that begin in a piece, and see whether they are of a key frame."""
@@ -118,10 +126,12 @@ class Units:
         packet.is_keyframe = self._key
         self._pieces = []
         self._bytes = self._slices = 0
+        self._spoilt = self._spoilt and not self._key
         self._key = self._foreseen = False
-        return Unit(packet, first.at, first.sender_utc)
+        return Unit(packet, first.at, first.sender_utc, self._spoilt)
 
     def _mistaken(self) -> None:
         """A picture went on where its end had been foreseen."""
         self._proved, self._needed = 0, min(2 * self._needed, _MOST_PROOF)
+        self._full = 0
         self._foreseen = False

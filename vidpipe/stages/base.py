@@ -23,6 +23,8 @@ class StageConfig(BaseModel):
 
 
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
+DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
+EmbedderName = Annotated[str, Field(json_schema_extra={"names": "embedder"}, description="an embedder of the pipeline")]
 ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, description="a class of the pipeline")]
 
 
@@ -85,7 +87,7 @@ class Stage(Generic[C]):
         learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
             stage, past this one, which is not asked.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
-        config: the settings in force for the frames of this call; they may differ from call to call.
+        config: the settings in force for the stream that this call is for; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its notes.
     """
 
@@ -103,8 +105,8 @@ class Stage(Generic[C]):
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
         """The answers to these frames, same length and order; None passes a frame on to the next stage.
 
-        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception makes the frame
-        `failed`; the run goes on.
+        Must not keep a frame or a view of it beyond the call (`Frame.keep` copies). An exception, or an answer that
+        breaks the contract (docs/stages.md), makes the frame `failed`; the run goes on.
         """
         raise TypeError(f"{type(self).__name__} has no method `answer`: a stage must say which frames it answers")
 
@@ -154,6 +156,10 @@ class Stage(Generic[C]):
     def counts(self) -> Mapping[str, int]:
         """What else it has done and met so far, by name, for the report; another thread may ask."""
         return {}
+
+    @classmethod
+    def prepare(cls, config: C, models: Models) -> None:
+        """Load what these settings need, before they come into force in a stage that runs; from any thread."""
 
     @classmethod
     def learns(cls, config: C) -> bool:

@@ -28,7 +28,7 @@ from vidpipe.cache.streams import Caches
 from vidpipe.calibration.agreement import match_by_class
 from vidpipe.errors import StageError
 from vidpipe.frame import Frame
-from vidpipe.stages.base import Context, ModelName, Stage, StageConfig
+from vidpipe.stages.base import Context, EmbedderName, Stage, StageConfig
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -39,7 +39,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 class CacheConfig(StageConfig):
-    model: ModelName | None = Field(
+    model: EmbedderName | None = Field(
         default=None, description="embedder whose vectors are the keys; default: thumbnails, without a network"
     )
     note: str | None = Field(

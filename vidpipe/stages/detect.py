@@ -24,7 +24,7 @@ from vidpipe.calibration.trust import Decision, Rule, Trust
 from vidpipe.calibration.worth import ASK_ANYWAY, Worth
 from vidpipe.frame import Frame
 from vidpipe.models.base import Score
-from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
+from vidpipe.stages.base import ClassName, Context, DetectorName, Knob, Stage, StageConfig
 from vidpipe.stages.doubt import Doubt
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _REJECT = 0.1  # where margins are learnt: boxes that nearly count are doubts as
 
 
 class DetectConfig(StageConfig):
-    model: ModelName
+    model: DetectorName
     accept: Score | dict[ClassName, Score] | None = Knob(
         None,
         description="answer only frames whose every box scores at least this (or under `reject`); by class or for all",

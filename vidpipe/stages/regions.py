@@ -19,7 +19,7 @@ from vidpipe.answer import Answer, How
 from vidpipe.frame import Frame, Image
 from vidpipe.models.boxes import iou, over_smaller
 from vidpipe.models.packing import Spot, pack
-from vidpipe.stages.base import Context, ModelName, Stage, StageConfig
+from vidpipe.stages.base import Context, DetectorName, Stage, StageConfig
 from vidpipe.stages.doubt import Doubt, nearest
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _MOST = 0.5  # of the whole picture's cost that a frame's canvases may have
 
 
 class RegionsConfig(StageConfig):
-    model: ModelName
+    model: DetectorName
     canvas: float = Field(
         default=0.5,
         gt=0,

@@ -24,7 +24,7 @@ from vidpipe.calibration.thresholds import Evidence, accepts, fit, needed
 from vidpipe.calibration.trust import APART_S, FIT_EVERY, WINDOW
 from vidpipe.frame import Frame, Image
 from vidpipe.models.base import Detector, Score
-from vidpipe.stages.base import Context, Knob, ModelName, Stage, StageConfig
+from vidpipe.stages.base import Context, DetectorName, Knob, Stage, StageConfig
 from vidpipe.stages.detect import Share, in_source_pixels
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ _START = 4  # times what is needed at least: some of the frames are none to trus
 
 
 class SelectConfig(StageConfig):
-    models: list[ModelName] = Field(min_length=1, description="from cheap to dear; the first one looks at every frame")
+    models: list[DetectorName] = Field(
+        min_length=1, description="from cheap to dear; the first one looks at every frame"
+    )
     agreement: Share = Knob(0.9, description="share of answers that shall agree with the stages below")
     explore: Score = Knob(
         0.1, description="share of trusted frames, of one every 0.25 s, that is passed on to learn from"

@@ -54,7 +54,7 @@ class FakeCamera(Queued):
             pixels.shape[1],
             pixels.shape[0],
             captured_at=now,
-            decoded_at=now,
+            since=time.monotonic(),
         )
         self.tell(state=State.LIVE, last_frame_at=now, received=self._shown, decoded=self._shown)
         self._queue.put(frame)

@@ -48,6 +48,10 @@ class ScriptedSource:
         return ()
 
     @property
+    def broken_off(self) -> str:
+        return ""
+
+    @property
     def health(self) -> None:
         return None
 

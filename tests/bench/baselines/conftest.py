@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests import clips
+from tests.lines import answers
 from tests.models.networks import constant_network, random_yolo, yolo_columns
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.cascade import AuditSpec
@@ -62,7 +62,7 @@ def ran(pipeline: Pipeline, tmp_path: Path) -> tuple[list[dict[str, Any]], dict[
     """The lines of its results and its report, from this process."""
     results = tmp_path / "results.jsonl"
     report = PipelineJob(pipeline, "inline").run(results)
-    return [json.loads(line) for line in results.read_text().splitlines()], report
+    return answers(results), report
 
 
 def only(pipeline: Pipeline, *stages: str) -> Pipeline:

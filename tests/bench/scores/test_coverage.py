@@ -12,7 +12,7 @@ from vidpipe.bench.scores.coverage import coverage
 from vidpipe.bench.series import Answers
 from vidpipe.cascade import AuditSpec, Ticket
 from vidpipe.engine.ledger import AuditCount, StreamLedger
-from vidpipe.engine.records import Published
+from vidpipe.engine.records import Result
 
 
 def sees(*classes: str) -> list[Row]:
@@ -94,7 +94,7 @@ def simulated(seed: int, *, publish_checked: bool = True) -> tuple[Answers, Answ
         ticket = Ticket(picture)
         run.ask([ticket])
         settled = run.settle(ticket)
-        ledger.count(Published("cam", picture.seq, picture.pts, None, 0.0, 0, settled.answer, settled.audit))
+        ledger.count(Result("cam", picture.seq, picture.pts, None, 0.0, 0, settled.answer, settled.audit))
         published.append(settled.answer)
 
     def rows(classes: list[list[int]]) -> list[Row]:

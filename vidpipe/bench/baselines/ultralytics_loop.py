@@ -23,8 +23,9 @@ from vidpipe.answer import Answer, How, nothing
 from vidpipe.engine.collector import Collector
 from vidpipe.engine.host import Counts
 from vidpipe.engine.pipeline import Pipeline, Stream
-from vidpipe.engine.records import Batch, Ended, Published
+from vidpipe.engine.records import Batch, Ended, Result
 from vidpipe.engine.report import build_report
+from vidpipe.engine.sink import Sink
 from vidpipe.engine.usage import TreeUsage, tree_cpu_s
 from vidpipe.errors import RunError
 from vidpipe.knobs import Knobs
@@ -97,9 +98,9 @@ class UltralyticsLoop:
             counted_from = tree_cpu_s()
             pictures, skip = self._pictures()
             watch = _Watch(skip, tree_cpu_s() - counted_from)
-            collector = Collector([self.stream], [sink := ResultsFile(results)])
+            collector, sink = Collector([self.stream]), ResultsFile(results)
             try:
-                self._answer(pictures, watch, collector)
+                self._answer(pictures, watch, collector, sink)
             finally:
                 sink.close()
         wall_s, cpu_s = watch.stop()
@@ -114,7 +115,7 @@ class UltralyticsLoop:
         before = len(list(_decoded(self.stream, whole, before_s=self.spec.start_s)))
         return list(_decoded(self.stream, self.spec)), before
 
-    def _answer(self, pictures: Sequence[_Picture], watch: _Watch, collector: Collector) -> None:
+    def _answer(self, pictures: Sequence[_Picture], watch: _Watch, collector: Collector, sink: Sink) -> None:
         """Look at every `stride`-th picture of the loop's own decoder, and publish an answer for every one of ours."""
         loop = _Loop(self, pictures[0].size)
         found = loop.predict(self.spec.url, watch)
@@ -127,8 +128,9 @@ class UltralyticsLoop:
                 answer = Answer(boxes, How.MEASURED, _BY, seq)
             elif answer.how is How.MEASURED:
                 answer = replace(answer, how=How.SKIPPED, reason=f"vid_stride {self.stride}")
-            record = Published(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
+            record = Result(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
             collector.take(Batch(published=[record]))
+            sink.write([record], time.time())
         found.close()
         collector.take(Batch(ended=[Ended(self.stream, notes=_lacking(predictions, len(pictures) // self.stride))]))
 

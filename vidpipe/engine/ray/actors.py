@@ -17,28 +17,36 @@ import ray
 
 from vidpipe.cascade import Settled
 from vidpipe.engine import wire
+from vidpipe.engine.below import Below
 from vidpipe.engine.heads import Heads
-from vidpipe.engine.host import Counts, Host, Position
+from vidpipe.engine.host import Counts, Host, Position, find_modules
+from vidpipe.engine.inline import Stack
 from vidpipe.engine.plan import Plan
 from vidpipe.engine.ray.arena import Address, ArenaView
-from vidpipe.engine.ray.job import Message, SettleOrder
+from vidpipe.engine.ray.job import Command, Message, SettleOrder
 from vidpipe.engine.ray.link import RayLink
 from vidpipe.engine.ray.peer import StrangerError
+from vidpipe.engine.ray.warnings import Latest, kept
 from vidpipe.engine.records import Batch
 from vidpipe.errors import SourceError
 from vidpipe.sources.base import StreamInfo
 
 
-def pack_arguments(*arguments: Any) -> bytes:
-    """Constructor arguments as plain bytes: Ray would keep handles among them in the object store, which a restart of
-    the actor may find empty.
+def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
+    """Arguments as plain bytes: Ray would keep handles among them in the object store, which a restart of the actor
+    may find empty.
+
+    Args:
+        search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
     """
-    return bytes(ray.cloudpickle.dumps(arguments))
+    return bytes(ray.cloudpickle.dumps((tuple(search_paths), ray.cloudpickle.dumps(arguments))))
 
 
 def unpack_arguments(packed: bytes) -> Any:
     """What `pack_arguments` packed."""
-    return ray.cloudpickle.loads(packed)
+    search_paths, arguments = ray.cloudpickle.loads(packed)
+    find_modules(search_paths)
+    return ray.cloudpickle.loads(arguments)
 
 
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
@@ -51,49 +59,59 @@ class Word(NamedTuple):
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
         away: links at whose other end nobody is, and why.
+        warnings: what was logged there.
     """
 
     instance: str
     counts: Counts
     cpu_s: float
     away: Mapping[str, str]
+    warnings: Latest
 
 
 class _Actor:
-    """What both kinds have: what the process opens, and the link to the next segment's actor, if there is one."""
+    """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
 
-    def __init__(self, plan: Plan, index: int, lower: Any) -> None:
+    def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+        self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._host = Host(plan, ray.cloudpickle.dumps)
-        self._link = RayLink(plan.links[index], lower, self._host.weights) if lower is not None else None
+        host, spec = self._host, plan.links[segments[-1]] if lower is not None else None
+        self._link = RayLink(spec, lower, host.weights, host.settings) if spec is not None else None
+        self._stack = Stack(plan, segments, self._link, self._host)
+        self._opened = self._stack.start()
 
-    def update(self, packed: bytes) -> None:
-        """Know other streams from now on: of a packed pipeline."""
-        (pipeline,) = unpack_arguments(packed)
-        self._host.update(pipeline)
-        if self._link is not None:
-            self._link.update(packed)
+    def prepare(self, packed: bytes) -> None:
+        """Load what settings of the stages that stand here need: packed, by stage id."""
+        (configs,) = unpack_arguments(packed)
+        self._host.prepare(configs)
 
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
         link = self._link
-        counts = self._host.counts({link.name: (link.frames, link.bytes)} if link else {})
+        own = {link.name: (link.frames, link.bytes)} if link else {}
         away = {link.name: link.away} if link and link.away else {}
-        return Word(self._instance, counts, time.process_time(), away)
+        counts = self._host.counts(self._stack.counts() | own)
+        return Word(self._instance, counts, time.process_time(), away, self._warnings.latest())
+
+    def _await_open(self) -> None:
+        """Returns once the shared stages are open; raises what kept them from opening."""
+        for segment in self._opened:
+            segment.result()
 
 
 class SegmentActor(_Actor):
-    """The stages of one segment below the device, in one thread.
+    """Segments below the device, each in one thread.
 
     Args:
-        packed: plan, index of the segment, and the actor of the next one or None.
+        packed: plan, indices of the segments, and the actor of the next one or None.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, index, lower = unpack_arguments(packed)
-        super().__init__(plan, index, lower)
-        self._tail = self._host.tail(index, self._link)
-        self._opened = self._tail.start()
+        plan, segments, lower = unpack_arguments(packed)
+        super().__init__(plan, segments, lower)
+        assert self._stack.top is not None
+        self._top: Below = self._stack.top
         self._turns = _Turns()
         self._arenas: dict[str, ArenaView] = {}
         self._known: set[str] = set()  # streams of which this instance has kept something
@@ -101,7 +119,7 @@ class SegmentActor(_Actor):
 
     def ready(self) -> None:
         """Returns once the stages are open; raises what kept them from opening."""
-        self._opened.result()
+        self._await_open()
 
     def greet(self, caller: str, address: Address | None) -> bool:
         """Know a caller from now on, and map the memory in which its pictures will lie; whether that is possible."""
@@ -123,7 +141,7 @@ class SegmentActor(_Actor):
         self._known.update(fresh)
         if self._link is not None:
             self._link.restore(fresh)
-        self._tail.restore(fresh)
+        self._stack.restore(fresh)
 
     def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
@@ -133,7 +151,7 @@ class SegmentActor(_Actor):
         Raises:
             StrangerError: the call was meant for an earlier instance.
         """
-        self._opened.result()
+        self._await_open()
         with self._turns.wait(caller, number):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
         return {frame: result.result() for frame, result in results.items()}
@@ -142,17 +160,24 @@ class SegmentActor(_Actor):
         """Wait no longer for this call: it came, but could not be read."""
         self._turns.skip(caller, number)
 
+    def close(self, patience_s: float) -> None:
+        """Close the stages, once what waits has been done."""
+        self._stack.close(time.monotonic() + patience_s)
+
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
+        if isinstance(message, Command):
+            self._host.go_by(*message)
+            return None
         if isinstance(message, SettleOrder):
-            self._tail.settle(message.stream, message.seq)
+            self._top.settle(message.stream, message.seq)
             return message, self._unsettled.pop(message)
         if isinstance(message, wire.WireFrame):
             item = message
         else:
             item = message[0].with_pixels(self._arenas[caller].view(message[1]))
         self._known.add(item.stream)
-        ticket = wire.unpack(item, self._host.knobs, self._host.views)
-        result = self._tail.ask(ticket, settle=item.settle).settled
+        ticket = wire.unpack(item, self._host.knobs[item.stream], self._host.views)
+        result = self._top.ask(ticket, settle=item.settle).settled
         if item.settle:
             return (item.stream, item.seq), result
         self._unsettled[item.stream, item.seq] = result
@@ -160,25 +185,28 @@ class SegmentActor(_Actor):
 
 
 class DeviceActor(_Actor):
-    """Streams, each in a thread with its source and its own stages, and the thread of what they share on the device.
+    """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, taps, and the actor of the next segment or None.
+        packed: plan, taps, indices of the segments, and the actor of the next one or None.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, taps, lower = unpack_arguments(packed)
-        super().__init__(plan, 0, lower)
-        self._tail = self._host.tail(0, self._link) if plan.segments[0].tail else None
-        self._opened: Future[Any] | None = self._tail.start() if self._tail else None
-        self._heads = Heads(self._host, self._tail or self._link, taps)
+        plan, taps, segments, lower = unpack_arguments(packed)
+        super().__init__(plan, segments, lower)
+        self._heads = Heads(self._host, self._stack.top, taps, plan.at_once)
         self._is_open = False
 
     def open(self, positions: Mapping[str, Position]) -> list[StreamInfo | SourceError]:
         """Open these streams, each where it stands; raises what kept one from opening, unless it is a live one."""
         self._prepare(positions)
         self._is_open = True
-        return self._heads.open(positions)
+        return self._heads.open(positions, threading.Event())
+
+    def update(self, packed: bytes) -> None:
+        """Go by other settings, and know other streams, from now on: of a packed pipeline."""
+        (pipeline,) = unpack_arguments(packed)
+        self._host.update(pipeline)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -196,24 +224,28 @@ class DeviceActor(_Actor):
 
     def _prepare(self, positions: Mapping[str, Position]) -> None:
         """Have the shared stages open, and know what they kept of these streams."""
-        if self._opened is not None:
-            self._opened.result()
+        self._await_open()
         states = {stream: position.states for stream, position in positions.items() if position.states}
         if self._link is not None:
             self._link.restore(states)
-        if self._tail is not None:
-            self._tail.restore(states)
+        self._stack.restore(states)
 
     def start(self) -> None:
         self._heads.start()
 
-    def take(self, timeout_s: float) -> Batch:
-        return self._heads.take(timeout_s)
+    def take(self, timeout_s: float, hold: bool = False) -> Batch:
+        return self._heads.take(timeout_s, hold=hold)
 
     def stop(self) -> None:
         self._heads.stop()
         if self._link is not None:
             self._link.stop()
+
+    def close(self, patience_s: float) -> None:
+        """End all streams and close their stages, and then the shared ones."""
+        until = time.monotonic() + patience_s
+        self._heads.close(until)
+        self._stack.close(until)
 
 
 class _Turns:

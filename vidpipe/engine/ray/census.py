@@ -55,6 +55,9 @@ class _Member:
             return
         if self.instance and word.instance != self.instance:
             self.deaths.append(self.silent_since or time.time())
+            log.warning("the actor of %s died; it is there again", self.name)
+        before = self.words.get(word.instance)
+        word.warnings.repeat(heard=before.warnings.total if before else 0)
         self.instance, self.silent_since = word.instance, None
         self.words[word.instance] = word
 

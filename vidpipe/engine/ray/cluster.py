@@ -1,69 +1,168 @@
-"""Starting a local Ray, or joining one that runs."""
+"""The Ray of a run: one of its own, or one that it joins."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import psutil
 import ray
+import ray._private.worker
 
+from vidpipe.engine.opening import LOOK_S, opened
 from vidpipe.engine.pipeline import Tier
 from vidpipe.engine.plan import Plan
+from vidpipe.engine.ray import local
+from vidpipe.engine.ray.folder import Folder
 from vidpipe.errors import ConfigError, RunError
 
+OPEN_FILES = 128  # that a process of Ray's may have to have
 SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
+STORE_MB = 256  # at least
+STORE_SHARE = 0.2  # of the machine's memory, at most
+JOIN_S = 3.0  # for a Ray to show that it is there
+LOOK_EVERY_S = 1.0  # whether it still is
+SILENT_S = 20.0  # of an address that does not even refuse, after which it counts as gone
+_EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three of length, one of type, flags, stream
 
 
-def connect(plan: Plan, address: str | None) -> None:
-    """Start a Ray of one node that offers all tiers, or join the one at `address`; raises in one line."""
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
-    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
-        options |= {
-            "address": "local",
-            "include_dashboard": False,
-            "resources": {tier.value: 1 for tier in Tier},
-            "object_store_memory": _store_bytes(plan),
-        }
-    else:
-        options["address"] = address
-        _send_modules(plan)
-    try:
-        with _own_signal_handlers():
-            ray.init(**options)
-    except Exception as error:
-        where = f"the Ray at {address} cannot be joined" if address else "Ray does not start"
-        raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
-    if address is not None:
-        _check_tiers(plan)
+class Cluster:
+    """A Ray that is begun and ended by one thread, since the system ends Ray's processes with who started them."""
 
+    def __init__(self, plan: Plan, address: str | None) -> None:
+        self._plan = plan
+        self._address = address
+        self._opened: Future[None] = Future()
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="vidpipe-ray", daemon=True)
+        self._watch: _Watch | None = None
+        self._looked_at = 0.0
 
-def disconnect() -> None:
-    ray.shutdown()
+    def open(self, stop: threading.Event) -> bool:
+        """Start a Ray of one machine that offers all tiers, or join the one at the address.
+
+        Returns:
+            Whether it is there; not where `stop` was set meanwhile.
+
+        Raises:
+            RunError: it does not start, or cannot be joined.
+            ConfigError: it has no machine for a tier of the plan.
+        """
+        self._thread.start()
+        with _own_signal_handlers() as put_back:
+            while not stop.is_set() and not self._opened.done():
+                wait([self._opened], LOOK_S)
+                put_back()
+        return bool(opened([self._opened], stop))
+
+    def lost(self) -> str | None:
+        """What has ended of it without which nothing goes on; to be asked now and then."""
+        now = time.monotonic()
+        if self._watch is None or now - self._looked_at < LOOK_EVERY_S:
+            return None
+        self._looked_at = now
+        return self._watch.lost()
+
+    def close(self, timeout_s: float) -> None:
+        """Leave it, and end it where it is our own. One that is still starting is ended when it has started."""
+        self._left.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        with nullcontext() if self._address is None else _modules_travel(self._plan):
+            self._hold()
+
+    def _hold(self) -> None:
+        folder = Folder() if self._address is None else None
+        guard = None
+        try:
+            self._connect(folder)
+            guard = local.Guard(folder.path) if folder else None
+            self._watch = _Watch()
+        except Exception as error:
+            self._opened.set_exception(error)
+        else:
+            self._opened.set_result(None)
+            self._left.wait()
+        ray.shutdown()
+        if guard is not None:
+            guard.close()
+        if folder is not None:
+            folder.remove()
+
+    def _connect(self, folder: Folder | None) -> None:
+        _prepare()
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            if folder is not None:
+                _check_open_files()
+                local.start({tier.value: 1 for tier in Tier}, _store_bytes(self._plan), folder.path, **options)
+                return
+            assert self._address is not None
+            _check_address(self._address)
+            ray.init(address=self._address, **options)
+        except Exception as error:
+            where = "Ray does not start" if folder else f"the Ray at {self._address} cannot be joined"
+            raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
+        _check_tiers(self._plan)
 
 
 @contextmanager
-def _own_signal_handlers() -> Iterator[None]:
-    """Put back what Ray replaces: its handler of SIGTERM ends the process with a stack trace, and no report."""
+def _own_signal_handlers() -> Iterator[Callable[[], None]]:
+    """Put back, also now and then meanwhile, what Ray replaces behind Python's back.
+
+    Its handler of SIGTERM writes a stack trace, and ends the process.
+    """
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
+
+    def put_back() -> None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+    try:
+        yield put_back
+    finally:
+        put_back()
+
+
+class _Watch:
+    """Looks whether the processes without which Ray cannot go on are still there."""
+
+    def __init__(self) -> None:
+        node = ray._private.worker._global_node
+        self._processes = dict(_own_processes(node))
+        if "raylet" not in self._processes and (raylet := _raylet_here(node)) is not None:
+            self._processes["raylet"] = raylet
+        self._gcs: str | None = None if "gcs_server" in self._processes else node.gcs_address
+        self._seen_at = time.monotonic()
+
+    def lost(self) -> str | None:
+        for name, process in self._processes.items():
+            if not _lives(process):
+                return f"Ray's {name} has ended"
+        if self._gcs is None:
+            return None
+        try:
+            socket.create_connection(_host_and_port(self._gcs), timeout=1).close()
+        except ConnectionRefusedError:
+            return f"there is no Ray at {self._gcs} any more"
+        except OSError:  # the network may come back
+            silent_s = time.monotonic() - self._seen_at
+            return f"nothing was heard of the Ray at {self._gcs} for {silent_s:.0f} s" if silent_s > SILENT_S else None
+        self._seen_at = time.monotonic()
+        return None
 
 
 def placement(tier: Tier) -> dict[str, Any]:
@@ -76,27 +175,125 @@ def placement(tier: Tier) -> dict[str, Any]:
     }
 
 
+def _prepare() -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
+    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
+    # Ray tells of each actor's death in 900 letters on stdout; the engine says it in a line.
+    ray._private.worker.listen_error_messages = _hear_nothing
+
+
+def _hear_nothing(worker: Any, threads_stopped: threading.Event) -> None:
+    """In place of Ray's own way to print what its processes complain of."""
+
+
+def _check_open_files() -> None:
+    """Raise where Ray's processes would fail one after the other, for minutes and in their own words."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < OPEN_FILES:
+        raise ConnectionError(
+            f"a process may have only {most} files open, and it needs {OPEN_FILES}: "
+            f"raise the limit with ulimit -n 4096, or run with --engine inline"
+        )
+
+
 def _store_bytes(plan: Plan) -> int:
-    """Room for what all links may have under way, twice over; Ray's default is a third of the machine's memory."""
+    """Room for what all links may have under way, twice over, within what the machine can spare."""
     under_way = sum(link.spec.credit_mb for link in plan.links) * max(1, len(plan.groups))
-    return int(max(256, 2 * under_way) * 1e6)
+    most = STORE_SHARE * psutil.virtual_memory().total
+    return int(min(max(STORE_MB, 2 * under_way) * 1e6, max(most, STORE_MB * 1e6)))
+
+
+def _check_address(address: str) -> None:
+    """Raises, within seconds, where no Ray answers; Ray itself would try for a minute, and say nothing meanwhile."""
+    if ":" not in address:
+        return  # "auto": Ray knows where
+    try:
+        with socket.create_connection(_host_and_port(address), timeout=JOIN_S) as connection:
+            if not os.environ.get("RAY_USE_TLS"):
+                _greet(connection)
+    except TimeoutError:
+        raise ConnectionError("it does not answer") from None
+    except OSError as error:
+        raise ConnectionError(error.strerror or str(error)) from None
+
+
+def _greet(connection: socket.socket) -> None:
+    """Raises where the other side does not speak HTTP/2 as Ray does: it answers a greeting with its settings."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _EMPTY_SETTINGS)
+    connection.settimeout(JOIN_S)
+    head = connection.recv(len(_EMPTY_SETTINGS), socket.MSG_WAITALL)
+    if head[3:4] != _EMPTY_SETTINGS[3:4]:
+        raise ConnectionError("what answers there is no Ray")
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConnectionError("an address is a host and a port, as in 10.0.0.5:6379")
+    return host.strip("[]"), int(port)
 
 
 def _check_tiers(plan: Plan) -> None:
     offered = ray.cluster_resources()
     for segment in plan.segments:
         if offered.get(segment.tier.value, 0) < SHARE:
-            ray.shutdown()
             raise ConfigError(
                 f"no machine of the cluster offers the tier {segment.tier.value}: "
                 f"""start one with ray start --address=... --resources='{{"{segment.tier.value}": 1}}'"""
             )
 
 
-def _send_modules(plan: Plan) -> None:
-    """Have custom stages travel with the plan: other machines do not have the user's files."""
+@contextmanager
+def _modules_travel(plan: Plan) -> Iterator[None]:
+    """Have custom stages travel with the plan, and what they import from beside them: other machines have neither."""
     folders = [Path(path).resolve() for path in plan.pipeline.search_paths]
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and any(Path(file).resolve().parent == folder for folder in folders):
-            ray.cloudpickle.register_pickle_by_value(module)
+    known = ray.cloudpickle.list_registry_pickle_by_value()
+    own = [module for module in list(sys.modules.values()) if _lies_in(module, folders)]
+    own = [module for module in own if module.__name__ not in known]
+    for module in own:
+        ray.cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            ray.cloudpickle.unregister_pickle_by_value(module)
+
+
+def _lies_in(module: ModuleType, folders: list[Path]) -> bool:
+    """Whether a module, or the package that it is of, lies in one of these folders."""
+    name = getattr(module, "__name__", "").partition(".")[0]
+    top = sys.modules.get(name)
+    file = getattr(top, "__file__", None)
+    if file is None or name in ("__main__", "vidpipe"):
+        return False
+    place = Path(file).resolve()
+    return (place.parent.parent if place.name == "__init__.py" else place.parent) in folders
+
+
+def _own_processes(node: Any) -> Iterator[tuple[str, psutil.Process]]:
+    """What this process has started of a Ray."""
+    for name in ("gcs_server", "raylet"):
+        for started in node.all_processes.get(name, ()):
+            yield name, psutil.Process(started.process.pid)
+
+
+def _raylet_here(node: Any) -> psutil.Process | None:
+    """The raylet of a joined Ray through which this process works; it runs on the same machine."""
+    mark = f"--raylet_socket_name={node.raylet_socket_name}"
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if mark in process.cmdline():
+                return process
+    return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

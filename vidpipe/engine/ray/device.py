@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from vidpipe.engine.caution import FRAMES
@@ -40,13 +40,13 @@ class Device:
         for stream in ended & self.joining.keys():
             del self.joining[stream]
 
-    def died(self, positions: Mapping[str, Position]) -> dict[str, Position]:
-        """Where its streams go on, given where they stand now that it has died.
+    def died(self, positions: Mapping[str, Position], waiting: Collection[str] = ()) -> dict[str, Position]:
+        """Where its streams go on, given where they stand now that it has died; some may have been waiting to begin.
 
         A second death near the first has it go carefully. Then it is known which picture it dies on; at the third death
         that one is given up, and no other.
         """
-        at = {stream: _next_seq(position) for stream, position in positions.items()}
+        at = {stream: _next_seq(position) for stream, position in positions.items() if stream not in waiting}
         near = any(stream in self._died_at and seq - self._died_at[stream] <= FRAMES for stream, seq in at.items())
         self._deaths = self._deaths + 1 if near else 1
         careful = self._deaths > 1
@@ -55,7 +55,7 @@ class Device:
             self._deaths = 0
         self._died_at, self._asked = at, None
         return {
-            stream: position._replace(poison=frozenset(self._poison[stream]), careful=careful)
+            stream: position._replace(poison=frozenset(self._poison[stream]), careful=careful and stream in at)
             for stream, position in positions.items()
         }
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Any, NoReturn
+from threading import Event, RLock
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from vidpipe.engine.host import Counts, Position, those_open
+from vidpipe.engine.opening import LOOK_S
 from vidpipe.engine.pipeline import Pipeline
 from vidpipe.engine.plan import Plan, streams_per_actor
 from vidpipe.engine.ray import cluster
@@ -24,12 +26,15 @@ from vidpipe.engine.taps import Tap
 from vidpipe.engine.usage import TreeUsage
 from vidpipe.errors import RunError, VidpipeError
 from vidpipe.sources.base import StreamInfo
+from vidpipe.stages.base import StageConfig
 
 log = logging.getLogger(__name__)
 
 OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
 REVIVE_S = 60.0
+LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
+CONTROL = ("add", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
@@ -51,6 +56,9 @@ class RayEngine:
         self._plan = plan
         self._taps = tuple(taps)
         self._address = address
+        self._cluster = cluster.Cluster(plan, address)
+        self._places = plan.actors(one_machine=address is None)
+        self._lost = False
         self._positions = positions
         self._packed: bytes | None = None
         self._lower: Any = None
@@ -59,26 +67,28 @@ class RayEngine:
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
         self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
+        self._lock = RLock()  # of all the above: who changes a run does so from a thread of his own
+        self._hold = False
         self._stopping = False
         self._usage: TreeUsage | None = None
         self._census = Census()
         self._cpu_before_s = 0.0
 
-    def open(self) -> list[StreamInfo]:
-        cluster.connect(self._plan, self._address)
-        lower = None
-        for index in range(len(self._plan.segments) - 1, 0, -1):
-            lower = self._start(SegmentActor, index, self._plan, index, lower)
-            self._segments.append(lower)
-            self._census.add(self._plan.segments[index].name, lower)
-        self._lower = lower
+    def open(self, stop: Event) -> list[StreamInfo]:
+        """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
+        if not self._cluster.open(stop):
+            return []
+        for segments in reversed(self._places[1:]):
+            self._lower = self._start(SegmentActor, segments, self._plan, segments, self._lower)
+            self._segments.insert(0, self._lower)
+            self._census.add(self._plan.segments[segments[0]].name, self._lower)
         for group in self._plan.groups:
             self._add_device(group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
-        _get(loading, OPEN_S)
-        return those_open([opened for each in _get(opening, OPEN_S) for opened in each])
+        answers = _opened([*loading, *opening], OPEN_S, stop)
+        return those_open([info for each in answers[len(loading) :] for info in each])
 
     def start(self) -> None:
         self._usage = TreeUsage()
@@ -88,19 +98,33 @@ class RayEngine:
         for device in self._devices:
             self._fetch(device)
 
-    def take(self, timeout_s: float) -> list[Batch]:
-        """What devices have answered since; a device that died is started again behind its last answer."""
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        """What devices have answered since; a device that died is started again behind its last answer.
+
+        Args:
+            hold: let recordings wait with their next answers until somebody takes without.
+
+        Raises:
+            RunError: Ray itself is gone, and all that ran on it.
+        """
+        if (loss := self._cluster.lost()) is not None:
+            self._lost = True
+            raise RunError(f"{loss}: the run cannot go on")
         self._census.go_on()
-        if self._fetching:
-            done, _ = ray.wait(list(self._fetching), num_returns=1, timeout=timeout_s)
+        with self._lock:
+            self._hold = hold
+            fetching, reviving = list(self._fetching), list(self._reviving)
+        if fetching:
+            done, _ = ray.wait(fetching, num_returns=1, timeout=timeout_s)
         else:
             done = []
-            wait(self._reviving, timeout_s, FIRST_COMPLETED)
-        batches = [self._fetched(self._fetching.pop(reference), reference) for reference in done]
-        for revived in [future for future in self._reviving if future.done()]:
-            device = self._reviving.pop(revived)
-            batches.append(self._taken(device, revived.result()))
-            self._tell_missed(device)
+            wait(reviving, timeout_s, FIRST_COMPLETED)
+        with self._lock:
+            batches = [self._fetched(self._fetching.pop(each), each) for each in done if each in self._fetching]
+            for revived in [future for future in self._reviving if future.done()]:
+                device = self._reviving.pop(revived)
+                batches.append(self._taken(device, revived.result()))
+                self._tell_missed(device)
         return batches
 
     def _fetched(self, device: Device, reference: Any) -> Batch:
@@ -118,7 +142,7 @@ class RayEngine:
             return
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
-        positions = device.died(self._positions_of(device))
+        positions = device.died(self._positions_of(device), self._waiting(device))
         self._reviving[self._aside.submit(self._restart, device, positions)] = device
 
     def _taken(self, device: Device, batch: Batch) -> Batch:
@@ -130,35 +154,53 @@ class RayEngine:
 
     def stop(self) -> None:
         self._stopping = True
+        if self._lost:
+            return
         for device in self._devices:
             device.actor.stop.remote()
 
     def update(self, pipeline: Pipeline) -> None:
-        """Know other streams from now on; an actor that is away is told when it is back."""
-        for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
-            device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
-        self._plan = replace(self._plan, pipeline=pipeline)
-        self._packed = pack_arguments(pipeline)
-        telling = [actor.update.remote(self._packed) for actor in self._actors()]
+        """Go by other settings and know other streams from now on; a device that is away is told when it is back.
+
+        Segments are told by the links, before the first frame that it is for.
+        """
+        with self._lock:
+            for device in self._devices:  # first, as one that comes back must not open what the pipeline no longer has
+                device.leaving.update(stream for stream in device.streams if stream not in pipeline.streams)
+            self._plan = replace(self._plan, pipeline=pipeline)
+            self._packed = pack_arguments(pipeline.search_paths, pipeline)
+            here = [device for device in self._devices if device not in self._reviving.values()]
+            telling = [device.actor.update.remote(self._packed) for device in here]
         told = [_is_heard(reference, REVIVE_S) for reference in telling]
-        for device, heard in zip(self._devices, told[len(self._segments) :], strict=True):
-            if not heard:
-                self._revive(device)
+        with self._lock:
+            for device, heard in zip(here, told, strict=True):
+                if not heard:
+                    self._revive(device)
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
+        with self._lock:
+            packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
+            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+        for reference in preparing:
+            _is_heard(reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
-        for device in self._devices:
-            device.leaving.update(stream for stream in device.streams if stream in streams)
-            device.actor.remove.remote(set(streams))
+        with self._lock:
+            for device in self._devices:
+                device.leaving.update(stream for stream in device.streams if stream in streams)
+                device.actor.remove.remote(set(streams))
 
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams, each where it stands: on a device that has room, or on a new one."""
-        for stream, position in positions.items():
-            device = self._with_room(stream)
-            device.streams.append(stream)
-            device.joining[stream] = position
-            if device not in self._reviving.values():
-                self._let_join(device)
+        with self._lock:
+            for stream, position in positions.items():
+                device = self._with_room(stream)
+                device.streams.append(stream)
+                device.joining[stream] = position
+                if device not in self._reviving.values():
+                    self._let_join(device)
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
@@ -175,9 +217,11 @@ class RayEngine:
             self._let_join(device)
 
     def _with_room(self, stream: str) -> Device:
-        limit = streams_per_actor(self._plan.pipeline, live=self._plan.pipeline.streams[stream].spec.live)
         device = min(self._devices, key=lambda device: len(device.streams))
-        if len(device.streams) < limit:
+        pipeline = self._plan.pipeline
+        # Recordings wait for their turn; and stages that share an actor with the device are not there a second time.
+        grows = pipeline.streams[stream].spec.live and len(self._places[0]) == 1
+        if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
             return device
         device = self._add_device([])
         _get([device.actor.open.remote({})], OPEN_S)
@@ -185,7 +229,7 @@ class RayEngine:
 
     def counts(self) -> Counts:
         """What all actors have counted; of one that died, as far as it could tell."""
-        self._census.ask_all()
+        self._ask_all()
         return self._census.counts()
 
     def cpu_s(self) -> float:
@@ -198,42 +242,53 @@ class RayEngine:
         return used
 
     def close(self, patience_s: float) -> None:
-        if not ray.is_initialized():
-            return
+        """Close actors, each after those that ask it; who does not end within `patience_s` is killed."""
         self._aside.shutdown(wait=False, cancel_futures=True)
-        for actor in self._actors():
-            ray.kill(actor)
-        cluster.disconnect()
+        if self._devices and not self._lost:
+            until = time.monotonic() + patience_s
+            for actors in ([device.actor for device in self._devices], *([segment] for segment in self._segments)):
+                left_s = max(0.0, until - time.monotonic())
+                ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
+            for actor in self._actors():
+                ray.kill(actor)
+        self._cluster.close(LEAVE_S)
 
-    def _start(self, kind: type, index: int, *args: Any) -> Any:
-        tier = self._plan.segments[index].tier
-        control = {
-            name: ray.method(concurrency_group="control")
-            for name in ("add", "greet", "ready", "remove", "restore", "skip", "stop", "update", "word")
-        }
-        for name, mark in control.items():
+    def _start(self, kind: type, segments: range, *args: Any) -> Any:
+        tier = self._plan.segments[segments[0]].tier
+        for name in CONTROL:  # apart from the calls that wait for answers
             if hasattr(kind, name):
-                mark(getattr(kind, name))
+                ray.method(concurrency_group="control")(getattr(kind, name))
         options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
-        return ray.remote(**options)(kind).remote(pack_arguments(*args))
+        return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
 
     def _actors(self) -> list[Any]:
         return [*self._segments, *(device.actor for device in self._devices)]
 
     def _actors_cpu_s(self) -> float:
         """CPU seconds of all actors since they began; of one that is away, as last told."""
-        self._census.ask_all()
+        self._ask_all()
         return self._census.cpu_s()
 
+    def _ask_all(self) -> None:
+        if self._usage is not None and not self._lost:  # else nobody is there to answer
+            self._census.ask_all()
+
     def _add_device(self, streams: Sequence[str]) -> Device:
-        device = Device(self._start(DeviceActor, 0, self._plan, self._taps, self._lower), streams)
+        own = self._places[0]
+        device = Device(self._start(DeviceActor, own, self._plan, self._taps, own, self._lower), streams)
         self._devices.append(device)
         number = len(self._devices)
         self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor)
         return device
 
     def _fetch(self, device: Device) -> None:
-        self._fetching[device.actor.take.remote(FETCH_S)] = device
+        self._fetching[device.actor.take.remote(FETCH_S, self._hold)] = device
+
+    def _waiting(self, device: Device) -> Sequence[str]:
+        """Its recordings whose turn has not come: of those that have not ended, the first are open."""
+        streams = self._plan.pipeline.streams
+        recordings = [name for name in device.streams if name in streams and not streams[name].spec.live]
+        return recordings[self._plan.at_once :]
 
     def _positions_of(self, device: Device) -> dict[str, Position]:
         return {stream: self._positions(stream) for stream in device.streams}
@@ -266,7 +321,19 @@ def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
         values: list[Any] = _told(list(references), timeout_s)
         return values
     except RayActorError as error:
-        _raise_died(error)
+        raise _death(error) from None
+
+
+def _opened(references: Sequence[Any], timeout_s: float, stop: Event) -> list[Any]:
+    """What actors say that were told to open; nothing where `stop` is set before they have."""
+    deadline = time.monotonic() + timeout_s
+    waiting = list(references)
+    while waiting and not stop.is_set():
+        done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)
+        _get(done, timeout_s)
+        if time.monotonic() > deadline:
+            raise RunError(f"an actor did not answer within {timeout_s:g} s")
+    return [] if waiting else _get(references, timeout_s)
 
 
 def _is_heard(reference: Any, timeout_s: float) -> bool:
@@ -295,5 +362,7 @@ def _cause(error: RayTaskError) -> Exception:
     return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
 
 
-def _raise_died(error: RayActorError) -> NoReturn:
-    raise RunError(f"an actor died while it was starting: {str(error).strip().splitlines()[0]}") from None
+def _death(error: RayActorError) -> RunError:
+    """Why an actor died while it was starting, in one line: of what its constructor raised, the last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return RunError(f"an actor died while it was starting: {lines[-1 if error.actor_init_failed else 0]}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from vidpipe.cascade import Settled
 from vidpipe.engine import wire
 from vidpipe.engine.below import Reply
+from vidpipe.engine.host import Settings
 from vidpipe.engine.ray.arena import Slot
 
 
@@ -18,7 +19,14 @@ class SettleOrder(NamedTuple):
     seq: int
 
 
-Message = wire.WireFrame | tuple[wire.WireFrame, Slot] | SettleOrder
+class Command(NamedTuple):
+    """Tells the actor what to go by for a stream, from the next frame on that comes behind it."""
+
+    stream: str
+    settings: Settings
+
+
+Message = Command | wire.WireFrame | tuple[wire.WireFrame, Slot] | SettleOrder
 Answers = Mapping[tuple[str, int], Settled]
 
 
@@ -26,14 +34,16 @@ class Job:
     """A frame on the link, from its asking until it is settled.
 
     Attributes:
+        settings: that it is treated with.
         counted: whether it takes credit; one that its stream holds open takes none.
         tries: how often it was sent.
     """
 
-    __slots__ = ("counted", "item", "reply", "slot", "tries")
+    __slots__ = ("counted", "item", "reply", "settings", "slot", "tries")
 
-    def __init__(self, item: wire.WireFrame, slot: Slot | None, reply: Reply) -> None:
+    def __init__(self, item: wire.WireFrame, settings: Settings, slot: Slot | None, reply: Reply) -> None:
         self.item = item
+        self.settings = settings
         self.slot = slot
         self.reply = reply
         self.counted = item.settle

@@ -14,6 +14,7 @@ from typing import Any
 from vidpipe.cascade import Settled, Ticket
 from vidpipe.engine import wire
 from vidpipe.engine.below import Reply, broken
+from vidpipe.engine.host import Settings
 from vidpipe.engine.lanes import Lanes
 from vidpipe.engine.plan import Link
 from vidpipe.engine.ray.arena import Slot
@@ -50,15 +51,23 @@ class RayLink:
 
     Args:
         weights: of the streams on a detour.
+        settings: what a process goes by for a stream.
 
     Attributes:
         frames, bytes: that it has carried.
         away: why there is nobody at the other end; "" where there is.
     """
 
-    def __init__(self, link: Link, actor: Any, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        actor: Any,
+        weights: Mapping[str, float] | None = None,
+        settings: Callable[[str], Settings] = lambda _: Settings(),
+    ) -> None:
         self._link = link
         self._weights = weights if weights is not None else {}
+        self._settings = settings
         self._outside: Lanes[tuple[Ticket, Reply]] = Lanes(self._weights, lambda waiting: waiting[1].refuse())
         self._stopping = False
         self._broken: str | None = None
@@ -121,10 +130,6 @@ class RayLink:
             self._stopping = True
             self._changed.notify_all()
 
-    def update(self, packed: bytes) -> None:
-        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
-        self._peer.update(packed)
-
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
         self._peer.begin(states)
@@ -165,7 +170,8 @@ class RayLink:
                 self._give_back(nbytes, slot, counted=settle)
             reply.settle(Settled(failed(f"{self.name}: {one_line(error)}")))
             return
-        job = Job(item, slot, reply)
+        settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
+        job = Job(item, settings, slot, reply)
         with self._changed:
             if settle:
                 self._bytes_out += item.nbytes - nbytes  # what a codec makes of it is known only now
@@ -252,10 +258,9 @@ class RayLink:
     def _call(self, batch: Batch) -> None:
         awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
         awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.settle]
-        messages = [entry.message(by_slot=self._peer.maps_memory) for entry in batch.entries]
         try:
             self._peer.tell()
-            answers = self._peer.call(messages)
+            answers = self._peer.call(batch.entries)
         except GONE:
             self._ended_call(batch.life, dead=True)
         except Exception as error:
@@ -332,7 +337,7 @@ class RayLink:
                 continue
             job.tries += 1
             try:
-                done = self._peer.call([job.message(by_slot=self._peer.maps_memory)])
+                done = self._peer.call([job])
                 error = self._outcome(done)
             except GONE as gone:
                 error = gone

@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError, RayError
 
 from vidpipe.engine.pipeline import LinkSpec
 from vidpipe.engine.ray.arena import Arena
-from vidpipe.engine.ray.job import Answers, Message
+from vidpipe.engine.ray.job import Answers, Command, Job, Message, Order
 
 LOOK_EVERY_S = 0.5  # between two tries to reach an actor that is away
 
@@ -43,18 +43,13 @@ class Peer:
         self._lock = threading.Lock()
         self._states: dict[str, dict[str, bytes]] = {}
         self._untold: set[str] = set()  # streams that have begun since the actor was met
-        self._packed: bytes | None = None
+        self._goes_by: dict[str, int] = {}  # the epoch of the settings that it was told of, by stream
         self._caller = ""
         self._number = 0
         self._ping: Future[None] | None = None
         self._pinged_at = 0.0
         self.maps_memory = False
         self.why_away = ""  # what kept it from being met the last time
-
-    def update(self, packed: bytes) -> None:
-        """Hold the packed pipeline of other streams than the actor was made for, for when it has died."""
-        with self._lock:
-            self._packed = packed
 
     def remember(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Hold what stages below keep, by stream and stage id, for an instance that knows nothing of these streams."""
@@ -91,10 +86,20 @@ class Peer:
         if states:
             self._actor.restore.remote(states).future().result()
 
-    def call(self, messages: Sequence[Message]) -> Future[Answers]:
-        """Hand over a batch, behind those of earlier calls; raises what keeps a message from being sent."""
+    def call(self, entries: Sequence[Job | Order]) -> Future[Answers]:
+        """Hand over a batch, behind those of earlier calls; raises what keeps a message from being sent.
+
+        What the actor has to go by for a stream goes before the first frame that it is for.
+        """
         caller, number = self._caller, self._number
+        goes_by, messages = dict(self._goes_by), list[Message]()
+        for entry in entries:
+            if isinstance(entry, Job) and goes_by.get(entry.item.stream) != entry.settings.knobs.version:
+                goes_by[entry.item.stream] = entry.settings.knobs.version
+                messages.append(Command(entry.item.stream, entry.settings))
+            messages.append(entry.message(by_slot=self.maps_memory))
         answers: Future[Answers] = self._actor.handle.remote(caller, number, messages).future()
+        self._goes_by = goes_by
         self._number += 1
         answers.add_done_callback(lambda done: self._mind_turn(caller, number, done.exception()))
         return answers
@@ -114,18 +119,16 @@ class Peer:
         address = self._arena.address if self._arena is not None else None
         self.maps_memory = self._actor.greet.remote(caller, address).future().result(timeout_s)
         with self._lock:
-            packed = self._packed
             states = {stream: dict(kept) for stream, kept in self._states.items()}
             self._untold.clear()
-        if packed is not None:
-            self._actor.update.remote(packed).future().result(timeout_s)
         if states:
             self._actor.restore.remote(states).future().result(timeout_s)
-        self._caller, self._number = caller, 0
+        self._caller, self._number, self._goes_by = caller, 0, {}
 
     def _mind_turn(self, caller: str, number: int, error: BaseException | None) -> None:
         """A call that did not even begin, as its message could not be read, must not hold up those behind it."""
         if error is not None and not isinstance(error, GONE):
+            self._goes_by = {}  # nor was it told what was to come with it
             threading.Thread(target=lambda: self._actor.skip.remote(caller, number), daemon=True).start()
 
 

@@ -9,11 +9,18 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from vidpipe.config.mistakes import Keys
+Keys = tuple[str | int, ...]
+
+_MODELS = ("model", "detector", "embedder")
 
 
 def references(settings: BaseModel, kind: str) -> Iterator[tuple[Keys, str]]:
-    """Every value or key that is declared as `ModelName` (kind "model") or `ClassName` ("class"), with its place."""
+    """Every value or key that is declared as a name of that kind, with its place.
+
+    Args:
+        kind: "model": `ModelName`, `DetectorName` and `EmbedderName`; "detector" or "embedder": that one alone;
+            "class": `ClassName`.
+    """
     for name, field in type(settings).model_fields.items():
         yield from _walk(field.annotation, _names(field, kind), getattr(settings, name), (name,), kind)
 
@@ -40,4 +47,5 @@ def _walk(hint: Any, named: bool, value: Any, keys: Keys, kind: str) -> Iterator
 
 def _names(field: object, kind: str) -> bool:
     extra = field.json_schema_extra if isinstance(field, FieldInfo) else None
-    return isinstance(extra, dict) and extra.get("names") == kind
+    named = extra.get("names") if isinstance(extra, dict) else None
+    return named is not None and named in (_MODELS if kind == "model" else (kind,))

@@ -1,4 +1,4 @@
-"""Second stage on boxes, with an object-level result cache: what an object looks like, and which one it is.
+"""A second network on boxes, with an object-level result cache: what an object looks like, and which one it is.
 
 An embedder on every box of every frame costs more than the detector. But an object looks today as it did a moment ago:
 a crop that is like an earlier one, by a cheap key, has that one's vector (FoggyCache, MobiCom 2018: reuse where the
@@ -10,7 +10,6 @@ Both radii are learnt from what the embedder says of misses, and of a share of h
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +27,8 @@ from vidpipe.calibration.draw import draw
 from vidpipe.calibration.wilson import wilson
 from vidpipe.frame import Frame, Image
 from vidpipe.models.base import Score
-from vidpipe.stages.base import ClassName, Context, Knob, ModelName, Stage, StageConfig
+from vidpipe.stages.base import ClassName, Context, EmbedderName, Knob, StageConfig
+from vidpipe.transforms.base import Moment, Transform
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -43,7 +43,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 class DescribeConfig(StageConfig):
-    model: ModelName = Field(description="an embedder of the pipeline")
+    model: EmbedderName = Field(description="an embedder of the pipeline")
     classes: list[ClassName] | None = Field(default=None, description="whose boxes are described; default: all")
     alike: Annotated[float, Field(gt=0, lt=2)] = Field(
         default=0.2,
@@ -92,14 +92,12 @@ class _Known:
     reused: int = 0
 
 
-class Describe(Stage[DescribeConfig]):
-    """Passes every frame on, and completes its answer: `data["embedding"]` float32 [n, d] of length 1 each, and
-    `data["identity"]` int [n].
+class Describe(Transform[DescribeConfig]):
+    """Adds to a result's boxes `data["embedding"]`, float32 [n, d] of length 1 each, and `data["identity"]`, int [n].
 
     Boxes of other classes and without area have zeros and the identity -1. Identities count up by stream, from 1.
     """
 
-    can_be_last = False
     Config = DescribeConfig
 
     def open(self, context: Context) -> None:
@@ -116,14 +114,13 @@ class Describe(Stage[DescribeConfig]):
         self._given: sv.Detections | None = None
         self._completed: sv.Detections | None = None
 
-    def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        return [None] * len(frames)
-
-    def learn(self, frame: Frame, answer: Answer) -> Answer | None:
+    def apply(self, frame: Frame | None, answer: Answer, moment: Moment) -> Answer | None:
         boxes = answer.detections
         if not len(boxes):
             return None
-        if boxes is not self._given or self._completed is None or answer.as_of == frame.seq:
+        if boxes is not self._given or self._completed is None or answer.as_of == moment.seq:
+            if frame is None:  # boxes of a picture that nobody has
+                return None
             self._given, self._completed = boxes, self._describe(frame, boxes)
         return replace(answer, detections=self._completed)
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.stages.conftest import ask
 from tests.tracking.conftest import at, found, measured, scene
 from vidpipe.answer import Answer, How
 from vidpipe.frame import Frame
 from vidpipe.picture import BgrPicture
 from vidpipe.stages.base import Context
-from vidpipe.stages.describe import Describe
+from vidpipe.transforms.base import Moment
+from vidpipe.transforms.describe import Describe
 
 PLACES = [(20, 40, 60, 120), (100, 40, 140, 120), (200, 40, 240, 120)]
 
@@ -53,10 +53,10 @@ def describe(**settings):
 
 
 def tell(stage, frame, boxes, tracks=None, how=How.MEASURED, as_of=None):
-    assert ask(stage, frame) is None
     if tracks is not None:
         boxes.tracker_id = np.array(tracks)
-    return stage.learn(frame, Answer(boxes, how, "big", frame.seq if as_of is None else as_of))
+    moment = Moment("cam", frame.seq, frame.pts, None, frame.width, frame.height, 0)
+    return stage.apply(frame, Answer(boxes, how, "big", frame.seq if as_of is None else as_of), moment)
 
 
 def test_every_box_gets_a_vector_and_an_identity():

@@ -1,0 +1,78 @@
+"""Writes docs/api.md from the docstrings of vidpipe's public names: `python docs/make_api.py`."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import vidpipe
+
+PAGE = Path(__file__).with_name("api.md")
+HEAD = """# The Python interface
+
+Made from docstrings by `python docs/make_api.py`. What stands here is public: it changes only with a word in the
+changelog. Everything else in the package is private, whatever its name looks like.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "\n".join(section for name in vidpipe.__all__ for section in _section(name)) + "\n"
+
+
+def _section(name: str) -> Iterator[str]:
+    thing = getattr(vidpipe, name)
+    yield f"## `{name}{_signature(thing)}`\n"
+    yield _text(thing) + "\n"
+    if isinstance(thing, type) and issubclass(thing, Enum):
+        yield "\n".join(f"- `{member.name}` = `{member.value!r}`" for member in thing) + "\n"
+    elif isinstance(thing, type) and not issubclass(thing, BaseException):
+        for member, value in _members(thing):
+            signature = "" if isinstance(value, property) else _signature(value)
+            yield f"**`{member}{signature}`**\n"
+            yield _text(value) + "\n"
+
+
+def _members(kind: type) -> Iterator[tuple[str, Any]]:
+    """Public methods and properties that the class itself defines and documents."""
+    for name, value in vars(kind).items():
+        shown = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+        if not name.startswith("_") and (inspect.isfunction(shown) or isinstance(shown, property)) and shown.__doc__:
+            yield name, shown
+
+
+def _signature(thing: Any) -> str:
+    if isinstance(thing, type) and issubclass(thing, Enum | BaseException):
+        return ""
+    try:
+        return str(inspect.signature(thing)).replace("'", "")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _text(thing: Any) -> str:
+    """A docstring as Markdown: its sections become bold words, what is indented below them lists."""
+    lines = []
+    section = False
+    for line in (inspect.getdoc(thing) or "").splitlines():
+        if line in ("Args:", "Attributes:", "Returns:", "Raises:"):
+            lines += ["", f"*{line[:-1]}*", ""]
+            section = True
+        elif section and line.startswith("    ") and not line.startswith("     ") and ":" in line:
+            name, _, rest = line.strip().partition(":")
+            lines.append(f"- `{name}`:{rest}")
+        elif section and line.startswith("    "):
+            lines.append("  " + line.strip())
+        else:
+            section = False if line.strip() else section
+            lines.append(line)
+    return textwrap.dedent("\n".join(lines)).strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,47 @@
+"""What a process holds. What must hold: of a stream that has ended its counts are left, and nothing else."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+from tests import clips
+from tests.engine.test_parity import pipeline, placed
+from vidpipe.config.load import load
+from vidpipe.engine.host import Position
+from vidpipe.engine.inline import InlineEngine
+from vidpipe.engine.plan import plan
+
+
+def stages_in_memory():
+    gc.collect()
+    return sum(type(thing).__name__ == "Recording" for thing in gc.get_objects())
+
+
+def run_to_the_end(engine, streams):
+    left = set(streams)
+    while left:
+        for batch in engine.take(1.0):
+            left -= {end.stream for end in batch.ended}
+
+
+def test_streams_that_come_and_go_leave_only_their_counts(inline, tmp_path):
+    clip = clips.encode(tmp_path / "clip.mp4", frames=8)
+    stages = [placed("own", "Recording", "device"), placed("last", "Last", "device")]
+    file = inline.folder / "pipeline.yaml"
+    file.write_text(pipeline(inline, stages, {"a": (clip, {}), "b": (clip, {})}))
+    engine = InlineEngine(plan(load(file)))
+    try:
+        engine.open(threading.Event())
+        assert stages_in_memory() == 2
+        engine.start()
+        run_to_the_end(engine, "ab")
+        for turn in range(2, 5):
+            assert stages_in_memory() == 0
+            own = engine.counts().stages["own"]
+            assert (own.asked, own.counts["learnt"]) == (turn * 8, turn * 8)
+            engine.add({"a": Position()})
+            run_to_the_end(engine, "a")
+    finally:
+        engine.close(10)
+    assert engine.counts().stages["last"].asked == 5 * 8

@@ -1,0 +1,262 @@
+"""A run that is held: iterated over, changed, asked and stopped, on both engines. What must hold:
+
+- iterating gives every result, each stream's in order, and ends when the streams do;
+- a change of settings is an epoch: from some frame on every result names it, and results of other streams do not;
+- what cannot be changed is said, and changes nothing;
+- however a block is left, everything has ended behind it, and the ledger adds up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from tests import clips
+from vidpipe.config.load import load
+from vidpipe.engine.session import NEXT, Run, RunState
+from vidpipe.errors import ConfigError, RunError
+
+PIPELINE = """
+classes: {even: even, odd: odd}
+stages:
+  - {id: says, type: mystages:Says, word: first}
+  - {id: read, type: mystages:Read, on: edge}
+"""
+
+SAYS = '''
+
+from vidpipe.stages.base import Knob
+
+
+class SaysConfig(StageConfig):
+    word: str = Knob("", max_length=20)
+    fixed: int = 0
+
+
+class Says(Stage):
+    """Passes frames on, and completes answers with the word that is in force for the frame."""
+
+    Config = SaysConfig
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+    def learn(self, frame, answer):
+        return replace(answer, reason=self.config.word)
+
+
+class SharedSays(Says):
+    shared = True
+'''
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return clips.encode(tmp_path_factory.mktemp("session") / "clip.mp4", frames=100)
+
+
+@pytest.fixture
+def pipeline(runner):
+    """Loads the pipeline with streams of these names, replayed or live."""
+    stages = runner.folder / "mystages.py"
+    stages.write_text(stages.read_text() + SAYS)
+    (runner.folder / "pipeline.yaml").write_text(PIPELINE)
+
+    def of(clip, *names, live=False, sets=()):
+        urls = {name: f"live+file:{clip}" if live else str(clip) for name in names}
+        return load(runner.folder / "pipeline.yaml", sources=urls, sets=sets)
+
+    return of
+
+
+@pytest.fixture
+def begin(runner):
+    """Makes a run on the engine under test."""
+    return lambda pipeline, **options: Run(pipeline, engine=runner.engine, address=runner.address, **options)
+
+
+def test_iterating_gives_every_result_in_order_and_ends(begin, pipeline, clip):
+    with begin(pipeline(clip, "one", "two")) as run:
+        results = list(run)
+        outcome = run.join()
+    for stream in ("one", "two"):
+        assert [result.seq for result in results if result.stream == stream] == list(range(100))
+    assert run.state is RunState.ENDED
+    assert outcome.exit_status == 0
+    assert {stream["frames_in"] for stream in outcome.report["streams"].values()} == {100}
+
+
+def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, clip):
+    epochs, results = [], []
+    with begin(pipeline(clip, "one", "two", live=True)) as run:
+        for result in run:
+            results.append(result)
+            if result.stream == "one" and result.seq in (20, 50):
+                word = f"at {result.seq}"
+                epochs.append(run.apply(stages={"says": {"word": word}}, streams=["one"], reason="a test"))
+                if len(epochs) == 2:
+                    run.apply(stages={"says": {"word": "all"}})
+        report = run.join().report["streams"]
+    words = {0: "first", 1: "at 20", 2: "at 50", 3: "all"}
+    for stream, expected in (("one", [0, 1, 2, 3]), ("two", [0, 3])):
+        own = [result for result in results if result.stream == stream]
+        seen = [result.epoch for result in own]
+        assert seen == sorted(seen)
+        # Two changes may follow each other before the next frame.
+        assert {*seen} <= {*expected}
+        assert (seen[0], seen[-1]) == (0, 3)
+        measured = [result for result in own if result.answer.how == "measured"]
+        assert all(result.answer.reason == words[result.epoch] for result in measured)
+    timeline = report["one"]["settings"]
+    assert [entry["epoch"] for entry in timeline] == [1, 2, 3]
+    assert timeline[0]["reason"] == "a test"
+    assert timeline[0]["by"] == "user"
+    assert timeline[0]["changes"] == {"says": {"word": "at 20"}}
+    assert [entry["epoch"] for entry in report["two"]["settings"]] == [3]
+
+
+def test_a_shared_stage_goes_by_the_settings_of_each_frame(begin, pipeline, clip, runner):
+    text = PIPELINE.replace("mystages:Says, word: first", "mystages:SharedSays, word: first, on: edge")
+    (runner.folder / "pipeline.yaml").write_text(text)
+    loaded = load(runner.folder / "pipeline.yaml", sources={"one": str(clip), "two": str(clip)})
+    with begin(loaded) as run:
+        run.apply(stages={"says": {"word": "other"}}, streams=["two"])
+        results = list(run)
+    reasons = {(result.stream, result.epoch, result.answer.reason) for result in results}
+    assert reasons <= {("one", 0, "first"), ("two", 0, "first"), ("two", 1, "other")}
+    assert ("two", 1, "other") in reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": {}}, "nothing to change"),
+        ({"stages": {"say": {"word": "x"}}}, "there is no stage 'say'; did you mean 'says'?"),
+        ({"stages": {"says": {"wort": "x"}}}, "stages.says: there is no setting 'wort'; did you mean 'word'?"),
+        ({"stages": {"says": {"word": "x" * 21}}}, "stages.says.word: String should have at most 20 characters"),
+        ({"stages": {"says": {"fixed": 1}}}, "stages.says.fixed is fixed while it runs; what can change there: word"),
+        ({"stages": {"says": {"word": "x"}}, "streams": ["tow"]}, "there is no stream 'tow'; did you mean 'two'?"),
+    ],
+)
+def test_what_cannot_be_changed_is_said_and_changes_nothing(inline_run, change, message):
+    with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
+        inline_run.apply(**change)
+    assert inline_run.status().epochs == ()
+
+
+OWN = """
+from dataclasses import replace
+
+import supervision as sv
+
+from vidpipe import Answer, How, Stage, StageConfig
+"""
+
+LAST = '''
+
+class Nothing(Stage):
+    """Finds nothing in any frame."""
+
+    shared = True
+
+    def answer(self, frames):
+        return [Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq) for frame in frames]
+'''
+
+
+@pytest.fixture(scope="module")
+def inline_run(tmp_path_factory):
+    """One live run for all who only look at messages."""
+    folder = tmp_path_factory.mktemp("stages")
+    (folder / "saying.py").write_text(OWN + SAYS + LAST)
+    (folder / "pipeline.yaml").write_text(
+        "classes: {even: even}\nstages:\n  - {id: says, type: 'saying:Says'}\n  - {id: last, type: 'saying:Nothing'}\n"
+    )
+    long = clips.encode(folder / "long.mp4", frames=2000)
+    with Run(load(folder / "pipeline.yaml", sources={"two": f"live+file:{long}"}), engine="inline") as run:
+        yield run
+
+
+def test_stopped_from_another_thread_it_ends_in_order(begin, pipeline, clip):
+    with begin(pipeline(clip, "one", live=True)) as run:
+        threading.Timer(0.5, run.stop).start()
+        results = list(run)
+        outcome = run.join()
+    assert outcome.interrupted
+    assert 0 < len(results) < 100
+    assert outcome.report["streams"]["one"]["frames_in"] == len(results)
+    with pytest.raises(RunError, match="the run is ended"):
+        run.apply(stages={"says": {"word": "late"}})
+
+
+def test_an_exception_in_the_block_ends_everything_and_comes_through(begin, pipeline, clip):
+    run = begin(pipeline(clip, "one", live=True))
+
+    def fail_at(seq):
+        with run:
+            for result in run:
+                1 / (result.seq - seq)
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at(5)
+    assert run.state is RunState.ENDED
+    assert not [thread for thread in threading.enumerate() if thread.name == "vidpipe-one"]
+
+
+def test_what_does_not_open_is_raised_by_entering(begin, pipeline, clip, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    run = begin(pipeline(broken, "one"))
+    with pytest.raises(ConfigError, match=r"broken\.mp4"), run:
+        pass
+    assert run.state is RunState.FAILED
+
+
+def test_who_iterates_slowly_holds_a_recording_up(begin, pipeline, clip):
+    with begin(pipeline(clip, "one"), pictures=True) as run:  # of which fewer wait
+        first = next(iter(run))
+        while not run.status().is_held:
+            threading.Event().wait(0.01)
+        held = run.status()
+        rest = list(run)
+    assert held.streams["one"].frames_in < 90
+    assert [first.seq, *(result.seq for result in rest)] == list(range(100))
+    assert run.status().lost == 0
+
+
+def test_results_bring_their_pictures_where_that_is_asked_for(begin, pipeline, clip):
+    with begin(pipeline(clip, "one"), pictures=True) as run:
+        for result in run:
+            assert clips.number(result.picture[..., 1]) == result.seq
+    with begin(pipeline(clip, "one")) as run:
+        assert next(iter(run)).picture is None
+
+
+def test_under_asyncio(begin, pipeline, clip):
+    async def consume():
+        run = begin(pipeline(clip, "one"))
+        with run:
+            results = [result async for result in run]
+            outcome = await run.stopped()
+        return results, outcome
+
+    results, outcome = asyncio.run(consume())
+    assert [result.seq for result in results] == list(range(100))
+    assert outcome.exit_status == 0
+
+
+def test_two_runs_in_one_process(begin, pipeline, clip):
+    with begin(pipeline(clip, "one")) as run, begin(pipeline(clip, "two")) as other:
+        assert len(list(run)) == len(list(other)) == 100
+
+
+def test_every_state_leads_to_an_end():
+    for state in RunState:
+        reached, todo = set(), {state}
+        while todo:
+            reached |= todo
+            todo = {after for each in todo for after in NEXT[each]} - reached
+        assert reached & {RunState.ENDED, RunState.FAILED}
+    assert not NEXT[RunState.ENDED] | NEXT[RunState.FAILED]

@@ -1,0 +1,189 @@
+"""What a run writes: held against what it reads, and against each other, before anything is opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.errors import ConfigError, RunError
+from vidpipe.files import check_writable, claim, write_whole
+from vidpipe.models.describe import files_of
+from vidpipe.sinks.results import ResultsFile
+from vidpipe.sinks.video import VideoTap
+from vidpipe.sources.address import is_camera, secret_files
+
+STDOUT = ("-", "/dev/stdout")
+
+
+class Named(NamedTuple):
+    """A file, and what the user wrote to have it read or written."""
+
+    option: str
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.option}{'' if self.option.endswith('=') else ' '}{self.path}"
+
+
+class Outputs:
+    """The files of one run.
+
+    Attributes:
+        video: the tap that draws, if one was asked for.
+    """
+
+    def __init__(self, results: Path | None, report: Path | None, video: Path | None, streams: Sequence[str]) -> None:
+        self.results = results
+        self.report = report
+        self.video = None if video is None else VideoTap(str(video), many=len(streams) > 1)
+        self._streams = streams
+
+    def check(self, inputs: Sequence[Named]) -> None:
+        """Refuse what cannot be written, and what would destroy an input or another output.
+
+        Nothing is made or changed.
+
+        Raises:
+            ConfigError: names both options.
+        """
+        outputs = self._files()
+        for number, output in enumerate(outputs):
+            for other in (*inputs, *outputs[:number]):
+                if _is_same(output.path, other.path):
+                    raise ConfigError(f"{output} and {other} are the same file; write to another one")
+            if self.results is not None and _is_put_aside(output.path, self.results):
+                raise ConfigError(
+                    f"{output}: earlier results of --results {self.results} may go there; write to another file"
+                )
+        for option, path in outputs:
+            if not is_stdout(path):
+                _check(path, option.removeprefix("--"))
+
+    @property
+    def on_stdout(self) -> bool:
+        """Whether one of them is stdout: then nothing else is printed there."""
+        return any(path is not None and is_stdout(path) for path in (self.results, self.report))
+
+    def results_file(self, stdout: int | None) -> ResultsFile | None:
+        """The sink of answers, if they were asked for; on `stdout`, a descriptor, where that is meant."""
+        if self.results is None:
+            return None
+        return ResultsFile(self.results, keep=True, descriptor=stdout if is_stdout(self.results) else None)
+
+    def report_file(self, stdout: int | None) -> ReportFile | None:
+        """The same for reports."""
+        return None if self.report is None else ReportFile(self.report, stdout if is_stdout(self.report) else None)
+
+    def _files(self) -> list[Named]:
+        given = [("--results", self.results), ("--report", self.report)]
+        files = [Named(option, path) for option, path in given if path is not None]
+        if self.video is not None:
+            files += [Named("--video", self.video.file_of(stream)) for stream in self._streams]
+        return files
+
+
+class ReportFile:
+    """Where reports go, each in place of the one before.
+
+    Args:
+        descriptor: to write to in place of the file that `path` names.
+    """
+
+    def __init__(self, path: Path, descriptor: int | None) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @property
+    def takes_many(self) -> bool:
+        """Not so a pipe, of which the reader expects one document."""
+        return self._descriptor is None and (self._path.is_file() or not self._path.exists())
+
+    def write(self, report: dict[str, Any]) -> None:
+        """Write it whole or not at all; raises RunError."""
+        text = json.dumps(report, indent=2) + "\n"
+        if self._descriptor is None:
+            write_whole(self._path, text, "report")
+            return
+        try:
+            with open(self._descriptor, "w", closefd=False) as out:
+                out.write(text)
+        except OSError as error:
+            raise RunError(f"report {self._path} cannot be written: {error.strerror}") from None
+
+
+def inputs_of(pipeline: Pipeline, files: Sequence[Named], *, by_option: bool) -> list[Named]:
+    """All files that a run reads.
+
+    Args:
+        files: the pipeline's own, and its configuration.
+        by_option: whether streams were given by `--source`.
+    """
+    found = list(files)
+    for name, stream in pipeline.streams.items():
+        option = f"--source {name}=" if by_option else f"streams.{name}.url"
+        for url in filter(None, (stream.spec.recording.url, stream.spec.record_url)):
+            found += [Named(option, file) for file in secret_files(url)]
+            if not is_camera(url) or Path(url).exists():
+                found.append(Named(option, Path(url).expanduser()))
+    folders = [Path(folder) for folder in pipeline.search_paths]
+    for name, spec in pipeline.models.items():
+        found += [Named(f"models.{name}.path", file) for file in files_of(spec, folders)]
+    for stage in pipeline.stages:
+        if file := getattr(sys.modules.get(stage.type.__module__), "__file__", None):
+            found.append(Named(f"stages.{stage.id}.type", Path(file)))
+    return found
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether a user means stdout by it."""
+    return str(path) in STDOUT
+
+
+@contextmanager
+def own_stdout() -> Iterator[int]:
+    """A descriptor of stdout for one writer alone: whatever else is printed meanwhile goes to stderr."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield own
+    finally:
+        sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)
+
+
+def _check(path: Path, what: str) -> None:
+    full = path.is_file() and path.stat().st_size > 0
+    check_writable(path, what, replaced=what == "report" or (what == "results" and full))
+    if path.is_file() and what != "report":
+        held = claim(path, what, make=False)
+        if held is not None:
+            os.close(held)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """By whatever names and links they are reached; what is thrown away may be anybody's."""
+    identity = _identity(one)
+    return identity == _identity(other) and identity != _identity(Path(os.devnull))
+
+
+def _identity(path: Path) -> Hashable:
+    try:
+        known = os.fstat(1) if is_stdout(path) else path.stat()
+    except OSError:  # there is none yet
+        return os.path.realpath(path)
+    return known.st_dev, known.st_ino
+
+
+def _is_put_aside(path: Path, results: Path) -> bool:
+    name = re.escape(Path(os.path.realpath(results)).name)
+    real = Path(os.path.realpath(path))
+    return bool(re.fullmatch(rf"{name}\.\d+", real.name)) and real.parent == Path(os.path.realpath(results)).parent

@@ -1,0 +1,65 @@
+"""What runs a plan: on Ray, or in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from vidpipe.engine.host import Counts, Position
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.records import Batch
+from vidpipe.sources.base import StreamInfo
+from vidpipe.stages.base import StageConfig
+
+
+class Engine(Protocol):
+    """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`.
+
+    One thread calls these; `update`, `prepare`, `remove`, `add` and `counts` may be called from others meanwhile.
+    """
+
+    def open(self, stop: threading.Event) -> list[StreamInfo]:
+        """What is known of the streams once they are open; where `stop` is set before, returns at once.
+
+        Raises what keeps a part from opening.
+        """
+        ...
+
+    def start(self) -> None: ...
+
+    def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        """What has come, by device; with `hold` recordings give no more until somebody asks without.
+
+        Raises:
+            RunError: it cannot go on.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Read no further; what was read is answered."""
+        ...
+
+    def update(self, pipeline: Pipeline) -> None:
+        """Go by these settings from the next frame of each stream on, and know these streams."""
+        ...
+
+    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
+        """Load what these settings of stages need, beside what is in use; raises what keeps it from loading."""
+        ...
+
+    def remove(self, streams: Collection[str]) -> None:
+        """End these streams; each is told of when it has ended."""
+        ...
+
+    def add(self, positions: Mapping[str, Position]) -> None:
+        """Begin these streams, each where it stands."""
+        ...
+
+    def counts(self) -> Counts: ...
+
+    def cpu_s(self) -> float: ...
+
+    def close(self, patience_s: float) -> None:
+        """End everything; a thread that is still at work after `patience_s` is left to itself."""
+        ...

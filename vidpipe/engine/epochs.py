@@ -1,0 +1,124 @@
+"""Settings that change while a run goes on: each change is an epoch, which every answer names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from vidpipe.engine.pipeline import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.errors import ConfigError
+from vidpipe.nearest import did_you_mean
+from vidpipe.stages.base import StageConfig, is_knob
+from vidpipe.stages.names import references
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""New values of settings: by stage id, then by field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One change of settings.
+
+    Attributes:
+        number: counts up from 1 over the whole run; 0 are the settings that a run begins with.
+        at: UTC seconds when it was asked for.
+        by: who asked: "user", "reload", "tuner", "audit".
+        reason: in words, for people.
+        streams: whose settings changed.
+        changes: the new values, by stage or transform id and field.
+        began: the first answer under it, as (seq, media seconds), by stream; a stream is missing until then.
+    """
+
+    number: int
+    at: float
+    by: str
+    reason: str
+    streams: tuple[str, ...]
+    changes: Changes
+    began: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+
+
+def changed(
+    pipeline: Pipeline, changes: Changes, streams: Collection[str] | None, epoch: int
+) -> tuple[Pipeline, tuple[str, ...]]:
+    """The pipeline with other settings for some of its streams, and which streams these are.
+
+    Args:
+        streams: None for all.
+        epoch: number of this change.
+
+    Raises:
+        ConfigError: no such stream, stage or setting, one that is fixed while a run goes on, or a value out of bounds.
+    """
+    if not changes:
+        raise ConfigError("nothing to change: name stages and their new settings, as in stages={'little': {...}}")
+    named = tuple(pipeline.streams) if streams is None else tuple(dict.fromkeys(streams))
+    for stream in named:
+        if stream not in pipeline.streams:
+            raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
+    placed = pipeline.placed
+    for stage, fields in changes.items():
+        _check_fields(stage, fields, placed)
+    kept = dict(pipeline.streams)
+    for stream in named:
+        before = kept[stream]
+        own = {
+            stage: _with(before.configs.get(stage, placed[stage].config), fields, stage, pipeline)
+            for stage, fields in changes.items()
+        }
+        kept[stream] = replace(before, configs={**before.configs, **own}, epoch=epoch)
+    return replace(pipeline, streams=kept), named
+
+
+def _check_fields(stage: str, fields: Mapping[str, Any], placed: Mapping[str, PlacedStage | PlacedTransform]) -> None:
+    if stage not in placed:
+        raise ConfigError(f"there is no stage '{stage}'{did_you_mean(stage, placed)}")
+    known = placed[stage].type.Config.model_fields
+    for name in fields:
+        if name not in known:
+            raise ConfigError(f"stages.{stage}: there is no setting '{name}'{did_you_mean(name, known)}")
+        if not is_knob(known[name]):
+            knobs = ", ".join(other for other, each in known.items() if is_knob(each)) or "none"
+            raise ConfigError(f"stages.{stage}.{name} is fixed while it runs; what can change there: {knobs}")
+
+
+def _with(config: StageConfig, fields: Mapping[str, Any], stage: str, pipeline: Pipeline) -> StageConfig:
+    # What nobody has set stays unset: a default may depend on other settings.
+    values = {name: getattr(config, name) for name in config.model_fields_set}
+    try:
+        fresh = type(config).model_validate(values | dict(fields))
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, stage)) from None
+    for kind, names in (("model", pipeline.models), ("class", pipeline.classes.names)):
+        for place, name in references(fresh, kind):
+            if names and place[0] in fields and name not in names:
+                where = ".".join(map(str, (stage, *place)))
+                raise ConfigError(f"stages.{where}: there is no {kind} '{name}'{did_you_mean(name, names)}")
+    return fresh
+
+
+def _first_problem(error: ValidationError, stage: str) -> str:
+    first: Mapping[str, Any] = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in (stage, *first["loc"][:1]))
+    shown = f", not {first['input']!r}" if first["loc"] else ""
+    return f"stages.{place}: {first['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def timeline(epochs: Sequence[Epoch], stream: str) -> list[dict[str, Any]]:
+    """The epochs of a stream as the report has them."""
+    return [
+        {
+            "epoch": epoch.number,
+            "seq": epoch.began.get(stream, (None, None))[0],
+            "pts": epoch.began.get(stream, (None, None))[1],
+            "at": epoch.at,
+            "by": epoch.by,
+            "reason": epoch.reason,
+            "changes": {stage: dict(fields) for stage, fields in epoch.changes.items()},
+        }
+        for epoch in epochs
+        if stream in epoch.streams
+    ]

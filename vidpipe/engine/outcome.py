@@ -1,0 +1,55 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidpipe.engine.collector import Collector
+from vidpipe.engine.host import Counts
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        report: as the report file has it.
+        errors: what failed while it ran, a line each; frames may have `failed` answers for it.
+        notes: what was wrong with the footage, a line each.
+        interrupted: somebody asked it to end before it was done.
+    """
+
+    report: dict[str, Any]
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        return 130 if self.interrupted else 1 if self.errors else 0
+
+
+def stage_errors(counts: Counts) -> list[str]:
+    """What stages raised, a line for each."""
+    return [
+        f"stage {stage} raised {f'{meter.errors} times, first' if meter.errors > 1 else 'once'}: {meter.first_error}"
+        for stage, meter in counts.stages.items()
+        if meter.errors
+    ]
+
+
+def stream_errors(collector: Collector) -> list[str]:
+    """What ended streams before their end, and frames that were lost between stages."""
+    errors = [f"stream {end.stream} broke off: {end.error}" for end in collector.ended.values() if end.error]
+    errors += [failure for end in collector.ended.values() for failure in end.failures]
+    for stream, ledger in collector.ledgers.items():
+        if count := ledger.engine_failures:
+            errors.append(f"stream {stream}: {count} frames failed in the engine, first: {ledger.engine_failure}")
+    return errors
+
+
+def notes_of(collector: Collector) -> list[str]:
+    """What is to be known of the footage, a line for each."""
+    ends = collector.ended.values()  # what broke a stream off is told as an error
+    return [f"{end.stream}: {note}" for end in ends for note in end.notes if note != str(end.error)]

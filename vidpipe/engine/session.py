@@ -1,0 +1,416 @@
+"""A run as something to hold: iterate over its results, ask how it fares, change its settings, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+from vidpipe.engine.collector import Collector
+from vidpipe.engine.control import Control
+from vidpipe.engine.engine import Engine
+from vidpipe.engine.epochs import Changes, Epoch
+from vidpipe.engine.feed import Feed
+from vidpipe.engine.host import Counts
+from vidpipe.engine.inline import InlineEngine
+from vidpipe.engine.interim import Interim
+from vidpipe.engine.outcome import Outcome, notes_of, stage_errors, stream_errors
+from vidpipe.engine.pipeline import Pipeline
+from vidpipe.engine.plan import Plan, plan
+from vidpipe.engine.provenance import Provenance
+from vidpipe.engine.records import Batch, Result
+from vidpipe.engine.report import Reporter
+from vidpipe.engine.sink import Sink
+from vidpipe.engine.status import Status, status_of
+from vidpipe.engine.taps import Tap
+from vidpipe.engine.tuner import Change, TunerThread
+from vidpipe.engine.writer import Writer
+from vidpipe.errors import ConfigError, RunError
+from vidpipe.event import Event
+from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    OPENING = "opening"  # models load, sources open
+    RUNNING = "running"
+    STOPPING = "stopping"  # no source is read any more; what was read gets its answers
+    ENDED = "ended"  # in order: every frame that was read has its answer
+    FAILED = "failed"  # it could not begin, or the engine could not go on
+
+
+NEXT: Mapping[RunState, frozenset[RunState]] = {
+    RunState.OPENING: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.FAILED}),
+    RunState.RUNNING: frozenset({RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
+    RunState.STOPPING: frozenset({RunState.ENDED, RunState.FAILED}),
+    RunState.ENDED: frozenset(),
+    RunState.FAILED: frozenset(),
+}
+"""The states that may follow each state."""
+
+WAITING = 1024  # results that wait for whoever iterates
+WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
+CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
+LEAST_CLOSE_S = 0.5  # the same, where the end was asked for and streams have used up all of the time
+STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
+USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
+
+
+class _Asked(threading.Event):
+    """Whether somebody asked the run to end, and how long everything may still take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = math.inf
+
+    def set(self) -> None:
+        self._at = min(self._at, time.monotonic())
+        super().set()
+
+    def left_s(self) -> float:
+        return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
+
+
+class Watcher(Protocol):
+    """Sees how a run goes on."""
+
+    def started(self, infos: Sequence[StreamInfo]) -> None: ...
+
+    def progressed(self, collector: Collector) -> None: ...
+
+
+class Run:
+    """A pipeline that runs: `with Run(pipeline) as run: for result in run: ...`.
+
+    Entering the block opens everything and begins; leaving it, also by an exception, stops it in order and waits. All
+    methods may be called from any thread.
+
+    Iterating gives each stream's results in order of `seq`, until all streams have ended. Who iterates too slowly holds
+    recordings up; of live streams the oldest results that wait are left out, and counted (`status().lost`). Iterate in
+    one place: two who iterate share the results between them.
+
+    Args:
+        pipeline: with its streams, as `load` gives it.
+        engine: "ray": actors, on this machine or a cluster; "inline": threads of this process.
+        address: of a Ray to join, in place of one of our own.
+        sinks: get the results, in this process; they are closed at the end.
+        taps: get frames and answers, where the frames are.
+        watchers: see how it goes on, in this process.
+        reload: asked now and then for the pipeline with other streams or settings, None where nothing has changed;
+            what it raises is told, and the run goes on as it is.
+        on_report: given the report so far, at the beginning and every half minute, in some thread; the whole one is the
+            outcome's. What it raises of `VidpipeError` is told, and the run goes on.
+        results: False where nobody will iterate.
+        pictures: whether results bring the picture that they are of.
+
+    Raises:
+        ConfigError: the pipeline has no streams.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        engine: Literal["ray", "inline"] = "ray",
+        address: str | None = None,
+        sinks: Sequence[Sink] = (),
+        taps: Sequence[Tap] = (),
+        watchers: Sequence[Watcher] = (),
+        reload: Callable[[], Pipeline | None] | None = None,
+        on_report: Callable[[dict[str, Any]], None] | None = None,
+        results: bool = True,
+        pictures: bool = False,
+    ) -> None:
+        if not pipeline.streams:
+            raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
+        live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
+        self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
+        self._tuner = pipeline.tuner
+        self._watchers = watchers
+        self._on_report = on_report
+        self._collector = Collector(pipeline.streams, live=live)
+        laid = replace(plan(pipeline), pictures=pictures)
+        self._engine = _engine(engine, laid, taps, address, self._collector)
+        self._control = Control(pipeline, self._engine, self._collector, reload)
+        self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING)
+        if not results:
+            self._feed.abandon()
+        self._events: Feed[Event] = Feed(WAITING)
+        self._iterating = 0
+        self._state = RunState.OPENING
+        self._changed = threading.Condition()
+        self._asked = _Asked()
+        self._at_once = False
+        self._error: BaseException | None = None
+        self._outcome: Outcome | None = None
+        self._thread = threading.Thread(target=self._run, name="vidpipe-run", daemon=True)
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        return self._state
+
+    def start(self) -> Run:
+        """Open everything and begin; returns when the first pictures are read.
+
+        Raises:
+            ConfigError: it cannot begin: a source, model or stage does not open.
+            RunError: the engine does not start.
+        """
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._state is not RunState.OPENING)
+        if self._state is RunState.FAILED and self._error is not None:
+            raise self._error
+        return self
+
+    def stop(self) -> None:
+        """Ask it to end in order, and return at once: no more is read, and what was read is answered."""
+        self._asked.set()
+
+    def join(self, timeout_s: float | None = None) -> Outcome:
+        """Wait for the end. Results for which nobody iterates are let go.
+
+        Raises:
+            TimeoutError: it has not ended in that time.
+            RunError: the engine could not go on.
+        """
+        if not self._iterating:
+            self._feed.abandon()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise TimeoutError(f"the run has not ended within {timeout_s:g} s")
+        if self._outcome is None:
+            raise self._error or RunError("the run ended without an outcome")
+        return self._outcome
+
+    async def stopped(self) -> Outcome:
+        """`join` for asyncio."""
+        return await asyncio.to_thread(self.join)
+
+    def apply(
+        self,
+        *,
+        stages: Changes,
+        streams: Collection[str] | None = None,
+        reason: str = "",
+        by: str = "user",
+    ) -> Epoch:
+        """Change settings while it runs; what is read from now on is answered under them, on every tier.
+
+        Args:
+            stages: the new values, by stage id and field; fields that pipelines.md calls knobs.
+            streams: whose settings change; None: of all.
+            reason: why, for the report.
+            by: who asks.
+
+        Returns:
+            The epoch, which each result under these settings names.
+
+        Raises:
+            ConfigError: no such stream, stage or setting, a value out of bounds, or a model that does not load: then
+                nothing has changed.
+            RunError: the run has ended.
+        """
+        if self._state not in (RunState.OPENING, RunState.RUNNING):
+            raise RunError(f"nothing can be changed: the run is {self._state}")
+        return self._control.apply(stages, streams, by=by, reason=reason)
+
+    def events(self) -> Feed[Event]:
+        """What transforms see happen, to iterate over beside the results, in a thread or under asyncio.
+
+        The newest thousand wait for whoever iterates; older ones are left out, and counted in its `lost`.
+        """
+        return self._events
+
+    def status(self) -> Status:
+        """How it fares at this moment; the snapshot does not change any more."""
+        counts = self._engine.counts() if self._state is RunState.RUNNING else None
+        with self._changed:
+            return status_of(self._state, self._collector, self._control, counts, self._feed)
+
+    def __enter__(self) -> Run:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._feed.abandon()
+        self._at_once = kind is not None and not issubclass(kind, Exception)  # a second Ctrl-C
+        try:
+            self.join()
+        except Exception:
+            if error is None:  # an exception in the block is what its author wants to see
+                raise
+
+    def __iter__(self) -> Iterator[Result]:
+        with self._reading():
+            yield from self._feed
+
+    async def __aiter__(self) -> AsyncIterator[Result]:
+        with self._reading():
+            async for result in self._feed:
+                yield result
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._iterating += 1
+        try:
+            yield
+        finally:
+            self._iterating -= 1
+
+    def _run(self) -> None:
+        writer = Writer(self._sinks)
+        try:
+            self._outcome = self._answer_all(writer)
+            self._enter(RunState.ENDED)
+        except BaseException as error:  # whatever it is, it is for whoever waits for this thread
+            self._error = error
+            self._enter(RunState.FAILED)
+        self._feed.end(self._error)
+        self._events.end(self._error)
+
+    def _answer_all(self, writer: Writer) -> Outcome:
+        """From opening to the report."""
+        patience_s = CLOSE_S
+        provenance = Provenance(self._control.pipeline)
+        interim: Interim | None = None
+        try:
+            reporter = Reporter(provenance, self._collector, self._engine.open(self._asked))
+            writer.begin(reporter.provenance(self._control.pipeline))
+            for watcher in self._watchers:
+                watcher.started(reporter.infos)
+            interim = Interim(self._on_report, self._engine.counts, partial(self._report, reporter, finished=False))
+            errors: list[str] = []
+            if self._asked.is_set():
+                self._enter(RunState.STOPPING)
+            else:
+                self._engine.start()
+                reporter.start()
+                self._enter(RunState.RUNNING)
+                with self._tuned():
+                    errors = self._take_all(writer, reporter, interim)
+                reporter.stop()
+            patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
+            reporter.cpu_s = self._engine.cpu_s()
+            counts = self._engine.counts()
+            interim.close()
+        finally:
+            if interim is not None:
+                interim.leave()
+            errors_at_end = _close(writer, patience_s)
+            self._engine.close(patience_s)
+        errors += [error for error in errors_at_end if error not in errors]
+        errors += stage_errors(counts) + stream_errors(self._collector)
+        report = self._report(reporter, counts, finished=True, errors=errors)
+        return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
+
+    @contextmanager
+    def _tuned(self) -> Iterator[None]:
+        """Have the pipeline's tuner look at the run meanwhile, if it has one."""
+        if self._tuner is None:
+            yield
+            return
+        tuner = TunerThread(self._tuner.make(), self.status, self._make)
+        tuner.start()
+        try:
+            yield
+        finally:
+            tuner.stop()
+
+    def _make(self, change: Change) -> None:
+        self.apply(stages=change.stages, streams=change.streams, reason=change.reason, by="tuner")
+
+    def _report(
+        self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        control = self._control
+        report = reporter.report(control.pipeline, counts, finished=finished, errors=errors)
+        for stream, told in report["streams"].items():
+            told["settings"] = control.timeline(stream)
+        return report
+
+    def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim) -> list[str]:
+        """Take answers until every stream has ended; what keeps a sink or the engine from going on ends it early."""
+        errors: list[str] = []
+        told_at = math.inf
+        looked_at = time.monotonic()
+        collector, control = self._collector, self._control
+        while time.monotonic() - told_at < STOP_S and not self._at_once:
+            stopping = self._asked.is_set() or bool(errors)
+            if collector.done and (stopping or control.done):
+                break
+            if stopping and told_at == math.inf:
+                self._enter(RunState.STOPPING)
+                self._engine.stop()
+                told_at = time.monotonic()
+            if not stopping:
+                control.go_on()
+            try:
+                # Recordings wait until their answers are written, and taken.
+                batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
+            except RunError as error:
+                return [*errors, str(error)]
+            for batch in batches:
+                self._hand_on(batch)
+                try:
+                    if (batch.published or batch.events) and not errors:
+                        writer.write(batch.published, time.time(), batch.events)
+                except RunError as error:
+                    errors.append(str(error))
+            writer.watch()
+            for watcher in self._watchers:
+                watcher.progressed(collector)
+            if time.monotonic() - looked_at > USAGE_EVERY_S:
+                looked_at = time.monotonic()
+                reporter.cpu_s = self._engine.cpu_s()
+            interim.go_on()
+        return errors
+
+    def _hand_on(self, batch: Batch) -> None:
+        with self._changed:
+            self._collector.take(batch)
+        self._control.note(batch.published)
+        streams = self._control.pipeline.streams
+        for result in batch.published:
+            self._feed.put(result, lossy=result.stream in streams and streams[result.stream].spec.live)
+        for event in batch.events:
+            self._events.put(event, lossy=True)
+
+    def _enter(self, state: RunState) -> None:
+        with self._changed:
+            if state is self._state:
+                return
+            assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
+            self._state = state
+            self._changed.notify_all()
+
+
+def _engine(name: str, laid: Plan, taps: Sequence[Tap], address: str | None, collector: Collector) -> Engine:
+    if name == "inline":
+        return InlineEngine(laid, taps)
+    from vidpipe.engine.ray import RayEngine
+
+    return RayEngine(laid, taps, address=address, positions=collector.position)
+
+
+def _close(writer: Writer, patience_s: float) -> list[str]:
+    try:
+        writer.close(patience_s)
+    except RunError as error:
+        return [str(error)]
+    return []

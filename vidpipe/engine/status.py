@@ -1,0 +1,112 @@
+"""How a run fares at one moment, as data that does not change any more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidpipe.engine.collector import Collector
+from vidpipe.engine.control import Control
+from vidpipe.engine.epochs import Epoch
+from vidpipe.engine.feed import Feed
+from vidpipe.engine.host import Counts
+from vidpipe.engine.records import Result
+from vidpipe.engine.report import stage_report
+from vidpipe.engine.vitals import conditions
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNow:
+    """One stream.
+
+    Attributes:
+        state: of a camera as `Health` has it ("live", "stalled", ...), of a recording "running" or "ended".
+        frames_in: pictures so far; the sum of `how`, and of `by`.
+        epoch: of the newest result.
+        seen: boxes of the newest result, by class.
+        answered_by: who gave the newest result.
+        look_age_s: seconds since a model was last known to have looked at one of its frames; None: never.
+        audits: by stage, as the report has them.
+    """
+
+    state: str
+    frames_in: int
+    how: Mapping[str, int]
+    by: Mapping[str, int]
+    epoch: int
+    seen: Mapping[str, int]
+    answered_by: str
+    look_age_s: float | None
+    audits: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A run.
+
+    Attributes:
+        state: see `RunState`.
+        at: UTC seconds.
+        streams: by name.
+        stages: asked, answered, errors and mean milliseconds, by stage id; empty unless it runs.
+        links: frames and bytes, by name; empty unless it runs.
+        epochs: all changes of settings so far.
+        waiting: results that wait for whoever iterates.
+        lost: results of live streams that were left out, as nobody took them in time.
+        is_held: whether recordings wait for whoever iterates.
+    """
+
+    state: str
+    at: float
+    streams: Mapping[str, StreamNow]
+    stages: Mapping[str, Mapping[str, float]]
+    links: Mapping[str, Mapping[str, int]]
+    epochs: Sequence[Epoch]
+    waiting: int
+    lost: int
+    is_held: bool
+
+
+def status_of(state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result]) -> Status:
+    """The snapshot; nobody may change what it is made of meanwhile.
+
+    Args:
+        counts: of all processes; None where there are none any more.
+        feed: what waits for whoever iterates.
+    """
+    fares = conditions(collector.vitals)
+    streams = {}
+    for name, ledger in collector.ledgers.items():
+        last = collector.newest(name)
+        fare = fares.get(name)
+        streams[name] = StreamNow(
+            fare.health.state.value if fare else "ended" if name in collector.ended else "running",
+            ledger.frames_in,
+            dict(ledger.how),
+            dict(ledger.by),
+            last.epoch if last else 0,
+            _seen(last) if last else {},
+            last.answer.by if last else "",
+            collector.look_age_s(name),
+            {stage: count.report() for stage, count in ledger.audits.items()},
+        )
+    return Status(
+        state,
+        time.time(),
+        streams,
+        {id: stage_report(meter) for id, meter in counts.stages.items()} if counts else {},
+        {name: {"frames": frames, "bytes": size} for name, (frames, size) in counts.links.items()} if counts else {},
+        control.epochs,
+        len(feed),
+        feed.lost,
+        feed.is_full,
+    )
+
+
+def _seen(result: Result) -> dict[str, int]:
+    boxes = result.answer.detections
+    return dict(Counter(np.asarray(boxes.data["class_name"]).tolist())) if len(boxes) else {}

@@ -1,0 +1,39 @@
+"""Something that happened in a stream, told beside the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Phase(StrEnum):
+    """Where in its life an event is told: what lasts begins, may be updated, and ends."""
+
+    BEGIN = "begin"
+    UPDATE = "update"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a transform saw happen.
+
+    Attributes:
+        kind: what happened: "zone.enter", "line.cross", or a word of the transform's author.
+        stream, seq, pts: the result at which it was seen; media seconds.
+        at: UTC seconds of that picture; None where the recording does not say.
+        by: id of the transform.
+        phase: see `Phase`; what has no duration only begins.
+        data: what else there is to know, as JSON can hold it: the zone, the track, a count.
+    """
+
+    kind: str
+    stream: str
+    seq: int
+    pts: float
+    at: float | None
+    by: str
+    phase: Phase = Phase.BEGIN
+    data: Mapping[str, Any] = field(default_factory=dict)

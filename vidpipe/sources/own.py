@@ -1,0 +1,75 @@
+"""The contract of a source of the user's own: pictures from wherever, as plain arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from vidpipe.frame import Image
+from vidpipe.registry import SOURCES
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class Shot(NamedTuple):
+    """One picture of a source.
+
+    Attributes:
+        pts: media seconds; they only grow.
+        pixels: uint8 BGR [h, w, 3]; None where a picture is lacking that should have come.
+        captured_at: UTC seconds, or None where that is not known.
+    """
+
+    pts: float
+    pixels: Image | None
+    captured_at: float | None = None
+
+
+class SourceConfig(BaseModel):
+    """Base of a source's settings: frozen, and a field that nobody knows is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PictureSource:
+    """Base class of a user's sources: `url: "module:Class"` in a stream, or `--source NAME=module:Class`.
+
+    Attributes:
+        live: whether pictures come at their own pace: then nobody waits for an answer to them, and the newest win.
+        config: its settings: `settings` of the stream.
+        name: of the stream.
+    """
+
+    live: ClassVar[bool] = False
+    Config: ClassVar[type[SourceConfig]] = SourceConfig
+
+    config: Any = SourceConfig()
+    name: str = ""
+
+    def pictures(self) -> Iterator[Shot]:
+        """All pictures in order, from the first one on; called once, in a thread of the stream's own.
+
+        What it raises ends the stream, with that message. After a restart in mid-stream it begins anew, and what was
+        answered before is left out.
+        """
+        raise TypeError(f"{type(self).__name__} has no method `pictures`: a source must say which pictures it has")
+
+    def close(self) -> None:
+        """Let go of what was opened; from any thread, also while `pictures` waits."""
+
+
+def is_own(url: str) -> bool:
+    """Whether an address names a class."""
+    return bool(_NAME.fullmatch(url)) and not Path(url).exists()
+
+
+@lru_cache
+def own_class(url: str) -> type[PictureSource]:
+    """The class that an address names; raises ConfigError."""
+    found: type[PictureSource] = SOURCES.find(url)
+    return found

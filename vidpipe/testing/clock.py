@@ -1,0 +1,58 @@
+"""A clock that is turned by hand: tests of time-outs and of live streams take no time, and never depend on the load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from vidpipe.clock import Clock
+
+
+class HandClock(Clock):
+    """Stands still until `turn` is called; whoever waits for it wakes when its time has come.
+
+    Args:
+        utc: seconds since 1970 at which it begins.
+    """
+
+    def __init__(self, utc: float = 1_700_000_000.0) -> None:
+        self._seconds = 0.0
+        self._began_utc = utc
+        self._waiting: list[threading.Condition] = []
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        """Seconds that it has been turned by."""
+        return self._seconds
+
+    def utc(self) -> float:
+        """Seconds since 1970, UTC."""
+        return self._began_utc + self._seconds
+
+    def turn(self, seconds: float) -> None:
+        """Go forward, and wake all who wait."""
+        with self._lock:
+            self._seconds += seconds
+            waiting = list(self._waiting)
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
+
+    def set_utc(self, utc: float) -> None:
+        """Set the time of day, as an operator or NTP does; time that is waited for does not change."""
+        self._began_utc = utc - self._seconds
+
+    def wait_for(
+        self, condition: threading.Condition, predicate: Callable[[], object], timeout_s: float | None = None
+    ) -> bool:
+        """See `Clock.wait_for`."""
+        until = None if timeout_s is None else self._seconds + timeout_s
+        with self._lock:
+            self._waiting.append(condition)
+        try:
+            while not (met := bool(predicate())) and (until is None or self._seconds < until):
+                condition.wait()
+        finally:
+            with self._lock:
+                self._waiting.remove(condition)
+        return met

@@ -1,0 +1,1 @@
+"""What completes results after the cascade: regions, identities, events."""

@@ -1,0 +1,99 @@
+"""The contract of a transform: it completes the results of a stream, whoever answered, and tells what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from vidpipe.answer import Answer
+from vidpipe.event import Event, Phase
+from vidpipe.frame import Frame
+from vidpipe.stages.base import Context, StageConfig
+
+C = TypeVar("C", bound=StageConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The place of an answer in its stream.
+
+    Attributes:
+        seq: number of the picture.
+        pts: media seconds.
+        captured_at: UTC seconds, or None for a recording that does not say.
+        width, height: of the picture in pixels; 0 before the first picture that could be decoded.
+        epoch: of the settings that it was answered under.
+    """
+
+    stream: str
+    seq: int
+    pts: float
+    captured_at: float | None
+    width: int
+    height: int
+    epoch: int
+
+
+class Transform(Generic[C]):
+    """Base class of all transforms. There is one instance for each stream, in the process that holds its frames.
+
+    A stage decides who answers, and sees only the frames that come down to it. A transform sees what is published:
+    every result, in order of `seq`, also those that were carried on, repeated or late. What it changes is what sinks,
+    drawn video and iterators get; no stage learns from it.
+
+    Calls come in this order: `open`, `restore` (only after a restart), `apply` for each result, `close`.
+
+    Attributes:
+        config: the settings in force for this result.
+        id: of this transform in the pipeline, as `by` of its events.
+    """
+
+    shared: ClassVar[bool] = False
+    Config: ClassVar[type[StageConfig]] = StageConfig
+
+    config: C
+    id: str = ""
+    _emitted: list[Event] | None = None
+
+    def open(self, context: Context) -> None:
+        """Load what is heavy. Called once, in the thread that makes all later calls."""
+
+    def apply(self, frame: Frame | None, answer: Answer, moment: Moment) -> Answer | None:
+        """The answer as it is to be published; None leaves it as it is.
+
+        Must neither keep the frame nor write into it or into the answer (`dataclasses.replace`). What it raises costs
+        this result its completion, and nothing else.
+
+        Args:
+            frame: None for a picture that never became one; the answer then carries the last detections.
+            answer: as the cascade, or the transform before this one, gave it.
+        """
+        raise TypeError(f"{type(self).__name__} has no method `apply`: a transform must say what it does with a result")
+
+    def emit(self, kind: str, moment: Moment, *, phase: Phase = Phase.BEGIN, **data: Any) -> None:
+        """Tell what happened at this result; goes to sinks and to `Run.events`, behind the result itself."""
+        if self._emitted is None:
+            self._emitted = []
+        event = Event(kind, moment.stream, moment.seq, moment.pts, moment.captured_at, self.id, phase, data)
+        self._emitted.append(event)
+
+    def snapshot(self) -> Any:
+        """State that must survive a restart, as something small that pickles; None for a transform without."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take up what `snapshot` of an earlier instance gave."""
+
+    def close(self) -> None:
+        """Let go of what `open` took. Not guaranteed to be called."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What it has done and met so far, by name, for the report; another thread may ask."""
+        return {}
+
+    def take_events(self) -> list[Event]:
+        """What was emitted since this was last asked."""
+        events, self._emitted = self._emitted, None
+        return events or []
