@@ -88,7 +88,9 @@ def test_a_camera_is_watched_once(yard, tmp_path):
     assert footage.known.mean() > 0.5
     assert look_ms > 0
     assert len(examples) > 50
-    with pytest.raises(ConfigError, match=r"^stream yard: too few visits of things: 2 in 12 s"):
+    # How many pictures a busy machine sees of a camera is chance.
+    too_few = r"^stream yard: (too few visits of things: 2 in 12 s|\d+ different pictures are too few)"
+    with pytest.raises(ConfigError, match=too_few):
         refuse(footage, "yard")
 
 
