@@ -138,7 +138,7 @@ def precision() -> Iterator[Promise]:
     people = Classes({"person": ["person"]})
     for name, elsewhere in PERSON_AP50.items():
         path = model(name)
-        for clip_name, truth in zip(("vtest.avi", "TUD-Stadtmitte.mp4"), elsewhere, strict=True):
+        for clip_name, expected in zip(("vtest.avi", "TUD-Stadtmitte.mp4"), elsewhere, strict=True):
             clip, truth = ASSETS / "videos" / clip_name, ASSETS / "truth" / f"{Path(clip_name).stem}.txt"
             if path is None or not clip.is_file():
                 continue
@@ -146,7 +146,7 @@ def precision() -> Iterator[Promise]:
             predictions = reference(StreamSpec(url=str(clip)), "clip", spec, people, progress=lambda _: None)
             labels = read_labels(truth, people, predictions.series).series
             measured = ap50(predictions.series, labels)["person"]
-            yield Promise(f"person AP50 of {name} on {clip_name}", f"{measured:.3f}", f"{truth} +- 0.03")
+            yield Promise(f"person AP50 of {name} on {clip_name}", f"{measured:.3f}", f"{expected} +- 0.03")
 
 
 def scoring() -> Iterator[Promise]:

@@ -18,15 +18,15 @@ _BEYOND = 2e10  # px², larger than any area range: COCO's only way to ignore a 
 
 def evaluated(found: Series, truth: Series) -> COCOeval:
     """COCOeval at IoU 0.5, all areas, any number of detections, over the frames that `truth` knows."""
-    truth, answers = COCO(), COCO()
+    labels, answers = COCO(), COCO()
     images = [{"id": int(frame) + 1} for frame in np.flatnonzero(truth.known)]
     categories = [{"id": number, "name": name} for number, name in enumerate(truth.classes)]
-    truth.dataset = {"images": images, "categories": categories, "annotations": _annotations(truth, truth.boxes)}
+    labels.dataset = {"images": images, "categories": categories, "annotations": _annotations(truth, truth.boxes)}
     answers.dataset = {"images": images, "categories": categories, "annotations": _annotations(truth, found.boxes)}
     with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
+        labels.createIndex()
         answers.createIndex()
-        run = COCOeval(truth, answers, "bbox")
+        run = COCOeval(labels, answers, "bbox")
         run.params.iouThrs = np.array([0.5])
         run.params.areaRng, run.params.areaRngLbl = [[0, 1e10]], ["all"]
         run.params.maxDets = [100_000]

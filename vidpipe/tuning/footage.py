@@ -36,6 +36,7 @@ LAGS = (1, 2, 4, 8, 16)  # frames back at which two pictures are compared
 MOST_PAIRS = 2000  # frames that are compared with earlier ones
 SEEN_PICTURES = 3  # of a visit, different ones: from fewer nobody can tell how faint it was
 NEAR_S = 1.0  # around a visit things are half in the picture, and the big model may see them or not
+_COPY = 0.05  # grey levels by which a picture differs on average from its copy at most
 _SECONDS = 300  # pictures a second apart from which movement of the camera is measured
 _REFRESH = 0.15
 
@@ -272,7 +273,9 @@ class Walker:
 
 
 def _is_copy(preview: Image, last: Image | None) -> bool:
-    """Whether a picture is the last one again, but for what an encoder makes of a copy: noise alone changes more."""
+    """Whether a picture is the last one again, but for what an encoder makes of a copy: noise changes more."""
     import cv2
 
-    return last is not None and last.shape == preview.shape and cv2.norm(preview, last, cv2.NORM_INF) <= 1
+    if last is None or last.shape != preview.shape:
+        return False
+    return float(cv2.norm(preview, last, cv2.NORM_L1)) <= _COPY * preview.size

@@ -27,7 +27,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Predictions(Told):
+class Looks(Told):
     """Reports what it sees of its process, and writes its results."""
 
     secret: str = ""

@@ -46,7 +46,7 @@ def pipeline(tmp_path, clip, model):
 def test_it_runs_in_a_process_of_its_own(results, tmp_path, monkeypatch):
     (tmp_path / "random.py").write_text("raise RuntimeError('not the one that was meant')")
     monkeypatch.chdir(tmp_path)
-    report = measure(jobs.Predictions(secret="rtsp://user:pass@camera"), results).report
+    report = measure(jobs.Looks(secret="rtsp://user:pass@camera"), results).report
     assert results.read_text() == "one line\n"
     assert report["pid"] != os.getpid()
     assert not psutil.pid_exists(report["pid"])
@@ -56,7 +56,7 @@ def test_it_runs_in_a_process_of_its_own(results, tmp_path, monkeypatch):
 
 
 def test_what_a_run_prints_is_on_nobodys_terminal(results, capfd):
-    measure(jobs.Predictions(), results)
+    measure(jobs.Looks(), results)
     assert capfd.readouterr() == ("", "")
 
 

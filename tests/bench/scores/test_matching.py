@@ -48,12 +48,12 @@ from vidpipe.models.boxes import iou
 )
 def test_by_hand(found: list[Row], truth: list[Row], pairs: list[tuple[int, int]]) -> None:
     matches = match(boxes(*found), boxes(*truth))
-    assert list(zip(matches.found.tolist(), matches.truth.tolist(), strict=True)) == pairs
+    assert list(zip(matches.predictions.tolist(), matches.truth.tolist(), strict=True)) == pairs
 
 
 def test_another_threshold() -> None:
-    assert len(match(boxes(at(0, 3)), boxes(at(0, 0)), 0.7).found) == 1
-    assert len(match(boxes(at(0, 4)), boxes(at(0, 0)), 0.7).found) == 0
+    assert len(match(boxes(at(0, 3)), boxes(at(0, 0)), 0.7).predictions) == 1
+    assert len(match(boxes(at(0, 4)), boxes(at(0, 0)), 0.7).predictions) == 0
 
 
 def one_by_one(found: Boxes, truth: Boxes) -> list[tuple[int, int]]:
@@ -80,7 +80,7 @@ def test_as_a_loop_does_it(seed: int) -> None:
     found, truth = (scene.boxes for scene in random_scene(seed))
     truth = truth[~truth.crowd]
     matches = match(found, truth)
-    assert list(zip(matches.found.tolist(), matches.truth.tolist(), strict=True)) == one_by_one(found, truth)
+    assert list(zip(matches.predictions.tolist(), matches.truth.tolist(), strict=True)) == one_by_one(found, truth)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -97,7 +97,7 @@ def test_pair_by_pair_as_coco_does_it(seed: int) -> None:
     # Rows of all boxes, as COCO has them, of those of known frames.
     found_rows, truth_rows = (np.flatnonzero(truth.known[of.boxes.frame]) for of in (found, truth))
     _, _, matches = match_known(found, truth)
-    ours = zip(found_rows[matches.found].tolist(), truth_rows[matches.truth].tolist(), strict=True)
+    ours = zip(found_rows[matches.predictions].tolist(), truth_rows[matches.truth].tolist(), strict=True)
     assert set(ours) == pairs
 
 
@@ -107,7 +107,7 @@ def test_overlaps_beyond_one_chunk_are_those_of_each_part() -> None:
     rows = boxes(*(at(0, float(x)) for x in rng.uniform(0, 2000, 600)))
     pairs = overlaps(rows, rows, 0.5)
     expected = np.argwhere(iou(rows.xyxy[:, None].astype(float), rows.xyxy[None].astype(float)) >= 0.5)
-    assert np.array_equal(np.stack([pairs.found, pairs.truth], axis=1), expected)
+    assert np.array_equal(np.stack([pairs.predictions, pairs.truth], axis=1), expected)
 
 
 def test_series_that_differ_cannot_be_compared() -> None:
@@ -126,4 +126,4 @@ def test_ten_minutes_of_video_take_a_moment() -> None:
     begin = time.process_time()
     matches = match(found, truth)
     assert time.process_time() - begin < 5
-    assert len(matches.found) > 0.8 * len(frame)
+    assert len(matches.predictions) > 0.8 * len(frame)

@@ -142,7 +142,7 @@ def test_perfect_answers_score_1():
     _, by_place = presence(SCENE, SCENE, ZONES)
     assert {(one.f1, one.begin_delay_s, one.end_delay_s) for one in by_place.values()} == {(1, 0, 0)}
     assert ap50(SCENE, SCENE) == dict.fromkeys(CLASSES, 1)
-    assert track_score(SCENE, SCENE).model_dump() == {"mota": 1, "idf1": 1, "switches": 0}
+    assert track_score(SCENE, SCENE).model_dump() == {"mota": 1, "idf1": 1, "hota": 1, "switches": 0}
 
 
 def test_answers_on_other_frames():
@@ -181,10 +181,10 @@ def test_a_stage_that_returns_the_reference():
     # No score can see it: that is what the check is for.
     frames = len(np.unique(SCENE.boxes.frame))
     assert boxes_of(SCENE, SCENE).f1 == 1
-    assert leaked(answers(SCENE), SCENE, predictions=40) == frames - 40
-    assert leaked(answers(held(SCENE, 10)), SCENE, predictions=FRAMES // 10) == 0
+    assert leaked(answers(SCENE), SCENE, asked=40) == frames - 40
+    assert leaked(answers(held(SCENE, 10)), SCENE, asked=FRAMES // 10) == 0
     for harmed in (shuffled, shifted, silent, alarmed, confused):
-        assert leaked(answers(harmed(SCENE)), SCENE, predictions=0) == 0
+        assert leaked(answers(harmed(SCENE)), SCENE, asked=0) == 0
 
 
 def test_a_pipeline_that_always_says_nothing():
@@ -292,12 +292,12 @@ def test_faults_in_a_real_detectors_answers(street):
 @pytest.mark.footage
 def test_a_leak_of_real_answers(street, assets):
     seen = len(np.unique(street.boxes.frame))
-    assert leaked(answers(street), street, predictions=0) == seen  # no two pictures gave the same
-    assert leaked(answers(street), street, predictions=30) == seen - 30
-    assert leaked(answers(held(street, 4)), street, predictions=25) == 0
+    assert leaked(answers(street), street, asked=0) == seen  # no two pictures gave the same
+    assert leaked(answers(street), street, asked=30) == seen - 30
+    assert leaked(answers(held(street, 4)), street, asked=25) == 0
     other = predictions(assets, "person-vehicle-bike-detection-2000").sure()
     assert len(other.boxes) > 0
-    assert leaked(answers(other), street, predictions=0) == 0
+    assert leaked(answers(other), street, asked=0) == 0
 
 
 def crowd(seed: int, boxes: int, *, apart: bool) -> Boxes:

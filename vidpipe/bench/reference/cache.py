@@ -71,11 +71,15 @@ class ReferenceCache:
         except sqlite3.OperationalError as error:
             _log.warning("the cache %s cannot be read (%s): going on without it", self.path, error)
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            aside = self.path.with_name(f"{self.path.name}.damaged")
-            _log.warning("the cache %s is damaged (%s): set aside as %s, and begun anew", self.path, error, aside.name)
-            self.path.replace(aside)
-            self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+            self.set_aside(error)
         return NOTHING
+
+    def set_aside(self, error: Exception) -> None:
+        """The file is damaged: the next one to write begins another."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        _log.warning("the cache %s is damaged (%s): set aside as %s, and begun anew", self.path, error, aside.name)
+        self.path.replace(aside)
+        self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
 
     def connect(self) -> sqlite3.Connection:
         """Open the file, with its tables; raises sqlite3.Error or OSError."""
@@ -147,6 +151,8 @@ class ReferenceCacheWriter:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            self._cache.set_aside(error)
 
 
 def _entry(connection: sqlite3.Connection, key: str) -> ReferenceCacheEntry:

@@ -79,7 +79,7 @@ def by_class(counts: Counts, classes: Sequence[str]) -> dict[str, BoxScore]:
 
 
 def moving(truth: Series) -> Series:
-    """The same with every box of a thing that stands still ignored: `count(found, moving(wanted))` scores the rest.
+    """The same with every box of a thing that stands still ignored: `count(found, moving(truth))` scores the rest.
 
     A box stands still where its class has a box that overlaps it at IoU 0.7 or more both 1 s before and 1 s after, in
     the known frame nearest to that time (off by no more than half of what lies between known frames, and by 0.5 s).

@@ -18,7 +18,7 @@ def newest(answers: Answers, at: NDArray[np.float64]) -> Series:
     """For each moment, the answer to the newest frame of those published by then; before any, no boxes.
 
     The answer to a frame may be published behind that to a later one; then it is never the newest. Score with
-    `box_score(count(newest(answers, answers.captured_at), wanted), wanted.pts)`.
+    `box_score(count(newest(answers, answers.captured_at), truth), truth.pts)`.
 
     Args:
         at: UTC seconds, float64 [frames]: when each frame of the stream was captured.

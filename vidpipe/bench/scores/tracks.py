@@ -52,13 +52,11 @@ class _Frames(NamedTuple):
     def of(cls, boxes: Boxes, frames: int) -> _Frames:
         _, track = np.unique(boxes.track, return_inverse=True)
         ids = boxes.label * (len(boxes) + 1) + track
-        # One number twice in a frame: the surer box has it.
+        # One number twice in a frame: the surest box has it, and the others are nobody whom the labels could mean.
         surest = np.lexsort((-boxes.score, ids, boxes.frame))
-        places = np.stack([boxes.frame[surest], ids[surest]])
-        first = np.ones(len(boxes), bool)
-        first[1:] = (np.diff(places) != 0).any(axis=0)
-        rows = np.sort(surest[first])
-        boxes, ids = boxes[rows], ids[rows]
+        begins = np.flatnonzero(np.diff(np.stack([boxes.frame[surest], ids[surest]]), prepend=-1).any(axis=0))
+        turn = np.arange(len(boxes)) - np.repeat(begins, np.diff(begins, append=len(boxes)))
+        ids[surest] += turn * (int(ids.max(initial=0)) + 1)
         borders = np.searchsorted(boxes.frame, np.arange(frames + 1)).tolist()
         parts = [slice(low, high) for low, high in pairwise(borders)]
         return cls([boxes[part] for part in parts], [ids[part] for part in parts])
