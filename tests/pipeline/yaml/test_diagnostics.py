@@ -144,12 +144,6 @@ STREAMS = [
         "14: streams.gate.stages.little.accept.cat: there is no class 'cat'; there is person, vehicle",
     ),
     (
-        "accept: 0.8",
-        "model: big",
-        "14: streams.gate.stages.little.model: cannot differ by stream, because streams share "
-        "this stage: only accept, agreement, budget, at_least, reject, explore, least_f1 may",
-    ),
-    (
         "url: gate.mp4",
         "url: gate.mp4, leaves_device: never",
         "14: streams.gate.leaves_device: 'never', but stage 'little' "
