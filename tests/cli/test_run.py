@@ -24,7 +24,8 @@ LINE = [
     "detections",
 ]
 BOX = ["xyxy", "score", "class", "track_id"]
-REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", "stages", "models", "links"}
+COUNTED = {"stages", "transforms", "models", "links", "deaths"}
+REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", *COUNTED}
 STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits"}
 RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
 AUDIT = {"audited", "missed", "false", "rate", "low", "high"}

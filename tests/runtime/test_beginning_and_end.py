@@ -12,6 +12,7 @@ from tests.runtime.conftest import Runner
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.ray.folder import Folder
+from vidpipe.results.sinks.base import Sink
 from vidpipe.runtime.run import run
 
 CLASSES = "classes: {even: even, odd: odd}\n"
@@ -72,7 +73,7 @@ def pipeline(tmp_path, clip):
     return loaded
 
 
-class Kept:
+class Kept(Sink):
     """A sink."""
 
     def __init__(self):

@@ -394,5 +394,5 @@ stages:
 def test_what_is_logged_where_the_streams_are_is_logged_once_where_the_run_is(tmp_path, cluster, two, engine, caplog):
     Runner(tmp_path, engine, cluster if engine == "ray" else None)(SAYING, {"b": two["b"]})
     said = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
-    told = [("vidpipe.mystages", "WARNING", f"stage {stage}: 50% of something") for stage in ("above", "downstream")]
+    told = [("vidpipe.mystages", "WARNING", f"stage {stage}: 50% of something") for stage in ("above", "below")]
     assert sorted(one for one in said if one in told) == told, "which actor is heard first is nobody's promise"

@@ -19,7 +19,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result, Snapshot
 from vidpipe.results.sinks.results import ResultsFile
-from vidpipe.runtime import run as module
+from vidpipe.runtime import session as module
 from vidpipe.runtime.run import run
 
 PIPELINE = """
@@ -113,6 +113,7 @@ def test_streams_come_go_and_change(runner, clip, caplog):
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(300)  # actors of a busy machine take their time to come back
 @pytest.mark.parametrize(("dies", "noticed"), [("device", False), ("device", True), ("edge", False)])
 def test_what_changes_while_an_actor_is_away_is_told_when_it_is_back(on_ray, clip, dies, noticed, monkeypatch):
     """A reload just behind the death of an actor ended the run, or brought removed streams back with the device."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests import lines
 from tests.models.bright import bright_network
 from tests.stages.gate.test_ongoing import Immediate
 from tests.tuning.conftest import YARD
@@ -74,7 +75,7 @@ def over(learnt, tmp_path):
         file = tmp_path / "results.jsonl"
         outcome = run(applied.pipeline if applied else loaded, engine="inline", sinks=[ResultsFile(file)])
         assert outcome.exit_status == 0, outcome.errors
-        return answers(file)
+        return lines.answers(file)
 
     return answers
 

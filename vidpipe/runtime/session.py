@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
@@ -31,6 +32,7 @@ from vidpipe.runtime.epochs import Changes, Epoch
 from vidpipe.runtime.feed import Feed
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.interim import Interim
+from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.outcome import Outcome, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.status import Status, status_of
@@ -132,9 +134,16 @@ class Run:
             ConfigError: it cannot begin: a source, model or stage does not open.
             RunError: the engine does not start.
         """
+        # Ray replaces the handler of SIGTERM behind Python's back: its own writes a stack trace, and ends the process.
+        here = threading.current_thread() is threading.main_thread()
+        handler = signal.getsignal(signal.SIGTERM) if here else None
         self._thread.start()
-        with self._changed:
-            self._changed.wait_for(lambda: self._state is not RunState.OPENING)
+        opening = True
+        while opening:
+            with self._changed:
+                opening = not self._changed.wait_for(lambda: self._state is not RunState.OPENING, LOOK_S)
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)
         if self._state is RunState.FAILED and self._error is not None:
             raise self._error
         return self

@@ -111,7 +111,7 @@ class WorkerRuntime:
     def settings(self, stream: str) -> Settings:
         """What is gone by for a stream here."""
         weight = self.weights.get(stream)
-        return Settings(self.knobs[stream], self.views.get(stream), weight, stream in self._live)
+        return Settings(self.knobs.get(stream, Knobs()), self.views.get(stream), weight, stream in self._live)
 
     def go_by(self, stream: str, settings: Settings) -> None:
         """Go by these settings, from the next frame of the stream on that comes here."""
@@ -267,7 +267,8 @@ class WorkerRuntime:
         except VidpipeError:
             raise
         except BaseException as error:
-            raise StageError(f"{placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
+            kind = "stage" if isinstance(placed, PlacedStage) else "transform"
+            raise StageError(f"{kind} {placed.id} does not open: {type(error).__name__}: {text_of(error)}") from error
         return part
 
 

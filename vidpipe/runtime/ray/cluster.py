@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,7 @@ import ray._private.worker
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Tier
-from vidpipe.runtime.opening import LOOK_S, opened
+from vidpipe.runtime.opening import opened
 from vidpipe.runtime.ray import local
 from vidpipe.runtime.ray.folder import Folder
 
@@ -38,13 +37,16 @@ _EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three
 
 
 class Cluster:
-    """A Ray that is begun and ended by one thread, since the system ends Ray's processes with who started them."""
+    """A Ray that is begun and ended by one thread, since the system ends Ray's processes with who started them.
+
+    Runs of one process share it.
+    """
 
     def __init__(self, plan: Plan, address: str | None) -> None:
         self._plan = plan
         self._address = address
         self._opened: Future[None] = Future()
-        self._left = threading.Event()
+        self._uses = False
         self._thread = threading.Thread(target=self._run, name="vidpipe-ray", daemon=True)
         self._watch: _Watch | None = None
         self._looked_at = 0.0
@@ -59,12 +61,15 @@ class Cluster:
             RunError: it does not start, or cannot be joined.
             ConfigError: it has no machine for a tier of the plan.
         """
-        self._thread.start()
-        with _own_signal_handlers() as put_back:
-            while not stop.is_set() and not self._opened.done():
-                wait([self._opened], LOOK_S)
-                put_back()
-        return bool(opened([self._opened], stop))
+        begins = _sharing.join(self._address)
+        self._uses = True
+        self._opened = _sharing.there
+        if begins:
+            self._thread.start()
+        is_there = bool(opened([self._opened], stop))
+        if is_there and not begins:
+            self._watch = _Watch()
+        return is_there
 
     def lost(self) -> str | None:
         """What has ended of it without which nothing goes on; to be asked now and then."""
@@ -76,9 +81,9 @@ class Cluster:
 
     def close(self, timeout_s: float) -> None:
         """Leave it, and end it where it is our own. One that is still starting is ended when it has started."""
-        self._left.set()
-        if self._thread.ident is not None:
+        if self._uses and _sharing.leave() == 0 and self._thread.ident is not None:
             self._thread.join(timeout_s)
+        self._uses = False
 
     def _run(self) -> None:
         with nullcontext() if self._address is None else _modules_travel(self._plan):
@@ -95,7 +100,7 @@ class Cluster:
             self._opened.set_exception(error)
         else:
             self._opened.set_result(None)
-            self._left.wait()
+        _sharing.wait_for_the_last()
         ray.shutdown()
         if guard is not None:
             guard.close()
@@ -119,22 +124,45 @@ class Cluster:
         _check_tiers(self._plan)
 
 
-@contextmanager
-def _own_signal_handlers() -> Iterator[Callable[[], None]]:
-    """Put back, also now and then meanwhile, what Ray replaces behind Python's back.
+class _Sharing:
+    """Who uses Ray in this process: it knows one Ray at a time, which several runs may share.
 
-    Its handler of SIGTERM writes a stack trace, and ends the process.
+    Attributes:
+        users: how many runs.
+        address: of the Ray; None: of our own.
     """
-    before = signal.getsignal(signal.SIGTERM)
 
-    def put_back() -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+    def __init__(self) -> None:
+        self.users = 0
+        self.address: str | None = None
+        self.changed = threading.Condition()
+        self.there: Future[None] = Future()
 
-    try:
-        yield put_back
-    finally:
-        put_back()
+    def join(self, address: str | None) -> bool:
+        """Use Ray; whether it has still to be begun, by the caller. Raises RunError where another one is in use."""
+        with self.changed:
+            if self.users and address != self.address:
+                used = f"the Ray at {self.address}" if self.address else "a Ray of its own"
+                raise RunError(f"another run of this process uses {used}: end it first, or run on the same one")
+            self.users += 1
+            if self.users == 1:
+                self.address, self.there = address, Future()
+            return self.users == 1
+
+    def leave(self) -> int:
+        """Use it no more; how many runs still do."""
+        with self.changed:
+            self.users -= 1
+            self.changed.notify_all()
+            return self.users
+
+    def wait_for_the_last(self) -> None:
+        """Return when nobody uses it any more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.users == 0)
+
+
+_sharing = _Sharing()
 
 
 class _Watch:
