@@ -11,8 +11,8 @@ from tests import clips
 from tests.runtime.conftest import Runner
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.ray.folder import Folder
 from vidpipe.results.sinks.base import Sink
+from vidpipe.runtime.ray.folder import Folder
 from vidpipe.runtime.run import run
 
 CLASSES = "classes: {even: even, odd: odd}\n"

@@ -102,10 +102,7 @@ SHARED_CLOSES = {(stage, "close") for stage in ("local", "far", "last")}
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "engine",
-    ["inline", pytest.param("ray", marks=pytest.mark.xfail(reason="actors are killed, not closed", strict=False))],
-)
+@pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_shared_stages_are_closed_once_and_in_order(both, engine):
     _, calls = both[engine]
     assert [call[:2] for call in calls if call[:2] in SHARED_CLOSES] == [

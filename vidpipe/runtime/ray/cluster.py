@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -107,13 +107,23 @@ class Cluster:
         if folder is not None:
             folder.remove()
 
+    def _start(self, folder: Folder, options: Mapping[str, Any]) -> None:
+        resources = {tier.value: 1 for tier in Tier}
+        try:
+            local.start(resources, _store_bytes(self._plan), folder.path, **options)
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()  # Ray gives its processes 30 s, which is too little where a machine is very busy
+            local.start(resources, _store_bytes(self._plan), folder.path, **options)
+
     def _connect(self, folder: Folder | None) -> None:
         _prepare()
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if folder is not None:
                 _check_open_files()
-                local.start({tier.value: 1 for tier in Tier}, _store_bytes(self._plan), folder.path, **options)
+                self._start(folder, options)
                 return
             assert self._address is not None
             _check_address(self._address)
