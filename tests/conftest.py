@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from vidpipe.stages.gate.training import TrainedGate
 
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # as in the package, before anybody imports Ray
+
 _TESTS = Path(__file__).parent
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", _TESTS.parents[1] / "shared"))
 
