@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
-LEAST_CLOSE_S = 0.5  # for sinks to take more of what waits, where streams have used up all of that time
+LEAST_CLOSE_S = 0.3  # for sinks to take more of what waits, where streams have used up all of that time
 
 
 class RunState(StrEnum):
