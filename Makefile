@@ -10,7 +10,8 @@ demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 
 test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real footage to include those on it
 	$(BIN)/python -m compileall -q vidpipe  # once, and not by each command that a test starts
-	$(BIN)/python -m pytest --numprocesses 3 -m "not timed"
+	$(BIN)/python -m pytest --numprocesses 3 -m "not timed" || \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
 	$(BIN)/python -m pytest -m timed
 
 check: $(VENV)/.ready ## what CI checks besides the tests
