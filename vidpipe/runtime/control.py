@@ -5,35 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.diff import changes
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
-from vidpipe.results.records import Position, Result
+from vidpipe.results.records import Result
+from vidpipe.runtime.engine import Engine
 from vidpipe.runtime.epochs import Changes, Epoch, changed, timeline
 
 log = logging.getLogger(__name__)
-
-
-class Controlled(Protocol):
-    """The side of an engine to which something can be said while it runs; from any thread."""
-
-    def update(self, pipeline: Pipeline) -> None:
-        """Go by these settings from the next frame on, and know these streams."""
-        ...
-
-    def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
-        """Load what these settings need, by stage id, beside what is in use; raises what keeps it from loading."""
-        ...
-
-    def remove(self, streams: Collection[str]) -> None: ...
-
-    def add(self, positions: Mapping[str, Position]) -> None: ...
 
 
 class Control:
@@ -50,7 +34,7 @@ class Control:
     def __init__(
         self,
         pipeline: Pipeline,
-        engine: Controlled,
+        engine: Engine,
         collector: Collector,
         reload: Callable[[], Pipeline | None] | None = None,
     ) -> None:
@@ -67,11 +51,6 @@ class Control:
     def done(self) -> bool:
         """Whether no stream is between its end and its new beginning."""
         return not self._ending
-
-    @property
-    def replays(self) -> bool:
-        """Whether there are recordings, which wait for us."""
-        return not all(stream.spec.live for stream in self.pipeline.streams.values())
 
     def apply(self, changes: Changes, streams: Collection[str] | None, *, by: str, reason: str) -> Epoch:
         """Change settings, from the next frame of each stream on.

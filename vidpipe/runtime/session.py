@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import signal
 import threading
@@ -38,9 +37,6 @@ from vidpipe.runtime.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.status import Status, status_of
 from vidpipe.runtime.tuner import Change, TunerThread
 from vidpipe.sources.base import StreamInfo
-
-log = logging.getLogger(__name__)
-
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
