@@ -3,6 +3,7 @@
 - whatever dies in a link's, a tail's or a stream's thread ends that stream with a message, and nobody waits for ever;
 - a dead actor's successor is told once what it has to know, before any frame;
 - an actor that stays away is waited for once; frames fail at once until it is back;
+- below a link a frame is treated by the settings of its stream;
 - a frame beyond a link is another one: what is noted there is not seen above;
 - a frame that cannot cross a link costs its own answer.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -21,8 +23,10 @@ from tests.runtime import linked, local
 from tests.runtime.linked import Measures, Passes, SharedRepeats, SharedWrites, Writes, pipeline
 from vidpipe.cascade.cascade import Cascade, Ticket
 from vidpipe.cascade.runner import StageRunner
+from vidpipe.cascade.stage import Stage
 from vidpipe.core.answer import How
 from vidpipe.core.errors import RunError
+from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.runtime.inline import InlineEngine
@@ -135,6 +139,38 @@ def test_a_dead_actors_successor_is_told_once_what_it_has_to_know(clip):
     assert [pending.settled.result(20).answer.by for pending in replies] == ["s2"] * 5
     assert linked.restored["cam"] == 2
     assert link.ask(Ticket(frame(16)), settle=True).settled.result(10).answer.reason == "learnt 15"
+
+
+class Said(StageConfig):
+    word: str = "first"
+
+
+class Says(Stage[Said]):
+    """Answers every frame with the word that it goes by."""
+
+    Config = Said
+    shared = True
+
+    def answer(self, frames):
+        return [replace(answer(self.id), reason=self.config.word) for _ in frames]
+
+
+def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(clip):
+    """A configuration that is read again gives them no epoch of their own."""
+    laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (Says, Tier.EDGE)]))
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
+    link = RayLink(laid.links[0], actor)
+    told = []
+    heard = actor.instance._runtime.go_by
+    actor.instance._runtime.go_by = lambda stream, goes_by: told.append(goes_by) or heard(stream, goes_by)
+    first, other = (Knobs(0, {"s1": Said(word=word)}) for word in ("first", "other"))
+    answers = []
+    for seq, knobs in enumerate((first, first, other, other)):
+        asked = frame(seq)
+        asked.knobs = knobs
+        answers.append(link.ask(Ticket(asked), settle=True).settled.result(10).answer.reason)
+    assert answers == ["first", "first", "other", "other"]
+    assert [goes_by.knobs for goes_by in told] == [first, other]
 
 
 def test_who_stays_away_is_waited_for_once(monkeypatch):

@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.ray.job import Answers, Command, Job, Message, Order
 from vidpipe.runtime.ray.shared_memory import SharedMemoryPool
+from vidpipe.runtime.worker import Settings
 
 LOOK_EVERY_S = 0.5  # between two tries to reach an actor that is away
 
@@ -43,7 +44,7 @@ class Peer:
         self._lock = threading.Lock()
         self._states: dict[str, dict[str, bytes]] = {}
         self._untold: set[str] = set()  # streams that have begun since the actor was met
-        self._goes_by: dict[str, int] = {}  # the epoch of the settings that it was told of, by stream
+        self._goes_by: dict[str, Settings] = {}  # what it was told, by stream
         self._caller = ""
         self._number = 0
         self._ping: Future[None] | None = None
@@ -94,8 +95,8 @@ class Peer:
         caller, number = self._caller, self._number
         goes_by, messages = dict(self._goes_by), list[Message]()
         for entry in entries:
-            if isinstance(entry, Job) and goes_by.get(entry.item.stream) != entry.settings.knobs.version:
-                goes_by[entry.item.stream] = entry.settings.knobs.version
+            if isinstance(entry, Job) and not _same(goes_by.get(entry.item.stream), entry.settings):
+                goes_by[entry.item.stream] = entry.settings
                 messages.append(Command(entry.item.stream, entry.settings))
             messages.append(entry.message(by_slot=self.maps_memory))
         answers: Future[Answers] = self._actor.handle.remote(caller, number, messages).future()
@@ -130,6 +131,14 @@ class Peer:
         if error is not None and not isinstance(error, GONE):
             self._goes_by = {}  # nor was it told what was to come with it
             threading.Thread(target=lambda: self._actor.skip.remote(caller, number), daemon=True).start()
+
+
+def _same(told: Settings | None, settings: Settings) -> bool:
+    """Whether all parts are the same objects: settings may hold what cannot be compared, and parts stay until changed.
+
+    The number of their epoch is not enough: a stream that begins anew with other settings has the number that it had.
+    """
+    return told is not None and all(before is now for before, now in zip(told, settings, strict=True))
 
 
 def shared_memory(spec: LinkSpec) -> SharedMemoryPool | None:
