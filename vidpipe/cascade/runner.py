@@ -7,11 +7,11 @@ import pickle
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import index
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from vidpipe.cascade.contract import Contract
 from vidpipe.cascade.stage import Stage
@@ -27,6 +27,13 @@ log = logging.getLogger(__name__)
 _CPU_SAMPLE = 8
 _draw = random.Random(0)  # of what is measured, never of what is answered
 _NO_KNOBS: Mapping[str, Knobs] = {}
+
+
+class Counting(Protocol):
+    """What says of itself what it has done and met, by name."""
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
 
 
 @dataclass(slots=True)
@@ -59,6 +66,16 @@ class Meter:
         self.first_error = self.first_error or (reason if callback == "answer" else f"in {callback}: {reason}")
         return reason
 
+    def with_counts(self, who: str, parts: Iterable[Counting]) -> Meter:
+        """A copy, with what these say of themselves; `who` names them in an error."""
+        meter = replace(self, raised=self.raised.copy(), counts=Counter())
+        for part in parts:
+            try:
+                meter.counts += _counts(who, part)
+            except BaseException as error:
+                meter.count(error, "counts")
+        return meter
+
     def __add__(self, other: Meter) -> Meter:
         return Meter(
             self.asked + other.asked,
@@ -69,6 +86,26 @@ class Meter:
             self.first_error or other.first_error,
             self.counts + other.counts,
         )
+
+
+class CpuSample:
+    """Draws the calls whose CPU time is read, of what is called for one frame at a time.
+
+    The CPU clock is a system call of some microseconds, the filters' own scale: there it reads one call in eight. Which
+    one is drawn: a tracker that works at every second frame would always or never be seen at work.
+    """
+
+    __slots__ = ("_timed",)
+
+    def __init__(self) -> None:
+        self._timed = 0
+
+    def weight(self, asked: int) -> int:
+        """How many calls the one behind `asked` others stands for in the CPU time; 0: it is not read."""
+        turn = asked % _CPU_SAMPLE
+        if turn == 0:
+            self._timed = _draw.randrange(_CPU_SAMPLE)
+        return _CPU_SAMPLE if turn == self._timed else 0
 
 
 class _Instance(NamedTuple):
@@ -125,7 +162,7 @@ class StageRunner:
         self._instances: dict[str | None, _Instance] = {}
         self._meter = Meter()
         self._at_end: Meter | None = None
-        self._timed = 0  # of _CPU_SAMPLE calls, the one whose CPU time is read
+        self._cpu_sample = CpuSample()
 
     def open(self, stream: str) -> None:
         """Open the stage for a stream now, rather than when it is first called; raises what keeps it from opening."""
@@ -133,7 +170,7 @@ class StageRunner:
 
     def ask(self, frames: Sequence[Frame]) -> Sequence[Answer | None]:
         """What the stage says of frames that one call may take; a `failed` answer where it breaks its contract."""
-        weight = 1 if self.shared else self._cpu_weight()
+        weight = 1 if self.shared else self._cpu_sample.weight(self._meter.asked)
         self._meter.asked += len(frames)
         return self._answers(frames, weight)
 
@@ -177,13 +214,7 @@ class StageRunner:
         """What the stage has done and cost so far, all its instances together; any thread may ask."""
         if self._at_end is not None:
             return self._at_end
-        meter = replace(self._meter, raised=self._meter.raised.copy(), counts=Counter())
-        for instance in list(self._instances.values()):
-            try:
-                meter.counts += _counts(instance.stage)
-            except BaseException as error:
-                meter.count(error, "counts")
-        return meter
+        return self._meter.with_counts(f"stage {self.id}", [each.stage for each in list(self._instances.values())])
 
     def close(self) -> None:
         """Close all instances and let go of them; what they have counted stays."""
@@ -233,17 +264,6 @@ class StageRunner:
             instance = _Instance(stage, None if config is None else Knobs(0, {self.id: config}))
             self._instances[key] = instance
         return instance.stage
-
-    def _cpu_weight(self) -> int:
-        """How many calls this one stands for in the CPU time of a stage that is called for one frame at a time.
-
-        The CPU clock is a system call of some microseconds, the filters' own scale: there it reads one call in eight.
-        Which one is drawn: a tracker that works at every second frame would always or never be seen at work.
-        """
-        turn = self._meter.asked % _CPU_SAMPLE
-        if turn == 0:
-            self._timed = _draw.randrange(_CPU_SAMPLE)
-        return _CPU_SAMPLE if turn == self._timed else 0
 
     def _answers(self, frames: Sequence[Frame], weight: int = 1) -> Sequence[Answer | None]:
         first = frames[0]
@@ -321,10 +341,10 @@ def _close(stage: Stage[Any]) -> None:
     stage.close()
 
 
-def _counts(stage: Stage[Any]) -> Counter[str]:
-    counts = dict(stage.counts)
+def _counts(who: str, part: Counting) -> Counter[str]:
+    counts = dict(part.counts)
     if not all(type(name) is str for name in counts):
-        raise StageError(f"stage {stage.id} gave counts that are not all named by a str")
+        raise StageError(f"{who} gave counts that are not all named by a str")
     return Counter({name: int(index(count)) for name, count in counts.items()})
 
 

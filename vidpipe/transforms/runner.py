@@ -6,15 +6,17 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from vidpipe.cascade.contract import Contract
-from vidpipe.cascade.runner import Meter
+from vidpipe.cascade.runner import CpuSample, Meter
 from vidpipe.core.answer import Answer
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.transforms.base import Moment, Transform
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,9 @@ class TransformRunner:
         self._transforms = transforms
         self._contracts = {transform.id: Contract(transform.id, classes) for transform in transforms}
         self._meters = {transform.id: Meter() for transform in transforms}
+        self._at_end: dict[str, Meter] | None = None
+        self._cpu_sample = CpuSample()
+        self._asked = 0
         self._closed = closed
         self._pack = pack
 
@@ -49,61 +54,72 @@ class TransformRunner:
     def complete(self, frame: Frame | None, answer: Answer, moment: Moment, knobs: Knobs) -> tuple[Answer, list[Event]]:
         """The answer as it is to be published, and what happened at it."""
         events: list[Event] = []
+        weight = self._cpu_sample.weight(self._asked)
+        self._asked += 1
         for transform in self._transforms:
             meter = self._meters[transform.id]
-            cpu, wall = time.thread_time_ns(), time.perf_counter_ns()
-            try:
-                transform.config = knobs.stages.get(transform.id, transform.config)
-                completed = transform.apply(frame, answer, moment)
-                if completed is not None:
-                    self._contracts[transform.id].check_result(completed, moment)
-                    meter.answered += 1
-                    answer = completed
-                events += transform.take_events()
-            except BaseException as error:
-                self._count(transform, error, "apply")
+            cpu = time.thread_time_ns() if weight else 0
+            wall = time.perf_counter_ns()
+            transform.config = knobs.stages.get(transform.id, transform.config)
+            completed = self._call(transform, "apply", self._apply, transform, frame, answer, moment, events)
+            if completed is not None:
+                meter.answered += 1
+                answer = completed
             meter.asked += 1
             meter.wall_ns += time.perf_counter_ns() - wall
-            meter.cpu_ns += time.thread_time_ns() - cpu
+            if weight:
+                meter.cpu_ns += weight * (time.thread_time_ns() - cpu)
         return answer, events
 
     def snapshot(self) -> dict[str, bytes]:
         """What the transforms keep, by id; those without state are left out."""
-        kept: dict[str, bytes] = {}
-        for transform in self._transforms:
-            try:
-                state = transform.snapshot()
-                if state is not None:
-                    kept[transform.id] = self._pack(state)
-            except BaseException as error:
-                self._count(transform, error, "snapshot")
-        return kept
+        states = {each.id: self._call(each, "snapshot", self._snapshot, each) for each in self._transforms}
+        return {id: state for id, state in states.items() if state is not None}
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Take up what `snapshot` gave; a transform that cannot begins anew."""
         for transform in self._transforms:
             if transform.id in states:
-                try:
-                    transform.restore(pickle.loads(states[transform.id]))
-                except BaseException as error:
-                    self._count(transform, error, "restore")
+                self._call(transform, "restore", _restore, transform, states[transform.id])
 
     def meters(self) -> dict[str, Meter]:
-        """What each has done and cost so far, by id: `answered` are the results that it changed."""
-        return dict(self._meters)
+        """What each has done and cost so far, by id: `answered` are the results that it changed; any thread may ask."""
+        if self._at_end is not None:
+            return self._at_end
+        return {each.id: self._meters[each.id].with_counts(f"transform {each.id}", [each]) for each in self._transforms}
 
     def close(self) -> None:
-        """Close all transforms."""
+        """Close all transforms and let go of them; what they have counted stays."""
         for transform in self._transforms:
-            try:
-                transform.close()
-            except BaseException as error:
-                self._count(transform, error, "close")
+            self._call(transform, "close", transform.close)
+        self._at_end = self.meters()
         self._transforms = ()
         self._closed(self)
 
-    def _count(self, transform: Transform[Any], error: BaseException, callback: str) -> None:
-        meter = self._meters[transform.id]
-        if meter.errors == 0:
-            log.debug("transform %s raised in %s", transform.id, callback, exc_info=error)
-        meter.count(error, callback)
+    def _apply(
+        self, transform: Transform[Any], frame: Frame | None, answer: Answer, moment: Moment, events: list[Event]
+    ) -> Answer | None:
+        completed = transform.apply(frame, answer, moment)
+        if completed is not None:
+            self._contracts[transform.id].check_result(completed, moment)
+        events += transform.take_events()
+        return completed
+
+    def _snapshot(self, transform: Transform[Any]) -> bytes | None:
+        state = transform.snapshot()
+        return None if state is None else self._pack(state)
+
+    def _call(self, transform: Transform[Any], callback: str, work: Callable[..., T], *given: Any) -> T | None:
+        """Call a transform; what it raises, whatever it is, is counted, and costs it this call."""
+        try:
+            return work(*given)
+        except BaseException as error:
+            meter = self._meters[transform.id]
+            if meter.errors == 0:
+                log.debug("transform %s raised in %s", transform.id, callback, exc_info=error)
+            meter.count(error, callback)
+            return None
+
+
+def _restore(transform: Transform[Any], state: bytes) -> None:
+    transform.restore(pickle.loads(state))
