@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests import clips
@@ -131,6 +131,7 @@ paths = st.one_of(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(results=paths, report=paths, video=paths, refused_later=st.booleans())
+@example(results=None, report=None, video="hard-old.mp4", refused_later=False)
 def test_law_a_run_that_is_refused_damages_nothing(folder, capfd, results, report, video, refused_later):
     """And one that is not refused damages no input and no earlier results."""
     config = (

@@ -6,13 +6,16 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from tests import clips
+from vidpipe.core import extensions
 from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Frame
+from vidpipe.core.registry import SOURCES
 from vidpipe.core.settings import Knobs
 from vidpipe.sources import open as opening
 from vidpipe.sources.address import Address
@@ -20,6 +23,7 @@ from vidpipe.sources.base import Resume, Source, StreamSpec
 from vidpipe.sources.connection import Connection
 from vidpipe.sources.file import FileSource
 from vidpipe.sources.open import expand, open_source
+from vidpipe.sources.own import PictureSource, Shot
 from vidpipe.sources.trouble import CameraError
 
 
@@ -267,3 +271,24 @@ def test_too_many_open_files_are_not_blamed_on_the_file(folder: Path, no_more_fi
     for url in ("rtsp://127.0.0.1:9/a", "http://127.0.0.1:9/a"):
         with pytest.raises(CameraError, match=TOO_MANY):
             Connection(StreamSpec(url=url))
+
+
+class Thermal(PictureSource):
+    """Stands for a source of an installed package."""
+
+    live = True
+
+    def pictures(self) -> Iterator[Shot]:
+        return iter(())
+
+
+def test_an_installed_package_may_bring_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = EntryPoint("thermal", "tests.sources.test_open:Thermal", SOURCES.group)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [entry] if group == SOURCES.group else [])
+    assert expand("thermal", "roof=thermal") == {"thermal": "thermal", "roof": "thermal"}
+    source = open_source("roof", StreamSpec(url="thermal"), knobs=Knobs())
+    assert source.info.live
+    source.close()
+    (tmp_path / "thermal").touch()  # what lies on disk is meant
+    assert not StreamSpec(url="thermal").live

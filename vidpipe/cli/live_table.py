@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
@@ -12,7 +11,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from vidpipe.core.answer import Answer
+from vidpipe.core.answer import Answer, boxes_by_class
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.status import StreamStatus, stream_statuses
@@ -105,9 +104,7 @@ def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus],
 
 def seen(answer: Answer) -> str:
     """The boxes of an answer by class: `2 person, 1 car`."""
-    names = answer.detections.data.get("class_name", ())
-    counts = Counter(str(name) for name in names)
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+    return ", ".join(f"{count} {name}" for name, count in boxes_by_class(answer).most_common()) or "nothing"
 
 
 def _age(seconds: float | None) -> str:

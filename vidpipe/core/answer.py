@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -56,6 +57,11 @@ class Answer:
 def audit_reason(stage: str) -> str:
     """The reason of what the last stage said where an answer of this stage was audited: how the stage knows of it."""
     return f"audit of {stage}"
+
+
+def boxes_by_class(answer: Answer) -> Counter[str]:
+    """How many boxes of each class an answer has, by name."""
+    return Counter(str(name) for name in answer.detections.data.get("class_name", ()))
 
 
 _NOTHING: sv.Detections | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
+
+_CLASS = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Kind:
             needs = f"{article} {self.name} must say {self.does}"
             raise ConfigError(f"{self.name} '{name}' has no method `{self.method}`: {needs}")
         return found
+
+
+def target_of(group: str, name: str) -> str | None:
+    """ "module:Class" for a name that is one, or that an installed package brings in this group; else None."""
+    return name if _CLASS.fullmatch(name) else installed(group).get(name)
 
 
 def installed(group: str) -> dict[str, str]:

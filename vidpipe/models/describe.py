@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extensions import target_of
 from vidpipe.core.nearest import nearest
 from vidpipe.models import omz, own, places
 from vidpipe.models.base import Classes, Family, ModelSpec
@@ -117,7 +118,7 @@ def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
     file = places.find(spec.path, search_paths)
     name = places.ultralytics_name(spec.path)
     if file is None and name is None:
-        if own.target_of(spec.path) is not None:
+        if target_of(own.ENTRY_POINTS, spec.path) is not None:
             return _merge(spec, Card(), "python", None)
         raise places.missing(spec.path, search_paths)
     fetched = name is not None and (file is None or places.fetched_dir() in file.parents)

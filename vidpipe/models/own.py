@@ -6,7 +6,6 @@ A detector has `detect(images)`, an embedder `embed(images)`; what they compute 
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.errors import ConfigError, ModelError
-from vidpipe.core.extensions import find_on, installed, load_class
+from vidpipe.core.extensions import find_on, load_class, target_of
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.boxes import best_first, have_area
@@ -27,19 +26,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ENTRY_POINTS = "vidpipe.models"
-_CLASS = re.compile(r"(\w+\.)*\w+:[A-Za-z_]\w*")
 _BLANK = (480, 640)  # a picture to try a class with
-
-
-def target_of(path: str) -> str | None:
-    """ "module:Class" for a path that is one, or names an entry point of the group "vidpipe.models"; else None."""
-    return path if _CLASS.fullmatch(path) else installed(ENTRY_POINTS).get(path)
 
 
 def source_file(path: str, search_paths: Sequence[Path]) -> Path:
     """The file that a class's module lies in; raises ModelError where there is none."""
     find_on([str(folder) for folder in search_paths])
-    module = (target_of(path) or path).partition(":")[0]
+    module = (target_of(ENTRY_POINTS, path) or path).partition(":")[0]
     try:
         found = importlib.util.find_spec(module)
     except ImportError:
@@ -162,7 +155,7 @@ class OwnEmbedder:
 
 def _make(spec: ModelSpec, method: str, search_paths: Sequence[Path]) -> Any:
     """An instance of the class that a spec names."""
-    target = target_of(spec.path) or spec.path
+    target = target_of(ENTRY_POINTS, spec.path) or spec.path
     try:
         made = load_class("model", spec.path, target, [str(folder) for folder in search_paths], _is_model)
     except ConfigError as error:

@@ -353,9 +353,9 @@ class Run:
         with self._changed:
             self._collector.take(batch)
         self._control.note(batch.published)
-        streams = self._control.pipeline.streams
+        live = self._collector.status_monitors
         for result in batch.published:
-            self._feed.put(result, lossy=result.stream in streams and streams[result.stream].spec.live)
+            self._feed.put(result, lossy=result.stream in live)
         for event in batch.events:
             self._events.put(event, lossy=True)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from vidpipe.core.answer import boxes_by_class
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts, Result
 from vidpipe.results.report import stage_report
@@ -88,7 +86,7 @@ def status_of(state: str, collector: Collector, control: Control, counts: Counts
             dict(ledger.how),
             dict(ledger.by),
             last.epoch if last else 0,
-            _seen(last) if last else {},
+            dict(boxes_by_class(last.answer)) if last else {},
             last.answer.by if last else "",
             collector.look_age_s(name),
             {stage: count.report() for stage, count in ledger.audits.items()},
@@ -104,8 +102,3 @@ def status_of(state: str, collector: Collector, control: Control, counts: Counts
         feed.lost,
         feed.is_full,
     )
-
-
-def _seen(result: Result) -> dict[str, int]:
-    boxes = result.answer.detections
-    return dict(Counter(np.asarray(boxes.data["class_name"]).tolist())) if len(boxes) else {}

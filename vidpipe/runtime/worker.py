@@ -145,7 +145,7 @@ class WorkerRuntime:
         """The thread of one stream, with its source and its own stages of the first segment.
 
         Args:
-            joins: the run goes on already, and must not end because a tap does not open.
+            joins: the run goes on already, and must not end because a frame sink does not open.
         """
         plan = self.plan
         return StreamWorker(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from vidpipe.core.extensions import target_of
 from vidpipe.core.frame import Image
 from vidpipe.core.registry import SOURCES
-
-_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Shot(NamedTuple):
@@ -64,8 +62,9 @@ class PictureSource:
 
 
 def is_own(url: str) -> bool:
-    """Whether an address names a class."""
-    return bool(_NAME.fullmatch(url)) and not Path(url).exists()
+    """Whether an address names a class, by "module:Class" or by the name of an installed package's entry point."""
+    # Asking the packages takes some milliseconds: not for what is an address, or lies on disk.
+    return "/" not in url and not Path(url).exists() and target_of(SOURCES.group, url) is not None
 
 
 @lru_cache

@@ -122,6 +122,14 @@ def test_nothing_is_made_or_replaced_before_the_first_picture(path: Path) -> Non
     assert times(path) == [0.0]
 
 
+def test_what_is_replaced_stays_under_its_other_names(path: Path) -> None:
+    path.write_text("an earlier video")
+    (path.parent / "kept.mp4").hardlink_to(path)
+    draw(path, [frame(0)])
+    assert times(path) == [0.0]
+    assert (path.parent / "kept.mp4").read_text() == "an earlier video"
+
+
 def test_a_file_that_another_run_draws_into_is_refused(path: Path) -> None:
     first = VideoFrameSink(str(path)).open(info())
     first.write(frame(0), answer(), LEDGER)

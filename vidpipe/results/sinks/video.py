@@ -122,13 +122,19 @@ class VideoWriter:
         except OSError as error:
             raise RunError(f"video {self.path} cannot be finished: {error.strerror}") from None
         finally:
-            if self._claim is not None:
-                os.close(self._claim)
-                self._claim = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
     def _begin(self, width: int, height: int) -> None:
         import av
 
+        if self._claim is not None and os.fstat(self._claim).st_nlink > 1:
+            self._let_go()  # in place, what it replaces would be gone under the file's other names too
+            Path(os.path.realpath(self.path)).unlink()
         if self._claim is None and (self.path.is_file() or not self.path.exists()):
             self._claim = claim(self.path, "video", make=True)
         options = _FRAGMENTED if self.path.suffix in (".mp4", ".mov") else {}

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 1.0  # what an actor has counted since its last word is gone with it
 LAST_WORD_S = 10.0
+BACK_S = 1.0  # for one that was away to say that it is there again
 
 
 @dataclass(slots=True)
@@ -91,13 +92,14 @@ class Census:
         """Have the word of everybody as it is now; of those who are away, the last one stands."""
         for member in self._members:
             member.hear()
-            if not member.slow and member.silent_since is None:
+            if not member.slow:
                 member.ask()  # anew: an earlier question may be answered with what was so then
-        deadline = time.monotonic() + LAST_WORD_S
+        asked_at = time.monotonic()
         for member in self._members:
-            if member.asked is not None and not member.slow and member.silent_since is None:
-                _wait(member.asked, deadline - time.monotonic())
-                member.slow = not member.asked.done()
+            if member.asked is not None and not member.slow:
+                away = member.silent_since is not None
+                _wait(member.asked, asked_at + (BACK_S if away else LAST_WORD_S) - time.monotonic())
+                member.slow = not away and not member.asked.done()
             member.hear()
 
     def counts(self) -> Counts:

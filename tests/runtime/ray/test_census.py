@@ -1,0 +1,52 @@
+"""The census: what actors have counted outlives them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+from ray.exceptions import RayActorError
+
+from vidpipe.results.records import Counts
+from vidpipe.runtime.ray.actors import Word
+from vidpipe.runtime.ray.census import Census
+from vidpipe.runtime.ray.warnings import Latest
+
+
+class Answers:
+    """An actor that says these things, one after the other, of itself; None: it never says."""
+
+    def __init__(self, *words: Word | RayActorError | None) -> None:
+        self._words = list(words)
+
+    @property
+    def word(self) -> Answers:
+        return self
+
+    def remote(self) -> Answers:
+        return self
+
+    def future(self) -> Future[Word]:
+        answer: Future[Word] = Future()
+        said = self._words.pop(0)
+        if isinstance(said, RayActorError):
+            answer.set_exception(said)
+        elif said is not None:
+            answer.set_result(said)
+        return answer
+
+
+def word(instance: str, cpu_s: float) -> Word:
+    return Word(instance, Counts({}, {}, {}), cpu_s, {}, Latest(0, ()))
+
+
+def test_one_that_came_back_just_before_the_end_is_counted() -> None:
+    census = Census()
+    actor: Any = Answers(word("first", 1.0), RayActorError(), word("second", 2.0))
+    census.add("device", actor)
+    census.ask_all()
+    census.ask_all()
+    assert census.cpu_s() == 1.0
+    census.ask_all()
+    assert census.cpu_s() == 3.0
+    assert len(census.counts().deaths["device"]) == 1
