@@ -187,7 +187,7 @@ def test_only_streams_change(tmp_path, clip):
     (tmp_path / "other.yaml").write_text(PIPELINE.replace("edge", "cloud"))
     one, other = (load(tmp_path / f"{name}.yaml", sources={"a": str(clip)}) for name in ("one", "other"))
     assert not changes(one, one)
-    with pytest.raises(ConfigError, match="stages cannot change while it runs: only streams can"):
+    with pytest.raises(ConfigError, match="stages cannot change while it runs: only streams and settings"):
         changes(one, other)
     with pytest.raises(ConfigError, match="no stream is left"):
         changes(one, load(tmp_path / "one.yaml"))

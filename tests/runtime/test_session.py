@@ -33,6 +33,7 @@ from vidpipe.core.settings import Knob
 
 class SaysConfig(StageConfig):
     word: str = Knob("", max_length=20)
+    tag: str = Knob("")
     fixed: int = 0
 
 
@@ -118,6 +119,38 @@ def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, clip):
     assert [entry["epoch"] for entry in report["two"]["settings"]] == [3]
 
 
+def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, runner):
+    """What was applied before stays, but for what the configuration says anew; a stream whose source changes begins
+    anew."""
+    first = pipeline(clip, "a", "b", "c", live=True)
+    word = pipeline(clip, "a", "b", "c", live=True, sets=["stages.says.word=second"])
+    ended = {name: f"live+file:{clip}" for name in "abc"} | {"c": str(clip)}
+    source = load(runner.folder / "pipeline.yaml", sources=ended, sets=["stages.says.word=second"])
+    fresh = []
+    with begin(first, reload=lambda: fresh.pop() if fresh else None) as run:
+        run.apply(stages={"says": {"tag": "mine"}}, streams=["a"], reason="mine")
+        epochs = {name: [] for name in "abc"}
+        for result in run:
+            seen = epochs[result.stream]
+            if not seen or seen[-1] != result.epoch:
+                seen.append(result.epoch)
+            if result.seq == 10 and result.stream == "a":
+                fresh.append(word)
+            if result.seq == 30 and result.stream == "b":
+                fresh.append(source)
+        assert run.status().streams["a"].epoch == 2
+    report = run.join().report["streams"]
+    assert epochs["a"][-1] == epochs["b"][-1] == 2
+    assert epochs["c"][-1] == 3
+    told = {name: [(each["by"], each["changes"]) for each in report[name]["settings"]] for name in "abc"}
+    reloaded = ("reload", {"says": {"word": "second"}})
+    assert told == {
+        "a": [("user", {"says": {"tag": "mine"}}), reloaded],
+        "b": [reloaded],
+        "c": [reloaded, ("reload", {})],
+    }
+
+
 def test_a_shared_stage_goes_by_the_settings_of_each_frame(begin, pipeline, clip, runner):
     text = PIPELINE.replace("mystages:Says, word: first", "mystages:SharedSays, word: first, on: edge")
     (runner.folder / "pipeline.yaml").write_text(text)
@@ -137,7 +170,10 @@ def test_a_shared_stage_goes_by_the_settings_of_each_frame(begin, pipeline, clip
         ({"stages": {"say": {"word": "x"}}}, "there is no stage 'say'; did you mean 'says'?"),
         ({"stages": {"says": {"wort": "x"}}}, "stages.says: there is no setting 'wort'; did you mean 'word'?"),
         ({"stages": {"says": {"word": "x" * 21}}}, "stages.says.word: String should have at most 20 characters"),
-        ({"stages": {"says": {"fixed": 1}}}, "stages.says.fixed is fixed while it runs; what can change there: word"),
+        (
+            {"stages": {"says": {"fixed": 1}}},
+            "stages.says.fixed is fixed while it runs; what can change there: word, tag",
+        ),
         ({"stages": {"says": {"word": "x"}}, "streams": ["tow"]}, "there is no stream 'tow'; did you mean 'two'?"),
     ],
 )

@@ -1,47 +1,95 @@
-"""What may change while a run goes on: streams come, go, and are set otherwise; the cascade stays as it is."""
+"""What may change while a run goes on: streams come and go, and settings change; the cascade stays as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.plan import plan
-from vidpipe.pipeline.spec import Pipeline
+from vidpipe.core.settings import StageConfig, is_knob
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+
+_PLACED = ("stages", "transforms")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Streams by what becomes of them; a changed one ends, and begins anew where it stood."""
+    """Streams by what becomes of them.
+
+    Attributes:
+        changed: they end, and begin anew where they stood.
+        going_on: they do not end.
+        turned: they go on with these settings: new values by stream, by stage or transform id, and by field.
+    """
 
     added: Sequence[str]
     removed: Sequence[str]
     changed: Sequence[str]
+    going_on: Sequence[str]
+    turned: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self.added or self.removed or self.changed or self.turned)
 
     def __str__(self) -> str:
-        kinds = (("added", self.added), ("removed", self.removed), ("changed", self.changed))
-        return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds if names) or "nothing changed"
+        kinds = {
+            "added": self.added,
+            "removed": self.removed,
+            "changed": self.changed,
+            "other settings for": tuple(self.turned),
+        }
+        return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names) or "nothing changed"
 
 
 def changes(old: Pipeline, new: Pipeline) -> Changes:
     """What has changed from one to the other.
 
     Raises:
-        ConfigError: something else than streams, which a run cannot take up.
+        ConfigError: something else than streams and settings, which a run cannot take up.
     """
     for field in fields(Pipeline):
-        if field.name not in ("streams", "name") and getattr(old, field.name) != getattr(new, field.name):
-            raise ConfigError(f"{field.name} cannot change while it runs: only streams can; start it anew for the rest")
+        if field.name not in ("streams", "name") and _fixed(old, field.name) != _fixed(new, field.name):
+            raise ConfigError(
+                f"{field.name} cannot change while it runs: only streams and settings that are knobs can; start it "
+                "anew for the rest"
+            )
     if not new.streams:
         raise ConfigError("no stream is left: a run needs one; to end it, interrupt it")
-    if plan(old).unordered != plan(new).unordered:
-        raise ConfigError("a stream's settings make a stage learn that did not, or no longer: start the run anew")
     kept = [name for name in new.streams if name in old.streams]
+    turned = {name: _turned(old, new, name) for name in kept}
     return Changes(
         [name for name in new.streams if name not in old.streams],
         [name for name in old.streams if name not in new.streams],
-        [name for name in kept if new.streams[name] != old.streams[name]],
+        [name for name in kept if turned[name] is None],
+        [name for name in kept if turned[name] is not None],
+        {name: stages for name, stages in turned.items() if stages},
     )
+
+
+def _fixed(pipeline: Pipeline, field: str) -> Any:
+    """A part of a pipeline without the settings that may change while it runs."""
+    value = getattr(pipeline, field)
+    return [_without_knobs(placed) for placed in value] if field in _PLACED else value
+
+
+def _without_knobs(placed: PlacedStage | PlacedTransform) -> tuple[Any, ...]:
+    known = type(placed.config).model_fields
+    kept = {name: getattr(placed.config, name) for name, field in known.items() if not is_knob(field)}
+    return replace(placed, config=StageConfig()), type(placed.config), kept
+
+
+def _turned(old: Pipeline, new: Pipeline, stream: str) -> dict[str, dict[str, Any]] | None:
+    """The new values of a stream's settings; None where more has changed than those."""
+    if old.streams[stream].spec != new.streams[stream].spec:
+        return None
+    turned: dict[str, dict[str, Any]] = {}
+    for part, placed in new.placed.items():
+        before = old.streams[stream].configs.get(part, old.placed[part].config)
+        now = new.streams[stream].configs.get(part, placed.config)
+        for name, field in type(now).model_fields.items():
+            if getattr(before, name) != (value := getattr(now, name)):
+                if not is_knob(field):
+                    return None
+                turned.setdefault(part, {})[name] = value
+    return turned

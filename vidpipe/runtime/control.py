@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.diff import changes
+from vidpipe.core.errors import VidpipeError
+from vidpipe.pipeline import diff
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Result
@@ -20,11 +21,19 @@ from vidpipe.runtime.epochs import Changes, Epoch, changed, timeline
 log = logging.getLogger(__name__)
 
 
+class _Reading(NamedTuple):
+    """A configuration that was read again, while what its settings need is being loaded."""
+
+    fresh: Pipeline
+    found: diff.Changes
+    loaded: Future[None]
+
+
 class Control:
     """Changes a run while it goes on.
 
     Settings change by epochs: a frame is treated under one epoch on every tier, and its result names it. Streams come,
-    go and begin anew; one that changes ends, and begins anew behind its last answer.
+    go and begin anew; one that begins anew has ended before, and goes on behind its last answer.
 
     Attributes:
         pipeline: as it is now.
@@ -40,9 +49,11 @@ class Control:
     ) -> None:
         self.pipeline = pipeline
         self.epochs: tuple[Epoch, ...] = ()
+        self._read = pipeline  # as the configuration had it: without what was applied since
         self._engine = engine
         self._collector = collector
         self._reload = reload
+        self._reading: _Reading | None = None
         self._lock = threading.Lock()  # of the pipeline and its epochs, held for moments
         self._applying = threading.Lock()  # one change at a time, models may load meanwhile
         self._ending: set[str] = set()  # streams that begin anew once they have ended
@@ -61,15 +72,11 @@ class Control:
             ConfigError: there are no such settings, or what they need does not load; nothing has changed then.
         """
         with self._applying:
-            number = len(self.epochs) + 1
-            fresh, named = changed(self.pipeline, changes, streams, number)
-            self._engine.prepare({stage: [fresh.streams[name].configs[stage] for name in named] for stage in changes})
-            epoch = Epoch(number, time.time(), by, reason, named, {id: dict(new) for id, new in changes.items()})
+            named = self._prepare(changes, streams)
             with self._lock:
                 # Streams may have come and gone while models were loading.
                 kept = [name for name in named if name in self.pipeline.streams]
-                self.pipeline, _ = changed(self.pipeline, changes, kept, number)
-                self.epochs = (*self.epochs, epoch)
+                self.pipeline, epoch = self._turn(self.pipeline, changes, kept, by=by, reason=reason)
                 self._engine.update(self.pipeline)
             return epoch
 
@@ -89,26 +96,75 @@ class Control:
         return timeline(self.epochs, stream)
 
     def go_on(self) -> None:
-        """Look whether the configuration has changed, and begin anew what has ended for it."""
+        """Look whether the configuration has changed, and begin anew what has ended for it; never waits."""
         if self._reload is None:
             return
         try:
-            if (fresh := self._reload()) is not None:
-                self._take_up(fresh)
-        except ConfigError as error:
+            if self._reading is None and (fresh := self._reload()) is not None:
+                self._look_into(fresh)
+            if self._reading is not None and self._reading.loaded.done() and self._applying.acquire(blocking=False):
+                reading, self._reading = self._reading, None
+                try:
+                    reading.loaded.result()
+                    self._take_up(reading.fresh, reading.found)
+                finally:
+                    self._applying.release()
+        except VidpipeError as error:
             log.warning("the configuration is not taken up, and the run goes on as it is: %s", error)
         if ended := self._ending & self._collector.ended.keys():
             self._ending -= ended
             self._begin(ended)
 
-    def _take_up(self, fresh: Pipeline) -> None:
+    def _prepare(self, changes: Changes, streams: Collection[str] | None) -> tuple[str, ...]:
+        """Load what settings need, beside what is in use; whose they are."""
+        fresh, named = changed(self.pipeline, changes, streams, 0)
+        self._engine.prepare({stage: [fresh.streams[name].configs[stage] for name in named] for stage in changes})
+        return named
+
+    def _turn(
+        self, pipeline: Pipeline, changes: Changes, streams: Collection[str], *, by: str, reason: str
+    ) -> tuple[Pipeline, Epoch]:
+        """The pipeline with other settings, as a new epoch."""
+        pipeline, named = changed(pipeline, changes, streams, len(self.epochs) + 1)
+        return pipeline, self._begin_epoch(named, changes, by=by, reason=reason)
+
+    def _begin_epoch(self, streams: Collection[str], changes: Changes, *, by: str, reason: str) -> Epoch:
+        told = {part: dict(fields) for part, fields in changes.items()}
+        epoch = Epoch(len(self.epochs) + 1, time.time(), by, reason, tuple(streams), told)
+        self.epochs = (*self.epochs, epoch)
+        return epoch
+
+    def _look_into(self, fresh: Pipeline) -> None:
+        """See what has changed, and have loaded what that needs."""
+        found = diff.changes(self._read, fresh)
+        if not found:
+            log.warning("the configuration was read again: %s", found)
+            return
+        self._reading = _Reading(fresh, found, Future())
+        # Aside, as models take seconds to load, in which others have answers.
+        threading.Thread(target=self._load, args=self._reading[1:], name="vidpipe-reload", daemon=True).start()
+
+    def _load(self, found: diff.Changes, loaded: Future[None]) -> None:
+        try:
+            for stream, settings in found.turned.items():
+                self._prepare(settings, [stream])
+        except BaseException as error:
+            loaded.set_exception(error)
+        else:
+            loaded.set_result(None)
+
+    def _take_up(self, fresh: Pipeline, found: diff.Changes) -> None:
         with self._lock:
-            found = changes(self.pipeline, fresh)
-            if not found:
-                log.warning("the configuration was read again: %s", found)
-                return
-            self.pipeline = fresh
-            self._engine.update(fresh)
+            # What was applied to a stream that goes on stays, but for what the configuration says anew.
+            streams = dict(fresh.streams) | {name: self.pipeline.streams[name] for name in found.going_on}
+            if found.changed:
+                epoch = self._begin_epoch(found.changed, {}, by="reload", reason="the stream begins anew")
+                streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in found.changed}
+            pipeline = replace(fresh, streams=streams)
+            for settings, turned in _alike(found.turned):
+                pipeline, _ = self._turn(pipeline, settings, turned, by="reload", reason="the configuration changed")
+            self.pipeline, self._read = pipeline, fresh
+            self._engine.update(pipeline)
             going = {*found.removed, *found.changed} - self._collector.ended.keys()
             self._engine.remove(going)
             anew = {stream for stream in found.added if stream in self._collector.ledgers}
@@ -120,3 +176,14 @@ class Control:
         for stream in streams:
             self._collector.begin(stream, live=self.pipeline.streams[stream].spec.live)
         self._engine.add({stream: self._collector.position(stream) for stream in streams})
+
+
+def _alike(turned: Mapping[str, Changes]) -> list[tuple[Changes, list[str]]]:
+    """Streams by their new settings: one epoch for all that get the same."""
+    groups: list[tuple[Changes, list[str]]] = []
+    for stream, settings in turned.items():
+        group = next((streams for known, streams in groups if known == settings), None)
+        if group is None:
+            groups.append((settings, group := []))
+        group.append(stream)
+    return groups

@@ -28,7 +28,7 @@ class Epoch:
         by: who asked: "user", "reload", "tuner", "audit".
         reason: in words, for people.
         streams: whose settings changed.
-        changes: the new values, by stage or transform id and field.
+        changes: the new values, by stage or transform id and field; none where a stream begins anew.
         began: the first answer under it, as (seq, media seconds), by stream; a stream is missing until then.
     """
 
