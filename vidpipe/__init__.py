@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vidpipe.runtime.outcome import Outcome
     from vidpipe.runtime.run import run
     from vidpipe.runtime.session import Run
+    from vidpipe.runtime.shadow.ask import Shadow, Variant
     from vidpipe.runtime.states import RunState
     from vidpipe.runtime.status import Status
     from vidpipe.runtime.stream import stream
@@ -54,6 +55,7 @@ __all__ = [
     "Run",
     "RunError",
     "RunState",
+    "Shadow",
     "Shot",
     "Sink",
     "SourceConfig",
@@ -65,6 +67,7 @@ __all__ = [
     "Transform",
     "Tuner",
     "TunerConfig",
+    "Variant",
     "VidpipeError",
     "load",
     "nothing",
@@ -95,6 +98,7 @@ _HOME = {
     "Run": "vidpipe.runtime.session",
     "RunError": "vidpipe.core.errors",
     "RunState": "vidpipe.runtime.states",
+    "Shadow": "vidpipe.runtime.shadow.ask",
     "Shot": "vidpipe.sources.own",
     "Sink": "vidpipe.results.sinks.base",
     "SourceConfig": "vidpipe.sources.own",
@@ -106,6 +110,7 @@ _HOME = {
     "Transform": "vidpipe.transforms.base",
     "Tuner": "vidpipe.runtime.tuner",
     "TunerConfig": "vidpipe.runtime.tuner",
+    "Variant": "vidpipe.runtime.shadow.ask",
     "VidpipeError": "vidpipe.core.errors",
     "load": "vidpipe.pipeline.yaml.load",
     "nothing": "vidpipe.core.answer",

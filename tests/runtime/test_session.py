@@ -124,7 +124,7 @@ def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, r
     anew."""
     first = pipeline(clip, "a", "b", "c", live=True)
     word = pipeline(clip, "a", "b", "c", live=True, sets=["stages.says.word=second"])
-    ended = {name: f"live+file:{clip}" for name in "abc"} | {"c": str(clip)}
+    ended = dict.fromkeys("abc", f"live+file:{clip}") | {"c": str(clip)}
     source = load(runner.folder / "pipeline.yaml", sources=ended, sets=["stages.says.word=second"])
     fresh = []
     with begin(first, reload=lambda: fresh.pop() if fresh else None) as run:

@@ -74,6 +74,8 @@ class Stage(Generic[C]):
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
         learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
             stage, past this one, which is not asked.
+        stateless: its answer as the last stage depends on the frame and the settings alone: so it may be asked, in the
+            shadow of a run, what it would say under others.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
         config: the settings in force for the stream that this call is for; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its notes.
@@ -82,6 +84,7 @@ class Stage(Generic[C]):
     shared: ClassVar[bool] = False
     can_be_last: ClassVar[bool] = True
     learns_checked: ClassVar[bool] = False
+    stateless: ClassVar[bool] = False
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: C

@@ -112,6 +112,24 @@ class LateAnswer(NamedTuple):
     fallback: str
 
 
+class ShadowAnswer(NamedTuple):
+    """What a variant said of a frame, that nobody publishes.
+
+    Attributes:
+        number, place: of the question, and of the variant among those that it asks.
+        seq, pts: of the frame.
+        cpu_ms: what the answer took.
+    """
+
+    stream: str
+    number: int
+    place: int
+    seq: int
+    pts: float
+    answer: Answer
+    cpu_ms: float
+
+
 @dataclass(slots=True)
 class Batch:
     """What came since the last time that somebody asked, in order.
@@ -129,6 +147,7 @@ class Batch:
     events: list[Event] = field(default_factory=list)
     late_audits: list[tuple[str, Audit]] = field(default_factory=list)
     late_answers: list[LateAnswer] = field(default_factory=list)
+    shadows: list[ShadowAnswer] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
@@ -138,7 +157,7 @@ class Batch:
     machine: str = ""
 
     def __bool__(self) -> bool:
-        late = self.late_audits or self.late_answers
+        late = self.late_audits or self.late_answers or self.shadows
         came = self.published or late or self.snapshots or self.ended or self.refused or self.health
         return bool(came or self.begun_anew or self.asked)
 
@@ -182,6 +201,11 @@ class Outbox:
     def late(self, answer: LateAnswer) -> None:
         with self._changed:
             self._batch.late_answers.append(answer)
+
+    def shadow(self, answer: ShadowAnswer) -> None:
+        with self._changed:
+            self._batch.shadows.append(answer)
+            self._changed.notify_all()
 
     def refused(self, stream: str) -> None:
         with self._changed:
@@ -265,19 +289,27 @@ class Counts(NamedTuple):
         models: (pictures, wall ns, CPU ns) by model name.
         links: (frames, bytes) by link name.
         deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
+        shadows: by variant.
     """
 
     stages: dict[str, Meter]
     models: dict[str, tuple[int, int, int]]
     links: dict[str, tuple[int, int]]
     deaths: Mapping[str, tuple[float, ...]] = {}
+    shadows: Mapping[str, Meter] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        stages = dict(self.stages)
-        for stage, meter in other.stages.items():
-            stages[stage] = stages.get(stage, Meter()) + meter
+        stages, shadows = _joined(self.stages, other.stages), _joined(self.shadows, other.shadows)
         deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
-        return Counts(stages, _add(self.models, other.models), _add(self.links, other.links), {**self.deaths, **deaths})
+        models, links = _add(self.models, other.models), _add(self.links, other.links)
+        return Counts(stages, models, links, {**self.deaths, **deaths}, shadows)
+
+
+def _joined(one: Mapping[str, Meter], other: Mapping[str, Meter]) -> dict[str, Meter]:
+    total = dict(one)
+    for name, meter in other.items():
+        total[name] = total.get(name, Meter()) + meter
+    return total
 
 
 def _add(one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

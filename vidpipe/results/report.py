@@ -92,6 +92,7 @@ def build_report(
             for model, (calls, wall, cpu) in counts.models.items()
         },
         "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
+        "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "deaths": {name: [round(at, 3) for at in times] for name, times in counts.deaths.items()},
     }
 

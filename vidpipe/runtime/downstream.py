@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from vidpipe.cascade.cascade import Settled, Ticket
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import VidpipeError
+from vidpipe.core.frame import Frame
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.sources.queue import OVERLOADED
 
 LATE = "late"  # open on a slower tier
@@ -91,6 +94,10 @@ class Downstream(Protocol):
 
     def settle(self, stream: str, seq: int) -> None:
         """Let the stages below learn what became of this frame, which was asked with `settle=False`."""
+        ...
+
+    def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        """Have stages below say what they would of this frame under other settings; never waits, and never raises."""
         ...
 
 

@@ -9,13 +9,14 @@ from typing import Protocol
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.records import Batch, Counts, Position
+from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.sources.base import StreamInfo
 
 
 class Engine(Protocol):
     """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`.
 
-    One thread calls these; `update`, `prepare`, `remove`, `add` and `counts` may be called from others meanwhile.
+    One thread calls these. `update`, `prepare`, `remove`, `add`, `ask` and `counts` may be called by others meanwhile.
     """
 
     def open(self, stop: threading.Event) -> list[StreamInfo]:
@@ -53,6 +54,13 @@ class Engine(Protocol):
 
     def add(self, positions: Mapping[str, Position]) -> None:
         """Begin these streams, each where it stands."""
+        ...
+
+    def ask(self, stream: str, asks: Sequence[ShadowAsk]) -> None:
+        """Have these asked of the stream's next picture, in the shadow of its own answer; `take` brings the answers.
+
+        Where the stream's process dies nothing comes of it: who sees the stream begin anew asks again.
+        """
         ...
 
     def counts(self) -> Counts: ...

@@ -59,18 +59,22 @@ def changed(
     for stream in named:
         if stream not in pipeline.streams:
             raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
-    placed = pipeline.placed
-    for stage, fields in changes.items():
-        _check_fields(stage, fields, placed)
     kept = dict(pipeline.streams)
     for stream in named:
-        before = kept[stream]
-        own = {
-            stage: _with(before.configs.get(stage, placed[stage].config), fields, stage, pipeline)
-            for stage, fields in changes.items()
-        }
-        kept[stream] = replace(before, configs={**before.configs, **own}, epoch=epoch)
+        own = {stage: config_with(pipeline, stream, stage, fields) for stage, fields in changes.items()}
+        kept[stream] = replace(kept[stream], configs={**kept[stream].configs, **own}, epoch=epoch)
     return replace(pipeline, streams=kept), named
+
+
+def config_with(pipeline: Pipeline, stream: str, stage: str, fields: Mapping[str, Any]) -> StageConfig:
+    """The settings of a stage or transform for a stream, with other values for some.
+
+    Raises:
+        ConfigError: no such stage or setting, one that is fixed while a run goes on, or a value out of bounds.
+    """
+    placed = pipeline.placed
+    _check_fields(stage, fields, placed)
+    return _with(pipeline.streams[stream].configs.get(stage, placed[stage].config), fields, stage, pipeline)
 
 
 def _check_fields(stage: str, fields: Mapping[str, Any], placed: Mapping[str, PlacedStage | PlacedTransform]) -> None:

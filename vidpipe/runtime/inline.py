@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
@@ -18,6 +19,7 @@ from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.segment_worker import SegmentWorker
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.worker import WorkerRuntime, those_open
@@ -52,6 +54,12 @@ class CodecLink:
 
     def settle(self, stream: str, seq: int) -> None:
         self._downstream.settle(stream, seq)
+
+    def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        if self._spec.codec != "raw":
+            packed = codec.pack(Ticket(frame), self._spec, settle=False)
+            frame = codec.unpack(packed, frame.knobs, self._runtime.views).frame
+        self._downstream.shadow(frame, asks, tell)
 
 
 class Stack:
@@ -144,14 +152,19 @@ class InlineEngine:
         """Begin these streams, each where it stands."""
         self._stream_pool.add(positions)
 
+    def ask(self, stream: str, asks: Sequence[ShadowAsk]) -> None:
+        """Have these asked of the stream's next picture, in the shadow of its own answer."""
+        self._stream_pool.ask(stream, asks)
+
     def counts(self) -> Counts:
         return self._runtime.counts(self._stack.counts())
 
     def cpu_s(self) -> float:
-        """CPU seconds of the process and its trainings since `start`."""
-        return own_cpu_s() - self._cpu_at_start_s
+        """CPU seconds of the process, its trainings and its shadow asks since `start`."""
+        return own_cpu_s() + self._runtime.shadows.cpu_s - self._cpu_at_start_s
 
     def close(self, patience_s: float) -> None:
         deadline = time.monotonic() + patience_s
         self._stream_pool.close(deadline)
         self._stack.close(deadline)
+        self._runtime.shadows.close()

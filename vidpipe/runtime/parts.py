@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.answer import Answer
-from vidpipe.core.frame import Frame
+from vidpipe.core.frame import Frame, Missing
 from vidpipe.results.frame_sink import StreamTaps
 from vidpipe.sources.base import Source
 from vidpipe.transforms.runner import TransformRunner
@@ -32,3 +32,9 @@ class Parts:
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, bytes] = field(default_factory=dict)
+
+    def without_hidden(self, item: Frame | Missing, answer: Answer) -> Answer:
+        """The answer without boxes in hidden parts of the picture; one that is carried has lost them already."""
+        if self.hide is None or not isinstance(item, Frame) or answer.as_of != item.seq:
+            return answer
+        return self.hide(answer, item)

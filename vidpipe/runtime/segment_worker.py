@@ -17,6 +17,7 @@ from vidpipe.core.errors import RunError, contained
 from vidpipe.core.frame import Frame
 from vidpipe.runtime.downstream import Downstream, PendingResult, broken
 from vidpipe.runtime.fair_queue import FairQueue
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class SegmentWorker:
         downstream: where frames go that the cascade passes on.
         name: of the thread, for debuggers and profilers.
         weights: of the streams on a detour, whose waiting frames give way to newer ones.
+        shadow: what is done with shadow asks; see `Downstream.shadow`.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class SegmentWorker:
         downstream: Downstream | None,
         name: str,
         weights: Mapping[str, float] | None = None,
+        shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] = lambda *_: None,
     ) -> None:
         self._make = make
+        self._shadow = shadow
         self._downstream = downstream
         self._weights = weights if weights is not None else {}
         self._waiting: FairQueue[_Job] = FairQueue(self._weights, _refuse)
@@ -116,6 +120,9 @@ class SegmentWorker:
 
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
+
+    def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        self._shadow(frame, asks, tell)
 
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have the stages take up what they kept, by stream and stage id; returns when that is done."""

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -33,9 +34,11 @@ from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.interim import Interim
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.outcome import Outcome, notes_of, stage_errors, stream_errors
+from vidpipe.runtime.shadow.ask import Shadow, Variant
+from vidpipe.runtime.shadow.questions import Questions
 from vidpipe.runtime.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.status import Status, status_of
-from vidpipe.runtime.tuner import Change, TunerThread
+from vidpipe.runtime.tuner import tuned
 from vidpipe.sources.base import StreamInfo
 
 WAITING = 1024  # results that wait for whoever iterates
@@ -98,13 +101,14 @@ class Run:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
         self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
-        self._tuner = pipeline.tuner
+        self._tuner = pipeline.tuner.make() if pipeline.tuner is not None else None
         self._watchers = watchers
         self._on_report = on_report
         self._collector = Collector(pipeline.streams, live=live)
         laid = replace(plan(pipeline), pictures=pictures)
         self._engine = _engine(engine, laid, frame_sinks, address, self._collector)
         self._control = Control(pipeline, self._engine, self._collector, reload)
+        self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING)
         if not results:
             self._feed.abandon()
@@ -196,6 +200,27 @@ class Run:
             raise RunError(f"nothing can be changed: the run is {self._state}")
         return self._control.apply(stages, streams, by=by, reason=reason)
 
+    def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
+        """Ask in the shadow of the run: what would these variants say of the stream's next frame?
+
+        They are asked on the tiers of their stages, on copies of the same frame, by a process of low priority: nothing
+        waits for them, nothing of them is published, and what they cost is told apart (`shadows` in the report).
+
+        Args:
+            variants: stages whose answers depend on the frame alone, such as `detect`, under other settings. Each says
+                what it sees as if it were the last stage: it passes nothing on.
+
+        Returns:
+            What they say. It raises RunError where the run ends before.
+
+        Raises:
+            ConfigError: no such stream, stage or setting, or a stage that cannot be asked so.
+            RunError: the run does not go on, or too many questions are open.
+        """
+        if self._state is not RunState.RUNNING:
+            raise RunError(f"nothing can be asked: the run is {self._state}")
+        return self._questions.ask(self._control.pipeline, stream, variants)
+
     def events(self) -> Feed[Event]:
         """What transforms see happen, to iterate over beside the results, in a thread or under asyncio.
 
@@ -249,6 +274,7 @@ class Run:
         except BaseException as error:  # whatever it is, it is for whoever waits for this thread
             self._error = error
             self._enter(RunState.FAILED)
+        self._questions.end()
         self._feed.end(self._error)
         self._events.end(self._error)
 
@@ -270,7 +296,7 @@ class Run:
                 self._engine.start()
                 reporter.start()
                 self._enter(RunState.RUNNING)
-                with self._tuned():
+                with tuned(self._tuner, self):
                     errors = self._take_all(writer, reporter, interim)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
@@ -286,22 +312,6 @@ class Run:
         errors += stage_errors(counts) + stream_errors(self._collector)
         report = self._report(reporter, counts, finished=True, errors=errors)
         return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
-
-    @contextmanager
-    def _tuned(self) -> Iterator[None]:
-        """Have the pipeline's tuner look at the run meanwhile, if it has one."""
-        if self._tuner is None:
-            yield
-            return
-        tuner = TunerThread(self._tuner.make(), self.status, self._make)
-        tuner.start()
-        try:
-            yield
-        finally:
-            tuner.stop()
-
-    def _make(self, change: Change) -> None:
-        self.apply(stages=change.stages, streams=change.streams, reason=change.reason, by="tuner")
 
     def _report(
         self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
@@ -353,6 +363,7 @@ class Run:
         with self._changed:
             self._collector.take(batch)
         self._control.note(batch.published)
+        self._questions.note(batch)
         live = self._collector.status_monitors
         for result in batch.published:
             self._feed.put(result, lossy=result.stream in live)

@@ -9,14 +9,16 @@ from concurrent.futures import Future
 from functools import partial
 from threading import Event
 
+from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import SourceError
 from vidpipe.results.frame_sink import FrameSink
-from vidpipe.results.records import Batch, Ended, Outbox, Position
+from vidpipe.results.records import Batch, Ended, Outbox, Position, ShadowAnswer
 from vidpipe.results.status import HealthPoll
 from vidpipe.results.usage import machine
 from vidpipe.runtime.caution import FRAMES, Caution
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.opening import opened
+from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.stream_worker import StreamWorker
 from vidpipe.runtime.worker import WorkerRuntime
 from vidpipe.sources.base import StreamInfo
@@ -69,6 +71,15 @@ class StreamPool:
             worker = self._made(stream, position, joins=True)
             worker.open().add_done_callback(partial(self._tell, stream))
             worker.start()
+
+    def ask(self, stream: str, asks: Sequence[ShadowAsk]) -> None:
+        """Have these asked of the stream's next picture, in the shadow of its own answer."""
+        if worker := self._workers.get(stream):
+            worker.shadows.put(asks)
+            return
+        for ask in asks:
+            answer = Answer(nothing(), How.FAILED, "engine", -1, "the stream is not open")
+            self._outbox.shadow(ShadowAnswer(stream, ask.number, ask.place, -1, 0.0, answer, 0.0))
 
     def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
         """What has come, as soon as there is something, and now and then how sources fare; see `Outbox.take`."""

@@ -9,10 +9,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from vidpipe.cascade.cascade import Settled, Ticket
-from vidpipe.core.answer import Answer, How
+from vidpipe.core.answer import How
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
@@ -22,6 +23,8 @@ from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import LATE, Downstream, LocalStatus, PendingResult
 from vidpipe.runtime.opened import Open
 from vidpipe.runtime.parts import Parts
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
+from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
@@ -54,6 +57,7 @@ class StreamWorker:
         knobs: the settings of the stream that are in force now; None: as the source gives them.
         pictures: whether answers bring the picture that they are of.
         caution: while it is on, pictures are asked and answered one at a time.
+        shadow: has stages say what they would of a frame under other settings; see `Downstream.shadow`.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class StreamWorker:
         knobs: Callable[[], Knobs | None] = lambda: None,
         pictures: bool = False,
         caution: Caution | None = None,
+        shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] | None = None,
     ) -> None:
         self.stream = stream
+        self.shadows = StreamShadows(stream, outbox, shadow)
         self._knobs = knobs
         self._pictures = pictures
         self._downstream = downstream
@@ -134,11 +140,8 @@ class StreamWorker:
     @property
     def health(self) -> Health | None:
         """Of a live source that is open; none once the stream has ended, as another of its name may have begun."""
-        return None if self._ended else self._health()
-
-    def _health(self) -> Health | None:
         parts = self._parts
-        return parts.source.health if self._live and parts is not None else None
+        return parts.source.health if self._live and parts is not None and not self._ended else None
 
     def _run(self, make: Callable[[], Parts]) -> None:
         ended = self._from_begin_to_end(make)
@@ -146,6 +149,7 @@ class StreamWorker:
         self._parts = None
         self._open.clear()
         self._late.clear()
+        self.shadows.end()
         if ended is not None:
             self._outbox.ended(ended)
 
@@ -170,7 +174,7 @@ class StreamWorker:
         broken = next(filter(None, errors), None)
         if broken is None and parts.source.broken_off:
             broken = SourceError(parts.source.broken_off)
-        return Ended(self.stream, broken, tuple(parts.source.notes), self._health(), tuple(parts.frame_sinks.failures))
+        return Ended(self.stream, broken, tuple(parts.source.notes), self.health, tuple(parts.frame_sinks.failures))
 
     def _guard(self, work: Callable[[], None]) -> Exception | None:
         try:
@@ -192,6 +196,8 @@ class StreamWorker:
     def _enter(self, parts: Parts, item: Frame | Missing) -> None:
         if isinstance(item, Frame) and item.seq in parts.poison:
             item = Missing(item.stream, item.seq, item.pts, How.FAILED, "the process died on this frame each time")
+        if self.shadows and isinstance(item, Frame):
+            self.shadows.ask(item, partial(parts.without_hidden, item))
         if isinstance(item, Frame) and self._caution is not None and self._caution.is_on:
             self._settle_open(parts)
             with self._caution.alone(self.stream, item.seq):
@@ -322,19 +328,14 @@ class StreamWorker:
         assert entry.pending is not None
         settled = entry.pending.settled.result()
         parts.states.update(settled.states or {})
-        return Settled(self._without_hidden(parts, entry.item, settled.answer), settled.audit)
-
-    def _without_hidden(self, parts: Parts, item: Frame | Missing, answer: Answer) -> Answer:
-        if parts.hide is None or not isinstance(item, Frame) or answer.as_of != item.seq:
-            return answer
-        return parts.hide(answer, item)
+        return Settled(parts.without_hidden(entry.item, settled.answer), settled.audit)
 
     def _publish_fallback(self, parts: Parts, entry: Open, ticket: Ticket) -> None:
         local = entry.local()
         reason = self._why_covered(entry, local)
         downstream = local.fallback if local is not None else None
         if downstream is not None:
-            downstream = self._without_hidden(parts, entry.item, downstream)
+            downstream = parts.without_hidden(entry.item, downstream)
         fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not entry.is_refused())
         parts.cascade.published(self.stream, fallback)
         self._publish(parts, entry.item, Settled(fallback), covered=reason)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.settings import StageConfig
 from vidpipe.runtime.epochs import Changes
+from vidpipe.runtime.shadow.ask import Shadow, Variant
 from vidpipe.runtime.status import Status
 
 log = logging.getLogger(__name__)
@@ -47,55 +50,55 @@ class Tuner:
 
     Attributes:
         config: its settings.
+        ask: asks in the shadow of the run, as `Run.ask` does.
     """
 
     Config: ClassVar[type[TunerConfig]] = TunerConfig
 
     config: Any = TunerConfig()
+    ask: Callable[[str, Sequence[Variant]], Future[Shadow]]
 
     def tune(self, status: Status) -> Sequence[Change]:
         """What shall change, given how the run fares; called every `every_s` seconds."""
         raise TypeError(f"{type(self).__name__} has no method `tune`: a tuner must say what it changes")
 
 
-class TunerThread:
-    """Asks a tuner now and then while a run goes on.
+class Tunable(Protocol):
+    """What a tuner has to do with of a run; see `Run`."""
 
-    Args:
-        status: how the run fares.
-        apply: makes a change; raises VidpipeError where it cannot be made.
-    """
+    def status(self) -> Status: ...
 
-    def __init__(self, tuner: Tuner, status: Callable[[], Status], apply: Callable[[Change], object]) -> None:
-        self._tuner = tuner
-        self._status = status
-        self._apply = apply
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="vidpipe-tuner", daemon=True)
+    def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]: ...
 
-    def start(self) -> None:
-        self._thread.start()
+    def apply(self, *, stages: Changes, streams: Collection[str] | None, reason: str, by: str) -> object: ...
 
-    def stop(self) -> None:
-        """Ask no more; one that is being asked is not waited for."""
-        self._stop.set()
 
-    def _run(self) -> None:
-        name = type(self._tuner).__name__
-        while not self._stop.wait(self._tuner.config.every_s):
-            try:
-                changes = list(self._tuner.tune(self._status()))
-            except BaseException as error:  # a user's tuner may raise anything
-                log.warning("the tuner %s raised, and is asked no more: %s: %s", name, type(error).__name__, error)
-                return
-            for change in changes:
-                self._make(name, change)
+@contextmanager
+def tuned(tuner: Tuner | None, run: Tunable) -> Iterator[None]:
+    """Have a tuner, if there is one, look at the run now and then inside the block; at its end it is not waited for."""
+    stop = threading.Event()
+    if tuner is not None:
+        tuner.ask = run.ask
+        threading.Thread(target=_tune, args=(tuner, run, stop), name="vidpipe-tuner", daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
 
-    def _make(self, name: str, change: Any) -> None:
-        if not isinstance(change, Change):
-            log.warning("the tuner %s gave a %s in place of a Change", name, type(change).__name__)
-        elif not self._stop.is_set():
-            try:
-                self._apply(change)
-            except VidpipeError as error:
-                log.warning("what the tuner %s wants cannot be: %s", name, error)
+
+def _tune(tuner: Tuner, run: Tunable, stop: threading.Event) -> None:
+    name = type(tuner).__name__
+    while not stop.wait(tuner.config.every_s):
+        try:
+            changes: list[Any] = list(tuner.tune(run.status()))  # whatever a user gives
+        except BaseException as error:  # a user's tuner may raise anything
+            log.warning("the tuner %s raised, and is asked no more: %s: %s", name, type(error).__name__, error)
+            return
+        for change in changes:
+            if not isinstance(change, Change):
+                log.warning("the tuner %s gave a %s in place of a Change", name, type(change).__name__)
+            elif not stop.is_set():
+                try:
+                    run.apply(stages=change.stages, streams=change.streams, reason=change.reason, by="tuner")
+                except VidpipeError as error:
+                    log.warning("what the tuner %s wants cannot be: %s", name, error)

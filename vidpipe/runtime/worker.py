@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, nothing
 from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
+from vidpipe.core.extensions import find_on
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.library import Library
@@ -30,6 +30,9 @@ from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
+from vidpipe.runtime.shadow.messages import Setup
+from vidpipe.runtime.shadow.worker import ShadowWorker, refuse, split
 from vidpipe.runtime.stream_worker import StreamWorker
 from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.open import open_source
@@ -53,14 +56,6 @@ class Settings(NamedTuple):
     live: bool = False
 
 
-def find_modules(folders: Sequence[str]) -> None:
-    """Have custom stages found in these folders.
-
-    Behind Python's own, as where the pipeline was checked: a user's random.py must not be everybody's.
-    """
-    sys.path += [folder for folder in folders if folder not in sys.path]
-
-
 class WorkerRuntime:
     """Opens what stands in this process, for all threads of it.
 
@@ -76,7 +71,7 @@ class WorkerRuntime:
         cv2.setNumThreads(1)
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
-        find_modules(pipeline.search_paths)
+        find_on(pipeline.search_paths)
         self._library = Library(
             pipeline.models,
             pipeline.classes,
@@ -88,6 +83,8 @@ class WorkerRuntime:
         self._counting = threading.Lock()
         self._here: set[str] = set()  # ids of the stages that stand in this process
         self._pack = pack
+        setup = Setup(pipeline.models, pipeline.classes, pipeline.search_paths, pipeline.stages)
+        self.shadows = ShadowWorker(setup, pack)
         self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
@@ -129,7 +126,8 @@ class WorkerRuntime:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
         segment = self.plan.segments[index]
         stages = segment.shared if index == 0 else segment.stages
-        return SegmentWorker(lambda: self._open(stages, (), top=False), downstream, segment.name, self.weights)
+        shadow = partial(self.shadow, frozenset(stage.id for stage in stages), downstream)
+        return SegmentWorker(lambda: self._open(stages, (), top=False), downstream, segment.name, self.weights, shadow)
 
     def stream_worker(
         self,
@@ -163,7 +161,24 @@ class WorkerRuntime:
             pictures=plan.pictures,
             live=plan.pipeline.streams[stream].spec.live,
             caution=caution,
+            shadow=partial(self.shadow, frozenset(stage.id for stage in plan.segments[0].per_stream), downstream),
         )
+
+    def shadow(
+        self,
+        stages: Collection[str],
+        downstream: Downstream | None,
+        frame: Frame,
+        asks: Sequence[ShadowAsk],
+        tell: Tell,
+    ) -> None:
+        """Have shadow asks of these stages answered here, and hand the others on down."""
+        own, others = split(asks, stages)
+        self.shadows.ask(frame, self.views.get(frame.stream), own, tell)
+        if others and downstream is not None:
+            downstream.shadow(frame, others, tell)
+        else:
+            refuse(others, tell, "no such stage is there")
 
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages that stand here need, beside what is in use; from any thread.
@@ -177,7 +192,7 @@ class WorkerRuntime:
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
-        counts = Counts({}, self._library.meters(), dict(links))
+        counts = Counts({}, self._library.meters(), dict(links), shadows=self.shadows.meters())
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)

@@ -17,8 +17,11 @@ import ray
 
 from vidpipe.cascade.cascade import Settled
 from vidpipe.core.errors import SourceError
+from vidpipe.core.extensions import find_on
+from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
+from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
 from vidpipe.runtime.ray.job import Command, Message, SettleOrder
@@ -26,9 +29,10 @@ from vidpipe.runtime.ray.link import RayLink
 from vidpipe.runtime.ray.peer import StrangerError
 from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
 from vidpipe.runtime.ray.warnings import Latest, kept
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
-from vidpipe.runtime.worker import WorkerRuntime, find_modules
+from vidpipe.runtime.worker import WorkerRuntime
 from vidpipe.sources.base import StreamInfo
 
 
@@ -45,7 +49,7 @@ def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
 def unpack_arguments(packed: bytes) -> Any:
     """What `pack_arguments` packed."""
     search_paths, arguments = ray.cloudpickle.loads(packed)
-    find_modules(search_paths)
+    find_on(search_paths)
     return ray.cloudpickle.loads(arguments)
 
 
@@ -89,10 +93,13 @@ class _Actor:
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
         link = self._link
-        own = {link.name: (link.frames, link.bytes)} if link else {}
+        own = link.counts() if link else {}
         away = {link.name: link.away} if link and link.away else {}
         counts = self._runtime.counts(self._stack.counts() | own)
-        return Word(self._instance, counts, time.process_time(), away, self._warnings.latest())
+        return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
+
+    def _cpu_s(self) -> float:
+        return own_cpu_s() + self._runtime.shadows.cpu_s
 
     def _await_open(self) -> None:
         """Returns once the shared stages are open; raises what kept them from opening."""
@@ -156,6 +163,13 @@ class SegmentActor(_Actor):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
         return {frame: result.result() for frame, result in results.items()}
 
+    def shadow(self, item: codec.PackedFrame, asks: Sequence[ShadowAsk]) -> list[Reply]:
+        """What stages here and below would say of a frame under other settings; in any order with other calls."""
+        frame = codec.unpack(item, Knobs(), self._runtime.views).frame
+        replies: dict[tuple[int, int], Future[Reply]] = {ask.key: Future() for ask in asks}
+        self._top.shadow(frame, asks, lambda ask, reply: replies[ask.key].set_result(reply))
+        return [reply.result() for reply in replies.values()]
+
     def skip(self, caller: str, number: int) -> None:
         """Wait no longer for this call: it came, but could not be read."""
         self._turns.skip(caller, number)
@@ -163,6 +177,7 @@ class SegmentActor(_Actor):
     def close(self, patience_s: float) -> None:
         """Close the stages, once what waits has been done."""
         self._stack.close(time.monotonic() + patience_s)
+        self._runtime.shadows.close()
 
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
         if isinstance(message, Command):
@@ -233,6 +248,10 @@ class DeviceActor(_Actor):
     def start(self) -> None:
         self._stream_pool.start()
 
+    def ask(self, packed: bytes) -> None:
+        """Have these asked of a stream's next picture, in the shadow of its own answer: packed, with its name."""
+        self._stream_pool.ask(*unpack_arguments(packed))
+
     def take(self, timeout_s: float, hold: bool = False) -> Batch:
         return self._stream_pool.take(timeout_s, hold=hold)
 
@@ -246,6 +265,7 @@ class DeviceActor(_Actor):
         until = time.monotonic() + patience_s
         self._stream_pool.close(until)
         self._stack.close(until)
+        self._runtime.shadows.close()
 
 
 class _Turns:

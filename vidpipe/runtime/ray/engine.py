@@ -25,6 +25,7 @@ from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -34,7 +35,7 @@ OPEN_S = 300.0  # longest time for models to load, or to be fetched and converte
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
-CONTROL = ("add", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
+CONTROL = ("add", "ask", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
@@ -201,6 +202,14 @@ class RayEngine:
                 device.joining[stream] = position
                 if device not in self._reviving.values():
                     self._let_join(device)
+
+    def ask(self, stream: str, asks: Sequence[ShadowAsk]) -> None:
+        """Have these asked of the stream's next picture, in the shadow of its own answer."""
+        with self._lock:
+            packed = pack_arguments(self._plan.pipeline.search_paths, stream, asks)
+            for device in self._devices:
+                if stream in device.streams:
+                    device.actor.ask.remote(packed)
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
+from functools import partial
 from typing import Any
 
 from vidpipe.cascade.cascade import Settled, Ticket
 from vidpipe.core.errors import RunError
-from vidpipe.core.frame import Image
+from vidpipe.core.frame import Frame, Image
 from vidpipe.pipeline.plan import Link
 from vidpipe.runtime.downstream import PendingResult, broken
 from vidpipe.runtime.fair_queue import FairQueue
 from vidpipe.runtime.ray.job import Answers, Batch, Job, Order
 from vidpipe.runtime.ray.peer import GONE, Peer, SilentError, one_line, shared_memory
+from vidpipe.runtime.ray.shadow_lane import ShadowLane
 from vidpipe.runtime.ray.shared_memory import Slot
 from vidpipe.runtime.segment_worker import failed
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport import codec
-from vidpipe.runtime.transport.emulator import LinkEmulator
+from vidpipe.runtime.transport.credit import Credit
+from vidpipe.runtime.transport.emulator import Travel
 from vidpipe.runtime.worker import Settings
 
 log = logging.getLogger(__name__)
@@ -77,22 +79,19 @@ class RayLink:
         self._shared_memory = shared_memory(link.spec)
         self._peer = Peer(actor, self._shared_memory)
         self._patience_s = OPEN_S
-        self._emulator = LinkEmulator(link.spec.shaper) if link.spec.shaper else None
-        self._began = time.monotonic()
+        self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
         self._waiting: deque[Job | Order] = deque()
         self._jobs: set[Job] = set()
         self._unsettled: dict[tuple[str, int], Job] = {}
         self._dead = True  # it has still to be met
-        self._frames_out = 0
-        self._bytes_out = 0
+        self._credit = Credit(link.spec)
         self._calls_out = 0
         self._life = 0  # of the actor: calls of an earlier one count no more
         self._changed = threading.Condition()
-        self.frames = 0
-        self.bytes = 0
+        self.frames = self.bytes = 0
         self.away = ""
-        self._travelling: SimpleQueue[tuple[float, Batch]] = SimpleQueue()
-        for work in (self._carry, self._deliver) if self._emulator else (self._carry,):
+        self._shadows = ShadowLane(link, self._peer)
+        for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
 
     @property
@@ -126,6 +125,17 @@ class RayLink:
             self._waiting.append(Order(job))
             self._changed.notify_all()
 
+    def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        with self._changed:
+            self._shadows.put(frame, asks, tell)
+            if lost := self._broken or self.away:
+                self._shadows.fail_all(lost)
+            self._changed.notify_all()
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Frames and bytes that it has carried, by its name; those of shadow asks apart."""
+        return {self.name: (self.frames, self.bytes)} | self._shadows.counts()
+
     def stop(self) -> None:
         """Let those go who wait for credit: their frames are refused."""
         with self._changed:
@@ -145,20 +155,16 @@ class RayLink:
 
     def _fits(self, nbytes: int) -> bool:
         """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        if not self._frames_out or self.away or self._broken:
-            return True
-        return self._frames_out < self._spec.credit_frames and self._bytes_out + nbytes <= self._spec.credit_mb * 1e6
+        return self._credit.fits(nbytes) or bool(self.away or self._broken)
 
     def _take_room(self, nbytes: int, *, counted: bool) -> Slot | None:
         if counted:
-            self._frames_out += 1
-            self._bytes_out += nbytes
+            self._credit.take(nbytes)
         return self._shared_memory.take(nbytes) if nbytes and self._shared_memory else None
 
     def _give_back(self, nbytes: int, slot: Slot | None, *, counted: bool) -> None:
         if counted:
-            self._frames_out -= 1
-            self._bytes_out -= nbytes
+            self._credit.give_back(nbytes)
         if slot is not None and self._shared_memory is not None:
             self._shared_memory.free(slot)
         self._changed.notify_all()
@@ -176,7 +182,7 @@ class RayLink:
         job = Job(item, settings, slot, pending)
         with self._changed:
             if settle:
-                self._bytes_out += item.nbytes - nbytes  # what a codec makes of it is known only now
+                self._credit.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
             self._jobs.add(job)
             if not (lost := self._broken or self.away):
                 if not settle:
@@ -216,17 +222,20 @@ class RayLink:
             has_work = self._changed.wait_for(self._has_work, PING_EVERY_S if self._calls_out else None)
             dead = self._dead and has_work
             batch = self._take() if has_work and not dead else None
+            shadow = self._shadows.take() if self._shadows and not dead and batch is None else None
         if dead:
             self._recover()
         elif batch is not None:
             self._send(batch)
+        elif shadow is not None:
+            self._depart(shadow.item.nbytes, partial(self._shadows.call, shadow))
         elif not has_work and self._peer.is_silent(REVIVE_S):
             self._give_up_calls()
 
     def _has_work(self) -> bool:
         if self._dead:
             return not self._calls_out
-        ready = self._waiting or (self._outside and self._fits(0))
+        ready = self._waiting or (self._outside and self._fits(0)) or self._shadows
         return bool(ready) and self._calls_out < CALLS_OUT
 
     def _take(self) -> Batch | None:
@@ -242,20 +251,18 @@ class RayLink:
         return Batch(batch, self._life) if batch else None
 
     def _send(self, batch: Batch) -> None:
-        """Count the batch, and call with it: at once, or when a worse network would have brought it."""
         sent = [entry.item for entry in batch.entries if isinstance(entry, Job)]
         nbytes = sum(item.nbytes for item in sent)
         self.frames += len(sent)
         self.bytes += nbytes
-        if self._emulator is None:
-            self._call(batch)
-        else:
-            self._travelling.put((self._emulator.arrival_s(time.monotonic() - self._began, nbytes), batch))
+        self._depart(nbytes, partial(self._call, batch))
 
-    def _deliver(self) -> None:
-        arrival_s, batch = self._travelling.get()
-        time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
-        self._call(batch)
+    def _depart(self, nbytes: int, call: Callable[[], None]) -> None:
+        """Call at once, or when a worse network would have brought so many bytes."""
+        if self._travel is None:
+            call()
+        else:
+            self._travel.depart(nbytes, call)
 
     def _call(self, batch: Batch) -> None:
         awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
@@ -386,6 +393,7 @@ class RayLink:
             self._waiting.clear()
             self._unsettled.clear()
             outside = [self._outside.take() for _ in range(len(self._outside))]
+            self._shadows.fail_all(reason)
             self._changed.notify_all()
         self._resolve({job: Settled(failed(reason)) for job in jobs})
         for _, pending in outside:

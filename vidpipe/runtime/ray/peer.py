@@ -15,6 +15,8 @@ from ray.exceptions import RayActorError, RayError
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.ray.job import Answers, Command, Job, Message, Order
 from vidpipe.runtime.ray.shared_memory import SharedMemoryPool
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
+from vidpipe.runtime.transport.codec import PackedFrame
 from vidpipe.runtime.worker import Settings
 
 LOOK_EVERY_S = 0.5  # between two tries to reach an actor that is away
@@ -104,6 +106,11 @@ class Peer:
         self._number += 1
         answers.add_done_callback(lambda done: self._mind_turn(caller, number, done.exception()))
         return answers
+
+    def shadow(self, item: PackedFrame, asks: Sequence[ShadowAsk]) -> Future[Sequence[Reply]]:
+        """Have shadow asks answered, in any order with frames; raises what keeps the call from being sent."""
+        replies: Future[Sequence[Reply]] = self._actor.shadow.remote(item, asks).future()
+        return replies
 
     def is_silent(self, for_s: float) -> bool:
         """Whether it has said nothing for so long; to be asked now and then while a call is out.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
 
 from vidpipe.pipeline.spec import ShaperSpec
 
@@ -39,3 +42,22 @@ class LinkEmulator:
             if outage.start_s <= at_s < outage.start_s + outage.for_s:
                 at_s = outage.start_s + outage.for_s
         return at_s
+
+
+class Travel:
+    """What is on its way over an emulated link, in order."""
+
+    def __init__(self, spec: ShaperSpec) -> None:
+        self._emulator = LinkEmulator(spec)
+        self._began = time.monotonic()
+        self._under_way: SimpleQueue[tuple[float, Callable[[], None]]] = SimpleQueue()
+
+    def depart(self, nbytes: int, arrive: Callable[[], None]) -> None:
+        """Send so many bytes off; `arrive` is called by `deliver`."""
+        self._under_way.put((self._emulator.arrival_s(time.monotonic() - self._began, nbytes), arrive))
+
+    def deliver(self) -> None:
+        """Wait until what was sent next has arrived, and call that."""
+        arrival_s, arrive = self._under_way.get()
+        time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
+        arrive()

@@ -82,6 +82,7 @@ class Detect(Stage[DetectConfig]):
     """
 
     shared = True
+    stateless = True
     Config = DetectConfig
 
     def open(self, context: Context) -> None:
