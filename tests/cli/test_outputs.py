@@ -198,3 +198,14 @@ def test_a_run_that_is_refused_leaves_earlier_outputs_alone(shell, good, refused
     assert ended.status == 2
     assert all(file.read_text() == "an earlier one's\n" for file in before.values())
     assert not (shell.folder / "results.jsonl.1").exists()
+
+
+def test_a_sink_of_the_pipeline_is_an_output(folder, caplog):
+    (folder / "pipeline.yaml").write_text(f"{READ}\nsinks: [{{type: results, path: clip.mp4}}]\n")
+    with pytest.raises(VidpipeError, match=r"^sinks.0.path clip.mp4 and streams.cam.url clip.mp4 are the same file"):
+        run()
+    (folder / "pipeline.yaml").write_text(f"{READ}\nsinks: [{{type: results, path: old.mp4}}]\n")
+    assert run(results="new.jsonl") == 0
+    assert (folder / "old.mp4.1").read_text() == "an earlier one's\n"
+    assert answers(folder / "old.mp4") == answers(folder / "new.jsonl") != []
+    assert "earlier results of old.mp4 are now old.mp4.1" in caplog.text

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, claim, write_whole
 from vidpipe.models.describe import files_of
-from vidpipe.pipeline.spec import Pipeline
-from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.pipeline.spec import Part, Pipeline
+from vidpipe.results.sinks.results import ResultsConfig, ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
 from vidpipe.sources.address import is_camera, secret_files
 
@@ -35,15 +35,30 @@ class Named(NamedTuple):
 class Outputs:
     """The files of one run.
 
+    Args:
+        sinks: that the pipeline names.
+
     Attributes:
-        video: the tap that draws, if one was asked for.
+        video: the frame sink that draws, if one was asked for.
     """
 
-    def __init__(self, results: Path | None, report: Path | None, video: Path | None, streams: Sequence[str]) -> None:
+    def __init__(
+        self,
+        results: Path | None,
+        report: Path | None,
+        video: Path | None,
+        streams: Sequence[str],
+        sinks: Sequence[Part] = (),
+    ) -> None:
         self.results = results
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
         self._streams = streams
+        self._sinks = [
+            Named(f"sinks.{place}.path", Path(sink.config.path))
+            for place, sink in enumerate(sinks)
+            if isinstance(sink.config, ResultsConfig)
+        ]
 
     def check(self, inputs: Sequence[Named]) -> None:
         """Refuse what cannot be written, and what would destroy an input or another output.
@@ -58,13 +73,12 @@ class Outputs:
             for other in (*inputs, *outputs[:number]):
                 if _is_same(output.path, other.path):
                     raise ConfigError(f"{output} and {other} are the same file; write to another one")
-            if self.results is not None and _is_put_aside(output.path, self.results):
-                raise ConfigError(
-                    f"{output}: earlier results of --results {self.results} may go there; write to another file"
-                )
+            for results in self._results_files():
+                if _is_put_aside(output.path, results.path):
+                    raise ConfigError(f"{output}: earlier results of {results} may go there; write to another file")
         for option, path in outputs:
             if not is_stdout(path):
-                _check(path, option.removeprefix("--"))
+                _check(path, option.removeprefix("--"), self._results_files())
 
     @property
     def on_stdout(self) -> bool:
@@ -81,9 +95,13 @@ class Outputs:
         """The same for reports."""
         return None if self.report is None else ReportFile(self.report, stdout if is_stdout(self.report) else None)
 
+    def _results_files(self) -> list[Named]:
+        return ([] if self.results is None else [Named("--results", self.results)]) + self._sinks
+
     def _files(self) -> list[Named]:
-        given = [("--results", self.results), ("--report", self.report)]
-        files = [Named(option, path) for option, path in given if path is not None]
+        files = self._results_files()
+        if self.report is not None:
+            files.append(Named("--report", self.report))
         if self.video is not None:
             files += [Named("--video", self.video.file_of(stream)) for stream in self._streams]
         return files
@@ -160,9 +178,9 @@ def own_stdout() -> Iterator[int]:
         os.close(own)
 
 
-def _check(path: Path, what: str) -> None:
-    full = path.is_file() and path.stat().st_size > 0
-    check_writable(path, what, replaced=what == "report" or (what == "results" and full))
+def _check(path: Path, what: str, results: Sequence[Named]) -> None:
+    put_aside = path.is_file() and path.stat().st_size > 0 and path in [file.path for file in results]
+    check_writable(path, what, replaced=what == "report" or put_aside)
     if path.is_file() and what != "report":
         held = claim(path, what, make=False)
         if held is not None:

@@ -58,7 +58,7 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
-    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams))
+    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams), pipeline.sinks)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
         return _execute(pipeline, options, outputs, stdout, reload)

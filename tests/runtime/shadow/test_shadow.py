@@ -54,7 +54,7 @@ class Sees(Read):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    return clips.encode(tmp_path_factory.mktemp("shadow") / "clip.mp4", frames=3000)
+    return clips.encode(tmp_path_factory.mktemp("shadow") / "clip.mp4", frames=1500)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def shadow_run(tmp_path_factory, clip):
 
 def test_every_question_ends(shadow_run):
     """Of a stream that has ended with a `failed` answer, of a run that has with an error; and they are bounded."""
-    ended = next(result for result in shadow_run if result.stream == "b" and result.seq == 2999)
+    ended = next(result for result in shadow_run if result.stream == "b" and result.seq == 1499)
     while shadow_run.status().streams["b"].state != "ended":
         next(iter(shadow_run))
     answer = shadow_run.ask(ended.stream, [Variant("read")]).result(10).answers[0]

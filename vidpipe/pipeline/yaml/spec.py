@@ -68,7 +68,7 @@ class ConfigFile(BaseModel):
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )
-    sinks: list[PartSpec] = Field(default=[], description="what else takes results, beside the command's options")
+    sinks: list[PartSpec] = Field(default=[], description="what takes results, beside the command's options")
     tuner: PartSpec | None = Field(default=None, description="what changes settings while it runs; default: nothing")
     streams_per_actor: int | None = Field(
         default=None,

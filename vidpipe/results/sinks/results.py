@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import claim, put_aside
+from vidpipe.core.settings import StageConfig
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import Sink
 
@@ -21,7 +24,13 @@ if TYPE_CHECKING:
     import supervision as sv
 
 
+log = logging.getLogger(__name__)
+
 SCHEMA = "vidpipe.results/1"
+
+
+class ResultsConfig(StageConfig):
+    path: str = Field(description="the file; what an earlier run has left there goes on as FILE.1, FILE.2, ...")
 
 
 class ResultsFile(Sink):
@@ -31,7 +40,7 @@ class ResultsFile(Sink):
     device is opened by the first `write`, which may wait for a reader.
 
     Args:
-        path: of the file.
+        path: of the file; None: the one of its settings, whose earlier content is kept.
         keep: whether what an earlier run has left there goes on as `FILE.1`, `FILE.2`, ...: the first that is free.
         descriptor: to write to in place of the file that `path` names.
 
@@ -39,10 +48,13 @@ class ResultsFile(Sink):
         kept: where it went.
     """
 
-    def __init__(self, path: Path, *, keep: bool = False, descriptor: int | None = None) -> None:
+    Config = ResultsConfig
+
+    def __init__(self, path: Path | None = None, *, keep: bool = False, descriptor: int | None = None) -> None:
         self.kept: Path | None = None
-        self._path = path
-        self._keep = keep
+        self._path = path or Path()
+        self._keep = keep or path is None
+        self._is_named = path is None  # in a pipeline
         self._descriptor = descriptor
         self._file: FileIO | None = None
         self._head = b""
@@ -58,6 +70,8 @@ class ResultsFile(Sink):
         Raises:
             ConfigError: the file cannot be opened, or another run writes it.
         """
+        if self._is_named:
+            self._path = Path(self.config.path)
         self._head = json.dumps({"schema": SCHEMA, **provenance}).encode() + b"\n"
         if self._descriptor is None and (self._path.is_file() or not self._path.exists()):
             self._put(self._opened(), b"")
@@ -91,6 +105,8 @@ class ResultsFile(Sink):
         if self._keep and os.fstat(held).st_size:
             try:
                 self.kept = put_aside(self._path)
+                if self._is_named:
+                    log.warning("earlier results of %s are now %s", self._path, self.kept)
             except OSError as error:
                 raise ConfigError(
                     f"results {self._path} are there already and cannot be put aside: {error.strerror}; "
