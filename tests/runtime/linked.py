@@ -82,12 +82,12 @@ class Writes(Passes):
 
     def answer(self, frames: Sequence[Any]) -> list[Any]:
         for frame in frames:
-            frame.notes.setdefault("marks", []).append(self.id)
-            frame.notes[self.id] = frame.seq
+            frame.features.setdefault("marks", []).append(self.id)
+            frame.features[self.id] = frame.seq
         return [None] * len(frames)
 
     def learn(self, frame: Any, given: Any) -> Any:
-        return replace(given, reason=f"{given.reason} {self.id}:{sorted(frame.notes)}{frame.notes['marks']}")
+        return replace(given, reason=f"{given.reason} {self.id}:{sorted(frame.features)}{frame.features['marks']}")
 
     @classmethod
     def learns(cls, config: StageConfig) -> bool:

@@ -222,8 +222,8 @@ def test_a_note_that_does_not_travel_costs_its_frame_alone():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
     frames = [frame(seq) for seq in range(4)]
-    frames[1].notes["s0"] = threading.Lock()  # cannot be copied
-    frames[2].notes["s0"] = lambda: None  # is copied, and does not pickle
+    frames[1].features["s0"] = threading.Lock()  # cannot be copied
+    frames[2].features["s0"] = lambda: None  # is copied, and does not pickle
     answers = [
         pending.settled.result(20).answer for pending in [link.ask(Ticket(each), settle=True) for each in frames]
     ]
@@ -235,7 +235,7 @@ def test_a_message_that_cannot_be_read_holds_nobody_up():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
     bad = frame(0)
-    bad.notes["s0"] = Unreadable()
+    bad.features["s0"] = Unreadable()
     assert link.ask(Ticket(bad), settle=True).settled.result(10).answer.how is How.FAILED
     assert link.ask(Ticket(frame(1)), settle=True).settled.result(10).answer.how is How.MEASURED
 

@@ -78,7 +78,7 @@ class Stage(Generic[C]):
             shadow of a run, what it would say under others.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
         config: the settings in force for the stream that this call is for; they may differ from call to call.
-        id: of this stage in the pipeline, as `by` of its answers and key of its notes.
+        id: of this stage in the pipeline, as `by` of its answers and key of its features and memos.
     """
 
     shared: ClassVar[bool] = False

@@ -52,15 +52,17 @@ class Frame:
             blank in every view.
         visible: the share of the picture that they leave, in 0..1.
         knobs: the version of settings that this frame is treated with.
-        notes: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as a
-            copy: what a stage below changes or leaves there is not seen above the link.
+        features: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as
+            a copy, and are counted there: what a stage below changes or leaves is not seen above the link.
+        memos: what a stage keeps of the frame for itself, under its id, until it hears what became of it. They stay.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
             (a recording): its latency counts from then. 0.0 where nobody knows.
     """
 
     __slots__ = (
         "_bgr",
-        "_notes",
+        "_features",
+        "_memos",
         "_previews",
         "captured_at",
         "discontinuity",
@@ -104,15 +106,22 @@ class Frame:
         self.visible = visible
         self.knobs = knobs
         self.discontinuity = discontinuity
-        self._notes: dict[str, Any] | None = None
+        self._features: dict[str, Any] | None = None
+        self._memos: dict[str, Any] | None = None
         self._bgr: Image | None = None
         self._previews: dict[int, Image] | None = None
 
     @property
-    def notes(self) -> dict[str, Any]:
-        if self._notes is None:
-            self._notes = {}
-        return self._notes
+    def features(self) -> dict[str, Any]:
+        if self._features is None:
+            self._features = {}
+        return self._features
+
+    @property
+    def memos(self) -> dict[str, Any]:
+        if self._memos is None:
+            self._memos = {}
+        return self._memos
 
     def luma(self) -> Image:
         """uint8 [h, w]: a view of the decoder's luma plane."""
@@ -146,9 +155,10 @@ class Frame:
         return preview
 
     def across(self) -> Frame:
-        """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
+        """The same picture for stages beyond a link: no pixel is copied, and its features are its own."""
         frame = copy.copy(self)
-        frame._notes = copy.deepcopy(self._notes)
+        frame._features = copy.deepcopy(self._features)
+        frame._memos = None
         frame._previews = None if self._previews is None else dict(self._previews)
         return frame
 

@@ -42,7 +42,7 @@ class CodecLink:
 
     def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
         if self._spec.codec == "raw":
-            self.bytes += ticket.frame.picture.nbytes
+            self.bytes += ticket.frame.picture.nbytes + codec.features_nbytes(ticket.frame)
             ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
         else:
             packed = codec.pack(ticket, self._spec, settle=settle)

@@ -29,9 +29,9 @@ def yuv_frame(width, height, pixel_format="yuv420p"):
 def test_raw_planes_lose_nothing(size, pixel_format):
     """Luma, preview and BGR are the same to the bit, also for odd sizes and after pickling."""
     sent = yuv_frame(*size, pixel_format)
-    sent.notes["gate"] = answer("gate", 1)
+    sent.features["gate"] = answer("gate", 1)
     packed = pickle.loads(pickle.dumps(codec.pack(Ticket(sent, due=True), LinkSpec(), settle=True)))
-    assert packed.nbytes == sent.picture.nbytes
+    assert packed.nbytes == sent.picture.nbytes + len(pickle.dumps(sent.features))
     knobs = Knobs(3)
     ticket = codec.unpack(packed, knobs)
     got = ticket.frame
@@ -41,7 +41,7 @@ def test_raw_planes_lose_nothing(size, pixel_format):
     for field in ("stream", "seq", "pts", "width", "height", "captured_at", "since", "visible", "discontinuity"):
         assert getattr(got, field) == getattr(sent, field)
     assert (got.knobs, ticket.due, ticket.straight) == (knobs, True, False)
-    assert got.notes["gate"].by == "gate"
+    assert got.features["gate"].by == "gate"
 
 
 def test_a_picture_made_as_bgr_crosses_as_it_is():

@@ -166,17 +166,18 @@ def test_an_embedder_may_make_the_keys(tmp_path):
     stage.close()
 
 
-def test_a_note_may_be_the_key():
-    stage = cache(note="clip")
+@pytest.mark.parametrize("spelling", ["feature", "note"])
+def test_a_feature_may_be_the_key(spelling):
+    stage = cache(**{spelling: "clip"})
     frames = [view(1, seq) for seq in range(60)]
     for frame in frames:
-        frame.notes["clip"] = np.array([1.0, 2.0, 0.0])
+        frame.features["clip"] = np.array([1.0, 2.0, 0.0])
         if ask(stage, frame) is None:
             stage.learn(frame, measured(frame.seq, found(BOX)))
     assert stage.counts["hits"] > 0
-    assert ask(stage, view(1, 99)) is None  # without a note
+    assert ask(stage, view(1, 99)) is None  # without a feature
     frame = view(1, 100)
-    frame.notes["clip"] = np.ones(5)
+    frame.features["clip"] = np.ones(5)
     with pytest.raises(Exception, match="has 5 values, before 3"):
         ask(stage, frame)
 
@@ -217,6 +218,7 @@ def test_edges_exchange_through_a_folder(tmp_path):
 
 
 def test_settings_that_contradict():
-    for settings, message in [({"model": "m", "note": "n"}, "model and note"), ({"exchange": True}, "needs a path")]:
+    wrong = [({"model": "m", "feature": "n"}, "model and feature"), ({"exchange": True}, "needs a path")]
+    for settings, message in wrong:
         with pytest.raises(ValidationError, match=message):
             Cache.Config(**settings)

@@ -105,7 +105,7 @@ def test_an_unsure_answer_is_kept_for_those_below_and_for_cover():
     stage = detect([(0, 0.9), (1, 0.5), (1, 0.3)], accept=0.6, reject=0.2)
     asked = frame(grey(), 3)
     assert ask(stage, asked) is None
-    noted = asked.notes["detect"].answer
+    noted = asked.features["detect"].answer
     assert stage.fallback(asked) is noted
     assert (noted.how, noted.by, noted.as_of, noted.reason) == (How.MEASURED, "detect", 3, "unsure of 2 boxes")
     assert scores(noted) == pytest.approx([0.9, 0.5])
@@ -129,7 +129,7 @@ def test_boxes_are_in_pixels_of_the_source(accept):
     answer = ask(detect([(0, 0.9)], accept=accept), small)
     np.testing.assert_allclose(answer.detections.xyxy, [[40, 60, 120, 180]])
     assert ask(detect([(0, 0.45)], accept=0.5), small) is None
-    np.testing.assert_allclose(small.notes["detect"].answer.detections.xyxy, [[40, 60, 120, 180]])
+    np.testing.assert_allclose(small.features["detect"].answer.detections.xyxy, [[40, 60, 120, 180]])
 
 
 def learn_from(stage, says, frames):
@@ -294,7 +294,7 @@ def test_real_frames(assets, library):
     sure = 0
     for asked in source:
         full, answer = ask(always, asked), ask(little, asked)
-        said = answer or asked.notes["detect"].answer
+        said = answer or asked.features["detect"].answer
         np.testing.assert_array_equal(said.detections.xyxy, full.detections.xyxy)
         assert set(said.detections.data["class_name"].tolist()) <= set(CLASSES)
         sure += answer is not None

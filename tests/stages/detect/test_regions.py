@@ -51,7 +51,7 @@ def picture(*rectangles, size=(320, 240), seq=0, source=None, low_confidence=(),
         pixels[y0:y1, x0:x1] = 150 + level + 10 * seq
     frame = Frame("cam", seq, 0.0, BgrPicture(pixels), *(source or size))
     answer = Answer(boxes(*little), How.MEASURED, "little", seq)
-    frame.notes["little"] = LowConfidenceBoxes(answer, np.array(low_confidence, np.float32).reshape(-1, 4))
+    frame.features["little"] = LowConfidenceBoxes(answer, np.array(low_confidence, np.float32).reshape(-1, 4))
     return frame
 
 
@@ -94,7 +94,7 @@ def test_whole_looks_and_large_doubts_are_passed_on(low_confidence):
 def test_a_frame_without_notes_is_passed_on():
     stage, _ = regions()
     frame = picture()
-    frame.notes.clear()
+    frame.features.clear()
     assert ask(stage, frame) is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ class PackedFrame(NamedTuple):
         size: (width, height) of the source.
         due, straight: as in the frame's ticket.
         settle: as in `Downstream.ask`.
-        nbytes: of the picture as packed; notes and answers are small beside it.
+        nbytes: of the picture as packed and of the features.
     """
 
     stream: str
@@ -57,7 +58,7 @@ class PackedFrame(NamedTuple):
     size: tuple[int, int]
     visible: float
     discontinuity: int
-    notes: dict[str, Any]
+    features: dict[str, Any]
     picture: Planes | Bgr | Jpeg
     due: bool
     straight: bool
@@ -88,12 +89,12 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
         (frame.width, frame.height),
         frame.visible,
         frame.discontinuity,
-        copy.deepcopy(frame.notes),
+        copy.deepcopy(frame.features),
         picture,
         ticket.due,
         ticket.straight,
         settle,
-        int(picture[0].nbytes),
+        int(picture[0].nbytes) + features_nbytes(frame),
     )
 
 
@@ -119,8 +120,16 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
         knobs=knobs,
         discontinuity=packed.discontinuity,
     )
-    frame.notes.update(packed.notes)
+    frame.features.update(packed.features)
     return Ticket(frame, due=packed.due, straight=packed.straight)
+
+
+def features_nbytes(frame: Frame) -> int:
+    """What the features of a frame take on a link; of those that cannot cross one that is nothing."""
+    try:
+        return len(pickle.dumps(frame.features)) if frame.features else 0
+    except Exception:  # whatever a stage left there
+        return 0
 
 
 def _raw(frame: Frame, memory: Image | None) -> Planes | Bgr:

@@ -43,8 +43,8 @@ class CacheConfig(StageConfig):
     model: EmbedderName | None = Field(
         default=None, description="embedder whose vectors are the keys; default: thumbnails, without a network"
     )
-    note: str | None = Field(
-        default=None, description="in place of `model`: stage above whose note, a vector, is the key"
+    feature: str | None = Field(
+        default=None, description="in place of `model`: stage above whose feature, a vector, is the key"
     )
     agreement: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.95, description="least share of reused answers that shall agree with the stages below"
@@ -62,17 +62,23 @@ class CacheConfig(StageConfig):
         default=False, description="also take up what other caches learn, from the files beside that of `path`"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_spelling(cls, values: Any) -> Any:
+        """`feature` was called `note`."""
+        return {"feature" if name == "note" else name: value for name, value in dict(values).items()}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.model is not None and self.note is not None:
-            raise ValueError("model and note both say what the keys are: leave one of them out")
+        if self.model is not None and self.feature is not None:
+            raise ValueError("model and feature both say what the keys are: leave one of them out")
         if self.exchange and self.path is None:
             raise ValueError("exchange needs a path: caches exchange through the folder that it lies in")
         return self
 
 
 class _Lookup:
-    """What was found for a frame: left in its notes until somebody below has answered."""
+    """What was found for a frame: kept until somebody below has answered."""
 
     __slots__ = ("found", "key")
 
@@ -103,7 +109,7 @@ class Cache(Stage[CacheConfig]):
         if self._embedder is not None:
             probe = self._embedder.embed([keys.probe()])[0]
             self._open_caches(Make("model", len(probe), self._classes, probe))
-        elif config.note is None:
+        elif config.feature is None:
             width, height = keys.FRAME
             self._open_caches(Make(f"thumbnail {width}x{height}", width * height, self._classes, _NO_PROBE))
 
@@ -114,7 +120,7 @@ class Cache(Stage[CacheConfig]):
         return [None if key is None else self._look(frame, key) for frame, key in looked_for]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        lookup = frame.notes.get(self.id)
+        lookup = frame.memos.get(self.id)
         if not isinstance(lookup, _Lookup) or self._caches is None:
             return
         if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
@@ -152,22 +158,22 @@ class Cache(Stage[CacheConfig]):
         """One of length 1 for each frame; None where there is nothing to see."""
         if self._embedder is not None:
             return [keys.unit(vector) for vector in self._embedder.embed([frame.bgr() for frame in frames])]
-        if self.config.note is not None:
-            return [self._note(frame, self.config.note) for frame in frames]
+        if self.config.feature is not None:
+            return [self._feature(frame, self.config.feature) for frame in frames]
         return [keys.of_preview(frame.preview()) for frame in frames]
 
-    def _note(self, frame: Frame, stage: str) -> Key | None:
-        note = frame.notes.get(stage)
-        if note is None:
+    def _feature(self, frame: Frame, stage: str) -> Key | None:
+        feature = frame.features.get(stage)
+        if feature is None:
             return None
-        if not isinstance(note, np.ndarray):
-            raise StageError(f"stage {self.id}: the note of {stage} is a {type(note).__name__}, not a vector")
-        key = keys.unit(note)
+        if not isinstance(feature, np.ndarray):
+            raise StageError(f"stage {self.id}: the feature of {stage} is a {type(feature).__name__}, not a vector")
+        key = keys.unit(feature)
         if key is not None and self._caches is None:
-            self._open_caches(Make(f"note {stage}", len(key), self._classes, _NO_PROBE))
+            self._open_caches(Make(f"feature {stage}", len(key), self._classes, _NO_PROBE))
         if key is not None and self._caches is not None and len(key) != self._caches.length:
             raise StageError(
-                f"stage {self.id}: the note of {stage} has {len(key)} values, before {self._caches.length}"
+                f"stage {self.id}: the feature of {stage} has {len(key)} values, before {self._caches.length}"
             )
         return key
 
@@ -175,7 +181,7 @@ class Cache(Stage[CacheConfig]):
         assert self._caches is not None
         cache = self._caches.of(frame.stream)
         found = cache.look(key)
-        frame.notes[self.id] = _Lookup(key, found)
+        frame.memos[self.id] = _Lookup(key, found)
         value = cache.value(found.entry) if found.reuse else None
         if value is None:
             return None

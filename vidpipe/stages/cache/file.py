@@ -26,7 +26,7 @@ class Make(NamedTuple):
     """What keys and values mean: caches can only share what was made alike.
 
     Attributes:
-        key: how keys are made: "thumbnail 24x18", "model", "note X".
+        key: how keys are made: "thumbnail 24x18", "model", "feature X".
         length: of keys.
         classes: of the pipeline.
         probe: what the networks behind it make of a fixed picture, [n]: other weights are told apart so, whatever

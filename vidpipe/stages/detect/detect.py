@@ -78,7 +78,7 @@ class DetectConfig(StageConfig):
 class Detect(Stage[DetectConfig]):
     """Answers `measured` with what the model finds; little, it passes on the frames that it is unsure of.
 
-    As the last stage it answers every frame. It leaves its `LowConfidenceBoxes` in `frame.notes`, under its id.
+    As the last stage it answers every frame. It leaves its `LowConfidenceBoxes` in `frame.features`, under its id.
     """
 
     shared = True
@@ -134,7 +134,7 @@ class Detect(Stage[DetectConfig]):
         return self._by_score, None if config.accept is None else config.reject
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        low_confidence = frame.notes.get(self.id)
+        low_confidence = frame.features.get(self.id)
         if (
             not isinstance(low_confidence, LowConfidenceBoxes)
             or answer.how is not How.MEASURED
@@ -152,7 +152,7 @@ class Detect(Stage[DetectConfig]):
             policy.learn(low_confidence.decision, compare(low_confidence.answer.detections, answer.detections))
 
     def fallback(self, frame: Frame) -> Answer | None:
-        low_confidence = frame.notes.get(self.id)
+        low_confidence = frame.features.get(self.id)
         return low_confidence.answer if isinstance(low_confidence, LowConfidenceBoxes) else None
 
     def snapshot_stream(self, stream: str) -> Any:
@@ -247,7 +247,7 @@ class Detect(Stage[DetectConfig]):
         places = boxes.xyxy[:0]
         if doubtful.any():
             places = in_source_pixels(cast("sv.Detections", boxes[doubtful]), frame).xyxy
-        frame.notes[self.id] = LowConfidenceBoxes(answer, np.array(places, np.float32), decision)
+        frame.features[self.id] = LowConfidenceBoxes(answer, np.array(places, np.float32), decision)
 
 
 def least_by_class(labels: Sequence[int], margins: NDArray[np.float64]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""What a little model leaves in the notes of a frame, for stages below, for `fallback`, and to learn from."""
+"""What a little model leaves among the features of a frame, for stages below, for `fallback`, and to learn from."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ class LowConfidenceBoxes(NamedTuple):
 
 def nearest(frame: Frame) -> LowConfidenceBoxes | None:
     """The doubt of the stage nearest above; None where there is none, as on frames that are checked."""
-    return next((note for note in reversed(frame.notes.values()) if isinstance(note, LowConfidenceBoxes)), None)
+    return next((left for left in reversed(frame.features.values()) if isinstance(left, LowConfidenceBoxes)), None)

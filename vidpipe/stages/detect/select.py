@@ -115,7 +115,7 @@ class Select(Stage[SelectConfig]):
         return [self._choose(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        choice = frame.notes.get(self.id)
+        choice = frame.memos.get(self.id)
         if not isinstance(choice, Choice) or answer.how is not How.MEASURED or answer.as_of != frame.seq:
             return
         if answer.partial:
@@ -124,7 +124,7 @@ class Select(Stage[SelectConfig]):
         self._stream(frame.stream).learn(choice, agreed, self.config.agreement)
 
     def fallback(self, frame: Frame) -> Answer | None:
-        choice = frame.notes.get(self.id)
+        choice = frame.memos.get(self.id)
         return choice.answers[max(choice.answers)] if isinstance(choice, Choice) else None
 
     def snapshot_stream(self, stream: str) -> Any:
@@ -153,7 +153,7 @@ class Select(Stage[SelectConfig]):
         chances = [1.0 if picked == models and model in tried else self.config.explore for model in range(models)]
         answers = {0: self._said(frame, boxes, 0, scores[0])}
         choice = Choice(picked, scores, chances if counts else [0.0] * models, features, answers)
-        frame.notes[self.id] = choice
+        frame.memos[self.id] = choice
         if explored:
             tried = list(range(models))
         elif not (counts and picked == models):

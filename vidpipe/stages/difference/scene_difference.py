@@ -29,7 +29,7 @@ STRANGE = 5  # pictures in a row that are empty and yet unlike the scene: the ca
 
 
 class Asked(NamedTuple):
-    """Left in the notes of a frame that may be heard of again.
+    """Kept of a frame that may be heard of again.
 
     Attributes:
         how: it was answered; None: it was passed on.
@@ -78,7 +78,7 @@ class SceneDifference:
                 self._misses.asked(None)
             elif len(answer.detections):  # a repeated "nothing" is not the empty scene's doing
                 self._misses.asked(True)
-        frame.notes[self._stage] = Asked(answer.how if answer else None, score)
+        frame.memos[self._stage] = Asked(answer.how if answer else None, score)
         return answer
 
     def learn(self, frame: Frame, answer: Answer) -> None:
@@ -149,7 +149,7 @@ class SceneDifference:
 
     def _count(self, watch: Watch, frame: Frame, answer: Answer) -> None:
         """Keep the count of misses by audits, and loosen when they are more than may be."""
-        asked, misses, found = frame.notes.get(self._stage), self._misses, len(answer.detections) > 0
+        asked, misses, found = frame.memos.get(self._stage), self._misses, len(answer.detections) > 0
         if not isinstance(asked, Asked):
             return
         # Forced looks are no random sample, and an audit of what was repeated says nothing of the empty scene.

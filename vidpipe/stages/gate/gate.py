@@ -84,7 +84,7 @@ class Thresholds(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Left in the notes of a frame that the gate may hear of again: what it answered; None: it passed it on."""
+    """Kept of a frame that the gate may hear of again: what it answered; None: it passed it on."""
 
     how: How | None
 
@@ -128,7 +128,7 @@ class GateStage(Stage[GateConfig]):
     def learn(self, frame: Frame, answer: Answer) -> None:
         if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
             return
-        asked = frame.notes.get(self.id)
+        asked = frame.memos.get(self.id)
         audited = answer.reason == audit_reason(self.id)
         if self._ongoing is not None:
             missed = audited and asked == Asked(How.EMPTY)
@@ -166,7 +166,7 @@ class GateStage(Stage[GateConfig]):
         return config.learn or config.want == "presence"
 
     def _note(self, frame: Frame, how: How | None) -> None:
-        frame.notes[self.id] = Asked(how)
+        frame.memos[self.id] = Asked(how)
         self._alarms.asked(None if how is None else how is How.EMPTY)
         if self._ongoing is not None:
             self._ongoing.asked(how)
