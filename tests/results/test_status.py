@@ -5,12 +5,12 @@ import pytest
 from tests.builders import answer
 from vidpipe.core.answer import How
 from vidpipe.results.ledger import StreamLedger
-from vidpipe.results.records import Result
+from vidpipe.results.records import Covered, Result
 from vidpipe.results.status import StatusMonitor
 from vidpipe.sources.health import Health, State
 
 
-def record(how, reason="", covered="", by="big"):
+def record(how, reason="", covered=None, by="big"):
     return Result("cam", 0, 0.0, None, 0.0, 0, answer(by, how=how, reason=reason), None, covered)
 
 
@@ -34,9 +34,9 @@ def followed(*seconds):
 
 ANSWERED = [record(How.MEASURED)] * 10
 LATE = [record(How.REUSED, "late", "late")] * 10
-HALF = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", "overloaded")] * 5
+HALF = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", Covered.OVERLOADED)] * 5
 FULL = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "overloaded", by="source")] * 5
-COVERED = [record(How.MEASURED)] * 5 + [record(How.TRACKED, "overloaded", "overloaded", by="track")] * 5
+COVERED = [record(How.MEASURED)] * 5 + [record(How.TRACKED, "overloaded", Covered.OVERLOADED, by="track")] * 5
 DAMAGED = [record(How.MEASURED)] * 5 + [record(How.DROPPED, "damaged", by="source")] * 5
 
 

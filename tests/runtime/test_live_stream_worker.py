@@ -113,7 +113,7 @@ def test_an_answer_of_its_own_tier_is_waited_for():
     with Running(downstream, Told("upper", passes)) as run:
         run.camera.show()
         downstream.answers(0)
-        assert run.comes(1) == [(0, How.MEASURED, "big", "")]
+        assert run.comes(1) == [(0, How.MEASURED, "big", None)]
 
 
 def test_answers_come_in_order_whichever_is_there_first():
@@ -187,7 +187,9 @@ def test_a_look_that_was_due_and_refused_is_owed_to_the_next_frame():
         downstream.answers(2)
         run.camera.show(pts=6.2)
         came = run.comes(4)
-        assert [told[1:] for told in came] == [(How.MEASURED, "upper", covered) for covered in ("", "late", "late", "")]
+        assert [told[1:] for told in came] == [
+            (How.MEASURED, "upper", covered) for covered in (None, "late", "late", None)
+        ]
         assert set(downstream.asked) == {1, 2}
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from vidpipe.cascade.audit import Audit, AuditSpec, Check
 from vidpipe.cascade.runner import Meter, StageRunner
-from vidpipe.core.answer import Answer, How, audit_reason, nothing, unknown
+from vidpipe.core.answer import Answer, How, nothing, unknown
 from vidpipe.core.errors import StageError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import StageConfig
@@ -281,10 +281,10 @@ class Cascade:
         if check is Check.AUDIT:
             seen, said = _class_ids(checked), _class_ids(withheld)
             audit = Audit(withheld.by, missed=bool(seen - said), false=bool(said - seen))
-            reason = audit_reason(withheld.by)
+            checked = replace(checked, reason=f"audit of {withheld.by}", audit_of=withheld.by)
         else:
-            reason = f"unchecked for {self._audit.max_unchecked_s:g} s"
-        return replace(checked, reason=reason), audit, None if self._publish_checked else withheld
+            checked = replace(checked, reason=f"unchecked for {self._audit.max_unchecked_s:g} s")
+        return checked, audit, None if self._publish_checked else withheld
 
     def _carry(self, stream: str, answer: Answer) -> Answer:
         if not answer.how.carried:

@@ -44,6 +44,8 @@ class Answer:
         reason: for a human: "changed 0.3 % < 0.8 %", "overloaded".
         partial: a model looked at parts of the frame only, and the rest is an earlier stage's: nothing to judge that
             stage by.
+        audit_of: id of the stage whose answer to this frame was withheld by chance, to be checked by this one; "" where
+            that is not so. That stage learns from it as from a random sample.
     """
 
     detections: sv.Detections
@@ -52,11 +54,7 @@ class Answer:
     as_of: int
     reason: str = ""
     partial: bool = False
-
-
-def audit_reason(stage: str) -> str:
-    """The reason of what the last stage said where an answer of this stage was audited: how the stage knows of it."""
-    return f"audit of {stage}"
+    audit_of: str = ""
 
 
 def boxes_by_class(answer: Answer) -> Counter[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import How
-from vidpipe.results.records import LateAnswer, Result
+from vidpipe.results.records import Covered, LateAnswer, Result
 from vidpipe.sources.queue import OVERLOADED
 from vidpipe.statistics.wilson import wilson
 
@@ -70,7 +70,7 @@ class StreamLedger:
         self.by[answer.by] += 1
         if answer.how is How.DROPPED:
             self.dropped[answer.reason] += 1
-        elif record.covered == OVERLOADED:
+        elif record.covered is Covered.OVERLOADED:
             self.dropped[OVERLOADED] += 1
         elif answer.how is How.FAILED:
             self._failed_by[answer.by] += 1
@@ -98,7 +98,7 @@ class StreamLedger:
     @property
     def answered(self) -> int:
         """Of these, those that were lost neither to overload nor to a failure."""
-        return self.admitted - self.covered[OVERLOADED] - self.how[How.FAILED]
+        return self.admitted - self.covered[Covered.OVERLOADED] - self.how[How.FAILED]
 
     @property
     def engine_failures(self) -> int:

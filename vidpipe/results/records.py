@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidpipe.cascade.audit import Audit
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
     import supervision as sv
 
 
+class Covered(StrEnum):
+    """Why the answer to a frame was not waited for: something else was published in its place."""
+
+    LATE = "late"  # it is open on a slower tier
+    OVERLOADED = "overloaded"  # nobody had time for it
+    STOPPED = "stopped"  # the run was asked to end
+
+
 class Result(NamedTuple):
     """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
 
     Attributes:
         epoch: of the settings that the frame was treated with; 0: those that the run began with.
         since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
-        covered: why the frame's own answer was not waited for; "" where this is it.
+        covered: why the frame's own answer was not waited for; None where this is it.
         size: (width, height) of the stream's pictures; None where none has come yet.
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
     """
@@ -41,7 +50,7 @@ class Result(NamedTuple):
     epoch: int
     answer: Answer
     audit: Audit | None = None
-    covered: str = ""
+    covered: Covered | None = None
     size: tuple[int, int] | None = None
     picture: Image | None = None
 
@@ -59,7 +68,7 @@ class Result(NamedTuple):
 def published(
     item: Frame | Missing,
     settled: Settled,
-    covered: str,
+    covered: Covered | None,
     epoch: int,
     size: tuple[int, int] | None,
     *,

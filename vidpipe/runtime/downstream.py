@@ -13,8 +13,6 @@ from vidpipe.core.frame import Frame
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.sources.queue import OVERLOADED
 
-LATE = "late"  # open on a slower tier
-
 
 class LocalStatus(NamedTuple):
     """What can be said of a frame on the tier on which it was asked.

@@ -18,9 +18,9 @@ from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
-from vidpipe.results.records import Ended, LateAnswer, Outbox, Snapshot, published
+from vidpipe.results.records import Covered, Ended, LateAnswer, Outbox, Snapshot, published
 from vidpipe.runtime.caution import Caution
-from vidpipe.runtime.downstream import LATE, Downstream, LocalStatus, PendingResult
+from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
 from vidpipe.runtime.opened import Open
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
@@ -28,14 +28,12 @@ from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
-from vidpipe.sources.queue import OVERLOADED
 from vidpipe.transforms.base import Moment
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.4  # longest that a stream on a detour waits for an answer of its own tier
 STOP_S = 2.0  # longest that answers are waited for once somebody has asked to stop
-STOPPED = "stopped"
 
 
 class StreamWorker:
@@ -343,12 +341,12 @@ class StreamWorker:
         self._late.append(entry)
         self._learn_late(parts)
 
-    def _why_covered(self, entry: Open, local: LocalStatus | None) -> str:
+    def _why_covered(self, entry: Open, local: LocalStatus | None) -> Covered:
         if entry.ticket is not None and entry.ticket.checks:
-            return LATE  # the answer stands, whether somebody has time to check it or not
+            return Covered.LATE  # the answer stands, whether somebody has time to check it or not
         if local is None:
-            return STOPPED if self._stop.is_set() else OVERLOADED
-        return OVERLOADED if self._crowded or entry.is_refused() else LATE
+            return Covered.STOPPED if self._stop.is_set() else Covered.OVERLOADED
+        return Covered.OVERLOADED if self._crowded or entry.is_refused() else Covered.LATE
 
     def _learn_late(self, parts: Parts) -> None:
         """Learn from the answers that have come to pictures for which something was published before."""
@@ -370,7 +368,7 @@ class StreamWorker:
             elif not seen.answer.how.carried:
                 self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.fallback))
 
-    def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: str = "") -> None:
+    def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: Covered | None = None) -> None:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)

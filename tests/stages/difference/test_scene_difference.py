@@ -176,7 +176,7 @@ def loosens_at(stage, yard, caplog, *, forced=False):
         for seq in range(10 * audit, 10 * audit + 10):
             seen = frame(yard.picture(**FAINT), seq)
             assert ask(stage, seen).how is How.EMPTY
-        stage.learn(seen, replace(measured(seq, 0), reason="unchecked for 30 s" if forced else "audit of difference"))
+        stage.learn(seen, replace(measured(seq, 0), audit_of="" if forced else "difference"))
         if "are missed" in caplog.text:
             return audit
     return None
@@ -241,4 +241,4 @@ def test_audits_that_find_nothing_change_nothing(scene, yard):
     for seq in range(60):
         seen = frame(yard.picture(), seq)
         assert ask(stage, seen).how is How.EMPTY
-        stage.learn(seen, replace(measured(seq), reason="audit of difference"))
+        stage.learn(seen, replace(measured(seq), audit_of="difference"))

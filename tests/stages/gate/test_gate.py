@@ -11,7 +11,7 @@ import pytest
 
 from tests.stages.conftest import ask, opened
 from tests.stages.gate import yard
-from vidpipe.core.answer import Answer, How, audit_reason
+from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
 from vidpipe.core.picture import BgrPicture
 from vidpipe.stages.gate.gate import GateConfig, GateStage, thresholds
@@ -74,8 +74,8 @@ class Audited:
         for frame, there in yard.footage(seconds, first=first):
             answer = ask(self.stage, frame)
             hows.append(answer.how if answer else None)
-            reason = audit_reason(self.stage.id) if answer else ""
-            self.stage.learn(frame, Answer(yard.seen(sees(there)), How.MEASURED, "big", frame.seq, reason))
+            audit_of = self.stage.id if answer else ""
+            self.stage.learn(frame, Answer(yard.seen(sees(there)), How.MEASURED, "big", frame.seq, audit_of=audit_of))
         return hows
 
 

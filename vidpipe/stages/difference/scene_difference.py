@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.core.answer import Answer, How, audit_reason, nothing
+from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.frame import Frame, Image
 from vidpipe.stages.difference.blocks import Blocks
@@ -153,7 +153,7 @@ class SceneDifference:
         if not isinstance(asked, Asked):
             return
         # Forced looks are no random sample, and an audit of what was repeated says nothing of the empty scene.
-        audited = asked.how is How.EMPTY and answer.reason == audit_reason(self._stage)
+        audited = asked.how is How.EMPTY and answer.audit_of == self._stage
         misses.learn(found, passed=asked.how is None, audited=audited)
         if not (audited and found):
             return

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vidpipe.cascade.stage import Context, Stage
-from vidpipe.core.answer import Answer, How, audit_reason, nothing
+from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import ClassName, Knob, StageConfig
@@ -129,7 +129,7 @@ class GateStage(Stage[GateConfig]):
         if answer.how is not How.MEASURED or answer.as_of != frame.seq or answer.partial:
             return
         asked = frame.memos.get(self.id)
-        audited = answer.reason == audit_reason(self.id)
+        audited = answer.audit_of == self.id
         if self._ongoing is not None:
             missed = audited and asked == Asked(How.EMPTY)
             self._ongoing.learn(frame, answer.detections, passed=asked == Asked(None), audited=missed)
