@@ -147,7 +147,7 @@ class Frame:
 
     def across(self) -> Frame:
         """The same picture for stages beyond a link: no pixel is copied, and its notes are its own."""
-        frame = copy.copy(self)
+        frame: Frame = copy.copy(self)
         frame._notes = copy.deepcopy(self._notes)
         frame._previews = None if self._previews is None else dict(self._previews)
         return frame
