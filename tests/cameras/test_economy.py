@@ -13,6 +13,7 @@ from tests.cameras.conftest import HURRY
 from vidpipe.core.answer import How
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import YuvPicture
+from vidpipe.sources import economy
 from vidpipe.sources.economy import PacketSizes
 
 FPS, STILL, MOVING = 25, 50, 25
@@ -58,11 +59,11 @@ def runs(items):
 
 
 @pytest.mark.timed
-def test_a_still_stream_rests_and_motion_is_seen_in_time(serve, view, clip, whole):
-    viewer = view(serve({"/a": clip}).url(), replace(HURRY, still_s=0.5, picture_s=10), max_blind_s=1.0)
+def test_a_still_stream_rests_and_motion_is_seen_in_time(serve, view, clip, whole, monkeypatch):
     tells = clip["gop"] > FPS
     if tells:
-        viewer.source._lasting.economy.sizes = taught(clip)
+        monkeypatch.setattr(economy, "PacketSizes", lambda: taught(clip))
+    viewer = view(serve({"/a": clip}).url(), replace(HURRY, still_s=0.5, picture_s=10), max_blind_s=1.0)
     viewer.until(lambda: len([run for run in runs(list(viewer.items)) if run[-1] == MOVING]) >= 2, 30)
     items = list(viewer.items)
     rested = [item for item in items if isinstance(item, Missing) and item.reason == "not decoded"]

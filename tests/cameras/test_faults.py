@@ -26,6 +26,7 @@ from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.camera import CameraSource
 from vidpipe.sources.connection import Connection
+from vidpipe.sources.hardware import Accelerators
 from vidpipe.sources.health import State
 
 
@@ -364,8 +365,7 @@ def test_a_frozen_picture_is_not_the_hardwares_doing(serve, view, tmp_path, pret
 @pytest.fixture
 def pretended(monkeypatch):
     """Software that says it were hardware."""
-    monkeypatch.setattr(hardware, "_refused", set())
-    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "cuda")
+    monkeypatch.setattr(hardware, "HERE", Accelerators(is_there=lambda kind, device: kind == "cuda"))
     monkeypatch.setattr(camera, "Connection", _Pretends)
 
 

@@ -1,6 +1,7 @@
 """Runtimes give a network the pixels that it wants, and take one line to say what is wrong with a file."""
 
 import numpy as np
+import openvino as ov
 import pytest
 from onnx import TensorProto
 
@@ -96,11 +97,14 @@ def test_twins_do_not_share_pictures(tmp_path, runtime):
 
 
 @pytest.mark.parametrize(("own", "used"), [(None, 2), (1, 1)])
-def test_a_model_may_have_threads_of_its_own(tmp_path, own, used):
+def test_a_model_may_have_threads_of_its_own(tmp_path, monkeypatch, own, used):
+    compiled = []
+    compile_model = ov.Core.compile_model
+    monkeypatch.setattr(ov.Core, "compile_model", lambda *given: compiled.append(compile_model(*given)) or compiled[-1])
     file = constant_network(tmp_path / "net.onnx", {"out": yolo_columns([], 3)})
     spec = ModelSpec(path=str(file), family="yolo", names=["a", "b", "c"], threads=own)
-    session = load_detector(spec, Classes({}), threads=2)._session
-    assert session._compiled.get_property("INFERENCE_NUM_THREADS") == used
+    load_detector(spec, Classes({}), threads=2)
+    assert [network.get_property("INFERENCE_NUM_THREADS") for network in compiled] == [used]
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])

@@ -131,6 +131,22 @@ class SharedDies(Dies):
     shared = True
 
 
+class MarksConfig(StageConfig):
+    file: str
+
+
+class Marks(Stage):
+    """Passes all frames on; leaves the number of its process in a file."""
+
+    Config = MarksConfig
+
+    def open(self, context):
+        Path(self.config.file).write_text(str(os.getpid()))
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+
 class Counts(Stage):
     """Passes all frames on; says in each answer how many of the stream it has learnt."""
 

@@ -32,6 +32,7 @@ from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.ray import link as module
 from vidpipe.runtime.ray.actors import SegmentActor
+from vidpipe.runtime.ray.job import Command
 from vidpipe.runtime.ray.link import RayLink
 from vidpipe.runtime.segment_worker import SegmentWorker
 
@@ -155,14 +156,23 @@ class Says(Stage[Said]):
         return [replace(answer(self.id), reason=self.config.word) for _ in frames]
 
 
+class Listens(SegmentActor):
+    """The other end of a link, which keeps what it was told to go by."""
+
+    def __init__(self, packed):
+        super().__init__(packed)
+        self.told = []
+
+    def handle(self, caller, number, messages):
+        self.told += [message for message in messages if isinstance(message, Command)]
+        return super().handle(caller, number, messages)
+
+
 def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(clip):
     """A configuration that is read again gives them no epoch of their own."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (Says, Tier.EDGE)]))
-    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
+    actor = local.LocalActor(Listens, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
-    told = []
-    heard = actor.instance._runtime.go_by
-    actor.instance._runtime.go_by = lambda stream, goes_by: told.append(goes_by) or heard(stream, goes_by)
     first, other = (Knobs(0, {"s1": Said(word=word)}) for word in ("first", "other"))
     answers = []
     for seq, knobs in enumerate((first, first, other, other)):
@@ -170,7 +180,7 @@ def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(
         asked.knobs = knobs
         answers.append(link.ask(Ticket(asked), settle=True).settled.result(10).answer.reason)
     assert answers == ["first", "first", "other", "other"]
-    assert [goes_by.knobs for goes_by in told] == [first, other]
+    assert [command.settings.knobs for command in actor.instance.told] == [first, other]
 
 
 def test_who_stays_away_is_waited_for_once(monkeypatch):

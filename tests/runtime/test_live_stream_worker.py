@@ -194,10 +194,11 @@ def test_a_look_that_was_due_and_refused_is_owed_to_the_next_frame():
 
 
 def test_a_stop_does_not_wait_for_what_never_comes():
-    with Running(Held(), Told("upper", passes)) as run:
+    downstream = Held()
+    with Running(downstream, Told("upper", passes)) as run:
         run.camera.show()
         run.camera.show()
-        until(lambda: len(run.worker._open) == 2 or run.take() or run.published)
+        until(lambda: downstream.asked.keys() == {0, 1})
         began = time.monotonic()
         run.worker.stop()
         assert run.worker.join(STOP_S + 1)

@@ -5,6 +5,7 @@ import pytest
 
 from tests import clips
 from vidpipe.sources import hardware
+from vidpipe.sources.hardware import Accelerators
 
 
 @pytest.fixture
@@ -25,21 +26,17 @@ def test_a_picture_is_right_if_software_makes_the_same(key):
 
 def test_a_device_without_a_driver_is_not_there(monkeypatch, tmp_path):
     (tmp_path / "nvidia0").touch()
-    monkeypatch.setattr(hardware, "_DEVICES", {"cuda": str(tmp_path / "nvidia0")})
     monkeypatch.setattr(hardware, "hwdevices_available", lambda: ["cuda"])
     monkeypatch.setattr(hardware, "HWAccel", _no_driver)
-    hardware._is_there.cache_clear()
-    assert hardware.accelerator() is None
-    hardware._is_there.cache_clear()
+    assert not hardware.is_there("cuda", str(tmp_path / "nvidia0"))
 
 
 def _no_driver(kind):
     raise av.error.PermissionError(1, "Operation not permitted")
 
 
-def test_what_was_wrong_once_is_not_used_again(monkeypatch):
-    monkeypatch.setattr(hardware, "_is_there", lambda kind: kind == "vaapi")
-    monkeypatch.setattr(hardware, "_refused", set())
-    assert hardware.accelerator() == "vaapi"
-    hardware.refuse("vaapi")
-    assert hardware.accelerator() is None
+def test_what_was_wrong_once_is_not_used_again():
+    accelerators = Accelerators(is_there=lambda kind, device: kind == "vaapi")
+    assert accelerators.best() == "vaapi"
+    accelerators.refuse("vaapi")
+    assert accelerators.best() is None

@@ -7,6 +7,7 @@
 
 import threading
 import time
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import LIVE_FILE, Resume, StreamSpec
+from vidpipe.sources.file import FileSource
 from vidpipe.sources.live import LiveFileSource
 from vidpipe.sources.open import expand, open_source
 from vidpipe.sources.queue import NewestQueue
@@ -79,24 +81,36 @@ def test_who_is_slower_gets_the_newest_and_is_told_of_the_rest(clip):
 def test_law_the_queue_gives_all_in_order_and_the_newest_whole(puts, size):
     queue = NewestQueue(size)
     arrivals = queue.arrivals(lambda: None)
-    came, put = [], 0
-    waiting = 0
+    waiting, damaged, whole = deque(), set(), deque(maxlen=size)  # numbers; `whole`: of the frames that are held
+
+    def take():
+        item = next(arrivals)
+        assert item.seq == waiting.popleft()
+        if item.seq in whole:
+            assert isinstance(item, Frame)
+            assert item.seq == whole.popleft()
+        else:
+            assert isinstance(item, Missing)
+            assert item.reason == ("damaged" if item.seq in damaged else "overloaded")
+
+    put = 0
     for act in puts:
         if act == "take":
             if waiting:
-                came.append(next(arrivals))
-                waiting -= 1
+                take()
             continue
-        queue.put(frame(put) if act == "frame" else Missing("cam", put, put / 10, How.DROPPED, "damaged"))
-        put, waiting = put + 1, waiting + 1
-        held = [item for item in queue._items.values() if isinstance(item, Frame)]
-        assert len(held) <= size
-        frames_put = [item.seq for item in held]
-        assert act != "frame" or frames_put[-1] == put - 1
+        if act == "frame":
+            queue.put(frame(put))
+            whole.append(put)
+        else:
+            queue.put(Missing("cam", put, put / 10, How.DROPPED, "damaged"))
+            damaged.add(put)
+        waiting.append(put)
+        put += 1
     queue.end(None)
-    came += arrivals
-    assert [item.seq for item in came] == list(range(put))
-    assert {item.reason for item in came if isinstance(item, Missing)} <= {"overloaded", "damaged"}
+    while waiting:
+        take()
+    assert list(arrivals) == []
 
 
 def test_who_waits_for_pictures_can_be_told_of_other_things():
@@ -162,14 +176,12 @@ def test_a_file_that_was_cut_off_says_so_when_it_has_ended(tmp_path):
 
 
 def test_what_goes_wrong_while_reading_reaches_who_takes(clip, monkeypatch):
-    source = opened(clip)
-
-    def broken():
+    def broken(source):
         yield frame(0)
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(source._file, "_pictures", broken)
-    pictures = iter(source)
+    monkeypatch.setattr(FileSource, "__iter__", broken)
+    pictures = iter(opened(clip))
     assert next(pictures).seq == 0
     with pytest.raises(OSError, match="the disk is gone"):
         next(pictures)

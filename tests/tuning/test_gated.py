@@ -17,7 +17,7 @@ from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.run import run
 from vidpipe.stages.gate import network, ongoing, training
 from vidpipe.stages.gate.versions import Versions, with_thresholds
-from vidpipe.tuning import labels
+from vidpipe.tuning.labels import labelled
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply, read
 from vidpipe.tuning.specialize import SpecializeOptions, specialize
@@ -32,6 +32,12 @@ class Quiet:
 
     def advance(self, count=1):
         pass
+
+
+def dear(*given):
+    """Footage of which a look costs 30 ms."""
+    footage, examples, _ = labelled(*given)
+    return footage, examples, 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +55,7 @@ def learnt(tmp_path_factory):
         patch.setenv("VIDPIPE_CACHE", str(folder / "cache"))
         patch.setitem(training.train.__kwdefaults__, "steps", STEPS)
         patch.setattr(network, "SIZES", network.SIZES[:1])
-        patch.setattr(labels, "_look_ms", lambda *arguments: 30.0)
+        patch.setattr("vidpipe.tuning.specialize.labelled", dear)
         bright_network(folder / "bright.onnx")
         (folder / "yard.yaml").write_text(YARD)
         (folder / "presence.yaml").write_text(

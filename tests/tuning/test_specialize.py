@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from tests import lines
@@ -13,12 +15,10 @@ from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
 from vidpipe.bench.clip import choose_reference
 from vidpipe.cascade.audit import AuditSpec
-from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.frame import Missing
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.run import run
-from vidpipe.sources.queued import Queued
+from vidpipe.sources.own import PictureSource, Shot
 from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse
 from vidpipe.tuning.optimiser import Budget
@@ -103,14 +103,29 @@ def test_a_camera_that_never_answers(yard, tmp_path, monkeypatch):
     assert time.monotonic() - began < 10
 
 
-def test_a_camera_that_falls_silent_has_shown_what_it_has_shown():
+class FallsSilent(PictureSource):
     """Pictures, and then nothing for ever."""
-    silent = Queued()
-    for seq in range(3):
-        silent._queue.put(Missing("yard", seq, seq / 10, How.DROPPED, "not looked at"))
+
+    live = True
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def pictures(self):
+        for seq in range(3):
+            yield Shot(seq / 10, np.zeros((96, 128, 3), np.uint8))
+        self.closed.wait()
+
+    def close(self):
+        self.closed.set()
+
+
+def test_a_camera_that_falls_silent_has_shown_what_it_has_shown(yard):
+    pipeline = yard(f"{__name__}:FallsSilent")
     began = time.monotonic()
-    assert len(list(live._arriving(silent, 1.0))) == 3
-    assert 1 <= time.monotonic() - began < 3
+    with pytest.raises(ConfigError, match=r"^stream yard: 3 pictures are too few"):
+        labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 1.0, Quiet())
+    assert 1 <= time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Settled(NamedTuple):
     states: Mapping[str, bytes] | None = None
 
 
-class _Withheld(NamedTuple):
+class Withheld(NamedTuple):
     """An answer that is checked: whose it is, and why."""
 
     answer: Answer
@@ -51,22 +51,24 @@ class Ticket:
         due: the stream has gone unchecked for too long: whoever would answer is checked.
         straight: only the last stage is still asked.
         answer: of a stage of this cascade; None while the frame is open.
+        passed: the stages of this cascade that will be told what becomes of it, in the order in which they were asked.
+        withheld: an answer of this cascade that the frame goes on to check.
     """
 
-    __slots__ = ("_passed", "_withheld", "answer", "due", "frame", "straight")
+    __slots__ = ("answer", "due", "frame", "passed", "straight", "withheld")
 
     def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
         self.frame = frame
         self.due = due
         self.straight = straight
         self.answer: Answer | None = None
-        self._passed: list[StageRunner] = []
-        self._withheld: _Withheld | None = None
+        self.passed: list[StageRunner] = []
+        self.withheld: Withheld | None = None
 
     @property
     def checks(self) -> bool:
         """Whether a stage here has answered the frame, and it goes on only to check that answer."""
-        return self._withheld is not None
+        return self.withheld is not None
 
 
 class Cascade:
@@ -149,10 +151,10 @@ class Cascade:
         if answer.by == self._last_id and answer.as_of == frame.seq:
             self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
         stands = None
-        if ticket._withheld is not None:
-            withheld = self._carry(frame.stream, ticket._withheld.answer)
-            answer, audit, stands = self._judge(ticket._withheld.check, withheld, answer)
-        for runner in reversed(ticket._passed):
+        if ticket.withheld is not None:
+            withheld = self._carry(frame.stream, ticket.withheld.answer)
+            answer, audit, stands = self._judge(ticket.withheld.check, withheld, answer)
+        for runner in reversed(ticket.passed):
             if answer.how.carried:
                 runner.forget(frame)
             else:
@@ -195,9 +197,9 @@ class Cascade:
     def stage_fallback(self, ticket: Ticket) -> Answer | None:
         """The same of these stages alone: None where none of them has one."""
         frame = ticket.frame
-        if ticket._withheld is not None:
-            return ticket._withheld.runner.fallback(frame) or self._carry(frame.stream, ticket._withheld.answer)
-        fallbacks = (runner.fallback(frame) for runner in reversed(ticket._passed))
+        if ticket.withheld is not None:
+            return ticket.withheld.runner.fallback(frame) or self._carry(frame.stream, ticket.withheld.answer)
+        fallbacks = (runner.fallback(frame) for runner in reversed(ticket.passed))
         return next((answer for answer in fallbacks if answer is not None), None)
 
     def published(self, stream: str, fallback: Answer) -> None:
@@ -239,18 +241,18 @@ class Cascade:
     def _goes_past(self, runner: StageRunner, ticket: Ticket) -> bool:
         """Whether this stage is not asked, because the frame goes straight to the last one."""
         if ticket.straight and runner.learns_checked(ticket.frame.stream):
-            ticket._passed.append(runner)
+            ticket.passed.append(runner)
         return ticket.straight
 
     def _take(self, runner: StageRunner, ticket: Ticket, answer: Answer | None) -> None:
         if answer is None:
-            ticket._passed.append(runner)
+            ticket.passed.append(runner)
             return
         if not (runner.last or ticket.straight or answer.how is How.FAILED):
             check = Check.UNCHECKED if ticket.due else self._audited(runner, ticket.frame)
             if check is not None:
-                ticket._withheld, ticket.straight = _Withheld(answer, runner, check), True
-                ticket._passed.append(runner)
+                ticket.withheld, ticket.straight = Withheld(answer, runner, check), True
+                ticket.passed.append(runner)
                 return
         if answer.how is not How.FAILED:
             runner.count_answered()
@@ -270,8 +272,8 @@ class Cascade:
         stream = ticket.frame.stream
         if ticket.due and stream in self._checked_at:
             self._checked_at[stream] = -math.inf
-        if ticket._withheld is not None and ticket._withheld.check is Check.AUDIT:
-            self._owed.add((stream, ticket._withheld.runner.id))
+        if ticket.withheld is not None and ticket.withheld.check is Check.AUDIT:
+            self._owed.add((stream, ticket.withheld.runner.id))
 
     def _judge(self, check: Check, withheld: Answer, checked: Answer) -> tuple[Answer, Audit | None, Answer | None]:
         """What the stages learn, what the audit found, and what is published instead of the former."""

@@ -156,7 +156,7 @@ class Frame:
 
     def across(self) -> Frame:
         """The same picture for stages beyond a link: no pixel is copied, and its features are its own."""
-        frame = copy.copy(self)
+        frame: Frame = copy.copy(self)
         frame._features = copy.deepcopy(self._features)
         frame._memos = None
         frame._previews = None if self._previews is None else dict(self._previews)

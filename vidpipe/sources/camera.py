@@ -128,7 +128,7 @@ class CameraSource(ReadAhead):
         connection = Connection(
             spec,
             transport=self._transport,
-            hardware=hardware.accelerator() if spec.decoder == "auto" else None,
+            hardware=hardware.HERE.best() if spec.decoder == "auto" else None,
             open_s=timings.open_s,
             read_s=timings.read_s,
         )
@@ -138,7 +138,7 @@ class CameraSource(ReadAhead):
             odd = self._lasting.odd  # frozen or of one grey: that is the camera's doing
             if error.kind is Kind.PICTURE and connection.hardware and not odd:
                 log.warning("camera %s: not decoded by %s any more: %s", self._name, connection.hardware, error)
-                hardware.refuse(connection.hardware)
+                hardware.HERE.refuse(connection.hardware)
             raise
         finally:
             connection.close()

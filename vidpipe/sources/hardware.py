@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -16,17 +17,43 @@ from vidpipe.sources.normal import Normaliser
 
 _DEVICES = {"cuda": "/dev/nvidia0", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
 _ALIKE = 2.0  # mean difference in grey levels: decoders of one standard differ by rounding at most
-_refused: set[str] = set()
 
 
-def accelerator() -> str | None:
-    """The kind of hardware that decodes here, as FFmpeg calls it, or None."""
-    return next((kind for kind in _DEVICES if kind not in _refused and _is_there(kind)), None)
+@cache
+def is_there(kind: str, device: str) -> bool:
+    """Whether a kind of hardware, as FFmpeg calls it, can be opened here; `device`: its file."""
+    if kind not in hwdevices_available() or not Path(device).exists():
+        return False
+    try:
+        HWAccel(kind).create(av.Codec("h264", "r"))
+    except (FFmpegError, RuntimeError, NotImplementedError):
+        return False
+    return True
 
 
-def refuse(kind: str) -> None:
-    """Use this kind no more in this process."""
-    _refused.add(kind)
+class Accelerators:
+    """The kinds of hardware that decode here, without those that have been wrong.
+
+    Args:
+        is_there: whether a kind and its file are.
+    """
+
+    def __init__(self, is_there: Callable[[str, str], bool] = is_there) -> None:
+        self._is_there = is_there
+        self._refused: set[str] = set()
+
+    def best(self) -> str | None:
+        """The kind to use, or None."""
+        kinds = (kind for kind in _DEVICES if kind not in self._refused)
+        return next((kind for kind in kinds if self._is_there(kind, _DEVICES[kind])), None)
+
+    def refuse(self, kind: str) -> None:
+        """Use this kind no more."""
+        self._refused.add(kind)
+
+
+HERE = Accelerators()
+"""For all cameras of the process."""
 
 
 def is_right(frame: av.VideoFrame, packet: VideoPacket, context: VideoCodecContext) -> bool:
@@ -45,14 +72,3 @@ def is_right(frame: av.VideoFrame, packet: VideoPacket, context: VideoCodecConte
     normal = Normaliser()
     ours, theirs = (YuvPicture(normal(picture)).luma() for picture in (frame, frames[0]))
     return ours.shape == theirs.shape and float(cv2.absdiff(ours, theirs).mean()) <= _ALIKE
-
-
-@cache
-def _is_there(kind: str) -> bool:
-    if kind not in hwdevices_available() or not Path(_DEVICES[kind]).exists():
-        return False
-    try:
-        HWAccel(kind).create(av.Codec("h264", "r"))
-    except (FFmpegError, RuntimeError, NotImplementedError):
-        return False
-    return True

@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from tests import clips
-from vidpipe.bench.baselines import ultralytics_loop
-from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies
+from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies, unfit_torchvision
 from vidpipe.bench.cost.measure import measure
 from vidpipe.core.errors import ModelError
 from vidpipe.models import weights
@@ -22,7 +21,7 @@ from vidpipe.models.base import Classes, ModelSpec, Slicing
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 
-FITS = ultralytics_loop._unfit_torchvision() is None
+UNFIT = unfit_torchvision()
 CLASSES = Classes({"low": [str(n) for n in range(40)], "high": [str(n) for n in range(40, 70)]})
 SIZE = 96
 
@@ -30,7 +29,7 @@ SIZE = 96
 @pytest.fixture(autouse=True)
 def suppression(monkeypatch):
     """Where torchvision does not fit torch, Ultralytics' own suppression, which "matches torchvision exactly"."""
-    if not FITS:
+    if UNFIT:
         with weights.quiet():
             from ultralytics.utils.nms import TorchNMS
 
@@ -125,7 +124,7 @@ def boxes_of(lines, name):
     return [box for line in lines for box in line["detections"] if box["class"] == name]
 
 
-@pytest.mark.skipif(not FITS, reason="torchvision does not fit torch")
+@pytest.mark.skipif(UNFIT is not None, reason="torchvision does not fit torch")
 def test_it_runs_in_a_process_of_its_own(clip, checkpoint, tmp_path):
     job = pickle.loads(pickle.dumps(loop(clip, checkpoint, 10)))
     measured = measure(job, tmp_path / "results.jsonl")
@@ -169,21 +168,20 @@ def models(tmp_path):
         ),
     ],
 )
-def test_applies(models, monkeypatch, spec, stream, why):
-    monkeypatch.setattr(ultralytics_loop, "_unfit_torchvision", lambda: None)
+def test_applies(models, spec, stream, why):
     streams = {"cam": Stream(StreamSpec(url="clip.mp4", **stream))}
     pipeline = Pipeline("mine", CLASSES, {}, (), streams, search_paths=(str(models),))
-    assert applies(ModelSpec(**spec), pipeline) == why
+    assert applies(ModelSpec(**spec), pipeline) == (why or UNFIT)
 
 
 def test_torchvision_must_fit(models, monkeypatch):
     """Another torchvision than torch's own cannot be imported, and Ultralytics reads no video without."""
     (models / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.setenv("PYTHONPATH", str(models))
-    ultralytics_loop._unfit_torchvision.cache_clear()
+    unfit_torchvision.cache_clear()
     pipeline = Pipeline("mine", CLASSES, {}, (), {}, search_paths=(str(models),))
     said = applies(ModelSpec(path="mine.pt", trust=True), pipeline)
-    ultralytics_loop._unfit_torchvision.cache_clear()
+    unfit_torchvision.cache_clear()
     assert said == (
         "the torchvision that is installed does not fit torch "
         "(RuntimeError: operator torchvision::nms does not exist): install the one that does"

@@ -91,7 +91,7 @@ def test_the_picture_is_shown_as_it_is(path: Path) -> None:
     colours[:48, :, 2], colours[48:, :, 0] = 200, 200
     draw(path, [frame(0, picture=colours)])
     ((_, drawn),) = shown(path)
-    top = Overlay(128, 96)._bar
+    top = Overlay(128, 96).top
     assert np.abs(drawn[top : top + 96, :128].astype(int) - colours).mean() < 8
 
 
@@ -248,7 +248,7 @@ def overlay(how: How, detections: sv.Detections, reason: str = "", ledger: dict[
 def edge(how: How) -> float:
     """How much of the lower side of a box is drawn."""
     canvas = Overlay(128, 96)
-    drawn = overlay(how, boxes(WHOLE))[canvas._bar : canvas._bar + 96]
+    drawn = overlay(how, boxes(WHOLE))[canvas.top : canvas.top + 96]
     side = drawn[78:83, 20:100].astype(int) - 90
     return float((np.abs(side).max(axis=(0, 2)) > 30).mean())
 
@@ -269,7 +269,7 @@ def test_the_strip_shows_the_shares() -> None:
     canvas = Overlay(768, 64)
     picture = np.zeros((64, 768, 3), np.uint8)
     drawn = canvas.draw(picture, answer(), Moment("cam", 0, 0.0, 0), {"difference": 3, "big": 1})
-    row = drawn[canvas._bar + 64 + 10, 8:-8]
+    row = drawn[canvas.top + 64 + 10, 8:-8]
     colours, counts = np.unique(row, axis=0, return_counts=True)
     assert len(colours) == 2
     assert sorted(counts / counts.sum()) == pytest.approx([0.25, 0.75], abs=0.01)
@@ -279,7 +279,7 @@ def test_a_stage_keeps_its_colour_while_others_come() -> None:
     canvas = Overlay(768, 64)
     picture = np.zeros((64, 768, 3), np.uint8)
     rows = [
-        canvas.draw(picture, answer(), Moment("cam", 0, 0.0, 0), ledger)[canvas._bar + 64 + 10, 8].tolist()
+        canvas.draw(picture, answer(), Moment("cam", 0, 0.0, 0), ledger)[canvas.top + 64 + 10, 8].tolist()
         for ledger in ({"big": 1}, {"big": 5, "gate": 9})
     ]
     assert rows[0] == rows[1]
@@ -293,7 +293,7 @@ def test_long_words_stay_inside(width: int) -> None:
     said = answer(How.FAILED, reason="Überlauf: " + "far too long " * 40)
     drawn = canvas.draw(picture, said, Moment("cam" * 20, 10**9, 1e6, 3), {f"stage{i}": i for i in range(30)})
     assert drawn.shape[:2] == canvas.size[::-1]
-    assert not drawn[canvas._bar : canvas._bar + 48, :width].any()
+    assert not drawn[canvas.top : canvas.top + 48, :width].any()
 
 
 @pytest.mark.footage

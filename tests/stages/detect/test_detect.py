@@ -31,7 +31,7 @@ class Scripted:
 
     def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
         self.floors.append(floor)
-        return [self._found(self.threshold if floor is None else floor) for _ in images]
+        return [self.found(self.threshold if floor is None else floor) for _ in images]
 
     def keep_sure(self, detections: sv.Detections) -> sv.Detections:
         return detections[detections.confidence >= self.threshold]
@@ -39,7 +39,7 @@ class Scripted:
     def margins(self, detections: sv.Detections) -> np.ndarray:
         return np.abs(detections.confidence - self.threshold)
 
-    def _found(self, least: float) -> sv.Detections:
+    def found(self, least: float) -> sv.Detections:
         found = [(number, score) for number, score in self.boxes if score >= least]
         numbers = np.array([number for number, _ in found], int)
         return sv.Detections(
@@ -55,8 +55,10 @@ class Scripted:
         return self
 
 
-def detect(boxes, *, threshold=0.4, last=False, classes=CLASSES, **config):
-    return opened(Detect, Scripted(boxes, threshold), last=last, classes=classes, model="little", **config)
+def detect(model, *, last=False, classes=CLASSES, **config):
+    """A stage of this model, or of one that finds these boxes."""
+    model = model if isinstance(model, Scripted) else Scripted(model)
+    return opened(Detect, model, last=last, classes=classes, model="little", **config)
 
 
 def scores(answer):
@@ -94,10 +96,10 @@ def test_the_band_between_reject_and_accept(boxes, config, sure, classes):
 
 @pytest.mark.parametrize("boxes", [[], [(0, 0.45)], [(0, 0.45), (1, 0.9)]])
 def test_the_last_stage_answers_every_frame(boxes):
-    stage = detect(boxes, last=True, accept=0.8, reject=0.1)
-    answer = ask(stage, frame(grey(), 2))
+    model = Scripted(boxes)
+    answer = ask(detect(model, last=True, accept=0.8, reject=0.1), frame(grey(), 2))
     assert scores(answer) == pytest.approx([score for _, score in boxes])
-    assert stage._detector.floors == [None]  # doubtful boxes are of no use where nobody comes after
+    assert model.floors == [None]  # doubtful boxes are of no use where nobody comes after
 
 
 def test_an_unsure_answer_is_kept_for_those_below_and_for_cover():
@@ -139,7 +141,7 @@ def learn_from(stage, says, frames):
         asked = frame(grey(), seq, pts=seq / 4)
         if ask(stage, asked) is None:
             passed += 1
-            stage.learn(asked, Answer(says._found(0.4), How.MEASURED, "big", seq))
+            stage.learn(asked, Answer(says.found(0.4), How.MEASURED, "big", seq))
     return passed
 
 
@@ -161,9 +163,10 @@ def test_streams_are_calibrated_apart_and_survive_a_restart():
 
 
 def test_a_class_that_was_never_seen_is_not_trusted():
-    stage = detect([(0, 0.9)], agreement=0.9, explore=0)
+    model = Scripted([(0, 0.9)])
+    stage = detect(model, agreement=0.9, explore=0)
     learn_from(stage, Scripted([(0, 0.8)]), 100)
-    stage._detector.boxes = [(0, 0.9), (1, 0.95)]
+    model.boxes = [(0, 0.9), (1, 0.95)]
     assert ask(stage, frame(grey(), 200, pts=50)) is None
 
 
@@ -173,16 +176,17 @@ def test_only_a_whole_look_at_this_very_frame_is_evidence(answer):
     for seq in range(100, 200):
         asked = frame(grey(), seq, pts=seq / 4)
         assert ask(stage, asked) is None
-        said = Answer(Scripted([(0, 0.8)])._found(0.4), How.MEASURED, "big", seq)
+        said = Answer(Scripted([(0, 0.8)]).found(0.4), How.MEASURED, "big", seq)
         stage.learn(asked, replace(said, **answer))
 
 
 def test_a_budget_caps_what_is_passed_on():
-    stage = detect([(0, 0.45)], budget=0.1)
+    model = Scripted([(0, 0.45)])
+    stage = detect(model, budget=0.1)
     rng = np.random.default_rng(0)
     passed = 0
     for seq in range(600):
-        stage._detector.boxes = [(0, float(rng.uniform(0.1, 0.9))) for _ in range(3)]
+        model.boxes = [(0, float(rng.uniform(0.1, 0.9))) for _ in range(3)]
         passed += ask(stage, frame(grey(), seq, pts=seq / 10)) is None
     assert 30 <= passed <= 60
 
@@ -190,25 +194,27 @@ def test_a_budget_caps_what_is_passed_on():
 BIG = Scripted([(0, 0.9), (1, 0.9)])
 
 
-def looks(stage, frames, first=0, big=BIG, stream="cam"):
-    """How often the model looked at these frames; the big one then found `big`."""
-    before = len(stage._detector.floors)
+def looks(model, stage, frames, first=0, big=BIG, stream="cam"):
+    """How often the stage's model looked at these frames; the big one then found `big`."""
+    before = len(model.floors)
     for seq in range(first, first + frames):
         asked = frame(grey(), seq, pts=seq / 4, stream=stream)
         if ask(stage, asked) is None:
-            stage.learn(asked, Answer(big._found(0.4), How.MEASURED, "big", seq))
-    return len(stage._detector.floors) - before
+            stage.learn(asked, Answer(big.found(0.4), How.MEASURED, "big", seq))
+    return len(model.floors) - before
 
 
 def test_a_model_that_sees_too_little_is_hardly_asked():
     """Unsure of a thing that is not there, blind to those that are; what it says later is heard all the same."""
-    stage = detect([(1, 0.45)] * 4, accept=0.5, least_f1=0.8)
-    assert looks(stage, 3) == 3
-    assert 4 <= looks(stage, 160, first=3) <= 25
+    model = Scripted([(1, 0.45)] * 4)
+    stage = detect(model, accept=0.5, least_f1=0.8)
+    assert looks(model, stage, 3) == 3
+    assert 4 <= looks(model, stage, 160, first=3) <= 25
     state = pickle.loads(pickle.dumps(stage.snapshot_stream("cam")))
-    again = detect([(0, 0.9), (1, 0.45)], accept=0.5, least_f1=0.8)
+    better = Scripted([(0, 0.9), (1, 0.45)])
+    again = detect(better, accept=0.5, least_f1=0.8)
     again.restore_stream("cam", state)
-    assert looks(again, 1600, first=200) > 200  # it has become better: it is asked again
+    assert looks(better, again, 1600, first=200) > 200  # it has become better: it is asked again
 
 
 def test_the_first_answer_of_a_stream_is_the_better_models():
@@ -216,7 +222,7 @@ def test_the_first_answer_of_a_stream_is_the_better_models():
     stage = detect([(0, 0.9), (1, 0.9)], least_f1=0.8)
     first, second = (frame(grey(), seq, pts=seq) for seq in range(2))
     assert ask(stage, first) is None
-    stage.learn(first, Answer(BIG._found(0.4), How.MEASURED, "big", 0))
+    stage.learn(first, Answer(BIG.found(0.4), How.MEASURED, "big", 0))
     assert ask(stage, second) is not None
 
 
@@ -226,25 +232,28 @@ def test_what_a_model_that_sees_too_little_is_sure_of_is_not_published():
     for seq in range(200):
         asked = frame(grey(), seq, pts=seq / 4)
         assert ask(stage, asked) is None
-        stage.learn(asked, Answer(crowd._found(0.4), How.MEASURED, "big", seq))
+        stage.learn(asked, Answer(crowd.found(0.4), How.MEASURED, "big", seq))
 
 
 def test_where_nothing_is_found_the_little_model_is_believed():
-    stage = detect([], least_f1=0.8)
-    assert looks(stage, 50, big=Scripted([])) == 50
+    model = Scripted([])
+    stage = detect(model, least_f1=0.8)
+    assert looks(model, stage, 50, big=Scripted([])) == 50
     assert ask(stage, frame(grey(), 50, pts=50)) is not None
 
 
 def test_a_model_that_is_good_where_it_is_unsure_is_always_asked():
-    assert looks(detect([(0, 0.45), (1, 0.9)], accept=0.5, least_f1=0.8), 100) == 100
+    model = Scripted([(0, 0.45), (1, 0.9)])
+    assert looks(model, detect(model, accept=0.5, least_f1=0.8), 100) == 100
 
 
 def test_a_model_that_is_not_asked_keeps_the_order_of_a_batch():
-    stage = detect([(0, 0.9), (1, 0.45)], accept=0.5, least_f1=0.8)
-    looks(stage, 10, big=Scripted([]))
-    looks(stage, 1, big=BIG, stream="new")
+    model = Scripted([(0, 0.9), (1, 0.45)])
+    stage = detect(model, accept=0.5, least_f1=0.8)
+    looks(model, stage, 10, big=Scripted([]))
+    looks(model, stage, 1, big=BIG, stream="new")
     asked = [Frame(stream, 50, 9.0, BgrPicture(np.zeros((48, 64, 3), np.uint8)), 64, 48) for stream in ("cam", "new")]
-    stage._detector.boxes = [(0, 0.9)]
+    model.boxes = [(0, 0.9)]
     assert [answer is None for answer in stage.answer(asked)] == [True, False]
 
 
@@ -255,7 +264,7 @@ def test_empty_and_crowded_frames_of_changing_size(boxes, config):
     for seq, size in enumerate([(160, 120), (64, 48), (320, 240), (160, 120)] * 20):
         asked = frame(grey(size=size), seq, pts=seq / 4)
         if (answer := ask(stage, asked)) is None:
-            stage.learn(asked, Answer(Scripted(boxes)._found(0.4), How.MEASURED, "big", seq))
+            stage.learn(asked, Answer(Scripted(boxes).found(0.4), How.MEASURED, "big", seq))
         else:
             assert (answer.as_of, bool(answer.reason)) == (seq, True)
 

@@ -18,6 +18,7 @@ from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, How
 from vidpipe.models.gate import Gate
 from vidpipe.stages.gate import job, ongoing
+from vidpipe.stages.gate.examples import Examples
 from vidpipe.stages.gate.gate import GateStage
 from vidpipe.stages.gate.job import Task
 from vidpipe.stages.gate.retrain import DutyCycle, retrain
@@ -39,26 +40,29 @@ class Run:
         ]
         self.cascade = Cascade(runners, AuditSpec(rate=audits, max_unchecked_s=None), last="big")
         self.answers = []
+        self.passes_all = False  # whether the newest frame was passed on unseen
 
     def over(self, footage):
         for frame, self.there in footage:
+            unseen = self._unseen
             ticket = Ticket(frame)
             self.cascade.ask([ticket])
             settled = self.cascade.settle(ticket)
             self.answers.append((settled.answer.by, self.there))
+            self.passes_all = self._unseen > unseen
         return self.answers
 
     @property
-    def passes_all(self):
-        return self.stage._ongoing.passes_all
+    def _unseen(self):
+        return self.stage.counts["held open"] + self.stage.counts["scene has changed"]
 
 
 class Immediate:
-    """A job in this process, of few steps: what the process would do, without its start."""
+    """A job in this process, of few steps and a small network: what the process would do, without its start."""
 
     def __init__(self, folder, task, examples):
         examples.save(folder / job.EXAMPLES)
-        self.folder, self.task, self.done = folder, task, True
+        self.folder, self.task, self.done = folder, replace(task, architecture="53x2"), True
 
     def result(self):
         retrain(self.folder, self.task, lambda step: None)
@@ -74,7 +78,6 @@ def quick(monkeypatch):
     from vidpipe.stages.gate import training
 
     monkeypatch.setattr(ongoing, "Job", Immediate)
-    monkeypatch.setattr(ongoing, "_ARCHITECTURE", "53x2")
     monkeypatch.setattr(training.train, "__kwdefaults__", training.train.__kwdefaults__ | {"steps": 50})
 
 
@@ -176,18 +179,23 @@ def test_a_restart_goes_on_where_it_was(gates):
     assert len(state) < 10_000
     after = Run(gates)
     after.stage.restore(state)
-    assert after.passes_all
     assert {by for by, _ in after.over(yard.footage(5, yard.night, first=4240))} == {"big"}
 
 
-def test_a_state_of_another_version_is_left_alone(gates, trained):
-    run = Run(gates)
-    run.over(yard.footage(60, yard.night, first=4000))
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_state_of_another_version_is_left_alone(tmp_path, trained, changed):
+    """What held a blind gate open does not hold the one that has taken its place."""
+    Versions(tmp_path).add(with_thresholds(trained.gate, 1.0, None), "a mistake")
+    run = Run(tmp_path, audits=1.0)
+    run.over(yard.footage(60, first=4000))
+    assert run.passes_all
     state = run.stage.snapshot()
-    Versions(gates).add(with_thresholds(trained.gate, 0.2, 0.9), "by hand")
-    after = Run(gates)
+    if changed:
+        Versions(tmp_path).add(with_thresholds(trained.gate, 0.2, 0.9), "by hand")
+    after = Run(tmp_path)
     after.stage.restore(state)
-    assert not after.passes_all
+    after.over(yard.footage(2, first=4240))
+    assert after.passes_all != changed
 
 
 @pytest.mark.timeout(120)
@@ -225,22 +233,27 @@ def test_a_duty_cycle_rests(monkeypatch):
 
 def test_examples_of_an_earlier_run_come_before(gates, caplog):
     """Each run counts its media time from zero; those of other classes are left out."""
-    folder = gates
-    yard.examples(80).save(folder / ongoing.EXAMPLES)
-    collector = Run(folder).stage._ongoing._collector
-    for frame, there in yard.footage(5):
-        collector.add(frame, yard.seen(there))
-    examples = collector.examples()
+    file = gates / ongoing.EXAMPLES
+
+    def of_a_run():
+        run = Run(gates, audits=1.0)
+        run.over(yard.footage(5))
+        run.cascade.close()
+        return Examples.load(file)
+
+    yard.examples(80).save(file)
+    examples = of_a_run()
+    assert len(examples) == 340
     assert (np.diff(examples.pts) > 0).all()
     assert examples.pts[320 - 1] == -60
-    replace(yard.examples(5), classes=("cat", "dog")).save(folder / ongoing.EXAMPLES)
-    assert len(Run(folder).stage._ongoing._collector) == 0
+    replace(yard.examples(5), classes=("cat", "dog")).save(file)
+    assert len(of_a_run()) == 20
     assert "of other classes: cat, dog: beginning without them" in caplog.text
 
 
 def test_each_stream_has_its_folder(tmp_path):
-    stage = Run(tmp_path / "{stream}").stage
-    assert stage._ongoing.versions.folder == tmp_path / "yard"
+    Run(tmp_path / "{stream}")
+    assert [made.name for made in tmp_path.iterdir()] == ["yard"]
 
 
 def test_history_is_plain_json(gates):

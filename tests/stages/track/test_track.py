@@ -21,6 +21,7 @@ from vidpipe.models.library import Library
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.file import FileSource
 from vidpipe.stages.track.track import Track
+from vidpipe.stages.track.tracks import Tracks
 
 BOX, NEW = (40, 80, 80, 160), (200, 80, 240, 160)
 track = partial(opened, Track)
@@ -241,8 +242,8 @@ def test_a_look_that_went_past_is_learnt_too():
 def test_between_steps_of_flow_things_go_on_as_they_went(fps, apart, monkeypatch):
     """Flow ten times a second: at higher rates boxes go on at their velocity in between, and are as right."""
     stage, steps = patient(), []
-    step = Track._step
-    monkeypatch.setattr(Track, "_step", lambda self, *args: steps.append(args[2].seq) or step(self, *args))
+    step = Tracks.step
+    monkeypatch.setattr(Tracks, "step", lambda self, before, now: steps.append(now.seq) or step(self, before, now))
     for seq in range(4 * apart + 3):
         asked = Frame("cam", seq, seq / fps, at(0, shifted(BOX, seq)).picture, 320, 240)
         answer = ask(stage, asked)

@@ -61,7 +61,7 @@ def applies(spec: ModelSpec, pipeline: Pipeline) -> str | None:
         return f"stream {live[0]} is live, and the loop would read it as a recording"
     if not _is_theirs(spec, pipeline.search_paths):
         return f"model {spec.path} is none of Ultralytics'"
-    return _unfit_torchvision()
+    return unfit_torchvision()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def _is_theirs(spec: ModelSpec, search_paths: Sequence[str]) -> bool:
 
 
 @cache
-def _unfit_torchvision() -> str | None:
+def unfit_torchvision() -> str | None:
     """Why Ultralytics cannot read a video here: it asks for torchvision, whose builds each fit one build of torch.
 
     Found out in a process of its own: torch in this one would change how many threads others compute with.

@@ -55,15 +55,18 @@ class Overlay:
 
     Args:
         width, height: of the pictures.
+
+    Attributes:
+        top: row of what is drawn at which the picture begins, under the bar.
     """
 
     def __init__(self, width: int, height: int) -> None:
         import supervision as sv
 
         self._unit = min(3.0, max(0.6, width / 768))
-        self._bar = self._px(30)
+        self.top = self._px(30)
         # OpenCV packs 4:2:0 rightly only where the height is a multiple of four.
-        rows = -(-(height + self._bar + self._px(36)) // 4) * 4
+        rows = -(-(height + self.top + self._px(36)) // 4) * 4
         self.width, self.height = width, height
         self._canvas = np.full((rows, width + width % 2, 3), _PAPER, np.uint8)
         self._stages: dict[str, Colour] = {}
@@ -90,7 +93,7 @@ class Overlay:
             picture: uint8 [height, width, 3].
             ledger: how many frames each stage has answered so far.
         """
-        view = self._canvas[self._bar : self._bar + self.height, : self.width]
+        view = self._canvas[self.top : self.top + self.height, : self.width]
         view[:] = picture
         self._draw_detections(view, answer)
         self._draw_bar(answer, moment)
@@ -105,7 +108,7 @@ class Overlay:
         self._labels.annotate(view, detections, labels=_labels(detections))
 
     def _draw_bar(self, answer: Answer, moment: Moment) -> None:
-        bar = self._canvas[: self._bar]
+        bar = self._canvas[: self.top]
         bar[:] = _PAPER
         chip = answer.how.value.upper()
         left = self._px(8)
@@ -124,7 +127,7 @@ class Overlay:
     def _draw_ledger(self, ledger: Mapping[str, int]) -> None:
         import cv2
 
-        strip = self._canvas[self._bar + self.height :]
+        strip = self._canvas[self.top + self.height :]
         strip[:] = _PAPER
         total = sum(ledger.values())
         if not total:

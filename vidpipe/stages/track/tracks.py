@@ -96,9 +96,9 @@ class Tracks:
             blind_s=blind_s,
         )
         stays = (blind_s <= _LOST_S) & (_visible(tracks.boxes, after.size) >= _VISIBLE)
-        tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
-        tracks._renew_points(after.grey)
-        return tracks
+        left: Tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
+        left._renew_points(after.grey)
+        return left
 
     def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
         """The same things so much later, if all go on as they went: nothing is followed."""
