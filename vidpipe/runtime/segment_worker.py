@@ -26,24 +26,31 @@ MAX_BATCH = 16  # frames of one call of a stage; more waiting ones are taken by 
 LIVE_BATCH_S = 0.05  # of live streams no more than can be done in so long: those that come meanwhile wait
 
 
-class _Entry:
-    """A frame between its asking and its settling."""
+class _Ticket(Ticket):
+    """A frame of whoever asked here.
 
-    __slots__ = ("downstream", "may_settle", "pending", "ticket")
+    Attributes:
+        may_settle: stages may learn from its answer.
+        pending: what whoever asked waits for.
+        below: what the next place has said.
+    """
 
-    def __init__(self, ticket: Ticket, may_settle: bool) -> None:
-        self.ticket = ticket
+    __slots__ = ("below", "may_settle", "pending")
+
+    def __init__(self, asked: Ticket, may_settle: bool) -> None:
+        # A ticket of its own: what stages passed the frame on above is no business of this cascade.
+        super().__init__(asked.frame, due=asked.due, straight=asked.straight)
         self.may_settle = may_settle
         self.pending = PendingResult()
-        self.downstream: Settled | None = None
+        self.below: Settled | None = None
 
     @property
     def key(self) -> tuple[str, int]:
-        return self.ticket.frame.stream, self.ticket.frame.seq
+        return self.frame.stream, self.frame.seq
 
 
 class _Ask(NamedTuple):
-    entry: _Entry
+    ticket: _Ticket
 
 
 class _Settle(NamedTuple):
@@ -52,8 +59,8 @@ class _Settle(NamedTuple):
 
 
 class _Answered(NamedTuple):
-    entry: _Entry
-    downstream: Settled
+    ticket: _Ticket
+    below: Settled
 
 
 class _Restore(NamedTuple):
@@ -97,7 +104,7 @@ class SegmentWorker:
         self._stopping = False
         self._broken: str | None = None
         self._at_work: list[_Job] = []
-        self._entries: dict[tuple[str, int], _Entry] = {}
+        self._tickets: dict[tuple[str, int], _Ticket] = {}
         self._snapshot_timers: defaultdict[str, SnapshotTimer] = defaultdict(SnapshotTimer)
         self._opened: Future[Cascade] = Future()
         self._thread = threading.Thread(target=self._run, name=f"vidpipe-{name}", daemon=True)
@@ -110,13 +117,12 @@ class SegmentWorker:
     def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
         if self._broken is not None:
             raise RunError(self._broken)
-        # A ticket of its own: what stages passed the frame on above is no business of this cascade.
-        entry = _Entry(Ticket(ticket.frame, due=ticket.due, straight=ticket.straight), settle)
-        if ticket.frame.stream in self._weights:
-            self._put_newest(ticket.frame.stream, _Ask(entry))
+        own = _Ticket(ticket, settle)
+        if own.frame.stream in self._weights:
+            self._put_newest(own.frame.stream, _Ask(own))
         else:
-            self._put(_Ask(entry))
-        return entry.pending
+            self._put(_Ask(own))
+        return own.pending
 
     def settle(self, stream: str, seq: int) -> None:
         self._put(_Settle(stream, seq))
@@ -179,15 +185,15 @@ class SegmentWorker:
         settled = Settled(failed(self._broken))
         with self._changed:
             jobs = [self._waiting.take() for _ in range(len(self._waiting))] + self._at_work
-            entries = [*self._entries.values(), *(job.entry for job in jobs if isinstance(job, _Ask | _Answered))]
-            self._entries.clear()
+            tickets = [*self._tickets.values(), *(job.ticket for job in jobs if isinstance(job, _Ask | _Answered))]
+            self._tickets.clear()
             self._at_work = []
         for job in jobs:
             if isinstance(job, _Restore) and not job.done.done():
                 job.done.set_exception(RunError(self._broken))
-        for entry in dict.fromkeys(entries):
-            if not entry.pending.settled.done():
-                entry.pending.settle(settled)
+        for ticket in dict.fromkeys(tickets):
+            if not ticket.pending.settled.done():
+                ticket.pending.settle(settled)
 
     def _take(self) -> list[_Job]:
         with self._changed:
@@ -209,10 +215,10 @@ class SegmentWorker:
         return min(most, max(int(LIVE_BATCH_S / self._frame_s), 1), (waiting + 1) // 2)
 
     def _do(self, jobs: Sequence[_Job]) -> None:
-        asked: list[_Entry] = []
+        asked: list[_Ticket] = []
         for job in jobs:
             if isinstance(job, _Ask):
-                asked.append(job.entry)
+                asked.append(job.ticket)
                 continue
             # What comes behind an asking in a stream must see it done.
             self._ask(asked)
@@ -222,77 +228,75 @@ class SegmentWorker:
             elif isinstance(job, _Restore):
                 self._restore(job)
             else:
-                job.entry.downstream = job.downstream
-                self._guard(job.entry, self._advance)
+                job.ticket.below = job.below
+                self._guard(job.ticket, self._advance)
         self._ask(asked)
 
-    def _guard(self, entry: _Entry, work: Callable[[_Entry], None]) -> None:
+    def _guard(self, ticket: _Ticket, work: Callable[[_Ticket], None]) -> None:
         """Do something for a frame; what goes wrong costs that frame, and never this thread, for which others wait."""
         try:
-            work(entry)
+            work(ticket)
         except RunError:  # what lies below has broken: nobody gets through any more
             raise
         except BaseException as error:
             log.exception("a frame was lost between stages")
-            self._entries.pop(entry.key, None)
-            if not entry.pending.settled.done():
-                entry.pending.settle(Settled(failed(str(contained(error)))))
+            self._tickets.pop(ticket.key, None)
+            if not ticket.pending.settled.done():
+                ticket.pending.settle(Settled(failed(str(contained(error)))))
 
-    def _ask(self, entries: Sequence[_Entry]) -> None:
-        if not entries:
+    def _ask(self, tickets: Sequence[_Ticket]) -> None:
+        if not tickets:
             return
         began = time.perf_counter()
         try:
-            self._cascade.ask([entry.ticket for entry in entries])
+            self._cascade.ask(tickets)
         except BaseException as error:
             log.exception("a cascade broke")
-            for entry in entries:
-                entry.ticket.answer = failed(str(contained(error)))
-        took_s = (time.perf_counter() - began) / len(entries)
+            for ticket in tickets:
+                ticket.answer = failed(str(contained(error)))
+        took_s = (time.perf_counter() - began) / len(tickets)
         self._frame_s += 0.2 * (took_s - self._frame_s) if self._frame_s else took_s
-        for entry in entries:
-            self._entries[entry.key] = entry
-            self._guard(entry, self._pass_on)
+        for ticket in tickets:
+            self._tickets[ticket.key] = ticket
+            self._guard(ticket, self._pass_on)
 
-    def _pass_on(self, entry: _Entry) -> None:
-        if entry.ticket.answer is None and self._downstream is not None:
-            pending = self._downstream.ask(entry.ticket, settle=entry.may_settle)
+    def _pass_on(self, ticket: _Ticket) -> None:
+        if ticket.answer is None and self._downstream is not None:
+            pending = self._downstream.ask(ticket, settle=ticket.may_settle)
             if pending.local.done() and pending.local.result().far:
-                entry.pending.went_far(self._cascade.stage_fallback(entry.ticket))
-            pending.settled.add_done_callback(partial(self._answered, entry))
+                ticket.pending.went_far(self._cascade.stage_fallback(ticket))
+            pending.settled.add_done_callback(partial(self._answered, ticket))
         else:
-            self._advance(entry)
+            self._advance(ticket)
 
-    def _answered(self, entry: _Entry, pending: Future[Settled]) -> None:
-        self._put(_Answered(entry, pending.result()))
+    def _answered(self, ticket: _Ticket, pending: Future[Settled]) -> None:
+        self._put(_Answered(ticket, pending.result()))
 
     def _allow(self, job: _Settle) -> None:
-        entry = self._entries.get(job)
-        if entry is None:  # settled without being told, after what stood below was lost
+        ticket = self._tickets.get(job)
+        if ticket is None:  # settled without being told, after what stood below was lost
             return
-        entry.may_settle = True
-        self._guard(entry, self._let_settle)
+        ticket.may_settle = True
+        self._guard(ticket, self._let_settle)
 
-    def _let_settle(self, entry: _Entry) -> None:
-        if entry.ticket.answer is None and self._downstream is not None:
-            self._downstream.settle(*entry.key)
-        self._advance(entry)
+    def _let_settle(self, ticket: _Ticket) -> None:
+        if ticket.answer is None and self._downstream is not None:
+            self._downstream.settle(*ticket.key)
+        self._advance(ticket)
 
-    def _advance(self, entry: _Entry) -> None:
-        if not entry.may_settle or (
-            entry.ticket.answer is None and entry.downstream is None and self._downstream is not None
-        ):
+    def _advance(self, ticket: _Ticket) -> None:
+        if not ticket.may_settle or (ticket.answer is None and ticket.below is None and self._downstream is not None):
             return
-        if self._entries.get(entry.key) is entry:  # who lost sight of us may have asked it again
-            del self._entries[entry.key]
-        settled = self._cascade.settle(entry.ticket, entry.downstream)
-        entry.pending.settle(self._with_states(entry.ticket.frame, entry, settled))
+        if self._tickets.get(ticket.key) is ticket:  # who lost sight of us may have asked it again
+            del self._tickets[ticket.key]
+        settled = self._cascade.settle(ticket, ticket.below)
+        ticket.pending.settle(self._with_states(ticket, settled))
 
-    def _with_states(self, frame: Frame, entry: _Entry, settled: Settled) -> Settled:
+    def _with_states(self, ticket: _Ticket, settled: Settled) -> Settled:
         """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
-        states = dict(entry.downstream.states or {}) if entry.downstream is not None else {}
-        if self._snapshot_timers[frame.stream].is_due(frame.pts):
-            states |= self._cascade.snapshot(frame.stream)
+        states = dict(ticket.below.states or {}) if ticket.below is not None else {}
+        if self._snapshot_timers[ticket.frame.stream].is_due(ticket.frame.pts):
+            states |= self._cascade.snapshot(ticket.frame.stream)
         return settled._replace(states=states) if states else settled
 
     def _restore(self, job: _Restore) -> None:
@@ -303,7 +307,7 @@ class SegmentWorker:
 
 def _refuse(job: _Job) -> None:
     assert isinstance(job, _Ask)
-    job.entry.pending.refuse()
+    job.ticket.pending.refuse()
 
 
 def failed(reason: str, by: str = "engine") -> Answer:
