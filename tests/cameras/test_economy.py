@@ -13,7 +13,7 @@ from tests.cameras.conftest import HURRY
 from vidpipe.core.answer import How
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import YuvPicture
-from vidpipe.sources.economy import PacketSizes
+from vidpipe.sources.cameras.decode_policy import PacketSizes
 
 FPS, STILL, MOVING = 25, 50, 25
 

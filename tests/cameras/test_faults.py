@@ -22,10 +22,11 @@ from tests.cameras.conftest import HURRY
 from tests.cameras.proxy import Proxy
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
-from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.camera import CameraSource
-from vidpipe.sources.connection import Connection
+from vidpipe.sources.cameras import camera
+from vidpipe.sources.cameras.camera import CameraSource
+from vidpipe.sources.cameras.connection import Connection
+from vidpipe.sources.decoding import hardware
 from vidpipe.sources.health import State
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vidpipe.models import boxes as of
 from vidpipe.models.boxes import best_first, have_area, over_smaller, suppress
-from vidpipe.models.placing import Placer, Placing
+from vidpipe.models.letterbox import Placer, Placing
 
 corner = st.integers(0, 60)
 side = st.integers(1, 40)

@@ -9,10 +9,10 @@ import pytest
 from vidpipe.core import extensions
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
-from vidpipe.models.describe import describe
 from vidpipe.models.library import Library
 from vidpipe.models.load import examine, fetch, load_detector, load_embedder
 from vidpipe.models.own import ENTRY_POINTS
+from vidpipe.models.resolve import describe
 
 MODULE = """
 import numpy as np

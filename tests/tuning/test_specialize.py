@@ -18,7 +18,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Missing
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.run import run
-from vidpipe.sources.queued import Queued
+from vidpipe.sources.read_ahead import Queued
 from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse
 from vidpipe.tuning.optimiser import Budget

@@ -17,8 +17,8 @@ from vidpipe.bench.split import rate
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe, unknown_aliases
 from vidpipe.models.load import load_detector
+from vidpipe.models.resolve import describe, unknown_aliases
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidpipe.core.errors import ModelError
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Embedder
-from vidpipe.models.placing import Placer, Placing
+from vidpipe.models.letterbox import Placer, Placing
 from vidpipe.models.runtimes import Output, Pixels, Session
 
 PIXELS = Pixels(rgb=True, scale=1 / 255)

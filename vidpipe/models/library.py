@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from vidpipe.core.errors import ModelError
 from vidpipe.core.nearest import nearest
 from vidpipe.models.base import Classes, ModelSpec, Size
-from vidpipe.models.detector import LoadedDetector
+from vidpipe.models.detectors.detector import LoadedDetector
 from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads

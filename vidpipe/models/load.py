@@ -8,18 +8,18 @@ from typing import Literal
 
 from vidpipe.core.errors import ModelError
 from vidpipe.models import embedder as embedders
-from vidpipe.models import omz, pypi, weights
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.card import card_of
-from vidpipe.models.describe import Description, describe
-from vidpipe.models.detector import Labels, LoadedDetector, NetworkDetector
+from vidpipe.models.detectors.detector import Labels, LoadedDetector, NetworkDetector
+from vidpipe.models.detectors.output_decoders import Reader
+from vidpipe.models.detectors.output_decoders.choice import choose
+from vidpipe.models.detectors.slicing import SlicedDetector
 from vidpipe.models.embedder import LoadedEmbedder, NetworkEmbedder
-from vidpipe.models.families import Reader
-from vidpipe.models.families.choice import choose
+from vidpipe.models.metadata.model_metadata import card_of
 from vidpipe.models.meter import noting_threads
 from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
+from vidpipe.models.resolve import Description, describe
 from vidpipe.models.runtimes import Network
-from vidpipe.models.slicing import SlicedDetector
+from vidpipe.models.stores import omz, pypi, ultralytics
 
 Use = Literal["detector", "embedder"]
 """What a stage wants a model to be."""
@@ -158,7 +158,7 @@ def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple
 
             network = torch.TorchNetwork(file, size, threads)
             return network, described.names or network.names
-        file = weights.exported(file, size)
+        file = ultralytics.exported(file, size)
     return _read(spec, described, file, threads)
 
 
@@ -203,7 +203,7 @@ def _fetch(described: Description) -> Path:
         return pypi.fetch(pypi.parse(described.source), described.sha256)
     if described.origin == "omz":
         return omz.fetch(omz.name_of(described.source))
-    return weights.fetch(described.source.removesuffix(".pt"))
+    return ultralytics.fetch(described.source.removesuffix(".pt"))
 
 
 def _checked(source: str, names: tuple[str, ...] | None, reader: Reader) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from vidpipe.core.extensions import find_on, load_class, target_of
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.boxes import best_first, have_area
-from vidpipe.models.detector import Labels, Traits
+from vidpipe.models.detectors.detector import Labels, Traits
 
 if TYPE_CHECKING:
     import supervision as sv

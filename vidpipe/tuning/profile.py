@@ -29,8 +29,8 @@ from vidpipe.core.errors import ConfigError, RunError, SourceError
 from vidpipe.core.files import write_whole
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
-from vidpipe.models.describe import describe
-from vidpipe.models.places import with_weights
+from vidpipe.models.resolve import describe
+from vidpipe.models.stores.paths import with_weights
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source

@@ -22,12 +22,14 @@ import numpy as np
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import Knobs
-from vidpipe.models import load, metadata, weights
+from vidpipe.models import load
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe
-from vidpipe.models.detector import Labels
-from vidpipe.models.families.yolo import Yolo
+from vidpipe.models.detectors.detector import Labels
+from vidpipe.models.detectors.output_decoders.yolo import Yolo
+from vidpipe.models.metadata import embedded
 from vidpipe.models.meter import Meter
+from vidpipe.models.resolve import describe
+from vidpipe.models.runtimes import checkpoint
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Counts, Ended, Result
@@ -93,7 +95,7 @@ class UltralyticsLoop:
         nobody's expense. A part of a clip is reached by grabbing the frames before it, at nobody's expense either:
         the others seek, which OpenCV cannot do exactly.
         """
-        with weights.quiet():
+        with checkpoint.quiet():
             counted_from = tree_cpu_s()
             pictures, skip = self._pictures()
             watch = _Watch(skip, tree_cpu_s() - counted_from)
@@ -256,7 +258,7 @@ def _is_theirs(spec: ModelSpec, search_paths: Sequence[str]) -> bool:
     file = described.file
     if described.origin == "ultralytics" or Path(file or spec.path).suffix == ".pt":
         return True
-    if file is None or metadata.read(file).get("author") != "Ultralytics":
+    if file is None or embedded.read(file).get("author") != "Ultralytics":
         return False
     return file.suffix == ".onnx" or (file.suffix == ".xml" and file.parent.name.endswith("_openvino_model"))
 

@@ -14,11 +14,12 @@ from vidpipe.bench.cost.machine import versions
 from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheEntry, ReferenceCacheWriter
 from vidpipe.bench.reference.predictions import FLOOR, Predictions, Viewer, series_of
 from vidpipe.core.settings import Knobs
-from vidpipe.models import places
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe
-from vidpipe.models.detector import thresholds
+from vidpipe.models.cache import cache_dir
+from vidpipe.models.detectors.detector import thresholds
 from vidpipe.models.load import fetch, runtime_of
+from vidpipe.models.resolve import describe
+from vidpipe.models.stores.paths import with_weights
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.open import open_source
 
@@ -50,7 +51,7 @@ def reference(
         ConfigError: the source or the model cannot be opened.
     """
     open_source(name, stream, knobs=Knobs()).close()  # what cannot be read is told before its gigabytes are hashed
-    known = ReferenceCache(cache or places.cache_dir() / "reference.sqlite3")
+    known = ReferenceCache(cache or cache_dir() / "reference.sqlite3")
     key = _key(stream, spec, classes, search_paths)
     entry = known.read(key)
     progress(len(entry.predictions))
@@ -96,7 +97,7 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
         "floor": FLOOR,
         "clip": _sha256(Path(stream.recording.url).expanduser()),
         "stream": stream.model_dump(include={"mask", "regions", "start_s", "end_s"}),
-        "model": [_sha256(part) for part in places.with_weights(file)],
+        "model": [_sha256(part) for part in with_weights(file)],
         "read": [described.family, described.names, described.size, runtime],
         "slicing": spec.slicing and spec.slicing.model_dump(),
         "classes": list(classes.mapping.items()),

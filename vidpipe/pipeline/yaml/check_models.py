@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from vidpipe.core.errors import ModelError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import Description, describe, unknown_aliases
+from vidpipe.models.resolve import Description, describe, unknown_aliases
 from vidpipe.pipeline.yaml.document import Document
 
 

@@ -1,0 +1,170 @@
+"""A camera as a source: connected for as long as it takes, read without waiting for anybody."""
+
+from __future__ import annotations
+
+import logging
+import random
+import traceback
+from pathlib import Path
+
+from vidpipe.core.settings import Knobs
+from vidpipe.sources.address import check_address
+from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
+from vidpipe.sources.cameras.anomaly import PictureWatch
+from vidpipe.sources.cameras.connection import Connection
+from vidpipe.sources.cameras.decode_policy import Economy
+from vidpipe.sources.cameras.errors import Backoff, CameraError, Kind
+from vidpipe.sources.cameras.frame_stamper import Numbering
+from vidpipe.sources.cameras.session import Lasting, Session, Timings
+from vidpipe.sources.cameras.status import Status
+from vidpipe.sources.clock import Steady
+from vidpipe.sources.decoding import hardware
+from vidpipe.sources.health import Health, State
+from vidpipe.sources.read_ahead import ReadAhead
+
+log = logging.getLogger(__name__)
+
+CLOSE_S = 1.0  # that the end of the iteration waits for the reader
+
+_USUAL = Timings()
+
+
+class CameraSource(ReadAhead):
+    """The pictures of a camera, for as long as the run goes on, whatever becomes of the camera.
+
+    A thread of its own connects, reads and decodes, and never waits for whoever takes the pictures: `QUEUE` wait, and
+    the newest win. When the connection is lost, or brings nothing usable, it is made anew after a while (`Backoff`).
+    Every picture that came over the wire comes out once, in order, as `Frame` or as `Missing` with the reason. While
+    there is no connection there are no pictures: `pts` and `captured_at` show the gap, `health` adds it up, and the
+    first frame behind it has another `discontinuity`.
+
+    A connection counts from the first key frame that decodes whole; what comes before is not shown to anybody.
+    """
+
+    def __init__(
+        self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, timings: Timings = _USUAL
+    ) -> None:
+        """Nothing is connected before the iteration begins: a camera that is away keeps nobody waiting.
+
+        Raises:
+            SourceError: the address is none.
+        """
+        # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
+        super().__init__(name, join_s=CLOSE_S)
+        check_address(spec.url)
+        steady = Steady()
+        self._name = name
+        self._lasting = Lasting(
+            name,
+            spec,
+            timings,
+            steady,
+            Numbering(name, spec, knobs, resume, steady),
+            self._queue,
+            Status(timings.stall_s),
+            Economy(spec.max_blind_s, still_s=timings.still_s),
+            PictureWatch(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
+            self._stop,
+        )
+        self._backoff = Backoff(random.Random(), first_s=timings.first_s, cap_s=timings.cap_s)
+        self._transport = "udp" if spec.transport == "udp" else "tcp"
+        self._trouble = ""
+        self._told: set[Kind] = set()
+
+    @property
+    def info(self) -> StreamInfo:
+        """Size and codec are known once the first picture has come."""
+        health = self._lasting.status.health
+        return StreamInfo(self._name, health.width, health.height, None, None, live=True, codec=health.codec)
+
+    @property
+    def health(self) -> Health:
+        return self._lasting.status.health
+
+    @property
+    def notes(self) -> list[str]:
+        """How the camera fared, in a line; complete when the iteration has ended."""
+        if self._reader.ident is None:
+            return []
+        health = self._lasting.status.health
+        if not health.received:
+            return [f"never seen: {self._trouble or 'no picture came'}"]
+        if not health.reconnects:
+            return []
+        times = "once" if health.reconnects == 1 else f"{health.reconnects} times"
+        return [f"connected anew {times}, out of sight for {health.gap_s:.1f} s in all"]
+
+    def close(self) -> None:
+        """See `ReadAhead.close`."""
+        self._lasting.status.enter(State.STOPPED)
+        super().close()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            self._connect()
+
+    def _connect(self) -> None:
+        """One connection, from its beginning to its end, and the wait behind it."""
+        lasting = self._lasting
+        lasting.status.enter(State.CONNECTING, self._trouble)
+        try:
+            self._serve()
+            return
+        except CameraError as error:
+            trouble = error
+        except BaseException as error:  # a fault of ours must not end what shall run for months
+            trouble = _fault(error)
+        lasting.status.lost(silent=trouble.kind is Kind.TIMEOUT)
+        if self._stop.is_set():
+            return
+        wait_s = 0.0 if self._falls_back(trouble) else self._backoff.wait_s(trouble.kind)
+        self._tell(trouble, wait_s)
+        lasting.status.enter(State.BACKING_OFF, f"{trouble}; next try in {wait_s:.1f} s")
+        self._stop.wait(wait_s)
+
+    def _serve(self) -> None:
+        timings = self._lasting.timings
+        spec = self._lasting.spec
+        connection = Connection(
+            spec,
+            transport=self._transport,
+            hardware=hardware.accelerator() if spec.decoder == "auto" else None,
+            open_s=timings.open_s,
+            read_s=timings.read_s,
+        )
+        try:
+            Session(self._lasting, connection, self._gone_well).run()
+        except CameraError as error:
+            odd = self._lasting.odd  # frozen or of one grey: that is the camera's doing
+            if error.kind is Kind.PICTURE and connection.hardware and not odd:
+                log.warning("camera %s: not decoded by %s any more: %s", self._name, connection.hardware, error)
+                hardware.refuse(connection.hardware)
+            raise
+        finally:
+            connection.close()
+
+    def _falls_back(self, trouble: CameraError) -> bool:
+        """Take the other transport where the camera does not offer this one, and the user has left the choice to us."""
+        if self._lasting.spec.transport != "auto" or trouble.kind is not Kind.TRANSPORT or self._transport == "udp":
+            return False
+        self._transport = "udp"
+        return True
+
+    def _gone_well(self) -> None:
+        self._trouble = ""
+        self._told.clear()
+        self._backoff.reset()
+
+    def _tell(self, trouble: CameraError, wait_s: float) -> None:
+        """Once for each kind of trouble, until it is over: a camera that is away for days does not fill the log."""
+        if trouble.kind not in self._told:
+            loud = logging.ERROR if trouble.kind.slow else logging.WARNING
+            log.log(loud, "camera %s: %s; next try in %.1f s", self._name, trouble, wait_s)
+        self._told.add(trouble.kind)
+        self._trouble = str(trouble)
+
+
+def _fault(error: BaseException) -> CameraError:
+    """What is told of a fault: where, and not its message, which may hold the address."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return CameraError(Kind.PICTURE, f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
