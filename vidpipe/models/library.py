@@ -86,11 +86,11 @@ class Library:
             return {name: meter.snapshot() for name, meter in self._meters.items()}
 
     def _instance(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:
-        """The model itself for the first thread that asks, a twin for each later one."""
+        """The model itself for the first thread that asks, a clone for each later one."""
         with self._loading:
             if _variant(name, size) in loaded:
                 with noting_threads():
-                    return loaded[_variant(name, size)].twin()
+                    return loaded[_variant(name, size)].clone()
             return self._load(loaded, name, size, load)
 
     def _load(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:

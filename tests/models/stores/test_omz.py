@@ -7,7 +7,7 @@ import pytest
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import fetch
-from vidpipe.models.resolve import describe
+from vidpipe.models.resolve import resolve
 
 NAME = "person-vehicle-bike-detection-2000"
 SPEC = ModelSpec(path=f"omz:{NAME}")
@@ -16,21 +16,21 @@ RELEASES = ["2022.3/models_bin/1", "2023.0/models_bin/1"]
 
 
 def test_a_model_is_known_before_it_is_fetched():
-    described = describe(SPEC)
-    assert (described.origin, described.file, described.family) == ("omz", None, "ssd")
-    assert (described.names, described.licence) == (("vehicle", "person", "bike"), "Apache-2.0")
+    resolved = resolve(SPEC)
+    assert (resolved.origin, resolved.file, resolved.family) == ("omz", None, "ssd")
+    assert (resolved.names, resolved.licence) == (("vehicle", "person", "bike"), "Apache-2.0")
 
 
 def test_a_file_of_that_name_is_taken_as_it_is(tmp_path):
     for suffix in (".xml", ".bin"):
         (tmp_path / f"{NAME}{suffix}").touch()
-    described = describe(SPEC, [tmp_path])
-    assert (described.origin, described.file) == ("file", tmp_path / f"{NAME}.xml")
+    resolved = resolve(SPEC, [tmp_path])
+    assert (resolved.origin, resolved.file) == ("file", tmp_path / f"{NAME}.xml")
 
 
 def test_a_name_that_is_not_pinned():
     with pytest.raises(ModelError, match=r"no such model of the zoo; nearest: person-vehicle-bike-detection-200"):
-        describe(ModelSpec(path="omz:person-vehicle-bike-detection-200"))
+        resolve(ModelSpec(path="omz:person-vehicle-bike-detection-200"))
 
 
 def test_without_a_network_it_says_what_to_put_where(cache, monkeypatch):
@@ -68,5 +68,5 @@ def test_the_pinned_files_are_fetched_from_the_release_that_has_them(assets, mir
     for suffix in (".xml", ".bin"):
         shutil.copyfile(assets / "models" / f"{name}{suffix}", folder / f"{name}{suffix}")
     spec = ModelSpec(path=f"omz:{name}")
-    assert fetch(spec) == cache / "models" / f"{name}.xml" == describe(spec).file
+    assert fetch(spec) == cache / "models" / f"{name}.xml" == resolve(spec).file
     assert sorted(file.suffix for file in (cache / "models").iterdir()) == [".bin", ".xml"]

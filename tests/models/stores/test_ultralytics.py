@@ -12,7 +12,7 @@ from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detectors.output_decoders.yolo import Yolo
 from vidpipe.models.load import load_detector
-from vidpipe.models.resolve import describe
+from vidpipe.models.resolve import resolve
 from vidpipe.models.runtimes.openvino import OpenVINONetwork
 from vidpipe.models.runtimes.torch import TorchNetwork
 from vidpipe.models.stores import ultralytics
@@ -114,7 +114,7 @@ def test_weights_are_fetched_by_name(release, checkpoint, cache, picture):
     detector = load_detector(ModelSpec(path="yolo11n", size=SIZE, threshold=0.05), Classes({"car": ["car"]}))
 
     assert set(detector.detect([picture])[0].data["class_name"]) <= {"car"}
-    assert describe(ModelSpec(path="yolo11n")).file == cache / "models" / "yolo11n.pt"
+    assert resolve(ModelSpec(path="yolo11n")).file == cache / "models" / "yolo11n.pt"
     assert [file.name for file in (cache / "models").iterdir()] == ["yolo11n.pt"]
 
 

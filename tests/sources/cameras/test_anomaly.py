@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vidpipe.sources.cameras.anomaly import PictureWatch
+from vidpipe.sources.cameras.anomaly import AnomalyDetector
 
 NOISE = np.random.default_rng(0)
 
@@ -12,21 +12,21 @@ def noisy(level=40):
 
 
 def test_a_live_picture_is_nothing_special_also_at_night():
-    watch = PictureWatch()
-    assert {watch.see(noisy(level), at) for level in (40, 8) for at in range(200)} == {""}
+    anomalies = AnomalyDetector()
+    assert {anomalies.see(noisy(level), at) for level in (40, 8) for at in range(200)} == {""}
 
 
 def test_a_frozen_picture_is_told_after_its_time_and_no_longer_than_it_lasts():
-    watch = PictureWatch(frozen_s=60)
+    anomalies = AnomalyDetector(frozen_s=60)
     picture = noisy()
-    said = [watch.see(picture.copy(), at) for at in range(100)]
+    said = [anomalies.see(picture.copy(), at) for at in range(100)]
     assert said.index("the picture is frozen: it has not changed at all for 60 s") == 60
-    assert watch.see(noisy(), 100) == ""
+    assert anomalies.see(noisy(), 100) == ""
 
 
 def test_one_grey_is_a_placeholder():
-    watch = PictureWatch(flat_s=10)
-    said = [watch.see(np.full((36, 48), 16 + at % 2, np.uint8), at) for at in range(20)]
+    anomalies = AnomalyDetector(flat_s=10)
+    said = [anomalies.see(np.full((36, 48), 16 + at % 2, np.uint8), at) for at in range(20)]
     assert [bool(text) for text in said] == [False] * 10 + [True] * 10
     assert "placeholder" in said[-1]
-    assert watch.see(noisy(), 20) == ""
+    assert anomalies.see(noisy(), 20) == ""

@@ -8,7 +8,7 @@
 import numpy as np
 import pytest
 
-from vidpipe.sources.cameras.decode_policy import Economy, PacketSizes, worst_block
+from vidpipe.sources.cameras.decode_policy import DecodePolicy, PacketSizes, worst_block
 
 FPS = 10
 STILL = np.full((48, 64), 90, np.uint8)
@@ -23,8 +23,8 @@ def moving(i):
 class Stream:
     """A camera whose picture moves in some seconds and not in others."""
 
-    def __init__(self, economy, *, group=20, still_size=500, moving_size=4000):
-        self.economy = economy
+    def __init__(self, policy, *, group=20, still_size=500, moving_size=4000):
+        self.policy = policy
         self.group = group
         self.sizes = {False: still_size, True: moving_size}
         self.count = 0
@@ -37,9 +37,9 @@ class Stream:
             i, at = self.count, self.count / FPS
             key = i % self.group == 0
             size = 20_000 if key else self.sizes[moves] + i % 7 * 10
-            wanted = self.economy.wants(size, at, key=key)
+            wanted = self.policy.wants(size, at, key=key)
             if wanted:
-                self.economy.saw(moving(i) if moves else STILL, at, size, key=key)
+                self.policy.saw(moving(i) if moves else STILL, at, size, key=key)
             self.decoded.append(wanted)
             self.count += 1
         return self.decoded[first:]
@@ -50,11 +50,11 @@ def longest_blind_s(decoded):
 
 
 def test_everything_is_decoded_while_anything_moves():
-    assert all(Stream(Economy(2.0)).play(30, moves=True))
+    assert all(Stream(DecodePolicy(2.0)).play(30, moves=True))
 
 
 def test_a_still_stream_is_looked_at_by_its_key_frames():
-    stream = Stream(Economy(2.0))
+    stream = Stream(DecodePolicy(2.0))
     assert all(stream.play(5, moves=False))
     stream.play(2, moves=False)
     idle = stream.play(20, moves=False)
@@ -65,15 +65,15 @@ def test_a_still_stream_is_looked_at_by_its_key_frames():
 
 @pytest.mark.parametrize("group", [22, 50])
 def test_where_key_frames_are_further_apart_than_the_bound_it_keeps_decoding(group):
-    assert all(Stream(Economy(2.0), group=group).play(40, moves=False))
+    assert all(Stream(DecodePolicy(2.0), group=group).play(40, moves=False))
 
 
 def test_no_bound_no_rest():
-    assert all(Stream(Economy(0.0)).play(30, moves=False))
+    assert all(Stream(DecodePolicy(0.0)).play(30, moves=False))
 
 
 def test_a_group_that_is_suddenly_longer_ends_the_rest_at_the_bound():
-    stream = Stream(Economy(2.0))
+    stream = Stream(DecodePolicy(2.0))
     stream.play(20, moves=False)
     stream.group = 10_000
     decoded = stream.play(30, moves=False)
@@ -82,7 +82,7 @@ def test_a_group_that_is_suddenly_longer_ends_the_rest_at_the_bound():
 
 
 def taught(moving_size, *, group=100):
-    stream = Stream(Economy(2.0), group=group, moving_size=moving_size)
+    stream = Stream(DecodePolicy(2.0), group=group, moving_size=moving_size)
     for _ in range(8):
         stream.play(4, moves=False)
         stream.play(3, moves=True)
@@ -91,7 +91,7 @@ def taught(moving_size, *, group=100):
 
 def test_packets_that_tell_of_motion_wake_at_once_and_allow_any_group():
     stream = taught(moving_size=4000)
-    assert stream.economy.sizes.tell
+    assert stream.policy.sizes.tell
     idle = stream.play(40, moves=False)[100:]
     assert sum(idle) == 3, "key frames alone"
     assert all(stream.play(5, moves=True))
@@ -99,7 +99,7 @@ def test_packets_that_tell_of_motion_wake_at_once_and_allow_any_group():
 
 def test_packets_that_tell_nothing_are_not_believed():
     stream = taught(moving_size=520)
-    assert not stream.economy.sizes.tell
+    assert not stream.policy.sizes.tell
     assert all(stream.play(40, moves=False)), "a group of ten seconds is over the bound"
 
 
@@ -108,17 +108,17 @@ def test_packets_that_fail_to_tell_once_are_believed_no_more():
     stream.play(20, moves=False)
     stream.sizes[True] = 500
     decoded = stream.play(30, moves=True)
-    assert not stream.economy.sizes.tell
+    assert not stream.policy.sizes.tell
     assert all(decoded[100:])
 
 
 def test_a_new_connection_begins_by_decoding_and_forgets_no_sizes():
     stream = taught(moving_size=4000)
     stream.play(20, moves=False)
-    assert stream.economy.idle
-    stream.economy.begin()
-    assert not stream.economy.idle
-    assert stream.economy.sizes.tell
+    assert stream.policy.idle
+    stream.policy.begin()
+    assert not stream.policy.idle
+    assert stream.policy.sizes.tell
 
 
 def test_what_was_never_seen_still_says_nothing():

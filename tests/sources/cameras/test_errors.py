@@ -6,7 +6,7 @@ import av
 import pytest
 
 from vidpipe.sources.address import Address
-from vidpipe.sources.cameras.errors import Backoff, Kind, trouble_of
+from vidpipe.sources.cameras.errors import Backoff, Kind, camera_error
 
 
 def waits(kind, tries, seed=0):
@@ -50,11 +50,11 @@ def test_good_pictures_end_the_matter():
 )
 def test_errors_are_told_apart_and_lose_the_address(error, kind):
     url = "rtsp://u:s3cret@host/a"
-    trouble = trouble_of(error(1, "what FFmpeg says", url), Address(url), took_s=0.1, timeout_s=5)
-    assert trouble.kind is kind
-    assert "s3cret" not in str(trouble)
+    told = camera_error(error(1, "what FFmpeg says", url), Address(url), took_s=0.1, timeout_s=5)
+    assert told.kind is kind
+    assert "s3cret" not in str(told)
 
 
 def test_what_took_as_long_as_it_may_has_timed_out():
-    trouble = trouble_of(av.error.ExitError(1, "", ""), Address("rtsp://host"), took_s=5.1, timeout_s=5)
-    assert (trouble.kind, str(trouble)) == (Kind.TIMEOUT, "no answer within 5 s")
+    told = camera_error(av.error.ExitError(1, "", ""), Address("rtsp://host"), took_s=5.1, timeout_s=5)
+    assert (told.kind, str(told)) == (Kind.TIMEOUT, "no answer within 5 s")

@@ -9,16 +9,16 @@ from tests.sources.test_clock import Clocks
 from vidpipe.core.answer import How
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
-from vidpipe.sources.cameras.frame_stamper import Numbering
+from vidpipe.sources.cameras.frame_stamper import FrameStamper
 
 
-def numbering(resume=None, **spec):
-    return Numbering("cam", StreamSpec(url="rtsp://host", **spec), Knobs(), resume, Clocks())
+def stamper(resume=None, **spec):
+    return FrameStamper("cam", StreamSpec(url="rtsp://host", **spec), Knobs(), resume, Clocks())
 
 
 def test_every_picture_has_a_number_and_time_only_grows():
-    numbers = numbering()
-    came = [numbers.missing(at, How.SKIPPED, "not decoded") for at in (50.0, 50.1, 50.1, 50.05, 60.0)]
+    stamps = stamper()
+    came = [stamps.missing(at, How.SKIPPED, "not decoded") for at in (50.0, 50.1, 50.1, 50.05, 60.0)]
     assert [item.seq for item in came] == [0, 1, 2, 3, 4]
     assert [item.pts for item in came] == pytest.approx([0, 0.1, 0.1, 0.1, 10], abs=1e-3)
     assert all(later.pts > sooner.pts for sooner, later in pairwise(came))
@@ -26,29 +26,29 @@ def test_every_picture_has_a_number_and_time_only_grows():
 
 
 def test_behind_a_restart_numbers_and_times_go_on_and_the_gap_shows():
-    numbers = numbering(Resume(41, 7.0, 1_000_000.0))
-    item = numbers.missing(53.0, How.SKIPPED, "waiting for a key frame")
+    stamps = stamper(Resume(41, 7.0, 1_000_000.0))
+    item = stamps.missing(53.0, How.SKIPPED, "waiting for a key frame")
     assert (item.seq, item.captured_at) == (42, pytest.approx(1_000_003.0))
     assert item.pts == pytest.approx(10.0)
 
 
 def test_a_stretch_ends_with_a_connection_a_size_and_a_restart():
-    numbers = numbering()
-    first, second = (numbers.frame(clips.picture(i), 50 + i / 10) for i in range(2))
+    stamps = stamper()
+    first, second = (stamps.frame(clips.picture(i), 50 + i / 10) for i in range(2))
     assert first.discontinuity == second.discontinuity != 0
-    other_size = numbers.frame(clips.picture(2, 320, 240), 50.2)
-    numbers.break_off()
-    other_connection = numbers.frame(clips.picture(3, 320, 240), 50.3)
-    after_restart = numbering(Resume(3, 0.3, 1_000_000.3)).frame(clips.picture(4, 320, 240), 51)
+    other_size = stamps.frame(clips.picture(2, 320, 240), 50.2)
+    stamps.break_off()
+    other_connection = stamps.frame(clips.picture(3, 320, 240), 50.3)
+    after_restart = stamper(Resume(3, 0.3, 1_000_000.3)).frame(clips.picture(4, 320, 240), 51)
     frames = [first, other_size, other_connection, after_restart]
     assert len({frame.discontinuity for frame in frames}) >= 3
     assert first.discontinuity < other_size.discontinuity < other_connection.discontinuity
 
 
 def test_hidden_parts_follow_the_size():
-    numbers = numbering(mask=[[[0, 0.5], [1, 0.5], [1, 1], [0, 1]]])
+    stamps = stamper(mask=[[[0, 0.5], [1, 0.5], [1, 1], [0, 1]]])
     for size in ((160, 120), (320, 240)):
-        frame = numbers.frame(clips.picture(0, *size), 50)
+        frame = stamps.frame(clips.picture(0, *size), 50)
         assert frame.hidden.shape == size[::-1]
         assert frame.visible == 0.5
         assert (frame.luma()[size[1] // 2 :] == 16).all()

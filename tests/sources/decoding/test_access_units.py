@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.sources.decoding.access_units import Piece, Units
+from vidpipe.sources.decoding.access_units import AccessUnitAssembler, NalFragment
 
 FULL = 1386
 SPS, PPS, IDR, SLICE, FILLER = (b"\0\0\0\1" + bytes([kind]) for kind in (0x67, 0x68, 0x65, 0x41, 0x0C))
@@ -37,11 +37,11 @@ def picture(size=3000, slices=1, key=False, after=()):
 
 def played(pictures, units=None):
     """What came out, and with which picture's piece: (picture number, whether with its own last piece)."""
-    units = units or Units("h264")
+    units = units or AccessUnitAssembler("h264")
     came = []
     for number, pieces in enumerate(pictures):
         for i, data in enumerate(pieces):
-            for unit in units.add(Piece(data, number * 3600, number / 25 + i / 10_000, None)):
+            for unit in units.add(NalFragment(data, number * 3600, number / 25 + i / 10_000, None)):
                 came.append((unit, unit.packet.pts == number * 3600 and i == len(pieces) - 1))
     return came
 
@@ -80,7 +80,7 @@ def test_where_it_would_be_wrong_it_is_not_relied_on(pictures):
 
 
 def test_one_mistake_costs_one_picture_and_trust():
-    units = Units("h264")
+    units = AccessUnitAssembler("h264")
     played([picture() for _ in range(100)], units)
     came = played([picture(slices=2) for _ in range(10)], units)
     cut, *others = [bytes(unit.packet) for unit, _ in came]
@@ -119,7 +119,7 @@ def test_a_slice_that_fits_whole_into_a_packet_is_no_measure_of_one_that_does_no
 
 
 def test_what_builds_on_a_picture_that_was_cut_says_so_up_to_the_next_key_frame():
-    units = Units("h264")
+    units = AccessUnitAssembler("h264")
     played([picture(key=i % 20 == 0) for i in range(100)], units)
     came = played([picture(slices=2, key=i == 6) for i in range(10)], units)
     assert [unit.spoilt for unit, _ in came] == [False] + 5 * [True] + 3 * [False]
@@ -128,6 +128,6 @@ def test_what_builds_on_a_picture_that_was_cut_says_so_up_to_the_next_key_frame(
 def test_hevc_has_other_numbers():
     sps, idr, slice_ = (b"\0\0\0\1" + bytes([kind << 1, 1]) for kind in (33, 19, 1))
     pictures = [[sps + b"x" * 30, *slice_of(3000, idr)] if i % 10 == 0 else slice_of(2000, slice_) for i in range(100)]
-    came = played(pictures, Units("hevc"))
+    came = played(pictures, AccessUnitAssembler("hevc"))
     assert [unit.packet.is_keyframe for unit, _ in came] == [i % 10 == 0 for i in range(len(came))]
     assert all(own for _, own in came[60:])

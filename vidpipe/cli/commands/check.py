@@ -12,7 +12,7 @@ from vidpipe.cli.profiles import with_profiles
 from vidpipe.core.names import references
 from vidpipe.core.registry import STAGES, TRANSFORMS
 from vidpipe.core.settings import StageConfig
-from vidpipe.models.resolve import describe
+from vidpipe.models.resolve import resolve
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.pipeline.yaml import load
@@ -53,6 +53,6 @@ def _stages(pipeline: Pipeline) -> Table:
 def _models(settings: StageConfig, pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
     """Name, family and size of each model that a stage uses; empty where only the loaded file will tell."""
     for _, name in references(settings, "model"):
-        known = describe(pipeline.models[name], [Path(path) for path in pipeline.search_paths])
+        known = resolve(pipeline.models[name], [Path(path) for path in pipeline.search_paths])
         size = f"{known.size[1]}x{known.size[0]}" if known.size else ""
         yield name, known.family or "", size

@@ -12,8 +12,8 @@ from vidpipe.core.errors import ModelError
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, Detector, ModelSpec
 from vidpipe.models.boxes import best_first, have_area, suppress
-from vidpipe.models.detectors.output_decoders import Outputs, Reader
-from vidpipe.models.letterbox import Placed, Placer
+from vidpipe.models.detectors.output_decoders import OutputDecoder, Outputs
+from vidpipe.models.letterbox import Letterbox, Placement
 from vidpipe.models.runtimes import Session
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class LoadedDetector(Detector, Protocol):
     @property
     def traits(self) -> Traits: ...
 
-    def twin(self) -> LoadedDetector:
+    def clone(self) -> LoadedDetector:
         """Another one for another thread, on the same weights."""
         ...
 
@@ -136,17 +136,17 @@ class NetworkDetector:
     Args:
         spec: the model as the user wrote it.
         session: the network, ready to run.
-        reader: reads its outputs.
+        decoder: reads its outputs.
         labels: says what they mean to the pipeline.
     """
 
-    def __init__(self, spec: ModelSpec, session: Session, reader: Reader, labels: Labels) -> None:
+    def __init__(self, spec: ModelSpec, session: Session, decoder: OutputDecoder, labels: Labels) -> None:
         self._spec = spec
         self._session = session
-        self._reader = reader
+        self._decoder = decoder
         self._labels = labels
-        self._placers = [Placer(reader.placing, picture) for picture in session.pictures]
-        self._doubles = labels.merges or not reader.suppresses
+        self._letterboxes = [Letterbox(decoder.letterbox, picture) for picture in session.pictures]
+        self._doubles = labels.merges or not decoder.suppresses
         self.detect(
             [np.full(session.pictures.shape[1:], 128, np.uint8)]
         )  # the first run is slow: not on a frame's time
@@ -158,15 +158,15 @@ class NetworkDetector:
     @property
     def traits(self) -> Traits:
         _, height, width, _ = self._session.pictures.shape
-        return Traits(tuple(self._labels.by_name), (height, width), self._labels.by_name, self._reader.threshold)
+        return Traits(tuple(self._labels.by_name), (height, width), self._labels.by_name, self._decoder.threshold)
 
-    def twin(self) -> NetworkDetector:
-        """See `LoadedDetector.twin`."""
-        return NetworkDetector(self._spec, self._session.twin(), self._reader, self._labels)
+    def clone(self) -> NetworkDetector:
+        """See `LoadedDetector.clone`."""
+        return NetworkDetector(self._spec, self._session.clone(), self._decoder, self._labels)
 
     def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
         """See `Detector.detect`."""
-        at_once = len(self._placers)
+        at_once = len(self._letterboxes)
         found: list[sv.Detections] = []
         for start in range(0, len(images), at_once):
             found += self._batch(images[start : start + at_once], floor)
@@ -181,18 +181,19 @@ class NetworkDetector:
         return self._labels.margins(detections)
 
     def _batch(self, images: Sequence[Image], floor: float | None) -> list[sv.Detections]:
-        placed = [placer.put(image) for placer, image in zip(self._placers, images, strict=False)]
+        placements = [letterbox.put(image) for letterbox, image in zip(self._letterboxes, images, strict=False)]
         outputs = self._session.run(len(images))
-        if len(self._placers) == 1:
-            return [self._detections(outputs, placed[0], floor)]
+        if len(self._letterboxes) == 1:
+            return [self._detections(outputs, placements[0], floor)]
         return [
-            self._detections([array[i : i + 1] for array in outputs], place, floor) for i, place in enumerate(placed)
+            self._detections([array[i : i + 1] for array in outputs], placement, floor)
+            for i, placement in enumerate(placements)
         ]
 
-    def _detections(self, outputs: Outputs, placed: Placed, floor: float | None) -> sv.Detections:
-        found = self._reader.read(outputs, self._labels.floor if floor is None else floor)
+    def _detections(self, outputs: Outputs, placement: Placement, floor: float | None) -> sv.Detections:
+        found = self._decoder.read(outputs, self._labels.floor if floor is None else floor)
         kept, classes = self._labels.of(found.labels, found.scores, floor)
-        boxes, scores = placed.back(found.boxes[kept]), found.scores[kept]
+        boxes, scores = placement.back(found.boxes[kept]), found.scores[kept]
         order = suppress(boxes, scores, classes, _IOU) if self._doubles else best_first(scores)
         order = order[have_area(boxes[order])]
         return self._labels.detections(boxes[order], scores[order], classes[order])

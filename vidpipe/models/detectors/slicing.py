@@ -38,9 +38,9 @@ class SlicedDetector:
         self._detector = detector
         self._slicing = slicing
 
-    def twin(self) -> SlicedDetector:
-        """See `LoadedDetector.twin`."""
-        return SlicedDetector(self._detector.twin(), self._slicing)
+    def clone(self) -> SlicedDetector:
+        """See `LoadedDetector.clone`."""
+        return SlicedDetector(self._detector.clone(), self._slicing)
 
     @property
     def spec(self) -> ModelSpec:

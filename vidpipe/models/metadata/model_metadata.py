@@ -18,7 +18,7 @@ _CATALOGUE = Path(__file__).parent / "catalogue"
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Card(BaseModel):
+class ModelMetadata(BaseModel):
     """Description of a model file; what is None is not known here.
 
     A user puts one beside a model: `street.yaml` beside `street.xml` or `street.onnx`.
@@ -44,17 +44,17 @@ class Card(BaseModel):
             return [str(names[index]) for index in sorted(names)]
         return names
 
-    def or_else(self, other: Card) -> Card:
-        """This card, with what it does not know taken from `other`."""
+    def or_else(self, other: ModelMetadata) -> ModelMetadata:
+        """The same, with what it does not know taken from `other`."""
         unknown = {name: value for name, value in other if getattr(self, name) is None}
         return self.model_copy(update=unknown)
 
 
-class _Entry(Card):
+class _Entry(ModelMetadata):
     match: list[str] = Field(description="patterns of the stem of a file, or of a whole pypi: source")
 
 
-def card_of(source: str, file: Path | None) -> Card:
+def metadata_of(source: str, file: Path | None) -> ModelMetadata:
     """What is known of a model: the YAML beside it goes before the file's own metadata, that before the catalogue.
 
     Args:
@@ -64,18 +64,18 @@ def card_of(source: str, file: Path | None) -> Card:
     Raises:
         ModelError: the YAML beside the file is no description, or the file is a model that does not detect.
     """
-    card = Card()
+    metadata = ModelMetadata()
     if file is not None:
-        card = _beside(file).or_else(_inside(file))
-    return card.or_else(catalogued(source if source.startswith("pypi:") else Path(source).stem))
+        metadata = _beside(file).or_else(_inside(file))
+    return metadata.or_else(catalogued(source if source.startswith("pypi:") else Path(source).stem))
 
 
-def catalogued(name: str) -> Card:
-    """The catalogue's entry for the stem of a file or a whole `pypi:` source; an empty card where it has none."""
+def catalogued(name: str) -> ModelMetadata:
+    """The catalogue's entry for the stem of a file or a whole `pypi:` source; all unknown where it has none."""
     for entry in _catalogue():
         if any(fnmatchcase(name, pattern) for pattern in entry.match):
-            return Card(**entry.model_dump(exclude={"match"}))
-    return Card()
+            return ModelMetadata(**entry.model_dump(exclude={"match"}))
+    return ModelMetadata()
 
 
 @cache
@@ -89,28 +89,28 @@ def _catalogue() -> tuple[_Entry, ...]:
     return tuple(_Entry(**_read(file)) for file in sorted(_CATALOGUE.glob("*.yaml")))
 
 
-def _beside(file: Path) -> Card:
+def _beside(file: Path) -> ModelMetadata:
     # Beside a .pt, a YAML of the same name is the architecture that Ultralytics built it from.
     described = file.with_suffix(".yaml")
     if file.suffix == ".pt" or not described.is_file():
-        return Card()
+        return ModelMetadata()
     try:
-        return Card(**_read(described))
+        return ModelMetadata(**_read(described))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
             f"{described}: {where}: {first['msg']}; a description of {file.name} may have "
-            f"{', '.join(Card.model_fields)}"
+            f"{', '.join(ModelMetadata.model_fields)}"
         ) from error
 
 
-def _inside(file: Path) -> Card:
+def _inside(file: Path) -> ModelMetadata:
     found = embedded.read(file)
     task = found.get("task", "detect")
     if task != "detect":
         raise ModelError(f"{file}: an Ultralytics model of task {task!r}; only `detect` finds boxes for a pipeline")
-    return Card(
+    return ModelMetadata(
         family="yolo" if found.get("names") else None,
         names=found.get("names"),
         size=found.get("imgsz"),

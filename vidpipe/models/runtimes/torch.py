@@ -82,7 +82,7 @@ class TorchSession:
             found = _first(self._module(planes.to(self._type).mul_(self._pixels.scale)))
             return [found.float().cpu().numpy()]
 
-    def twin(self) -> TorchSession:
+    def clone(self) -> TorchSession:
         return TorchSession(*self._made_of)
 
 

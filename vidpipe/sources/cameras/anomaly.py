@@ -11,7 +11,7 @@ FLAT_S = 10.0
 _FLAT = 2.0  # standard deviation in grey levels; a dark night has more, by its noise
 
 
-class PictureWatch:
+class AnomalyDetector:
     """Tells of a picture that is frozen to the last pixel, or shows one grey, for longer than is plausible."""
 
     def __init__(self, *, frozen_s: float = FROZEN_S, flat_s: float = FLAT_S) -> None:

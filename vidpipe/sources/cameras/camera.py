@@ -10,12 +10,12 @@ from pathlib import Path
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
-from vidpipe.sources.cameras.anomaly import PictureWatch
+from vidpipe.sources.cameras.anomaly import AnomalyDetector
 from vidpipe.sources.cameras.connection import Connection
-from vidpipe.sources.cameras.decode_policy import Economy
+from vidpipe.sources.cameras.decode_policy import DecodePolicy
 from vidpipe.sources.cameras.errors import Backoff, CameraError, Kind
-from vidpipe.sources.cameras.frame_stamper import Numbering
-from vidpipe.sources.cameras.session import Lasting, Session, Timings
+from vidpipe.sources.cameras.frame_stamper import FrameStamper
+from vidpipe.sources.cameras.session import CameraState, Session, Timings
 from vidpipe.sources.cameras.status import Status
 from vidpipe.sources.clock import Steady
 from vidpipe.sources.decoding import hardware
@@ -54,41 +54,41 @@ class CameraSource(ReadAhead):
         check_address(spec.url)
         steady = Steady()
         self._name = name
-        self._lasting = Lasting(
+        self._camera = CameraState(
             name,
             spec,
             timings,
             steady,
-            Numbering(name, spec, knobs, resume, steady),
+            FrameStamper(name, spec, knobs, resume, steady),
             self._queue,
             Status(timings.stall_s),
-            Economy(spec.max_blind_s, still_s=timings.still_s),
-            PictureWatch(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
+            DecodePolicy(spec.max_blind_s, still_s=timings.still_s),
+            AnomalyDetector(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
             self._stop,
         )
         self._backoff = Backoff(random.Random(), first_s=timings.first_s, cap_s=timings.cap_s)
         self._transport = "udp" if spec.transport == "udp" else "tcp"
-        self._trouble = ""
+        self._failure = ""
         self._told: set[Kind] = set()
 
     @property
     def info(self) -> StreamInfo:
         """Size and codec are known once the first picture has come."""
-        health = self._lasting.status.health
+        health = self._camera.status.health
         return StreamInfo(self._name, health.width, health.height, None, None, live=True, codec=health.codec)
 
     @property
     def health(self) -> Health:
-        return self._lasting.status.health
+        return self._camera.status.health
 
     @property
     def notes(self) -> list[str]:
         """How the camera fared, in a line; complete when the iteration has ended."""
         if self._reader.ident is None:
             return []
-        health = self._lasting.status.health
+        health = self._camera.status.health
         if not health.received:
-            return [f"never seen: {self._trouble or 'no picture came'}"]
+            return [f"never seen: {self._failure or 'no picture came'}"]
         if not health.reconnects:
             return []
         times = "once" if health.reconnects == 1 else f"{health.reconnects} times"
@@ -96,7 +96,7 @@ class CameraSource(ReadAhead):
 
     def close(self) -> None:
         """See `ReadAhead.close`."""
-        self._lasting.status.enter(State.STOPPED)
+        self._camera.status.enter(State.STOPPED)
         super().close()
 
     def _read(self) -> None:
@@ -105,26 +105,26 @@ class CameraSource(ReadAhead):
 
     def _connect(self) -> None:
         """One connection, from its beginning to its end, and the wait behind it."""
-        lasting = self._lasting
-        lasting.status.enter(State.CONNECTING, self._trouble)
+        camera = self._camera
+        camera.status.enter(State.CONNECTING, self._failure)
         try:
             self._serve()
             return
         except CameraError as error:
-            trouble = error
+            failure = error
         except BaseException as error:  # a fault of ours must not end what shall run for months
-            trouble = _fault(error)
-        lasting.status.lost(silent=trouble.kind is Kind.TIMEOUT)
+            failure = _fault(error)
+        camera.status.lost(silent=failure.kind is Kind.TIMEOUT)
         if self._stop.is_set():
             return
-        wait_s = 0.0 if self._falls_back(trouble) else self._backoff.wait_s(trouble.kind)
-        self._tell(trouble, wait_s)
-        lasting.status.enter(State.BACKING_OFF, f"{trouble}; next try in {wait_s:.1f} s")
+        wait_s = 0.0 if self._falls_back(failure) else self._backoff.wait_s(failure.kind)
+        self._tell(failure, wait_s)
+        camera.status.enter(State.BACKING_OFF, f"{failure}; next try in {wait_s:.1f} s")
         self._stop.wait(wait_s)
 
     def _serve(self) -> None:
-        timings = self._lasting.timings
-        spec = self._lasting.spec
+        timings = self._camera.timings
+        spec = self._camera.spec
         connection = Connection(
             spec,
             transport=self._transport,
@@ -133,35 +133,35 @@ class CameraSource(ReadAhead):
             read_s=timings.read_s,
         )
         try:
-            Session(self._lasting, connection, self._gone_well).run()
+            Session(self._camera, connection, self._gone_well).run()
         except CameraError as error:
-            odd = self._lasting.odd  # frozen or of one grey: that is the camera's doing
-            if error.kind is Kind.PICTURE and connection.hardware and not odd:
+            anomaly = self._camera.anomaly  # frozen or of one grey: that is the camera's doing
+            if error.kind is Kind.PICTURE and connection.hardware and not anomaly:
                 log.warning("camera %s: not decoded by %s any more: %s", self._name, connection.hardware, error)
                 hardware.refuse(connection.hardware)
             raise
         finally:
             connection.close()
 
-    def _falls_back(self, trouble: CameraError) -> bool:
+    def _falls_back(self, failure: CameraError) -> bool:
         """Take the other transport where the camera does not offer this one, and the user has left the choice to us."""
-        if self._lasting.spec.transport != "auto" or trouble.kind is not Kind.TRANSPORT or self._transport == "udp":
+        if self._camera.spec.transport != "auto" or failure.kind is not Kind.TRANSPORT or self._transport == "udp":
             return False
         self._transport = "udp"
         return True
 
     def _gone_well(self) -> None:
-        self._trouble = ""
+        self._failure = ""
         self._told.clear()
         self._backoff.reset()
 
-    def _tell(self, trouble: CameraError, wait_s: float) -> None:
-        """Once for each kind of trouble, until it is over: a camera that is away for days does not fill the log."""
-        if trouble.kind not in self._told:
-            loud = logging.ERROR if trouble.kind.slow else logging.WARNING
-            log.log(loud, "camera %s: %s; next try in %.1f s", self._name, trouble, wait_s)
-        self._told.add(trouble.kind)
-        self._trouble = str(trouble)
+    def _tell(self, failure: CameraError, wait_s: float) -> None:
+        """Once for each kind of failure, until it is over: a camera that is away for days does not fill the log."""
+        if failure.kind not in self._told:
+            loud = logging.ERROR if failure.kind.slow else logging.WARNING
+            log.log(loud, "camera %s: %s; next try in %.1f s", self._name, failure, wait_s)
+        self._told.add(failure.kind)
+        self._failure = str(failure)
 
 
 def _fault(error: BaseException) -> CameraError:

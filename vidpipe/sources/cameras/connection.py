@@ -14,8 +14,8 @@ from av.error import FFmpegError, HTTPOtherClientError, InvalidDataError
 from vidpipe.core.errors import SourceError
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.cameras.errors import CameraError, Kind, authorities, trouble_of
-from vidpipe.sources.decoding.access_units import CODECS, Piece, Unit, Units
+from vidpipe.sources.cameras.errors import CameraError, Kind, authorities, camera_error
+from vidpipe.sources.decoding.access_units import CODECS, AccessUnit, AccessUnitAssembler, NalFragment
 from vidpipe.sources.decoding.container import VideoPacket, stamp_of
 
 OPEN_S, READ_S = 8.0, 5.0
@@ -70,7 +70,7 @@ class Connection:
             raise CameraError(Kind.NOT_FOUND, str(error)) from None
         except (FFmpegError, OSError) as error:
             took_s = time.monotonic() - began
-            raise trouble_of(error, self._address, took_s=took_s, timeout_s=open_s) from None
+            raise camera_error(error, self._address, took_s=took_s, timeout_s=open_s) from None
         streams = self._container.streams.video
         if not streams:
             sound = bool(self._container.streams.audio)
@@ -79,13 +79,13 @@ class Connection:
         self.stream = streams[0]
         self.hardware = hardware if self.stream.codec_context.is_hwaccel else None
 
-    def units(self) -> Iterator[tuple[Unit, float]]:
+    def units(self) -> Iterator[tuple[AccessUnit, float]]:
         """Encoded pictures, each with the monotonic time at which it was whole, until the connection ends.
 
         Raises:
             CameraError: always, at the end: no camera ends by itself.
         """
-        together = Units(self.stream.codec_context.name) if self.in_pieces else None
+        together = AccessUnitAssembler(self.stream.codec_context.name) if self.in_pieces else None
         waits_since = time.monotonic()
         try:
             for packet in self._container.demux(self.stream):
@@ -95,9 +95,9 @@ class Connection:
                 if not packet.size:
                     continue
                 if together is None:
-                    yield Unit(packet, now, _sender_utc(packet)), now
+                    yield AccessUnit(packet, now, _sender_utc(packet)), now
                 else:
-                    for unit in together.add(Piece(bytes(packet), stamp_of(packet), now, _sender_utc(packet))):
+                    for unit in together.add(NalFragment(bytes(packet), stamp_of(packet), now, _sender_utc(packet))):
                         yield unit, now
                 waits_since = time.monotonic()
             else:
@@ -105,7 +105,7 @@ class Connection:
         except (FFmpegError, OSError) as error:
             took_s = time.monotonic() - waits_since
             if took_s < 0.95 * self._read_s:
-                raise trouble_of(error, self._address, took_s=took_s, timeout_s=self._read_s) from None
+                raise camera_error(error, self._address, took_s=took_s, timeout_s=self._read_s) from None
         raise CameraError(Kind.TIMEOUT, f"nothing came for {self._read_s:g} s")
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class Connection:
                     return CameraError(Kind.NOT_FOUND, _ONLY_SOUND)
         except (FFmpegError, OSError):
             pass
-        return trouble_of(error, self._address, took_s=0.0, timeout_s=timeout[0])
+        return camera_error(error, self._address, took_s=0.0, timeout_s=timeout[0])
 
     def _open_in_pieces(self, url: str, options: dict[str, str], timeout: tuple[float, float]) -> InputContainer | None:
         """None where it takes FFmpeg's parser: codecs of other kinds, and cameras that do not describe their stream."""

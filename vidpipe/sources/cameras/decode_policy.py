@@ -97,7 +97,7 @@ class PacketSizes:
         self._announced.append(any(map(self.is_motion, near)))
 
 
-class Economy:
+class DecodePolicy:
     """Decides for each packet, in the order of decoding, whether it is to be decoded.
 
     Args:

@@ -37,7 +37,7 @@ _DEVICE = {
 
 
 class Kind(StrEnum):
-    """Kinds of trouble that are treated differently."""
+    """Kinds of errors that are treated differently."""
 
     REFUSED = "refused"
     TIMEOUT = "timed out"
@@ -65,7 +65,7 @@ class CameraError(Exception):
 class Backoff:
     """How long to wait before the next try: exponential with full jitter (Brooker, AWS Architecture Blog, 2015).
 
-    So cameras of one recorder that comes back are not all asked at once. Slow kinds of trouble wait half the cap to the
+    So cameras of one recorder that comes back are not all asked at once. Slow kinds of errors wait half the cap to the
     cap from the first time on.
     """
 
@@ -87,7 +87,7 @@ class Backoff:
         self._failures = 0
 
 
-def trouble_of(error: Exception, address: Address, *, took_s: float, timeout_s: float) -> CameraError:
+def camera_error(error: Exception, address: Address, *, took_s: float, timeout_s: float) -> CameraError:
     """What an error of FFmpeg means. Its own message and file name hold the address and are never repeated."""
     match error:
         case HTTPUnauthorizedError():

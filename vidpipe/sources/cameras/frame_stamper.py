@@ -17,7 +17,7 @@ from vidpipe.sources.decoding.timeline import STEP_S
 from vidpipe.sources.view import View
 
 
-class Numbering:
+class FrameStamper:
     """Makes frames of a camera's pictures.
 
     Every picture that came over the wire has a number, decoded or not. `pts` is seconds since the first picture by the

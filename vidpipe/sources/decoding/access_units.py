@@ -27,7 +27,7 @@ _PICTURES = 50  # over which the number of slices is looked at
 _MOST_BYTES = 8_000_000  # of one picture: what goes on for longer is none
 
 
-class Piece(NamedTuple):
+class NalFragment(NamedTuple):
     """What came in one go.
 
     Attributes:
@@ -42,7 +42,7 @@ class Piece(NamedTuple):
     sender_utc: float | None
 
 
-class Unit(NamedTuple):
+class AccessUnit(NamedTuple):
     """One encoded picture.
 
     Attributes:
@@ -56,7 +56,7 @@ class Unit(NamedTuple):
     spoilt: bool = False
 
 
-class Units:
+class AccessUnitAssembler:
     """Puts the pieces of one stream together.
 
     Args:
@@ -65,7 +65,7 @@ class Units:
 
     def __init__(self, codec: str) -> None:
         self._hevc = codec == "hevc"
-        self._pieces: list[Piece] = []
+        self._pieces: list[NalFragment] = []
         self._bytes = 0
         self._slices = 0
         self._key = False
@@ -77,7 +77,7 @@ class Units:
         self._slices_of: deque[int] = deque(maxlen=_PICTURES)
         self._proved, self._needed = 0, _PROVED
 
-    def add(self, piece: Piece) -> Iterator[Unit]:
+    def add(self, piece: NalFragment) -> Iterator[AccessUnit]:
         """The pictures that are complete with this piece: the one before, its own, or none yet."""
         if piece.stamp is not None and piece.stamp == self._given:
             if self._proved:  # not of the pieces that follow as well
@@ -119,7 +119,7 @@ class Units:
             self._key |= 16 <= kind <= 21 if self._hevc else kind == 5 or (kind == 6 and data[at + 4] == 6)
             at = data.find(_START, at + 3)
 
-    def _unit(self) -> Unit:
+    def _unit(self) -> AccessUnit:
         first = self._pieces[0]
         packet = cast(VideoPacket, Packet(b"".join([piece.data for piece in self._pieces])))
         packet.pts = packet.dts = first.stamp
@@ -128,7 +128,7 @@ class Units:
         self._bytes = self._slices = 0
         self._spoilt = self._spoilt and not self._key
         self._key = self._foreseen = False
-        return Unit(packet, first.at, first.sender_utc, self._spoilt)
+        return AccessUnit(packet, first.at, first.sender_utc, self._spoilt)
 
     def _mistaken(self) -> None:
         """A picture went on where its end had been foreseen."""

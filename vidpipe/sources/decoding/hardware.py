@@ -15,7 +15,7 @@ from vidpipe.sources.decoding.container import VideoPacket
 from vidpipe.sources.decoding.normal import Normaliser
 
 _DEVICES = {"cuda": "/dev/nvidia0", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
-_ALIKE = 2.0  # mean difference in grey levels: decoders of one standard differ by rounding at most
+_SIMILAR = 2.0  # mean difference in grey levels: decoders of one standard differ by rounding at most
 _refused: set[str] = set()
 
 
@@ -44,7 +44,7 @@ def is_right(frame: av.VideoFrame, packet: VideoPacket, context: VideoCodecConte
         return False
     normal = Normaliser()
     ours, theirs = (YuvPicture(normal(picture)).luma() for picture in (frame, frames[0]))
-    return ours.shape == theirs.shape and float(cv2.absdiff(ours, theirs).mean()) <= _ALIKE
+    return ours.shape == theirs.shape and float(cv2.absdiff(ours, theirs).mean()) <= _SIMILAR
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Rectangles side by side on as few canvases as shelves allow."""
+"""Rectangles side by side on as few canvases as rows allow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Spot(NamedTuple):
     y: int
 
 
-class _Shelf:
+class _Row:
     def __init__(self, canvas: int, y: int, height: int) -> None:
         self.canvas, self.y, self.height = canvas, y, height
         self.x = 0
@@ -37,19 +37,19 @@ def pack(sizes: Sequence[Size], canvas: Size, gap: int = 0) -> list[Spot] | None
     if any(w > width or h > height for w, h in sizes):
         return None
     spots: dict[int, Spot] = {}
-    shelves: list[_Shelf] = []
+    rows: list[_Row] = []
     for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index][1], -sizes[index][0])):
         w, h = sizes[index]
-        shelf = next((shelf for shelf in shelves if shelf.x + w <= width), None) or _next_shelf(shelves, h, height, gap)
-        spots[index] = Spot(shelf.canvas, shelf.x, shelf.y)
-        shelf.x += w + gap
+        row = next((row for row in rows if row.x + w <= width), None) or _next_row(rows, h, height, gap)
+        spots[index] = Spot(row.canvas, row.x, row.y)
+        row.x += w + gap
     return [spots[index] for index in range(len(sizes))]
 
 
-def _next_shelf(shelves: list[_Shelf], needed: int, height: int, gap: int) -> _Shelf:
-    """A new shelf of that height, on the first canvas that has room below its last one, else on a new canvas."""
-    lowest = {shelf.canvas: shelf.y + shelf.height + gap for shelf in shelves}
+def _next_row(rows: list[_Row], needed: int, height: int, gap: int) -> _Row:
+    """A new row of that height, on the first canvas that has room below its last one, else on a new canvas."""
+    lowest = {row.canvas: row.y + row.height + gap for row in rows}
     canvas = next((canvas for canvas, y in lowest.items() if y + needed <= height), len(lowest))
-    shelf = _Shelf(canvas, lowest.get(canvas, 0) if canvas in lowest else 0, needed)
-    shelves.append(shelf)
-    return shelf
+    row = _Row(canvas, lowest.get(canvas, 0) if canvas in lowest else 0, needed)
+    rows.append(row)
+    return row

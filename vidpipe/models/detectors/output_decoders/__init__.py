@@ -1,6 +1,6 @@
-"""Families: how a network wants its picture, and how its outputs are read. One file each.
+"""Output decoders: how the networks of a family want their picture, and how their outputs are read. One file each.
 
-A family turns outputs into candidates: boxes in pixels of the input, scores, and the network's own class numbers. What
+A decoder turns outputs into candidates: boxes in pixels of the input, scores, and the network's own class numbers. What
 the pipeline calls them, thresholds and the suppression of doubles are the detector's, the same for all.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.models.letterbox import Placing
+from vidpipe.models.letterbox import LetterboxMode
 from vidpipe.models.runtimes import Output, Pixels
 
 Outputs = Sequence[NDArray[Any]]
@@ -27,18 +27,18 @@ class Candidates(NamedTuple):
     labels: NDArray[np.int64]
 
 
-class Reader(Protocol):
-    """A family's reading of one network's outputs.
+class OutputDecoder(Protocol):
+    """Reads the outputs of one network, as its family does.
 
     Attributes:
-        pixels, placing: what goes in.
+        pixels, letterbox: what goes in.
         threshold: least score, where nobody says otherwise.
         suppresses: whether the network itself leaves one box for each object.
         classes: how many the outputs tell apart; None where they do not say.
     """
 
     pixels: ClassVar[Pixels]
-    placing: ClassVar[Placing]
+    letterbox: ClassVar[LetterboxMode]
     threshold: ClassVar[float]
     suppresses: bool
     classes: int | None

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from vidpipe.models.detectors.output_decoders import Candidates, Outputs, Size
-from vidpipe.models.letterbox import Placing
+from vidpipe.models.letterbox import LetterboxMode
 from vidpipe.models.runtimes import Output, Pixels
 
 
 class Atss:
     pixels: ClassVar = Pixels(rgb=False)
-    placing: ClassVar = Placing.STRETCH
+    letterbox: ClassVar = LetterboxMode.STRETCH
     threshold: ClassVar = 0.3
     suppresses = True
     classes: int | None = None

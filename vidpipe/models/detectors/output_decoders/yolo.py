@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.models.detectors.output_decoders import Candidates, Outputs, Size, cells
-from vidpipe.models.letterbox import Placing
+from vidpipe.models.letterbox import LetterboxMode
 from vidpipe.models.runtimes import Output, Pixels
 
 
 class Yolo:
     pixels: ClassVar = Pixels(rgb=True, scale=1 / 255)
-    placing: ClassVar = Placing.CENTRE
+    letterbox: ClassVar = LetterboxMode.CENTRE
     threshold: ClassVar = 0.25
 
     def __init__(self, outputs: Sequence[Output], size: Size) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidpipe.models.detectors.output_decoders import Candidates, Outputs, Size, cells
 from vidpipe.models.detectors.output_decoders.yolo import read_objectness
-from vidpipe.models.letterbox import Placing
+from vidpipe.models.letterbox import LetterboxMode
 from vidpipe.models.runtimes import Output, Pixels
 
 _STRIDES = (8, 16, 32)
@@ -18,7 +18,7 @@ _STRIDES = (8, 16, 32)
 
 class Yolox:
     pixels: ClassVar = Pixels(rgb=False)
-    placing: ClassVar = Placing.CORNER
+    letterbox: ClassVar = LetterboxMode.CORNER
     threshold: ClassVar = 0.3
     suppresses = False
 

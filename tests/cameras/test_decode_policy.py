@@ -62,7 +62,7 @@ def test_a_still_stream_rests_and_motion_is_seen_in_time(serve, view, clip, whol
     viewer = view(serve({"/a": clip}).url(), replace(HURRY, still_s=0.5, picture_s=10), max_blind_s=1.0)
     tells = clip["gop"] > FPS
     if tells:
-        viewer.source._lasting.economy.sizes = taught(clip)
+        viewer.source._camera.policy.sizes = taught(clip)
     viewer.until(lambda: len([run for run in runs(list(viewer.items)) if run[-1] == MOVING]) >= 2, 30)
     items = list(viewer.items)
     rested = [item for item in items if isinstance(item, Missing) and item.reason == "not decoded"]
