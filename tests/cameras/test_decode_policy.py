@@ -25,7 +25,7 @@ def scene(i, width, height):
 
 @pytest.fixture(scope="module", params=[15, 75])
 def clip(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("economy") / "clip.units"
+    path = tmp_path_factory.mktemp("decode_policy") / "clip.units"
     return servers.encode(path, frames=STILL + MOVING, fps=FPS, gop=request.param, picture=scene) | {
         "gop": request.param
     }

@@ -22,7 +22,7 @@ M = TypeVar("M", LoadedDetector, LoadedEmbedder)
 
 
 class Library:
-    """Implements `stages.base.Models`.
+    """Implements `cascade.stage.Models`.
 
     A model belongs to the thread that asked for it; another thread that asks gets an instance of its own, on the same
     weights. A detector at another size is a variant of it: loaded and metered by itself. Of the variants the newest few
