@@ -44,7 +44,7 @@ def test_start_is_quick(tmp_path: Path, code: str, most_s: float) -> None:
     "code",
     [
         *(code for code, _ in CASES),
-        "import vidpipe.cli.specialize",  # to go back to an earlier profile trains nothing
+        "import vidpipe.cli.commands.specialize",  # to go back to an earlier profile trains nothing
         f"sys.path.insert(0, {str(Path(__file__).parents[1])!r}); import benchmarks.promises",
     ],
 )

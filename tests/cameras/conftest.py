@@ -16,8 +16,8 @@ from tests.cameras import servers
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.camera import CameraSource
-from vidpipe.sources.session import Timings
+from vidpipe.sources.cameras.camera import CameraSource
+from vidpipe.sources.cameras.session import Timings
 
 HURRY = Timings(open_s=1.5, read_s=1.0, stall_s=0.5, picture_s=3.0, good_s=1.0, first_s=0.1, cap_s=1.0)
 DEADLINE_S = 20.0

@@ -24,8 +24,8 @@ from tests.cameras.conftest import HURRY, Viewer
 from tests.cameras.proxy import Proxy
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.camera import CameraSource
-from vidpipe.sources.session import Timings
+from vidpipe.sources.cameras.camera import CameraSource
+from vidpipe.sources.cameras.session import Timings
 
 
 def say(text: str) -> None:

@@ -22,11 +22,12 @@ from tests.cameras.conftest import HURRY
 from tests.cameras.proxy import Proxy
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
-from vidpipe.sources import camera, hardware
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.camera import CameraSource
-from vidpipe.sources.connection import Connection
-from vidpipe.sources.hardware import Accelerators
+from vidpipe.sources.cameras import camera
+from vidpipe.sources.cameras.camera import CameraSource
+from vidpipe.sources.cameras.connection import Connection
+from vidpipe.sources.decoding import hardware
+from vidpipe.sources.decoding.hardware import Accelerators
 from vidpipe.sources.health import State
 
 
@@ -356,7 +357,7 @@ def test_hardware_is_held_against_the_packet_that_it_decoded(serve, view, tmp_pa
 def test_a_frozen_picture_is_not_the_hardwares_doing(serve, view, tmp_path, pretended):
     still = clips.picture(7)
     clip = servers.encode(tmp_path / "clip.units", frames=1, gop=1, picture=lambda *_: still)
-    viewer = view(serve({"/a": clip}).url(), replace(HURRY, frozen_s=0.5, odd_s=0.5))
+    viewer = view(serve({"/a": clip}).url(), replace(HURRY, frozen_s=0.5, anomaly_s=0.5))
     viewer.until(lambda: viewer.source.health.reconnects == 1)
     viewer.until_more()
     assert viewer.source.health.decoder == "cuda"
@@ -401,7 +402,7 @@ def test_pictures_that_show_nothing_are_told_and_worth_one_more_try(serve, view,
         return frame
 
     server = serve({"/a": servers.encode(tmp_path / "clip.units", frames=1, gop=1, picture=picture)})
-    viewer = view(server.url(), replace(HURRY, frozen_s=0.5, flat_s=0.4, odd_s=0.5))
+    viewer = view(server.url(), replace(HURRY, frozen_s=0.5, flat_s=0.4, anomaly_s=0.5))
     viewer.until(lambda: viewer.source.health.detail.startswith(says))
     assert viewer.source.health.state is State.LIVE
     viewer.until(lambda: viewer.source.health.reconnects == 1)

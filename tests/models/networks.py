@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from vidpipe.models import weights
+from vidpipe.models.runtimes import checkpoint
 
 
 def constant_network(
@@ -173,7 +173,7 @@ def _cells(size: tuple[int, int]) -> int:
 
 def random_yolo(file: Path) -> Path:
     """A YOLO11n of random weights, saved as Ultralytics does; its classes are called 0 to 79."""
-    with weights.quiet(), warnings.catch_warnings():
+    with checkpoint.quiet(), warnings.catch_warnings():
         import torch
         from ultralytics import YOLO
 

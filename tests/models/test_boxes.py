@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vidpipe.models import boxes as of
 from vidpipe.models.boxes import best_first, have_area, over_smaller, suppress
-from vidpipe.models.placing import Placer, Placing
+from vidpipe.models.letterbox import Letterbox, LetterboxMode
 
 corner = st.integers(0, 60)
 side = st.integers(1, 40)
@@ -82,8 +82,8 @@ def test_lines_have_no_area():
 
 
 @settings(deadline=None)
-@given(st.sampled_from(Placing), st.integers(8, 300), st.integers(8, 300), st.data())
-def test_what_is_seen_in_the_input_is_found_in_the_picture(placing, width, height, data):
+@given(st.sampled_from(LetterboxMode), st.integers(8, 300), st.integers(8, 300), st.data())
+def test_what_is_seen_in_the_input_is_found_in_the_picture(mode, width, height, data):
     """A bright rectangle, found in the input by its pixels, comes back to where it is in the picture."""
     x0, y0 = data.draw(st.integers(0, width - 4)), data.draw(st.integers(0, height - 4))
     x1, y1 = data.draw(st.integers(x0 + 4, width)), data.draw(st.integers(y0 + 4, height))
@@ -91,20 +91,21 @@ def test_what_is_seen_in_the_input_is_found_in_the_picture(placing, width, heigh
     picture[y0:y1, x0:x1] = 255
     target = np.zeros((192, 256, 3), np.uint8)
 
-    placer = Placer(placing, target)
-    placer.put(np.zeros((33, 77, 3), np.uint8))  # another shape before must leave no trace
-    placed = placer.put(picture)
+    letterbox = Letterbox(mode, target)
+    letterbox.put(np.zeros((33, 77, 3), np.uint8))  # another shape before must leave no trace
+    placement = letterbox.put(picture)
     rows, columns = np.nonzero(target[..., 0] > 127)
 
-    pixel = 1 / placed.scale[:2].min()  # one of the input, in the picture's
+    pixel = 1 / placement.scale[:2].min()  # one of the input, in the picture's
     seen = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
-    np.testing.assert_allclose(placed.back(seen), [(x0, y0, x1, y1)], atol=pixel + 1)
+    np.testing.assert_allclose(placement.back(seen), [(x0, y0, x1, y1)], atol=pixel + 1)
 
 
 @pytest.mark.parametrize(
-    ("placing", "grey_rows"), [(Placing.CENTRE, [*range(8), *range(24, 32)]), (Placing.CORNER, [*range(16, 32)])]
+    ("mode", "grey_rows"),
+    [(LetterboxMode.CENTRE, [*range(8), *range(24, 32)]), (LetterboxMode.CORNER, [*range(16, 32)])],
 )
-def test_where_the_grey_lies(placing, grey_rows):
+def test_where_the_grey_lies(mode, grey_rows):
     target = np.zeros((32, 32, 3), np.uint8)
-    Placer(placing, target).put(np.full((100, 200, 3), 255, np.uint8))
+    Letterbox(mode, target).put(np.full((100, 200, 3), 255, np.uint8))
     assert np.flatnonzero((target == 114).all(axis=(1, 2))).tolist() == grey_rows

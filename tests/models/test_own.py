@@ -9,10 +9,10 @@ import pytest
 from vidpipe.core import extensions
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
-from vidpipe.models.describe import describe
 from vidpipe.models.library import Library
 from vidpipe.models.load import examine, fetch, load_detector, load_embedder
 from vidpipe.models.own import ENTRY_POINTS
+from vidpipe.models.resolve import resolve
 
 MODULE = """
 import numpy as np
@@ -126,7 +126,7 @@ def test_an_embedder(module):
     embedder = load_embedder(ModelSpec(path=f"{module[0]}:Vectors"), search_paths=module[1])
     np.testing.assert_allclose(embedder.embed([PICTURE, PICTURE]), [(0.6, 0.8)] * 2, rtol=1e-6)
     assert embedder.embed([]).shape == (0, 2)
-    assert embedder.twin().embed([PICTURE]).shape == (1, 2)
+    assert embedder.clone().embed([PICTURE]).shape == (1, 2)
 
 
 def test_a_library_meters_it(module):
@@ -137,8 +137,8 @@ def test_a_library_meters_it(module):
 
 
 def test_it_is_known_without_being_imported(module):
-    described = describe(ModelSpec(path=f"{module[0]}:Three"), module[1])
-    assert (described.origin, described.file, described.names) == ("python", None, None)
+    resolved = resolve(ModelSpec(path=f"{module[0]}:Three"), module[1])
+    assert (resolved.origin, resolved.file, resolved.names) == ("python", None, None)
     assert module[0] not in sys.modules
     assert fetch(ModelSpec(path=f"{module[0]}:Three"), module[1]) == module[1][0] / f"{module[0]}.py"
 
@@ -193,7 +193,7 @@ def test_settings_that_a_class_does_not_take(module, spec, said):
 
 def test_settings_are_for_classes():
     with pytest.raises(ModelError, match="`settings` are for a Python class"):
-        describe(ModelSpec(path="yolo11n", settings={"a": 1}))
+        resolve(ModelSpec(path="yolo11n", settings={"a": 1}))
 
 
 def test_a_module_that_is_not_there(tmp_path):

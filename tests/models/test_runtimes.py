@@ -90,10 +90,10 @@ def test_a_network_that_takes_no_picture(tmp_path):
 @RUNTIMES
 def test_twins_do_not_share_pictures(tmp_path, runtime):
     session = runtime(mean_network(tmp_path / "mean.onnx"), None, 1).compile(Pixels(rgb=False))
-    twin = session.twin()
-    session.pictures[:], twin.pictures[:] = 50, 90
+    clone = session.clone()
+    session.pictures[:], clone.pictures[:] = 50, 90
     assert session.run(1)[0][0, 0] == pytest.approx(50, rel=0.01)
-    assert twin.run(1)[0][0, 0] == pytest.approx(90, rel=0.01)
+    assert clone.run(1)[0][0, 0] == pytest.approx(90, rel=0.01)
 
 
 @pytest.mark.parametrize(("own", "used"), [(None, 2), (1, 1)])

@@ -20,11 +20,11 @@ from vidpipe.core.settings import Knobs
 from vidpipe.sources import open as opening
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import Resume, Source, StreamSpec
-from vidpipe.sources.connection import Connection
-from vidpipe.sources.file import FileSource
+from vidpipe.sources.cameras.connection import Connection
+from vidpipe.sources.cameras.errors import CameraError
+from vidpipe.sources.files.file import FileSource
 from vidpipe.sources.open import expand, open_source
 from vidpipe.sources.own import PictureSource, Shot
-from vidpipe.sources.trouble import CameraError
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.file import FileSource
+from vidpipe.sources.files.file import FileSource
 from vidpipe.sources.view import View
 
 LEFT = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]

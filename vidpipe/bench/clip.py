@@ -17,8 +17,8 @@ from vidpipe.bench.split import rate
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe, unknown_aliases
 from vidpipe.models.load import load_detector
+from vidpipe.models.resolve import resolve, unknown_aliases
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -76,7 +76,7 @@ class Clip:
     def is_reference(self, model: str) -> bool:
         """Whether a model of the pipeline has the reference's weights, however it is written and set."""
         paths = [Path(path) for path in self.pipeline.search_paths]
-        own, reference = (describe(spec, paths) for spec in (self.pipeline.models[model], self.reference_model.spec))
+        own, reference = (resolve(spec, paths) for spec in (self.pipeline.models[model], self.reference_model.spec))
         return (own.file or own.source) == (reference.file or reference.source)
 
     def cut(self, part: Part) -> Pipeline:
@@ -151,7 +151,7 @@ def choose_reference(pipeline: Pipeline, named: str | None, big: str | None) -> 
 def check_classes(reference_model: ReferenceModel, pipeline: Pipeline) -> None:
     """Raise ConfigError if the reference does not know a class of the pipeline: what is found of it would be false."""
     paths = [Path(path) for path in pipeline.search_paths]
-    names = describe(reference_model.spec, paths, pipeline.classes).names
+    names = resolve(reference_model.spec, paths, pipeline.classes).names
     if names is None:  # only the loaded file tells
         names = load_detector(reference_model.spec, Classes({}), search_paths=paths).traits.names
     unknown = unknown_aliases(pipeline.classes, [(reference_model.name, names)])

@@ -114,7 +114,7 @@ def run(
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
-    from vidpipe.cli.run import RunOptions, run_pipeline
+    from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
     options = RunOptions(
         pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics, profiles
@@ -131,7 +131,7 @@ def check(
     set_: SetOption = None,
 ) -> None:
     """Find every mistake in a pipeline, without running it."""
-    from vidpipe.cli.check import check as check_pipeline
+    from vidpipe.cli.commands.check import check as check_pipeline
     from vidpipe.sources.open import expand
 
     check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
@@ -146,7 +146,7 @@ def plan(
     set_: SetOption = None,
 ) -> None:
     """Show which actors a pipeline becomes, on which tiers, and the links between them."""
-    from vidpipe.cli.plan import show_plan
+    from vidpipe.cli.commands.plan import show_plan
 
     show_plan(pipeline, config, source or [], set_ or [], profiles)
 
@@ -195,7 +195,7 @@ def bench(
     set_: SetOption = None,
 ) -> None:
     """Measure what a pipeline saves and what it loses, against other ways to do it."""
-    from vidpipe.cli.bench import BenchOptions, run_bench
+    from vidpipe.cli.commands.bench import BenchOptions, run_bench
 
     run_bench(
         BenchOptions(
@@ -232,7 +232,7 @@ def probe(
     tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
 ) -> None:
     """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
-    from vidpipe.cli.probe import run_probe
+    from vidpipe.cli.commands.probe import run_probe
 
     raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
 
@@ -273,7 +273,7 @@ def specialize(
     set_: SetOption = None,
 ) -> None:
     """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
-    from vidpipe.cli.specialize import SpecializeArguments, run_specialize
+    from vidpipe.cli.commands.specialize import SpecializeArguments, run_specialize
 
     options = SpecializeArguments(
         pipeline, config, source or [], set_ or [], for_, max_miss, max_false, gates, learn, seed, use, out
@@ -297,7 +297,7 @@ def versions(
     profiles: ProfilesOption = None,
 ) -> None:
     """List what was learnt of a stream, version by version with the reason for each, or go back to one."""
-    from vidpipe.cli.versions import run_versions
+    from vidpipe.cli.commands.versions import run_versions
 
     raise typer.Exit(run_versions(what, use, profiles))
 
@@ -312,7 +312,7 @@ def demo(
     engine: EngineOption = EngineName.RAY,
 ) -> None:
     """Generate a street scene and run a cascade with a real detector on it."""
-    from vidpipe.cli.demo import run_demo
+    from vidpipe.cli.commands.demo import run_demo
 
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, claim, write_whole
-from vidpipe.models.describe import files_of
+from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.results.sinks.results import ResultsConfig, ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink

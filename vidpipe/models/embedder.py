@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidpipe.core.errors import ModelError
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Embedder
-from vidpipe.models.placing import Placer, Placing
+from vidpipe.models.letterbox import Letterbox, LetterboxMode
 from vidpipe.models.runtimes import Output, Pixels, Session
 
 PIXELS = Pixels(rgb=True, scale=1 / 255)
@@ -20,7 +20,7 @@ PIXELS = Pixels(rgb=True, scale=1 / 255)
 class LoadedEmbedder(Embedder, Protocol):
     """An embedder that other threads can have too."""
 
-    def twin(self) -> LoadedEmbedder:
+    def clone(self) -> LoadedEmbedder:
         """Another one for another thread, on the same weights."""
         ...
 
@@ -38,21 +38,21 @@ class NetworkEmbedder:
     def __init__(self, session: Session, length: int) -> None:
         self._session = session
         self._length = length
-        self._placers = [Placer(Placing.STRETCH, picture) for picture in session.pictures]
+        self._letterboxes = [Letterbox(LetterboxMode.STRETCH, picture) for picture in session.pictures]
         self.embed([np.full(session.pictures.shape[1:], 128, np.uint8)])  # the first run is slow: not on a frame's time
 
-    def twin(self) -> NetworkEmbedder:
-        """See `LoadedEmbedder.twin`."""
-        return NetworkEmbedder(self._session.twin(), self._length)
+    def clone(self) -> NetworkEmbedder:
+        """See `LoadedEmbedder.clone`."""
+        return NetworkEmbedder(self._session.clone(), self._length)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """See `Embedder.embed`; a picture of which the network sees nothing gives zeros."""
         vectors = np.empty((len(images), self._length), np.float32)
-        at_once = len(self._placers)
+        at_once = len(self._letterboxes)
         for start in range(0, len(images), at_once):
             batch = images[start : start + at_once]
-            for placer, image in zip(self._placers, batch, strict=False):
-                placer.put(image)
+            for letterbox, image in zip(self._letterboxes, batch, strict=False):
+                letterbox.put(image)
             output = self._session.run(len(batch))[0]
             vectors[start : start + len(batch)] = output.reshape(len(batch), self._length)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from vidpipe.core.errors import ModelError
 from vidpipe.core.nearest import nearest
 from vidpipe.models.base import Classes, ModelSpec, Size
-from vidpipe.models.detector import LoadedDetector
+from vidpipe.models.detectors.detector import LoadedDetector
 from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads
@@ -22,7 +22,7 @@ M = TypeVar("M", LoadedDetector, LoadedEmbedder)
 
 
 class Library:
-    """Implements `stages.base.Models`.
+    """Implements `cascade.stage.Models`.
 
     A model belongs to the thread that asked for it; another thread that asks gets an instance of its own, on the same
     weights. A detector at another size is a variant of it: loaded and metered by itself. Of the variants the newest few
@@ -86,11 +86,11 @@ class Library:
             return {name: meter.snapshot() for name, meter in self._meters.items()}
 
     def _instance(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:
-        """The model itself for the first thread that asks, a twin for each later one."""
+        """The model itself for the first thread that asks, a clone for each later one."""
         with self._loading:
             if _variant(name, size) in loaded:
                 with noting_threads():
-                    return loaded[_variant(name, size)].twin()
+                    return loaded[_variant(name, size)].clone()
             return self._load(loaded, name, size, load)
 
     def _load(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:

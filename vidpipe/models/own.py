@@ -18,7 +18,7 @@ from vidpipe.core.extensions import find_on, load_class, target_of
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.boxes import best_first, have_area
-from vidpipe.models.detector import Labels, Traits
+from vidpipe.models.detectors.detector import Labels, Traits
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -80,7 +80,7 @@ class OwnDetector:
         height, width = (size, size) if isinstance(size, int) else size
         return Traits(tuple(self._labels.by_name), (height, width), self._labels.by_name, 0.0)
 
-    def twin(self) -> OwnDetector:
+    def clone(self) -> OwnDetector:
         """Another one for another thread: made anew, as nothing is known of the class's threads."""
         return OwnDetector(*self._made_of)
 
@@ -137,8 +137,8 @@ class OwnEmbedder:
         self._length = 0
         self._length = _try(spec, self.embed).shape[1]
 
-    def twin(self) -> OwnEmbedder:
-        """See `OwnDetector.twin`."""
+    def clone(self) -> OwnEmbedder:
+        """See `OwnDetector.clone`."""
         return OwnEmbedder(*self._made_of)
 
     def embed(self, images: Sequence[Image]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import vidpipe
-from vidpipe.models.describe import files_of
+from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.address import Address, is_camera, looks_secret
 

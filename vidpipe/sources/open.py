@@ -39,7 +39,7 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
         SourceError: it cannot be read at all.
     """
     if is_camera(spec.url):
-        from vidpipe.sources.camera import CameraSource
+        from vidpipe.sources.cameras.camera import CameraSource
 
         try:
             return CameraSource(name, spec, knobs=knobs, resume=resume)
@@ -55,8 +55,8 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     if path.is_dir():
         raise SourceError(f"stream {name}: {path} is a folder; give one file, or the folder with --source")
     # PyAV loads FFmpeg: paid by those who decode.
-    from vidpipe.sources.file import FileSource
-    from vidpipe.sources.live import LiveFileSource
+    from vidpipe.sources.files.file import FileSource
+    from vidpipe.sources.files.live import LiveFileSource
 
     with _told_if_slow(name, path):
         return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume)

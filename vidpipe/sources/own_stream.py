@@ -15,7 +15,7 @@ from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.own import Shot, own_class
-from vidpipe.sources.queued import ReadAhead
+from vidpipe.sources.read_ahead import ReadAhead
 from vidpipe.sources.view import View
 
 

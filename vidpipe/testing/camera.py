@@ -13,7 +13,7 @@ from vidpipe.core.frame import Frame, Image
 from vidpipe.core.picture import BgrPicture
 from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.health import Health, State
-from vidpipe.sources.queued import Queued
+from vidpipe.sources.read_ahead import Queued
 
 
 class FakeCamera(Queued):

@@ -29,8 +29,8 @@ from vidpipe.core.errors import ConfigError, RunError, SourceError
 from vidpipe.core.files import write_whole
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
-from vidpipe.models.describe import describe
-from vidpipe.models.places import with_weights
+from vidpipe.models.resolve import resolve
+from vidpipe.models.stores.paths import with_weights
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -221,7 +221,7 @@ def model_digest(pipeline: Pipeline) -> str:
     if name is None:
         return ""
     spec = pipeline.models[name]
-    known = describe(spec, [Path(path) for path in pipeline.search_paths], pipeline.classes)
+    known = resolve(spec, [Path(path) for path in pipeline.search_paths], pipeline.classes)
     digest = hashlib.sha256(repr((known.size, known.threshold, spec.slicing)).encode())
     for file in with_weights(known.file) if known.file else ():
         digest.update(str(file.stat().st_size).encode())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.models.networks import constant_network, mean_network, yolox_rows
 from tests.pipeline.conftest import GOOD, Write
-from vidpipe.cli.check import check
+from vidpipe.cli.commands.check import check
 from vidpipe.core.errors import ConfigError
 
 HEAVY = ["supervision", "openvino", "ray", "torch", "ultralytics", "cv2", "av", "onnxruntime", "faiss"]
@@ -55,7 +55,7 @@ def test_checking_imports_nothing_heavy(write: Write) -> None:
     write(GOOD)
     program = f"""
 import sys
-from vidpipe.cli.check import check
+from vidpipe.cli.commands.check import check
 check("street.yaml", None, {{"door": "door.mp4"}}, [])
 print([name for name in {HEAVY} if name in sys.modules])
 """

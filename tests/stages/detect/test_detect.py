@@ -295,7 +295,7 @@ def test_real_frames(assets, library):
     """What it is sure of it answers as without `accept`; the others it passes on, with what it saw in the notes."""
     from vidpipe.core.settings import Knobs
     from vidpipe.sources.base import StreamSpec
-    from vidpipe.sources.file import FileSource
+    from vidpipe.sources.files.file import FileSource
 
     config = {"models": library, "classes": CLASSES, "model": "little"}
     always, little = opened(Detect, **config), opened(Detect, **config, accept=0.5, reject=0.3)

@@ -15,7 +15,7 @@ from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.file import FileSource
+from vidpipe.sources.files.file import FileSource
 from vidpipe.stages.difference.difference import Difference
 
 difference = partial(opened, Difference)

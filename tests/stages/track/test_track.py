@@ -19,7 +19,7 @@ from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.boxes import iou
 from vidpipe.models.library import Library
 from vidpipe.sources.base import StreamSpec
-from vidpipe.sources.file import FileSource
+from vidpipe.sources.files.file import FileSource
 from vidpipe.stages.track.track import Track
 from vidpipe.stages.track.tracks import Tracks
 

@@ -22,12 +22,14 @@ import numpy as np
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import Knobs
-from vidpipe.models import load, metadata, weights
+from vidpipe.models import load
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe
-from vidpipe.models.detector import Labels
-from vidpipe.models.families.yolo import Yolo
+from vidpipe.models.detectors.detector import Labels
+from vidpipe.models.detectors.output_decoders.yolo import Yolo
+from vidpipe.models.metadata import embedded
 from vidpipe.models.meter import Meter
+from vidpipe.models.resolve import resolve
+from vidpipe.models.runtimes import checkpoint
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Counts, Ended, Result
@@ -93,7 +95,7 @@ class UltralyticsLoop:
         nobody's expense. A part of a clip is reached by grabbing the frames before it, at nobody's expense either:
         the others seek, which OpenCV cannot do exactly.
         """
-        with weights.quiet():
+        with checkpoint.quiet():
             counted_from = tree_cpu_s()
             pictures, skip = self._pictures()
             watch = _Watch(skip, tree_cpu_s() - counted_from)
@@ -147,15 +149,15 @@ class _Loop:
         """`size`: (height, width) of the pictures to come, for which it is warmed up."""
         from ultralytics import YOLO
 
-        described = describe(job.weights, [Path(path) for path in job.search_paths], job.classes)
+        resolved = resolve(job.weights, [Path(path) for path in job.search_paths], job.classes)
         file = load.fetch(job.weights, [Path(path) for path in job.search_paths])
         self._model = YOLO(file.parent if file.suffix == ".xml" else file, task="detect")
-        names = described.names or tuple(self._model.names.values())
-        self._labels = Labels(job.weights.path, names, job.classes, described.threshold, Yolo.threshold)
+        names = resolved.names or tuple(self._model.names.values())
+        self._labels = Labels(job.weights.path, names, job.classes, resolved.threshold, Yolo.threshold)
         every = np.arange(len(names))
         listed = self._labels.of(every, np.ones(len(names), np.float32), None).kept
         self._settings = {
-            "imgsz": list(described.size or load.DEFAULT_SIZE),
+            "imgsz": list(resolved.size or load.DEFAULT_SIZE),
             "conf": self._labels.floor,
             "classes": listed.tolist(),
             "verbose": False,
@@ -252,11 +254,11 @@ def _decoded(stream: str, spec: StreamSpec, before_s: float | None = None) -> It
 
 def _is_theirs(spec: ModelSpec, search_paths: Sequence[str]) -> bool:
     """Whether a model is one that Ultralytics trained, or an export by it that it can load with what is here."""
-    described = describe(spec, [Path(path) for path in search_paths])
-    file = described.file
-    if described.origin == "ultralytics" or Path(file or spec.path).suffix == ".pt":
+    resolved = resolve(spec, [Path(path) for path in search_paths])
+    file = resolved.file
+    if resolved.origin == "ultralytics" or Path(file or spec.path).suffix == ".pt":
         return True
-    if file is None or metadata.read(file).get("author") != "Ultralytics":
+    if file is None or embedded.read(file).get("author") != "Ultralytics":
         return False
     return file.suffix == ".onnx" or (file.suffix == ".xml" and file.parent.name.endswith("_openvino_model"))
 

@@ -19,7 +19,7 @@ from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.detector import Traits
+from vidpipe.models.detectors.detector import Traits
 from vidpipe.models.load import load_detector
 from vidpipe.models.meter import Meter
 from vidpipe.sources.base import Resume, Source, StreamSpec

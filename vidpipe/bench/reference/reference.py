@@ -14,11 +14,12 @@ from vidpipe.bench.cost.machine import versions
 from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheEntry, ReferenceCacheWriter
 from vidpipe.bench.reference.predictions import FLOOR, Predictions, Viewer, series_of
 from vidpipe.core.settings import Knobs
-from vidpipe.models import places
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import describe
-from vidpipe.models.detector import thresholds
+from vidpipe.models.cache import cache_dir
+from vidpipe.models.detectors.detector import thresholds
 from vidpipe.models.load import fetch, runtime_of
+from vidpipe.models.resolve import resolve
+from vidpipe.models.stores.paths import with_weights
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.open import open_source
 
@@ -50,7 +51,7 @@ def reference(
         ConfigError: the source or the model cannot be opened.
     """
     open_source(name, stream, knobs=Knobs()).close()  # what cannot be read is told before its gigabytes are hashed
-    known = ReferenceCache(cache or places.cache_dir() / "reference.sqlite3")
+    known = ReferenceCache(cache or cache_dir() / "reference.sqlite3")
     key = _key(stream, spec, classes, search_paths)
     entry = known.read(key)
     progress(len(entry.predictions))
@@ -62,7 +63,7 @@ def reference(
     assert entry.head is not None
     head = entry.head
     # Thresholds are the spec's of today: they are no part of what is kept.
-    least = thresholds(head.names, describe(spec, search_paths, classes).threshold, head.usual)
+    least = thresholds(head.names, resolve(spec, search_paths, classes).threshold, head.usual)
     return Predictions(series_of(entry.predictions, head.names, head.width, head.height), least, head.size, *cost)
 
 
@@ -87,8 +88,8 @@ def _go_on(
 
 def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Sequence[Path]) -> str:
     """Names the entry: two looks that could differ have not the same."""
-    described = describe(spec, search_paths, classes)
-    file = described.file or fetch(spec, search_paths)
+    resolved = resolve(spec, search_paths, classes)
+    file = resolved.file or fetch(spec, search_paths)
     runtime = runtime_of(spec, file)
     libraries = ("vidpipe", "av", "numpy", "opencv-python", *_LIBRARIES[runtime])
     parts: dict[str, Any] = {
@@ -96,8 +97,8 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
         "floor": FLOOR,
         "clip": _sha256(Path(stream.recording.url).expanduser()),
         "stream": stream.model_dump(include={"mask", "regions", "start_s", "end_s"}),
-        "model": [_sha256(part) for part in places.with_weights(file)],
-        "read": [described.family, described.names, described.size, runtime],
+        "model": [_sha256(part) for part in with_weights(file)],
+        "read": [resolved.family, resolved.names, resolved.size, runtime],
         "slicing": spec.slicing and spec.slicing.model_dump(),
         "classes": list(classes.mapping.items()),
         "versions": versions((*libraries, *_PICKLED) if file.suffix == ".pt" else libraries),

@@ -37,7 +37,7 @@ class Output:
 
 
 class Session(Protocol):
-    """A network ready to run. Belongs to one thread; `twin` makes one for another, on the same weights.
+    """A network ready to run. Belongs to one thread; `clone` makes one for another, on the same weights.
 
     Attributes:
         pictures: uint8 BGR [n, h, w, 3], to be written to before `run`; n is the most pictures of one call.
@@ -49,7 +49,7 @@ class Session(Protocol):
         """The outputs for the first `count` pictures, in the order of `Network.outputs`; valid until the next `run`."""
         ...
 
-    def twin(self) -> Session: ...
+    def clone(self) -> Session: ...
 
 
 class Network(Protocol):

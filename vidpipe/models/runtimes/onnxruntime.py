@@ -77,7 +77,7 @@ class OnnxSession:
         outputs = self._session.run(None, {self._input: self._tensor})
         return [array.astype(np.float32) if array.dtype == np.float16 else array for array in outputs]
 
-    def twin(self) -> OnnxSession:
+    def clone(self) -> OnnxSession:
         return OnnxSession(*self._made_of)
 
 

@@ -114,7 +114,7 @@ class OpenVINOSession:
         self._request.wait()
         return [self._request.get_output_tensor(index).data for index in self._outputs]
 
-    def twin(self) -> OpenVINOSession:
+    def clone(self) -> OpenVINOSession:
         return OpenVINOSession(self._compiled, self._file)
 
 

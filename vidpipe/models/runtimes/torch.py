@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.models import weights
-from vidpipe.models.runtimes import Output, Pixels
+from vidpipe.models.runtimes import Output, Pixels, checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +46,7 @@ class TorchNetwork:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        module, self.names = weights.load(file)
+        module, self.names = checkpoint.load(file)
         self._device = torch.device("cuda" if has_cuda() else "cpu")
         self._type = torch.float16 if self._device.type == "cuda" else torch.float32
         self._module = module.to(self._device, self._type)
@@ -83,7 +82,7 @@ class TorchSession:
             found = _first(self._module(planes.to(self._type).mul_(self._pixels.scale)))
             return [found.float().cpu().numpy()]
 
-    def twin(self) -> TorchSession:
+    def clone(self) -> TorchSession:
         return TorchSession(*self._made_of)
 
 

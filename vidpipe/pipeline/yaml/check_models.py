@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from vidpipe.core.errors import ModelError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.describe import Description, describe, unknown_aliases
+from vidpipe.models.resolve import ResolvedModel, resolve, unknown_aliases
 from vidpipe.pipeline.yaml.document import Document
 
 
 def check_models(document: Document, search_paths: Sequence[str]) -> Collection[str] | None:
     """Check models and classes; gives the names that a class may have, None where only a loaded model will tell."""
-    models = {name: _describe(document, name, search_paths) for name in document.mapping(("models",))}
+    models = {name: _resolve(document, name, search_paths) for name in document.mapping(("models",))}
     classes = classes_of(document.mapping(("classes",)))
     detectors = {name: known for name, known in models.items() if known is None or known.family != "embedder"}
     if not classes.names:
@@ -25,7 +25,7 @@ def check_models(document: Document, search_paths: Sequence[str]) -> Collection[
     _check_thresholds(document, classes)
     if not detectors:  # the stages bring classes of their own
         return classes.names
-    # A model that could not be described is one whose classes are not known.
+    # A model that could not be resolved is one whose classes are not known.
     names = [(name, known.names if known else None) for name, known in detectors.items()]
     for unknown in unknown_aliases(classes, names):
         if unknown.aliases:
@@ -45,10 +45,10 @@ def _aliases(written: object) -> list[str]:
     return [alias for alias in listed if isinstance(alias, str)]
 
 
-def _describe(document: Document, name: str, search_paths: Sequence[str]) -> Description | None:
+def _resolve(document: Document, name: str, search_paths: Sequence[str]) -> ResolvedModel | None:
     try:
         spec = ModelSpec.model_validate(document.value(("models", name)))
-        return describe(spec, [Path(path) for path in search_paths])
+        return resolve(spec, [Path(path) for path in search_paths])
     except ModelError as error:
         document.mistake(("models", name), str(error), at=("models", name, "path"))
     except ValidationError:
@@ -56,7 +56,7 @@ def _describe(document: Document, name: str, search_paths: Sequence[str]) -> Des
     return None
 
 
-def _own_classes(document: Document, detectors: dict[str, Description | None]) -> Collection[str] | None:
+def _own_classes(document: Document, detectors: dict[str, ResolvedModel | None]) -> Collection[str] | None:
     """Without `classes` they are those of the model; of several models only if all know the same ones."""
     names = {known.names if known else None for known in detectors.values()}
     if None in names or not names:

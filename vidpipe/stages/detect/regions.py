@@ -20,8 +20,8 @@ from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import StageConfig
 from vidpipe.models.boxes import iou, over_smaller
-from vidpipe.models.packing import Spot, pack
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes, nearest
+from vidpipe.stages.detect.packing import Spot, pack
 
 if TYPE_CHECKING:
     import supervision as sv

@@ -1,0 +1,58 @@
+"""`vidpipe check`: every mistake of a pipeline at once, its model files included; no camera is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vidpipe.cli.profiles import with_profiles
+from vidpipe.core.names import references
+from vidpipe.core.registry import STAGES, TRANSFORMS
+from vidpipe.core.settings import StageConfig
+from vidpipe.models.resolve import resolve
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.pipeline.yaml import load
+
+
+def check(
+    pipeline: str | Path,
+    config: Path | None,
+    sources: Mapping[str, str],
+    sets: Sequence[str],
+    profiles: Path | None = None,
+) -> None:
+    """Print the stages of a sound pipeline; raises ConfigError with everything that is wrong with one."""
+    notes: list[str] = []
+    checked = load(pipeline, config=config, sources=sources, sets=sets, notes=notes)
+    console = Console(markup=False, highlight=False)
+    console.print(f"{checked.name}: ok")
+    checked = with_profiles(checked, profiles, console)
+    console.print(_stages(checked))
+    if shortened := plan(checked).shortened:
+        console.print(shortened)
+    for note in notes:
+        console.print(note, soft_wrap=True)
+
+
+def _stages(pipeline: Pipeline) -> Table:
+    table = Table("stage", "type", "on", "model", "family", "size", box=None, pad_edge=False)
+    parts: list[tuple[PlacedStage | PlacedTransform, str, str]]
+    parts = [(stage, STAGES.name_of(stage.type), stage.tier.value) for stage in pipeline.stages]
+    parts += [(part, TRANSFORMS.name_of(part.type), "results") for part in pipeline.transforms]
+    for part, kind, where in parts:
+        models = list(_models(part.config, pipeline))
+        columns = zip(*models, strict=True) if models else [()] * 3
+        table.add_row(part.id, kind, where, *(", ".join(column) for column in columns))
+    return table
+
+
+def _models(settings: StageConfig, pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
+    """Name, family and size of each model that a stage uses; empty where only the loaded file will tell."""
+    for _, name in references(settings, "model"):
+        known = resolve(pipeline.models[name], [Path(path) for path in pipeline.search_paths])
+        size = f"{known.size[1]}x{known.size[0]}" if known.size else ""
+        yield name, known.family or "", size

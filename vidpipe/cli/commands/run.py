@@ -1,0 +1,107 @@
+"""`vidpipe run`: options to pipeline, sinks and frame sinks; then the engine; then what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from vidpipe.cli.outputs import Named, Outputs, inputs_of, own_stdout
+from vidpipe.cli.reload import Reload, on_hangup
+from vidpipe.cli.terminal.live_table import LiveTable
+from vidpipe.cli.terminal.progress import ProgressBar
+from vidpipe.cli.terminal.summary import print_summary
+from vidpipe.core.errors import RunError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.session import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for."""
+
+    pipeline: str
+    config: Path | None = None
+    sources: Sequence[str] = ()
+    sets: Sequence[str] = ()
+    engine: Literal["ray", "inline"] = "ray"
+    address: str | None = None
+    results: Path | None = None
+    report: Path | None = None
+    video: Path | None = None
+    metrics: str | None = None
+    profiles: Path | None = None
+
+
+def run_pipeline(options: RunOptions) -> int:
+    """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
+    from vidpipe.cli.profiles import with_profiles
+    from vidpipe.pipeline.yaml.load import find_pipeline, load
+    from vidpipe.sources.open import expand
+
+    def read() -> Pipeline:
+        loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+        return with_profiles(loaded, options.profiles)
+
+    files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
+    reload = Reload(read, files)  # before they are read: what is changed meanwhile is taken up later
+    return execute(read(), options, reload)
+
+
+def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
+    """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
+    from vidpipe.pipeline.yaml.load import find_pipeline
+
+    files = [Named("pipeline", find_pipeline(options.pipeline))]
+    files += [Named("--config", options.config)] if options.config is not None else []
+    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams), pipeline.sinks)
+    outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
+    with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
+        return _execute(pipeline, options, outputs, stdout, reload)
+
+
+def _execute(
+    pipeline: Pipeline, options: RunOptions, outputs: Outputs, stdout: int | None, reload: Reload | None
+) -> int:
+    """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
+    from vidpipe.runtime.run import run
+
+    results, report = outputs.results_file(stdout), outputs.report_file(stdout)
+    with ExitStack() as watching:
+        live = any(stream.spec.live for stream in pipeline.streams.values())
+        bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
+        watchers: list[Watcher] = [bar]
+        if options.metrics is not None:
+            from vidpipe.results.sinks.metrics import Metrics, parse_place
+
+            watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics)))))
+        if live and reload is not None:
+            watching.enter_context(on_hangup(reload))
+        outcome = run(
+            pipeline,
+            engine=options.engine,
+            address=options.address,
+            sinks=[results] if results else [],
+            frame_sinks=[outputs.video] if outputs.video else [],
+            watchers=watchers,
+            reload=reload if live else None,
+            on_report=report.write if report and report.takes_many else None,
+        )
+    if report:
+        try:
+            report.write(outcome.report)
+        except RunError as failure:
+            outcome.errors.append(str(failure))
+    if results and results.kept:
+        outcome.notes.append(f"earlier results of {options.results} are now {results.kept}")
+    print_summary(pipeline, outcome)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for note in outcome.notes:
+        console.print(f"note: {note}", markup=False)
+    for error in outcome.errors:
+        console.print(f"vidpipe: {error}", markup=False)
+    return outcome.exit_status

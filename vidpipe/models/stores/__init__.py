@@ -1,0 +1,1 @@
+"""Where weights come from: folders, Ultralytics, PyPI, the Open Model Zoo."""

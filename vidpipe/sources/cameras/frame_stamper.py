@@ -1,0 +1,92 @@
+"""Numbers, times and discontinuities of a camera's pictures, over all of its connections."""
+
+from __future__ import annotations
+
+import time
+
+import av
+
+from vidpipe.core.answer import How
+from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.picture import YuvPicture
+from vidpipe.core.settings import Knobs
+from vidpipe.sources.base import Resume, StreamSpec
+from vidpipe.sources.clock import Steady
+from vidpipe.sources.decoding.normal import Normaliser
+from vidpipe.sources.decoding.timeline import STEP_S
+from vidpipe.sources.view import View
+
+
+class FrameStamper:
+    """Makes frames of a camera's pictures.
+
+    Every picture that came over the wire has a number, decoded or not. `pts` is seconds since the first picture by the
+    clock of capture, and only grows: over a connection that was lost it tells how long nothing was seen.
+
+    Attributes:
+        seq: of the next picture.
+        knobs: what frames carry.
+    """
+
+    def __init__(self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, steady: Steady) -> None:
+        self.seq = 0 if resume is None else resume.seq + 1
+        self.knobs = knobs
+        self._name = name
+        self._steady = steady
+        self._normal = Normaliser()
+        self._view = View.of(spec)
+        self._pts = -1.0 if resume is None else resume.pts
+        self._zero = None if resume is None else self._zero_before(resume)
+        self._size: tuple[int, int] | None = None
+        self._discontinuity = 0
+        self.break_off()
+
+    def break_off(self) -> None:
+        """What comes now does not go on from what came before."""
+        self._discontinuity = max(
+            self._discontinuity + 1, int(1000 * time.time())
+        )  # also after a restart, unlike any before
+
+    def frame(self, decoded: av.VideoFrame, at: float) -> Frame:
+        """The next picture, taken at `at` of the monotonic clock."""
+        picture = self._normal(decoded)
+        size = (picture.width, picture.height)
+        if self._size not in (None, size):
+            self.break_off()
+        self._size = size
+        hidden, visible = None, 1.0
+        if self._view:
+            picture, hidden, visible = self._view.apply(picture)
+        seq, pts, captured_at = self._next(at)
+        return Frame(
+            self._name,
+            seq,
+            pts,
+            YuvPicture(picture),
+            *size,
+            captured_at=captured_at,
+            since=at,
+            hidden=hidden,
+            visible=visible,
+            knobs=self.knobs,
+            discontinuity=self._discontinuity,
+        )
+
+    def missing(self, at: float, how: How, reason: str) -> Missing:
+        """The next picture, of which nothing will be seen."""
+        seq, pts, captured_at = self._next(at)
+        return Missing(self._name, seq, pts, how, reason, captured_at, at)
+
+    def _next(self, at: float) -> tuple[int, float, float]:
+        if self._zero is None:
+            self._zero = at
+        self._pts = max(at - self._zero, self._pts + STEP_S)
+        seq = self.seq
+        self.seq += 1
+        return seq, self._pts, self._steady.utc(at)
+
+    def _zero_before(self, resume: Resume) -> float | None:
+        """When `pts` was 0 before a restart, by the monotonic clock of now."""
+        if resume.captured_at is None:
+            return self._steady.now() - resume.pts
+        return resume.captured_at - self._steady.offset() - resume.pts

@@ -1,0 +1,104 @@
+"""From a camera's packets to whole pictures: each packet that goes in comes out again, in presentation order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import av
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+
+from vidpipe.sources.clock import Moment
+from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
+
+MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
+
+
+class Taken(NamedTuple):
+    """A packet, as far as it matters once it is decoded.
+
+    Attributes:
+        stamp: of presentation, in ticks; None where there is none.
+        moment: when it was taken.
+        size: in bytes.
+        key: whether it is a key frame.
+        told: its place in the stream has been given away; it is decoded only because others build on it.
+    """
+
+    stamp: int | None
+    moment: Moment
+    size: int
+    key: bool
+    told: bool = False
+
+    @property
+    def at(self) -> float:
+        """When it was taken, seconds of the monotonic clock, as is known now: ask when its turn to be shown comes."""
+        return self.moment.at
+
+
+class Decoded(NamedTuple):
+    """What became of a packet: a picture, or why there is none."""
+
+    taken: Taken
+    picture: av.VideoFrame | str
+
+
+class PictureDecoder:
+    """A decoder for one connection, of at most two threads (see `prepare`).
+
+    Attributes:
+        context: FFmpeg's decoder.
+    """
+
+    def __init__(self, context: VideoCodecContext, *, threads: int = 1, skip_frame: str = "none") -> None:
+        prepare(context, threads)
+        if skip_frame == "nonref":
+            context.skip_frame = "NONREF"
+        self.context = context
+        self._left_out = "not decoded" if skip_frame == "nonref" else "damaged: no picture"
+        self._open: list[tuple[int, int, Taken]] = []
+        self._count = 0
+
+    def __call__(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
+        """The pictures that are complete now; what never comes out is told when its turn has passed."""
+        if reason := why_damaged(packet, self.context):
+            yield Decoded(taken, reason)
+            return
+        try:
+            frames = self.context.decode(packet)
+        except FFmpegError as error:
+            yield Decoded(taken, f"damaged: {error.strerror}")
+            return
+        self._count += 1
+        heapq.heappush(self._open, (self._count if taken.stamp is None else taken.stamp, self._count, taken))
+        yield from self._closed(frames)
+        while len(self._open) > MOST_OPEN:
+            yield Decoded(heapq.heappop(self._open)[2], self._left_out)
+
+    def flush(self) -> Iterator[Decoded]:
+        """What is still in the decoder; afterwards it begins anew, at a key frame."""
+        try:
+            frames = self.context.decode(None)
+        except FFmpegError:
+            frames = []
+        yield from self._closed(frames)
+        while self._open:
+            yield Decoded(heapq.heappop(self._open)[2], self._left_out)
+        self.context.flush_buffers()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every packet that went in has come out."""
+        return not self._open
+
+    def _closed(self, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
+        for frame in frames:
+            while self._open:
+                stamp, _, taken = heapq.heappop(self._open)
+                if taken.stamp is None or frame.pts is None or stamp >= frame.pts:
+                    yield Decoded(taken, "damaged: patched by the decoder" if frame.is_corrupt else frame)
+                    break
+                yield Decoded(taken, self._left_out)

@@ -1,0 +1,1 @@
+"""Recordings: read picture by picture, or played at their own speed."""
