@@ -26,9 +26,9 @@ class Result(NamedTuple):
     """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
 
     Attributes:
-        epoch: of the settings that the frame was treated with; 0: those that the run began with.
+        epoch: of the settings that the frame was treated under; 0: those that the run began with.
         since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
-        covered: why the frame's own answer was not waited for; "" where this is it.
+        covered: why the answer is a fallback: "late", "overloaded", "stopped"; "" where it is the frame's own answer.
         size: (width, height) of the stream's pictures; None where none has come yet.
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
     """
