@@ -16,8 +16,8 @@ HEAD = """# Benchmarks
 Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2001 (little) and
 2003 (big), the clips real recordings of fixed cameras. Commands were given in the folder of the models.
 
-[bench.md](bench.md) says what the candidates are and how they are scored. Runs of each, in turns: {repeats}. A dash is undefined:
-there was nothing to count. Columns:
+[bench.md](bench.md) says what the candidates are and how they are scored. Runs of each, in turns: {repeats}.
+A dash is undefined: there was nothing to count. Columns:
 """
 
 TAIL = """

@@ -104,8 +104,8 @@ class Stage(Generic[C]):
         Live, a late answer is learnt when it comes: that may be after those of newer frames.
 
         May return the answer completed (identities, merged regions): the stages above learn that one, and what
-        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: only if
-        `answer.as_of == frame.seq` was this frame itself measured.
+        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: this
+        frame itself was measured only if `answer.as_of == frame.seq`.
         """
         return None
 
@@ -119,8 +119,8 @@ class Stage(Generic[C]):
     def snapshot(self) -> Any:
         """State that must survive a restart, as something that pickles; None for a stage without.
 
-        Called every few seconds for each stream, and sent elsewhere: leave out pictures, and whatever the next detector run
-        restores. Not called for a shared stage: see `snapshot_stream`.
+        Called every few seconds for each stream, and sent elsewhere: leave out pictures, and whatever the next detector
+        run restores. Not called for a shared stage: see `snapshot_stream`.
         """
         return None
 
@@ -135,7 +135,7 @@ class Stage(Generic[C]):
         return None
 
     def restore_stream(self, stream: str, state: Any) -> None:
-        """Continue with what `snapshot_stream` of an earlier instance returned; comes before any frame of that stream."""
+        """Continue with what `snapshot_stream` of an earlier instance returned; called before any frame of it."""
 
     def close(self) -> None:
         """Release what `open` took. Not guaranteed to be called."""

@@ -36,7 +36,7 @@ class Outputs:
     """The files of one run.
 
     Attributes:
-        video: the tap that draws, if one was asked for.
+        video: the frame sink that draws, if one was asked for.
     """
 
     def __init__(self, results: Path | None, report: Path | None, video: Path | None, streams: Sequence[str]) -> None:

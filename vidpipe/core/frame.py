@@ -44,8 +44,8 @@ class Frame:
         stream: name of the stream.
         seq: counts the stream's pictures in presentation order from 0, decoded or not.
         pts: media seconds.
-        discontinuity: the same for pictures that go on from each other. It changes where a camera was offline, its clock
-            jumped or its picture has another size: tracking and comparison with earlier pictures end there.
+        discontinuity: the same for pictures that go on from each other. It changes where a camera was offline, its
+            clock jumped or its picture has another size: tracking and comparison with earlier pictures end there.
         captured_at: UTC seconds, or None for a recording that does not say.
         width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
         hidden: bool [h, w], what masks and regions of interest leave out; None where there are none. It is already

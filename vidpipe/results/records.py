@@ -89,7 +89,7 @@ class Ended(NamedTuple):
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
         health: of a live source, at its end.
-        failures: what went wrong beside the stream, which went on: a tap that could take no more. A line each.
+        failures: what went wrong beside the stream, which went on: a frame sink that could take no more. A line each.
     """
 
     stream: str

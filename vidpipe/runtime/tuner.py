@@ -42,8 +42,8 @@ class TunerConfig(StageConfig):
 class Tuner:
     """Base class of all tuners.
 
-    It runs in a thread of its own: one that hangs changes nothing and blocks nothing. What it raises is logged, and it is
-    not called again; an impossible change is logged, and the run goes on unchanged.
+    It runs in a thread of its own: one that hangs changes nothing and blocks nothing. What it raises is logged, and it
+    is not called again; an impossible change is logged, and the run goes on unchanged.
 
     Attributes:
         config: its settings.

@@ -225,7 +225,7 @@ class WorkerRuntime:
             pipeline.audit,
             last=last,
             top=top,
-            # A segment below the device returns the check's answer: with `late: detour` the stream has published by then.
+            # Below the device the check's answer is returned: with `late: detour` the stream has published by then.
             publish_checked=not any(map(pipeline.detours, streams)),
             closed=self._let_go,
         )

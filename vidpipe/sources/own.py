@@ -52,8 +52,8 @@ class PictureSource:
     def pictures(self) -> Iterator[Shot]:
         """All pictures in order, from the first one on; called once, in a thread of the stream's own.
 
-        What it raises ends the stream, with that message. After a restart in mid-stream it is called again, and what was
-        answered before is left out.
+        What it raises ends the stream, with that message. After a restart in mid-stream it is called again, and what
+        was answered before is left out.
         """
         raise TypeError(f"{type(self).__name__} has no method `pictures`: a source must say which pictures it has")
 

@@ -47,14 +47,15 @@ class TrackConfig(StageConfig):
         None,
         gt=0,
         lt=1,
-        description="F1 that moved boxes must have against the next detector run: the time between adapts, up to `refresh_s`",
+        description="F1 that moved boxes must have against the next run: the time between adapts, up to `refresh_s`",
     )
     change: float = Knob(
-        0.5, gt=0, le=1, description="share of a small area that must change, where no track is, to trigger the detector"
+        0.5,
+        gt=0,
+        le=1,
+        description="share of a small area that must change, where no track is, to trigger the detector",
     )
-    failing: float = Knob(
-        0.5, gt=0, le=1, description="share of the tracks that must be lost to trigger the detector"
-    )
+    failing: float = Knob(0.5, gt=0, le=1, description="share of the tracks that must be lost to trigger the detector")
     in_flight: int = Knob(4, ge=1, le=64, description="most detector runs under way; others wait until one is answered")
     activate: Score = Field(
         default=0.0, description="boxes that score less continue a known track, but begin none (ByteTrack)"
