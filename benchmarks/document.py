@@ -16,15 +16,15 @@ HEAD = """# Benchmarks
 Written by `make bench`; do not edit. The models are Open Model Zoo's person-vehicle-bike-detection 2001 (little) and
 2003 (big), the clips real recordings of fixed cameras. Commands were given in the folder of the models.
 
-[bench.md](bench.md) says who takes part and how it is scored. Runs of each, in turns: {repeats}. A dash is undefined:
-there was nothing to count. Columns:
+[bench.md](bench.md) says what the candidates are and how they are scored. Runs of each, in turns: {repeats}.
+A dash is undefined: there was nothing to count. Columns:
 """
 
 TAIL = """
 ## What these figures do not show
 
-- **Agreement is not truth.** Scores are against the big model's own answers unless a column says labels; what the big
-  model overlooks, nobody is blamed for.
+- **Agreement is not truth.** Scores are against the big model's own answers unless a column says labels: what the big
+  model misses does not count as an error.
 - **Few clips, short ones.** {clips}. They say nothing of nights, rain, moving cameras, or weeks.
 - **One clip, split in time.** Where the first part was fitted on and the rest scored, both show the same place. The
   settings of `{pipeline}` are the ones it ships with, for all clips; they were found by trying some on these clips, the
@@ -33,7 +33,7 @@ TAIL = """
   all cores. With one it would take .8 to .9 of its CPU as well.
 - **One machine.** Ratios carry over better than seconds, and change where a GPU infers.
 - **Replay.** Recordings are read as fast as they are answered: nothing here is late or dropped.
-- **The motion gate is of Frigate's kind, not Frigate**: the detector looks at whole pictures rather than regions, and
+- **The motion gate is of Frigate's kind, not Frigate**: the detector runs on whole pictures rather than regions, and
   until the gate has calibrated itself (never, in clips as short or busy as TUD-Stadtmitte and junction) at 5 a second.
 - **Ultralytics' own loop** is missing: none of the shared models is one that it runs.
 """

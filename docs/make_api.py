@@ -14,8 +14,8 @@ import vidpipe
 PAGE = Path(__file__).with_name("api.md")
 HEAD = """# The Python interface
 
-Made from docstrings by `python docs/make_api.py`. What stands here is public: it changes only with a word in the
-changelog. Everything else in the package is private, whatever its name looks like.
+Made from docstrings by `python docs/make_api.py`. The names on this page are public. Everything else in the package is
+private and may change at any time, whatever its name looks like.
 
 """
 

@@ -192,7 +192,7 @@ class StageRunner:
         self._call("forget", frame.stream, frame.knobs, _forget, frame)
 
     def fallback(self, frame: Frame) -> Answer | None:
-        """What the stage would say of an open frame that nobody waits for."""
+        """The stage's best answer to an open frame whose final answer is late; None where it has none."""
         answer = self._call("fallback", frame.stream, frame.knobs, self._fallback, frame)
         return None if isinstance(answer, _Raised) else answer
 

@@ -44,8 +44,8 @@ class Context:
         models: where to get the pipeline's models from.
         classes: names of the pipeline's classes; `class_id` indexes them.
         last: whether no stage comes after this one: then it answers every frame.
-        live: whether the stream cannot wait; of a shared stage nothing is said.
-        live_streams: names of all streams that cannot wait; kept up to date while streams come and go.
+        live: whether the stream is live, so that it cannot wait; always False for a shared stage.
+        live_streams: names of all live streams; kept up to date while streams come and go.
     """
 
     stage: str
@@ -72,10 +72,10 @@ class Stage(Generic[C]):
 
     Attributes:
         shared: one instance for each stream (False), or one for all streams of the actor (True: models).
-        learns_checked: `learn` is told, too, of frames on which a stage above is checked: they go straight to the last
-            stage, past this one, which is not asked.
-        stateless: its answer as the last stage depends on the frame and the settings alone: so it may be asked, in the
-            shadow of a run, what it would say under others.
+        learns_checked: `learn` also gets frames on which a stage above is checked: they go straight to the last stage,
+            past this one, which is not asked.
+        stateless: its answer as the last stage depends on the frame and the settings alone, so that a shadow ask may
+            have it answer under other settings.
         can_be_last: False for a filter, which by its nature passes frames on: no pipeline may end with it.
         config: the settings in force for the stream that this call is for; they may differ from call to call.
         id: of this stage in the pipeline, as `by` of its answers and key of its features and memos.
@@ -106,29 +106,29 @@ class Stage(Generic[C]):
 
         Live, a late answer is learnt when it comes: that may be after those of newer frames.
 
-        May return the answer completed (identities, merged regions): the stages above are told that one, and what
-        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: only
-        where `answer.as_of == frame.seq` did somebody look at this very frame.
+        May return the answer completed (identities, merged regions): the stages above learn that one, and what
+        leaves the first stage is published. The classic mistake is to learn from an answer that measured nothing: this
+        frame itself was measured only if `answer.as_of == frame.seq`.
         """
         return None
 
     def forget(self, frame: Frame) -> None:
-        """No answer will come for a frame that this one passed on: it was dropped, or what looked at it failed."""
+        """No answer will come for a frame that this one passed on: it was dropped, or the stage that got it failed."""
 
     def fallback(self, frame: Frame) -> Answer | None:
-        """The best that can be said now of a frame that this stage passed on, while its answer is late."""
+        """The best answer that is possible now for a frame that this stage passed on, while its answer is late."""
         return None
 
     def snapshot(self) -> Any:
         """State that must survive a restart, as something that pickles; None for a stage without.
 
-        Asked every few seconds of each stream, and sent elsewhere: leave out pictures, and whatever a look brings back.
-        Not asked of a shared stage: see `snapshot_stream`.
+        Called every few seconds for each stream, and sent elsewhere: leave out pictures, and whatever the next detector
+        run restores. Not called for a shared stage: see `snapshot_stream`.
         """
         return None
 
     def restore(self, state: Any) -> None:
-        """Take up what `snapshot` of an earlier instance gave."""
+        """Continue with what `snapshot` of an earlier instance returned."""
 
     def snapshot_stream(self, stream: str) -> Any:
         """The same for a shared stage: what it keeps of one stream, as something small that pickles, or None.
@@ -138,14 +138,14 @@ class Stage(Generic[C]):
         return None
 
     def restore_stream(self, stream: str, state: Any) -> None:
-        """Take up what `snapshot_stream` of an earlier instance gave; comes before any frame of that stream."""
+        """Continue with what `snapshot_stream` of an earlier instance returned; called before any frame of it."""
 
     def close(self) -> None:
-        """Let go of what `open` took. Not guaranteed to be called."""
+        """Release what `open` took. Not guaranteed to be called."""
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What else it has done and met so far, by name, for the report; another thread may ask."""
+        """Further counts for the report, by name; another thread may ask."""
         return {}
 
     @classmethod

@@ -12,7 +12,7 @@ A message names the thing, its value and the way out, in one line; it never hold
 
 
 class VidpipeError(Exception):
-    """Base of all errors of vidpipe; `str()` of one is fit to be shown to a user."""
+    """Base of all errors of vidpipe; `str()` of one can be shown to a user."""
 
     exit_status = 1
 

@@ -1,4 +1,4 @@
-"""Something that happened in a stream, told beside the results."""
+"""Something that happened in a stream, published beside the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Phase(StrEnum):
-    """Where in its life an event is told: what lasts begins, may be updated, and ends."""
+    """Phase of an event: one that lasts begins, may be updated, and ends."""
 
     BEGIN = "begin"
     UPDATE = "update"
@@ -21,7 +21,7 @@ class Event:
     """Something that a transform saw happen.
 
     Attributes:
-        kind: what happened: "zone.enter", "line.cross", or a word of the transform's author.
+        kind: what happened: "zone.enter", "line.cross", or a name that the transform's author chose.
         stream, seq, pts: the result at which it was seen; media seconds.
         at: UTC seconds of that picture; None where the recording does not say.
         by: id of the transform.

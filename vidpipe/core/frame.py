@@ -44,8 +44,8 @@ class Frame:
         stream: name of the stream.
         seq: counts the stream's pictures in presentation order from 0, decoded or not.
         pts: media seconds.
-        discontinuity: the same for pictures that go on from each other. It changes where a camera was out of sight, its
-            clock jumped or its picture has another size: what was followed or held against earlier pictures ends there.
+        discontinuity: the same for pictures that go on from each other. It changes where a camera was offline, its
+            clock jumped or its picture has another size: tracking and comparison with earlier pictures end there.
         captured_at: UTC seconds, or None for a recording that does not say.
         width, height: of the source in pixels, upright. Beyond a link the views may be smaller; boxes never are.
         hidden: bool [h, w], what masks and regions of interest leave out; None where there are none. It is already
@@ -56,7 +56,7 @@ class Frame:
             a copy, and are counted there: what a stage below changes or leaves is not seen above the link.
         memos: what a stage keeps of the frame for itself, under its id, until it hears what became of it. They stay.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
-            (a recording): its latency counts from then. 0.0 where nobody knows.
+            (a recording): its latency counts from then. 0.0 where that is not known.
     """
 
     __slots__ = (

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 
 class StageConfig(BaseModel):
-    """Base of every stage's settings: frozen, and a field that nobody knows is an error."""
+    """Base of every stage's settings: frozen; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,7 +23,7 @@ ClassName = Annotated[str, Field(json_schema_extra={"names": "class"}, descripti
 
 
 def Knob(default: Any, **field: Any) -> Any:
-    """A field of a `StageConfig` that a tuner may turn while the pipeline runs; other fields are fixed at `open`."""
+    """A field of a `StageConfig` that may change while the pipeline runs; other fields are fixed at `open`."""
     return Field(default, json_schema_extra={"knob": True}, **field)
 
 
@@ -37,7 +37,7 @@ class Knobs:
     """One version of all stages' settings for one stream.
 
     Attributes:
-        version: counts up when a tuner changes something; stands in every result.
+        version: number of the epoch; every result has it.
         stages: the configuration in force, by stage id.
     """
 

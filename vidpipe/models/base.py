@@ -32,7 +32,7 @@ class Slicing(BaseModel):
     columns: int = Field(default=2, ge=1, le=8, description="tiles side by side")
     rows: int = Field(default=2, ge=1, le=8, description="tiles one above the other")
     size: float = Field(default=0.6, gt=0, le=1, description="of a tile, in parts of width and height")
-    whole: bool = Field(default=True, description="look at the whole picture too")
+    whole: bool = Field(default=True, description="detect on the whole picture too")
     merge: float = Field(
         default=0.7, gt=0, le=1, description="intersection over the smaller area, above which to merge"
     )
@@ -64,7 +64,7 @@ class ModelSpec(BaseModel):
     )
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
     settings: dict[str, Any] = Field(default={}, description="of a Python class: its keyword arguments")
-    slicing: Slicing | None = Field(default=None, description="look at overlapping tiles too; default: do not")
+    slicing: Slicing | None = Field(default=None, description="detect on overlapping tiles too; default: do not")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
     trust: bool = Field(
         default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own"

@@ -62,7 +62,7 @@ class LinkSpec(_Spec):
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
-    shaper: ShaperSpec | None = Field(default=None, description="a worse network, for trying; default: as it is")
+    shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
 
 
 @dataclass(frozen=True, slots=True)

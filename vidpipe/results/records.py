@@ -35,9 +35,9 @@ class Result(NamedTuple):
     """An answer as a sink gets it, with what is known of its frame; one for every picture of a stream.
 
     Attributes:
-        epoch: of the settings that the frame was treated with; 0: those that the run began with.
+        epoch: of the settings that the frame was treated under; 0: those that the run began with.
         since: as of `Frame`: what the latency counts from, by the monotonic clock of the batch's `machine`.
-        covered: why the frame's own answer was not waited for; None where this is it.
+        covered: why the answer is a fallback; None where it is the frame's own answer.
         size: (width, height) of the stream's pictures; None where none has come yet.
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
     """
@@ -98,7 +98,7 @@ class Ended(NamedTuple):
         error: what broke it off, or None where it came to its end.
         notes: what a user should know of the recording ("ended after 412 of 795 frames").
         health: of a live source, at its end.
-        failures: what went wrong beside the stream, which went on: a tap that could take no more. A line each.
+        failures: what went wrong beside the stream, which went on: a frame sink that could take no more. A line each.
     """
 
     stream: str

@@ -16,8 +16,8 @@ class Outcome:
     Attributes:
         report: as the report file has it.
         errors: what failed while it ran, a line each; frames may have `failed` answers for it.
-        notes: what was wrong with the footage, a line each.
-        interrupted: somebody asked it to end before it was done.
+        notes: faults of the footage, a line each.
+        interrupted: it was asked to end before it was done.
     """
 
     report: dict[str, Any]

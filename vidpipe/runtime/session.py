@@ -48,7 +48,7 @@ USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes i
 
 
 class Watcher(Protocol):
-    """Sees how a run goes on."""
+    """Sees the progress of a run."""
 
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 
@@ -61,9 +61,9 @@ class Run:
     Entering the block opens everything and begins; leaving it, also by an exception, stops it in order and waits. All
     methods may be called from any thread.
 
-    Iterating gives each stream's results in order of `seq`, until all streams have ended. Who iterates too slowly holds
-    recordings up; of live streams the oldest results that wait are left out, and counted (`status().lost`). Iterate in
-    one place: two who iterate share the results between them.
+    Iterating gives each stream's results in order of `seq`, until all streams have ended. If it is too slow,
+    recordings wait; of live streams the oldest waiting results are left out, and counted (`status().lost`). Iterate in
+    one place only: two iterators share the results between them.
 
     Args:
         pipeline: with its streams, as `load` gives it.
@@ -71,13 +71,13 @@ class Run:
         address: of a Ray to join, in place of one of our own.
         sinks: get the results, in this process; they are closed at the end.
         frame_sinks: get frames and answers, where the frames are.
-        watchers: see how it goes on, in this process.
-        reload: asked now and then for the pipeline with other streams or settings, None where nothing has changed;
-            what it raises is told, and the run goes on as it is.
-        on_report: given the report so far, at the beginning and every half minute, in some thread; the whole one is the
-            outcome's. What it raises of `VidpipeError` is told, and the run goes on.
-        results: False where nobody will iterate.
-        pictures: whether results bring the picture that they are of.
+        watchers: see the progress, in this process.
+        reload: called now and then for the pipeline with other streams or settings, None where nothing has changed;
+            what it raises is logged, and the run goes on unchanged.
+        on_report: gets the report so far, at the beginning and every half minute, in some thread; the final one is the
+            outcome's. A `VidpipeError` that it raises is logged, and the run goes on.
+        results: False if nobody will iterate.
+        pictures: whether results contain their picture.
 
     Raises:
         ConfigError: the pipeline has no streams.
@@ -124,7 +124,7 @@ class Run:
 
     @property
     def state(self) -> RunState:
-        """Where the run stands."""
+        """The state of the run."""
         return self._state
 
     def start(self) -> Run:
@@ -149,11 +149,11 @@ class Run:
         return self
 
     def stop(self) -> None:
-        """Ask it to end in order, and return at once: no more is read, and what was read is answered."""
+        """Ask the run to end in order, and return at once: no more is read, and what was read is answered."""
         self._asked.set()
 
     def join(self, timeout_s: float | None = None) -> Outcome:
-        """Wait for the end. Results for which nobody iterates are let go.
+        """Wait for the end. Results that nobody takes are dropped.
 
         Raises:
             TimeoutError: it has not ended in that time.
@@ -222,14 +222,14 @@ class Run:
         return self._questions.ask(self._control.pipeline, stream, variants)
 
     def events(self) -> Feed[Event]:
-        """What transforms see happen, to iterate over beside the results, in a thread or under asyncio.
+        """The events of transforms, to iterate over beside the results, in a thread or under asyncio.
 
         The newest thousand wait for whoever iterates; older ones are left out, and counted in its `lost`.
         """
         return self._events
 
     def status(self) -> Status:
-        """How it fares at this moment; the snapshot does not change any more."""
+        """The status at this moment, as an immutable snapshot."""
         counts = self._engine.counts() if self._state is RunState.RUNNING else None
         with self._changed:
             return status_of(self._state, self._collector, self._control, counts, self._feed)

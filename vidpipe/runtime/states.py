@@ -1,4 +1,4 @@
-"""Where a run stands, which state may follow which, and how it is asked to end."""
+"""The states of a run, which may follow which, and how a run is asked to end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 
-STOP_S = 4.0  # from being asked to stop to the end of all streams; who has not ended then is left to itself
+STOP_S = 4.0  # from being asked to stop to the end of all streams; a stream that has not ended then is abandoned
 LEAST_CLOSE_S = 0.3  # for sinks to take more of what waits, where streams have used up all of that time
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """State of a run."""
 
     OPENING = "opening"  # models load, sources open
     RUNNING = "running"

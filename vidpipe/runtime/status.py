@@ -1,4 +1,4 @@
-"""How a run fares at one moment, as data that does not change any more."""
+"""The status of a run at one moment, as immutable data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class StreamNow:
         frames_in: pictures so far; the sum of `how`, and of `by`.
         epoch: of the newest result.
         seen: boxes of the newest result, by class.
-        answered_by: who gave the newest result.
-        look_age_s: seconds since a model was last known to have looked at one of its frames; None: never.
+        answered_by: the stage that gave the newest result.
+        look_age_s: seconds since a model last ran on one of its frames, as far as is known; None: never.
         audits: by stage, as the report has them.
     """
 
@@ -53,7 +53,7 @@ class Status:
         links: frames and bytes, by name; empty unless it runs.
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
-        lost: results of live streams that were left out, as nobody took them in time.
+        lost: results of live streams that were left out, because nobody took them in time.
         is_held: whether recordings wait for whoever iterates.
     """
 

@@ -1,4 +1,4 @@
-"""The contract of a tuner: it looks at a run now and then, and changes settings of its streams."""
+"""The contract of a tuner: it gets the status of a run now and then, and changes settings of its streams."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Settings that shall hold from now on.
+    """New settings.
 
     Attributes:
         stages: the new values, by stage id and field.
@@ -39,14 +39,14 @@ class Change:
 class TunerConfig(StageConfig):
     """Base of a tuner's settings."""
 
-    every_s: float = Field(default=5.0, gt=0, description="seconds between two looks at the run")
+    every_s: float = Field(default=5.0, gt=0, description="seconds between two calls of `tune`")
 
 
 class Tuner:
     """Base class of all tuners.
 
-    It runs in a thread of its own: one that hangs changes nothing any more, and holds nothing up. What it raises is
-    told, and it is asked no more; a change that cannot be made is told, and the run goes on as it is.
+    It runs in a thread of its own: one that hangs changes nothing and blocks nothing. What it raises is logged, and it
+    is not called again; an impossible change is logged, and the run goes on unchanged.
 
     Attributes:
         config: its settings.
@@ -59,7 +59,7 @@ class Tuner:
     ask: Callable[[str, Sequence[Variant]], Future[Shadow]]
 
     def tune(self, status: Status) -> Sequence[Change]:
-        """What shall change, given how the run fares; called every `every_s` seconds."""
+        """The changes to make, given the status of the run; called every `every_s` seconds."""
         raise TypeError(f"{type(self).__name__} has no method `tune`: a tuner must say what it changes")
 
 

@@ -240,7 +240,7 @@ class WorkerRuntime:
             pipeline.audit,
             last=last,
             top=top,
-            # Below the device the check goes up as it is: a stream on a detour has published something else by then.
+            # Below the device the check's answer is returned: with `late: detour` the stream has published by then.
             publish_checked=not any(map(pipeline.detours, streams)),
             closed=self._let_go,
         )

@@ -36,13 +36,13 @@ class StreamSpec(BaseModel):
         default=None, repr=False, description="another address of the same camera, to record clips from"
     )
     transport: Literal["auto", "tcp", "udp"] = Field(
-        default="auto", description="how an RTSP camera sends; auto: TCP, and UDP where the camera offers nothing else"
+        default="auto", description="how an RTSP camera sends; auto: TCP, or UDP if the camera offers nothing else"
     )
     tls_verify: bool = Field(
         default=True, description="whether a camera must show a certificate that this machine trusts (SSL_CERT_FILE)"
     )
     decoder: Literal["auto", "software"] = Field(
-        default="auto", description="auto: a camera's video is decoded by hardware, where there is some and it works"
+        default="auto", description="auto: a camera's video is decoded by hardware, if there is any and it works"
     )
     skip_frame: Literal["none", "nonref", "nokey"] = Field(
         default="none",
@@ -51,14 +51,14 @@ class StreamSpec(BaseModel):
     max_blind_s: float = Field(
         default=2.0,
         ge=0,
-        description="while a camera's picture stands still, the longest time that it may go undecoded unless packets "
-        "are known to tell of motion, seconds; 0: never",
+        description="while a camera's picture is still, the longest time that it may go undecoded unless packets "
+        "are known to announce motion, seconds; 0: never",
     )
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
     settings: dict[str, object] = Field(default={}, description="of a source of your own, which `url` names")
     zones: dict[str, Polygon] = Field(
-        default={}, description="named parts of the picture, in which presence is told apart"
+        default={}, description="named parts of the picture, in which presence is scored separately"
     )
     start_s: float = Field(default=0.0, ge=0, description="where in the recording to begin, media seconds")
     end_s: float | None = Field(default=None, gt=0, description="where to end, media seconds")
@@ -66,7 +66,7 @@ class StreamSpec(BaseModel):
         default="frames", description="what of this stream's pictures may cross a link to another tier"
     )
     weight: float = Field(
-        default=1.0, gt=0, description="live: its share of the looks, against other streams, when there are too few"
+        default=1.0, gt=0, description="live: its share of the models' time, against other streams, under overload"
     )
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"

@@ -19,7 +19,7 @@ class Shot(NamedTuple):
 
     Attributes:
         pts: media seconds; they only grow.
-        pixels: uint8 BGR [h, w, 3]; None where a picture is lacking that should have come.
+        pixels: uint8 BGR [h, w, 3]; None for a picture that is missing.
         captured_at: UTC seconds, or None where that is not known.
     """
 
@@ -29,7 +29,7 @@ class Shot(NamedTuple):
 
 
 class SourceConfig(BaseModel):
-    """Base of a source's settings: frozen, and a field that nobody knows is an error."""
+    """Base of a source's settings: frozen; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +38,7 @@ class PictureSource:
     """Base class of a user's sources: `url: "module:Class"` in a stream, or `--source NAME=module:Class`.
 
     Attributes:
-        live: whether pictures come at their own pace: then nobody waits for an answer to them, and the newest win.
+        live: whether pictures come at their own pace: then no picture waits for an answer, and the newest win.
         config: its settings: `settings` of the stream.
         name: of the stream.
     """
@@ -52,13 +52,13 @@ class PictureSource:
     def pictures(self) -> Iterator[Shot]:
         """All pictures in order, from the first one on; called once, in a thread of the stream's own.
 
-        What it raises ends the stream, with that message. After a restart in mid-stream it begins anew, and what was
-        answered before is left out.
+        What it raises ends the stream, with that message. After a restart in mid-stream it is called again, and what
+        was answered before is left out.
         """
         raise TypeError(f"{type(self).__name__} has no method `pictures`: a source must say which pictures it has")
 
     def close(self) -> None:
-        """Let go of what was opened; from any thread, also while `pictures` waits."""
+        """Release what was opened; from any thread, also while `pictures` waits."""
 
 
 def is_own(url: str) -> bool:

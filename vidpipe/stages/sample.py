@@ -15,7 +15,7 @@ _SLACK_S = 1e-3  # some containers round to milliseconds: at 30 of 30 frames a s
 
 
 class SampleConfig(StageConfig):
-    fps: float = Knob(..., gt=0, le=1000, description="frames a second of media time that are looked at")
+    fps: float = Knob(..., gt=0, le=1000, description="frames a second of media time that are passed on")
 
 
 class Sample(Stage[SampleConfig]):

@@ -1,4 +1,4 @@
-"""The contract of a transform: it completes the results of a stream, whoever answered, and tells what happened."""
+"""The contract of a transform: it completes the results of a stream, whichever stage answered, and emits events."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Moment:
 class Transform(Generic[C]):
     """Base class of all transforms. There is one instance for each stream, in the process that holds its frames.
 
-    A stage decides who answers, and sees only the frames that come down to it. A transform sees what is published:
-    every result, in order of `seq`, also those that were carried on, repeated or late. What it changes is what sinks,
-    drawn video and iterators get; no stage learns from it.
+    A stage gets only the frames that come down to it. A transform gets every published result of its stream, in order
+    of `seq`, also repeated and fallback ones. Sinks, drawn video and iterators get what it changes; no stage learns
+    from it.
 
     Calls come in this order: `open`, `restore` (only after a restart), `apply` for each result, `close`.
 
@@ -63,8 +63,8 @@ class Transform(Generic[C]):
     def apply(self, frame: Frame | None, answer: Answer, moment: Moment) -> Answer | None:
         """The answer as it is to be published; None leaves it as it is.
 
-        Must neither keep the frame nor write into it or into the answer (`dataclasses.replace`). What it raises costs
-        this result its completion, and nothing else.
+        Must neither keep the frame nor write into it or into the answer (`dataclasses.replace`). If it raises, this
+        result stays as it was.
 
         Args:
             frame: None for a picture that never became one; the answer then carries the last detections.
@@ -73,7 +73,7 @@ class Transform(Generic[C]):
         raise TypeError(f"{type(self).__name__} has no method `apply`: a transform must say what it does with a result")
 
     def emit(self, kind: str, moment: Moment, *, phase: Phase = Phase.BEGIN, **data: Any) -> None:
-        """Tell what happened at this result; goes to sinks and to `Run.events`, behind the result itself."""
+        """Emit an event at this result; it goes to sinks and to `Run.events`, after the result itself."""
         if self._emitted is None:
             self._emitted = []
         event = Event(kind, moment.stream, moment.seq, moment.pts, moment.captured_at, self.id, phase, data)
@@ -84,14 +84,14 @@ class Transform(Generic[C]):
         return None
 
     def restore(self, state: Any) -> None:
-        """Take up what `snapshot` of an earlier instance gave."""
+        """Continue with what `snapshot` of an earlier instance returned."""
 
     def close(self) -> None:
-        """Let go of what `open` took. Not guaranteed to be called."""
+        """Release what `open` took. Not guaranteed to be called."""
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What it has done and met so far, by name, for the report; another thread may ask."""
+        """Further counts for the report, by name; another thread may ask."""
         return {}
 
     def take_events(self) -> list[Event]:

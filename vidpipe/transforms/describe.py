@@ -51,9 +51,10 @@ class DescribeConfig(StageConfig):
         description="cosine distance up to which a vector has the identity of the nearest; the embedder decides",
     )
     agreement: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.95, description="least share of reused vectors whose identity shall be that of the embedder's own"
+        default=0.95,
+        description="least share of reused vectors that must have the identity of the embedder's own vector",
     )
-    check: Score = Knob(0.05, description="share of the vectors that could be reused, and are computed all the same")
+    check: Score = Knob(0.05, description="share of the reusable vectors that are computed anyway, as a check")
     entries: int = Field(default=5_000, ge=1, le=100_000, description="most vectors that are remembered")
     identities: int = Field(default=1_000, ge=1, le=100_000, description="most identities that are told apart")
 

@@ -13,7 +13,7 @@ from vidpipe.core.settings import StageConfig
 
 
 class EveryNthConfig(StageConfig):
-    stride: int = Field(ge=1, description="one frame in so many is looked at")
+    stride: int = Field(ge=1, description="one frame in so many is passed on")
 
 
 class EveryNth(Stage[EveryNthConfig]):

@@ -152,7 +152,7 @@ class _Tree:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Not so a zombie: where nobody collects orphans, as in many a container, they stay."""
+    """Whether a process still runs. A zombie does not: it stays where nobody collects orphans (in containers)."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:

@@ -31,7 +31,7 @@ class StageSpec(BaseModel):
 
     id: str = Field(description="names the stage in results, messages and --set")
     type: Name = Field(description="a stage of vidpipe, or package.module:Class from the pipeline's folder or yours")
-    on: Tier = Field(default=Tier.DEVICE, description="where it stands; never further up than the stage before it")
+    on: Tier = Field(default=Tier.DEVICE, description="where it runs; never further up than the stage before it")
     isolate: bool = Field(default=False, description="an actor of its own, not one with its neighbours on a tier")
 
     _check_id = field_validator("id")(_checked_id)
@@ -80,12 +80,12 @@ class ConfigFile(BaseModel):
 class PipelineFile(ConfigFile):
     """The pipeline file: a cascade of stages, the models that they use, and what those look for."""
 
-    name: Name | None = Field(default=None, description="as reports call it; default: the file's name")
+    name: Name | None = Field(default=None, description="shown in reports; default: the file's name")
     classes: dict[Name, str | Annotated[list[str], Field(min_length=1)]] = Field(
         default={},
         description="the pipeline's own classes, each with the models' names for it; default: those of the one model",
     )
-    models: dict[Name, ModelSpec] = Field(default={}, description="what stages may look with, by name")
+    models: dict[Name, ModelSpec] = Field(default={}, description="what stages may run, by name")
     stages: list[StageSpec] = Field(min_length=1, description="in the order in which a frame is offered to them")
     transforms: list[TransformSpec] = Field(
         default=[], description="what completes results behind the cascade, in order"

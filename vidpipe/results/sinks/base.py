@@ -1,4 +1,4 @@
-"""The contract of a sink: it takes results where a run is driven."""
+"""The contract of a sink: it takes results, in the process of the driver."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vidpipe.results.records import Result
 
 
 class Sink:
-    """Base class of all sinks. What it raises ends the run early, with that message; it gets nothing more then.
+    """Base class of all sinks. What it raises ends the run early, with that message; the sink then gets nothing more.
 
     Calls come in this order: `begin`, then `write`, `tell` and `flush` as results come, `close`; all but `begin` in one
-    thread. A sink that blocks holds recordings up; of live streams results are left out, and counted.
+    thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
 
     Attributes:
         config: its settings, where it is named in a pipeline.
@@ -25,12 +25,12 @@ class Sink:
     config: Any = None
 
     def begin(self, provenance: Mapping[str, Any]) -> None:
-        """Open what is written to; called once, before the first `write`, when all else of the run stands.
+        """Open what is written to; called once, before the first `write`, when everything else of the run is open.
 
-        Until then nothing that is there already is to be changed: the run may still be refused.
+        Until then nothing that exists may be changed: the run may still be refused.
 
         Args:
-            provenance: what the results come from, as the first line of a results file has it.
+            provenance: where the results come from, as in the first line of a results file.
 
         Raises:
             ConfigError: it cannot be opened.
@@ -48,11 +48,11 @@ class Sink:
         raise TypeError(f"{type(self).__name__} has no method `write`: a sink must say what it does with results")
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Take some events, each behind the result at which it happened."""
+        """Take some events, each after the result at which it happened."""
 
     def flush(self) -> Mapping[str, int]:
-        """Make durable what was written; of each stream the `seq` of the last result that is. Called now and then."""
+        """Make written results durable; returns the `seq` of the last durable one by stream. Called now and then."""
         return {}
 
     def close(self) -> None:
-        """Flush and let go; called once, also after an error."""
+        """Flush and release everything; called once, also after an error."""

@@ -203,7 +203,7 @@ class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, taps, indices of the segments, and the actor of the next one or None.
+        packed: plan, frame sinks, indices of the segments, and the actor of the next one or None.
     """
 
     def __init__(self, packed: bytes) -> None:

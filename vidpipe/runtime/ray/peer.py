@@ -37,7 +37,7 @@ class Peer:
     """Reaches one actor. A new instance is told what the one before it knew, once, before any frame.
 
     Args:
-        arena: in which pictures lie for an actor that can map it.
+        pool: memory for the pictures, if the actor can map it.
     """
 
     def __init__(self, actor: Any, pool: SharedMemoryPool | None) -> None:

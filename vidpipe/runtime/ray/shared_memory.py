@@ -17,14 +17,14 @@ from vidpipe.core.frame import Image
 
 
 class Slot(NamedTuple):
-    """A place in an arena: where a packed picture lies instead of in the message."""
+    """A place in a pool: where a packed picture lies instead of in the message."""
 
     start: int
     size: int
 
 
 class Address(NamedTuple):
-    """How another process of this machine finds an arena; `token` is what lies in it where it is the right one."""
+    """How another process of this machine finds a pool; `token` is what lies in it where it is the right one."""
 
     pid: int
     descriptor: int

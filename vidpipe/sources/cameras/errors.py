@@ -45,7 +45,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not found"
     CERTIFICATE = "certificate"
     TRANSPORT = "transport"
-    PICTURE = "picture"  # the connection stands, but what comes over it cannot be used
+    PICTURE = "picture"  # connected, but what comes cannot be used
     LOST = "lost"
 
     @property

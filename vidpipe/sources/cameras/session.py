@@ -40,7 +40,7 @@ class Timings:
     """How long a camera may take over what, seconds. Tests are in more of a hurry.
 
     Attributes:
-        open_s, read_s: until a connection stands, and until the next packet.
+        open_s, read_s: until connected, and until the next packet.
         stall_s: without a packet, until the stream counts as stalled.
         picture_s: with packets, but without a picture.
         frozen_s, flat_s: of a picture that does not change at all, or shows one grey, until that is told.

@@ -58,7 +58,7 @@ class Status:
                 self._state, self._detail = state, detail
 
     def connected(self, *, codec: str, decoder: str) -> None:
-        """A connection stands."""
+        """Connected."""
         with self._lock:
             self._connections += 1
             self._codec, self._decoder = codec, decoder

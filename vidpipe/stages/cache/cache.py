@@ -47,7 +47,7 @@ class CacheConfig(StageConfig):
         default=None, description="in place of `model`: stage above whose feature, a vector, is the key"
     )
     agreement: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.95, description="least share of reused answers that shall agree with the stages below"
+        default=0.95, description="least share of reused answers that must agree with the stages below"
     )
     entries: int = Field(
         default=10_000,

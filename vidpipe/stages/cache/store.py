@@ -70,7 +70,7 @@ class Store:
         return number, self._evict()
 
     def use(self, number: int) -> None:
-        """It has saved what it saves once more."""
+        """Count one more use of an entry."""
         entry = self._entries[number]
         entry.uses += 1
         self._rate(entry)

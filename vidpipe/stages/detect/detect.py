@@ -37,7 +37,7 @@ _REJECT = 0.1  # where margins are learnt: boxes that nearly count are doubts as
 
 
 class DetectConfig(StageConfig):
-    model: DetectorName = Knob(..., description="that looks; another one is loaded beside it before it takes over")
+    model: DetectorName = Knob(..., description="that runs; another one is loaded beside it before it takes over")
     size: Size | None = Knob(
         None, description="of the model's input, in place of the one that it has: a side, or (height, width)"
     )
@@ -46,7 +46,7 @@ class DetectConfig(StageConfig):
         description="answer only frames whose every box scores at least this (or under `reject`); by class or for all",
     )
     agreement: Share | None = Knob(
-        None, description="in place of `accept`: share of answers that shall agree with the stages below; learnt"
+        None, description="in place of `accept`: share of answers that must agree with the stages below; learnt"
     )
     budget: Share | None = Knob(
         None, description="in place of `accept`, or to cap `agreement`: largest share of frames that is passed on"
@@ -64,7 +64,7 @@ class DetectConfig(StageConfig):
 
     least_f1: Share | None = Knob(
         None,
-        description="F1 of its boxes against those of the stages below, under which the model is not asked; learnt",
+        description="F1 of its boxes against those of the stages below, under which the model is not run; learnt",
     )
 
     @model_validator(mode="after")

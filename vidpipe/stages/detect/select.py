@@ -37,9 +37,9 @@ _START = 4  # times what is needed at least: some of the frames are none to trus
 
 class SelectConfig(StageConfig):
     models: list[DetectorName] = Field(
-        min_length=1, description="from cheap to dear; the first one looks at every frame"
+        min_length=1, description="from cheap to expensive; the first one runs on every frame"
     )
-    agreement: Share = Knob(0.9, description="share of answers that shall agree with the stages below")
+    agreement: Share = Knob(0.9, description="share of answers that must agree with the stages below")
     explore: Score = Knob(
         0.1, description="share of trusted frames, of one every 0.25 s, that is passed on to learn from"
     )

@@ -39,7 +39,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class GateConfig(StageConfig):
     weights: str | None = Field(
         default=None,
-        description="the stream's gate: a .gate file, or a folder of versions; `{stream}` in it stands for the "
+        description="the stream's gate: a .gate file, or a folder of versions; `{stream}` in it is replaced by the "
         "stream's name; default: none, every frame is passed on",
     )
     low: Score | None = Knob(None, description="answer `empty` under this score; default: the gate's own")
@@ -50,7 +50,7 @@ class GateConfig(StageConfig):
         None, description="moves `low` towards `high`: 0 filters as the gate itself would, 1 decides every frame"
     )
     want: Literal["boxes", "presence"] = Field(
-        default="boxes", description="presence: that a target is there is answer enough, as one box of the whole frame"
+        default="boxes", description="presence: only whether a target is there, as one box of the whole frame"
     )
     learn: bool = Field(
         default=False,
@@ -62,7 +62,7 @@ class GateConfig(StageConfig):
     )
     max_false: Share = Field(
         default=0.01,
-        description="with `want: presence`: share of the frames without a target that may be said to have one",
+        description="with `want: presence`: share of the frames without a target that may be reported as having one",
     )
     cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
     enabled: bool = Knob(True, description="false: passes every frame on")

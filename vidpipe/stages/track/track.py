@@ -42,22 +42,23 @@ _ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead 
 
 
 class TrackConfig(StageConfig):
-    refresh_s: float = Knob(0.5, ge=0, description="longest media time between looks, seconds; 0: look at every frame")
+    refresh_s: float = Knob(0.5, ge=0, description="longest media time between detector runs, seconds; 0: every frame")
     agreement: float | None = Knob(
         None,
         gt=0,
         lt=1,
-        description="F1 that moved boxes shall have against the next look: the time between adapts, up to `refresh_s`",
+        description="F1 that moved boxes must have against the next run: the time between adapts, up to `refresh_s`",
     )
     change: float = Knob(
-        0.5, gt=0, le=1, description="share of a small area that must change, where no track is, to trigger a look"
+        0.5,
+        gt=0,
+        le=1,
+        description="share of a small area that must change, where no track is, to trigger the detector",
     )
-    failing: float = Knob(
-        0.5, gt=0, le=1, description="share of the tracks that must be beyond following to trigger a look"
-    )
-    in_flight: int = Knob(4, ge=1, le=64, description="most looks under way; others wait until one is answered")
+    failing: float = Knob(0.5, gt=0, le=1, description="share of the tracks that must be lost to trigger the detector")
+    in_flight: int = Knob(4, ge=1, le=64, description="most detector runs under way; others wait until one is answered")
     activate: Score = Field(
-        default=0.0, description="boxes that score less go on with a known track, but begin none (ByteTrack)"
+        default=0.0, description="boxes that score less continue a known track, but begin none (ByteTrack)"
     )
     replay_ms: float = Field(default=15.0, gt=0, description="most time to bring a late answer to the present")
 
