@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vidpipe.core.answer import Answer, boxes_by_class
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.status import StreamStatus, stream_statuses
@@ -28,11 +29,12 @@ _STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow", State.STALLED: "red"
 class LiveTable:
     """A `Watcher` that draws on stderr; where that is no terminal it tells of each new state, and of all at times."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._name = pipeline.name
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._drawn_at = self._said_at = time.monotonic()
+        self._drawn_at = self._said_at = self._clock.monotonic()
         self._states: dict[str, State] = {}
 
     def __enter__(self) -> LiveTable:
@@ -48,7 +50,7 @@ class LiveTable:
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 
     def progressed(self, collector: Collector) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now - self._drawn_at < _DRAW_EVERY_S:
             return
         self._drawn_at = now

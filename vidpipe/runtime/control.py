@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.diff import changes
 from vidpipe.pipeline.spec import Pipeline
@@ -37,12 +37,14 @@ class Control:
         engine: Engine,
         collector: Collector,
         reload: Callable[[], Pipeline | None] | None = None,
+        clock: Clock = REAL,
     ) -> None:
         self.pipeline = pipeline
         self.epochs: tuple[Epoch, ...] = ()
         self._engine = engine
         self._collector = collector
         self._reload = reload
+        self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and its epochs, held for moments
         self._applying = threading.Lock()  # one change at a time, models may load meanwhile
         self._ending: set[str] = set()  # streams that begin anew once they have ended
@@ -64,7 +66,7 @@ class Control:
             number = len(self.epochs) + 1
             fresh, named = changed(self.pipeline, changes, streams, number)
             self._engine.prepare({stage: [fresh.streams[name].configs[stage] for name in named] for stage in changes})
-            epoch = Epoch(number, time.time(), by, reason, named, {id: dict(new) for id, new in changes.items()})
+            epoch = Epoch(number, self._clock.utc(), by, reason, named, {id: dict(new) for id, new in changes.items()})
             with self._lock:
                 # Streams may have come and gone while models were loading.
                 kept = [name for name in named if name in self.pipeline.streams]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from vidpipe.core.clock import Clock
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.settings import StageConfig
 from vidpipe.runtime.epochs import Changes
@@ -54,7 +55,7 @@ class Tuner:
     config: Any = TunerConfig()
 
     def tune(self, status: Status) -> Sequence[Change]:
-        """What shall change, given how the run fares; called every `every_s` seconds."""
+        """What shall change, given how the run fares; called every `every_s` seconds, at once where it took longer."""
         raise TypeError(f"{type(self).__name__} has no method `tune`: a tuner must say what it changes")
 
 
@@ -66,11 +67,16 @@ class TunerThread:
         apply: makes a change; raises VidpipeError where it cannot be made.
     """
 
-    def __init__(self, tuner: Tuner, status: Callable[[], Status], apply: Callable[[Change], object]) -> None:
+    def __init__(
+        self, tuner: Tuner, status: Callable[[], Status], apply: Callable[[Change], object], clock: Clock
+    ) -> None:
         self._tuner = tuner
         self._status = status
         self._apply = apply
-        self._stop = threading.Event()
+        self._clock = clock
+        self._due = clock.monotonic()
+        self._stopped = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="vidpipe-tuner", daemon=True)
 
     def start(self) -> None:
@@ -78,11 +84,13 @@ class TunerThread:
 
     def stop(self) -> None:
         """Ask no more; one that is being asked is not waited for."""
-        self._stop.set()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def _run(self) -> None:
         name = type(self._tuner).__name__
-        while not self._stop.wait(self._tuner.config.every_s):
+        while self._wait():
             try:
                 changes = list(self._tuner.tune(self._status()))
             except BaseException as error:  # a user's tuner may raise anything
@@ -91,10 +99,16 @@ class TunerThread:
             for change in changes:
                 self._make(name, change)
 
+    def _wait(self) -> bool:
+        """Until it is to be asked next; False where it is not to be asked any more."""
+        self._due = max(self._due + self._tuner.config.every_s, self._clock.monotonic())
+        with self._changed:
+            return not self._clock.wait_for(self._changed, lambda: self._stopped, self._due)
+
     def _make(self, name: str, change: Any) -> None:
         if not isinstance(change, Change):
             log.warning("the tuner %s gave a %s in place of a Change", name, type(change).__name__)
-        elif not self._stop.is_set():
+        elif not self._stopped:
             try:
                 self._apply(change)
             except VidpipeError as error:

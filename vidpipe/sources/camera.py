@@ -7,11 +7,11 @@ import random
 import traceback
 from pathlib import Path
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.settings import Knobs
 from vidpipe.sources import hardware
 from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
-from vidpipe.sources.clock import Steady
 from vidpipe.sources.connection import Connection
 from vidpipe.sources.economy import Economy
 from vidpipe.sources.health import Health, State
@@ -42,7 +42,14 @@ class CameraSource(ReadAhead):
     """
 
     def __init__(
-        self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, timings: Timings = _USUAL
+        self,
+        name: str,
+        spec: StreamSpec,
+        *,
+        knobs: Knobs,
+        resume: Resume | None = None,
+        timings: Timings = _USUAL,
+        clock: Clock = REAL,
     ) -> None:
         """Nothing is connected before the iteration begins: a camera that is away keeps nobody waiting.
 
@@ -50,18 +57,17 @@ class CameraSource(ReadAhead):
             SourceError: the address is none.
         """
         # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
-        super().__init__(name, join_s=CLOSE_S)
+        super().__init__(name, clock, join_s=CLOSE_S)
         check_address(spec.url)
-        steady = Steady()
         self._name = name
         self._lasting = Lasting(
             name,
             spec,
             timings,
-            steady,
-            Numbering(name, spec, knobs, resume, steady),
+            clock,
+            Numbering(name, spec, knobs, resume, clock),
             self._queue,
-            Status(timings.stall_s),
+            Status(timings.stall_s, clock),
             Economy(spec.max_blind_s, still_s=timings.still_s),
             PictureWatch(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
             self._stop,
@@ -120,7 +126,7 @@ class CameraSource(ReadAhead):
         wait_s = 0.0 if self._falls_back(trouble) else self._backoff.wait_s(trouble.kind)
         self._tell(trouble, wait_s)
         lasting.status.enter(State.BACKING_OFF, f"{trouble}; next try in {wait_s:.1f} s")
-        self._stop.wait(wait_s)
+        self._wait(self._clock.monotonic() + wait_s)
 
     def _serve(self) -> None:
         timings = self._lasting.timings
@@ -131,6 +137,7 @@ class CameraSource(ReadAhead):
             hardware=hardware.accelerator() if spec.decoder == "auto" else None,
             open_s=timings.open_s,
             read_s=timings.read_s,
+            clock=self._clock,
         )
         try:
             Session(self._lasting, connection, self._gone_well).run()

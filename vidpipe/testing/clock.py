@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -16,18 +17,18 @@ class HandClock(Clock):
     """
 
     def __init__(self, utc: float = 1_700_000_000.0) -> None:
-        self._seconds = 0.0
-        self._began_utc = utc
+        self._seconds = 1.0  # a time of 0 is what a picture has that has none
+        self._offset = utc - self._seconds
         self._waiting: list[threading.Condition] = []
         self._lock = threading.Lock()
 
     def monotonic(self) -> float:
-        """Seconds that it has been turned by."""
+        """Seconds, from some moment on, that it has been turned by."""
         return self._seconds
 
     def utc(self) -> float:
         """Seconds since 1970, UTC."""
-        return self._began_utc + self._seconds
+        return self._offset + self._seconds
 
     def turn(self, seconds: float) -> None:
         """Go forward, and wake all who wait."""
@@ -40,17 +41,16 @@ class HandClock(Clock):
 
     def set_utc(self, utc: float) -> None:
         """Set the time of day, as an operator or NTP does; time that is waited for does not change."""
-        self._began_utc = utc - self._seconds
+        self._offset = utc - self._seconds
 
     def wait_for(
-        self, condition: threading.Condition, predicate: Callable[[], object], timeout_s: float | None = None
+        self, condition: threading.Condition, predicate: Callable[[], object], until: float = math.inf
     ) -> bool:
         """See `Clock.wait_for`."""
-        until = None if timeout_s is None else self._seconds + timeout_s
         with self._lock:
             self._waiting.append(condition)
         try:
-            while not (met := bool(predicate())) and (until is None or self._seconds < until):
+            while not (met := bool(predicate())) and self._seconds < until:
                 condition.wait()
         finally:
             with self._lock:
