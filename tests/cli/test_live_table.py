@@ -15,6 +15,7 @@ from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result
 from vidpipe.results.status import stream_statuses
 from vidpipe.sources.health import Health, State
+from vidpipe.testing.clock import HandClock
 
 
 def collected():
@@ -83,9 +84,10 @@ def test_a_look_has_an_age_also_where_its_answer_came_late():
 def test_without_a_terminal_new_states_are_told_once(capsys):
     collector = collected()
     pipeline = Pipeline("street", Classes({}), {}, (), {})
-    with LiveTable(pipeline) as shown:
+    clock = HandClock()
+    with LiveTable(pipeline, clock) as shown:
         for _ in range(3):
-            shown._drawn_at = 0.0  # it is time again
+            clock.turn(1.0)
             shown.progressed(collector)
     said = capsys.readouterr().err.splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in said)

@@ -242,12 +242,12 @@ class Counted:
 @pytest.mark.parametrize("weight", [1, 3])
 def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
     """Two streams, more frames of each come while one is looked at than may wait."""
-    looked_at = []
+    looks = []
     may = threading.Semaphore(0)
 
     class Slow(SharedTold):
         def answer(self, frames):
-            looked_at.extend((frame.stream, frame.seq) for frame in frames)
+            looks.append([(frame.stream, frame.seq) for frame in frames])
             may.acquire()
             return super().answer(frames)
 
@@ -274,16 +274,13 @@ def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
     for worker in workers:
         worker.open().result()
         worker.start()
-    shown = 0
-    for looks in range(1, 41):
-        for count in (SIZE, 1):  # a camera has no room for more
-            shown += count
-            for camera in cameras.values():
-                for _ in range(count):
-                    camera.show()
-            until(lambda: counted.asked == {"a": shown, "b": shown})
-        until(lambda looks=looks: len(looked_at) >= looks)
-        may.release()
+    for count in range(41):
+        until(lambda count=count: len(looks) == count)
+        for come in (SIZE, 1):  # a camera has no room for more
+            shown = {name: [camera.show() for _ in range(come)][-1] + 1 for name, camera in cameras.items()}
+            until(lambda shown=shown: counted.asked == shown)
+        if count:
+            may.release()
     for worker in workers:
         worker.stop()
     may.release(1000)
@@ -291,10 +288,10 @@ def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
     for worker in workers:
         assert worker.join(10)
     segment_worker.stop(5)
-    counts = [sum(stream == name for stream, _ in looked_at[:40]) for name in "ab"]
-    assert counts[0] / counts[1] == pytest.approx(weight, rel=0.2)
+    streams = [stream for ((stream, _),) in looks[1:41]]  # none is known to be slow before the first
+    assert streams.count("a") / streams.count("b") == pytest.approx(weight, rel=0.2)
     for name in "ab":
-        numbers = [seq for stream, seq in looked_at if stream == name]
+        numbers = [seq for look in looks for stream, seq in look if stream == name]
         assert numbers == sorted(numbers)
 
 

@@ -124,9 +124,10 @@ class CameraSource(ReadAhead):
         if self._stop.is_set():
             return
         wait_s = 0.0 if self._falls_back(trouble) else self._backoff.wait_s(trouble.kind)
+        until = self._clock.monotonic() + wait_s
         self._tell(trouble, wait_s)
         lasting.status.enter(State.BACKING_OFF, f"{trouble}; next try in {wait_s:.1f} s")
-        self._wait(self._clock.monotonic() + wait_s)
+        self._wait(until)
 
     def _serve(self) -> None:
         timings = self._lasting.timings
