@@ -240,7 +240,6 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
 
 
 LIVE_FPS = 25
-STEP_S = 1 / LIVE_FPS + 1e-6  # to the next picture, and not short of it by rounding
 
 
 @dataclass
@@ -257,7 +256,7 @@ class TurnedClock:
         frames = {stream: collector.ledgers[stream].frames_in for stream in running}
         if all(count > self.frames.get(stream, 0) for stream, count in frames.items()):
             self.frames |= frames
-            self.clock.turn(STEP_S)
+            self.clock.turn(1 / LIVE_FPS)
 
 
 class Live:
@@ -286,7 +285,7 @@ class Live:
         for count, result in enumerate(run, 1):
             yield result
             if count % streams == 0:
-                self._clock.turn(STEP_S)
+                self._clock.turn(1 / LIVE_FPS)
 
 
 @pytest.fixture

@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 from vidpipe.core.clock import Clock
 
+_MORE_S = 1e-9
+
 
 class HandClock(Clock):
     """Stands still until `turn` is called; whoever waits for it wakes when its time has come.
+
+    A turn goes a nanosecond further than it is told, so that ten of a tenth of a second are a second in spite of
+    rounding: what is due then is not missed.
 
     Args:
         utc: seconds since 1970 at which it begins.
@@ -33,7 +38,7 @@ class HandClock(Clock):
     def turn(self, seconds: float) -> None:
         """Go forward, and wake all who wait."""
         with self._lock:
-            self._seconds += seconds
+            self._seconds += seconds + _MORE_S
             waiting = list(self._waiting)
         for condition in waiting:
             with condition:
