@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,13 @@ import pytest
 
 from tests.lines import answers
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Result
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.run import Outcome, run
+from vidpipe.runtime.session import Watcher
+from vidpipe.sources.base import StreamInfo
+from vidpipe.testing.clock import HandClock
 
 STAGES = '''
 """Stages as a user writes them."""
@@ -248,3 +253,57 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
     """Each engine in turn."""
     address = request.getfixturevalue("cluster") if request.param == "ray" else None
     return Runner(tmp_path, request.param, address)
+
+
+LIVE_FPS = 25
+
+
+@dataclass
+class TurnedClock:
+    """A watcher that turns a clock: once all streams have answered the picture that was due, the next is."""
+
+    clock: HandClock
+    frames: dict[str, int] = field(default_factory=dict)
+
+    def started(self, infos: Sequence[StreamInfo]) -> None: ...
+
+    def progressed(self, collector: Collector) -> None:
+        running = collector.ledgers.keys() - collector.ended.keys()
+        frames = {stream: collector.ledgers[stream].frames_in for stream in running}
+        if all(count > self.frames.get(stream, 0) for stream, count in frames.items()):
+            self.frames |= frames
+            self.clock.turn(1 / LIVE_FPS)
+
+
+class Live:
+    """How recordings are played as cameras on an engine: inline by a clock of their own, which costs no time.
+
+    Attributes:
+        frames: of a clip at `LIVE_FPS`: some seconds where they pass in truth.
+    """
+
+    def __init__(self, engine: str) -> None:
+        self._inline = engine == "inline"
+        self._clock = HandClock()
+        self.frames = 24 if self._inline else 100
+
+    def turned(self, *watchers: Watcher) -> dict[str, Any]:
+        """Options for a run that turns its clock itself, with these watchers."""
+        turned = TurnedClock(self._clock)
+        return {"clock": self._clock, "watchers": [*watchers, turned]} if self._inline else {"watchers": watchers}
+
+    def options(self) -> dict[str, Any]:
+        """Options for a run whose results are taken by `results`."""
+        return {"clock": self._clock} if self._inline else {}
+
+    def results(self, run: Iterable[Result], streams: int) -> Iterator[Result]:
+        """The results of so many streams, time going on as they are taken."""
+        for count, result in enumerate(run, 1):
+            yield result
+            if count % streams == 0:
+                self._clock.turn(1 / LIVE_FPS)
+
+
+@pytest.fixture
+def live(runner: Runner) -> Live:
+    return Live(runner.engine)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests import clips
 from vidpipe.core.errors import RunError
+from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime import interim as module
+from vidpipe.runtime.session import Run
+from vidpipe.testing.clock import HandClock
 
 PIPELINE = "{classes: {even: even, odd: odd}, stages: [{id: read, type: mystages:Read}]}"
 LIVE_FPS = 50
@@ -17,19 +22,47 @@ def clip(tmp_path):
     return clips.encode(tmp_path / "clip.mp4", frames=60, fps=LIVE_FPS)
 
 
-def test_reports_come_while_it_runs(runner, clip, monkeypatch):
-    monkeypatch.setattr(module, "EVERY_S", 0.1)
-    told = []
-    ran = runner(PIPELINE, {"a": f"live+file:{clip}"}, on_report=told.append)
-    assert len(told) >= 3
-    assert all(report["finished"] is False for report in told)
-    assert all(set(report) == set(ran.report) for report in told)
-    frames = [report["streams"]["a"]["frames_in"] for report in told]
+def check(told, report):
+    """Those that were told while it ran, and the whole one."""
+    assert all(each["finished"] is False for each in told)
+    assert all(set(each) == set(report) for each in told)
+    frames = [each["streams"]["a"]["frames_in"] for each in told]
     assert frames == sorted(frames)
     assert frames[-1] > 0
     assert told[-1]["stages"]["read"]["asked"] > 0
-    assert ran.report["finished"] is True
+    assert report["finished"] is True
+
+
+@pytest.mark.ray
+def test_reports_come_while_actors_run(on_ray, clip, monkeypatch):
+    monkeypatch.setattr(module, "EVERY_S", 0.1)
+    told = []
+    ran = on_ray(PIPELINE, {"a": f"live+file:{clip}"}, on_report=told.append)
+    assert len(told) >= 3
+    check(told, ran.report)
     assert ran.report["streams"]["a"]["frames_in"] == 60
+
+
+def test_reports_come_at_the_beginning_and_every_half_minute(inline, tmp_path):
+    clip = clips.encode(tmp_path / "slow.mp4", frames=4, times=[0.0, 30.0, 60.0, 90.0])
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(PIPELINE)
+    told, clock = [], HandClock()
+    pipeline = load(file, sources={"a": f"live+file:{clip}"})
+    with Run(pipeline, engine="inline", on_report=told.append, clock=clock) as run:
+        for reports, _ in zip((1, 2, 3), run, strict=False):
+            until(lambda count=reports: len(told) == count)
+            clock.turn(module.EVERY_S)
+        report = run.join().report
+    check(told, report)
+    assert report["streams"]["a"]["frames_in"] == 4
+
+
+def until(condition, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.002)
 
 
 def test_a_report_that_cannot_be_written_ends_nothing(inline, clip, caplog):

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests import clips
+from tests.runtime.conftest import LIVE_FPS
 
 CLASSES = "classes: {even: even, odd: odd}\n"
 SECONDS = 4
@@ -48,11 +49,16 @@ audit: {{rate: 0, max_unchecked_s: null}}
     assert looked_at["a"] > 1.5 * max(looked_at[name] for name in "bcd")
 
 
-def test_a_camera_that_does_not_open_does_not_stop_the_others(runner, clip):
-    gone = clip.with_name("gone.mp4")
+@pytest.fixture
+def short(live, tmp_path):
+    return clips.encode(tmp_path / "clip.mp4", frames=live.frames, fps=LIVE_FPS)
+
+
+def test_a_camera_that_does_not_open_does_not_stop_the_others(runner, live, short):
+    gone = short.with_name("gone.mp4")
     pipeline = f"{CLASSES}stages: [{{id: read, type: mystages:Read}}]"
-    ran = runner(pipeline, {"a": f"live+file:{clip}", "b": f"live+file:{gone}"})
-    assert [line["seq"] for line in ran.of("a")] == list(range(SECONDS * FPS))
+    ran = runner(pipeline, {"a": f"live+file:{short}", "b": f"live+file:{gone}"}, **live.turned())
+    assert [line["seq"] for line in ran.of("a")] == list(range(live.frames))
     assert ran.outcome.exit_status == 1
     (error,) = ran.outcome.errors
     assert error.startswith(f"stream b broke off: no file {gone}")
@@ -66,9 +72,9 @@ def test_where_no_camera_opens_there_is_nothing_to_run(runner, clip):
         runner(pipeline, {"b": f"live+file:{clip.with_name('gone.mp4')}"})
 
 
-def test_a_look_on_its_own_tier_is_no_detour(runner, clip):
+def test_a_look_on_its_own_tier_is_no_detour(runner, live, short):
     """The model stands on the device: its answers are waited for, although the stream is live."""
     pipeline = f"{CLASSES}stages: [{{id: read, type: mystages:Read}}]"
-    ran = runner(pipeline, {"a": f"live+file:{clip}"})
+    ran = runner(pipeline, {"a": f"live+file:{short}"}, **live.turned())
     how = ran.report["streams"]["a"]["how"]
-    assert how["measured"] > 0.9 * SECONDS * FPS
+    assert how["measured"] > 0.9 * live.frames

@@ -3,11 +3,15 @@
 - an answer of its own tier is waited for, in order, unless it takes too long; of a slower tier it is only learnt from;
 - a frame that nobody looks at is dropped or covered, with a reason, and what it was to check is owed to the next;
 - a source that does not open, or an answer that never comes, ends neither the run nor its end.
+
+Time stands still but where a test turns the clock.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -19,10 +23,12 @@ from vidpipe.core.answer import How
 from vidpipe.core.errors import SourceError
 from vidpipe.results.records import Outbox
 from vidpipe.runtime.downstream import PendingResult
+from vidpipe.runtime.fair_queue import SIZE
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.stream_worker import PATIENCE_S, STOP_S, StreamWorker
 from vidpipe.testing.camera import FakeCamera
+from vidpipe.testing.clock import HandClock
 
 
 class Held:
@@ -52,7 +58,8 @@ class Running:
     """A live stream on a detour, and what comes out of it."""
 
     def __init__(self, downstream, *stages, audit=NO_AUDITS, make=None):
-        self.camera = FakeCamera()
+        self.clock = HandClock()
+        self.camera = FakeCamera(clock=self.clock)
         self.outbox = Outbox()
         self.published = []
         self.refused = 0
@@ -67,6 +74,7 @@ class Running:
             two_phase=False,
             detour=True,
             live=True,
+            clock=self.clock,
         )
 
     def __enter__(self):
@@ -76,7 +84,8 @@ class Running:
 
     def __exit__(self, *_):
         self.worker.stop()
-        self.worker.join(STOP_S + 2)
+        self.clock.turn(STOP_S)
+        assert self.worker.join(10)
 
     def comes(self, count):
         """The answers, once there are so many."""
@@ -141,10 +150,13 @@ def test_one_that_takes_too_long_is_covered_and_learnt_later():
     downstream = Held()
     upper = Told("upper", passes)
     with Running(downstream, upper) as run:
-        began = time.monotonic()
         run.camera.show()
+        until(lambda: 0 in downstream.asked)
+        run.clock.turn(0.9 * PATIENCE_S)
+        run.take()
+        assert not run.published
+        run.clock.turn(0.1 * PATIENCE_S)
         assert run.comes(1) == [(0, How.REUSED, "engine", "overloaded")]
-        assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + 1
         downstream.answers(0)
         until(lambda: upper.learnt == [(0, "big")])
 
@@ -199,10 +211,9 @@ def test_a_stop_does_not_wait_for_what_never_comes():
         run.camera.show()
         run.camera.show()
         until(lambda: downstream.asked.keys() == {0, 1})
-        began = time.monotonic()
         run.worker.stop()
-        assert run.worker.join(STOP_S + 1)
-        assert time.monotonic() - began < STOP_S + 1
+        run.clock.turn(STOP_S)
+        assert run.worker.join(10)
         until(lambda: run.take() or run.ended)
         assert [record.seq for record in run.published] == [0, 1]
 
@@ -217,50 +228,72 @@ def test_a_source_that_does_not_open_ends_its_stream_only():
     assert str(run.ended.error) == "stream cam: no such camera"
 
 
+class Counted:
+    """A `Downstream` that counts what it hands on."""
+
+    def __init__(self, downstream):
+        self._downstream = downstream
+        self.asked = Counter()
+
+    def ask(self, ticket, *, settle):
+        pending = self._downstream.ask(ticket, settle=settle)
+        self.asked[ticket.frame.stream] += 1
+        return pending
+
+
 @pytest.mark.parametrize("weight", [1, 3])
 def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
-    """Two streams, ten frames each come while one is looked at."""
-    asked = []
+    """Two streams, more frames of each come while one is looked at than may wait."""
+    looks = []
+    may = threading.Semaphore(0)
 
     class Slow(SharedTold):
         def answer(self, frames):
-            asked.extend((frame.stream, frame.seq) for frame in frames)
-            time.sleep(0.02)
+            looks.append([(frame.stream, frame.seq) for frame in frames])
+            may.acquire()
             return super().answer(frames)
 
     stage = Slow("big", measures("big", 0))
     segment_worker = SegmentWorker(lambda: cascade(stage), None, "test", {"a": weight, "b": 1.0})
     segment_worker.start().result()
-    cameras = {name: FakeCamera(name) for name in "ab"}
+    counted = Counted(segment_worker)
+    clock = HandClock()
+    cameras = {name: FakeCamera(name, clock=clock) for name in "ab"}
     workers = [
         StreamWorker(
             name,
             lambda camera=camera: Parts(camera, above(Told("upper", passes))),
-            segment_worker,
+            counted,
             Outbox(),
             ahead=0,
             two_phase=False,
             detour=True,
             live=True,
+            clock=clock,
         )
         for name, camera in cameras.items()
     ]
     for worker in workers:
         worker.open().result()
         worker.start()
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        for camera in cameras.values():
-            camera.show()
-        time.sleep(0.002)
+    for count in range(41):
+        until(lambda count=count: len(looks) == count)
+        for come in (SIZE, 1):  # a camera has no room for more
+            shown = {name: [camera.show() for _ in range(come)][-1] + 1 for name, camera in cameras.items()}
+            until(lambda shown=shown: counted.asked == shown)
+        if count:
+            may.release()
     for worker in workers:
         worker.stop()
-        assert worker.join(5)
+    may.release(1000)
+    clock.turn(STOP_S)
+    for worker in workers:
+        assert worker.join(10)
     segment_worker.stop(5)
-    counts = [sum(stream == name for stream, _ in asked) for name in "ab"]
-    assert counts[0] / counts[1] == pytest.approx(weight, rel=0.35)
+    streams = [stream for ((stream, _),) in looks[1:41]]  # none is known to be slow before the first
+    assert streams.count("a") / streams.count("b") == pytest.approx(weight, rel=0.2)
     for name in "ab":
-        numbers = [seq for stream, seq in asked if stream == name]
+        numbers = [seq for look in looks for stream, seq in look if stream == name]
         assert numbers == sorted(numbers)
 
 

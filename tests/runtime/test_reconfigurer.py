@@ -16,12 +16,15 @@ import pytest
 from tests import clips
 from tests.builders import answer
 from tests.lines import answers
+from tests.runtime.conftest import LIVE_FPS
+from vidpipe.cli.reload import Reload
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result, Snapshot
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.run import run
+from vidpipe.testing.clock import HandClock
 
 PIPELINE = """
 classes: {even: even, odd: odd}
@@ -57,8 +60,10 @@ def until(condition, timeout_s=30):
         time.sleep(0.01)
 
 
-def test_streams_come_go_and_change(runner, clip, caplog):
+def test_streams_come_go_and_change(runner, live, tmp_path, caplog):
     folder = runner.folder
+    frames, some = 3 * live.frames, live.frames // 4
+    clip = clips.encode(tmp_path / "clip.mp4", frames=frames, fps=LIVE_FPS)
     (folder / "pipeline.yaml").write_text(PIPELINE)
 
     def pipeline(**streams):
@@ -86,17 +91,17 @@ def test_streams_come_go_and_change(runner, clip, caplog):
                 engine=runner.engine,
                 address=runner.address,
                 sinks=[ResultsFile(folder / "results.jsonl")],
-                watchers=[seen],
                 reload=reload,
+                **live.turned(seen),
             )
         )
     )
     ran.start()
-    until(lambda: min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > 25)
+    until(lambda: min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > some)
     fresh.append(ConfigError("streams.goes.url: missing"))
     until(lambda: "streams.goes.url: missing" in caplog.text)
-    fresh.append(pipeline(stays={}, comes={}, changes={"end_s": 6.0}))
-    until(lambda: seen.frames.get("comes", 0) > 25)
+    fresh.append(pipeline(stays={}, comes={}, changes={"end_s": frames / LIVE_FPS / 2}))
+    until(lambda: seen.frames.get("comes", 0) > some)
     ran.join(40)
     assert "added comes; removed goes; changed changes" in caplog.text
     report = outcome[0].report["streams"]
@@ -105,11 +110,11 @@ def test_streams_come_go_and_change(runner, clip, caplog):
         numbers = [line["seq"] for line in lines if line["stream"] == name]
         assert numbers == list(range(len(numbers)))
         assert report[name]["frames_in"] == sum(report[name]["how"].values()) == len(numbers)
-    assert report["stays"]["frames_in"] == 300
-    assert report["stays"]["how"]["reused"] > 250  # nothing was dropped for the others' sake
-    assert report["goes"]["frames_in"] < 250
-    assert report["changes"]["frames_in"] == 150
-    assert report["comes"]["frames_in"] == 300
+    assert report["stays"]["frames_in"] == frames
+    assert report["stays"]["how"]["reused"] > frames * 5 // 6  # nothing was dropped for the others' sake
+    assert report["goes"]["frames_in"] < frames * 5 // 6
+    assert report["changes"]["frames_in"] == frames // 2
+    assert report["comes"]["frames_in"] == frames
     assert outcome[0].exit_status == 0
 
 
@@ -189,18 +194,15 @@ def test_only_streams_change(tmp_path, clip):
         changes(one, load(tmp_path / "one.yaml"))
 
 
-def test_a_file_counts_once_it_is_left_alone(tmp_path, monkeypatch):
-    from vidpipe.cli import reload
-
-    clock = [0.0]
-    monkeypatch.setattr(reload.time, "monotonic", lambda: clock[0])
+def test_a_file_counts_once_it_is_left_alone(tmp_path):
+    clock = HandClock()
     file = tmp_path / "config.yaml"
     file.write_text("a")
     loaded = []
-    ask = reload.Reload(lambda: loaded.append(file.read_text()), [file])
+    ask = Reload(lambda: loaded.append(file.read_text()), [file], clock)
 
     def look():
-        clock[0] += 1.1
+        clock.turn(1.1)
         ask()
         return len(loaded)
 

@@ -14,10 +14,12 @@ import threading
 import pytest
 
 from tests import clips
+from tests.runtime.conftest import LIVE_FPS
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.session import Run
 from vidpipe.runtime.states import NEXT, RunState
+from vidpipe.testing.clock import HandClock
 
 PIPELINE = """
 classes: {even: even, odd: odd}
@@ -90,18 +92,20 @@ def test_iterating_gives_every_result_in_order_and_ends(begin, pipeline, clip):
     assert {stream["frames_in"] for stream in outcome.report["streams"].values()} == {100}
 
 
-def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, clip):
+def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, live, tmp_path):
     epochs, results = [], []
-    with begin(pipeline(clip, "one", "two", live=True)) as run:
-        for result in run:
+    first, second = live.frames // 5, live.frames // 2
+    clip = clips.encode(tmp_path / "clip.mp4", frames=live.frames, fps=LIVE_FPS)
+    with begin(pipeline(clip, "one", "two", live=True), **live.options()) as run:
+        for result in live.results(run, streams=2):
             results.append(result)
-            if result.stream == "one" and result.seq in (20, 50):
+            if result.stream == "one" and result.seq in (first, second):
                 word = f"at {result.seq}"
                 epochs.append(run.apply(stages={"says": {"word": word}}, streams=["one"], reason="a test"))
                 if len(epochs) == 2:
                     run.apply(stages={"says": {"word": "all"}})
         report = run.join().report["streams"]
-    words = {0: "first", 1: "at 20", 2: "at 50", 3: "all"}
+    words = {0: "first", 1: f"at {first}", 2: f"at {second}", 3: "all"}
     for stream, expected in (("one", [0, 1, 2, 3]), ("two", [0, 3])):
         own = [result for result in results if result.stream == stream]
         seen = [result.epoch for result in own]
@@ -115,7 +119,7 @@ def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, clip):
     assert [entry["epoch"] for entry in timeline] == [1, 2, 3]
     assert timeline[0]["reason"] == "a test"
     assert timeline[0]["by"] == "user"
-    assert timeline[0]["changes"] == {"says": {"word": "at 20"}}
+    assert timeline[0]["changes"] == {"says": {"word": f"at {first}"}}
     assert [entry["epoch"] for entry in report["two"]["settings"]] == [3]
 
 
@@ -205,14 +209,15 @@ class Nothing(Stage):
 
 @pytest.fixture(scope="module")
 def inline_run(tmp_path_factory):
-    """One live run for all who only look at messages."""
+    """One live run for all who only look at messages; it stands still at its first picture."""
     folder = tmp_path_factory.mktemp("stages")
     (folder / "saying.py").write_text(OWN + SAYS + LAST)
     (folder / "pipeline.yaml").write_text(
         "classes: {even: even}\nstages:\n  - {id: says, type: 'saying:Says'}\n  - {id: last, type: 'saying:Nothing'}\n"
     )
-    long = clips.encode(folder / "long.mp4", frames=2000)
-    with Run(load(folder / "pipeline.yaml", sources={"two": f"live+file:{long}"}), engine="inline") as run:
+    clip = clips.encode(folder / "clip.mp4", frames=10)
+    loaded = load(folder / "pipeline.yaml", sources={"two": f"live+file:{clip}"})
+    with Run(loaded, engine="inline", clock=HandClock()) as run:
         yield run
 
 

@@ -17,12 +17,20 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results import writer as module
 from vidpipe.results.records import Outbox, Result
 from vidpipe.results.sinks.base import Sink
-from vidpipe.results.writer import Writer
+from vidpipe.results.writer import BLOCKED_S, FLUSH_EVERY_S, Writer
 from vidpipe.runtime.run import run
+from vidpipe.testing.clock import HandClock
 
 
 def record(seq):
     return Result("cam", seq, 0.0, None, 0.0, 0, answer("big"))
+
+
+def until(condition):
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < 10, "it never came"
+        time.sleep(0.002)
 
 
 def put_until_it_raises(writer):
@@ -68,20 +76,45 @@ def test_all_is_written_in_order():
 
 def test_one_that_blocks_holds_up_nobody(monkeypatch, caplog):
     monkeypatch.setattr(module, "LIMIT", 5)
-    monkeypatch.setattr(module, "BLOCKED_S", 0.05)
-    sink = Kept()
-    writer = Writer([sink])
-    began = time.monotonic()
+    sink, clock = Kept(), HandClock()
+    writer = Writer([sink], clock)
     for seq in range(10):
         writer.write([record(seq)], 0.0)
     assert writer.is_full
-    while "results over there has taken nothing" not in caplog.text:
-        writer.watch()
-        assert time.monotonic() - began < 10
+    until(lambda: sink.calls)
+    clock.turn(0.9 * BLOCKED_S)
+    writer.watch()
+    assert not caplog.text
+    clock.turn(0.1 * BLOCKED_S)
+    writer.watch()
+    assert "results over there has taken nothing for 5 s" in caplog.text
     with pytest.raises(RunError, match="results over there takes nothing: 10 answers were not written"):
         writer.close(0.1)
-    assert time.monotonic() - began < 10
     sink.may.set()
+
+
+class Flushed(Kept):
+    def __init__(self):
+        super().__init__()
+        self.flushed = 0
+
+    def flush(self):
+        self.flushed += 1
+        return {}
+
+
+def test_sinks_are_flushed_now_and_then():
+    sink, clock = Flushed(), HandClock()
+    sink.may.set()
+    writer = Writer([sink], clock)
+    for flushed in range(3):
+        writer.write([record(0)], 0.0)
+        until(lambda flushed=flushed: len(sink.taken) == 2 * flushed + 1)
+        clock.turn(FLUSH_EVERY_S + 0.1)
+        writer.write([record(0)], 0.0)
+        until(lambda flushed=flushed: sink.flushed == flushed + 1)
+    writer.close()
+    assert sink.flushed == 4
 
 
 def test_what_was_left_out_is_said_also_if_the_rest_was_written(monkeypatch):
@@ -139,17 +172,16 @@ def test_a_run_whose_sink_raises_ends_and_has_its_ledger(inline, tmp_path, monke
 
 def test_a_sink_that_blocks_is_told_of_while_recordings_wait_for_it(inline, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(module, "LIMIT", 5)
-    monkeypatch.setattr(module, "BLOCKED_S", 0.05)
     monkeypatch.setattr(Outbox, "LIMIT", 10)
-    sink = Kept()
-    running = threading.Thread(target=lambda: run(recording(inline, tmp_path), engine="inline", sinks=[sink]))
+    sink, clock = Kept(), HandClock()
+    pipeline = recording(inline, tmp_path)
+    running = threading.Thread(target=lambda: run(pipeline, engine="inline", sinks=[sink], clock=clock))
     running.start()
-    began = time.monotonic()
-    while "results over there has taken nothing" not in caplog.text and time.monotonic() - began < 10:
-        time.sleep(0.01)
+    until(lambda: sink.calls)
+    clock.turn(BLOCKED_S)
+    until(lambda: "results over there has taken nothing" in caplog.text)
     sink.may.set()
     running.join(30)
-    assert "results over there has taken nothing" in caplog.text
     assert sink.taken == list(range(100))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
 
 LOOK_EVERY_S = 1.0
@@ -24,11 +24,12 @@ class Reload:
         files: that it is read from.
     """
 
-    def __init__(self, load: Callable[[], Pipeline], files: Sequence[Path]) -> None:
+    def __init__(self, load: Callable[[], Pipeline], files: Sequence[Path], clock: Clock = REAL) -> None:
         self._load = load
+        self._clock = clock
         self._files = files
         self._asked = threading.Event()
-        self._looked_at = time.monotonic()
+        self._looked_at = self._clock.monotonic()
         self._taken = self._seen = _stamp(files)
 
     def ask(self, *_: object) -> None:
@@ -46,9 +47,9 @@ class Reload:
         if self._asked.is_set():
             self._seen = _stamp(self._files)
             return True
-        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+        if self._clock.monotonic() - self._looked_at < LOOK_EVERY_S:
             return False
-        self._looked_at = time.monotonic()
+        self._looked_at = self._clock.monotonic()
         before, self._seen = self._seen, _stamp(self._files)
         # An editor may be half done: a file counts once it looks the same twice.
         return self._seen == before != self._taken

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
 
 class Clock:
-    """The clock of the machine. `vidpipe.testing.clock.HandClock` is one that is turned by hand."""
+    """The clock of the machine. `vidpipe.testing.clock.HandClock` is one that is turned by hand.
+
+    What a run measures goes by its clock: the age of a frame or a look, time-outs, what is due every so many seconds.
+    The time of the machine itself is another matter, and is asked of `time`: how long calls took, how long a thread or
+    an actor may take to end, and the moments after which a loop looks round that nobody can wake. So no run hangs whose
+    clock stands still.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
     def monotonic(self) -> float:
         """Seconds since some moment; it only goes forward, whatever is done to the time of day."""
@@ -18,16 +28,44 @@ class Clock:
         """Seconds since 1970, UTC."""
         return time.time()
 
+    def offset(self) -> float:
+        """What makes UTC of a time of `monotonic`, seconds: it changes when somebody sets the time of day."""
+        return self.utc() - self.monotonic()
+
     def wait_for(
-        self, condition: threading.Condition, predicate: Callable[[], object], timeout_s: float | None = None
+        self, condition: threading.Condition, predicate: Callable[[], object], until: float = math.inf
     ) -> bool:
-        """As `condition.wait_for`: wait, with the condition held, until the predicate is true or the time is over.
+        """As `condition.wait_for`: wait, with the condition held, until the predicate is true or the time has come.
+
+        Args:
+            until: of `monotonic`. A time rather than a time-out: no clock can go on unseen between its reckoning and
+                the wait.
 
         Returns:
             Whether the predicate is true.
         """
-        return bool(condition.wait_for(predicate, timeout_s))
+        left_s = None if until == math.inf else max(0.0, until - self.monotonic())
+        return bool(condition.wait_for(predicate, left_s))
 
 
 REAL = Clock()
 """The clock that is meant where nobody names another."""
+
+
+class Stop(threading.Event):
+    """Whether to end: an event that a thread can wait for by a clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._changed = threading.Condition()
+
+    def set(self) -> None:
+        with self._changed:
+            super().set()
+            self._changed.notify_all()
+
+    def wait_until(self, until: float) -> bool:
+        """Wait until it is set, but not beyond this time of `monotonic`; whether it is set."""
+        with self._changed:
+            return self._clock.wait_for(self._changed, self.is_set, until)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable
 
 from vidpipe.core.answer import How, nothing, unknown
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.results.ledger import Latencies, StreamLedger
 from vidpipe.results.records import Batch, Ended, Position, Result
 from vidpipe.results.status import StatusMonitor
@@ -20,8 +20,9 @@ class Collector:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
     """
 
-    def __init__(self, streams: Iterable[str], *, live: Collection[str] = ()) -> None:
+    def __init__(self, streams: Iterable[str], *, live: Collection[str] = (), clock: Clock = REAL) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
+        self._clock = clock
         self.ledgers: dict[str, StreamLedger] = {}
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
@@ -47,13 +48,13 @@ class Collector:
             if stream in self.status_monitors:
                 self.status_monitors[stream].begin_anew()
         for stream, health in batch.health.items():
-            self.status_monitors[stream].look(health, time.monotonic())
+            self.status_monitors[stream].look(health)
         for snapshot in batch.snapshots:
             self._states[snapshot.stream] = snapshot.states
         for ended in batch.ended:
             self.ended[ended.stream] = ended
             if ended.stream in self.status_monitors:
-                self.status_monitors[ended.stream].end(ended.health, time.monotonic())
+                self.status_monitors[ended.stream].end(ended.health)
 
     def begin(self, stream: str, *, live: bool) -> None:
         """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
@@ -63,7 +64,7 @@ class Collector:
             self._last[stream] = last._replace(answer=unknown())
         ledger = self.ledgers.setdefault(stream, StreamLedger())
         if live:
-            self.status_monitors[stream] = StatusMonitor(ledger)
+            self.status_monitors[stream] = StatusMonitor(ledger, self._clock)
         else:
             self.status_monitors.pop(stream, None)
 
@@ -88,14 +89,14 @@ class Collector:
     def look_age_s(self, stream: str) -> float | None:
         """Seconds since somebody was last known to have looked at a picture of the stream; None: never."""
         at = self._looked_at.get(stream)
-        return None if at is None else time.monotonic() - at
+        return None if at is None else self._clock.monotonic() - at
 
     def _count(self, record: Result) -> None:
         last = self._last.get(record.stream)
         answer = record.answer
         # A late answer is not published, but those that carry it on are as of its frame.
         if answer.how is How.MEASURED or (last and last.answer.as_of < answer.as_of < record.seq):
-            self._looked_at[record.stream] = time.monotonic()
+            self._looked_at[record.stream] = self._clock.monotonic()
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
         self._last[record.stream] = record._replace(picture=None)
@@ -104,6 +105,6 @@ class Collector:
     def _time(self, record: Result, same_clock: bool) -> None:
         """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""
         if same_clock and record.since:
-            self.latencies.add((time.monotonic() - record.since) * 1000)
+            self.latencies.add((self._clock.monotonic() - record.since) * 1000)
         elif not same_clock and record.captured_at is not None and record.stream in self.status_monitors:
-            self.latencies.add((time.time() - record.captured_at) * 1000)
+            self.latencies.add((self._clock.utc() - record.captured_at) * 1000)

@@ -76,9 +76,8 @@ def build_report(
         streams[name] = ledger.report()
         if name in collector.ended:
             streams[name]["notes"] = list(collector.ended[name].notes)
-    now = time.monotonic()
     for name, monitor in collector.status_monitors.items():
-        streams[name]["health"] = monitor.report(now)
+        streams[name]["health"] = monitor.report()
     return {
         "streams": streams,
         "wall_s": round(wall_s, 3),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.results.ledger import StreamLedger
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queue import NO_TIME, OVERLOADED
@@ -22,15 +22,16 @@ _OVERLOAD_SHARE = 0.02  # of the pictures of late that nobody had time for
 class HealthPoll:
     """Asks sources for their health now and then; for the process that holds them."""
 
-    def __init__(self) -> None:
-        self._looked_at = -LOOK_EVERY_S
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due = clock.monotonic()
 
     def __call__(self, sources: Iterable[tuple[str, Health | None]]) -> dict[str, Health]:
         """The health of live streams by name, when it is time again; else nothing."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_S:
+        now = self._clock.monotonic()
+        if now < self._due:
             return {}
-        self._looked_at = now
+        self._due = now + LOOK_EVERY_S
         return {stream: health for stream, health in sources if health is not None}
 
 
@@ -105,8 +106,9 @@ class _Sample(NamedTuple):
 class StatusMonitor:
     """Follows one live stream, by its ledger and what its source tells."""
 
-    def __init__(self, ledger: StreamLedger) -> None:
+    def __init__(self, ledger: StreamLedger, clock: Clock = REAL) -> None:
         self._ledger = ledger
+        self._clock = clock
         self._health = Health(State.CONNECTING)
         self._before = self._health  # counted by processes that have died
         self._samples: deque[_Sample] = deque()  # of late
@@ -114,8 +116,9 @@ class StatusMonitor:
         self._last: _Sample | None = None
         self._events: deque[tuple[float, int, int]] = deque()  # (at, reconnects, stalls) of the last hour
 
-    def look(self, health: Health, now: float) -> None:
-        """What the source has told, at `now` of the monotonic clock."""
+    def look(self, health: Health) -> None:
+        """What the source tells now."""
+        now = self._clock.monotonic()
         health = _with_counts_of(health, self._before)
         reconnects, stalls = health.reconnects - self._health.reconnects, health.stalls - self._health.stalls
         if reconnects or stalls:
@@ -134,30 +137,30 @@ class StatusMonitor:
         """The process that holds the source has died: what the next one tells is counted from 0."""
         self._before = self._health
 
-    def end(self, health: Health | None, now: float) -> None:
+    def end(self, health: Health | None) -> None:
         """The stream gives no more; what its source told last, if it was open."""
         if health is not None:
-            self.look(health, now)
+            self.look(health)
         self._health = replace(self._health, state=State.STOPPED)
         self._samples.clear()
 
-    def report(self, now: float) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What `--report` has of the stream: as `status`, with rates over the whole run."""
-        status = self.status(now)
+        status = self.status()
         if self._first is not None and self._last is not None:
             status = replace(status, rates=_rates(self._first, self._last))
         return status.report()
 
-    def status(self, now: float) -> StreamStatus:
-        """How the stream fares at `now` of the monotonic clock."""
+    def status(self) -> StreamStatus:
+        """How the stream fares now."""
         health = self._health
-        silent_s = now - self._samples[-1].at if self._samples else 0.0
+        silent_s = self._clock.monotonic() - self._samples[-1].at if self._samples else 0.0
         if health.state is State.LIVE and silent_s > _SILENT_S:
             health = replace(health, state=State.STALLED, detail=f"no word of its process for {silent_s:.0f} s")
         elif health.state is State.LIVE and (share := self._overload()) > _OVERLOAD_SHARE:
             detail = f"no time for {100 * share:.0f} % of its pictures"
             health = replace(health, state=State.OVERLOADED, detail=detail)
-        age_s = None if health.last_frame_at is None else max(0.0, time.time() - health.last_frame_at)
+        age_s = None if health.last_frame_at is None else max(0.0, self._clock.utc() - health.last_frame_at)
         reconnects = sum(count for _, count, _ in self._events)
         stalls = sum(count for _, _, count in self._events)
         return StreamStatus(health, age_s, self._rates(), reconnects, stalls)
@@ -208,5 +211,4 @@ def _rates(first: _Sample, last: _Sample) -> Rates:
 
 def stream_statuses(monitor: Mapping[str, StatusMonitor]) -> dict[str, StreamStatus]:
     """How all live streams fare now, by name."""
-    now = time.monotonic()
-    return {stream: each.status(now) for stream, each in monitor.items()}
+    return {stream: each.status() for stream, each in monitor.items()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.results.records import Result
@@ -33,8 +33,9 @@ class Writer:
         durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
     """
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    def __init__(self, sinks: Sequence[Sink], clock: Clock = REAL) -> None:
         self._sinks = sinks
+        self._clock = clock
         self._waiting: deque[tuple[Sequence[Result], float, Sequence[Event]]] = deque()
         self.durable: dict[str, dict[str, int]] = {}
         self._records = 0
@@ -77,7 +78,7 @@ class Writer:
 
     def watch(self) -> None:
         """Tell, once, of a sink that blocks; to be called now and then."""
-        if self._told or self._at is None or time.monotonic() - self._at[1] < BLOCKED_S:
+        if self._told or self._at is None or self._clock.monotonic() - self._at[1] < BLOCKED_S:
             return
         self._told = True
         log.warning("%s has taken nothing for %.0f s; answers wait for it, %d at most", self._at[0], BLOCKED_S, LIMIT)
@@ -105,7 +106,7 @@ class Writer:
             raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
 
     def _run(self) -> None:
-        flushed_at = time.monotonic()
+        flushed_at = self._clock.monotonic()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
@@ -116,8 +117,8 @@ class Writer:
                 self._each(methodcaller("write", records, published_at), self._broken)
             if events:
                 self._each(methodcaller("tell", events), self._broken)
-            if time.monotonic() - flushed_at > FLUSH_EVERY_S:
-                flushed_at = time.monotonic()
+            if self._clock.monotonic() - flushed_at > FLUSH_EVERY_S:
+                flushed_at = self._clock.monotonic()
                 self._each(self._flush, self._broken)
             with self._changed:
                 self._records -= len(records)
@@ -133,7 +134,7 @@ class Writer:
         for index, sink in enumerate(self._sinks):
             if index in left_out:
                 continue
-            self._at = sink, time.monotonic()
+            self._at = sink, self._clock.monotonic()
             try:
                 call(sink)
             except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it

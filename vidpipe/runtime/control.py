@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import VidpipeError
 from vidpipe.pipeline import diff
 from vidpipe.pipeline.spec import Pipeline
@@ -46,6 +46,7 @@ class Control:
         engine: Engine,
         collector: Collector,
         reload: Callable[[], Pipeline | None] | None = None,
+        clock: Clock = REAL,
     ) -> None:
         self.pipeline = pipeline
         self.epochs: tuple[Epoch, ...] = ()
@@ -54,6 +55,7 @@ class Control:
         self._collector = collector
         self._reload = reload
         self._reading: _Reading | None = None
+        self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and its epochs, held for moments
         self._applying = threading.Lock()  # one change at a time, models may load meanwhile
         self._ending: set[str] = set()  # streams that begin anew once they have ended
@@ -130,7 +132,7 @@ class Control:
 
     def _begin_epoch(self, streams: Collection[str], changes: Changes, *, by: str, reason: str) -> Epoch:
         told = {part: dict(fields) for part, fields in changes.items()}
-        epoch = Epoch(len(self.epochs) + 1, time.time(), by, reason, tuple(streams), told)
+        epoch = Epoch(len(self.epochs) + 1, self._clock.utc(), by, reason, tuple(streams), told)
         self.epochs = (*self.epochs, epoch)
         return epoch
 

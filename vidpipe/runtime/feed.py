@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
+
+from vidpipe.core.clock import REAL, Clock
 
 T = TypeVar("T")
 
@@ -27,9 +29,10 @@ class Feed(Generic[T]):
         limit: how many items of each kind wait; a producer that does not look at `is_full` may go beyond it.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, clock: Clock = REAL) -> None:
         self.lost = 0
         self._limit = limit
+        self._clock = clock
         self._lossy: deque[tuple[int, T]] = deque()
         self._kept: deque[tuple[int, T]] = deque()
         self._count = 0
@@ -70,14 +73,12 @@ class Feed(Generic[T]):
             TimeoutError: nothing came in that time.
             Exception: what the producer ended with.
         """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        until = math.inf if timeout_s is None else self._clock.monotonic() + timeout_s
         with self._changed:
-            while not self:
+            if not self._clock.wait_for(self._changed, lambda: self or self._is_over, until):
+                raise TimeoutError(f"nothing came within {timeout_s:g} s")
+            if not self:
                 self._raise_at_end()
-                left_s = None if deadline is None else deadline - time.monotonic()
-                if left_s is not None and left_s <= 0:
-                    raise TimeoutError(f"nothing came within {timeout_s:g} s")
-                self._changed.wait(left_s)
             return self._next()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -133,10 +134,14 @@ class Feed(Generic[T]):
         self._changed.notify_all()
         return item
 
+    @property
+    def _is_over(self) -> bool:
+        return self._ended or not self._open
+
     def _raise_at_end(self) -> None:
         if self._error is not None:
             raise self._error
-        if self._ended or not self._open:
+        if self._is_over:
             raise FeedEnded
 
     def _wake(self) -> None:

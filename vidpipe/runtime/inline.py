@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Link, Plan
@@ -109,8 +110,8 @@ class Stack:
 class InlineEngine:
     """Segments as threads of this process."""
 
-    def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = ()) -> None:
-        self._runtime = WorkerRuntime(plan)
+    def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
+        self._runtime = WorkerRuntime(plan, clock=clock)
         self._stack = Stack(plan, range(len(plan.segments)), None, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from vidpipe.core.clock import Clock
 from vidpipe.core.errors import VidpipeError
 from vidpipe.results.records import Counts
 
@@ -31,25 +31,30 @@ class Interim:
     """
 
     def __init__(
-        self, write: Callable[[Report], None] | None, counts: Callable[[], Counts], build: Callable[[Counts], Report]
+        self,
+        write: Callable[[Report], None] | None,
+        counts: Callable[[], Counts],
+        build: Callable[[Counts], Report],
+        clock: Clock,
     ) -> None:
         self._write = write
         self._counts = counts
         self._build = build
+        self._clock = clock
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="vidpipe-report")
         self._writing = threading.Lock()
         self._closed = False
         self._asked: Future[Counts] | None = None
         self._last = Counts({}, {}, {})
-        self._at = -EVERY_S
+        self._due = clock.monotonic()
 
     def go_on(self) -> None:
         """Mostly does nothing: to be called often."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if self._write is None:
             return
-        if self._asked is None and now - self._at >= EVERY_S:
-            self._at = now
+        if self._asked is None and now >= self._due:
+            self._due = now + EVERY_S
             self._asked = self._aside.submit(self._counts)
         elif self._asked is not None and self._asked.done():
             if self._asked.exception() is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.runtime.downstream import LocalStatus, PendingResult
@@ -13,19 +11,24 @@ class Open:
     """A picture whose answer is not published yet, or is still to be learnt.
 
     Attributes:
+        asked_at: by the monotonic clock; 0 where nobody below was asked.
         fallback: who has answered in place of those below.
     """
 
     __slots__ = ("asked_at", "fallback", "item", "pending", "ticket")
 
     def __init__(
-        self, item: Frame | Missing, ticket: Ticket | None = None, pending: PendingResult | None = None
+        self,
+        item: Frame | Missing,
+        ticket: Ticket | None = None,
+        pending: PendingResult | None = None,
+        asked_at: float = 0.0,
     ) -> None:
         self.item = item
         self.ticket = ticket
         self.pending = pending
         self.fallback = ""
-        self.asked_at = time.monotonic() if pending is not None else 0.0
+        self.asked_at = asked_at
 
     def is_answered(self) -> bool:
         return self.pending is None or self.pending.settled.done()

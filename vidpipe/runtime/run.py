@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.sinks.base import Sink
@@ -25,6 +26,7 @@ def run(
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
     on_report: Callable[[dict[str, Any]], None] | None = None,
+    clock: Clock = REAL,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams, and return when all have ended. Arguments as of `Run`.
 
@@ -44,6 +46,7 @@ def run(
         reload=reload,
         on_report=on_report,
         results=False,
+        clock=clock,
     )
     with _stop_signals(session), session:
         return session.join()

@@ -15,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.plan import Plan, plan
@@ -78,9 +79,11 @@ class Run:
             outcome's. A `VidpipeError` that it raises is logged, and the run goes on.
         results: False if nobody will iterate.
         pictures: whether results contain their picture.
+        clock: that all waits and ages of the run go by; a `vidpipe.testing.clock.HandClock` is turned by a test. Only
+            with the inline engine: actors are processes of their own, and go by the clocks of their machines.
 
     Raises:
-        ConfigError: the pipeline has no streams.
+        ConfigError: the pipeline has no streams, or the engine goes by no other clock than the machine's.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Run:
         on_report: Callable[[dict[str, Any]], None] | None = None,
         results: bool = True,
         pictures: bool = False,
+        clock: Clock = REAL,
     ) -> None:
         if not pipeline.streams:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
@@ -104,15 +108,16 @@ class Run:
         self._tuner = pipeline.tuner.make() if pipeline.tuner is not None else None
         self._watchers = watchers
         self._on_report = on_report
-        self._collector = Collector(pipeline.streams, live=live)
+        self._clock = clock
+        self._collector = Collector(pipeline.streams, live=live, clock=clock)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = _engine(engine, laid, frame_sinks, address, self._collector)
-        self._control = Control(pipeline, self._engine, self._collector, reload)
+        self._engine = _engine(engine, laid, frame_sinks, address, self._collector, clock)
+        self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
-        self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING)
+        self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
         if not results:
             self._feed.abandon()
-        self._events: Feed[Event] = Feed(WAITING)
+        self._events: Feed[Event] = Feed(WAITING, clock)
         self._iterating = 0
         self._state = RunState.OPENING
         self._changed = threading.Condition()
@@ -232,7 +237,7 @@ class Run:
         """The status at this moment, as an immutable snapshot."""
         counts = self._engine.counts() if self._state is RunState.RUNNING else None
         with self._changed:
-            return status_of(self._state, self._collector, self._control, counts, self._feed)
+            return status_of(self._state, self._collector, self._control, counts, self._feed, self._clock)
 
     def __enter__(self) -> Run:
         return self.start()
@@ -267,7 +272,7 @@ class Run:
             self._iterating -= 1
 
     def _run(self) -> None:
-        writer = Writer(self._sinks)
+        writer = Writer(self._sinks, self._clock)
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)
@@ -288,7 +293,8 @@ class Run:
             writer.begin(reporter.provenance(self._control.pipeline))
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
-            interim = Interim(self._on_report, self._engine.counts, partial(self._report, reporter, finished=False))
+            build = partial(self._report, reporter, finished=False)
+            interim = Interim(self._on_report, self._engine.counts, build, self._clock)
             errors: list[str] = []
             if self._asked.is_set():
                 self._enter(RunState.STOPPING)
@@ -296,7 +302,7 @@ class Run:
                 self._engine.start()
                 reporter.start()
                 self._enter(RunState.RUNNING)
-                with tuned(self._tuner, self):
+                with tuned(self._tuner, self, self._clock):
                     errors = self._take_all(writer, reporter, interim)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
@@ -326,7 +332,7 @@ class Run:
         """Take answers until every stream has ended; what keeps a sink or the engine from going on ends it early."""
         errors: list[str] = []
         told_at = math.inf
-        looked_at = time.monotonic()
+        looked_at = self._clock.monotonic()
         collector, control = self._collector, self._control
         while time.monotonic() - told_at < STOP_S and not self._at_once:
             stopping = self._asked.is_set() or bool(errors)
@@ -347,14 +353,14 @@ class Run:
                 self._hand_on(batch)
                 try:
                     if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, time.time(), batch.events)
+                        writer.write(batch.published, self._clock.utc(), batch.events)
                 except RunError as error:
                     errors.append(str(error))
             writer.watch()
             for watcher in self._watchers:
                 watcher.progressed(collector)
-            if time.monotonic() - looked_at > USAGE_EVERY_S:
-                looked_at = time.monotonic()
+            if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
+                looked_at = self._clock.monotonic()
                 reporter.cpu_s = self._engine.cpu_s()
             interim.go_on()
         return errors
@@ -380,10 +386,12 @@ class Run:
 
 
 def _engine(
-    name: str, laid: Plan, frame_sinks: Sequence[FrameSink], address: str | None, collector: Collector
+    name: str, laid: Plan, frame_sinks: Sequence[FrameSink], address: str | None, collector: Collector, clock: Clock
 ) -> Engine:
     if name == "inline":
-        return InlineEngine(laid, frame_sinks)
+        return InlineEngine(laid, frame_sinks, clock)
+    if clock is not REAL:
+        raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
     from vidpipe.runtime.ray import RayEngine
 
     return RayEngine(laid, frame_sinks, address=address, positions=collector.position)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vidpipe.core.answer import boxes_by_class
+from vidpipe.core.clock import Clock
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts, Result
 from vidpipe.results.report import stage_report
@@ -68,7 +68,9 @@ class Status:
     is_held: bool
 
 
-def status_of(state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result]) -> Status:
+def status_of(
+    state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result], clock: Clock
+) -> Status:
     """The snapshot; nobody may change what it is made of meanwhile.
 
     Args:
@@ -93,7 +95,7 @@ def status_of(state: str, collector: Collector, control: Control, counts: Counts
         )
     return Status(
         state,
-        time.time(),
+        clock.utc(),
         streams,
         {id: stage_report(meter) for id, meter in counts.stages.items()} if counts else {},
         {name: {"frames": frames, "bytes": size} for name, (frames, size) in counts.links.items()} if counts else {},

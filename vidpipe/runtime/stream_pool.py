@@ -45,7 +45,7 @@ class StreamPool:
         self._frame_sinks = frame_sinks
         self._outbox = Outbox(Outbox.LIMIT_PICTURES if runtime.plan.pictures else Outbox.LIMIT)
         self._caution = Caution(self._outbox)
-        self._health_poll = HealthPoll()
+        self._health_poll = HealthPoll(runtime.clock)
         self._workers: Mapping[
             str, StreamWorker
         ] = {}  # made anew when it changes: who takes and who adds may be two threads

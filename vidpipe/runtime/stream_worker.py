@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 from vidpipe.cascade.cascade import Settled, Ticket
 from vidpipe.core.answer import How
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
@@ -46,16 +46,15 @@ class StreamWorker:
         outbox: where answers go.
         ahead: how many frames may be asked while one is open.
         two_phase: stages below learn, and must be told when to (see `Downstream`).
-        hold_bytes: of pictures that are asked and not settled: beyond it the oldest is settled before the next one is
-            asked, though fewer than `ahead` are open.
+        hold_bytes: of pictures asked and not settled: beyond it the oldest is settled first, though fewer are open.
         unordered: no stage learns, so that an answer may be settled as soon as it is there.
-        detour: publish the best fallback of a frame that is open on a slower tier, rather than wait for its answer; one
-            of its own tier is waited for, but no longer than `PATIENCE_S`.
+        detour: publish the best fallback of a frame that a slower tier has; its own tier is waited for `PATIENCE_S`.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
         knobs: the settings of the stream that are in force now; None: as the source gives them.
         pictures: whether answers bring the picture that they are of.
         caution: while it is on, pictures are asked and answered one at a time.
         shadow: has stages say what they would of a frame under other settings; see `Downstream.shadow`.
+        clock: that answers are waited for by.
     """
 
     def __init__(
@@ -75,6 +74,7 @@ class StreamWorker:
         pictures: bool = False,
         caution: Caution | None = None,
         shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] | None = None,
+        clock: Clock = REAL,
     ) -> None:
         self.stream = stream
         self.shadows = StreamShadows(stream, outbox, shadow)
@@ -97,10 +97,12 @@ class StreamWorker:
         self._answered_by: Counter[str] = Counter()
         self._snapshot_timer = SnapshotTimer()
         self._in_force = Knobs()  # of the newest frame that was published
+        self._clock = clock
         self._size: tuple[int, int] | None = None  # of the newest picture, in pixels
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
         self._stop = threading.Event()
+        self._changed = threading.Condition()  # an answer is there, or a stop was asked for
         self._stop_at = float("inf")
         self._ended = False
         # What it makes is held by the thread alone: of a stream that has ended nothing is left.
@@ -123,9 +125,10 @@ class StreamWorker:
     def stop(self) -> None:
         """Read no further; what was read is still answered, by a fallback where its answer is not there in time."""
         if not self._stop.is_set():
-            self._stop_at = time.monotonic() + STOP_S
+            self._stop_at = self._clock.monotonic() + STOP_S
         self._stop.set()
         self._go.set()
+        self._wake()
         if (parts := self._parts) is not None:
             parts.source.close()  # wakes the thread where it waits for a live picture
 
@@ -219,18 +222,16 @@ class StreamWorker:
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
         """The stream's pictures; live also None, where something else may be ready."""
         if self._live:
-            yield from cast("LiveSource", source).arrivals(self._wait_s)
+            yield from cast("LiveSource", source).arrivals(self._until)
             return
         for item in source:
             yield item
             if self._stop.is_set():
                 return
 
-    def _wait_s(self) -> float | None:
-        """How long there is nothing to do but for a picture or an answer."""
-        if not self._open or not self._detour:
-            return None
-        return max(0.0, self._open[0].asked_at + PATIENCE_S - time.monotonic())
+    def _until(self) -> float:
+        """When there is something to do though no picture and no answer comes."""
+        return self._open[0].asked_at + PATIENCE_S if self._open and self._detour else math.inf
 
     def _settle_ready(self, parts: Parts) -> None:
         while self._open and self._is_due(self._open[0]):
@@ -246,7 +247,7 @@ class StreamWorker:
         """Whether something can be published of a picture on a detour."""
         if entry.pending is None or entry.pending.local.done() or (entry.ticket is not None and entry.ticket.checks):
             return True
-        return time.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
+        return self._clock.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
 
     def _settle_open(self, parts: Parts) -> None:
         while self._open:
@@ -271,12 +272,12 @@ class StreamWorker:
         parts.cascade.ask([ticket])
         if ticket.answer is not None or self._downstream is None:
             return Open(item, ticket)
-        pending = self._downstream.ask(ticket, settle=not self._two_phase)
+        asked_at, pending = self._clock.monotonic(), self._downstream.ask(ticket, settle=not self._two_phase)
         if self._live:
             nudge = cast("LiveSource", parts.source).nudge
             pending.local.add_done_callback(lambda _: nudge())
             pending.settled.add_done_callback(lambda _: nudge())
-        return Open(item, ticket, pending)
+        return Open(item, ticket, pending, asked_at)
 
     def _settle(self, parts: Parts, entry: Open) -> None:
         """Publish what there is to be said of a picture."""
@@ -305,12 +306,14 @@ class StreamWorker:
         """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
         assert pending is not None
         coming: Future[Any] = pending.local if local else pending.settled
-        while not coming.done():
-            left_s = min(until, self._stop_at) - time.monotonic()
-            if left_s <= 0:
-                return
-            with suppress(TimeoutError):
-                coming.result(min(left_s, 0.5))  # a stop may come meanwhile
+        coming.add_done_callback(self._wake)
+        with self._changed:
+            self._clock.wait_for(self._changed, lambda: coming.done() or self._stop.is_set(), until)
+            self._clock.wait_for(self._changed, coming.done, min(until, self._stop_at))
+
+    def _wake(self, _: object = None) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _answer_downstream(self, parts: Parts, entry: Open) -> Settled | None:
         if entry.pending is None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
+from vidpipe.core.clock import Clock, Stop
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.settings import StageConfig
 from vidpipe.runtime.epochs import Changes
@@ -59,7 +60,7 @@ class Tuner:
     ask: Callable[[str, Sequence[Variant]], Future[Shadow]]
 
     def tune(self, status: Status) -> Sequence[Change]:
-        """The changes to make, given the status of the run; called every `every_s` seconds."""
+        """The changes to make, given the status of the run; called every `every_s` seconds, or later."""
         raise TypeError(f"{type(self).__name__} has no method `tune`: a tuner must say what it changes")
 
 
@@ -74,21 +75,22 @@ class Tunable(Protocol):
 
 
 @contextmanager
-def tuned(tuner: Tuner | None, run: Tunable) -> Iterator[None]:
-    """Have a tuner, if there is one, look at the run now and then inside the block; at its end it is not waited for."""
-    stop = threading.Event()
+def tuned(tuner: Tuner | None, run: Tunable, clock: Clock) -> Iterator[None]:
+    """Let a tuner, if there is one, change the run inside the block; at its end it is not waited for."""
+    stop = Stop(clock)
     if tuner is not None:
         tuner.ask = run.ask
-        threading.Thread(target=_tune, args=(tuner, run, stop), name="vidpipe-tuner", daemon=True).start()
+        threading.Thread(target=_tune, args=(tuner, run, stop, clock), name="vidpipe-tuner", daemon=True).start()
     try:
         yield
     finally:
         stop.set()
 
 
-def _tune(tuner: Tuner, run: Tunable, stop: threading.Event) -> None:
+def _tune(tuner: Tuner, run: Tunable, stop: Stop, clock: Clock) -> None:
     name = type(tuner).__name__
-    while not stop.wait(tuner.config.every_s):
+    due = clock.monotonic()
+    while not stop.wait_until(due := max(due + tuner.config.every_s, clock.monotonic())):
         try:
             changes: list[Any] = list(tuner.tune(run.status()))  # whatever a user gives
         except BaseException as error:  # a user's tuner may raise anything

@@ -16,6 +16,7 @@ from vidpipe.cascade.cascade import Cascade
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, nothing
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.core.extensions import find_on
 from vidpipe.core.frame import Frame
@@ -62,9 +63,10 @@ class WorkerRuntime:
     Args:
         pack: makes bytes of a stage's state that `pickle.loads` reads; where custom stages are known by value only,
             `pickle.dumps` cannot.
+        clock: that sources and waits in this process go by.
     """
 
-    def __init__(self, plan: Plan, pack: Callable[[Any], bytes] = pickle.dumps) -> None:
+    def __init__(self, plan: Plan, pack: Callable[[Any], bytes] = pickle.dumps, clock: Clock = REAL) -> None:
         import cv2
 
         # Calls of OpenCV are small here, and the streams are the parallelism.
@@ -85,6 +87,7 @@ class WorkerRuntime:
         self._pack = pack
         setup = Setup(pipeline.models, pipeline.classes, pipeline.search_paths, pipeline.stages)
         self.shadows = ShadowWorker(setup, pack)
+        self.clock = clock
         self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
@@ -162,6 +165,7 @@ class WorkerRuntime:
             live=plan.pipeline.streams[stream].spec.live,
             caution=caution,
             shadow=partial(self.shadow, frozenset(stage.id for stage in plan.segments[0].per_stream), downstream),
+            clock=self.clock,
         )
 
     def shadow(
@@ -209,7 +213,7 @@ class WorkerRuntime:
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
-            source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume)
+            source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock)
             opened.callback(source.close)
             cascade = self._open(self.plan.segments[0].per_stream, (stream,), top=True)
             opened.callback(cascade.close)

@@ -150,8 +150,8 @@ class Source(Protocol):
 class LiveSource(Source, Protocol):
     """A source whose pictures come by themselves: it can be waited for together with other things."""
 
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
-        """As iterating, with None after a `nudge` and where nothing has come for `wait_s()` seconds."""
+    def arrivals(self, until: Callable[[], float]) -> Iterator[Frame | Missing | None]:
+        """As iterating, with None after a `nudge` and where nothing has come by `until()` of the monotonic clock."""
         ...
 
     def nudge(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from fractions import Fraction
+
+from vidpipe.core.clock import Clock
 
 JUMP_S = 2.0  # by which stamps may go back, or run ahead of arrival: more is another time line
 LATE_S = 60.0  # by which they may stay behind: less is a network that hesitates, and catches up
@@ -39,20 +40,6 @@ class Moment:
         return min(self._line.anchor + self._media, self._arrived)
 
 
-class Steady:
-    """The monotonic clock, and UTC as an offset from it: a step of the system's clock moves labels, not intervals."""
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def utc(self, at: float) -> float:
-        """UTC seconds of a time of this clock, as the system's clock is now."""
-        return at + self.offset()
-
-    def offset(self) -> float:
-        return time.time() - time.monotonic()
-
-
 class CaptureClock:
     """Times of capture for the pictures of one connection.
 
@@ -65,16 +52,18 @@ class CaptureClock:
     its stamp is ahead of its arrival. All pictures of the stream are then taken to have come as much later: intervals
     stay those of the stamps.
 
+    UTC is an offset from the monotonic clock: a step of the time of day moves labels, not intervals.
+
     Args:
         tick: seconds of one unit of the stamps.
         period_s: from picture to picture as announced, for pictures without a stamp.
         known_s: the part of the least delay that is known.
     """
 
-    def __init__(self, tick: Fraction, period_s: float, steady: Steady, *, known_s: float = 0.0) -> None:
+    def __init__(self, tick: Fraction, period_s: float, clock: Clock, *, known_s: float = 0.0) -> None:
         self._tick = float(tick)
         self._period_s = period_s
-        self._steady = steady
+        self._clock = clock
         self._known_s = known_s
         self._line: _Line | None = None
         self._by_sender = False
@@ -101,7 +90,7 @@ class CaptureClock:
             self._begin_window(arrived)
         self._media = media
         if sender_utc is not None:
-            self._believe(line, sender_utc - self._steady.offset(), media, arrived)
+            self._believe(line, sender_utc - self._clock.offset(), media, arrived)
         if not self._by_sender:
             self._follow(line, arrived - self._known_s - (line.anchor + media), arrived)
         return Moment(line, media, arrived, jumped)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
@@ -28,12 +29,15 @@ EXTENSIONS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm", ".m4v", 
 TELL_S = 3.0  # that opening a recording may take in silence
 
 
-def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> Source:
+def open_source(
+    name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, clock: Clock = REAL
+) -> Source:
     """Open one stream.
 
     Args:
         name: of the stream, for results and metrics.
         resume: go on behind this picture of an earlier run.
+        clock: that tells when pictures come, and are due.
 
     Raises:
         SourceError: it cannot be read at all.
@@ -42,14 +46,14 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
         from vidpipe.sources.cameras.camera import CameraSource
 
         try:
-            return CameraSource(name, spec, knobs=knobs, resume=resume)
+            return CameraSource(name, spec, knobs=knobs, resume=resume, clock=clock)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
     if is_own(spec.url):
         from vidpipe.sources.own_stream import open_own
 
         info = StreamInfo(name, 0, 0, None, None, spec.live)
-        return open_own(name, spec, info, knobs=knobs, resume=resume, view=View.of(spec))
+        return open_own(name, spec, info, knobs=knobs, resume=resume, view=View.of(spec), clock=clock)
     with _plainly():
         path = _existing(_place(spec.url))
     if path.is_dir():
@@ -59,7 +63,7 @@ def open_source(name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | N
     from vidpipe.sources.files.live import LiveFileSource
 
     with _told_if_slow(name, path):
-        return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume)
+        return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume, clock=clock)
 
 
 def expand(*arguments: str) -> dict[str, str]:

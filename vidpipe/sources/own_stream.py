@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from vidpipe.core.answer import How
+from vidpipe.core.clock import Clock
 from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import BgrPicture
@@ -22,11 +22,14 @@ from vidpipe.sources.view import View
 class _Own:
     """Makes frames of a user's pictures."""
 
-    def __init__(self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, view: View | None) -> None:
+    def __init__(
+        self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, view: View | None, clock: Clock
+    ) -> None:
         self._source = own_class(spec.url)()
         self._source.name = name
         self._source.config = self._source.Config.model_validate(dict(spec.settings))
         self._name, self._knobs, self._resume, self._view = name, knobs, resume, view
+        self.clock = clock
 
     def items(self) -> Iterator[Frame | Missing]:
         """The stream's pictures, behind those that were answered before a restart."""
@@ -54,7 +57,7 @@ class _Own:
             width,
             height,
             captured_at=shot.captured_at,
-            since=time.monotonic(),
+            since=self.clock.monotonic(),
             hidden=hidden,
             visible=self._view.visible(width, height) if self._view else 1.0,
             knobs=self._knobs,
@@ -90,7 +93,7 @@ class OwnCamera(ReadAhead):
     notes: Sequence[str] = ()
 
     def __init__(self, own: _Own, info: StreamInfo) -> None:
-        super().__init__(info.name, join_s=1.0)
+        super().__init__(info.name, own.clock, join_s=1.0)
         self.info = info
         self._own = own
         self._came = 0
@@ -110,18 +113,25 @@ class OwnCamera(ReadAhead):
         for item in self._own.items():
             if self._stop.is_set():
                 return
-            self._came, self._last_at = self._came + 1, time.time()
+            self._came, self._last_at = self._came + 1, self._clock.utc()
             if item.captured_at is None:
                 item.captured_at = self._last_at
             self._queue.put(item)
 
 
 def open_own(
-    name: str, spec: StreamSpec, info: StreamInfo, *, knobs: Knobs, resume: Resume | None, view: View | None
+    name: str,
+    spec: StreamSpec,
+    info: StreamInfo,
+    *,
+    knobs: Knobs,
+    resume: Resume | None,
+    view: View | None,
+    clock: Clock,
 ) -> OwnRecording | OwnCamera:
     """Open a source of the user's own; raises SourceError where it does not open."""
     try:
-        own = _Own(name, spec, knobs, resume, view)
+        own = _Own(name, spec, knobs, resume, view, clock)
     except Exception as error:
         raise SourceError(f"stream {name}: {type(error).__name__}: {error}".splitlines()[0]) from error
     return OwnCamera(own, info) if info.live else OwnRecording(own, info)

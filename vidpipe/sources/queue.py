@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
 from vidpipe.core.answer import How
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame, Missing
 
 OVERLOADED = "overloaded"  # pictures come faster than they are looked at
@@ -16,8 +17,9 @@ NO_TIME = "not decoded: cannot keep up"
 class NewestQueue:
     """At most `size` frames, of which the newest win, and what became of the others: all of them in order."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, clock: Clock = REAL) -> None:
         self._size = size
+        self._clock = clock
         self._items: OrderedDict[int, Frame | Missing] = OrderedDict()  # by number, in order
         self._frames: deque[int] = deque()  # the numbers of those that are frames
         self._changed = threading.Condition()
@@ -38,14 +40,14 @@ class NewestQueue:
             self._items[item.seq] = item
             self._changed.notify()
 
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
-        """The pictures, each as soon as it is there, to the end; None after a `nudge`, or nothing for `wait_s()`.
+    def arrivals(self, until: Callable[[], float]) -> Iterator[Frame | Missing | None]:
+        """The pictures, each as soon as it is there, to the end; None after a `nudge`, or at the time `until()`.
 
         Raises what ended the reading.
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._nudged or self._ended, wait_s())
+                self._clock.wait_for(self._changed, lambda: self._items or self._nudged or self._ended, until())
                 if not self._items and not self._nudged and self._ended:
                     break
                 self._nudged = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 
+from vidpipe.core.clock import REAL, Clock, Stop
 from vidpipe.core.errors import contained
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.queue import NewestQueue
@@ -15,8 +17,9 @@ QUEUE = 3  # pictures that wait: more would bridge longer hitches, and make ever
 class Queued:
     """The part of a `LiveSource` that hands pictures over. A subclass puts them into `_queue`."""
 
-    def __init__(self) -> None:
-        self._queue = NewestQueue(QUEUE)
+    def __init__(self, clock: Clock = REAL) -> None:
+        self._clock = clock
+        self._queue = NewestQueue(QUEUE, clock)
 
     @property
     def broken_off(self) -> str:
@@ -29,11 +32,11 @@ class Queued:
 
     def __iter__(self) -> Iterator[Frame | Missing]:
         """The pictures; a source can be gone through once, and is closed afterwards."""
-        return (item for item in self.arrivals(_forever) if item is not None)
+        return (item for item in self.arrivals(lambda: math.inf) if item is not None)
 
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+    def arrivals(self, until: Callable[[], float]) -> Iterator[Frame | Missing | None]:
         """See `LiveSource.arrivals`."""
-        return self._queue.arrivals(wait_s)
+        return self._queue.arrivals(until)
 
 
 class ReadAhead(Queued):
@@ -46,9 +49,9 @@ class ReadAhead(Queued):
         join_s: how long the end of the iteration waits for the thread; None: as long as it takes.
     """
 
-    def __init__(self, name: str, *, join_s: float | None = None) -> None:
-        super().__init__()
-        self._stop = threading.Event()
+    def __init__(self, name: str, clock: Clock, *, join_s: float | None = None) -> None:
+        super().__init__(clock)
+        self._stop = Stop(clock)
         self._join_s = join_s
         self._reader = threading.Thread(target=self._read_to_end, name=f"vidpipe-read-{name}", daemon=True)
 
@@ -57,13 +60,13 @@ class ReadAhead(Queued):
         self._stop.set()
         self._queue.close()
 
-    def arrivals(self, wait_s: Callable[[], float | None]) -> Iterator[Frame | Missing | None]:
+    def arrivals(self, until: Callable[[], float]) -> Iterator[Frame | Missing | None]:
         """See `LiveSource.arrivals`."""
         if self._stop.is_set() or self._reader.ident is not None:
             return
         self._reader.start()
         try:
-            yield from self._queue.arrivals(wait_s)
+            yield from self._queue.arrivals(until)
         finally:
             self.close()
             self._reader.join(self._join_s)
@@ -78,7 +81,3 @@ class ReadAhead(Queued):
         except BaseException as raised:  # whatever it is, who takes the pictures must hear of it
             error = raised if isinstance(raised, Exception) else contained(raised)
         self._queue.end(error)
-
-
-def _forever() -> None:
-    """How long one waits who waits for pictures only."""

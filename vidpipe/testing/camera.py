@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.picture import BgrPicture
 from vidpipe.sources.base import StreamInfo
@@ -23,10 +23,13 @@ class FakeCamera(Queued):
         name: of the stream.
         size: (width, height) of a picture that is not given.
         fps: between pictures whose pts is not given.
+        clock: that tells when a picture is taken.
     """
 
-    def __init__(self, name: str = "cam", size: tuple[int, int] = (64, 48), fps: float = 10.0) -> None:
-        super().__init__()
+    def __init__(
+        self, name: str = "cam", size: tuple[int, int] = (64, 48), fps: float = 10.0, clock: Clock = REAL
+    ) -> None:
+        super().__init__(clock)
         self.info = StreamInfo(name, *size, fps, None, live=True, codec="fake")
         self._size = size
         self._fps = fps
@@ -45,7 +48,7 @@ class FakeCamera(Queued):
         """Give one picture, uint8 [h, w, 3] BGR, by default a dark one, as taken now; its number."""
         seq, self._shown = self._shown, self._shown + 1
         pixels = np.full((*self._size[::-1], 3), 40, np.uint8) if picture is None else picture
-        now = time.time()
+        now = self._clock.utc()
         frame = Frame(
             self.info.name,
             seq,
@@ -54,7 +57,7 @@ class FakeCamera(Queued):
             pixels.shape[1],
             pixels.shape[0],
             captured_at=now,
-            since=time.monotonic(),
+            since=self._clock.monotonic(),
         )
         self.tell(state=State.LIVE, last_frame_at=now, received=self._shown, decoded=self._shown)
         self._queue.put(frame)

@@ -116,7 +116,7 @@ def _arriving(source: LiveSource, for_s: float) -> Iterator[Frame | Missing]:
     """The pictures of so many seconds by our own clock; none where the first one does not come in time."""
     until = time.monotonic() + FIRST_S
     seen = False
-    for picture in source.arrivals(lambda: _TICK_S):
+    for picture in source.arrivals(lambda: time.monotonic() + _TICK_S):
         now = time.monotonic()
         if picture is not None and not seen:
             seen, until = True, now + for_s

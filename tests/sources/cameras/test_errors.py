@@ -1,12 +1,21 @@
 """How long to wait before the next try, and what errors mean."""
 
 import random
+import socket
+import threading
+import time
+from contextlib import suppress
 
 import av
 import pytest
 
+from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import Address
-from vidpipe.sources.cameras.errors import Backoff, Kind, camera_error
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.cameras.camera import CameraSource
+from vidpipe.sources.cameras.errors import CAP_S, Backoff, Kind, camera_error
+from vidpipe.sources.health import State
+from vidpipe.testing.clock import HandClock
 
 
 def waits(kind, tries, seed=0):
@@ -58,3 +67,39 @@ def test_errors_are_told_apart_and_lose_the_address(error, kind):
 def test_what_took_as_long_as_it_may_has_timed_out():
     told = camera_error(av.error.ExitError(1, "", ""), Address("rtsp://host"), took_s=5.1, timeout_s=5)
     assert (told.kind, str(told)) == (Kind.TIMEOUT, "no answer within 5 s")
+
+
+def test_a_camera_is_tried_again_when_the_time_has_come_and_not_before():
+    clock, asked = HandClock(), threading.Semaphore(0)
+
+    def refuse_all(server):
+        with suppress(OSError):  # closed at the end
+            while True:
+                with server.accept()[0] as connection:
+                    connection.recv(4096)
+                    connection.sendall(b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n")
+                asked.release()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=refuse_all, args=(server,), daemon=True).start()
+        spec = StreamSpec(url=f"rtsp://127.0.0.1:{server.getsockname()[1]}/yard", transport="tcp")
+        source = CameraSource("yard", spec, knobs=Knobs(), clock=clock)
+        reading = threading.Thread(target=lambda: list(source))
+        reading.start()
+        for _ in range(3):
+            assert asked.acquire(timeout=10)
+            until(lambda: source.health.state is State.BACKING_OFF)
+            clock.turn(0.49 * CAP_S)
+            assert not asked.acquire(timeout=0.02)
+            clock.turn(0.51 * CAP_S)
+        source.close()
+        reading.join(10)
+        assert not reading.is_alive()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def until(condition, timeout_s=10):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.002)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests import clips
-from tests.sources.test_clock import Clocks
+from tests.sources.test_clock import at_50
 from vidpipe.core.answer import How
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
@@ -13,7 +13,7 @@ from vidpipe.sources.cameras.frame_stamper import FrameStamper
 
 
 def stamper(resume=None, **spec):
-    return FrameStamper("cam", StreamSpec(url="rtsp://host", **spec), Knobs(), resume, Clocks())
+    return FrameStamper("cam", StreamSpec(url="rtsp://host", **spec), Knobs(), resume, at_50())
 
 
 def test_every_picture_has_a_number_and_time_only_grows():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from vidpipe.stages.gate.gate import GateStage
 from vidpipe.stages.gate.job import Task
 from vidpipe.stages.gate.retrain import DutyCycle, retrain
 from vidpipe.stages.gate.versions import EMPTY_RECOGNISED, Versions, with_thresholds
+from vidpipe.testing.clock import HandClock
 
 
 class Run:
@@ -215,17 +217,21 @@ def test_the_process_trains_beside_the_stream(tmp_path):
 
 def test_a_duty_cycle_rests(monkeypatch):
     """A quarter of a core: for a second of work three of rest."""
-    slept, clock = [], {"cpu": 0.0, "wall": 0.0}
-    monkeypatch.setattr("vidpipe.stages.gate.retrain.time.process_time", lambda: clock["cpu"])
-    monkeypatch.setattr("vidpipe.stages.gate.retrain.time.monotonic", lambda: clock["wall"])
-    monkeypatch.setattr("vidpipe.stages.gate.retrain.time.sleep", slept.append)
+    clock, cpu_s = HandClock(), [0.0]
+    monkeypatch.setattr("vidpipe.stages.gate.retrain.time.process_time", lambda: cpu_s[-1])
     monkeypatch.setattr("vidpipe.stages.gate.retrain.os.getppid", lambda: 7)
-    rest = DutyCycle(0.25, parent=7)
-    clock.update(cpu=1.0, wall=1.0)
-    rest(1)
-    clock.update(wall=4.5)
+    rest = DutyCycle(0.25, 7, clock)
+    cpu_s.append(1.0)
+    clock.turn(1.0)
+    resting = threading.Thread(target=rest, args=(1,))
+    resting.start()
+    clock.turn(2.9)
+    resting.join(0.05)
+    assert resting.is_alive()
+    clock.turn(0.1)
+    resting.join(10)
+    assert not resting.is_alive()
     rest(2)
-    assert slept == [3.0]
     monkeypatch.setattr("vidpipe.stages.gate.retrain.os.getppid", lambda: 1)
     with pytest.raises(SystemExit):
         rest(3)

@@ -7,6 +7,7 @@ import random
 import traceback
 from pathlib import Path
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
@@ -17,7 +18,6 @@ from vidpipe.sources.cameras.errors import Backoff, CameraError, Kind
 from vidpipe.sources.cameras.frame_stamper import FrameStamper
 from vidpipe.sources.cameras.session import CameraState, Session, Timings
 from vidpipe.sources.cameras.status import Status
-from vidpipe.sources.clock import Steady
 from vidpipe.sources.decoding import hardware
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.read_ahead import ReadAhead
@@ -42,7 +42,14 @@ class CameraSource(ReadAhead):
     """
 
     def __init__(
-        self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, timings: Timings = _USUAL
+        self,
+        name: str,
+        spec: StreamSpec,
+        *,
+        knobs: Knobs,
+        resume: Resume | None = None,
+        timings: Timings = _USUAL,
+        clock: Clock = REAL,
     ) -> None:
         """Nothing is connected before the iteration begins: a camera that is away keeps nobody waiting.
 
@@ -50,18 +57,17 @@ class CameraSource(ReadAhead):
             SourceError: the address is none.
         """
         # Inside FFmpeg it cannot be woken; it touches nothing of ours any more, and ends with FFmpeg's time-out.
-        super().__init__(name, join_s=CLOSE_S)
+        super().__init__(name, clock, join_s=CLOSE_S)
         check_address(spec.url)
-        steady = Steady()
         self._name = name
         self._camera = CameraState(
             name,
             spec,
             timings,
-            steady,
-            FrameStamper(name, spec, knobs, resume, steady),
+            clock,
+            FrameStamper(name, spec, knobs, resume, clock),
             self._queue,
-            Status(timings.stall_s),
+            Status(timings.stall_s, clock),
             DecodePolicy(spec.max_blind_s, still_s=timings.still_s),
             AnomalyDetector(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
             self._stop,
@@ -118,9 +124,10 @@ class CameraSource(ReadAhead):
         if self._stop.is_set():
             return
         wait_s = 0.0 if self._falls_back(failure) else self._backoff.wait_s(failure.kind)
+        until = self._clock.monotonic() + wait_s
         self._tell(failure, wait_s)
         camera.status.enter(State.BACKING_OFF, f"{failure}; next try in {wait_s:.1f} s")
-        self._stop.wait(wait_s)
+        self._stop.wait_until(until)
 
     def _serve(self) -> None:
         timings = self._camera.timings
@@ -131,6 +138,7 @@ class CameraSource(ReadAhead):
             hardware=hardware.HERE.best() if spec.decoder == "auto" else None,
             open_s=timings.open_s,
             read_s=timings.read_s,
+            clock=self._clock,
         )
         try:
             Session(self._camera, connection, self._gone_well).run()

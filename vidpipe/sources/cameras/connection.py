@@ -11,6 +11,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError, HTTPOtherClientError, InvalidDataError
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
@@ -46,11 +47,13 @@ class Connection:
         hardware: str | None = None,
         open_s: float = OPEN_S,
         read_s: float = READ_S,
+        clock: Clock = REAL,
     ) -> None:
         """Connect.
 
         Args:
             hardware: to decode with, where it can decode this stream.
+            clock: that tells when a picture came; FFmpeg's time-outs are of the machine's time.
 
         Raises:
             CameraError: it does not come about.
@@ -58,6 +61,7 @@ class Connection:
         self._address = Address(spec.url)
         self._accelerator = HWAccel(hardware, allow_software_fallback=True) if hardware else None
         self._read_s = read_s
+        self._clock = clock
         began = time.monotonic()
         try:
             url = self._address.reveal()  # once: what it refers to may be replaced meanwhile
@@ -89,11 +93,12 @@ class Connection:
         waits_since = time.monotonic()
         try:
             for packet in self._container.demux(self.stream):
-                now = time.monotonic()
-                if now - waits_since >= 0.95 * self._read_s:  # FFmpeg hands out what it still had, then waits once more
+                waited_s = time.monotonic() - waits_since
+                if waited_s >= 0.95 * self._read_s:  # FFmpeg hands out what it still had, then waits once more
                     break
                 if not packet.size:
                     continue
+                now = self._clock.monotonic()
                 if together is None:
                     yield AccessUnit(packet, now, _sender_utc(packet)), now
                 else:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import av
 
 from vidpipe.core.answer import How
+from vidpipe.core.clock import Clock
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import YuvPicture
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
-from vidpipe.sources.clock import Steady
 from vidpipe.sources.decoding.normal import Normaliser
 from vidpipe.sources.decoding.timeline import STEP_S
 from vidpipe.sources.view import View
@@ -28,11 +26,11 @@ class FrameStamper:
         knobs: what frames carry.
     """
 
-    def __init__(self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, steady: Steady) -> None:
+    def __init__(self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, clock: Clock) -> None:
         self.seq = 0 if resume is None else resume.seq + 1
         self.knobs = knobs
         self._name = name
-        self._steady = steady
+        self._clock = clock
         self._normal = Normaliser()
         self._view = View.of(spec)
         self._pts = -1.0 if resume is None else resume.pts
@@ -44,7 +42,7 @@ class FrameStamper:
     def break_off(self) -> None:
         """What comes now does not go on from what came before."""
         self._discontinuity = max(
-            self._discontinuity + 1, int(1000 * time.time())
+            self._discontinuity + 1, int(1000 * self._clock.utc())
         )  # also after a restart, unlike any before
 
     def frame(self, decoded: av.VideoFrame, at: float) -> Frame:
@@ -83,10 +81,10 @@ class FrameStamper:
         self._pts = max(at - self._zero, self._pts + STEP_S)
         seq = self.seq
         self.seq += 1
-        return seq, self._pts, self._steady.utc(at)
+        return seq, self._pts, at + self._clock.offset()
 
     def _zero_before(self, resume: Resume) -> float | None:
         """When `pts` was 0 before a restart, by the monotonic clock of now."""
         if resume.captured_at is None:
-            return self._steady.now() - resume.pts
-        return resume.captured_at - self._steady.offset() - resume.pts
+            return self._clock.monotonic() - resume.pts
+        return resume.captured_at - self._clock.offset() - resume.pts

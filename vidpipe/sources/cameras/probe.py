@@ -12,11 +12,12 @@ from itertools import pairwise
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from vidpipe.core.clock import REAL
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.connection import Connection
 from vidpipe.sources.cameras.errors import CameraError, Kind
-from vidpipe.sources.clock import CaptureClock, Steady
+from vidpipe.sources.clock import CaptureClock
 from vidpipe.sources.decoding.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
 
 _GAP_S = 5.0  # between two stamps: more is another time line, as FFmpeg's first one often is
@@ -152,7 +153,7 @@ class _Track:
 def _watch(connection: Connection, found: Findings, seconds: float, began: float) -> None:
     stream = connection.stream
     period_s = 1 / (found.announced_fps or ASSUMED_FPS)
-    clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, Steady())
+    clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, REAL)
     track = _Track(period_s)
     for unit, now in connection.units():
         packet = unit.packet

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vidpipe.core.answer import How
+from vidpipe.core.clock import Clock
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.anomaly import FLAT_S, FROZEN_S, AnomalyDetector
 from vidpipe.sources.cameras.connection import OPEN_S, READ_S, Connection
@@ -16,7 +17,7 @@ from vidpipe.sources.cameras.decode_policy import STILL_S, DecodePolicy
 from vidpipe.sources.cameras.errors import CAP_S, FIRST_S, CameraError, Kind
 from vidpipe.sources.cameras.frame_stamper import FrameStamper
 from vidpipe.sources.cameras.status import Status
-from vidpipe.sources.clock import CaptureClock, Steady
+from vidpipe.sources.clock import CaptureClock
 from vidpipe.sources.decoding import hardware
 from vidpipe.sources.decoding.access_units import AccessUnit
 from vidpipe.sources.decoding.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
@@ -81,7 +82,7 @@ class CameraState:
     name: str
     spec: StreamSpec
     timings: Timings
-    steady: Steady
+    clock: Clock
     stamper: FrameStamper
     queue: NewestQueue
     status: Status
@@ -109,7 +110,7 @@ class Session:
         period_s = 1 / (believable_fps(stream) or ASSUMED_FPS)
         # FFmpeg's parser gives a picture of an RTP stream when the next one begins.
         known_s = period_s if connection.transport and not connection.in_pieces else 0.0
-        self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, camera.steady, known_s=known_s)
+        self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, camera.clock, known_s=known_s)
         context = stream.codec_context
         threads = 2 if context.width * context.height > _MANY_PIXELS else 1
         self._decode = PictureDecoder(context, threads=threads, skip_frame=camera.spec.skip_frame)
@@ -119,7 +120,7 @@ class Session:
         self._no_key = _NO_KEY
         self._key: tuple[VideoPacket, Taken] | None = None  # the last one
         self._clean_since: float | None = None
-        self._picture_at = camera.steady.now()
+        self._picture_at = camera.clock.monotonic()
         self._late_s = 0.0
         self._busy_since = self._picture_at
         camera.policy.begin()
@@ -134,9 +135,9 @@ class Session:
         Raises:
             CameraError: why it ended; not raised where the source was closed.
         """
-        camera, steady = self._camera, self._camera.steady
+        camera, clock = self._camera, self._camera.clock
         camera.status.enter(State.WARMING, _NO_KEY)
-        done = steady.now()
+        done = clock.monotonic()
         for unit, now in self._connection.units():
             packet = unit.packet
             if camera.stop.is_set():
@@ -150,7 +151,7 @@ class Session:
                 self._check_hardware(decoded)
                 self._hand_on(decoded, now)
             self._mind(now)
-            done = steady.now()
+            done = clock.monotonic()
 
     def _taken(self, unit: AccessUnit) -> Taken:
         packet = unit.packet
@@ -200,7 +201,7 @@ class Session:
     def _is_behind(self) -> bool:
         """Whether packets are old, and it is decoding that holds them up; a network that hesitated catches up alone."""
         behind_s = self._camera.timings.behind_s
-        return self._late_s > behind_s and self._camera.steady.now() - self._busy_since > behind_s
+        return self._late_s > behind_s and self._camera.clock.monotonic() - self._busy_since > behind_s
 
     def _hold(self, packet: VideoPacket, taken: Taken, reason: str) -> None:
         if reason == _NOT_DECODED and self._camera.spec.skip_frame != "nokey":

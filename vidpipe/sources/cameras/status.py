@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from vidpipe.core.clock import Clock
 from vidpipe.sources.health import Health, State
 
 
@@ -15,8 +15,9 @@ class Status:
         stall_s: without a packet, after which a live stream counts as stalled, though the reader still waits.
     """
 
-    def __init__(self, stall_s: float) -> None:
+    def __init__(self, stall_s: float, clock: Clock) -> None:
         self._stall_s = stall_s
+        self._clock = clock
         self._lock = threading.Lock()
         self._state, self._detail = State.CONNECTING, ""
         self._codec, self._decoder = "", ""
@@ -32,7 +33,7 @@ class Status:
     def health(self) -> Health:
         with self._lock:
             state, detail = self._state, self._detail
-            silent_s = 0.0 if self._came_at is None else time.monotonic() - self._came_at
+            silent_s = 0.0 if self._came_at is None else self._clock.monotonic() - self._came_at
             if state is State.LIVE and silent_s > self._stall_s:
                 state, detail = State.STALLED, f"nothing has come for {silent_s:.0f} s"
             return Health(
@@ -68,7 +69,7 @@ class Status:
         with self._lock:
             if self._came_at is not None and self._lost_at is None and now - self._came_at > self._stall_s:
                 self._stalls += 1
-            self._came_at, self._came_utc = now, time.time()
+            self._came_at, self._came_utc = now, self._clock.utc()
             self._received += 1
             self._bytes += nbytes
 
@@ -81,7 +82,7 @@ class Status:
                 self._state, self._detail = State.LIVE, ""
             if self._lost_at is None:
                 return None
-            gap_s = time.monotonic() - self._lost_at
+            gap_s = self._clock.monotonic() - self._lost_at
             self._lost_at = None
             self._gap_s += gap_s
             return gap_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator
 from itertools import chain, dropwhile, islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import av
 
 from vidpipe.core.answer import How
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import YuvPicture
@@ -49,6 +49,7 @@ class FileSource:
         knobs: Knobs,
         resume: Resume | None = None,
         threads: int = 1,
+        clock: Clock = REAL,
     ) -> None:
         """Open a file and decode its first picture.
 
@@ -68,6 +69,7 @@ class FileSource:
         self._end_s = math.inf if spec.end_s is None else spec.end_s
         self._resume = resume
         self._threads = threads
+        self._clock = clock
         self._normal = Normaliser()
         self._view = View.of(spec)
         self._stop = threading.Event()
@@ -130,7 +132,7 @@ class FileSource:
             self._take_notes(came=seq, damaged=damaged, last_pts=math.inf if complete else pts)
 
     def _frame(self, seq: int, pts: float, decoded: av.VideoFrame) -> Frame:
-        since = time.monotonic()
+        since = self._clock.monotonic()
         picture = self._normal(decoded)
         hidden, visible = None, 1.0
         if self._view:

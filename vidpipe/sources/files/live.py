@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
-from vidpipe.sources.clock import Steady
 from vidpipe.sources.files.file import FileSource
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queue import dropped
@@ -27,12 +26,13 @@ class LiveFileSource(ReadAhead):
     After a restart the clock goes on: what was due meanwhile is `Missing`, too.
     """
 
-    def __init__(self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None) -> None:
+    def __init__(
+        self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, clock: Clock = REAL
+    ) -> None:
         """Arguments and errors as of `FileSource`."""
-        super().__init__(name)
-        self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume)
+        super().__init__(name, clock)
+        self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume, clock=clock)
         self._resume = resume
-        self._steady = Steady()
         self._came = 0
         self._last_at: float | None = None
         self.info = replace(self._file.info, live=True)
@@ -66,21 +66,21 @@ class LiveFileSource(ReadAhead):
         self._file.close()
 
     def _read(self) -> None:
-        began = self._steady.now()
+        began = self._clock.monotonic()
         zero = self._zero()
         for item in self._file:
             if zero is None:
                 zero = began - item.pts
             item.since = zero + item.pts
             if self._resume is not None and item.since < began:
-                item.captured_at = self._steady.utc(item.since)
+                item.captured_at = item.since + self._clock.offset()
                 self._queue.put(dropped(item, "restarting") if isinstance(item, Frame) else item)
                 continue
-            if self._stop.wait(max(0.0, item.since - self._steady.now())):
+            if self._stop.wait_until(item.since):
                 return
-            item.captured_at = self._steady.utc(item.since)
+            item.captured_at = item.since + self._clock.offset()
             if isinstance(item, Frame):
-                self._last_at = time.time()
+                self._last_at = self._clock.utc()
                 self._came += 1
             self._queue.put(item)
 
@@ -89,4 +89,4 @@ class LiveFileSource(ReadAhead):
         before = self._resume
         if before is None or before.captured_at is None:
             return None
-        return before.captured_at - self._steady.offset() - before.pts
+        return before.captured_at - self._clock.offset() - before.pts

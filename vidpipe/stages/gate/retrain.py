@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.files import write_whole
 from vidpipe.stages.gate.decide import evidence, thresholds
@@ -33,19 +35,20 @@ class DutyCycle:
         parent: id of the process to work for; when that has gone, this one goes as well.
     """
 
-    def __init__(self, share: float, parent: int) -> None:
+    def __init__(self, share: float, parent: int, clock: Clock = REAL) -> None:
         self._share = share
         self._parent = parent
-        self._began = time.monotonic()
+        self._clock = clock
+        self._rest = threading.Condition()
+        self._began = clock.monotonic()
         self._worked = time.process_time()
 
     def __call__(self, step: int) -> None:
         if os.getppid() != self._parent:
             sys.exit(1)
         worked = time.process_time() - self._worked
-        rest = worked / self._share - (time.monotonic() - self._began)
-        if rest > 0:
-            time.sleep(rest)
+        with self._rest:
+            self._clock.wait_for(self._rest, lambda: False, self._began + worked / self._share)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
