@@ -18,7 +18,7 @@ from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies
 from vidpipe.bench.cost.measure import measure
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
-from vidpipe.models.runtimes import checkpoint
+from vidpipe.models.runtimes.checkpoint import quiet
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 
@@ -31,7 +31,7 @@ SIZE = 96
 def suppression(monkeypatch):
     """Where torchvision does not fit torch, Ultralytics' own suppression, which "matches torchvision exactly"."""
     if not FITS:
-        with checkpoint.quiet():
+        with quiet():
             from ultralytics.utils.nms import TorchNMS
 
         own = ModuleType("torchvision")
@@ -58,7 +58,7 @@ def ran(job, tmp_path):
 @pytest.fixture
 def expected(clip, checkpoint):
     """What `predict` itself says of each frame, one by one."""
-    with checkpoint.quiet():
+    with quiet():
         from ultralytics import YOLO
 
         said = YOLO(checkpoint).predict(str(clip), stream=True, imgsz=SIZE, conf=0.3, classes=list(range(70)))
