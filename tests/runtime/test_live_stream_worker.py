@@ -24,9 +24,10 @@ from vidpipe.core.errors import SourceError
 from vidpipe.results.records import Outbox
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.fair_queue import SIZE
+from vidpipe.runtime.ordering import PATIENCE_S, Detour
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
-from vidpipe.runtime.stream_worker import PATIENCE_S, STOP_S, StreamWorker
+from vidpipe.runtime.stream_worker import STOP_S, StreamWorker
 from vidpipe.testing.camera import FakeCamera
 from vidpipe.testing.clock import HandClock
 
@@ -70,9 +71,7 @@ class Running:
             make or (lambda: parts),
             downstream,
             self.outbox,
-            ahead=0,
-            two_phase=False,
-            detour=True,
+            ordering=Detour(self.clock, live=True),
             live=True,
             clock=self.clock,
         )
@@ -265,9 +264,7 @@ def test_a_slow_stage_of_many_streams_takes_their_newest_by_turns(weight):
             lambda camera=camera: Parts(camera, above(Told("upper", passes))),
             counted,
             Outbox(),
-            ahead=0,
-            two_phase=False,
-            detour=True,
+            ordering=Detour(clock, live=True),
             live=True,
             clock=clock,
         )

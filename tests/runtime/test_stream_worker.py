@@ -12,6 +12,7 @@ from tests.builders import NO_AUDITS
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.errors import RunError
 from vidpipe.results.records import Outbox
+from vidpipe.runtime.ordering import InOrder
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.stream_worker import StreamWorker
 from vidpipe.sources.base import StreamInfo
@@ -44,8 +45,7 @@ def test_stopping_wakes_a_thread_that_waits_for_a_picture():
         lambda: Parts(source, Cascade([], NO_AUDITS, last="big")),
         None,
         Outbox(),
-        ahead=0,
-        two_phase=False,
+        ordering=InOrder(),
     )
     worker.open().result()
     worker.start()
@@ -57,7 +57,7 @@ def test_stopping_wakes_a_thread_that_waits_for_a_picture():
 
 def head_of(make):
     outbox = Outbox()
-    return StreamWorker("cam", make, None, outbox, ahead=0, two_phase=False), outbox
+    return StreamWorker("cam", make, None, outbox, ordering=InOrder()), outbox
 
 
 @pytest.mark.parametrize("error", [SystemExit("enough"), KeyboardInterrupt(), OSError("gone")])

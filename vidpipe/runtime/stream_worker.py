@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
 
-from vidpipe.cascade.cascade import Settled, Ticket
+from vidpipe.cascade.cascade import Settled
 from vidpipe.core.answer import How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
@@ -21,18 +20,18 @@ from vidpipe.core.settings import Knobs
 from vidpipe.results.records import Covered, Ended, LateAnswer, Outbox, Snapshot, published
 from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
-from vidpipe.runtime.opened import Open
+from vidpipe.runtime.ordering import Item, Ordering
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
+from vidpipe.runtime.stream_ticket import StreamTicket
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.transforms.base import Moment
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 0.4  # longest that a stream on a detour waits for an answer of its own tier
 STOP_S = 2.0  # longest that answers are waited for once somebody has asked to stop
 
 
@@ -44,11 +43,7 @@ class StreamWorker:
         make: opens source and stages; called in the new thread, which is the one that will use them.
         downstream: where frames go that the stream's own stages pass on.
         outbox: where answers go.
-        ahead: how many frames may be asked while one is open.
-        two_phase: stages below learn, and must be told when to (see `Downstream`).
-        hold_bytes: of pictures asked and not settled: beyond it the oldest is settled first, though fewer are open.
-        unordered: no stage learns, so that an answer may be settled as soon as it is there.
-        detour: publish the best fallback of a frame that a slower tier has; its own tier is waited for `PATIENCE_S`.
+        ordering: when answers are published and learnt.
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
         knobs: the settings of the stream that are in force now; None: as the source gives them.
         pictures: whether answers bring the picture that they are of.
@@ -64,11 +59,7 @@ class StreamWorker:
         downstream: Downstream | None,
         outbox: Outbox,
         *,
-        ahead: int,
-        two_phase: bool,
-        hold_bytes: float = float("inf"),
-        unordered: bool = False,
-        detour: bool = False,
+        ordering: Ordering,
         live: bool = False,
         knobs: Callable[[], Knobs | None] = lambda: None,
         pictures: bool = False,
@@ -82,17 +73,12 @@ class StreamWorker:
         self._pictures = pictures
         self._downstream = downstream
         self._outbox = outbox
-        self._ahead = ahead
-        # On a detour answers are learnt as they come: nobody could say how far ahead the stream was asked.
-        self._two_phase = two_phase and not detour
-        self._hold_bytes = hold_bytes
+        self._ordering = ordering
         self._caution = caution
-        self._unordered = unordered
-        self._detour = detour
         self._live = live
         self._parts: Parts | None = None
-        self._open: deque[Open] = deque()
-        self._late: list[Open] = []
+        self._open: deque[Item] = deque()
+        self._late: list[StreamTicket] = []
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._snapshot_timer = SnapshotTimer()
@@ -205,49 +191,23 @@ class StreamWorker:
                 self._open.append(self._ask(parts, item))
                 self._settle_open(parts)
         else:
-            self._make_room(parts, item)
+            while isinstance(item, Frame) and self._open and not self._ordering.has_room(self._open, item):
+                self._settle(parts, self._open.popleft())
             self._open.append(self._ask(parts, item))
-
-    def _make_room(self, parts: Parts, item: Frame | Missing) -> None:
-        """Settle the oldest pictures where links would have to hold too much for this stream with the next one.
-
-        By what is open of this stream alone, so that it does not depend on how fast anybody is.
-        """
-        if not self._two_phase or not isinstance(item, Frame):
-            return
-        nbytes = item.picture.nbytes
-        while (held := sum(entry.held_bytes for entry in self._open)) and held + nbytes > self._hold_bytes:
-            self._settle(parts, self._open.popleft())
 
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
         """The stream's pictures; live also None, where something else may be ready."""
         if self._live:
-            yield from cast("LiveSource", source).arrivals(self._until)
+            yield from cast("LiveSource", source).arrivals(lambda: self._ordering.due_at(self._open))
             return
         for item in source:
             yield item
             if self._stop.is_set():
                 return
 
-    def _until(self) -> float:
-        """When there is something to do though no picture and no answer comes."""
-        return self._open[0].asked_at + PATIENCE_S if self._open and self._detour else math.inf
-
     def _settle_ready(self, parts: Parts) -> None:
-        while self._open and self._is_due(self._open[0]):
+        while self._open and self._ordering.is_due(self._open):
             self._settle(parts, self._open.popleft())
-
-    def _is_due(self, entry: Open) -> bool:
-        """Whether the oldest open picture is to be settled now; it may have to be waited for."""
-        if not self._detour:
-            return len(self._open) > self._ahead or (self._unordered and entry.is_answered())
-        return not self._live or self._is_ready(entry)
-
-    def _is_ready(self, entry: Open) -> bool:
-        """Whether something can be published of a picture on a detour."""
-        if entry.pending is None or entry.pending.local.done() or (entry.ticket is not None and entry.ticket.checks):
-            return True
-        return self._clock.monotonic() >= min(entry.asked_at + PATIENCE_S, self._stop_at)
 
     def _settle_open(self, parts: Parts) -> None:
         while self._open:
@@ -264,43 +224,43 @@ class StreamWorker:
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
-    def _ask(self, parts: Parts, item: Frame | Missing) -> Open:
+    def _ask(self, parts: Parts, item: Frame | Missing) -> Item:
         if isinstance(item, Missing):
-            return Open(item)
+            return item
         item.knobs = self._knobs() or item.knobs
-        ticket = Ticket(item)
+        ticket = StreamTicket(item)
         parts.cascade.ask([ticket])
-        if ticket.answer is not None or self._downstream is None:
-            return Open(item, ticket)
-        asked_at, pending = self._clock.monotonic(), self._downstream.ask(ticket, settle=not self._two_phase)
-        if self._live:
-            nudge = cast("LiveSource", parts.source).nudge
-            pending.local.add_done_callback(lambda _: nudge())
-            pending.settled.add_done_callback(lambda _: nudge())
-        return Open(item, ticket, pending, asked_at)
+        if ticket.answer is None and self._downstream is not None:
+            ticket.asked_at = self._clock.monotonic()
+            ticket.pending = self._downstream.ask(ticket, settle=not self._ordering.two_phase)
+            if self._live:
+                nudge = cast("LiveSource", parts.source).nudge
+                ticket.pending.local.add_done_callback(lambda _: nudge())
+                ticket.pending.settled.add_done_callback(lambda _: nudge())
+        return ticket
 
-    def _settle(self, parts: Parts, entry: Open) -> None:
+    def _settle(self, parts: Parts, item: Item) -> None:
         """Publish what there is to be said of a picture."""
-        if entry.ticket is None:
-            assert isinstance(entry.item, Missing)
-            self._publish(parts, entry.item, parts.cascade.settle_missing(entry.item))
-        elif self._detour and not self._is_answered_locally(entry):
-            self._publish_fallback(parts, entry, entry.ticket)
-        elif (downstream := self._answer_downstream(parts, entry)) is None and entry.pending is not None:
-            self._publish_fallback(parts, entry, entry.ticket)  # stopped while the answer was waited for
+        if isinstance(item, Missing):
+            self._publish(parts, item, parts.cascade.settle_missing(item))
+            return
+        local_until = self._ordering.local_until(item)
+        if local_until is not None and not self._is_answered_locally(item, local_until):
+            self._publish_fallback(parts, item)
+        elif (downstream := self._answer_downstream(parts, item)) is None and item.pending is not None:
+            self._publish_fallback(parts, item)  # stopped while the answer was waited for
         else:
-            self._publish(parts, entry.item, parts.cascade.settle(entry.ticket, downstream))
+            self._publish(parts, item.frame, parts.cascade.settle(item, downstream))
 
-    def _is_answered_locally(self, entry: Open) -> bool:
+    def _is_answered_locally(self, ticket: StreamTicket, until: float) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""
-        if entry.pending is None:
+        if ticket.pending is None:
             return True
-        assert entry.ticket is not None
         careful = self._caution is not None and self._caution.is_on
-        if careful or not entry.ticket.checks:
-            self._await(entry.pending, local=True, until=float("inf") if careful else entry.asked_at + PATIENCE_S)
-        local = entry.local()
-        return local is not None and not local.far and not entry.is_refused()
+        if careful or not ticket.checks:
+            self._await(ticket.pending, local=True, until=float("inf") if careful else until)
+        local = ticket.local()
+        return local is not None and not local.far and not ticket.is_refused()
 
     def _await(self, pending: PendingResult | None, *, local: bool, until: float = float("inf")) -> None:
         """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
@@ -315,61 +275,59 @@ class StreamWorker:
         with self._changed:
             self._changed.notify_all()
 
-    def _answer_downstream(self, parts: Parts, entry: Open) -> Settled | None:
-        if entry.pending is None:
+    def _answer_downstream(self, parts: Parts, ticket: StreamTicket) -> Settled | None:
+        if ticket.pending is None:
             return None
-        if self._two_phase:
-            assert self._downstream is not None
-            self._downstream.settle(entry.item.stream, entry.item.seq)
-        self._await(entry.pending, local=False)
-        return self._seen(parts, entry) if entry.is_answered() else None
+        if self._ordering.two_phase and self._downstream is not None:
+            self._downstream.settle(ticket.frame.stream, ticket.frame.seq)
+        self._await(ticket.pending, local=False)
+        return self._seen(parts, ticket) if ticket.is_answered() else None
 
-    def _seen(self, parts: Parts, entry: Open) -> Settled:
+    def _seen(self, parts: Parts, ticket: StreamTicket) -> Settled:
         """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
-        assert entry.pending is not None
-        settled = entry.pending.settled.result()
+        assert ticket.pending is not None
+        settled = ticket.pending.settled.result()
         parts.states.update(settled.states or {})
-        return Settled(parts.without_hidden(entry.item, settled.answer), settled.audit)
+        return Settled(parts.without_hidden(ticket.frame, settled.answer), settled.audit)
 
-    def _publish_fallback(self, parts: Parts, entry: Open, ticket: Ticket) -> None:
-        local = entry.local()
-        reason = self._why_covered(entry, local)
+    def _publish_fallback(self, parts: Parts, ticket: StreamTicket) -> None:
+        local = ticket.local()
+        reason = self._why_covered(ticket, local)
         downstream = local.fallback if local is not None else None
         if downstream is not None:
-            downstream = parts.without_hidden(entry.item, downstream)
-        fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not entry.is_refused())
+            downstream = parts.without_hidden(ticket.frame, downstream)
+        fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not ticket.is_refused())
         parts.cascade.published(self.stream, fallback)
-        self._publish(parts, entry.item, Settled(fallback), covered=reason)
-        entry.fallback = fallback.by
-        self._late.append(entry)
+        self._publish(parts, ticket.frame, Settled(fallback), covered=reason)
+        ticket.fallback = fallback.by
+        self._late.append(ticket)
         self._learn_late(parts)
 
-    def _why_covered(self, entry: Open, local: LocalStatus | None) -> Covered:
-        if entry.ticket is not None and entry.ticket.checks:
+    def _why_covered(self, ticket: StreamTicket, local: LocalStatus | None) -> Covered:
+        if ticket.checks:
             return Covered.LATE  # the answer stands, whether somebody has time to check it or not
         if local is None:
             return Covered.STOPPED if self._stop.is_set() else Covered.OVERLOADED
-        return Covered.OVERLOADED if self._crowded or entry.is_refused() else Covered.LATE
+        return Covered.OVERLOADED if self._crowded or ticket.is_refused() else Covered.LATE
 
     def _learn_late(self, parts: Parts) -> None:
         """Learn from the answers that have come to pictures for which something was published before."""
         if not self._late:
             return
         late, self._late = self._late, []
-        for entry in late:
-            if not entry.is_answered():
-                self._late.append(entry)
+        for ticket in late:
+            if not ticket.is_answered():
+                self._late.append(ticket)
                 continue
-            assert entry.ticket is not None
-            seen = self._seen(parts, entry)
-            audit = parts.cascade.settle(entry.ticket, seen, late=True).audit
+            seen = self._seen(parts, ticket)
+            audit = parts.cascade.settle(ticket, seen, late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
-            self._crowded = entry.is_refused()
+            self._crowded = ticket.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
             elif not seen.answer.how.carried:
-                self._outbox.late(LateAnswer(self.stream, seen.answer.by, entry.fallback))
+                self._outbox.late(LateAnswer(self.stream, seen.answer.by, ticket.fallback))
 
     def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: Covered | None = None) -> None:
         if isinstance(item, Frame):

@@ -29,6 +29,7 @@ from vidpipe.results.frame_sink import FrameSink, StreamTaps
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
@@ -154,12 +155,7 @@ class WorkerRuntime:
             lambda: self._parts(stream, frame_sinks, position, joins),
             downstream,
             outbox,
-            # What is late anyway is not waited for until others have been asked.
-            ahead=0 if plan.pipeline.detours(stream) else plan.ahead,
-            two_phase=plan.ahead > 0 and plan.learns_below(0),
-            hold_bytes=plan.hold_bytes,
-            unordered=plan.unordered,
-            detour=plan.pipeline.detours(stream),
+            ordering=self._ordering(stream),
             knobs=partial(self.knobs.get, stream),
             pictures=plan.pictures,
             live=plan.pipeline.streams[stream].spec.live,
@@ -183,6 +179,13 @@ class WorkerRuntime:
             downstream.shadow(frame, others, tell)
         else:
             refuse(others, tell, "no such stage is there")
+
+    def _ordering(self, stream: str) -> Ordering:
+        plan = self.plan
+        if plan.pipeline.detours(stream):
+            return Detour(self.clock, live=self.is_live(stream))
+        two_phase = plan.ahead > 0 and plan.learns_below(0)
+        return InOrder(plan.ahead, two_phase=two_phase, unordered=plan.unordered, hold_bytes=plan.hold_bytes)
 
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages that stand here need, beside what is in use; from any thread.

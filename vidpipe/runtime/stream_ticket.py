@@ -1,0 +1,42 @@
+"""A frame of a stream, from its asking until its answer is published and learnt."""
+
+from __future__ import annotations
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.frame import Frame
+from vidpipe.runtime.downstream import LocalStatus, PendingResult
+
+
+class StreamTicket(Ticket):
+    """What a stream knows of one of its frames.
+
+    Attributes:
+        asked_at: when the places below were asked, by the monotonic clock; 0 where they were not.
+        pending: what they will say; None where they were not asked.
+        fallback: who has answered in their place.
+    """
+
+    __slots__ = ("asked_at", "fallback", "pending")
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame)
+        self.asked_at = 0.0
+        self.pending: PendingResult | None = None
+        self.fallback = ""
+
+    def is_answered(self) -> bool:
+        return self.pending is None or self.pending.settled.done()
+
+    def is_refused(self) -> bool:
+        return self.pending is not None and self.pending.is_refused()
+
+    def local(self) -> LocalStatus | None:
+        """What its own tier says of it; None as long as an answer is to be expected there."""
+        if self.pending is None or not self.pending.local.done():
+            return None
+        return self.pending.local.result()
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes on a link, if it was handed down."""
+        return 0 if self.pending is None else self.frame.picture.nbytes
