@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from vidpipe.core.clock import REAL, Clock
+from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
+from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.sources.base import StreamInfo
 
@@ -70,3 +75,30 @@ class Engine(Protocol):
     def close(self, patience_s: float) -> None:
         """End everything; a thread that is still at work after `patience_s` is left to itself."""
         ...
+
+
+def make_engine(
+    name: str,
+    plan: Plan,
+    frame_sinks: Sequence[FrameSink],
+    *,
+    address: str | None,
+    positions: Callable[[str], Position],
+    clock: Clock,
+) -> Engine:
+    """The engine of that name.
+
+    Args:
+        address: of a Ray to join.
+        positions: where a stream stands, for when its process has to be started again.
+
+    Raises:
+        ConfigError: it goes by no other clock than the machine's.
+    """
+    if name == "inline":
+        return InlineEngine(plan, frame_sinks, clock)
+    if clock is not REAL:
+        raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
+    from vidpipe.runtime.ray import RayEngine
+
+    return RayEngine(plan, frame_sinks, address=address, positions=positions)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Event
-from vidpipe.pipeline.plan import Plan, plan
+from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
@@ -28,10 +28,9 @@ from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
 from vidpipe.runtime.control import Control
-from vidpipe.runtime.engine import Engine
+from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.epochs import Changes, Epoch
 from vidpipe.runtime.feed import Feed
-from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.interim import Interim
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.outcome import Outcome, notes_of, stage_errors, stream_errors
@@ -111,7 +110,9 @@ class Run:
         self._clock = clock
         self._collector = Collector(pipeline.streams, live=live, clock=clock)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = _engine(engine, laid, frame_sinks, address, self._collector, clock)
+        self._engine = make_engine(
+            engine, laid, frame_sinks, address=address, positions=self._collector.position, clock=clock
+        )
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -383,18 +384,6 @@ class Run:
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
-
-
-def _engine(
-    name: str, laid: Plan, frame_sinks: Sequence[FrameSink], address: str | None, collector: Collector, clock: Clock
-) -> Engine:
-    if name == "inline":
-        return InlineEngine(laid, frame_sinks, clock)
-    if clock is not REAL:
-        raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
-    from vidpipe.runtime.ray import RayEngine
-
-    return RayEngine(laid, frame_sinks, address=address, positions=collector.position)
 
 
 def _close(writer: Writer, patience_s: float) -> list[str]:
