@@ -35,7 +35,7 @@ from vidpipe.results.ledger import StreamLedger
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.usage import tree_cpu_s
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 
 FPS, SIZE = 10, (704, 576)
 MINUTE_S, MOVING_S = 60, 6

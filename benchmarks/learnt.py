@@ -17,7 +17,7 @@ from vidpipe.bench.series import Series
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.results import ResultsFile
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.testing.scene import SceneSpec, write
 from vidpipe.tuning.optimiser import Budget
 from vidpipe.tuning.profile import apply

@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 
 
 def report_of(pipeline: str, clips: Mapping[str, Path], engine: str, sets: Sequence[str] = ()) -> dict[str, Any]:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from vidpipe.pipeline.yaml.load import load
     from vidpipe.results.records import Result
     from vidpipe.results.sinks.base import Sink
-    from vidpipe.runtime.epochs import Epoch
-    from vidpipe.runtime.outcome import Outcome
-    from vidpipe.runtime.run import run
-    from vidpipe.runtime.session import Run
+    from vidpipe.runtime.driver.epochs import Epoch
+    from vidpipe.runtime.driver.outcome import Outcome
+    from vidpipe.runtime.driver.run import run
+    from vidpipe.runtime.driver.session import Run
+    from vidpipe.runtime.driver.states import RunState
+    from vidpipe.runtime.driver.status import Status
+    from vidpipe.runtime.driver.stream import stream
+    from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
     from vidpipe.runtime.shadow.ask import Shadow, Variant
-    from vidpipe.runtime.states import RunState
-    from vidpipe.runtime.status import Status
-    from vidpipe.runtime.stream import stream
-    from vidpipe.runtime.tuner import Change, Tuner, TunerConfig
     from vidpipe.sources.base import Polygon
     from vidpipe.sources.own import PictureSource, Shot, SourceConfig
     from vidpipe.transforms.base import Moment, Transform
@@ -77,11 +77,11 @@ __all__ = [
 
 _HOME = {
     "Answer": "vidpipe.core.answer",
-    "Change": "vidpipe.runtime.tuner",
+    "Change": "vidpipe.runtime.driver.tuner",
     "ClassName": "vidpipe.core.settings",
     "ConfigError": "vidpipe.core.errors",
     "Context": "vidpipe.cascade.stage",
-    "Epoch": "vidpipe.runtime.epochs",
+    "Epoch": "vidpipe.runtime.driver.epochs",
     "Event": "vidpipe.core.event",
     "Frame": "vidpipe.core.frame",
     "How": "vidpipe.core.answer",
@@ -89,15 +89,15 @@ _HOME = {
     "ModelError": "vidpipe.core.errors",
     "ModelName": "vidpipe.core.settings",
     "Moment": "vidpipe.transforms.base",
-    "Outcome": "vidpipe.runtime.outcome",
+    "Outcome": "vidpipe.runtime.driver.outcome",
     "Phase": "vidpipe.core.event",
     "PictureSource": "vidpipe.sources.own",
     "Pipeline": "vidpipe.pipeline.yaml.build",
     "Polygon": "vidpipe.sources.base",
     "Result": "vidpipe.results.records",
-    "Run": "vidpipe.runtime.session",
+    "Run": "vidpipe.runtime.driver.session",
     "RunError": "vidpipe.core.errors",
-    "RunState": "vidpipe.runtime.states",
+    "RunState": "vidpipe.runtime.driver.states",
     "Shadow": "vidpipe.runtime.shadow.ask",
     "Shot": "vidpipe.sources.own",
     "Sink": "vidpipe.results.sinks.base",
@@ -106,16 +106,16 @@ _HOME = {
     "Stage": "vidpipe.cascade.stage",
     "StageConfig": "vidpipe.core.settings",
     "StageError": "vidpipe.core.errors",
-    "Status": "vidpipe.runtime.status",
+    "Status": "vidpipe.runtime.driver.status",
     "Transform": "vidpipe.transforms.base",
-    "Tuner": "vidpipe.runtime.tuner",
-    "TunerConfig": "vidpipe.runtime.tuner",
+    "Tuner": "vidpipe.runtime.driver.tuner",
+    "TunerConfig": "vidpipe.runtime.driver.tuner",
     "Variant": "vidpipe.runtime.shadow.ask",
     "VidpipeError": "vidpipe.core.errors",
     "load": "vidpipe.pipeline.yaml.load",
     "nothing": "vidpipe.core.answer",
-    "run": "vidpipe.runtime.run",
-    "stream": "vidpipe.runtime.stream",
+    "run": "vidpipe.runtime.driver.run",
+    "stream": "vidpipe.runtime.driver.stream",
 }
 
 # With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's

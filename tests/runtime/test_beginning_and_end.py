@@ -12,8 +12,8 @@ from tests.runtime.conftest import Runner
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.base import Sink
+from vidpipe.runtime.driver.run import run
 from vidpipe.runtime.ray.folder import Folder
-from vidpipe.runtime.run import run
 
 CLASSES = "classes: {even: even, odd: odd}\n"
 STAGES = '''

@@ -14,9 +14,9 @@ import pytest
 from tests import clips
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.session import Run
-from vidpipe.runtime.states import RunState
-from vidpipe.runtime.tuner import Tuner
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.states import RunState
+from vidpipe.runtime.driver.tuner import Tuner
 from vidpipe.testing.clock import HandClock
 
 HOUR_S = 3600.0

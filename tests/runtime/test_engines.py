@@ -348,7 +348,7 @@ def test_masked_parts_give_no_boxes(runner, two):
     )
     from vidpipe.pipeline.yaml.load import load
     from vidpipe.results.sinks.base import Sink
-    from vidpipe.runtime.run import run
+    from vidpipe.runtime.driver.run import run
 
     file = runner.folder / "pipeline.yaml"
     file.write_text(pipeline)

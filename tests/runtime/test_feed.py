@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.runtime.feed import Feed, FeedEnded
+from vidpipe.runtime.driver.feed import Feed, FeedEnded
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60), st.integers(1, 5))

@@ -9,8 +9,8 @@ import pytest
 from tests import clips
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime import interim as module
-from vidpipe.runtime.session import Run
+from vidpipe.runtime.driver import interim as module
+from vidpipe.runtime.driver.session import Run
 from vidpipe.testing.clock import HandClock
 
 PIPELINE = "{classes: {even: even, odd: odd}, stages: [{id: read, type: mystages:Read}]}"

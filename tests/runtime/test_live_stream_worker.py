@@ -24,10 +24,10 @@ from vidpipe.core.errors import SourceError
 from vidpipe.results.records import Outbox
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.fair_queue import SIZE
-from vidpipe.runtime.ordering import PATIENCE_S, Detour
-from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
-from vidpipe.runtime.stream_worker import STOP_S, StreamWorker
+from vidpipe.runtime.streams.ordering import PATIENCE_S, Detour
+from vidpipe.runtime.streams.parts import Parts
+from vidpipe.runtime.streams.stream_worker import STOP_S, StreamWorker
 from vidpipe.testing.camera import FakeCamera
 from vidpipe.testing.clock import HandClock
 

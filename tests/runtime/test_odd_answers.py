@@ -17,7 +17,7 @@ from tests.runtime.test_parity import assert_adds_up, pipeline, placed
 from vidpipe.core.answer import Answer, How
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.base import Sink
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 
 FRAMES = 20
 

@@ -23,7 +23,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result, Snapshot
 from vidpipe.results.sinks.results import ResultsFile
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.testing.clock import HandClock
 
 PIPELINE = """

@@ -17,8 +17,8 @@ from tests import clips
 from tests.runtime.conftest import LIVE_FPS
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.session import Run
-from vidpipe.runtime.states import NEXT, RunState
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.states import NEXT, RunState
 from vidpipe.testing.clock import HandClock
 
 PIPELINE = """

@@ -12,9 +12,9 @@ from tests.builders import NO_AUDITS
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.errors import RunError
 from vidpipe.results.records import Outbox
-from vidpipe.runtime.ordering import InOrder
-from vidpipe.runtime.parts import Parts
-from vidpipe.runtime.stream_worker import StreamWorker
+from vidpipe.runtime.streams.ordering import InOrder
+from vidpipe.runtime.streams.parts import Parts
+from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import StreamInfo
 
 

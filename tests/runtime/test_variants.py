@@ -13,7 +13,7 @@ from tests import clips
 from tests.models.networks import constant_network, yolo_columns
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.session import Run
+from vidpipe.runtime.driver.session import Run
 
 PIPELINE = """
 classes: {thing: thing}

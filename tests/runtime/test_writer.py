@@ -18,7 +18,7 @@ from vidpipe.results import writer as module
 from vidpipe.results.records import Outbox, Result
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import BLOCKED_S, FLUSH_EVERY_S, Writer
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.testing.clock import HandClock
 
 

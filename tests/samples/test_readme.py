@@ -6,7 +6,7 @@ import pytest
 
 from tests.samples.conftest import ROOT, SAMPLES
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.testing.scene import SceneSpec, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from tests.tuning.footage import clip
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.results import ResultsFile
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.stages.gate import network, ongoing, training
 from vidpipe.stages.gate.versions import Versions, with_thresholds
 from vidpipe.tuning.labels import labelled

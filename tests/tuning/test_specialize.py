@@ -17,7 +17,7 @@ from vidpipe.bench.clip import choose_reference
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.sinks.results import ResultsFile
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.sources.own import PictureSource, Shot
 from vidpipe.tuning import live
 from vidpipe.tuning.labels import labelled, refuse

@@ -50,7 +50,7 @@ SOURCES = Kind(
 )
 TUNERS = Kind(
     "tuner",
-    "vidpipe.runtime.tuner:Tuner",
+    "vidpipe.runtime.driver.tuner:Tuner",
     {},
     "vidpipe.tuners",
     "tune",

@@ -15,11 +15,11 @@ from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Ended, Outbox, Position, ShadowAnswer
 from vidpipe.results.status import HealthPoll
 from vidpipe.results.usage import machine
-from vidpipe.runtime.caution import FRAMES, Caution
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.shadow.ask import ShadowAsk
-from vidpipe.runtime.stream_worker import StreamWorker
+from vidpipe.runtime.streams.caution import FRAMES, Caution
+from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.runtime.worker import WorkerRuntime
 from vidpipe.sources.base import StreamInfo
 

@@ -27,15 +27,15 @@ from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.results.frame_sink import FrameSink, StreamTaps
 from vidpipe.results.records import Counts, Outbox, Position
-from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import Downstream
-from vidpipe.runtime.ordering import Detour, InOrder, Ordering
-from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
 from vidpipe.runtime.shadow.worker import ShadowWorker, refuse, split
-from vidpipe.runtime.stream_worker import StreamWorker
+from vidpipe.runtime.streams.caution import Caution
+from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
+from vidpipe.runtime.streams.parts import Parts
+from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import StreamInfo
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View

@@ -10,7 +10,7 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Counts, LateAnswer, Result
 from vidpipe.results.report import build_report
-from vidpipe.runtime.run import Outcome
+from vidpipe.runtime.driver.run import Outcome
 
 
 def test_late_answers_count_for_who_gave_them(capsys):

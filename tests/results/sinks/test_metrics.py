@@ -16,7 +16,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
 from vidpipe.results.sinks import metrics as module
 from vidpipe.results.sinks.metrics import Metrics, parse_place
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 
 
 def scrape(metrics):

@@ -13,9 +13,9 @@ import pytest
 from tests import clips
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.session import Run
+from vidpipe.runtime.driver.questions import OPEN
+from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.shadow.ask import Variant
-from vidpipe.runtime.shadow.questions import OPEN
 
 # A process of low priority gets nothing done where everybody else is at work.
 pytestmark = [pytest.mark.timed, pytest.mark.timeout(300)]

@@ -9,7 +9,7 @@ import pytest
 
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.base import Sink
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 
 MODELS = """
 classes: {person: person, vehicle: vehicle, bike: bike}

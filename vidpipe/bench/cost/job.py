@@ -12,7 +12,7 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.results.usage import tree_cpu_s
-from vidpipe.runtime.run import run
+from vidpipe.runtime.driver.run import run
 from vidpipe.sources.base import StreamInfo
 
 

@@ -17,7 +17,7 @@ from vidpipe.cli.terminal.progress import ProgressBar
 from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.runtime.session import Watcher
+from vidpipe.runtime.driver.session import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _execute(
     pipeline: Pipeline, options: RunOptions, outputs: Outputs, stdout: int | None, reload: Reload | None
 ) -> int:
     """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
-    from vidpipe.runtime.run import run
+    from vidpipe.runtime.driver.run import run
 
     results, report = outputs.results_file(stdout), outputs.report_file(stdout)
     with ExitStack() as watching:

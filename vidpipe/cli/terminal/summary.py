@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.runtime.outcome import Outcome
+from vidpipe.runtime.driver.outcome import Outcome
 
 
 def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:

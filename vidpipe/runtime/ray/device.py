@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from vidpipe.results.records import Batch, Position
-from vidpipe.runtime.caution import FRAMES
+from vidpipe.runtime.streams.caution import FRAMES
 
 DEATHS = 3  # near one place, after which the picture that it died on last is not tried again
 

@@ -11,7 +11,7 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.records import Batch, ShadowAnswer
-from vidpipe.runtime.epochs import config_with
+from vidpipe.runtime.driver.epochs import config_with
 from vidpipe.runtime.shadow.ask import Shadow, ShadowAsk, Variant
 
 OPEN = 64  # questions at a time: their pictures wait in memory

@@ -15,8 +15,8 @@ from vidpipe.pipeline import diff
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Result
+from vidpipe.runtime.driver.epochs import Changes, Epoch, changed, timeline
 from vidpipe.runtime.engine import Engine
-from vidpipe.runtime.epochs import Changes, Epoch, changed, timeline
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from vidpipe.core.clock import Clock
 from vidpipe.core.frame import Frame, Missing
-from vidpipe.runtime.stream_ticket import StreamTicket
+from vidpipe.runtime.streams.stream_ticket import StreamTicket
 
 PATIENCE_S = 0.4  # longest that a stream on a detour waits for an answer of its own tier
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpipe.pipeline.yaml.load import load
-from vidpipe.runtime.session import Run
+from vidpipe.runtime.driver.session import Run
 from vidpipe.sources.open import expand
 
 

@@ -11,9 +11,9 @@ from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts, Result
 from vidpipe.results.report import stage_report
 from vidpipe.results.status import stream_statuses
-from vidpipe.runtime.control import Control
-from vidpipe.runtime.epochs import Epoch
-from vidpipe.runtime.feed import Feed
+from vidpipe.runtime.driver.control import Control
+from vidpipe.runtime.driver.epochs import Epoch
+from vidpipe.runtime.driver.feed import Feed
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from pydantic import Field
 from vidpipe.core.clock import Clock, Stop
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.settings import StageConfig
-from vidpipe.runtime.epochs import Changes
+from vidpipe.runtime.driver.epochs import Changes
+from vidpipe.runtime.driver.status import Status
 from vidpipe.runtime.shadow.ask import Shadow, Variant
-from vidpipe.runtime.status import Status
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.sinks.base import Sink
-from vidpipe.runtime.outcome import Outcome
-from vidpipe.runtime.session import Run, Watcher
+from vidpipe.runtime.driver.outcome import Outcome
+from vidpipe.runtime.driver.session import Run, Watcher
 
 
 def run(

@@ -27,18 +27,18 @@ from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
-from vidpipe.runtime.control import Control
+from vidpipe.runtime.driver.control import Control
+from vidpipe.runtime.driver.epochs import Changes, Epoch
+from vidpipe.runtime.driver.feed import Feed
+from vidpipe.runtime.driver.interim import Interim
+from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
+from vidpipe.runtime.driver.questions import Questions
+from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
+from vidpipe.runtime.driver.status import Status, status_of
+from vidpipe.runtime.driver.tuner import tuned
 from vidpipe.runtime.engine import make_engine
-from vidpipe.runtime.epochs import Changes, Epoch
-from vidpipe.runtime.feed import Feed
-from vidpipe.runtime.interim import Interim
 from vidpipe.runtime.opening import LOOK_S
-from vidpipe.runtime.outcome import Outcome, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.shadow.ask import Shadow, Variant
-from vidpipe.runtime.shadow.questions import Questions
-from vidpipe.runtime.states import NEXT, STOP_S, Asked, RunState
-from vidpipe.runtime.status import Status, status_of
-from vidpipe.runtime.tuner import tuned
 from vidpipe.sources.base import StreamInfo
 
 WAITING = 1024  # results that wait for whoever iterates

@@ -18,14 +18,14 @@ from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.results.records import Covered, Ended, LateAnswer, Outbox, Snapshot, published
-from vidpipe.runtime.caution import Caution
 from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
-from vidpipe.runtime.ordering import Item, Ordering
-from vidpipe.runtime.parts import Parts
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
-from vidpipe.runtime.stream_ticket import StreamTicket
+from vidpipe.runtime.streams.caution import Caution
+from vidpipe.runtime.streams.ordering import Item, Ordering
+from vidpipe.runtime.streams.parts import Parts
+from vidpipe.runtime.streams.stream_ticket import StreamTicket
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
 from vidpipe.transforms.base import Moment

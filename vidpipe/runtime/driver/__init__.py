@@ -1,0 +1,1 @@
+"""Where a run is driven: what one holds, and what may be said to it."""

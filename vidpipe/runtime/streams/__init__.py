@@ -1,0 +1,1 @@
+"""Streams: each in a thread, from its source to its published results."""
