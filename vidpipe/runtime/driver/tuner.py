@@ -80,16 +80,16 @@ def tuned(tuner: Tuner | None, run: Tunable, clock: Clock) -> Iterator[None]:
     stop = Stop(clock)
     if tuner is not None:
         tuner.ask = run.ask
-        threading.Thread(target=_tune, args=(tuner, run, stop, clock), name="vidpipe-tuner", daemon=True).start()
+        args = (tuner, run, stop, clock, clock.monotonic())
+        threading.Thread(target=_tune, args=args, name="vidpipe-tuner", daemon=True).start()
     try:
         yield
     finally:
         stop.set()
 
 
-def _tune(tuner: Tuner, run: Tunable, stop: Stop, clock: Clock) -> None:
+def _tune(tuner: Tuner, run: Tunable, stop: Stop, clock: Clock, due: float) -> None:
     name = type(tuner).__name__
-    due = clock.monotonic()
     while not stop.wait_until(due := max(due + tuner.config.every_s, clock.monotonic())):
         try:
             changes: list[Any] = list(tuner.tune(run.status()))  # whatever a user gives
