@@ -66,7 +66,7 @@ def test_again_ends_at_once(shell, footage, engine):
 
 def test_while_it_starts(shell, footage):
     """Python is still loading what it needs, or the run is beginning: nothing but the line either way."""
-    command = shell.begin(SLOW, footage / "long.mp4")
+    command = shell.begin(SLOW, footage / "long.mp4", fresh=True)
     until((shell.folder / "results.jsonl").exists, 20)
     command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
     ended = command.end(timeout_s=10)
