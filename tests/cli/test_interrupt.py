@@ -24,7 +24,6 @@ ENDINGS = [
     ("inline", signal.SIGINT, False),
     ("inline", signal.SIGTERM, False),
     pytest.param("ray", signal.SIGINT, IN_A_TERMINAL, marks=pytest.mark.ray),
-    pytest.param("ray", signal.SIGTERM, False, marks=pytest.mark.ray),
 ]
 
 
