@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check soak bench clean
+.PHONY: demo test coverage check soak bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
@@ -13,6 +13,12 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 	$(BIN)/python -m pytest --numprocesses 3 -m "not timed" || \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
 	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
+
+coverage: $(VENV)/.ready ## which lines of vidpipe/ the tests run, but for those that only Ray's actors do: htmlcov/
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest --numprocesses 3 -m "not timed"; $(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage html --quiet
+	$(BIN)/python -m coverage report --skip-covered --sort=miss
 
 check: $(VENV)/.ready ## what CI checks besides the tests
 	$(BIN)/ruff check .
@@ -27,7 +33,7 @@ bench: $(VENV)/.ready ## measure what is promised, and bench all clips of VIDPIP
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output htmlcov .coverage*
 
 # constraints.txt holds the versions that the tests were last run with.
 $(VENV)/.ready: pyproject.toml constraints.txt

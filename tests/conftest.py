@@ -11,18 +11,27 @@ if TYPE_CHECKING:
     from vidpipe.stages.gate.training import TrainedGate
 
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # as in the package, before anybody imports Ray
+# Workers share the cores: threads of small networks that wait for each other cost more than they save.
+for _library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 _TESTS = Path(__file__).parent
 _ASSETS = Path(os.environ.get("VIDPIPE_ASSETS", _TESTS.parents[1] / "shared"))
 
-# What goes to one worker whole, for it shares what takes long to make: a cluster, or a trained gate.
+# A file goes to one worker whole, and so do files that share what takes long to make: a cluster, or a trained gate.
 _TOGETHER = {
-    "streams on a cluster": ("runtime/test_reconfigurer.py", "runtime/test_live.py", "stages/gate/test_engines.py"),
-    "a trained gate": ("stages/gate/", "stages/gate/test_gate.py"),
+    "engines on a cluster": ("runtime/test_engines.py", "stages/gate/test_engines.py"),
+    "streams on a cluster": tuple(
+        f"runtime/test_{name}.py"
+        for name in (
+            *("beginning_and_end", "frame_sinks", "interim", "live", "odd_answers", "parity"),
+            *("reconfigurer", "recordings", "session", "variants"),
+        )
+    ),
+    "a trained gate": ("stages/gate/", "cli/test_versions.py", "tuning/test_gated.py"),
 }
-_FILE_BY_FILE = ("cameras/", "cli/", "runtime/", "samples/")  # whose tests start commands, servers and clusters
 # What takes longest begins first: then no worker is left with it when the others are done.
-_FIRST = ("runtime/test_engines.py", "cli/test_bench.py", "cameras/test_soak.py", *_TOGETHER, *_FILE_BY_FILE)
+_FIRST = (*_TOGETHER, "cameras/", "cli/", "samples/", "bench/", "stages/", "tuning/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,8 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _unit(nodeid: str) -> str:
     """What a test goes to a worker with."""
     file = nodeid.split("::")[0].removeprefix("tests/")
-    together = next((unit for unit, files in _TOGETHER.items() if file.startswith(files)), None)
-    return together or (file if file.startswith(_FILE_BY_FILE) else nodeid)
+    return next((unit for unit, files in _TOGETHER.items() if file.startswith(files)), file)
 
 
 def _turn(unit: str) -> int:
@@ -72,10 +80,12 @@ def cluster() -> Iterator[str]:
     """The address of a Ray with a machine for each tier."""
     from ray.cluster_utils import Cluster
 
-    without = {"include_dashboard": False, "include_log_monitor": False}  # here nobody reads either
-    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"device": 1}, **without})
+    # Nobody reads a dashboard or logs here; and for each CPU Ray keeps an idle process at hand.
+    without = {"include_dashboard": False, "include_log_monitor": False, "num_cpus": 0}
+    without["setup_worker_path"] = str(_TESTS / "warm" / "ray_worker.py")
+    machines = Cluster(initialize_head=True, head_node_args={"resources": {"device": 1}, **without})
     for tier in ("edge", "cloud"):
-        machines.add_node(num_cpus=1, resources={tier: 1}, **without)
+        machines.add_node(resources={tier: 1}, **without)
     yield machines.address
     machines.shutdown()
 

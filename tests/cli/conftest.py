@@ -19,6 +19,7 @@ import pytest
 from tests import clips
 from tests.lines import answers
 from tests.runtime.conftest import STAGES
+from tests.warm.forked import Forked
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
 
@@ -162,23 +163,19 @@ class Said:
 
 
 class Command:
-    """A `vidpipe` that runs, in a process group of its own as a terminal would start it."""
+    """A `vidpipe` that runs, in a process group of its own as a terminal would start it.
 
-    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+    Args:
+        fresh: Python begins anew for it, and loads what it needs: seconds of CPU.
+    """
+
+    def __init__(self, folder: Path, arguments: Sequence[str], *, fresh: bool = False) -> None:
         self._mark = uuid.uuid4().hex
         self._folder = folder
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("VIDPIPE_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "vidpipe.cli.main", *arguments],
-            cwd=folder,
-            env=inherited
-            | {"VIDPIPE_TEST_MARK": self._mark}
-            | {f"VIDPIPE_{place.upper()}": str(folder / place) for place in ("cache", "profiles")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        places = {f"VIDPIPE_{place.upper()}": str(folder / place) for place in ("cache", "profiles")}
+        environment = inherited | {"VIDPIPE_TEST_MARK": self._mark} | places
+        self.process = _fresh(folder, arguments, environment) if fresh else Forked(arguments, folder, environment)
 
     def end(self, timeout_s: float = 240) -> Said:
         """Wait for the end; a command that takes longer is killed, and the test fails."""
@@ -202,6 +199,8 @@ class Command:
         return [int(entry.name) for entry in Path("/proc").iterdir() if self._started(entry)]
 
     def _started(self, entry: Path) -> bool:
+        if entry.name == str(self.process.pid):  # a fork shows the environment of the process that it comes from
+            return self.process.poll() is None
         try:
             return entry.name.isdigit() and self._mark.encode() in (entry / "environ").read_bytes()
         except OSError:
@@ -211,6 +210,14 @@ class Command:
         for process in self.processes():
             os.kill(process, signal.SIGKILL)
         self.process.communicate()
+
+
+def _fresh(folder: Path, arguments: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vidpipe.cli.main", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def until(happened: Callable[[], bool], timeout_s: float) -> None:
@@ -233,8 +240,8 @@ class Shell:
         file.write_text(text)
         return file
 
-    def start(self, *arguments: object) -> Command:
-        command = Command(self.folder, [str(argument) for argument in arguments])
+    def start(self, *arguments: object, fresh: bool = False) -> Command:
+        command = Command(self.folder, [str(argument) for argument in arguments], fresh=fresh)
         self._commands.append(command)
         return command
 
@@ -245,11 +252,15 @@ class Shell:
         """`vidpipe run` of a pipeline given as text, which leaves results.jsonl and report.json."""
         return self.begin(pipeline, source, *arguments, engine=engine).end()
 
-    def begin(self, pipeline: str, source: object, *arguments: object, engine: str = "inline") -> Command:
+    def begin(
+        self, pipeline: str, source: object, *arguments: object, engine: str = "inline", fresh: bool = False
+    ) -> Command:
         """The same, without waiting for its end."""
         self.write("pipeline.yaml", pipeline)
         outputs = ("--results", "results.jsonl", "--report", "report.json")
-        return self.start("run", "pipeline.yaml", "--source", source, "--engine", engine, *outputs, *arguments)
+        return self.start(
+            "run", "pipeline.yaml", "--source", source, "--engine", engine, *outputs, *arguments, fresh=fresh
+        )
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -267,6 +278,8 @@ class Shell:
         for command in self._commands:
             if command.process.poll() is None or command.processes():
                 command.kill()
+            for pipe in (command.process.stdout, command.process.stderr):
+                pipe.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import RAY, READ, Shell
+from tests.cli.conftest import READ, Shell
 
 FULL = Path("/dev/full")
 NO_SPACE = "No space left on device"
@@ -45,9 +45,8 @@ def is_told_whole(shell: Shell) -> None:
     assert [line["seq"] for line in shell.lines] == list(range(stream["frames_in"]))
 
 
-@pytest.mark.parametrize("engine", ["inline", RAY])
-def test_a_stage_that_raises_now_and_then(shell, good, engine):
-    ended = shell.run(with_stage("Raises"), good, engine=engine)
+def test_a_stage_that_raises_now_and_then(shell, good):
+    ended = shell.run(with_stage("Raises"), good)
     assert ended.status == 1
     raising = (
         (shell.folder / "mystages.py")

@@ -47,7 +47,8 @@ def look(command: Command) -> tuple[int, dict[str, int]]:
 def test_memory_and_libraries(shell, assets):
     """The network runs in one process; torch, which half of the libraries can work with, in none."""
     model = assets / "models" / "person-vehicle-bike-detection-2000.xml"
-    command = shell.begin(DETECT.replace("MODEL", str(model)), assets / "videos" / "vtest.avi", engine="ray")
+    pipeline, clip = DETECT.replace("MODEL", str(model)), assets / "videos" / "vtest.avi"
+    command = shell.begin(pipeline, clip, engine="ray", fresh=True)
     command.wait_for_lines(200)
     used, loaded = look(command)
     assert command.process.poll() is None, "it was over before anybody looked"

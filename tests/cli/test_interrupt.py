@@ -24,7 +24,6 @@ ENDINGS = [
     ("inline", signal.SIGINT, False),
     ("inline", signal.SIGTERM, False),
     pytest.param("ray", signal.SIGINT, IN_A_TERMINAL, marks=pytest.mark.ray),
-    pytest.param("ray", signal.SIGTERM, False, marks=pytest.mark.ray),
 ]
 
 
@@ -66,7 +65,7 @@ def test_again_ends_at_once(shell, footage, engine):
 
 def test_while_it_starts(shell, footage):
     """Python is still loading what it needs, or the run is beginning: nothing but the line either way."""
-    command = shell.begin(SLOW, footage / "long.mp4")
+    command = shell.begin(SLOW, footage / "long.mp4", fresh=True)
     until((shell.folder / "results.jsonl").exists, 20)
     command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
     ended = command.end(timeout_s=10)

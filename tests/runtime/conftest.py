@@ -183,13 +183,17 @@ class Slow(Read):
 
 
 class Where(Stage):
-    """Says which process and thread it runs in."""
+    """Says of every third frame, from that at which it begins, which process and thread it runs in."""
 
+    Config = Config
     shared = True
 
     def answer(self, frames):
+        return [self.said(frame) if frame.seq % 3 == self.config.at else None for frame in frames]
+
+    def said(self, frame):
         said = f"{os.getpid()} {threading.current_thread().name}"
-        return [Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq, said) for frame in frames]
+        return Answer(sv.Detections.empty(), How.MEASURED, self.id, frame.seq, said)
 '''
 
 
@@ -236,6 +240,10 @@ class Runner:
             **options,
         )
         return Ran(outcome, answers(results))
+
+
+# For a test by `runner` of what the engine has no part in: an actor takes seconds to start.
+BY_INLINE = pytest.mark.parametrize("runner", ["inline"], indirect=True)
 
 
 @pytest.fixture

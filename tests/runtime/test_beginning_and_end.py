@@ -26,23 +26,6 @@ class Helped(Read):
 
     def answer(self, frames):
         return [replace(answer, reason=neighbour.said()) for answer in super().answer(frames)]
-
-
-class OwnCloses(Stage):
-    """Writes down that it was closed."""
-
-    Config = Config
-
-    def answer(self, frames):
-        return [None] * len(frames)
-
-    def close(self):
-        with Path(self.config.once).open("a") as file:
-            file.write(f"{self.id} ")
-
-
-class SharedCloses(OwnCloses):
-    shared = True
 '''
 NEIGHBOUR = """
 import words
@@ -97,17 +80,6 @@ def test_custom_stages_reach_machines_without_their_files(pipeline, cluster, tmp
     kept = Kept()
     assert run(loaded, engine="ray", address=cluster, sinks=[kept]).exit_status == 0
     assert [answer.reason for answer in kept.answers] == ["from beside"] * 10
-
-
-@pytest.mark.parametrize("place", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
-def test_stages_are_closed_from_the_device_down(pipeline, request, tmp_path, place):
-    closed = tmp_path / "closed"
-    stages = [("own", "OwnCloses", "device"), ("shared", "SharedCloses", "device"), ("edge", "SharedCloses", "edge")]
-    listed = [f"{{id: {id}, type: mystages:{kind}, on: {tier}, once: {closed}}}" for id, kind, tier in stages]
-    loaded = pipeline(f"stages: [{', '.join(listed)}, {{id: read, type: mystages:Read, on: cloud}}]")
-    address = request.getfixturevalue("cluster") if place == "ray" else None
-    assert run(loaded, engine=place, address=address).exit_status == 0
-    assert closed.read_text().split() == ["own", "shared", "edge"]
 
 
 @pytest.fixture(params=["nobody", "silent", "talks of something else"])

@@ -5,6 +5,7 @@
 - a stage stands where the pipeline puts it.
 """
 
+import os
 import time
 from collections import Counter
 
@@ -16,7 +17,6 @@ from tests.runtime.conftest import Runner
 CLASSES = "classes: {even: even, odd: odd}\n"
 
 CASCADES = {
-    "one stage": "stages: [{id: read, type: mystages:Read}]",
     "three tiers": """
 stages:
   - {id: sample, type: sample, fps: 20, on: device}
@@ -35,19 +35,12 @@ stages:
   - {id: read, type: mystages:Read, on: edge}
 links: {device-edge: {codec: jpeg, quality: 70, width: 128}}
 """,
-    "coded, then raw": """
+    "coded, then raw, and less credit than is asked ahead": """
 stages:
   - {id: third, type: mystages:Third, on: device}
   - {id: counts, type: mystages:Counts, on: edge}
   - {id: read, type: mystages:Read, on: cloud}
-links: {device-edge: {codec: jpeg, width: 128}}
-""",
-    "less credit than is asked ahead": """
-stages:
-  - {id: third, type: mystages:Third, on: device}
-  - {id: counts, type: mystages:Counts, on: edge}
-  - {id: read, type: mystages:Read, on: cloud}
-links: {device-edge: {credit_mb: 0.05}, edge-cloud: {credit_frames: 5}}
+links: {device-edge: {codec: jpeg, width: 128, credit_mb: 0.05}, edge-cloud: {credit_frames: 5}}
 """,
     "isolated": """
 stages:
@@ -80,9 +73,14 @@ def two(tmp_path_factory):
 @pytest.mark.ray
 @pytest.mark.parametrize(
     ("cascade", "ahead"),
-    [(cascade, 3) for cascade in CASCADES]
-    # Of which those whose answers depend on when they have learnt what.
-    + [(cascade, 0) for cascade in ("three tiers", "learners on two tiers", "tracked")],
+    [
+        ("three tiers", 3),
+        ("learners on two tiers", 3),
+        ("learners on two tiers", 0),
+        ("coded, then raw, and less credit than is asked ahead", 3),
+        ("isolated", 3),
+        ("tracked", 0),
+    ],
 )
 def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):
     pipeline = f"{CLASSES}{CASCADES[cascade]}\nahead: {ahead}\naudit: {{rate: 0.1, max_unchecked_s: 1}}\n"
@@ -174,8 +172,8 @@ def test_learning_comes_after_as_many_frames_as_are_asked_ahead(inline, two, ahe
     assert lines[ahead + 1]["by"] == ("third" if (ahead + 1) % 3 else "read")
 
 
-def test_stages_read_the_right_pictures_and_carry_what_was_last(runner, two):
-    ran = runner(CLASSES + CASCADES["free"] + "\naudit: {rate: 0, max_unchecked_s: null}", {"a": two["a"]})
+def test_stages_read_the_right_pictures_and_carry_what_was_last(inline, two):
+    ran = inline(CLASSES + CASCADES["free"] + "\naudit: {rate: 0, max_unchecked_s: null}", {"a": two["a"]})
     for line in ran.lines:
         (box,) = line["detections"]
         assert box["xyxy"][0] == line["as_of"]  # the number in the picture that was measured
@@ -183,9 +181,9 @@ def test_stages_read_the_right_pictures_and_carry_what_was_last(runner, two):
     assert Counter(line["how"] for line in ran.lines)["skipped"] == 31  # 25 frames a second, 12 are looked at
 
 
-def test_answers_are_completed_on_the_way_up(runner, two):
+def test_answers_are_completed_on_the_way_up(inline, two):
     """Audits aside: a frame that the first stage was audited on never came to the second."""
-    ran = runner(CLASSES + CASCADES["three tiers"] + "\naudit: {rate: 0}", {"a": two["a"]})
+    ran = inline(CLASSES + CASCADES["three tiers"] + "\naudit: {rate: 0}", {"a": two["a"]})
     measured = [line for line in ran.lines if line["by"] == "read"]
     assert measured
     assert all(line["detections"][0]["track_id"] == line["seq"] for line in measured)
@@ -194,18 +192,20 @@ def test_answers_are_completed_on_the_way_up(runner, two):
 @pytest.mark.ray
 def test_a_segment_is_an_actor_and_an_isolated_stage_has_its_own(on_ray, two):
     """One process for the device, one for each segment behind it; the driver runs no stage."""
-    pids = {}
-    for on in ("{on: device}", "{on: edge}", "{on: cloud, isolate: true}"):
-        pipeline = f"stages: [{{id: where, type: mystages:Where, {on[1:-1]}}}]"
-        ran = on_ray(pipeline, {"a": two["a"]})
-        (said,) = {line["reason"] for line in ran.lines}
-        pids[on] = said.split()[0]
-    import os
+    pipeline = """
+stages:
+  - {id: first, type: mystages:Where, at: 0, on: device}
+  - {id: below, type: mystages:Where, at: 1, on: edge}
+  - {id: alone, type: mystages:Where, at: 2, on: edge, isolate: true}
+audit: {rate: 0}
+"""
+    ran = on_ray(pipeline, {"a": two["a"]})
+    said = {(line["by"], line["reason"].split()[0]) for line in ran.lines}
+    assert sorted(stage for stage, _ in said) == ["alone", "below", "first"]
+    assert len({process for _, process in said} | {str(os.getpid())}) == 4
 
-    assert len(set(pids.values()) | {str(os.getpid())}) == 4
 
-
-def test_a_raising_stage_costs_its_frames_only(runner, two):
+def test_a_raising_stage_costs_its_frames_only(inline, two):
     pipeline = (
         """
 stages:
@@ -214,7 +214,7 @@ stages:
 """
         + CLASSES
     )
-    ran = runner(pipeline, two)
+    ran = inline(pipeline, two)
     failed = [(line["stream"], line["seq"]) for line in ran.lines if line["how"] == "failed"]
     assert failed == [("a", 7), ("b", 7)] or failed == [("b", 7), ("a", 7)]
     (line,) = [line for line in ran.of("a") if line["seq"] == 7]
@@ -228,9 +228,13 @@ stages:
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    ("on", "stage"), [("device", "mystages:Dies"), ("edge", "mystages:SharedDies"), ("cloud", "mystages:SharedDies")]
+    ("on", "stage", "once"),
+    [
+        ("device", "mystages:Dies", True),
+        ("edge", "mystages:SharedDies", True),
+        ("cloud", "mystages:SharedDies", False),
+    ],
 )
-@pytest.mark.parametrize("once", [True, False])
 def test_a_killed_actor_loses_no_frame(on_ray, two, tmp_path, on, stage, once):
     """It comes back: a frame that killed it once is answered, one that kills it each time is given up."""
     flag = tmp_path / "died"
@@ -339,10 +343,10 @@ def test_live_one_may_wait_all_the_same(on_ray, two):
     assert stream["how"]["measured"] > 1
 
 
-def test_masked_parts_give_no_boxes(runner, two):
+def test_masked_parts_give_no_boxes(inline, two):
     """The box lies where the number is; where that part is hidden it is left out of the answer."""
-    pipeline = CLASSES + CASCADES["one stage"]
-    config = runner.folder / "config.yaml"
+    pipeline = CLASSES + "stages: [{id: read, type: mystages:Read}]"
+    config = inline.folder / "config.yaml"
     config.write_text(
         "streams: {a: {mask: [[[0, 0.5], [1, 0.5], [1, 1], [0, 1]], [[0.9, 0], [1, 0], [1, 1], [0.9, 1]]]}}"
     )
@@ -350,7 +354,7 @@ def test_masked_parts_give_no_boxes(runner, two):
     from vidpipe.results.sinks.base import Sink
     from vidpipe.runtime.driver.run import run
 
-    file = runner.folder / "pipeline.yaml"
+    file = inline.folder / "pipeline.yaml"
     file.write_text(pipeline)
     loaded = load(file, config=config, sources={"a": str(two["a"])})
 
@@ -365,16 +369,11 @@ def test_masked_parts_give_no_boxes(runner, two):
 
     kept = Kept()
     kept.records = []
-    run(loaded, engine=runner.engine, address=runner.address, sinks=[kept])
+    run(loaded, engine="inline", sinks=[kept])
     assert all(len(record.answer.detections) == 1 for record in kept.records)  # centres at x < 70 of 160, y = 5
     config.write_text("streams: {a: {mask: [[[0, 0], [1, 0], [1, 0.09], [0, 0.09]]]}}")
     kept.records = []
-    run(
-        load(file, config=config, sources={"a": str(two["a"])}),
-        engine=runner.engine,
-        address=runner.address,
-        sinks=[kept],
-    )
+    run(load(file, config=config, sources={"a": str(two["a"])}), engine="inline", sinks=[kept])
     assert all(len(record.answer.detections) == 0 for record in kept.records)
 
 
@@ -389,10 +388,8 @@ stages:
 )
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_what_is_logged_where_the_streams_are_is_logged_once_where_the_run_is(tmp_path, cluster, two, engine, caplog):
-    Runner(tmp_path, engine, cluster if engine == "ray" else None)(SAYING, {"b": two["b"]})
+def test_what_is_logged_where_the_streams_are_is_logged_once_where_the_run_is(runner, two, caplog):
+    runner(SAYING, {"b": two["b"]})
     said = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
     told = [("vidpipe.mystages", "WARNING", f"stage {stage}: 50% of something") for stage in ("above", "below")]
     assert sorted(one for one in said if one in told) == told, "which actor is heard first is nobody's promise"

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from tests import clips
-from tests.runtime.conftest import LIVE_FPS
+from tests.runtime.conftest import BY_INLINE, LIVE_FPS
 
 CLASSES = "classes: {even: even, odd: odd}\n"
 SECONDS = 4
@@ -23,7 +23,9 @@ def clip(tmp_path_factory):
 
 
 @pytest.mark.timed
-@pytest.mark.parametrize("on", ["device", "edge"])
+@pytest.mark.parametrize(
+    ("runner", "on"), [("inline", "device"), pytest.param("ray", "edge", marks=pytest.mark.ray)], indirect=["runner"]
+)
 def test_overload_keeps_results_young_and_loses_no_frame(runner, clip, on):
     """Four streams of 25 frames a second, and a model that does ten a second of all of them."""
     pipeline = f"""{CLASSES}
@@ -72,6 +74,7 @@ def test_where_no_camera_opens_there_is_nothing_to_run(runner, clip):
         runner(pipeline, {"b": f"live+file:{clip.with_name('gone.mp4')}"})
 
 
+@BY_INLINE
 def test_a_look_on_its_own_tier_is_no_detour(runner, live, short):
     """The model stands on the device: its answers are waited for, although the stream is live."""
     pipeline = f"{CLASSES}stages: [{{id: read, type: mystages:Read}}]"

@@ -27,18 +27,25 @@ def clip(tmp_path_factory):
     return clips.encode(tmp_path_factory.mktemp("clips") / "clip.mp4", frames=FRAMES, fps=5)
 
 
-def test_odd_answers_cost_their_frames_on_both_engines(runner, clip):
+@pytest.mark.parametrize(
+    ("runner", "kind", "on"),
+    [
+        ("inline", "Odd", "device"),
+        ("inline", "SharedOdd", "cloud"),
+        pytest.param("ray", "SharedOdd", "cloud", marks=pytest.mark.ray),
+    ],
+    indirect=["runner"],
+)
+def test_odd_answers_cost_their_frames_on_both_engines(runner, clip, kind, on):
     """One odd answer a frame, of a stage of the stream's own and of a shared one."""
-    count = len(recording.odd(Answer(recording.boxes(CLASSES, 0, 1), How.MEASURED, "last", 0)))
-    stages = [placed("pick", "Odd", "device"), placed("last", "SharedOdd", "cloud")]
-    for stage in stages:
-        ran = runner(pipeline(runner, [stage], {"a": (clip, {})}), {})
-        assert_adds_up(ran, "a", FRAMES)
-        for line in ran.lines[:count]:
-            assert (line["how"], line["by"]) == ("failed", stage["id"])
-            assert f"stage {stage['id']}" in line["reason"]
-        assert {line["how"] for line in ran.lines[count:]} == {"measured"}
-        assert ran.report["stages"][stage["id"]]["errors"] == count
+    count = len(recording.odd(Answer(recording.boxes(CLASSES, 0, 1), How.MEASURED, "odd", 0)))
+    ran = runner(pipeline(runner, [placed("odd", kind, on)], {"a": (clip, {})}), {})
+    assert_adds_up(ran, "a", FRAMES)
+    for line in ran.lines[:count]:
+        assert (line["how"], line["by"]) == ("failed", "odd")
+        assert "stage odd" in line["reason"]
+    assert {line["how"] for line in ran.lines[count:]} == {"measured"}
+    assert ran.report["stages"]["odd"]["errors"] == count
 
 
 class Kept(Sink):

@@ -16,7 +16,7 @@ import pytest
 from tests import clips
 from tests.models.bright import bright_network
 from tests.runtime import recording
-from tests.runtime.conftest import Runner
+from tests.runtime.conftest import BY_INLINE, Runner
 
 FRAMES = 30  # six seconds: once, states are taken
 STREAMS = ("a", "b")
@@ -71,10 +71,10 @@ def recorded(runner, clip, **more):
     return ran, written(log)
 
 
-@pytest.fixture(scope="module", params=["raw", "jpeg"])
-def both(request, tmp_path_factory, cluster, clip):
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, cluster, clip):
     """The same pipeline on each engine."""
-    links = {"device-edge": {"codec": request.param}, "edge-cloud": {"codec": request.param}}
+    links = {"device-edge": {"codec": "raw"}, "edge-cloud": {"codec": "jpeg"}}
     folder = tmp_path_factory.mktemp("parity")
     engines = {"inline": None, "ray": cluster}
     return {name: recorded(Runner(folder, name, at), clip, links=links) for name, at in engines.items()}
@@ -158,6 +158,7 @@ def test_what_callbacks_raise_is_told_and_costs_nobody_an_answer(runner, clip):
     assert ran.outcome.exit_status == 1
 
 
+@BY_INLINE
 def test_what_cover_raises_is_told(runner, clip):
     stages = [
         placed("own", "Recording", "device", raises="fallback", error="SystemExit"),
@@ -191,6 +192,7 @@ def test_a_stage_that_cannot_take_up_its_state_begins_anew(on_ray, clip):
     assert "stage far raised once: in restore_stream: KeyError: 'no restore_stream' (" in far
 
 
+@BY_INLINE
 def test_lists_and_mappings_may_be_settings_of_what_streams_share(runner, clip):
     """Accepting by class is one; streams that differ in them came together in one call, and all failed."""
     network = bright_network(runner.folder / "bright.onnx", ("even", "odd"))

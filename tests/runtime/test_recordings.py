@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests import clips
+from tests.runtime.conftest import BY_INLINE
 
 CORES = os.cpu_count() or 1
 RECORDINGS = 40
@@ -59,6 +60,7 @@ def test_they_take_turns(runner, folder):
     assert max(int(words.split()[1]) for words in said) * len(processes) <= max(8, 2 * CORES)
 
 
+@BY_INLINE
 def test_one_that_does_not_open_ends_itself_alone_when_its_turn_comes(runner, folder):
     (runner.folder / f"{RECORDINGS - 1}.mp4").write_bytes(b"no video at all")
     ran = runner(PIPELINE.replace("  - {id: among, type: mystages:Among, on: device}\n", ""), folder)

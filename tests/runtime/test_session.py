@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from tests import clips
-from tests.runtime.conftest import LIVE_FPS
+from tests.runtime.conftest import BY_INLINE, LIVE_FPS
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
@@ -81,6 +81,7 @@ def begin(runner):
     return lambda pipeline, **options: Run(pipeline, engine=runner.engine, address=runner.address, **options)
 
 
+@BY_INLINE
 def test_iterating_gives_every_result_in_order_and_ends(begin, pipeline, clip):
     with begin(pipeline(clip, "one", "two")) as run:
         results = list(run)
@@ -155,6 +156,7 @@ def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, r
     }
 
 
+@BY_INLINE
 def test_a_shared_stage_goes_by_the_settings_of_each_frame(begin, pipeline, clip, runner):
     text = PIPELINE.replace("mystages:Says, word: first", "mystages:SharedSays, word: first, on: edge")
     (runner.folder / "pipeline.yaml").write_text(text)
@@ -221,6 +223,7 @@ def inline_run(tmp_path_factory):
         yield run
 
 
+@BY_INLINE
 def test_stopped_from_another_thread_it_ends_in_order(begin, pipeline, clip):
     with begin(pipeline(clip, "one", live=True)) as run:
         threading.Timer(0.5, run.stop).start()
@@ -233,6 +236,7 @@ def test_stopped_from_another_thread_it_ends_in_order(begin, pipeline, clip):
         run.apply(stages={"says": {"word": "late"}})
 
 
+@BY_INLINE
 def test_an_exception_in_the_block_ends_everything_and_comes_through(begin, pipeline, clip):
     run = begin(pipeline(clip, "one", live=True))
 
@@ -247,6 +251,7 @@ def test_an_exception_in_the_block_ends_everything_and_comes_through(begin, pipe
     assert not [thread for thread in threading.enumerate() if thread.name == "vidpipe-one"]
 
 
+@BY_INLINE
 def test_what_does_not_open_is_raised_by_entering(begin, pipeline, clip, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
@@ -272,10 +277,15 @@ def test_results_bring_their_pictures_where_that_is_asked_for(begin, pipeline, c
     with begin(pipeline(clip, "one"), pictures=True) as run:
         for result in run:
             assert clips.number(result.picture[..., 1]) == result.seq
+
+
+@BY_INLINE
+def test_results_bring_no_pictures_where_nobody_asks(begin, pipeline, clip):
     with begin(pipeline(clip, "one")) as run:
         assert next(iter(run)).picture is None
 
 
+@BY_INLINE
 def test_under_asyncio(begin, pipeline, clip):
     async def consume():
         run = begin(pipeline(clip, "one"))

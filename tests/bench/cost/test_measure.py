@@ -186,8 +186,7 @@ def test_the_run_ends_with_a_bench_that_cannot_clean_up(results, how):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_nor_is_any_ray_left(tmp_path, model, results, how):
+def test_nor_is_any_ray_left(tmp_path, model, results):
     file = tmp_path / "pipeline.yaml"
     file.write_text(EVERY_FRAME.replace("MODEL", model.path))
     long = encode(tmp_path / "long.mp4", frames=2000)
@@ -195,7 +194,7 @@ def test_nor_is_any_ray_left(tmp_path, model, results, how):
     wait_for(results)
     started = psutil.Process(bench.pid).children(recursive=True)
     assert any("raylet" in process.name() for process in started)
-    bench.send_signal(how)
+    bench.kill()
     assert gone_within(15, *(process.pid for process in started))
     bench.wait(10)
 
@@ -203,12 +202,8 @@ def test_nor_is_any_ray_left(tmp_path, model, results, how):
 # -- a pipeline --
 
 
-@pytest.mark.parametrize(
-    ("engine", "start_up_cpu_s", "pss_mb"),
-    [("inline", 0.2, 30), pytest.param("ray", 2, 200, marks=pytest.mark.ray)],  # Python, OpenVINO and the model; Ray
-)
-def test_a_pipeline_is_run_as_ever(pipeline, results, tmp_path, engine, start_up_cpu_s, pss_mb):
-    measured = measure(PipelineJob(pipeline, engine), results)
+def test_a_pipeline_is_run_as_ever(pipeline, results, tmp_path):
+    measured = measure(PipelineJob(pipeline, "inline"), results)
     (tmp_path / "again").mkdir()
     here = tmp_path / "again" / "results.jsonl"
     PipelineJob(pipeline, "inline").run(here)
@@ -219,9 +214,9 @@ def test_a_pipeline_is_run_as_ever(pipeline, results, tmp_path, engine, start_up
     report = measured.report
     assert report["streams"]["cam"]["frames_in"] == FRAMES
     assert report["models"]["little"]["calls"] == FRAMES
-    assert report["start_up_cpu_s"] > start_up_cpu_s
+    assert report["start_up_cpu_s"] > 0.2  # Python, OpenVINO and the model
     assert 0 < report["cpu_s"] < 60
-    assert measured.peak_pss_mb > pss_mb
+    assert measured.peak_pss_mb > 30
 
 
 def test_errors_of_a_run_are_errors(pipeline, tmp_path):

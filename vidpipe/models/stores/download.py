@@ -47,6 +47,7 @@ def download(what: str, address: str, target: Path, sha256: str | None = None) -
     try:
         response = _connect(asked)
     except urllib.error.HTTPError as error:
+        error.close()  # it is an open response, too
         raise MissingError(f"{asked} cannot be reached ({error.reason})") from error
     except OSError as error:
         raise UnreachableError(f"{asked} cannot be reached ({getattr(error, 'reason', error)})") from error

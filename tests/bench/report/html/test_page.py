@@ -55,8 +55,18 @@ def evidence(tmp_path_factory):
     )
 
 
+_PAGES: dict[tuple[int, str], str] = {}  # a page takes a second
+
+
+def text_of(evidence: Evidence, found: Bench) -> str:
+    key = id(evidence), found.model_dump_json()
+    if key not in _PAGES:
+        _PAGES[key] = page(found, {one.clip: evidence for one in found.clips})
+    return _PAGES[key]
+
+
 def drawn(evidence: Evidence, found: Bench) -> Element:
-    return parse(page(found, {one.clip: evidence for one in found.clips}))
+    return parse(text_of(evidence, found))
 
 
 ALONE = clip(pipeline(), grid=[], coverage=[], fitted=None)
@@ -113,7 +123,7 @@ def test_everybody_and_every_warning_is_there(found, evidence):
 
 @pytest.mark.parametrize("found", CASES.values(), ids=CASES)
 def test_it_needs_nothing_from_elsewhere(found, evidence):
-    text = page(found, {one.clip: evidence for one in found.clips})
+    text = text_of(evidence, found)
     root = parse(text)
     for name in ("script", "link", "iframe", "object", "base"):
         assert not list(root.all(name)), f"<{name}>"

@@ -1,0 +1,110 @@
+"""Commands that need not load vidpipe first: they are forked from a process that has, one for all tests of a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from threading import Thread
+
+ROOT = Path(__file__).parents[2]
+
+
+class Template:
+    """The process that others are forked from; it goes with this one."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="vidpipe-template-")
+        self.place = str(Path(self._folder.name) / "socket")
+        its, self._ours = os.pipe()
+        command = [sys.executable, "-m", "tests.warm.template", self.place]
+        subprocess.run(command, cwd=ROOT, stdin=its, stdout=subprocess.DEVNULL, start_new_session=True, check=True)
+        os.close(its)
+
+    def connect(self) -> socket.socket:
+        deadline = time.monotonic() + 60
+        while not Path(self.place).exists():
+            assert time.monotonic() < deadline, "the template did not start"
+            time.sleep(0.01)
+        asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asked.connect(self.place)
+        return asked
+
+
+@cache
+def template() -> Template:
+    """That of this worker."""
+    return Template()
+
+
+class Forked:
+    """A command of vidpipe that runs: what `subprocess.Popen` is, as far as tests ask for it."""
+
+    def __init__(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
+        self._told = template().connect()
+        pipes = [os.pipe(), os.pipe()]
+        self.stdout, self.stderr = (os.fdopen(ours) for ours, _ in pipes)
+        program = {"arguments": list(arguments), "folder": str(cwd), "environment": dict(env)}
+        socket.send_fds(self._told, [json.dumps(program).encode()], [its for _, its in pipes])
+        for _, its in pipes:
+            os.close(its)
+        self._said: dict[str, str] = {}
+        self._readers = [Thread(target=self._read, args=(name,), daemon=True) for name in ("stdout", "stderr")]
+        self.returncode: int | None = None
+        self.pid = self._number()
+
+    def _number(self) -> int:
+        return int(*struct.unpack("i", self._told.recv(4)))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("vidpipe", timeout or 0)
+            self.returncode = self._number()
+            self._told.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """All that it says until it has ended. Raises subprocess.TimeoutExpired."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+
+        def left() -> float | None:
+            return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+        for reader in self._readers:
+            if not reader.ident:
+                reader.start()
+        for reader in self._readers:
+            reader.join(left())
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired("vidpipe", timeout or 0)
+        self.wait(left())
+        return self._said["stdout"], self._said["stderr"]
+
+    def _read(self, name: str) -> None:
+        with getattr(self, name) as stream:
+            self._said[name] = stream.read()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
