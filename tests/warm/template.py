@@ -22,8 +22,8 @@ from typing import Any
 
 # Ray and torch are loaded by the commands that need them, as ever.
 LOADED = (
-    *("vidpipe.cli.bench", "vidpipe.cli.check", "vidpipe.cli.plan", "vidpipe.cli.probe", "vidpipe.cli.run"),
-    *("vidpipe.cli.specialize", "vidpipe.cli.versions", "vidpipe.runtime.inline", "vidpipe.runtime.session"),
+    *(f"vidpipe.cli.commands.{name}" for name in ("bench", "check", "plan", "probe", "run", "specialize", "versions")),
+    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session"),
     *("vidpipe.models.runtimes.openvino", "cv2", "scipy.optimize", "supervision", "jinja2", "matplotlib.figure"),
 )
 

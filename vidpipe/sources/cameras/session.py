@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vidpipe.core.answer import How
 from vidpipe.core.clock import Clock
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.anomaly import FLAT_S, FROZEN_S, AnomalyDetector
@@ -21,7 +20,7 @@ from vidpipe.sources.clock import CaptureClock
 from vidpipe.sources.decoding import hardware
 from vidpipe.sources.decoding.access_units import AccessUnit
 from vidpipe.sources.decoding.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
-from vidpipe.sources.decoding.pictures import Decoded, PictureDecoder, Taken
+from vidpipe.sources.decoding.pictures import NOT_DECODED, Decoded, Lack, NoPicture, PictureDecoder, Taken
 from vidpipe.sources.health import State
 from vidpipe.sources.queue import NO_TIME, NewestQueue
 
@@ -31,9 +30,9 @@ _MOST_HELD_BYTES = 16_000_000  # of packets kept in case that a still stream wak
 _MANY_PIXELS = 3_000_000  # of a picture that two threads decode sooner
 _WAITED_S = 0.002  # for a packet: who waits keeps up
 _MOST_PATIENCE = 8
-_NO_KEY = "waiting for a key frame"
-_NOT_DECODED = "not decoded"
-_SPOILT = "damaged: builds on a picture that was cut"
+_NO_KEY = NoPicture(Lack.NO_KEY, "waiting for a key frame")
+_BEHIND = NoPicture(Lack.BEHIND, NO_TIME)
+_SPOILT = NoPicture(Lack.DAMAGED, "damaged: builds on a picture that was cut")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class Session:
             CameraError: why it ended; not raised where the source was closed.
         """
         camera, clock = self._camera, self._camera.clock
-        camera.status.enter(State.WARMING, _NO_KEY)
+        camera.status.enter(State.WARMING, _NO_KEY.reason)
         done = clock.monotonic()
         for unit, now in self._connection.units():
             packet = unit.packet
@@ -167,44 +166,44 @@ class Session:
         if taken.key:
             self._forget_held()
             self._key = packet, taken
-        reason = self._left_out(taken)
-        if reason:
+        left_out = self._left_out(taken)
+        if left_out is not None:
             if not self._decode.is_empty:
                 yield from self._decode.flush()
-            self._hold(packet, taken, reason)
-            yield Decoded(taken, reason)
+            self._hold(packet, taken, left_out)
+            yield Decoded(taken, left_out)
             return
         for held, told in self._held:  # what the picture builds on
             yield from self._decode(held, told)
         self._forget_held()
         yield from self._decode(packet, taken)
 
-    def _left_out(self, taken: Taken) -> str:
-        """Why a packet is not decoded, or ""."""
+    def _left_out(self, taken: Taken) -> NoPicture | None:
+        """Why a packet is not decoded; None where it is."""
         policy = self._camera.policy
         wanted = policy.wants(taken.size, taken.at, key=taken.key)
         if taken.key:
             self._keyed, self._no_key = True, _NO_KEY
-            return ""
+            return None
         if not self._keyed:
             return self._no_key
         if self._is_behind():
-            self._keyed, self._no_key = False, NO_TIME
-            return NO_TIME
+            self._keyed, self._no_key = False, _BEHIND
+            return _BEHIND
         if self._camera.spec.skip_frame == "nokey":
-            return _NOT_DECODED
+            return NOT_DECODED
         if not self._decode.is_empty:  # B-frames: to rest, it would have to forget what the next packets build on
             policy.wake()
-            return ""
-        return "" if wanted or self._held_bytes > _MOST_HELD_BYTES else _NOT_DECODED
+            return None
+        return None if wanted or self._held_bytes > _MOST_HELD_BYTES else NOT_DECODED
 
     def _is_behind(self) -> bool:
         """Whether packets are old, and it is decoding that holds them up; a network that hesitated catches up alone."""
         behind_s = self._camera.timings.behind_s
         return self._late_s > behind_s and self._camera.clock.monotonic() - self._busy_since > behind_s
 
-    def _hold(self, packet: VideoPacket, taken: Taken, reason: str) -> None:
-        if reason == _NOT_DECODED and self._camera.spec.skip_frame != "nokey":
+    def _hold(self, packet: VideoPacket, taken: Taken, left_out: NoPicture) -> None:
+        if left_out.lack is Lack.NOT_WANTED and self._camera.spec.skip_frame != "nokey":
             self._held.append((packet, taken._replace(told=True)))
             self._held_bytes += packet.size
 
@@ -217,15 +216,13 @@ class Session:
         if taken.told:
             return
         camera = self._camera
-        if self._clean_since is None and not isinstance(picture, str):
+        if self._clean_since is None and not isinstance(picture, NoPicture):
             if not picture.key_frame:
                 picture = _NO_KEY
             else:
                 self._begin(now)
-        if isinstance(picture, str):
-            lost = picture.startswith("damaged") or picture == NO_TIME
-            how = How.DROPPED if lost else How.SKIPPED
-            camera.queue.put(camera.stamper.missing(taken.at, how, picture))
+        if isinstance(picture, NoPicture):
+            camera.queue.put(camera.stamper.missing(taken.at, picture.lack.how, picture.reason))
             return
         self._picture_at = now
         frame = camera.stamper.frame(picture, taken.at)
@@ -241,7 +238,7 @@ class Session:
     def _check_hardware(self, decoded: Decoded) -> None:
         """Hold the first picture that hardware has decoded against software's."""
         kind = self._connection.hardware
-        if kind is None or self._clean_since is not None or isinstance(decoded.picture, str) or self._key is None:
+        if kind is None or self._clean_since is not None or isinstance(decoded.picture, NoPicture) or self._key is None:
             return
         packet, taken = self._key
         # With B-frames its picture comes out only when later packets have gone in.

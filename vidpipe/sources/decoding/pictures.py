@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from enum import Enum
 from typing import NamedTuple
 
 import av
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
+from vidpipe.core.answer import How
 from vidpipe.sources.clock import Moment
 from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
 
@@ -39,11 +41,35 @@ class Taken(NamedTuple):
         return self.moment.at
 
 
+class Lack(Enum):
+    """Why a packet gives no picture."""
+
+    DAMAGED = "damaged"
+    BEHIND = "decoding cannot keep up"
+    NO_KEY = "the key frame that it builds on has not come"
+    NOT_WANTED = "it is left undecoded to save time"
+
+    @property
+    def how(self) -> How:
+        """What the answer to such a picture is."""
+        return How.DROPPED if self in (Lack.DAMAGED, Lack.BEHIND) else How.SKIPPED
+
+
+class NoPicture(NamedTuple):
+    """In place of a picture."""
+
+    lack: Lack
+    reason: str
+
+
+NOT_DECODED = NoPicture(Lack.NOT_WANTED, "not decoded")
+
+
 class Decoded(NamedTuple):
     """What became of a packet: a picture, or why there is none."""
 
     taken: Taken
-    picture: av.VideoFrame | str
+    picture: av.VideoFrame | NoPicture
 
 
 class PictureDecoder:
@@ -58,19 +84,19 @@ class PictureDecoder:
         if skip_frame == "nonref":
             context.skip_frame = "NONREF"
         self.context = context
-        self._left_out = "not decoded" if skip_frame == "nonref" else "damaged: no picture"
+        self._left_out = NOT_DECODED if skip_frame == "nonref" else _damaged("damaged: no picture")
         self._open: list[tuple[int, int, Taken]] = []
         self._count = 0
 
     def __call__(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """The pictures that are complete now; what never comes out is told when its turn has passed."""
         if reason := why_damaged(packet, self.context):
-            yield Decoded(taken, reason)
+            yield Decoded(taken, _damaged(reason))
             return
         try:
             frames = self.context.decode(packet)
         except FFmpegError as error:
-            yield Decoded(taken, f"damaged: {error.strerror}")
+            yield Decoded(taken, _damaged(f"damaged: {error.strerror}"))
             return
         self._count += 1
         heapq.heappush(self._open, (self._count if taken.stamp is None else taken.stamp, self._count, taken))
@@ -99,6 +125,10 @@ class PictureDecoder:
             while self._open:
                 stamp, _, taken = heapq.heappop(self._open)
                 if taken.stamp is None or frame.pts is None or stamp >= frame.pts:
-                    yield Decoded(taken, "damaged: patched by the decoder" if frame.is_corrupt else frame)
+                    yield Decoded(taken, _damaged("damaged: patched by the decoder") if frame.is_corrupt else frame)
                     break
                 yield Decoded(taken, self._left_out)
+
+
+def _damaged(reason: str) -> NoPicture:
+    return NoPicture(Lack.DAMAGED, reason)
