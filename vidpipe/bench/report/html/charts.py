@@ -96,7 +96,7 @@ def timeline(evidence: Evidence, key: str) -> Markup | None:
     lanes.set_yticks(range(len(places)), [_plain(name) for name in places])
     lanes.set(ylim=(len(places) - 0.4, -0.6), xlabel="media seconds")
     for what, colour in colours.items():
-        lanes.bar(0, 0, color=colour, label=what)
+        lanes.bar(0, 0, color=colour, label="in the reference" if what == "wanted" else what)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return _svg(figure, f"{key}-timeline")
 
@@ -112,7 +112,7 @@ def _mark(axes: Axes, candidate: CandidateResult, index: int) -> None:
         xerr=[[cpu.median - cpu.low], [cpu.high - cpu.median]],
         yerr=[[max(0.0, f1 - low)], [max(0.0, high - f1)]],
         fmt=MARKERS[index % len(MARKERS)],
-        color=OWN if own else None,
+        color=OWN if own else f"C{1 + index % 9}",  # C0 is blue too
         markersize=9 if own else 6,
         elinewidth=1,
         zorder=3 if own else 2,
