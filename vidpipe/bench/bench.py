@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from vidpipe.bench import candidates
 from vidpipe.bench.baselines.pipelines import models_of
 from vidpipe.bench.candidates import Candidate, Field
-from vidpipe.bench.clip import Clip, Progress, ReferenceModel, alone, check_classes, choose_reference, look_up, outline
+from vidpipe.bench.clip import Clip, Progress, ReferenceModel, check_classes, choose_reference, look_up, outline, split
 from vidpipe.bench.cost.machine import machine
 from vidpipe.bench.cost.measure import Measured, costs, measure
-from vidpipe.bench.figures import Accuracy, Bench, CandidateResult, ClipFigures, Coverage, Kind, Part, ReferenceFigures
+from vidpipe.bench.figures import (
+    Accuracy,
+    Bench,
+    CandidateResult,
+    ClipFigures,
+    Coverage,
+    Engine,
+    Kind,
+    Part,
+    ReferenceFigures,
+)
 from vidpipe.bench.fit import Fit, fit
 from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.profile import ClipProfile, clip_profile
@@ -28,9 +38,9 @@ from vidpipe.bench.scores.coverage import coverage
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.bench.scores.staleness import staleness
 from vidpipe.bench.series import Answers, Series
-from vidpipe.bench.split import split
 from vidpipe.bench.validity import validity_warnings
-from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.errors import RunError
+from vidpipe.core.files import make_folder
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.ledger import AuditCount
 
@@ -57,7 +67,7 @@ class Options:
     fit_on: tuple[str, Stream] | None = None
     baselines: frozenset[Kind] = frozenset(candidates.BASELINES)
     repeats: int = 3
-    engine: Literal["inline", "ray"] = "inline"
+    engine: Engine = "inline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +92,19 @@ def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
     elsewhere = _fit_elsewhere(pipeline, reference_model, options, progress)
     figures: list[ClipFigures] = []
     evidence: dict[str, Evidence] = {}
-    profiles: list[ClipProfile] = []
-    for name, (frames, live) in outlines.items():
+    profiles = {elsewhere.clip.name: clip_profile(elsewhere)} if elsewhere is not None else {}
+    for name, frames in outlines.items():
         labels = options.labels.get(name)
-        clip = look_up(
-            name, pipeline, reference_model, labels, options.label_class, progress, frames=frames.frames, live=live
-        )
+        clip = look_up(name, pipeline, reference_model, frames, progress, labels, options.label_class)
         fitted_part, scored = split(name, clip.truth, 0.0 if elsewhere else options.fit)
         folder = _folder(options, name)
         fitted = elsewhere
         if fitted_part is not None:
             fitted = fit(clip, fitted_part, options.engine, folder, progress)
+            profiles[name] = clip_profile(fitted)
         of_clip = _ClipBench(clip, scored, fitted, options, folder, progress)
         figures.append(of_clip.figures())
         evidence[name] = of_clip.evidence()
-        if fitted is not None and fitted.clip.name not in {profile.clip for profile in profiles}:
-            profiles.append(clip_profile(fitted))
     made = Bench(
         pipeline=pipeline.name,
         command=options.command,
@@ -107,17 +114,17 @@ def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
         machine=machine(),
         clips=figures,
     )
-    return Result(made, evidence, profiles)
+    return Result(made, evidence, list(profiles.values()))
 
 
-def _outline(name: str, pipeline: Pipeline, options: Options, progress: Progress) -> tuple[Series, bool]:
-    """The frames of a clip, once it is known that it can be split and that its labels fit."""
+def _outline(name: str, pipeline: Pipeline, options: Options, progress: Progress) -> int:
+    """How many frames a clip has, once it is known that it can be split and that its labels fit."""
     progress.step(f"{name}: counting frames")
-    frames, live = outline(name, pipeline.streams[name].spec, pipeline.classes.names)
+    frames = outline(name, pipeline.streams[name].spec, pipeline.classes.names)
     split(name, frames, 0.0 if options.fit_on else options.fit)
     if name in options.labels and pipeline.classes.names:
         read_labels(options.labels[name], pipeline.classes, frames, options.label_class)
-    return frames, live
+    return frames.frames
 
 
 def _fit_elsewhere(
@@ -126,21 +133,15 @@ def _fit_elsewhere(
     if options.fit_on is None:
         return None
     name, stream = options.fit_on
-    other = alone(pipeline, name, stream)
-    frames, live = outline(name, stream.spec, pipeline.classes.names)
-    clip = look_up(name, other, reference_model, None, None, progress, frames=frames.frames, live=live)
+    frames = outline(name, stream.spec, pipeline.classes.names).frames
+    clip = look_up(name, replace(pipeline, streams={name: stream}), reference_model, frames, progress)
     _, whole = split(name, clip.truth, 0.0)
     return fit(clip, whole, options.engine, _folder(options, name), progress)
 
 
 def _folder(options: Options, stream: str) -> Path:
     """Where the answers to a stream go."""
-    folder = options.folder / candidates.file_name(stream)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
-    return folder
+    return make_folder(options.folder / candidates.file_name(stream))
 
 
 class _ClipBench:
@@ -152,14 +153,15 @@ class _ClipBench:
         self._clip = clip
         self._scored = scored
         self._fitted = fitted
-        self._options = options
+        self._repeats = options.repeats
         self._folder = folder
         self._progress = progress
         self._truth = clip.truth.part(scored.start, scored.stop)
         self._labels = clip.labels.series.part(scored.start, scored.stop) if clip.labels else None
-        self._field = Field(clip.cut(scored), clip.fps, options.engine, fitted)
+        self._field = Field(clip.cut(scored), clip.truth.fps, options.engine, fitted, options.baselines)
         self._runs: dict[Candidate, list[Measured]] = {}
         self._answers: dict[str, Answers] = {}
+        self._notes = list(clip.labels.notes) if clip.labels else []
 
     def figures(self) -> ClipFigures:
         """Run everybody, and score what they said."""
@@ -174,7 +176,7 @@ class _ClipBench:
             width=clip.truth.width,
             height=clip.truth.height,
             frames=clip.truth.frames,
-            fps=round(clip.fps, 3),
+            fps=round(clip.truth.fps, 3),
             fitted=fitted.part if fitted is not None and here else None,
             fitted_on=[fitted.clip.name] if fitted is not None and not here else [],
             scored=self._scored,
@@ -182,11 +184,8 @@ class _ClipBench:
             candidates=results,
             grid=fitted.grid if fitted else [],
             coverage=self._coverage(),
-            notes=[
-                *(clip.labels.notes if clip.labels else ()),
-                *candidates.left_out(self._field, self._options.baselines, {result.kind for result in results}),
-            ],
-            warnings=validity_warnings(clip, self._truth, self._answers, self._reports(), results, reference),
+            notes=self._notes,
+            warnings=list(validity_warnings(clip, self._truth, self._answers, self._reports(), results, reference)),
         )
 
     def evidence(self) -> Evidence:
@@ -196,33 +195,34 @@ class _ClipBench:
             stream=pipeline.streams[self._clip.name].spec,
             truth=self._truth,
             published=self._answers[pipeline.name],
-            labels=self._labels,
             stages=tuple(stage.id for stage in pipeline.stages),
         )
 
     def _run(self) -> None:
         """Everybody once; then those whose rate depends on what that cost; then all again, in turns."""
-        kinds = self._options.baselines
-        for candidate in candidates.first(self._field, kinds):
-            self._measure(candidate, 1)
-        for candidate in candidates.at_equal_cost(self._field, kinds, self._reports(), self._truth.video_s):
-            self._measure(candidate, 1)
-        for repeat in range(2, self._options.repeats + 1):
-            for candidate in self._runs:
-                self._measure(candidate, repeat)
+        self._measure_new(candidates.first(self._field))
+        self._measure_new(candidates.at_equal_cost(self._field, self._reports(), self._truth.video_s))
+        for repeat in range(2, self._repeats + 1):
+            for candidate, runs in self._runs.items():
+                runs.append(self._measure(candidate, repeat))
 
-    def _measure(self, candidate: Candidate, repeat: int) -> None:
-        of = f", {repeat} of {self._options.repeats}" if self._options.repeats > 1 else ""
+    def _measure_new(self, made: Iterable[Candidate | str]) -> None:
+        for candidate in made:
+            if isinstance(candidate, str):
+                self._notes.append(candidate)
+            else:
+                self._runs[candidate] = [self._measure(candidate, 1)]
+                self._answers[candidate.name] = self._read(candidate)
+
+    def _measure(self, candidate: Candidate, repeat: int) -> Measured:
+        of = f", {repeat} of {self._repeats}" if self._repeats > 1 else ""
         self._progress.step(f"{self._clip.name}: {candidate.name}{of}")
-        results = self._folder / candidate.file
-        measured = measure(candidate.job, results)
-        self._runs.setdefault(candidate, []).append(measured)
-        if repeat == 1:
-            self._answers[candidate.name] = self._read(candidate, results)
+        return measure(candidate.job, self._folder / candidate.file)
 
-    def _read(self, candidate: Candidate, results: Path) -> Answers:
+    def _read(self, candidate: Candidate) -> Answers:
         truth = self._truth
-        answers = read_answers(results, self._clip.name, truth.classes, truth.width, truth.height)
+        file = self._folder / candidate.file
+        answers = read_answers(file, self._clip.name, truth.classes, truth.width, truth.height)
         if answers.series.frames != truth.frames or np.abs(answers.series.pts - truth.pts).max() > 1e-3:
             raise RunError(
                 f"{candidate.name} answered {answers.series.frames} frames of {self._clip.name}, "
@@ -236,9 +236,8 @@ class _ClipBench:
 
     def _result(self, candidate: Candidate, runs: Sequence[Measured]) -> CandidateResult:
         answers = self._answers[candidate.name]
-        zones = self._clip.spec.zones
-        agreement = accuracy(answers.series, self._truth, zones)
-        if self._clip.live:
+        agreement = accuracy(answers.series, self._truth, self._clip.spec.zones)
+        if self._clip.spec.live:
             agreement = agreement.model_copy(update={"streaming": streaming_score(answers, self._truth)})
         return CandidateResult(
             name=candidate.name,
@@ -260,17 +259,16 @@ class _ClipBench:
         return accuracy(drawn.comparable(found), self._labels, self._clip.spec.zones, labels=True)
 
     def _reference(self) -> ReferenceFigures:
-        clip, predictions = self._clip, self._clip.predictions
+        model, predictions = self._clip.reference_model, self._clip.predictions
         scored = self._against_labels(self._truth)
         if scored is not None and self._labels is not None:
             unsure = predictions.series.part(self._scored.start, self._scored.stop)
             scored = scored.model_copy(update={"ap50": ap50(unsure, self._labels)})
         height, width = predictions.size
         return ReferenceFigures(
-            what=f"{clip.reference_model.name} at {width}x{height}"
-            + (", sliced" if clip.reference_model.spec.slicing else ""),
+            what=f"{model.name} at {width}x{height}" + (", sliced" if model.spec.slicing else ""),
             looked=predictions.looked,
-            cached=clip.truth.frames - predictions.looked,
+            cached=self._clip.truth.frames - predictions.looked,
             labels=scored,
         )
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from vidpipe.bench.baselines import pipelines
+from vidpipe.bench.baselines import motion_gate, pipelines, ultralytics_loop
 from vidpipe.bench.baselines.grid import as_accurate, as_cheap
-from vidpipe.bench.baselines.motion_gate import NOTE as MOTION_NOTE
-from vidpipe.bench.baselines.ultralytics_loop import NOTE as LOOP_NOTE
-from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop, applies
+from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop
 from vidpipe.bench.cost.job import Job, PipelineJob
-from vidpipe.bench.figures import Choice, Kind
+from vidpipe.bench.figures import Choice, Engine, Kind
 from vidpipe.bench.fit import Fit
 from vidpipe.pipeline.spec import Pipeline
 
 LOOP = "Ultralytics' loop"
 BASELINES: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "pipeline")
+_OF_BIG: frozenset[Kind] = frozenset({"big", "uniform", "motion", "ultralytics"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,20 +50,23 @@ class Field:
         pipeline: the user's, on the scored part.
         fps: of the clip.
         fitted: what the fitted part taught; None where nothing was fitted on.
+        kinds: the baselines that were asked for.
     """
 
     pipeline: Pipeline
     fps: float
-    engine: Literal["inline", "ray"]
+    engine: Engine
     fitted: Fit | None
+    kinds: Collection[Kind]
 
     @property
     def models(self) -> tuple[str | None, str | None]:
         """The little and the big model."""
         return pipelines.models_of(self.pipeline)
 
-    def job(self, pipeline: Pipeline) -> PipelineJob:
-        return PipelineJob(pipeline, self.engine)
+    def candidate(self, name: str, kind: Kind, what: str, pipeline: Pipeline, *notes: str) -> Candidate:
+        """One that is a pipeline."""
+        return Candidate(name, kind, what, PipelineJob(pipeline, self.engine), notes)
 
 
 def file_name(name: str) -> str:
@@ -72,41 +74,46 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
 
 
-def first(field: Field, kinds: Collection[Kind]) -> Iterator[Candidate]:
-    """The candidates that are known before anything has run, the pipeline first."""
-    pipeline = field.pipeline
-    order = " > ".join(stage.id for stage in pipeline.stages)
-    yield Candidate(pipeline.name, "pipeline", order, field.job(pipeline))
+def first(field: Field) -> Iterator[Candidate | str]:
+    """The candidates that are known before anything has run, the pipeline first; or why one cannot be."""
+    pipeline, kinds = field.pipeline, field.kinds
     little, big = field.models
-    if "big" in kinds and big is not None:
-        yield _every_frame(field, "big", big)
-    if "little" in kinds and little is not None:
-        yield _every_frame(field, "little", little)
-    if "static" in kinds and field.fitted is not None:
-        yield from _static(field, field.fitted)
-    if "motion" in kinds and big is not None:
-        gate = pipelines.motion(pipeline, big)
-        yield Candidate("motion gate", "motion", f"{big} where something moves", field.job(gate), (MOTION_NOTE,))
-    if "ultralytics" in kinds and big is not None and applies(pipeline.models[big], pipeline) is None:
-        yield _ultralytics(field, big, 1)
-    if "tracked" in kinds and big is not None and (tracked := pipelines.tracked(pipeline, big)) is not None:
-        what = f"{big} looks at every frame, identities by the same tracker"
-        yield Candidate(f"{big} tracked", "tracked", what, field.job(tracked))
+    yield field.candidate(pipeline.name, "pipeline", _order(pipeline), pipeline)
+    if big is not None:
+        if "big" in kinds:
+            yield _every_frame(field, "big", big)
+    elif _OF_BIG & set(kinds):
+        yield f"no big model to compare with: the last stage, {pipeline.stages[-1].id}, names none"
+    if "little" in kinds:
+        if little is not None:
+            yield _every_frame(field, "little", little)
+        else:
+            yield "no little model to compare with: the pipeline has one model"
+    if "static" in kinds:
+        if field.fitted is not None:
+            yield from _static(field, field.fitted)
+        else:
+            yield "no static configuration: nothing was fitted on (--fit 0)"
+    if big is not None:
+        yield from _with_big(field, big)
     if "without" in kinds:
         for stage in pipeline.stages:
             rest = pipelines.without(pipeline, stage.id)
             if isinstance(rest, Pipeline):
-                order = " > ".join(left.id for left in rest.stages)
-                yield Candidate(f"without {stage.id}", "without", order, field.job(rest))
-    yield from _late(field, kinds)
+                yield field.candidate(f"without {stage.id}", "without", _order(rest), rest)
+            else:
+                yield f"not without {stage.id}: {rest}"
+    if "wait" in kinds and any(map(pipeline.detours, pipeline.streams)):
+        what = "every answer is waited for, however late"
+        yield field.candidate(f"{pipeline.name}, waiting", "wait", what, pipelines.waiting(pipeline))
+    if "undelayed" in kinds and (undelayed := pipelines.undelayed(pipeline)) is not None:
+        yield field.candidate(f"{pipeline.name}, undelayed", "undelayed", "links as they are", undelayed)
     if "ray" in kinds and field.engine == "inline":
         yield Candidate(f"{pipeline.name} on Ray", "ray", "the same pipeline as actors", PipelineJob(pipeline, "ray"))
 
 
-def at_equal_cost(
-    field: Field, kinds: Collection[Kind], reports: dict[str, dict[str, Any]], video_s: float
-) -> Iterator[Candidate]:
-    """The candidates that are set to cost what the pipeline did.
+def at_equal_cost(field: Field, reports: Mapping[str, Mapping[str, Any]], video_s: float) -> Iterator[Candidate | str]:
+    """The candidates that are set to cost what the pipeline did; or why one cannot be.
 
     Args:
         reports: of the first runs, by candidate.
@@ -116,57 +123,45 @@ def at_equal_cost(
     if big is None:
         return
     cost = reports[field.pipeline.name]["cpu_s"] / video_s
-    every = _every_name("big", big)
-    if "uniform" in kinds and every in reports:
-        looks_per_s = _affordable(reports[every], big, cost, video_s)
+    if "uniform" in field.kinds:
+        every = reports.get(_every_name("big", big))
+        looks_per_s = _affordable(every, big, cost, video_s) if every is not None else 0.0
         if 0 < looks_per_s < field.fps:
-            sampled = pipelines.uniform(field.pipeline, big, looks_per_s)
             what = f"{big} {looks_per_s:.3g} times a second, result held"
-            yield Candidate("uniform sampling", "uniform", what, field.job(sampled))
+            sampled = pipelines.uniform(field.pipeline, big, looks_per_s)
+            yield field.candidate("uniform sampling", "uniform", what, sampled)
+        elif every is not None:
+            name = field.pipeline.name
+            yield f"no uniform sampling: for what {name} costs, {big} could look at every frame, or at none"
+        else:
+            yield "no uniform sampling: its rate is worked out from what the big model at every frame costs; add big"
     if LOOP in reports:
         stride = max(1, math.ceil(reports[LOOP]["cpu_s"] / video_s / cost))
         if stride > 1:
             yield _ultralytics(field, big, stride)
 
 
-def left_out(field: Field, kinds: Collection[Kind], took_part: Collection[Kind]) -> Iterator[str]:
-    """Which of the baselines that were asked for there cannot be, and why; for the reader."""
-    pipeline = field.pipeline
-    little, big = field.models
-    if big is None and set(kinds) & {"big", "uniform", "motion", "ultralytics"}:
-        yield f"no big model to compare with: the last stage, {pipeline.stages[-1].id}, names none"
-    if "little" in kinds and little is None:
-        yield "no little model to compare with: the pipeline has one model"
-    elif "uniform" in kinds and "uniform" not in took_part:
-        yield (
-            f"no uniform sampling: for what {pipeline.name} costs, {big} could look at every frame, or at none"
-            if "big" in kinds
-            else "no uniform sampling: its rate is worked out from what the big model at every frame costs; add big"
-        )
-    if "static" in kinds and field.fitted is None:
-        yield "no static configuration: nothing was fitted on (--fit 0)"
-    if "ultralytics" in kinds and big is not None and (why := applies(pipeline.models[big], pipeline)) is not None:
-        yield f"no loop of Ultralytics: {why}"
-    if "without" in kinds:
-        for stage in pipeline.stages:
-            rest = pipelines.without(pipeline, stage.id)
-            if isinstance(rest, str):
-                yield f"not without {stage.id}: {rest}"
+def _with_big(field: Field, big: str) -> Iterator[Candidate | str]:
+    """What others do with the big model, and what the pipeline's own tracker makes of it."""
+    pipeline, kinds = field.pipeline, field.kinds
+    if "motion" in kinds:
+        gated = pipelines.motion(pipeline, big)
+        yield field.candidate("motion gate", "motion", f"{big} where something moves", gated, motion_gate.NOTE)
+    if "ultralytics" in kinds:
+        why_not = ultralytics_loop.applies(pipeline.models[big], pipeline)
+        yield _ultralytics(field, big, 1) if why_not is None else f"no loop of Ultralytics: {why_not}"
+    if "tracked" in kinds and (tracked := pipelines.tracked(pipeline, big)) is not None:
+        what = f"{big} looks at every frame, identities by the same tracker"
+        yield field.candidate(f"{big} tracked", "tracked", what, tracked)
 
 
-def _late(field: Field, kinds: Collection[Kind]) -> Iterator[Candidate]:
-    """What late answers cost: the same pipeline if it waits for them, and if they were not late."""
-    pipeline = field.pipeline
-    if "wait" in kinds and any(map(pipeline.detours, pipeline.streams)):
-        what = "every answer is waited for, however late"
-        yield Candidate(f"{pipeline.name}, waiting", "wait", what, field.job(pipelines.waiting(pipeline)))
-    if "undelayed" in kinds and (undelayed := pipelines.undelayed(pipeline)) is not None:
-        yield Candidate(f"{pipeline.name}, undelayed", "undelayed", "links as they are", field.job(undelayed))
+def _order(pipeline: Pipeline) -> str:
+    return " > ".join(stage.id for stage in pipeline.stages)
 
 
 def _every_frame(field: Field, kind: Literal["big", "little"], model: str) -> Candidate:
-    job = field.job(pipelines.every_frame(field.pipeline, model))
-    return Candidate(_every_name(kind, model), kind, f"{model} looks at every frame", job)
+    every = pipelines.every_frame(field.pipeline, model)
+    return field.candidate(_every_name(kind, model), kind, f"{model} looks at every frame", every)
 
 
 def _every_name(kind: str, model: str) -> str:
@@ -178,30 +173,30 @@ def _static(field: Field, fitted: Fit) -> Iterator[Candidate]:
     accurate = as_accurate(fitted.grid, fitted.f1) if fitted.f1 is not None else None
     cheap = as_cheap(fitted.grid, fitted.cpu)
     if accurate == cheap:
-        yield _held(field, fitted, "static", cheap, ())
+        yield _held(field, fitted, "static", cheap)
         return
     if accurate is not None:
-        yield _held(field, fitted, "static as accurate", accurate, ())
+        yield _held(field, fitted, "static as accurate", accurate)
     notes = ("no static configuration was as accurate as the pipeline on the fitted part",) if accurate is None else ()
-    yield _held(field, fitted, "static as cheap", cheap, notes)
+    yield _held(field, fitted, "static as cheap", cheap, *notes)
 
 
-def _held(field: Field, fitted: Fit, name: str, choice: Choice, notes: tuple[str, ...]) -> Candidate:
-    # Another clip was fitted on, of another rate: what carries over is the time between two looks.
-    stride = max(1, round(choice.stride * field.fps / fitted.clip.fps))
+def _held(field: Field, fitted: Fit, name: str, choice: Choice, *notes: str) -> Candidate:
+    # Another clip may have been fitted on, of another rate: what carries over is the time between two looks.
+    stride = max(1, round(choice.stride * field.fps / fitted.clip.truth.fps))
     height, width = choice.size
     chosen = choice.model, choice.size
-    sized = next(spec for model, spec, seen in fitted.predictions if (model, seen.size) == chosen)
-    pipeline = pipelines.static(field.pipeline, choice.model, sized.size, stride)
+    size = next(model.spec.size for model in fitted.models if (model.name, model.predictions.size) == chosen)
+    held = pipelines.static(field.pipeline, choice.model, size, stride)
     rhythm = "every frame" if stride == 1 else f"one frame in {stride}, held"
-    return Candidate(name, "static", f"{choice.model} {width}x{height}, {rhythm}", field.job(pipeline), notes)
+    return field.candidate(name, "static", f"{choice.model} {width}x{height}, {rhythm}", held, *notes)
 
 
-def _affordable(report: dict[str, Any], big: str, cost: float, video_s: float) -> float:
+def _affordable(report: Mapping[str, Any], big: str, cost: float, video_s: float) -> float:
     """How many looks a second of video cost what the pipeline did: all but the model is spent on every frame."""
     work = report["models"][big]
     look_s = work["cpu_ms"] / 1000
-    rest = report["cpu_s"] / video_s - look_s * work["calls"] / video_s
+    rest = (report["cpu_s"] - look_s * work["calls"]) / video_s
     return float((cost - rest) / look_s)
 
 
@@ -211,4 +206,4 @@ def _ultralytics(field: Field, model: str, stride: int) -> Candidate:
     spec = pipeline.models[model]
     job = UltralyticsLoop(stream, placed.spec, model, spec, pipeline.classes, stride, pipeline.search_paths)
     name = LOOP if stride == 1 else f"{LOOP}, sampled"
-    return Candidate(name, "ultralytics", f"predict(stream=True, vid_stride={stride})", job, (LOOP_NOTE,))
+    return Candidate(name, "ultralytics", f"predict(stream=True, vid_stride={stride})", job, (ultralytics_loop.NOTE,))

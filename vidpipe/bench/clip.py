@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,15 +13,16 @@ from vidpipe.bench.labels.read import Labels, read_labels
 from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.reference.reference import reference
 from vidpipe.bench.series import Boxes, Series
-from vidpipe.bench.split import rate
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector
 from vidpipe.models.resolve import resolve, unknown_aliases
-from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
+
+SHORTEST_S = 5.0  # presence is counted to a second: less tells nothing
 
 
 class Progress(Protocol):
@@ -34,13 +35,8 @@ class Progress(Protocol):
     def advance(self, count: int = 1) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceModel:
-    """The model that every answer is held against.
-
-    Attributes:
-        name: in the pipeline, or the path that the user gave.
-    """
+class ReferenceModel(NamedTuple):
+    """The model that every answer is held against; `name` in the pipeline, or the path that the user gave."""
 
     name: str
     spec: ModelSpec
@@ -59,7 +55,6 @@ class Clip:
 
     name: str
     pipeline: Pipeline
-    live: bool
     reference_model: ReferenceModel
     predictions: Predictions
     truth: Series
@@ -69,13 +64,9 @@ class Clip:
     def spec(self) -> StreamSpec:
         return self.pipeline.streams[self.name].spec
 
-    @property
-    def fps(self) -> float:
-        return rate(self.truth)
-
     def is_reference(self, model: str) -> bool:
         """Whether a model of the pipeline has the reference's weights, however it is written and set."""
-        paths = [Path(path) for path in self.pipeline.search_paths]
+        paths = folders(self.pipeline)
         own, reference = (resolve(spec, paths) for spec in (self.pipeline.models[model], self.reference_model.spec))
         return (own.file or own.source) == (reference.file or reference.source)
 
@@ -83,54 +74,76 @@ class Clip:
         """The pipeline on a part of the clip alone."""
         # Half a frame before the one that is no longer wanted: times go through text and may be rounded. Behind the
         # last frame too, so that a recording which breaks off there has been answered whole.
+        frame_s = 1 / self.truth.fps
         last = part.stop == self.truth.frames
-        after = float(self.truth.pts[-1]) + 1 / self.fps if last else float(self.truth.pts[part.stop])
-        end_s = after - 0.5 / self.fps
-        spec = self.spec.model_copy(update={"start_s": part.start_s, "end_s": end_s})
+        after = float(self.truth.pts[-1]) + frame_s if last else float(self.truth.pts[part.stop])
+        spec = self.spec.model_copy(update={"start_s": part.start_s, "end_s": after - 0.5 * frame_s})
         return replace(self.pipeline, streams={self.name: replace(self.pipeline.streams[self.name], spec=spec)})
 
 
-def alone(pipeline: Pipeline, name: str, stream: Stream) -> Pipeline:
-    """The pipeline with one stream."""
-    return replace(pipeline, streams={name: stream})
+def folders(pipeline: Pipeline) -> list[Path]:
+    """In which relative paths of models are looked for."""
+    return [Path(path) for path in pipeline.search_paths]
 
 
-def outline(name: str, stream: StreamSpec, classes: tuple[str, ...]) -> tuple[Series, bool]:
-    """The frames of a clip, without boxes, by decoding it once; and whether it is live.
+def split(clip: str, series: Series, fit: float) -> tuple[Part | None, Part]:
+    """The fitted and the scored part: the first `fit` of the frames, and the rest.
+
+    In one clip the two share their background, and maybe an object that stands on the border: fit on another clip
+    where there is one.
+
+    Args:
+        fit: share of the frames, 0..1; 0: all of the clip is scored, nothing is fitted on.
+
+    Raises:
+        ConfigError: a part would be shorter than `SHORTEST_S`.
+    """
+    border = round(series.frames * fit)
+    scored = _part(series, border, series.frames)
+    fitted = _part(series, 0, border) if border else None
+    for purpose, made in (("fit on", fitted), ("score", scored)):
+        if made is not None and made.end_s - made.start_s < SHORTEST_S:
+            raise ConfigError(
+                f"clip {clip} is too short to split: of its {series.video_s:.1f} s --fit {fit:g} leaves "
+                f"{made.end_s - made.start_s:.1f} s to {purpose}, and {SHORTEST_S:g} s are needed; "
+                "fit on another clip with --fit-on CLIP, or not at all with --fit 0"
+            )
+    return fitted, scored
+
+
+def outline(name: str, stream: StreamSpec, classes: tuple[str, ...]) -> Series:
+    """The frames of a clip, without boxes, by decoding it once.
 
     So truth that does not fit, or a clip that is too short, is told before the reference has taken its time.
     """
     source = open_source(name, stream.recording, knobs=Knobs())
     pts = np.array([frame.pts for frame in source], np.float64)
-    info = source.info
-    none = Boxes.of([], [])
-    return Series(classes, info.width, info.height, pts, np.zeros(len(pts), bool), none), stream.live
+    return Series(classes, source.info.width, source.info.height, pts, np.zeros(len(pts), bool), Boxes.of([], []))
 
 
 def look_up(
     name: str,
     pipeline: Pipeline,
     reference_model: ReferenceModel,
-    labels: Path | None,
-    label_class: str | None,
-    progress: Progress,
-    *,
     frames: int,
-    live: bool,
+    progress: Progress,
+    labels: Path | None = None,
+    label_class: str | None = None,
 ) -> Clip:
     """Ask the reference for every frame of a stream, and read the labels."""
     progress.step(f"{name}: reference {reference_model.name} looks at every frame", frames)
+    stream = pipeline.streams[name]
     predictions = reference(
-        pipeline.streams[name].spec,
+        stream.spec,
         name,
         reference_model.spec,
         pipeline.classes,
-        search_paths=[Path(path) for path in pipeline.search_paths],
+        search_paths=folders(pipeline),
         progress=progress.advance,
     )
     truth = predictions.sure()
     read = read_labels(labels, pipeline.classes, truth, label_class) if labels is not None else None
-    return Clip(name, alone(pipeline, name, pipeline.streams[name]), live, reference_model, predictions, truth, read)
+    return Clip(name, replace(pipeline, streams={name: stream}), reference_model, predictions, truth, read)
 
 
 def choose_reference(pipeline: Pipeline, named: str | None, big: str | None) -> ReferenceModel:
@@ -150,7 +163,7 @@ def choose_reference(pipeline: Pipeline, named: str | None, big: str | None) -> 
 
 def check_classes(reference_model: ReferenceModel, pipeline: Pipeline) -> None:
     """Raise ConfigError if the reference does not know a class of the pipeline: what is found of it would be false."""
-    paths = [Path(path) for path in pipeline.search_paths]
+    paths = folders(pipeline)
     names = resolve(reference_model.spec, paths, pipeline.classes).names
     if names is None:  # only the loaded file tells
         names = load_detector(reference_model.spec, Classes({}), search_paths=paths).traits.names
@@ -162,3 +175,9 @@ def check_classes(reference_model: ReferenceModel, pipeline: Pipeline) -> None:
             f"name another --reference, or leave it out of the pipeline's classes. It knows {', '.join(names[:12])}"
             + (" ..." if len(names) > 12 else "")
         )
+
+
+def _part(series: Series, start: int, stop: int) -> Part:
+    """Frames start to stop - 1; the last lasts as long as frames do on average."""
+    step_s = series.video_s / series.frames
+    return Part(start=start, stop=stop, start_s=float(series.pts[start]), end_s=float(series.pts[stop - 1] + step_s))

@@ -121,6 +121,7 @@ class Cost(Figures):
     links: dict[str, Traffic]
 
 
+Engine = Literal["inline", "ray"]
 Kind = Literal[
     "pipeline",
     "big",
@@ -182,8 +183,8 @@ class Coverage(Figures):
 
     Attributes:
         audited, rate, low, high: what the pipeline said of its own misses.
-        answered: frames that the stage answered and nobody audited; missed: of these, how many really miss a class that
-            the last stage sees, by letting it look at every frame.
+        answered, missed: frames that the stage answered and nobody audited, and those of them that lack a class that
+            the last stage sees, looking at every frame.
         covered: whether the interval holds the true rate; None where nothing was audited.
     """
 
@@ -198,7 +199,7 @@ class Coverage(Figures):
 
 
 class ReferenceFigures(Figures):
-    """The reference_model, and what is known of its own worth.
+    """The reference, and what is known of its own worth.
 
     Attributes:
         what: model and settings, in a line.
@@ -266,7 +267,7 @@ class Bench(Figures):
     pipeline: str
     command: str
     made_at: str
-    engine: Literal["inline", "ray"]
+    engine: Engine
     repeats: int
     machine: Machine
     clips: list[ClipFigures]

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vidpipe.bench.baselines.grid import grid, smaller_sizes
-from vidpipe.bench.clip import Clip, Progress
+from vidpipe.bench.clip import Clip, Progress, folders
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import measure
-from vidpipe.bench.figures import Choice, Part
+from vidpipe.bench.figures import Choice, Engine, Part
 from vidpipe.bench.reference.predictions import Predictions, predict
 from vidpipe.bench.results import read_answers
-from vidpipe.bench.scores.box_score import box_score, count
-from vidpipe.bench.series import Series
+from vidpipe.bench.scores.box_score import count, total
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
+
+
+class SizedModel(NamedTuple):
+    """A model of the pipeline at one of its sizes, and what it says of the fitted part."""
+
+    name: str
+    spec: ModelSpec
+    predictions: Predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +34,7 @@ class Fit:
     """What was measured on the fitted part.
 
     Attributes:
-        predictions: of each model at each of its sizes, the pipeline's own size first.
+        models: each at each of its sizes, the pipeline's own size first.
         grid: the static configurations that there are.
         f1: of the pipeline itself there, against the reference.
         report: of the pipeline's run there.
@@ -36,41 +43,35 @@ class Fit:
 
     clip: Clip
     part: Part
-    predictions: list[tuple[str, ModelSpec, Predictions]]
+    models: list[SizedModel]
     grid: list[Choice]
     f1: float | None
     report: dict[str, Any]
     cpu: float
 
-    @property
-    def truth(self) -> Series:
-        return self.clip.truth.part(self.part.start, self.part.stop)
 
-
-def fit(clip: Clip, part: Part, engine: str, folder: Path, progress: Progress) -> Fit:
+def fit(clip: Clip, part: Part, engine: Engine, folder: Path, progress: Progress) -> Fit:
     """Look at the fitted part with every model and size, and run the pipeline on it once."""
     truth = clip.truth.part(part.start, part.stop)
-    predictions = list(_all_predictions(clip, part, progress))
-    choices = grid([(name, found) for name, _, found in predictions], truth, clip.fps)
+    models = list(_models(clip, part, progress))
+    choices = grid([(model.name, model.predictions) for model in models], truth, clip.truth.fps)
     progress.step(f"{clip.name}: the pipeline on the fitted part")
     results = folder / "fitted.jsonl"
-    measured = measure(PipelineJob(clip.cut(part), engine), results)  # type: ignore[arg-type]
+    report = measure(PipelineJob(clip.cut(part), engine), results).report
     found = read_answers(results, clip.name, truth.classes, truth.width, truth.height).series
-    score = box_score(count(found, truth), truth.pts)
-    return Fit(clip, part, predictions, choices, score.f1, measured.report, measured.report["cpu_s"] / truth.video_s)
+    return Fit(clip, part, models, choices, total(count(found, truth)).f1, report, report["cpu_s"] / truth.video_s)
 
 
-def _all_predictions(clip: Clip, part: Part, progress: Progress) -> Iterator[tuple[str, ModelSpec, Predictions]]:
+def _models(clip: Clip, part: Part, progress: Progress) -> Iterator[SizedModel]:
     """Each detector as the pipeline has it, then at other sizes if its network takes them."""
     for name, spec in clip.pipeline.models.items():
         if spec.family == "embedder":
             continue
-        found = _predictions(clip, part, name, spec, progress)
-        yield name, spec, found
-        for size in _other_sizes(clip, spec, found.size):
-            other = spec.model_copy(update={"size": size})
+        own = _look(clip, part, name, spec, progress)
+        yield own
+        for size in _other_sizes(clip, spec, own.predictions.size):
             try:
-                yield name, other, _predictions(clip, part, name, other, progress)
+                yield _look(clip, part, name, spec.model_copy(update={"size": size}), progress)
             except ModelError:  # its network has one size
                 break
 
@@ -81,23 +82,20 @@ def _other_sizes(clip: Clip, spec: ModelSpec, taken: tuple[int, int]) -> list[tu
     if spec.size is not None:
         with suppress(ModelError):  # it has none of its own
             free, classes = spec.model_copy(update={"size": None}), clip.pipeline.classes
-            native = load_detector(free, classes, search_paths=_paths(clip)).traits.size
+            native = load_detector(free, classes, search_paths=folders(clip.pipeline)).traits.size
     return [size for size in (native, *smaller_sizes(native)) if size != taken]
 
 
-def _predictions(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> Predictions:
+def _look(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> SizedModel:
     shown = "" if spec.size is None else f" at {spec.size}"
     progress.step(f"{clip.name}: {name}{shown} looks at the fitted part", part.stop - part.start)
-    return predict(
+    predictions = predict(
         clip.spec,
         clip.name,
         spec,
         clip.pipeline.classes,
-        search_paths=_paths(clip),
+        search_paths=folders(clip.pipeline),
         part=(part.start, part.stop),
         progress=progress.advance,
     )
-
-
-def _paths(clip: Clip) -> list[Path]:
-    return [Path(path) for path in clip.pipeline.search_paths]
+    return SizedModel(name, spec, predictions)

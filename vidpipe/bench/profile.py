@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from vidpipe.bench.cost.machine import machine
 from vidpipe.bench.figures import Figures, Machine, Part
 from vidpipe.bench.fit import Fit
 from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.bench.scores.precision import ap50
-from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import write_whole
 from vidpipe.core.registry import STAGES
-
-VERSION: Literal[1] = 1
 
 
 class ModelProfile(Figures):
@@ -86,53 +81,29 @@ class ClipProfile(Figures):
 class Profiles(Figures):
     """The file."""
 
-    version: Literal[1]
+    version: Literal[1] = 1
     clips: list[ClipProfile]
 
 
 def clip_profile(fitted: Fit) -> ClipProfile:
     """What is kept of a fit."""
     clip = fitted.clip
-    decoding = (_measured(predictions.decode_cpu_ms) for _, _, predictions in fitted.predictions)
+    decoding = (_measured(model.predictions.decode_cpu_ms) for model in fitted.models)
     return ClipProfile(
         pipeline=clip.pipeline.name,
         clip=clip.name,
         part=fitted.part,
-        fps=round(clip.fps, 3),
+        fps=round(clip.truth.fps, 3),
         machine=machine(),
         decode_cpu_ms=next((ms for ms in decoding if ms is not None), None),
-        models=[_model(fitted, name, predictions) for name, _, predictions in fitted.predictions],
+        models=[_model(fitted, model.name, model.predictions) for model in fitted.models],
         stages=list(_stages(fitted)),
     )
 
 
 def write(path: Path, profiles: Sequence[ClipProfile]) -> None:
     """Write the profiles of a bench, all or nothing. Raises RunError."""
-    write_whole(path, Profiles(version=VERSION, clips=list(profiles)).model_dump_json(indent=2) + "\n", "profile")
-
-
-def read(path: Path) -> list[ClipProfile]:
-    """The profiles of a file, a clip each.
-
-    Raises:
-        ConfigError: the file cannot be read, is no profile, or is one of another version.
-    """
-    again = "make it anew with vidpipe bench --profile"
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigError(f"profile {path} cannot be read: {why}; {again}") from None
-    try:
-        return Profiles.model_validate_json(text).clips
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if where == "version":
-            found = first["input"] if first["type"] == "literal_error" else "none"
-            raise ConfigError(f"profile {path}: version {found}, and this vidpipe reads {VERSION}; {again}") from None
-        place = f"{where}: " if where else ""
-        raise ConfigError(f"profile {path}: {place}{first['msg']}; {again}") from None
+    write_whole(path, Profiles(clips=list(profiles)).model_dump_json(indent=2) + "\n", "profile")
 
 
 def _model(fitted: Fit, name: str, predictions: Predictions) -> ModelProfile:

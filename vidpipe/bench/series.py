@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,26 +35,29 @@ class Boxes:
     @classmethod
     def of(
         cls,
-        frame: Sequence[int] | NDArray[np.int64],
-        xyxy: Sequence[Sequence[float]] | NDArray[np.floating],
+        frame: ArrayLike,
+        xyxy: ArrayLike,
         *,
-        score: Sequence[float] | NDArray[np.floating] | None = None,
-        label: Sequence[int] | NDArray[np.int64] | None = None,
-        track: Sequence[int] | NDArray[np.int64] | None = None,
-        ignored: Sequence[bool] | NDArray[np.bool_] | None = None,
-        crowd: Sequence[bool] | NDArray[np.bool_] | None = None,
+        score: ArrayLike = 1,
+        label: ArrayLike = 0,
+        track: ArrayLike = -1,
+        ignored: ArrayLike = False,
+        crowd: ArrayLike = False,
     ) -> Boxes:
-        """Boxes in any order, columns that are not given at their defaults: score 1, class 0, no identity."""
+        """Boxes in any order; a column is one value for each of them, or one for all."""
         frames = np.asarray(frame, np.int64)
-        count = len(frames)
+
+        def column(values: ArrayLike, kind: type) -> NDArray[Any]:
+            return np.broadcast_to(np.asarray(values, kind), frames.shape)
+
         boxes = cls(
             frames,
-            np.asarray(xyxy, np.float32).reshape(count, 4),
-            np.ones(count, np.float32) if score is None else np.asarray(score, np.float32),
-            np.zeros(count, np.int64) if label is None else np.asarray(label, np.int64),
-            np.full(count, -1, np.int64) if track is None else np.asarray(track, np.int64),
-            np.zeros(count, bool) if ignored is None else np.asarray(ignored, bool),
-            np.zeros(count, bool) if crowd is None else np.asarray(crowd, bool),
+            np.asarray(xyxy, np.float32).reshape(-1, 4),
+            column(score, np.float32),
+            column(label, np.int64),
+            column(track, np.int64),
+            column(ignored, np.bool_),
+            column(crowd, np.bool_),
         )
         return boxes[np.argsort(frames, kind="stable")]
 
@@ -62,15 +66,7 @@ class Boxes:
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Boxes:
         """Some of the rows; they must stay ordered by frame."""
-        return Boxes(
-            self.frame[rows],
-            self.xyxy[rows],
-            self.score[rows],
-            self.label[rows],
-            self.track[rows],
-            self.ignored[rows],
-            self.crowd[rows],
-        )
+        return Boxes(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +97,11 @@ class Series:
         """Media time covered, the last frame's own duration taken as the mean of the others."""
         return float(self.pts[-1] - self.pts[0]) * self.frames / (self.frames - 1) if self.frames > 1 else 0.0
 
+    @property
+    def fps(self) -> float:
+        """Frames a second of media time, by the median step: one gap must not count for many frames."""
+        return 1.0 / float(np.median(np.diff(self.pts))) if self.frames > 1 else 1.0
+
     def part(self, start: int, stop: int) -> Series:
         """Frames start to stop - 1, which become 0 and following; `pts` stay as they are."""
         low, high = np.searchsorted(self.boxes.frame, [start, stop])
@@ -115,7 +116,16 @@ class Series:
     def at_least(self, thresholds: Mapping[str, float]) -> Series:
         """Without the boxes that score less than the threshold of their class; a class not named keeps all."""
         least = np.array([thresholds.get(name, 0.0) for name in self.classes], np.float32)
-        return self.where(self.boxes.score >= least[self.boxes.label] if len(self.boxes) else np.zeros(0, bool))
+        return self.where(self.boxes.score >= least[self.boxes.label])
+
+    def held(self, source: NDArray[np.int64]) -> Series:
+        """Each frame with the boxes of the frame `source` [frames] names for it; with none where that is -1."""
+        first, behind = (np.searchsorted(self.boxes.frame, source, side) for side in ("left", "right"))
+        counts = behind - first
+        frame = np.repeat(np.arange(self.frames), counts)
+        within = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
+        boxes = self.boxes[np.repeat(first, counts) + within]
+        return replace(self, boxes=replace(boxes, frame=frame))
 
     def where(self, rows: NDArray[np.bool_]) -> Series:
         """With only these of its boxes."""
@@ -124,10 +134,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What a pipeline published: the boxes, and where each frame's answer came from.
+    """What a pipeline published, an answer for every frame.
 
     Attributes:
-        series: the boxes; every frame is known, for every frame has an answer.
+        series: the boxes.
         how, by, reason: str [frames], as results have them.
         as_of: int64 [frames], the frame that the boxes were measured on; -1: none yet.
         captured_at, published_at: float64 [frames], UTC seconds; NaN where not known.

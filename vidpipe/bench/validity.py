@@ -23,46 +23,32 @@ def validity_warnings(
     reports: Mapping[str, Mapping[str, Any]],
     candidates: Sequence[CandidateResult],
     reference: ReferenceFigures,
-) -> list[str]:
+) -> Iterator[str]:
     """Everything that a reader should know before believing the figures.
 
     Args:
         truth: the reference on the scored part.
         answers, reports: of each candidate's first run, by name.
     """
-    return [
-        *_leaks(clip, truth, answers, reports, candidates),
-        *_beaten(candidates, reference),
-        *_unseen(truth),
-        *_noise(candidates),
-    ]
-
-
-def _leaks(
-    clip: Clip,
-    truth: Series,
-    answers: Mapping[str, Answers],
-    reports: Mapping[str, Mapping[str, Any]],
-    candidates: Sequence[CandidateResult],
-) -> Iterator[str]:
-    """Only what runs the user's stages: the baselines' are ours."""
-    for candidate in candidates:
-        if candidate.kind not in ("pipeline", "without", "ray"):
-            continue
-        calls = sum(
-            work["calls"] for model, work in reports[candidate.name]["models"].items() if clip.is_reference(model)
-        )
-        if count := leaked(answers[candidate.name], truth, calls):
+    for name in (each.name for each in candidates if each.kind in ("pipeline", "without", "ray")):  # others are ours
+        calls = sum(work["calls"] for model, work in reports[name]["models"].items() if clip.is_reference(model))
+        if copied := leaked(answers[name], truth, calls):
             yield (
-                f"{candidate.name}: {count} answers repeat the reference's to a hundredth of a pixel, though its model "
-                f"was asked for {calls} frames only: a stage sees the reference, and these scores are void"
+                f"{name}: {copied} answers repeat the reference's to a hundredth of a pixel, though its model was "
+                f"asked for {calls} frames only: a stage sees the reference, and these scores are void"
             )
+    if reference.labels and reference.labels.boxes.f1 is not None:
+        yield from _beaten(candidates, reference.labels.boxes.f1)
+    if unknown := int(np.count_nonzero(~truth.known)):
+        yield f"{unknown} of {truth.frames} frames cannot be decoded and are left out of the scores"
+    costs = {each.name: each.cost.cpu for each in candidates}
+    noisy = [name for name, cpu in costs.items() if cpu.high - cpu.low > _NOISY * cpu.median]
+    if noisy:
+        yield f"the machine was busy or noisy: CPU seconds of {', '.join(noisy)} vary by more than {_NOISY:.0%}"
 
 
-def _beaten(candidates: Sequence[CandidateResult], reference: ReferenceFigures) -> Iterator[str]:
-    own = reference.labels.boxes.f1 if reference.labels else None
-    if own is None:
-        return
+def _beaten(candidates: Sequence[CandidateResult], own: float) -> Iterator[str]:
+    """Where the reference, which scores this F1 against labels, is no sign of accuracy."""
     if own < _STRANGERS:
         yield (
             f"labels and reference hardly agree (box F1 {own:.2f}): are they about the same objects, "
@@ -75,18 +61,3 @@ def _beaten(candidates: Sequence[CandidateResult], reference: ReferenceFigures) 
                 f"against the labels {candidate.what} scores {scored:.3f} and the reference {own:.3f}: "
                 "agreement with this reference is no sign of accuracy here"
             )
-
-
-def _unseen(truth: Series) -> Iterator[str]:
-    if unknown := int(np.count_nonzero(~truth.known)):
-        yield f"{unknown} of {truth.frames} frames cannot be decoded and are left out of the scores"
-
-
-def _noise(candidates: Sequence[CandidateResult]) -> Iterator[str]:
-    noisy = [
-        candidate.name
-        for candidate in candidates
-        if candidate.cost.cpu.high - candidate.cost.cpu.low > _NOISY * candidate.cost.cpu.median
-    ]
-    if noisy:
-        yield f"the machine was busy or noisy: CPU seconds of {', '.join(noisy)} vary by more than {_NOISY:.0%}"

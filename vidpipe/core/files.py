@@ -26,6 +26,15 @@ def check_writable(path: Path, what: str, *, replaced: bool = False) -> None:
         raise ConfigError(f"{what} {path} cannot be written: {os.strerror(why)}")
 
 
+def make_folder(folder: Path) -> Path:
+    """Have a folder there, with those above it, and return it. Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
 def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = False) -> None:
     """All of the content or, where the disk is full, the old file: never half of it. Raises RunError.
 

@@ -19,7 +19,7 @@ from vidpipe.stages.track.track import Track, TrackConfig
 
 MAKERS = {
     "every_frame": lambda pipeline: pipelines.every_frame(pipeline, "big"),
-    "smaller": lambda pipeline: pipelines.every_frame(pipeline, "little", (32, 64)),
+    "smaller": lambda pipeline: pipelines.static(pipeline, "little", (32, 64), 1),
     "static": lambda pipeline: pipelines.static(pipeline, "little", None, 4),
     "static 1": lambda pipeline: pipelines.static(pipeline, "big", 32, 1),
     "uniform": lambda pipeline: pipelines.uniform(pipeline, "big", 10),

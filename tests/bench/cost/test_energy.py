@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vidpipe.bench.cost.energy import EnergyMeter
+from vidpipe.bench.cost.machine import EnergyMeter
 
 
 def zone(root: Path, name: str, called: str, uj: int | None, most: int = 1000) -> None:

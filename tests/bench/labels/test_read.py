@@ -132,7 +132,7 @@ def test_a_generated_scene_is_read_as_what_it_is(tmp_path: Path) -> None:
         (frame, *box.xyxy, CLASSES.index(box.kind), box.id, box.visibility < COUNTS_FROM) for frame, box in boxes
     ]
     assert {box.kind for _, box in boxes} == {"person", "vehicle"}
-    assert read.has_tracks
+    assert (read.series.boxes.track >= 0).all()
     assert read.labelled == STREET.names
 
 
@@ -155,7 +155,6 @@ def test_frames_after_the_last_label_are_empty_and_that_is_noted(tmp_path: Path)
 )
 def test_tracks(tmp_path: Path, lines: list[str], has_tracks: bool, note: str | None) -> None:
     read = read_labels(mot(tmp_path, *lines, "5,9,0,0,9,9,1" if has_tracks else "5,-1,0,0,9,9,0"), STREET, CLIP, "bike")
-    assert read.has_tracks is has_tracks
     assert (read.series.boxes.track >= 0).any() == has_tracks
     assert any("tracks are not scored" in text for text in read.notes) == (note is not None)
     assert note is None or any(note in text for text in read.notes)
@@ -408,7 +407,7 @@ def test_real_labels(
     assert set(there.label.tolist()) == {STREET.names.index(of)}
     assert len(np.unique(there.track)) == tracks
     assert len(np.unique(there.frame)) == labelled_frames
-    assert read.has_tracks
+    assert (read.series.boxes.track >= 0).all()
     assert read.labelled == (of,)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vidpipe.bench.figures import Spread
-from vidpipe.bench.report.text import give, interval, number, share, size, spread
+from vidpipe.bench.report.text import give, interval, number, share, spread
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,6 @@ from vidpipe.bench.report.text import give, interval, number, share, size, sprea
 )
 def test_a_share_is_never_rounded_to_nothing_or_to_all(part, whole, said):
     assert share(part, whole) == said
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (265_000_000, "265.0 MB"), (4.2e12, "4,200.0 GB")],
-)
-def test_sizes(count, said):
-    assert size(count) == said
 
 
 @pytest.mark.parametrize(

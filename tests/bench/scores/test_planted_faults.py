@@ -19,7 +19,7 @@ from vidpipe.bench.scores.box_score import box_score, by_class, count, moving
 from vidpipe.bench.scores.leak import leaked
 from vidpipe.bench.scores.precision import ap50
 from vidpipe.bench.scores.presence import presence
-from vidpipe.bench.scores.streaming import newest
+from vidpipe.bench.scores.staleness import newest
 from vidpipe.bench.scores.tracks import track_score
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.base import Classes, ModelSpec

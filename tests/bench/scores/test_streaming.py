@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.builders import answers, at, series
 from vidpipe.bench.scores.box_score import box_score, count
-from vidpipe.bench.scores.streaming import newest
+from vidpipe.bench.scores.staleness import newest
 from vidpipe.bench.series import Answers
 
 NAN = float("nan")

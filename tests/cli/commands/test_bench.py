@@ -14,8 +14,8 @@ from tests.cli.conftest import PAIR as CHECKED_PAIR
 from tests.cli.conftest import Shell, until
 from tests.lines import answers
 from tests.models.networks import constant_network, following_network, ssd_table
-from vidpipe.bench import profile
 from vidpipe.bench.figures import Bench
+from vidpipe.bench.profile import Profiles
 
 pytestmark = pytest.mark.timeout(250)  # a bench starts a dozen processes
 
@@ -134,7 +134,7 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(compared):
     assert "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
-    (kept,) = profile.read(yard.folder / "profile.json")
+    (kept,) = Profiles.model_validate_json((yard.folder / "profile.json").read_text()).clips
     assert {model.model: model.f1["1"] for model in kept.models} == {"big": 1.0, "little": pytest.approx(2 / 3)}
     assert [stage.id for stage in kept.stages] == ["difference", "little", "big"]
 

@@ -19,8 +19,8 @@ class EveryNthConfig(StageConfig):
 class EveryNth(Stage[EveryNthConfig]):
     """Passes on frames 0, n, 2n, ...; the others are `skipped`.
 
-    Not the frame-rate knob at fps / n: its slots are of media time, and at an irregular rate, or where a stretch begins
-    inside a slot, it takes other frames than those that a grid of strides was scored with.
+    Not the frame-rate knob at fps / n: its slots are of media time, so at an irregular rate it takes other frames than
+    those that a grid of strides was scored with.
     """
 
     can_be_last = False

@@ -7,13 +7,12 @@ is run here: looks at every frame were measured once, and a stride uses a share 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from vidpipe.bench.figures import Choice
 from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.bench.scores.box_score import count, f1_of, moving
+from vidpipe.bench.scores.box_score import count, moving, total
 from vidpipe.bench.series import Series
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
@@ -32,19 +31,22 @@ def grid(predictions: Sequence[tuple[str, Predictions]], truth: Series, fps: flo
         fps: frames a second.
     """
     still_left_out = moving(truth)
-    return [
-        Choice(
-            model=model,
-            size=seen.size,
-            stride=stride,
-            cpu=fps * (seen.decode_cpu_ms + seen.cpu_ms / stride) / 1000,
-            f1=_f1(held, truth),
-            moving_f1=_f1(held, still_left_out),
-        )
-        for model, seen in predictions
-        for stride in strides(truth.frames)
-        for held in (hold(seen.sure(), stride),)
-    ]
+    choices = []
+    for model, seen in predictions:
+        sure = seen.sure()
+        for stride in strides(truth.frames):
+            held = hold(sure, stride)
+            choices.append(
+                Choice(
+                    model=model,
+                    size=seen.size,
+                    stride=stride,
+                    cpu=fps * (seen.decode_cpu_ms + seen.cpu_ms / stride) / 1000,
+                    f1=total(count(held, truth)).f1,
+                    moving_f1=total(count(held, still_left_out)).f1,
+                )
+            )
+    return choices
 
 
 def hold(series: Series, stride: int) -> Series:
@@ -54,18 +56,13 @@ def hold(series: Series, stride: int) -> Series:
     """
     frames = np.arange(series.frames)
     looked = (frames % stride == 0) & series.known
-    # The frame whose look holds at each frame: the last one looked at; before the first there is none.
-    of = np.maximum.accumulate(np.where(looked, frames, -1))
-    starts, ends = np.searchsorted(series.boxes.frame, [of, of + 1])
-    counts = np.where(of < 0, 0, ends - starts)
-    first = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    boxes = series.boxes[first + np.arange(len(first))]
-    return replace(series, boxes=replace(boxes, frame=np.repeat(frames, counts)))
+    return series.held(np.maximum.accumulate(np.where(looked, frames, -1)))
 
 
 def as_accurate(choices: Sequence[Choice], f1: float) -> Choice | None:
     """The cheapest configuration whose F1 reaches this; None where none does."""
-    return min((each for each in choices if each.f1 is not None and each.f1 >= f1), key=_price, default=None)
+    accurate = [each for each in choices if each.f1 is not None and each.f1 >= f1]
+    return min(accurate, key=_price, default=None)
 
 
 def as_cheap(choices: Sequence[Choice], cpu: float) -> Choice:
@@ -89,10 +86,6 @@ def strides(frames: int) -> list[int]:
     while made[-1] >= STRIDES[-1] and made[-1] * _LONGER <= longest:
         made.append(round(made[-1] * _LONGER))
     return made
-
-
-def _f1(found: Series, truth: Series) -> float | None:
-    return f1_of(count(found, truth))
 
 
 def _price(choice: Choice) -> tuple[float, int]:

@@ -68,9 +68,8 @@ class MotionGateConfig(StageConfig):
 class MotionGate(Stage[MotionGateConfig]):
     """Passes a frame on where there is motion; otherwise the last answer learnt is `reused`.
 
-    While it calibrates itself it is blind. Frigate follows by their regions what it tracks, moving or not; so here a
-    frame is passed on while the last answer has objects. The first time everything is passed on: a camera in service
-    has calibrated long ago, and the first seconds of a clip must not count against it.
+    `NOTE` says what it does while it calibrates itself. A camera in service has done so long ago: the first seconds of
+    a clip must not count against it.
     """
 
     can_be_last = False
@@ -99,7 +98,7 @@ class MotionGate(Stage[MotionGateConfig]):
 
 
 class Motion:
-    """Predictions for motion in pictures of one size; see the module for how.
+    """Looks for motion in pictures of one size; see the module for how.
 
     Args:
         source: (rows, columns) of the luma planes to come.

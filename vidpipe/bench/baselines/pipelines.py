@@ -16,7 +16,6 @@ from vidpipe.bench.baselines.motion_gate import DETECT_FPS, MotionGate, MotionGa
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.settings import StageConfig
-from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Stream, Tier
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.sample import Sample, SampleConfig
@@ -37,32 +36,27 @@ def models_of(pipeline: Pipeline) -> tuple[str | None, str | None]:
     return little, big
 
 
-def every_frame(pipeline: Pipeline, model: str, size: Size | None = None) -> Pipeline:
-    """The model looks at every frame.
-
-    Args:
-        model: one of the pipeline's.
-        size: of its input, in place of its own.
-    """
-    return _baseline(pipeline, model, size)
+def every_frame(pipeline: Pipeline, model: str) -> Pipeline:
+    """The model looks at every frame."""
+    return _baseline(pipeline, model)
 
 
 def static(pipeline: Pipeline, model: str, size: Size | None, stride: int) -> Pipeline:
-    """The model looks at every `stride`-th frame, and its result is held; further arguments as of `every_frame`."""
-    if stride == 1:
-        return _baseline(pipeline, model, size)
-    return _baseline(pipeline, model, size, ("sample", EveryNth, EveryNthConfig(stride=stride)))
+    """The model, at this size of its input or its own, looks at every `stride`-th frame, and its result is held."""
+    sized = pipeline.models[model] if size is None else pipeline.models[model].model_copy(update={"size": size})
+    filters = [("sample", EveryNth, EveryNthConfig(stride=stride))] if stride > 1 else []
+    return _baseline(replace(pipeline, models={model: sized}), model, *filters)
 
 
 def uniform(pipeline: Pipeline, model: str, looks_per_s: float) -> Pipeline:
     """The model looks so many times a second of media time, at even distances, and its result is held."""
-    return _baseline(pipeline, model, None, ("sample", Sample, SampleConfig(fps=looks_per_s)))
+    return _baseline(pipeline, model, ("sample", Sample, SampleConfig(fps=looks_per_s)))
 
 
 def motion(pipeline: Pipeline, model: str) -> Pipeline:
     """The model looks where something moves, five times a second at most; see `motion_gate`."""
     sample = ("sample", Sample, SampleConfig(fps=DETECT_FPS))
-    return _baseline(pipeline, model, None, sample, ("motion", MotionGate, MotionGateConfig()))
+    return _baseline(pipeline, model, sample, ("motion", MotionGate, MotionGateConfig()))
 
 
 def tracked(pipeline: Pipeline, model: str) -> Pipeline | None:
@@ -71,7 +65,7 @@ def tracked(pipeline: Pipeline, model: str) -> Pipeline | None:
     if tracker is None:
         return None
     every = tracker.config.model_copy(update={"refresh_s": 0.0, "agreement": None})
-    return _baseline(pipeline, model, None, (tracker.id, tracker.type, every))
+    return _baseline(pipeline, model, (tracker.id, tracker.type, every))
 
 
 def waiting(pipeline: Pipeline) -> Pipeline:
@@ -100,11 +94,8 @@ def without(pipeline: Pipeline, stage_id: str) -> Pipeline | str:
     return replace(pipeline, stages=left, streams=streams, links=_links(pipeline, left))
 
 
-def _baseline(
-    pipeline: Pipeline, model: str, size: Size | None, *filters: tuple[str, type[Stage[Any]], StageConfig]
-) -> Pipeline:
+def _baseline(pipeline: Pipeline, model: str, *filters: tuple[str, type[Stage[Any]], StageConfig]) -> Pipeline:
     """Filters on the device, then the model at every frame that they let through."""
-    spec = _sized(pipeline.models[model], size)
     detect: type[Stage[Any]] = Detect
     stages = (
         *(PlacedStage(name, kind, config) for name, kind, config in filters),
@@ -112,16 +103,12 @@ def _baseline(
     )
     return replace(
         pipeline,
-        models={model: spec},
+        models={model: pipeline.models[model]},
         stages=stages,
         streams={name: Stream(stream.spec) for name, stream in pipeline.streams.items()},
         audit=AuditSpec(rate=0, max_unchecked_s=None),
         links=_links(pipeline, stages),
     )
-
-
-def _sized(spec: ModelSpec, size: Size | None) -> ModelSpec:
-    return spec if size is None else spec.model_copy(update={"size": size})
 
 
 def _tier(pipeline: Pipeline, model: str) -> Tier:

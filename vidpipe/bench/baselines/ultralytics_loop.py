@@ -11,7 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -55,12 +56,11 @@ def applies(spec: ModelSpec, pipeline: Pipeline) -> str | None:
     """Why a model of a pipeline cannot run in Ultralytics' loop on the pipeline's streams; None where it can."""
     if spec.slicing is not None:
         return f"model {spec.path} looks at tiles too, which the loop does not"
-    hiding = [name for name, stream in pipeline.streams.items() if stream.spec.mask or stream.spec.regions]
-    if hiding:
-        return f"stream {hiding[0]} hides parts of its picture, which the loop would see"
-    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
-    if live:
-        return f"stream {live[0]} is live, and the loop would read it as a recording"
+    for name, stream in pipeline.streams.items():
+        if stream.spec.mask or stream.spec.regions:
+            return f"stream {name} hides parts of its picture, which the loop would see"
+        if stream.spec.live:
+            return f"stream {name} is live, and the loop would read it as a recording"
     if not _is_theirs(spec, pipeline.search_paths):
         return f"model {spec.path} is none of Ultralytics'"
     return unfit_torchvision()
@@ -97,8 +97,10 @@ class UltralyticsLoop:
         """
         with checkpoint.quiet():
             counted_from = tree_cpu_s()
-            pictures, skip = self._pictures()
-            watch = _Watch(skip, tree_cpu_s() - counted_from)
+            whole = self.spec.model_copy(update={"start_s": 0.0, "end_s": self.spec.start_s})
+            before = list(_decoded(self.stream, whole)) if self.spec.start_s else []
+            pictures = list(_decoded(self.stream, self.spec))
+            watch = _Watch(len(before), tree_cpu_s() - counted_from)
             collector, sink = Collector([self.stream]), ResultsFile(results)
             try:
                 self._answer(pictures, watch, collector, sink)
@@ -110,87 +112,52 @@ class UltralyticsLoop:
         report = build_report(pipeline, collector, counts, wall_s, cpu_s)
         return {**report, "start_up_cpu_s": round(watch.start_up_cpu_s, 3)}
 
-    def _pictures(self) -> tuple[list[_Picture], int]:
-        """The pictures of the part, and how many of the file lie before it."""
-        whole = self.spec.model_copy(update={"start_s": 0.0})
-        before = len(list(_decoded(self.stream, whole, before_s=self.spec.start_s)))
-        return list(_decoded(self.stream, self.spec)), before
-
     def _answer(self, pictures: Sequence[_Picture], watch: _Watch, collector: Collector, sink: Sink) -> None:
         """Look at every `stride`-th picture of the loop's own decoder, and publish an answer for every one of ours."""
-        loop = _Loop(self, pictures[0].size)
-        found = loop.predict(self.spec.url, watch)
         answer = Answer(nothing(), How.SKIPPED, _BY, -1)
-        predictions = 0
-        for seq, picture in enumerate(pictures):
-            boxes = next(found, None) if (seq + 1) % self.stride == 0 else None
-            if boxes is not None:
-                predictions += 1
-                answer = Answer(boxes, How.MEASURED, _BY, seq)
-            elif answer.how is How.MEASURED:
-                answer = replace(answer, how=How.SKIPPED, reason=f"vid_stride {self.stride}")
-            record = Result(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
-            collector.take(Batch(published=[record]))
-            sink.write([record], time.time())
-        found.close()
-        collector.take(Batch(ended=[Ended(self.stream, notes=_lacking(predictions, len(pictures) // self.stride))]))
+        with closing(self._predict(pictures[0].size, watch)) as found:
+            for seq, picture in enumerate(pictures):
+                boxes = next(found, None) if (seq + 1) % self.stride == 0 else None
+                if boxes is not None:
+                    answer = Answer(boxes, How.MEASURED, _BY, seq)
+                elif answer.how is How.MEASURED:
+                    answer = replace(answer, how=How.SKIPPED, reason=f"vid_stride {self.stride}")
+                record = Result(self.stream, seq, picture.pts, picture.captured_at, 0.0, 0, answer)
+                collector.take(Batch(published=[record]))
+                sink.write([record], time.time())
+        expected = len(pictures) // self.stride
+        lacking = f"its decoder gave {watch.meter.calls} of {expected} pictures to look at"
+        notes = (lacking,) if watch.meter.calls < expected else ()
+        collector.take(Batch(ended=[Ended(self.stream, notes=notes)]))
 
-
-class _Picture(NamedTuple):
-    pts: float
-    captured_at: float | None
-    size: tuple[int, int]
-
-
-class _Loop:
-    """A model of Ultralytics, loaded and warm."""
-
-    def __init__(self, job: UltralyticsLoop, size: tuple[int, int]) -> None:
-        """`size`: (height, width) of the pictures to come, for which it is warmed up."""
+    def _predict(self, size: tuple[int, int], watch: _Watch) -> Generator[sv.Detections, None, None]:
+        """The boxes of each picture that is looked at; `size`: (height, width) of the pictures to come."""
         from ultralytics import YOLO
 
-        resolved = resolve(job.weights, [Path(path) for path in job.search_paths], job.classes)
-        file = load.fetch(job.weights, [Path(path) for path in job.search_paths])
-        self._model = YOLO(file.parent if file.suffix == ".xml" else file, task="detect")
-        names = resolved.names or tuple(self._model.names.values())
-        self._labels = Labels(job.weights.path, names, job.classes, resolved.threshold, Yolo.threshold)
-        every = np.arange(len(names))
-        listed = self._labels.of(every, np.ones(len(names), np.float32), None).kept
-        self._settings = {
+        paths = [Path(path) for path in self.search_paths]
+        resolved = resolve(self.weights, paths, self.classes)
+        file = load.fetch(self.weights, paths)
+        model = YOLO(file.parent if file.suffix == ".xml" else file, task="detect")
+        names = resolved.names or tuple(model.names.values())
+        labels = Labels(self.weights.path, names, self.classes, resolved.threshold, Yolo.threshold)
+        listed = labels.of(np.arange(len(names)), np.ones(len(names), np.float32), None).kept
+        settings = {
             "imgsz": list(resolved.size or load.DEFAULT_SIZE),
-            "conf": self._labels.floor,
+            "conf": labels.floor,
             "classes": listed.tolist(),
             "verbose": False,
         }
-        self._stride = job.stride
-        self._model.predict(np.zeros((*size, 3), np.uint8), **self._settings)
-
-    def predict(self, clip: str, watch: _Watch) -> Generator[sv.Detections, None, None]:
-        """The boxes of each picture that is looked at."""
-        for event, call in watch.callbacks().items():
-            self._model.add_callback(event, call)
-        path = str(Path(clip).expanduser())
-        said = self._model.predict(path, stream=True, vid_stride=self._stride, **self._settings)
+        model.predict(np.zeros((*size, 3), np.uint8), **settings)  # loaded and warm before anything counts
+        model.add_callback("on_predict_start", watch.begin)
+        model.add_callback("on_predict_batch_start", watch.look)
+        model.add_callback("on_predict_batch_end", watch.looked)
+        clip = str(Path(self.spec.url).expanduser())
         try:
-            for result in said:
-                yield self._detections(result.boxes)
+            with closing(model.predict(clip, stream=True, vid_stride=self.stride, **settings)) as said:
+                for result in said:
+                    yield _detections(result.boxes.data.cpu().numpy(), labels)
         except (OSError, RuntimeError) as error:
-            raise RunError(f"Ultralytics' loop over {clip}: {error}") from error
-        finally:
-            said.close()
-
-    def _detections(self, boxes: Any) -> sv.Detections:
-        import supervision as sv
-
-        table = boxes.data.cpu().numpy()
-        numbers, scores = table[:, 5].astype(np.int64), table[:, 4]
-        kept, classes = self._labels.of(numbers, scores, None)
-        return sv.Detections(
-            xyxy=table[kept, :4],
-            confidence=scores[kept],
-            class_id=classes,
-            data={"class_name": self._labels.names[classes]},
-        )
+            raise RunError(f"Ultralytics' loop over {self.spec.url}: {error}") from error
 
 
 class _Watch:
@@ -212,44 +179,49 @@ class _Watch:
         self._skip = skip
         self._uncounted_cpu_s = uncounted_cpu_s
 
-    def callbacks(self) -> dict[str, Callable[[Any], None]]:
-        return {
-            "on_predict_start": self._begin,
-            "on_predict_batch_start": self._predict,
-            "on_predict_batch_end": self._looked,
-        }
-
-    def stop(self) -> tuple[float, float]:
-        """Wall and CPU seconds since the first frame."""
-        return time.perf_counter() - self._began, self._usage.cpu_s()
-
-    def _begin(self, predictor: Any) -> None:
+    def begin(self, predictor: Any) -> None:
         self.start_up_cpu_s = tree_cpu_s() - self._uncounted_cpu_s
         for _ in range(self._skip):
             predictor.dataset.cap.grab()
         self._usage = TreeUsage()
         self._began = time.perf_counter()
 
-    def _predict(self, _: Any) -> None:
+    def look(self, _: Any) -> None:
         self._wall_ns, self._cpu_ns = time.perf_counter_ns(), time.process_time_ns()
 
-    def _looked(self, _: Any) -> None:
+    def looked(self, _: Any) -> None:
         self.meter.calls += 1
         self.meter.wall_ns += time.perf_counter_ns() - self._wall_ns
         self.meter.cpu_ns += time.process_time_ns() - self._cpu_ns
 
+    def stop(self) -> tuple[float, float]:
+        """Wall and CPU seconds since the first frame."""
+        return time.perf_counter() - self._began, self._usage.cpu_s()
 
-def _decoded(stream: str, spec: StreamSpec, before_s: float | None = None) -> Iterator[_Picture]:
+
+class _Picture(NamedTuple):
+    pts: float
+    captured_at: float | None
+    size: tuple[int, int]
+
+
+def _decoded(stream: str, spec: StreamSpec) -> Iterator[_Picture]:
     """Every picture, damaged ones included, as this project's source counts them."""
-    source = open_source(stream, spec, knobs=Knobs())
-    size = source.info.height, source.info.width
-    try:
+    with closing(open_source(stream, spec, knobs=Knobs())) as source:
+        size = source.info.height, source.info.width
         for item in source:
-            if before_s is not None and item.pts >= before_s - 1e-6:
-                return
             yield _Picture(item.pts, getattr(item, "captured_at", None), size)
-    finally:
-        source.close()
+
+
+def _detections(table: np.ndarray[Any, Any], labels: Labels) -> sv.Detections:
+    """Rows of xyxy, score and class as Ultralytics has them."""
+    import supervision as sv
+
+    scores = table[:, 4]
+    kept, classes = labels.of(table[:, 5].astype(np.int64), scores, None)
+    return sv.Detections(
+        xyxy=table[kept, :4], confidence=scores[kept], class_id=classes, data={"class_name": labels.names[classes]}
+    )
 
 
 def _is_theirs(spec: ModelSpec, search_paths: Sequence[str]) -> bool:
@@ -274,7 +246,3 @@ def unfit_torchvision() -> str | None:
         return None
     said = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
     return f"the torchvision that is installed does not fit torch ({said}): install the one that does"
-
-
-def _lacking(predictions: int, expected: int) -> tuple[str, ...]:
-    return (f"its decoder gave {predictions} of {expected} pictures to look at",) if predictions < expected else ()

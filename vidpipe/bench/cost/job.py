@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from vidpipe.bench.figures import Engine
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
@@ -27,10 +28,7 @@ class Job(Protocol):
     def search_paths(self) -> tuple[str, ...]: ...
 
     def run(self, results: Path) -> dict[str, Any]:
-        """Answer the clip.
-
-        Args:
-            results: JSON lines to write, one for every frame.
+        """Answer the clip, one JSON line of `results` for every frame.
 
         Returns:
             A report as `vidpipe run --report` writes it, and `start_up_cpu_s`: CPU seconds of all processes before
@@ -48,7 +46,7 @@ class PipelineJob:
     """A pipeline, run as `vidpipe run` does."""
 
     pipeline: Pipeline
-    engine: Literal["inline", "ray"]
+    engine: Engine
 
     @property
     def search_paths(self) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
-"""What figures were measured on."""
+"""What figures were measured on: the machine, and the energy that it took where Linux lets that be read (RAPL)."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -12,18 +13,9 @@ import psutil
 
 from vidpipe.bench.figures import Machine
 
-_LIBRARIES = (
-    "vidpipe",
-    "av",
-    "numpy",
-    "opencv-python",
-    "openvino",
-    "onnxruntime",
-    "torch",
-    "ultralytics",
-    "ray",
-)
+POWERCAP = Path("/sys/class/powercap")
 _CPUINFO = Path("/proc/cpuinfo")
+_LIBRARIES = ("vidpipe", "av", "numpy", "opencv-python", "openvino", "onnxruntime", "torch", "ultralytics", "ray")
 
 
 def machine() -> Machine:
@@ -40,20 +32,56 @@ def machine() -> Machine:
 
 def processor(cpuinfo: Path) -> str:
     """The processor's name as Linux has it; where it does not say (ARM, other systems), what Python knows."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+    with suppress(OSError):
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
     """Versions of those that are installed, without importing them."""
     found = {}
     for name in distributions:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
+
+
+class EnergyMeter:
+    """Joules since it was made, all processor packages together.
+
+    A counter starts anew at its range, within the hour at full load: call `joules` more often than that.
+
+    Args:
+        root: folder of the counters.
+    """
+
+    def __init__(self, root: Path = POWERCAP) -> None:
+        # Parts of a package (cores, memory) and the whole board, which holds the packages, have counters too.
+        zones = sorted(root.glob("intel-rapl:*"))
+        self._packages = [zone for zone in zones if _text(zone / "name").startswith("package")]
+        self._readable = bool(self._packages)
+        self._last: dict[Path, int] = {}
+        self._uj = 0
+        self.joules()
+
+    def joules(self) -> float | None:
+        """None where there is no counter, or it may not be read."""
+        try:
+            for package in self._packages:
+                now = int(_text(package / "energy_uj"))
+                since = now - self._last.get(package, now)
+                self._uj += since if since >= 0 else since + int(_text(package / "max_energy_range_uj"))
+                self._last[package] = now
+        except ValueError:
+            self._readable = False
+        return self._uj / 1e6 if self._readable else None
+
+
+def _text(file: Path) -> str:
+    """What stands in a file; nothing where it cannot be read."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import psutil
 
-from vidpipe.bench.cost.energy import EnergyMeter
 from vidpipe.bench.cost.job import Job
+from vidpipe.bench.cost.machine import EnergyMeter
 from vidpipe.bench.figures import Cost, Spread, Traffic, Work
 from vidpipe.core.errors import RunError, VidpipeError
 
@@ -95,20 +95,17 @@ def costs(runs: Sequence[Measured], video_s: float) -> Cost:
         start_up_cpu_s=_spread(report["start_up_cpu_s"] for report in reports),
         peak_pss_mb=_spread(run.peak_pss_mb for run in runs),
         energy_j=_spread(energies) if len(energies) == len(runs) else None,
-        stages={
-            stage: _work([report["stages"][stage] for report in reports], "asked") for stage in reports[0]["stages"]
-        },
-        models={
-            model: _work([report["models"][model] for report in reports], "calls") for model in reports[0]["models"]
-        },
+        stages={name: _work([report["stages"][name] for report in reports]) for name in reports[0]["stages"]},
+        models={name: _work([report["models"][name] for report in reports]) for name in reports[0]["models"]},
         links={link: Traffic(**carried) for link, carried in reports[0]["links"].items()},
     )
 
 
-def _work(repeats: Sequence[dict[str, Any]], asked: str) -> Work:
+def _work(repeats: Sequence[Mapping[str, Any]]) -> Work:
+    first = repeats[0]
     return Work(
-        asked=repeats[0][asked],
-        answered=repeats[0].get("answered"),
+        asked=first.get("asked", first.get("calls")),
+        answered=first.get("answered"),
         wall_ms=_spread(work["wall_ms"] for work in repeats),
         cpu_ms=_spread(work["cpu_ms"] for work in repeats),
     )
@@ -128,10 +125,10 @@ class _Tree:
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
-        self._seen: set[psutil.Process] = {self._root}
+        self._seen = {self._root}
         self.peak_pss_mb = 0.0
 
-    def predict(self) -> None:
+    def look(self) -> None:
         with suppress(psutil.Error):  # it has just ended
             living = {self._root, *self._root.children(recursive=True)}
             self._seen |= living
@@ -141,14 +138,16 @@ class _Tree:
         """End those that are left: asked to at first, killed in the end."""
         patience = time.monotonic() + patience_s
         try:
-            _signal(self._left(), signal.SIGTERM)
-            while self._left() and time.monotonic() < patience:
+            self._signal(signal.SIGTERM)
+            while any(map(_lives, self._seen)) and time.monotonic() < patience:
                 time.sleep(0.05)
         finally:
-            _signal(self._left(), signal.SIGKILL)
+            self._signal(signal.SIGKILL)
 
-    def _left(self) -> list[psutil.Process]:
-        return [process for process in self._seen if _lives(process)]
+    def _signal(self, number: int) -> None:
+        for process in filter(_lives, self._seen):
+            with suppress(psutil.Error):
+                process.send_signal(number)
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -157,12 +156,6 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
-
-
-def _signal(processes: Iterable[psutil.Process], number: int) -> None:
-    for process in processes:
-        with suppress(psutil.Error):
-            process.send_signal(number)
 
 
 def pss_mb(process: psutil.Process) -> float:
@@ -175,7 +168,7 @@ def pss_mb(process: psutil.Process) -> float:
 
 def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> None:
     while True:
-        tree.predict()
+        tree.look()
         energy.joules()
         with suppress(subprocess.TimeoutExpired):
             child.wait(_SAMPLE_S)
@@ -184,14 +177,13 @@ def _watch(child: subprocess.Popen[bytes], tree: _Tree, energy: EnergyMeter) -> 
 
 def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
     """Have the child and its own gone, whatever became of it; asked to, it ends in order."""
-    tree.predict()
+    tree.look()
     began = time.monotonic()
     try:
         if child.poll() is None:
             child.terminate()
-            child.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        pass
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_END_S)
     finally:
         child.kill()
         child.wait()
@@ -202,11 +194,12 @@ def _end(child: subprocess.Popen[bytes], tree: _Tree) -> None:
 
 
 def _answer(status: int, said: IO[bytes], printed: IO[bytes]) -> dict[str, Any]:
+    """The child's report; raises what it raised, or what became of it where it left nothing."""
     said.seek(0)
-    if not said.read(1):
-        raise RunError(f"{_fate(status)}{_last_line(printed)}")
-    said.seek(0)
-    answer = pickle.load(said)
+    try:
+        answer: Any = pickle.load(said)
+    except EOFError:
+        raise RunError(_fate(status) + _last_line(printed)) from None
     if isinstance(answer, VidpipeError):
         raise answer
     report: dict[str, Any] = answer
@@ -237,19 +230,13 @@ def _serve(said: IO[bytes]) -> None:
         job: Job = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         answer: Any = job.run(results)
-    except VidpipeError as error:
-        answer = _plain(error)
+    except VidpipeError as error:  # as one of vidpipe's own: a user's may hold what cannot be passed on
+        own = next(kind for kind in type(error).__mro__ if kind.__module__ == VidpipeError.__module__)
+        answer = own(str(error))
     except Exception as error:
         traceback.print_exc()
         answer = RunError(f"the run failed: {type(error).__name__}: {error}")
     pickle.dump(answer, said)
-
-
-def _plain(error: VidpipeError) -> VidpipeError:
-    """The error as one of vidpipe's own: a user's may hold what cannot be passed on."""
-    own = next(kind for kind in type(error).__mro__ if kind.__module__ == VidpipeError.__module__)
-    plain: VidpipeError = own(str(error))
-    return plain
 
 
 def _end_with_parent() -> None:

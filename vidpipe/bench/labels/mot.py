@@ -120,16 +120,15 @@ def _row(line: str, columns: int | None) -> list[float]:
         raise ValueError(f"{len(row)} columns, where MOT has {', '.join(map(str, _COLUMNS[:-1]))} or {_COLUMNS[-1]}")
     if columns not in (None, len(row)):
         raise ValueError(f"{len(row)} columns, where the first line has {columns}")
-    if not all(map(math.isfinite, row)):
-        raise ValueError("a number is not finite")
-    if row[0] < 1 or row[0] % 1:
-        raise ValueError("frames count from 1")
-    if row[1] % 1:
-        raise ValueError("the id is no whole number")
-    if row[4] <= 0 or row[5] <= 0:
-        raise ValueError("a box without area")
-    if len(row) == _WITH_CLASS and row[7] % 1:
-        raise ValueError("the class is no whole number")
+    for wrong, why in (
+        (not all(map(math.isfinite, row)), "a number is not finite"),
+        (row[0] < 1 or row[0] % 1, "frames count from 1"),
+        (row[1] % 1, "the id is no whole number"),
+        (row[4] <= 0 or row[5] <= 0, "a box without area"),
+        (len(row) == _WITH_CLASS and row[7] % 1, "the class is no whole number"),
+    ):
+        if wrong:
+            raise ValueError(why)
     return row
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,14 +33,13 @@ class Labels:
     """What people drew on a clip.
 
     Attributes:
-        series: every frame of the clip; those that nobody labelled are not known.
-        has_tracks: whether every box that counts has an identity.
+        series: every frame of the clip; those that nobody labelled are not known. Without identities, unless every box
+            that counts has one.
         notes: what a reader of scores must know.
         labelled: the pipeline's classes that people looked for.
     """
 
     series: Series
-    has_tracks: bool
     notes: list[str]
     labelled: tuple[str, ...]
 
@@ -67,26 +65,31 @@ def read_labels(path: Path, classes: Classes, like: Series, class_name: str | No
         ConfigError: the file cannot be read, is malformed, is not of this clip, or has no class of the pipeline.
     """
     drawn = _read(path, like)
+    notes = list(drawn.notes)
     if drawn.names:
         index = _to_pipeline(path, drawn, classes, like)
-        notes = _left_out(drawn, index)
+        there = np.bincount(drawn.boxes.label, minlength=len(index))
+        left = [f"{there[row]} of {drawn.names[row]}" for row in np.flatnonzero((index < 0) & (there > 0))]
+        if left:
+            notes.append(f"boxes left out, as the pipeline has no such class: {', '.join(left)}")
         boxes = replace(drawn.boxes, label=index[drawn.boxes.label])
         boxes = boxes[boxes.label >= 0]
-        sought = index[index >= 0] if drawn.all_named else boxes.label[~boxes.ignored]
+        sought = index if drawn.all_named else boxes.label[~boxes.ignored]
     else:
         label, why = _unnamed(path, drawn.boxes, like, class_name)
-        boxes, notes = replace(drawn.boxes, label=np.full(len(drawn.boxes), label)), [why]
+        notes.append(why)
+        boxes = replace(drawn.boxes, label=np.full(len(drawn.boxes), label))
         sought = boxes.label
     _refuse_outside(path, boxes, like)
-    tracked, doubt = _tracked(boxes)
-    labelled = tuple(name for position, name in enumerate(like.classes) if position in sought)
+    if (boxes.track >= 0).any() and (why_not := _unfit_tracks(boxes)) is not None:
+        notes.append(f"{why_not}: tracks are not scored")
+        boxes = replace(boxes, track=np.full(len(boxes), -1))
+    rest = [name for position, name in enumerate(like.classes) if position not in sought]
+    if rest:
+        notes.append(f"nobody labelled {', '.join(rest)}: what is found of it is not held against labels")
     known = np.ones(like.frames, bool) if drawn.frames is None else np.isin(np.arange(like.frames), drawn.frames)
-    return Labels(
-        series=replace(like, known=known, boxes=boxes if tracked else replace(boxes, track=np.full(len(boxes), -1))),
-        has_tracks=tracked,
-        notes=[*drawn.notes, *notes, *doubt, *_not_labelled(labelled, like.classes)],
-        labelled=labelled,
-    )
+    labelled = tuple(name for name in like.classes if name not in rest)
+    return Labels(replace(like, known=known, boxes=boxes), notes, labelled)
 
 
 def _read(path: Path, clip: Series) -> Drawn:
@@ -99,19 +102,15 @@ def _read(path: Path, clip: Series) -> Drawn:
 
 def _to_pipeline(path: Path, drawn: Drawn, classes: Classes, like: Series) -> NDArray[np.int64]:
     """For each name in the file the index of the pipeline's class, -1 where it has none."""
-    own = {name.casefold(): position for position, name in enumerate(like.classes)}
-    listed = {
-        alias.casefold(): position
-        for position, name in enumerate(like.classes)
-        for alias in classes.mapping.get(name, ())
-    }
-    meaning = own | listed
+    meaning = {name.casefold(): position for position, name in enumerate(like.classes)}
+    for position, name in enumerate(like.classes):
+        meaning |= {alias.casefold(): position for alias in classes.mapping.get(name, ())}
 
-    def position(name: str) -> int:
+    def in_pipeline(name: str) -> int:
         words = (name.casefold(), *_OTHER_WORDS.get(name.casefold(), ()))
         return next((meaning[word] for word in words if word in meaning), -1)
 
-    index = np.array([position(name) for name in drawn.names], np.int64)
+    index = np.array([in_pipeline(name) for name in drawn.names], np.int64)
     sought = np.arange(len(index)) if drawn.all_named else np.unique(drawn.boxes.label)
     if (index[sought] < 0).all():
         raise ConfigError(
@@ -119,12 +118,6 @@ def _to_pipeline(path: Path, drawn: Drawn, classes: Classes, like: Series) -> ND
             f"the pipeline ({', '.join(like.classes)}): list it under `classes`"
         )
     return index
-
-
-def _left_out(drawn: Drawn, index: NDArray[np.int64]) -> list[str]:
-    there = np.bincount(drawn.boxes.label, minlength=len(drawn.names))
-    left = [f"{there[row]} of {drawn.names[row]}" for row in np.flatnonzero((index < 0) & (there > 0))]
-    return [f"boxes left out, as the pipeline has no such class: {', '.join(left)}"] if left else []
 
 
 def _unnamed(path: Path, boxes: Boxes, like: Series, class_name: str | None) -> tuple[int, str]:
@@ -137,7 +130,11 @@ def _unnamed(path: Path, boxes: Boxes, like: Series, class_name: str | None) -> 
         return like.classes.index(class_name), f"labels name no class: taken as {class_name}, as was asked"
     if len(like.classes) == 1:
         return 0, f"labels name no class: taken as {like.classes[0]}, the only one there is"
-    scores = [_agreement(boxes, like, label) for label in range(len(like.classes))]
+    everywhere = replace(like, known=np.ones(like.frames, bool))
+    scores = []
+    for label in range(len(like.classes)):
+        labelled = replace(everywhere, boxes=replace(boxes, label=np.full(len(boxes), label)))
+        scores.append(by_class(count(like, labelled), like.classes)[like.classes[label]].f1 or 0.0)
     best = int(np.argmax(scores))
     if scores[best] == 0 and len(like.boxes):
         raise ConfigError(
@@ -148,12 +145,6 @@ def _unnamed(path: Path, boxes: Boxes, like: Series, class_name: str | None) -> 
         f"labels name no class: taken as {like.classes[best]}, with which the reference agrees best "
         f"(box F1 {scores[best]:.2f})"
     )
-
-
-def _agreement(boxes: Boxes, like: Series, label: int) -> float:
-    """F1 of the reference, were the labels of this class."""
-    labelled = replace(like, known=np.ones(like.frames, bool), boxes=replace(boxes, label=np.full(len(boxes), label)))
-    return by_class(count(like, labelled), like.classes)[like.classes[label]].f1 or 0.0
 
 
 def _refuse_outside(path: Path, boxes: Boxes, clip: Series) -> None:
@@ -168,22 +159,14 @@ def _refuse_outside(path: Path, boxes: Boxes, clip: Series) -> None:
         )
 
 
-def _tracked(boxes: Boxes) -> tuple[bool, list[str]]:
-    """Whether identities are fit to be scored, and what is wrong with them."""
-    if not (boxes.track >= 0).any():
-        return False, []
+def _unfit_tracks(boxes: Boxes) -> str | None:
+    """Why identities cannot be scored; None where they can."""
     without = int(((boxes.track < 0) & ~boxes.ignored).sum())
     if without:
-        return False, [f"{without} labels have no identity: tracks are not scored"]
-    named = np.flatnonzero(boxes.track >= 0)
-    rows = np.stack([boxes.frame[named], boxes.label[named], boxes.track[named]], axis=1)
-    unique, times = np.unique(rows, axis=0, return_counts=True)
+        return f"{without} labels have no identity"
+    named = boxes[boxes.track >= 0]
+    rows, times = np.unique(np.stack([named.frame, named.label, named.track], axis=1), axis=0, return_counts=True)
     if (times > 1).any():
-        frame, _, track = unique[times > 1][0]
-        return False, [f"identity {track} is twice in frame {frame + 1}: tracks are not scored"]
-    return True, []
-
-
-def _not_labelled(labelled: Sequence[str], classes: Sequence[str]) -> list[str]:
-    rest = [name for name in classes if name not in labelled]
-    return [f"nobody labelled {', '.join(rest)}: what is found of it is not held against labels"] if rest else []
+        frame, _, track = rows[times > 1][0]
+        return f"identity {track} is twice in frame {frame + 1}"
+    return None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
 from vidpipe.bench.reference.predictions import FramePrediction
 
@@ -28,8 +27,7 @@ CREATE TABLE IF NOT EXISTS frames (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(BaseModel):
     """What all predictions of an entry share, as `Viewer` and `Traits` have it."""
 
     names: tuple[str, ...]
@@ -47,46 +45,44 @@ class ReferenceCacheEntry(NamedTuple):
         predictions: of the first frames of the stream, or if `finished`, of all.
     """
 
-    head: Head | None
-    predictions: list[FramePrediction]
-    finished: bool
-
-
-NOTHING = ReferenceCacheEntry(None, [], False)
+    head: Head | None = None
+    predictions: Sequence[FramePrediction] = ()
+    finished: bool = False
 
 
 class ReferenceCache:
     """The file. What keeps it from being used is told, and costs the cache, not the reference."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
 
     def read(self, key: str) -> ReferenceCacheEntry:
         """What is kept under a key; a damaged file is set aside, and nothing is."""
-        if not self.path.is_file():
-            return NOTHING
-        try:
-            with closing(self.connect()) as connection:
+        if self._path.is_file():
+            with self.told("read"), closing(self.connect()) as connection:
                 return _entry(connection, key)
-        except sqlite3.OperationalError as error:
-            _log.warning("the cache %s cannot be read (%s): going on without it", self.path, error)
-        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            self.set_aside(error)
-        return NOTHING
-
-    def set_aside(self, error: Exception) -> None:
-        """The file is damaged: the next one to write begins another."""
-        aside = self.path.with_name(f"{self.path.name}.damaged")
-        _log.warning("the cache %s is damaged (%s): set aside as %s, and begun anew", self.path, error, aside.name)
-        self.path.replace(aside)
-        self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
+        return ReferenceCacheEntry()
 
     def connect(self) -> sqlite3.Connection:
         """Open the file, with its tables; raises sqlite3.Error or OSError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
         connection.executescript(_TABLES)
         return connection
+
+    @contextmanager
+    def told(self, done: str) -> Iterator[None]:
+        """What goes wrong with the file inside the block is logged and goes no further."""
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            _log.warning("the cache %s cannot be %s (%s): going on without it", self._path, done, why)
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            _log.warning("the cache %s is damaged (%s): set aside as %s, and begun anew", self._path, error, aside.name)
+            self._path.replace(aside)
+            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
 
 
 class ReferenceCacheWriter:
@@ -101,16 +97,13 @@ class ReferenceCacheWriter:
         self._cache = cache
         self._key = key
         self._frames = frames
-        self._waiting: list[tuple[Any, ...]] = []
+        self._waiting: list[FramePrediction] = []
         self._flushed_at = time.monotonic()
-        self._connection: sqlite3.Connection | None = None
-        try:
-            self._connection = cache.connect()
-            self._connection.execute(
-                "INSERT OR IGNORE INTO entries VALUES (?, ?, NULL)", (key, json.dumps(asdict(head)))
-            )
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
+        self._connection: sqlite3.Connection | None = None  # none once it could not be written
+        with cache.told("written"):
+            connection = cache.connect()
+            connection.execute("INSERT OR IGNORE INTO entries VALUES (?, ?, NULL)", (key, head.model_dump_json()))
+            self._connection = connection
 
     def __enter__(self) -> ReferenceCacheWriter:
         return self
@@ -122,7 +115,7 @@ class ReferenceCacheWriter:
 
     def add(self, prediction: FramePrediction) -> None:
         """Of the next frame."""
-        self._waiting.append((self._key, *_row(prediction)))
+        self._waiting.append(prediction)
         self._frames += 1
         if time.monotonic() - self._flushed_at > _FLUSH_S:
             self._flush()
@@ -132,37 +125,27 @@ class ReferenceCacheWriter:
         self._flush(finished=True)
 
     def _flush(self, *, finished: bool = False) -> None:
-        rows, self._waiting = self._waiting, []
+        rows = [_row(self._key, prediction) for prediction in self._waiting]
+        self._waiting = []
         self._flushed_at = time.monotonic()
-        if self._connection is None:
+        connection, self._connection = self._connection, None
+        if connection is None:
             return
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?)", rows)
+        with self._cache.told("written"):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?)", rows)
             if finished:
-                self._connection.execute("UPDATE entries SET frames = ? WHERE key = ?", (self._frames, self._key))
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        why = error.strerror if isinstance(error, OSError) else error
-        _log.warning("the cache %s cannot be written (%s): going on without it", self._cache.path, why)
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            self._cache.set_aside(error)
+                connection.execute("UPDATE entries SET frames = ? WHERE key = ?", (self._frames, self._key))
+            connection.execute("COMMIT")
+            self._connection = connection
 
 
 def _entry(connection: sqlite3.Connection, key: str) -> ReferenceCacheEntry:
     begun = connection.execute("SELECT head, frames FROM entries WHERE key = ?", (key,)).fetchone()
     if begun is None:
-        return NOTHING
-    head = json.loads(begun[0])
-    known = list(_predictions(connection, key))
-    shared = Head(tuple(head["names"]), head["width"], head["height"], tuple(head["size"]), head["usual"])
-    return ReferenceCacheEntry(shared, known, begun[1] == len(known))
+        return ReferenceCacheEntry()
+    predictions = list(_predictions(connection, key))
+    return ReferenceCacheEntry(Head.model_validate_json(begun[0]), predictions, begun[1] == len(predictions))
 
 
 def _predictions(connection: sqlite3.Connection, key: str) -> Iterator[FramePrediction]:
@@ -173,21 +156,9 @@ def _predictions(connection: sqlite3.Connection, key: str) -> Iterator[FramePred
             return
         if zlib.crc32(boxes) != crc:
             raise ValueError(f"frame {seq} does not have its checksum")
-        count = len(boxes) // 24
-        columns = np.frombuffer(boxes, "<f4", 5 * count)
-        labels = np.frombuffer(boxes, "<i4", count, 20 * count).astype(np.int64)
-        yield FramePrediction(
-            seq, pts, bool(known), columns[: 4 * count].reshape(count, 4), columns[4 * count :], labels
-        )
+        yield FramePrediction(seq, pts, np.frombuffer(boxes, "<f4").reshape(-1, 6) if known else None)
 
 
-def _row(prediction: FramePrediction) -> tuple[int, float, bool, bytes, int]:
-    """Of each box float32 xyxy, then of each its score, then of each as int32 its label."""
-    boxes = b"".join(
-        [
-            prediction.xyxy.astype("<f4").tobytes(),
-            prediction.score.astype("<f4").tobytes(),
-            prediction.label.astype("<i4").tobytes(),
-        ]
-    )
-    return prediction.seq, prediction.pts, prediction.known, boxes, zlib.crc32(boxes)
+def _row(key: str, prediction: FramePrediction) -> tuple[str, int, float, bool, bytes, int]:
+    boxes = b"" if prediction.boxes is None else prediction.boxes.astype("<f4").tobytes()
+    return key, prediction.seq, prediction.pts, prediction.boxes is not None, boxes, zlib.crc32(boxes)

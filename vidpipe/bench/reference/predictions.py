@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,8 @@ class Predictions:
         series: boxes from `FLOOR` on; not `known` are pictures that could not be decoded.
         thresholds: the model's own, by class.
         size: (height, width) of the network's input in pixels.
-        wall_ms, cpu_ms: mean of a look: conversion to BGR, resize, network, decoding of outputs, suppression. CPU time
-            is with the runtime's own threads. NaN where no look was made now.
+        wall_ms, cpu_ms: mean of a look, from the decoded picture to its boxes, with the CPU time of the runtime's own
+            threads; NaN where no look was made now.
         decode_cpu_ms: mean of decoding a picture; NaN likewise.
         looked: pictures looked at now; the others were known from an earlier time.
     """
@@ -60,34 +60,26 @@ class Predictions:
         return self.series.at_least(self.thresholds)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FramePrediction:
-    """What a model says of one picture, best boxes first; of one that could not be decoded, nothing.
+class FramePrediction(NamedTuple):
+    """What a model says of one picture, best boxes first.
 
     Attributes:
         seq, pts: of the picture.
-        known: whether it could be looked at.
-        xyxy: float32 [n, 4] in pixels of the source.
-        score: float32 [n].
-        label: int64 [n], index into the classes.
+        boxes: float32 [n, 6]: xyxy in pixels of the source, score, class; None: it could not be decoded.
     """
 
     seq: int
     pts: float
-    known: bool
-    xyxy: NDArray[np.float32]
-    score: NDArray[np.float32]
-    label: NDArray[np.int64]
+    boxes: NDArray[np.float32] | None
 
     @classmethod
     def of(cls, frame: Frame, found: sv.Detections) -> FramePrediction:
-        score, label = np.asarray(found.confidence, np.float32), np.asarray(found.class_id, np.int64)
-        return cls(frame.seq, frame.pts, True, found.xyxy.astype(np.float32, copy=False), score, label)
+        columns = (found.xyxy, np.asarray(found.confidence), np.asarray(found.class_id))
+        return cls(frame.seq, frame.pts, np.column_stack(columns).astype(np.float32))
 
     @classmethod
     def missed(cls, missing: Missing) -> FramePrediction:
-        none = np.zeros(0, np.float32)
-        return cls(missing.seq, missing.pts, False, none.reshape(0, 4), none, np.zeros(0, np.int64))
+        return cls(missing.seq, missing.pts, None)
 
 
 def predict(
@@ -115,15 +107,11 @@ def predict(
     """
     viewer = Viewer(stream, name, spec, classes, search_paths)
     predictions = []
-    for seen in viewer.predict(part=part):
-        predictions.append(seen)
+    for prediction in viewer.predict(part=part):
+        predictions.append(prediction)
         progress(1)
-    return Predictions(
-        series_of(predictions, viewer.traits.names, viewer.width, viewer.height),
-        viewer.traits.thresholds,
-        viewer.traits.size,
-        *viewer.cost(),
-    )
+    series = series_of(predictions, viewer.traits.names, viewer.width, viewer.height)
+    return Predictions(series, viewer.traits.thresholds, viewer.traits.size, *viewer.cost())
 
 
 class Viewer:
@@ -152,27 +140,22 @@ class Viewer:
         self._detector = load_detector(spec, classes, search_paths=search_paths, threads=os.cpu_count())
         self._view = View.of(stream)
         self._meter = Meter()
-        self._decoded = 0
-        self._decode_cpu_ns = 0
+        self._decode_ns: list[int] = []
         self.traits: Traits = self._detector.traits
         self.width, self.height = self._source.info.width, self._source.info.height
 
     def predict(self, part: tuple[int, int] | None = None) -> Iterator[FramePrediction]:
         """What the model says of each picture, or of those in this range."""
         with closing(self._source):
-            for picture in islice(self._pictures(), *(part or (None,))):
+            for picture, decode_ns in islice(timed(self._source), *(part or (None,))):
+                self._decode_ns.append(decode_ns)
                 yield FramePrediction.missed(picture) if isinstance(picture, Missing) else self._predict(picture)
 
     def cost(self) -> tuple[float, float, float, int]:
         """Mean wall and CPU ms of a look, mean CPU ms of decoding a picture, and how many looks there were."""
         count, wall_ns, cpu_ns = self._meter.snapshot()
-        return _mean_ms(wall_ns, count), _mean_ms(cpu_ns, count), _mean_ms(self._decode_cpu_ns, self._decoded), count
-
-    def _pictures(self) -> Iterator[Frame | Missing]:
-        for picture, nanoseconds in timed(self._source):
-            self._decode_cpu_ns += nanoseconds
-            self._decoded += 1
-            yield picture
+        decoding = _mean_ms(sum(self._decode_ns), len(self._decode_ns))
+        return _mean_ms(wall_ns, count), _mean_ms(cpu_ns, count), decoding, count
 
     def _predict(self, frame: Frame) -> FramePrediction:
         with self._meter.measure(1):
@@ -195,15 +178,14 @@ def timed(source: Source) -> Iterator[tuple[Frame | Missing, int]]:
 
 def series_of(predictions: Sequence[FramePrediction], classes: Sequence[str], width: int, height: int) -> Series:
     """Predictions at neighbouring frames as one series; its frame 0 is the first of them."""
-    counts = [len(predict.score) for predict in predictions]
-    boxes = Boxes.of(
-        np.repeat(np.arange(len(predictions)), counts),
-        np.concatenate([np.zeros((0, 4), np.float32), *(predict.xyxy for predict in predictions)]),
-        score=np.concatenate([np.zeros(0, np.float32), *(predict.score for predict in predictions)]),
-        label=np.concatenate([np.zeros(0, np.int64), *(predict.label for predict in predictions)]),
-    )
-    pts = np.array([predict.pts for predict in predictions], np.float64)
-    return Series(tuple(classes), width, height, pts, np.array([predict.known for predict in predictions], bool), boxes)
+    none = np.zeros((0, 6), np.float32)
+    by_frame = [none if prediction.boxes is None else prediction.boxes for prediction in predictions]
+    rows = np.concatenate([none, *by_frame])
+    frame = np.repeat(np.arange(len(by_frame)), [len(boxes) for boxes in by_frame])
+    known = np.array([prediction.boxes is not None for prediction in predictions], bool)
+    pts = np.array([prediction.pts for prediction in predictions], np.float64)
+    boxes = Boxes.of(frame, rows[:, :4], score=rows[:, 4], label=rows[:, 5])
+    return Series(tuple(classes), width, height, pts, known, boxes)
 
 
 def _mean_ms(nanoseconds: int, count: int) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpipe.bench.cost.machine import versions
-from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheEntry, ReferenceCacheWriter
+from vidpipe.bench.reference.cache import Head, ReferenceCache, ReferenceCacheWriter
 from vidpipe.bench.reference.predictions import FLOOR, Predictions, Viewer, series_of
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
@@ -24,7 +24,7 @@ from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.open import open_source
 
 _log = logging.getLogger(__name__)
-_FORMAT = 1  # of entries, and of what a prediction is
+_FORMAT = 2  # of entries, and of what a prediction is
 _LARGE_BYTES = 500_000_000  # takes a second or more to read
 _LIBRARIES = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime",), "torch": ("torch",)}
 _PICKLED = ("torch", "ultralytics")  # what a .pt goes through, whatever runs it in the end
@@ -53,37 +53,25 @@ def reference(
     open_source(name, stream, knobs=Knobs()).close()  # what cannot be read is told before its gigabytes are hashed
     known = ReferenceCache(cache or cache_dir() / "reference.sqlite3")
     key = _key(stream, spec, classes, search_paths)
-    entry = known.read(key)
-    progress(len(entry.predictions))
+    head, predictions, finished = known.read(key)
+    progress(len(predictions))
     cost = math.nan, math.nan, math.nan, 0
-    if not entry.finished:
-        viewer = Viewer(stream, name, spec, classes, search_paths, _behind(entry))
-        entry = _go_on(viewer, entry, known, key, progress)
+    if head is None or not finished:
+        resume = Resume(predictions[-1].seq, predictions[-1].pts) if predictions else None
+        viewer = Viewer(stream, name, spec, classes, search_paths, resume)
+        traits = viewer.traits
+        head = Head(names=traits.names, width=viewer.width, height=viewer.height, size=traits.size, usual=traits.usual)
+        predictions = list(predictions)
+        with ReferenceCacheWriter(known, key, head, len(predictions)) as writer:
+            for prediction in viewer.predict():
+                predictions.append(prediction)
+                writer.add(prediction)
+                progress(1)
+            writer.finish()
         cost = viewer.cost()
-    assert entry.head is not None
-    head = entry.head
     # Thresholds are the spec's of today: they are no part of what is kept.
     least = thresholds(head.names, resolve(spec, search_paths, classes).threshold, head.usual)
-    return Predictions(series_of(entry.predictions, head.names, head.width, head.height), least, head.size, *cost)
-
-
-def _behind(entry: ReferenceCacheEntry) -> Resume | None:
-    return Resume(entry.predictions[-1].seq, entry.predictions[-1].pts) if entry.predictions else None
-
-
-def _go_on(
-    viewer: Viewer, entry: ReferenceCacheEntry, cache: ReferenceCache, key: str, progress: Callable[[int], None]
-) -> ReferenceCacheEntry:
-    traits = viewer.traits
-    head = Head(traits.names, viewer.width, viewer.height, traits.size, traits.usual)
-    predictions = list(entry.predictions)
-    with ReferenceCacheWriter(cache, key, head, len(predictions)) as writer:
-        for prediction in viewer.predict():
-            predictions.append(prediction)
-            writer.add(prediction)
-            progress(1)
-        writer.finish()
-    return ReferenceCacheEntry(head, predictions, True)
+    return Predictions(series_of(predictions, head.names, head.width, head.height), least, head.size, *cost)
 
 
 def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Sequence[Path]) -> str:
@@ -104,7 +92,9 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
         "versions": versions((*libraries, *_PICKLED) if file.suffix == ".pt" else libraries),
     }
     if runtime == "torch":
-        parts["cuda"] = _has_cuda()
+        from vidpipe.models.runtimes.torch import has_cuda
+
+        parts["cuda"] = has_cuda()  # half precision there, single elsewhere
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -113,10 +103,3 @@ def _sha256(path: Path) -> str:
         if (nbytes := path.stat().st_size) > _LARGE_BYTES:
             _log.warning("reading all %.1f GB of %s to know it again", nbytes / 1e9, path)
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _has_cuda() -> bool:
-    """Half precision there, single elsewhere."""
-    from vidpipe.models.runtimes.torch import has_cuda
-
-    return has_cuda()

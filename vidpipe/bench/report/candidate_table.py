@@ -81,36 +81,34 @@ class CandidateTable:
 
 def candidate_table(clip: ClipFigures) -> CandidateTable:
     """The rows of a clip, and what has to be said beneath."""
-    footnotes: list[str] = []
+    big = big_of(clip)
     live = any(candidate.agreement.streaming is not None for candidate in clip.candidates)
-    rows = [_row(candidate, clip, live, footnotes) for candidate in clip.candidates]
+    footnotes = list(dict.fromkeys(note for candidate in clip.candidates for note in candidate.notes))
+    rows = [
+        Row(
+            candidate.name,
+            candidate.what,
+            candidate.kind == "pipeline",
+            (*_cost(candidate, big), *((_f1(candidate.agreement.streaming),) if live else ())),
+            _labels(candidate.labels) if candidate.labels is not None else (),
+            tuple(footnotes.index(note) + 1 for note in candidate.notes),
+        )
+        for candidate in clip.candidates
+    ]
     if clip.reference.labels is not None:
         rows.append(Row("reference", clip.reference.what, False, (), _labels(clip.reference.labels), ()))
     legend = []
     if any(cell.figure == UNDEFINED for row in rows for cell in (*row.cost, *row.labels)):
         legend.append(f"{UNDEFINED} undefined: there was nothing to count")
-    if any(_ratio(candidate, big_of(clip)) < 1 for candidate in clip.candidates):
+    if any((_ratio(candidate, big) or 1) < 1 for candidate in clip.candidates):
         legend.append("x less under 1: more CPU than the big model takes")
     return CandidateTable((*COST, _STREAMING) if live else COST, rows, footnotes, legend)
 
 
-def _row(candidate: CandidateResult, clip: ClipFigures, live: bool, footnotes: list[str]) -> Row:
-    numbers = []
-    for note in candidate.notes:
-        if note not in footnotes:
-            footnotes.append(note)
-        numbers.append(footnotes.index(note) + 1)
-    cost = (*_cost(candidate, clip), *((_streaming(candidate),) if live else ()))
-    labels = _labels(candidate.labels) if candidate.labels is not None else ()
-    return Row(candidate.name, candidate.what, candidate.kind == "pipeline", cost, labels, tuple(numbers))
-
-
-def _cost(candidate: CandidateResult, clip: ClipFigures) -> tuple[Cell, ...]:
-    big = big_of(clip)
-    comparable = big is not None and candidate.cost.cpu.median
+def _cost(candidate: CandidateResult, big: CandidateResult | None) -> tuple[Cell, ...]:
     return (
         Cell(number(candidate.cost.cpu.median), give(candidate.cost.cpu)),
-        Cell(f"{_ratio(candidate, big):.1f}" if comparable else UNDEFINED),
+        Cell(number(_ratio(candidate, big), 1)),
         _f1(candidate.agreement.boxes),
         Cell(number(candidate.agreement.moving.f1)),
         Cell(number(candidate.agreement.presence_all.f1)),
@@ -119,9 +117,9 @@ def _cost(candidate: CandidateResult, clip: ClipFigures) -> tuple[Cell, ...]:
     )
 
 
-def _ratio(candidate: CandidateResult, big: CandidateResult | None) -> float:
-    """How many times less CPU than big on every frame; 1 where that cannot be said."""
-    return big.cost.cpu.median / candidate.cost.cpu.median if big is not None and candidate.cost.cpu.median else 1.0
+def _ratio(candidate: CandidateResult, big: CandidateResult | None) -> float | None:
+    """How many times less CPU than big on every frame; None where that cannot be said."""
+    return big.cost.cpu.median / candidate.cost.cpu.median if big is not None and candidate.cost.cpu.median else None
 
 
 def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
@@ -137,12 +135,9 @@ def _labels(accuracy: Accuracy) -> tuple[Cell, ...]:
     )
 
 
-def _streaming(candidate: CandidateResult) -> Cell:
-    score = candidate.agreement.streaming
-    return Cell(UNDEFINED) if score is None else _f1(score)
-
-
-def _f1(score: BoxScore) -> Cell:
+def _f1(score: BoxScore | None) -> Cell:
+    if score is None:
+        return Cell(UNDEFINED)
     return Cell(number(score.f1), "" if score.low is None else interval(score.low, score.high))
 
 

@@ -10,18 +10,16 @@ from vidpipe.sources.base import StreamSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Of one clip's scored part; all series have the same frames.
+    """Of one clip's scored part; both series have the same frames.
 
     Attributes:
         stream: to decode its pictures again; as the scored runs had it, so that frames are numbered alike.
         truth: the reference, with the boxes that it is sure of.
         published: the pipeline's answers.
-        labels: what people drew, where they did.
         stages: ids, in the cascade's order.
     """
 
     stream: StreamSpec
     truth: Series
     published: Answers
-    labels: Series | None
     stages: tuple[str, ...]

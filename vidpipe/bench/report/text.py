@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidpipe.bench.figures import BoxScore, Part, Spread
+from vidpipe.bench.figures import Part, Spread
 
 UNDEFINED = "-"
 
@@ -15,13 +15,6 @@ def number(value: float | None, decimals: int = 3) -> str:
 def interval(low: float | None, high: float | None, decimals: int = 3) -> str:
     """ "0.921 to 0.960"."""
     return UNDEFINED if low is None or high is None else f"{low:.{decimals}f} to {high:.{decimals}f}"
-
-
-def scored(score: BoxScore) -> str:
-    """ "0.943 (0.921 to 0.960)": F1, and its interval where there is one."""
-    if score.low is None or score.high is None:
-        return number(score.f1)
-    return f"{number(score.f1)} ({interval(score.low, score.high)})"
 
 
 def spread(value: Spread, decimals: int = 3) -> str:
@@ -46,15 +39,6 @@ def share(part: float, whole: float) -> str:
     if 99.9 < percent < 100:
         return ">99.9 %"
     return f"{percent:.1f} %" if 0 < percent < 10 or 99.5 <= percent < 100 else f"{percent:.0f} %"
-
-
-def size(count: float) -> str:
-    """Bytes."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} GB"
 
 
 def stretch(part: Part) -> str:

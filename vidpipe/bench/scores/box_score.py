@@ -32,22 +32,19 @@ def count(predictions: Series, truth: Series) -> Counts:
     """Match at IoU 0.5 and count, frame by frame and class by class.
 
     Frames that `truth` does not know count nothing. An ignored box is not missed, nor is what matches it false.
-
-    Raises:
-        ValueError: the series are not of the same frames and classes.
     """
     predicted_boxes, truth_boxes, matches = match_known(predictions, truth)
-    shape = len(truth.classes), truth.frames
-    unmatched = np.ones(len(predicted_boxes), bool)
-    unmatched[matches.predictions] = False
-    right = np.zeros(len(truth_boxes), bool)
-    right[matches.truth] = True
+    false, missed = np.ones(len(predicted_boxes), bool), np.ones(len(truth_boxes), bool)
+    false[matches.predictions], missed[matches.truth] = False, False
     counts = ~truth_boxes.ignored
-    return Counts(
-        tp=_tally(truth_boxes[right & counts], shape),
-        fp=_tally(predicted_boxes[unmatched], shape),
-        fn=_tally(truth_boxes[~right & counts], shape),
-    )
+
+    def tally(boxes: Boxes) -> NDArray[np.int64]:
+        places = boxes.label * truth.frames + boxes.frame
+        shape = len(truth.classes), truth.frames
+        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)
+
+    right = tally(truth_boxes[~missed & counts])
+    return Counts(right, tally(predicted_boxes[false]), tally(truth_boxes[missed & counts]))
 
 
 def box_score(counts: Counts, pts: NDArray[np.float64]) -> BoxScore:
@@ -61,21 +58,20 @@ def box_score(counts: Counts, pts: NDArray[np.float64]) -> BoxScore:
     Args:
         pts: media seconds of the frames.
     """
-    sums = np.stack([part.sum(axis=0) for part in counts], axis=1)
-    low, high = _interval(sums, pts)
-    return _score(sums.sum(axis=0), low, high)
+    by_frame = np.stack([part.sum(axis=0) for part in counts], axis=1)
+    low, high = _interval(by_frame, pts)
+    return total(counts).model_copy(update={"low": low, "high": high})
 
 
-def f1_of(counts: Counts) -> float | None:
-    """F1 of all classes together, without interval."""
-    tp, fp, fn = (int(part.sum()) for part in counts)
-    return _ratio(2 * tp, 2 * tp + fp + fn)
+def total(counts: Counts) -> BoxScore:
+    """Score of all classes together, without interval."""
+    return _score(*(int(part.sum()) for part in counts))
 
 
 def by_class(counts: Counts, classes: Sequence[str]) -> dict[str, BoxScore]:
     """Score of each class, without interval."""
-    totals = np.stack([part.sum(axis=1) for part in counts], axis=1)
-    return {name: _score(row) for name, row in zip(classes, totals, strict=True)}
+    sums = np.stack([part.sum(axis=1) for part in counts], axis=1).tolist()
+    return {name: _score(*row) for name, row in zip(classes, sums, strict=True)}
 
 
 def moving(truth: Series) -> Series:
@@ -90,44 +86,31 @@ def moving(truth: Series) -> Series:
     boxes = truth.boxes
     there, stays = np.zeros((2, len(boxes)), bool), np.zeros((2, len(boxes)), bool)
     for side, offset_s in enumerate((-_STILL_S, _STILL_S)):
-        other = _known_near(truth, truth.pts + offset_s)[boxes.frame]
-        there[side] = other >= 0
-        stays[side, overlaps(replace(boxes, frame=other), boxes, _STILL_IOU).predictions] = True
+        other = _known_near(truth, truth.pts + offset_s)
+        there[side] = other[boxes.frame] >= 0
+        stays[side, overlaps(boxes, truth.held(other).boxes, _STILL_IOU).predictions] = True
     still = (stays | ~there).all(axis=0) & there.any(axis=0)
     return replace(truth, boxes=replace(boxes, ignored=boxes.ignored | still))
 
 
-def _tally(boxes: Boxes, shape: tuple[int, int]) -> NDArray[np.int64]:
-    classes, frames = shape
-    return np.bincount(boxes.label * frames + boxes.frame, minlength=classes * frames).reshape(shape)
+def _score(tp: int, fp: int, fn: int) -> BoxScore:
+    def ratio(part: int, whole: int) -> float | None:
+        return part / whole if whole else None
 
-
-def _score(totals: NDArray[np.int64], low: float | None = None, high: float | None = None) -> BoxScore:
-    tp, fp, fn = (int(total) for total in totals)
     return BoxScore(
-        f1=_ratio(2 * tp, 2 * tp + fp + fn),
-        precision=_ratio(tp, tp + fp),
-        recall=_ratio(tp, tp + fn),
-        tp=tp,
-        fp=fp,
-        fn=fn,
-        low=low,
-        high=high,
+        f1=ratio(2 * tp, 2 * tp + fp + fn), precision=ratio(tp, tp + fp), recall=ratio(tp, tp + fn), tp=tp, fp=fp, fn=fn
     )
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _interval(sums: NDArray[np.int64], pts: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Bounds of F1 from TP, FP and FN by frame, [frames, 3]."""
-    counted = sums.any(axis=1)
+def _interval(by_frame: NDArray[np.int64], pts: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Bounds of F1 from TP, FP and FN, [frames, 3]."""
+    counted = by_frame.any(axis=1)
     _, block = np.unique((pts[counted] - pts[:1]) // _BLOCK_S, return_inverse=True)
     blocks = int(block.max(initial=-1)) + 1
     if blocks < _LEAST_BLOCKS:
         return None, None
-    by_block = np.stack([np.bincount(block, column, blocks) for column in sums[counted].T], axis=1)
+    by_block = np.zeros((blocks, 3), np.int64)
+    np.add.at(by_block, block, by_frame[counted])
     drawn = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), _RESAMPLES)
     tp, fp, fn = (drawn @ by_block).T
     low, high = np.percentile(2 * tp / (2 * tp + fp + fn), [2.5, 97.5])

@@ -25,28 +25,27 @@ def coverage(answers: Answers, last: Answers, audits: Mapping[str, Mapping[str, 
         answers: what the pipeline published.
         last: the same frames, with the last stage at each of them.
         audits: the report's `streams[NAME]["audits"]`.
-
-    Returns:
-        One for each stage with audits, in their order.
     """
     missed = np.any(_sees(last.series) & ~_sees(answers.series), axis=0)
     looked = ~np.isin(last.how, [how.value for how in How if how.carried])
-    judged = looked & ~np.isin(answers.how, [How.FAILED.value])
-    return [_stage(stage, audit, missed[judged & (answers.by == stage)]) for stage, audit in audits.items()]
-
-
-def _stage(stage: str, audit: Mapping[str, float], missed: NDArray[np.bool_]) -> Coverage:
-    known = audit["audited"] > 0 and len(missed) > 0
-    return Coverage(
-        stage=stage,
-        audited=int(audit["audited"]),
-        rate=audit["rate"],
-        low=audit["low"],
-        high=audit["high"],
-        answered=len(missed),
-        missed=int(missed.sum()),
-        covered=bool(audit["low"] <= missed.mean() <= audit["high"]) if known else None,
-    )
+    judged = looked & (answers.how != How.FAILED.value)
+    told = []
+    for stage, audit in audits.items():
+        of_stage = missed[judged & (answers.by == stage)]
+        covered = bool(audit["low"] <= of_stage.mean() <= audit["high"]) if audit["audited"] and len(of_stage) else None
+        told.append(
+            Coverage(
+                stage=stage,
+                audited=int(audit["audited"]),
+                rate=audit["rate"],
+                low=audit["low"],
+                high=audit["high"],
+                answered=len(of_stage),
+                missed=int(of_stage.sum()),
+                covered=covered,
+            )
+        )
+    return told
 
 
 def _sees(series: Series) -> NDArray[np.bool_]:

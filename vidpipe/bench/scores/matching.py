@@ -1,8 +1,7 @@
-"""Which found box is which wanted one: pycocotools' greedy rule, for all frames of a stream at once."""
+"""Which found box is which wanted one: pycocotools' greedy rule, for all frames of a stream."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.boxes import iou as iou_of
 from vidpipe.models.boxes import over_first
 
-_AT_ONCE = 1 << 18  # pairs whose overlap is computed at once: what fits a processor's cache
+_AT_ONCE = 16  # frames whose boxes are held against each other at once: what fits a processor's cache
 
 
 class Matches(NamedTuple):
@@ -42,30 +41,34 @@ def match(predictions: Boxes, truth: Boxes, iou: float = 0.5) -> Matches:
     Args:
         predictions: its `ignored` and `crowd` mean nothing here.
     """
-    predicted_rows, truth_rows, overlap = overlaps(predictions, truth, iou)
+    pairs = overlaps(predictions, truth, iou)
     turn = np.empty(len(predictions), np.intp)
     turn[np.argsort(-predictions.score, kind="stable")] = np.arange(len(predictions))
-    order = np.lexsort((-truth_rows, -overlap, truth.ignored[truth_rows], turn[predicted_rows]))
-    return _settle(predicted_rows[order], truth_rows[order], len(predictions), truth.crowd)
+    by_choice = np.lexsort((-pairs.truth, -pairs.iou, truth.ignored[pairs.truth], turn[pairs.predictions]))
+    partner = [-1] * len(predictions)
+    free = [True] * len(truth)
+    crowd = truth.crowd.tolist()
+    for found, wanted in zip(pairs.predictions[by_choice].tolist(), pairs.truth[by_choice].tolist(), strict=True):
+        if partner[found] < 0 and free[wanted]:
+            partner[found] = wanted
+            free[wanted] = crowd[wanted]
+    partners = np.array(partner, np.intp)
+    matched = np.flatnonzero(partners >= 0)
+    return Matches(matched, partners[matched])
 
 
 def overlaps(predictions: Boxes, truth: Boxes, iou: float) -> Overlaps:
-    """All pairs of the same frame and class whose IoU is at least this; for a crowd, the part of the found box in it.
-
-    The rows need not be ordered by frame.
-    """
-    predicted_places, truth_places = _places(predictions, truth)
-    by_place = np.argsort(truth_places, kind="stable")
-    begin, end = (np.searchsorted(truth_places[by_place], predicted_places, side) for side in ("left", "right"))
-    upto = np.concatenate([[0], np.cumsum(end - begin)])
-    cuts = np.searchsorted(upto, np.arange(_AT_ONCE, upto[-1], _AT_ONCE))
+    """All pairs of one frame and class whose IoU is at least this; for a crowd, the part of the found box in it."""
     parts = [Overlaps(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))]
-    for start, stop in pairwise(np.unique([0, *cuts, len(predictions)])):
-        count = (end - begin)[start:stop]
-        predicted_rows = np.repeat(np.arange(start, stop), count)
-        within = np.arange(len(predicted_rows)) - np.repeat(upto[start:stop] - upto[start], count)
-        truth_rows = by_place[np.repeat(begin[start:stop], count) + within]
-        parts.append(_at_least(iou, predicted_rows, truth_rows, predictions, truth))
+    for begin in range(0, int(truth.frame[-1]) + 1 if len(truth) else 0, _AT_ONCE):
+        found, wanted = (_of_frames(boxes, begin, begin + _AT_ONCE) for boxes in (predictions, truth))
+        same_frame = predictions.frame[found, None] == truth.frame[wanted]
+        same_class = predictions.label[found, None] == truth.label[wanted]
+        found_rows, wanted_rows = np.nonzero(same_frame & same_class)
+        found_rows, wanted_rows = found_rows + found.start, wanted_rows + wanted.start
+        overlap = _overlap(predictions.xyxy[found_rows], truth.xyxy[wanted_rows], truth.crowd[wanted_rows])
+        enough = overlap >= iou
+        parts.append(Overlaps(found_rows[enough], wanted_rows[enough], overlap[enough]))
     return Overlaps(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -98,50 +101,16 @@ def that_count(predictions: Series, truth: Series) -> tuple[Boxes, Boxes]:
     return predicted_boxes[counts], truth_boxes[~truth_boxes.ignored]
 
 
-def _places(predictions: Boxes, truth: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A number for each class in each frame, of every box: only boxes of one place can match."""
-    classes = max((int(boxes.label.max()) + 1 for boxes in (predictions, truth) if len(boxes)), default=1)
-    return predictions.frame * classes + predictions.label, truth.frame * classes + truth.label
+def _of_frames(boxes: Boxes, begin: int, end: int) -> slice:
+    first, behind = np.searchsorted(boxes.frame, [begin, end]).tolist()
+    return slice(first, behind)
 
 
-def _at_least(
-    iou: float, predicted_rows: NDArray[np.intp], truth_rows: NDArray[np.intp], predictions: Boxes, truth: Boxes
-) -> Overlaps:
+def _overlap(
+    predictions: NDArray[np.float32], truth: NDArray[np.float32], crowd: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     # In double precision, as COCO has it: at the very threshold, single precision decides otherwise.
-    first, second = predictions.xyxy[predicted_rows].astype(np.float64), truth.xyxy[truth_rows].astype(np.float64)
+    first, second = predictions.astype(np.float64), truth.astype(np.float64)
     overlap: NDArray[np.float64] = iou_of(first, second).astype(np.float64, copy=False)
-    crowded = truth.crowd[truth_rows]
-    overlap[crowded] = over_first(first[crowded], second[crowded])
-    enough = overlap >= iou
-    return Overlaps(predicted_rows[enough], truth_rows[enough], overlap[enough])
-
-
-def _settle(predictions: NDArray[np.intp], truth: NDArray[np.intp], count: int, crowd: NDArray[np.bool_]) -> Matches:
-    """Greedy choice in rounds, instead of box by box.
-
-    What a found box likes best of what is free, it gets as soon as nobody whose turn is earlier could still want it:
-    nothing that happens later can change that. So each round settles at least the earliest of every frame; after two
-    or three rounds hardly any are left.
-
-    Args:
-        predictions, truth: pairs that may match, ordered by turn and then by liking.
-        count: of all found boxes.
-        crowd: of every wanted box: it may be had any number of times.
-    """
-    taken = np.zeros(len(crowd), bool)
-    earliest = np.empty(len(crowd), np.intp)
-    settled_found, settled_truth = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-    had = np.zeros(count, bool)
-    while len(predictions):
-        liked_best = np.concatenate([[True], predictions[1:] != predictions[:-1]])
-        earliest[truth[::-1]] = predictions[::-1]  # of a row written twice the last stays: the earliest turn
-        settled = liked_best & ((earliest[truth] == predictions) | crowd[truth])
-        settled_found.append(predictions[settled])
-        settled_truth.append(truth[settled])
-        had[predictions[settled]] = True
-        taken[truth[settled]] = True
-        open_ = ~had[predictions] & (~taken | crowd)[truth]
-        predictions, truth = predictions[open_], truth[open_]
-    rows = np.concatenate(settled_found)
-    order = np.argsort(rows)
-    return Matches(rows[order], np.concatenate(settled_truth)[order])
+    overlap[crowd] = over_first(first[crowd], second[crowd])
+    return overlap

@@ -18,15 +18,11 @@ def ap50(predictions: Series, truth: Series) -> dict[str, float | None]:
     Boxes of all sizes count, and as many a frame as there are (COCO: 100). Boxes that match an ignored one are left
     out, and so are frames that `truth` does not know. It needs `predictions` with scores, cut nowhere: what is cut at a
     threshold can never reach the recalls below it.
-
-    Raises:
-        ValueError: the series are not of the same frames and classes.
     """
     predicted_boxes, truth_boxes, matches = match_known(predictions, truth)
     counts = ~truth_boxes.ignored
-    right = np.zeros(len(predicted_boxes), bool)
+    right, left_out = np.zeros((2, len(predicted_boxes)), bool)
     right[matches.predictions] = counts[matches.truth]
-    left_out = np.zeros(len(predicted_boxes), bool)
     left_out[matches.predictions] = ~counts[matches.truth]
     precision = {}
     for label, name in enumerate(truth.classes):
@@ -39,7 +35,7 @@ def ap50(predictions: Series, truth: Series) -> dict[str, float | None]:
 
 def _average(right: NDArray[np.bool_], there: int) -> float:
     """Of boxes in falling order of score, and how many are to be found."""
-    predictions = np.cumsum(right)
-    precision = predictions / np.arange(1, len(right) + 1)
+    found = np.cumsum(right)
+    precision = found / np.arange(1, len(right) + 1)
     best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)  # 0 at a recall that is never reached
-    return float(best[np.searchsorted(predictions / there, _RECALLS)].mean())
+    return float(best[np.searchsorted(found / there, _RECALLS)].mean())

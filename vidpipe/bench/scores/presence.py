@@ -21,6 +21,22 @@ _TOLERANCE_S = 1.0
 _ROUNDING_S = 1e-6  # to this, times are equal: 25 frames of 0.04 s are a second, whatever their binary sum
 
 
+class Run(NamedTuple):
+    """A stretch of presence, in media seconds; whether it may have begun before the series, or go on behind it."""
+
+    begin_s: float
+    end_s: float
+    from_before: bool
+    goes_on: bool
+
+
+class Sides(NamedTuple):
+    """The runs of one class in one place, in order of time."""
+
+    found: list[Run]
+    wanted: list[Run]
+
+
 def presence(
     predictions: Series, truth: Series, zones: Mapping[str, Polygon]
 ) -> tuple[PresenceScore, dict[str, PresenceScore]]:
@@ -36,41 +52,16 @@ def presence(
 
     Returns:
         Everything counted together, zones as well as the whole picture; and each by itself.
-
-    Raises:
-        ValueError: the series are not of the same frames and classes.
     """
-    matched = {place: _match(*sides) for place, sides in runs(predictions, truth, zones).items()}
-    return _score(list(matched.values())), {place: _score([one]) for place, one in matched.items()}
+    by_place = runs(predictions, truth, zones)
+    return _score(list(by_place.values())), {place: _score([sides]) for place, sides in by_place.items()}
 
 
-class Run(NamedTuple):
-    """A stretch of presence, in media seconds; whether it may have begun before the series, or go on behind it."""
-
-    begin_s: float
-    end_s: float
-    from_before: bool
-    goes_on: bool
-
-
-def runs(predictions: Series, truth: Series, zones: Mapping[str, Polygon]) -> dict[str, tuple[list[Run], list[Run]]]:
-    """The runs that `presence` scores, found and wanted, in order of time, by place.
-
-    Raises:
-        ValueError: the series are not of the same frames and classes.
-    """
-    predicted_boxes, truth_boxes = that_count(predictions, truth)
+def runs(predictions: Series, truth: Series, zones: Mapping[str, Polygon]) -> dict[str, Sides]:
+    """The runs that `presence` scores, by place."""
     parts = {zone: inside(polygon, truth.width, truth.height) for zone, polygon in zones.items()}
-    pairs = zip(_by_place(predicted_boxes, truth, parts), _by_place(truth_boxes, truth, parts), strict=True)
-    return {place: (_runs(there, truth.pts), _runs(true, truth.pts)) for (place, there), (_, true) in pairs}
-
-
-class _Matched(NamedTuple):
-    """Found and wanted runs that belong together, and how many of each do not."""
-
-    pairs: list[tuple[Run, Run]]
-    false: int
-    missed: int
+    found, wanted = (dict(_by_place(boxes, truth, parts)) for boxes in that_count(predictions, truth))
+    return {place: Sides(_runs(found[place], truth.pts), _runs(wanted[place], truth.pts)) for place in wanted}
 
 
 def _by_place(
@@ -91,57 +82,50 @@ def _by_place(
 def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[Run]:
     """Runs of presence in order of time, gaps closed and flickers left out."""
     step_s = (pts[-1] - pts[0]) / (len(pts) - 1) if len(pts) > 1 else 0.0
-    borders = np.flatnonzero(np.diff(present, prepend=False, append=False))
-    first, last = borders[::2], borders[1::2] - 1
-    begin, end = pts[first], pts[last] + step_s
-    apart = begin[1:] - end[:-1] >= _GAP_S - _ROUNDING_S
-    opens, closes = np.append(True, apart)[: len(first)], np.append(apart, True)[: len(first)]
-    runs = map(
-        Run,
-        begin[opens].tolist(),
-        end[closes].tolist(),
-        (first[opens] == 0).tolist(),
-        (last[closes] == len(pts) - 1).tolist(),
-    )
+    borders = np.flatnonzero(np.diff(present, prepend=False, append=False)).tolist()
+    runs: list[Run] = []
+    for first, behind in zip(borders[::2], borders[1::2], strict=True):
+        run = Run(float(pts[first]), float(pts[behind - 1] + step_s), first == 0, behind == len(pts))
+        if runs and run.begin_s - runs[-1].end_s < _GAP_S - _ROUNDING_S:
+            before = runs.pop()
+            run = run._replace(begin_s=before.begin_s, from_before=before.from_before)
+        runs.append(run)
     return [run for run in runs if run.end_s - run.begin_s >= _RUN_S - _ROUNDING_S]
 
 
-def _match(predictions: Sequence[Run], truth: Sequence[Run]) -> _Matched:
-    """Pair runs that begin and end within the tolerance, in order of time.
+def _pairs(found: Sequence[Run], wanted: Sequence[Run]) -> list[tuple[Run, Run]]:
+    """Runs that begin and end within the tolerance, in order of time; no other pairing has more pairs.
 
-    No other pairing has more pairs. Runs of a series do not overlap, so both beginnings and ends rise. Hence if the
-    earliest two do not match because one begins or ends too early, that one is too early for all the others as well,
-    and can go. And if they match, some best pairing has them as a pair: of two pairs that cross, the members in order
-    of time lie no further apart, so a best pairing need not cross; then it has one of the two at most, and that one's
-    partner can be exchanged for the other of the two.
+    For runs of a series do not overlap, so both beginnings and ends rise: of two that do not match, the one that begins
+    or ends too early is too early for all that follow as well; and two that match may as well be a pair, since of two
+    pairs that cross, the members in order of time lie no further apart.
     """
     pairs: list[tuple[Run, Run]] = []
-    next_predicted, next_truth = 0, 0
+    next_found, next_wanted = 0, 0
     tolerance_s = _TOLERANCE_S + _ROUNDING_S
-    while next_predicted < len(predictions) and next_truth < len(truth):
-        one, other = predictions[next_predicted], truth[next_truth]
+    while next_found < len(found) and next_wanted < len(wanted):
+        one, other = found[next_found], wanted[next_wanted]
         late_s = one.begin_s - other.begin_s, one.end_s - other.end_s
         if max(late_s) > tolerance_s:
-            next_truth += 1
+            next_wanted += 1
         elif min(late_s) < -tolerance_s:
-            next_predicted += 1
+            next_found += 1
         else:
             pairs.append((one, other))
-            next_predicted, next_truth = next_predicted + 1, next_truth + 1
-    return _Matched(pairs, len(predictions) - len(pairs), len(truth) - len(pairs))
+            next_found, next_wanted = next_found + 1, next_wanted + 1
+    return pairs
 
 
-def _score(matched: Sequence[_Matched]) -> PresenceScore:
-    pairs = [pair for one in matched for pair in one.pairs]
-    false, missed = sum(one.false for one in matched), sum(one.missed for one in matched)
-    runs = 2 * len(pairs) + false + missed
+def _score(places: Sequence[Sides]) -> PresenceScore:
+    pairs = [pair for sides in places for pair in _pairs(*sides)]
+    found, wanted = (sum(len(sides[side]) for sides in places) for side in (0, 1))
     begins = [one.begin_s - other.begin_s for one, other in pairs if not (one.from_before or other.from_before)]
     ends = [one.end_s - other.end_s for one, other in pairs if not (one.goes_on or other.goes_on)]
     return PresenceScore(
-        f1=2 * len(pairs) / runs if runs else None,
+        f1=2 * len(pairs) / (found + wanted) if found + wanted else None,
         found=len(pairs),
-        false=false,
-        missed=missed,
+        false=found - len(pairs),
+        missed=wanted - len(pairs),
         begin_delay_s=median(begins) if begins else None,
         end_delay_s=median(ends) if ends else None,
     )

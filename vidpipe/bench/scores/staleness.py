@@ -1,18 +1,18 @@
-"""How old published answers are: what reuse, skipping and overload cost in time."""
+"""How old published answers are: what reuse, skipping, overload and links cost in time."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.bench.figures import Staleness
-from vidpipe.bench.series import Answers
+from vidpipe.bench.series import Answers, Series
 
 
 def staleness(answers: Answers) -> Staleness:
     """Media seconds from the frame that the boxes were measured on to the frame that they were published for.
 
-    Where nothing has been measured yet, nothing is known since the beginning of the stretch. `fresh` is the share of
-    frames that something looked at themselves: a model, or a gate or cache that answered for it.
+    Where nothing has been measured yet, nothing is known since the beginning of the stretch.
     """
     pts, frames = answers.series.pts, np.arange(answers.series.frames)
     age_s = pts - pts[np.maximum(answers.as_of, 0)]
@@ -22,3 +22,24 @@ def staleness(answers: Answers) -> Staleness:
         max_s=float(age_s.max()),
         fresh=float((answers.as_of == frames).mean()),
     )
+
+
+def newest(answers: Answers, at: NDArray[np.float64]) -> Series:
+    """For each moment, the answer to the newest frame of those published by then; before any, no boxes.
+
+    Scored against the world of that moment, accuracy and delay become one figure (Li, Wang and Ramanan, "Towards
+    streaming perception", ECCV 2020, section 3). An answer that is published behind that to a later frame is never the
+    newest.
+
+    Args:
+        at: UTC seconds, float64 [frames]: when each frame of the stream was captured.
+
+    Raises:
+        ValueError: not one moment for each frame, or one that is not known.
+    """
+    series = answers.series
+    if at.shape != series.pts.shape or np.isnan(at).any():
+        raise ValueError(f"{series.frames} frames need the moment of each, and {np.isfinite(at).sum()} are known")
+    order = np.argsort(answers.published_at, kind="stable")  # NaN, never published, comes last
+    newest_by_then = np.append(-1, np.maximum.accumulate(order))
+    return series.held(newest_by_then[np.searchsorted(answers.published_at[order], at, side="right")])

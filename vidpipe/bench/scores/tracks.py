@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,6 @@ from vidpipe.bench.figures import TrackScore
 from vidpipe.bench.scores.matching import that_count
 from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.boxes import iou
-
-_UNDEFINED = TrackScore(mota=None, idf1=None, hota=None, switches=None)
 
 
 def track_score(predictions: Series, truth: Series) -> TrackScore:
@@ -25,41 +23,33 @@ def track_score(predictions: Series, truth: Series) -> TrackScore:
 
     Returns:
         None for all where one side has no identities.
-
-    Raises:
-        ValueError: the series are not of the same frames and classes.
     """
     from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
 
-    known = tuple(boxes[boxes.track >= 0] for boxes in that_count(predictions, truth))
-    if not ((predictions.boxes.track >= 0).any() and len(known[1])):
-        return _UNDEFINED
-    ours, theirs = (_Frames.of(boxes, truth.frames) for boxes in known)
-    alike = [_alike(one, other) for one, other in zip(theirs.boxes, ours.boxes, strict=True)]
-    clear = compute_clear_metrics(theirs.ids, ours.ids, alike)
-    identity = compute_identity_metrics(theirs.ids, ours.ids, alike)
-    hota = compute_hota_metrics(theirs.ids, ours.ids, alike)
+    ours, theirs = (boxes[boxes.track >= 0] for boxes in that_count(predictions, truth))
+    if not ((predictions.boxes.track >= 0).any() and len(theirs)):
+        return TrackScore(mota=None, idf1=None, hota=None, switches=None)
+    our_boxes, their_boxes = (_by_frame(boxes, truth.frames) for boxes in (ours, theirs))
+    alike = [_alike(one, other) for one, other in zip(their_boxes, our_boxes, strict=True)]
+    told = [boxes.track for boxes in their_boxes], [boxes.track for boxes in our_boxes], alike
+    clear, identity, hota = (
+        compute(*told) for compute in (compute_clear_metrics, compute_identity_metrics, compute_hota_metrics)
+    )
     return TrackScore(mota=clear["MOTA"], idf1=identity["IDF1"], hota=hota["HOTA"], switches=clear["IDSW"])
 
 
-class _Frames(NamedTuple):
-    """Boxes frame by frame, and a number for each track of each class."""
-
-    boxes: list[Boxes]
-    ids: list[NDArray[np.int64]]
-
-    @classmethod
-    def of(cls, boxes: Boxes, frames: int) -> _Frames:
-        _, track = np.unique(boxes.track, return_inverse=True)
-        ids = boxes.label * (len(boxes) + 1) + track
-        # One number twice in a frame: the surest box has it, and the others are nobody whom the labels could mean.
-        surest = np.lexsort((-boxes.score, ids, boxes.frame))
-        begins = np.flatnonzero(np.diff(np.stack([boxes.frame[surest], ids[surest]]), prepend=-1).any(axis=0))
-        turn = np.arange(len(boxes)) - np.repeat(begins, np.diff(begins, append=len(boxes)))
-        ids[surest] += turn * (int(ids.max(initial=0)) + 1)
-        borders = np.searchsorted(boxes.frame, np.arange(frames + 1)).tolist()
-        parts = [slice(low, high) for low, high in pairwise(borders)]
-        return cls([boxes[part] for part in parts], [ids[part] for part in parts])
+def _by_frame(boxes: Boxes, frames: int) -> list[Boxes]:
+    """The boxes of each frame, `track` a number for each track of each class."""
+    _, track = np.unique(boxes.track, return_inverse=True)
+    ids = boxes.label * (len(boxes) + 1) + track
+    # One number twice in a frame: the surest box has it, and the others are nobody whom the labels could mean.
+    surest = np.lexsort((-boxes.score, ids, boxes.frame))
+    begins = np.flatnonzero(np.diff(np.stack([boxes.frame[surest], ids[surest]]), prepend=-1).any(axis=0))
+    turn = np.arange(len(boxes)) - np.repeat(begins, np.diff(begins, append=len(boxes)))
+    ids[surest] += turn * (int(ids.max(initial=0)) + 1)
+    numbered = replace(boxes, track=ids)
+    borders = np.searchsorted(boxes.frame, np.arange(frames + 1)).tolist()
+    return [numbered[low:high] for low, high in pairwise(borders)]
 
 
 def _alike(truth: Boxes, predictions: Boxes) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.terminal.bench_table import print_bench
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.files import check_writable, write_whole
+from vidpipe.core.files import check_writable, make_folder, write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.address import is_camera
@@ -59,7 +59,7 @@ def run_bench(options: BenchOptions) -> None:
             raise ConfigError(f"stream {name} is a camera: bench looks at a clip several times, so record one first")
     pipeline = with_profiles(pipeline, options.profiles)
     asked = Options(
-        folder=_folder(options.out),
+        folder=make_folder(options.out),
         command=shlex.join(["vidpipe", *sys.argv[1:]]),
         reference=options.reference,
         labels=_labels(options.truth, pipeline),
@@ -85,14 +85,6 @@ def run_bench(options: BenchOptions) -> None:
     console.print(f"figures  {asked.folder / 'bench.json'}   and every answer, by clip and candidate, beside it")
     if options.profile is not None:
         console.print(f"profile  {options.profile}   cost and accuracy of each model, size and stage")
-
-
-def _folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
-    return folder
 
 
 def _labels(arguments: Sequence[str], pipeline: Pipeline) -> dict[str, Path]:

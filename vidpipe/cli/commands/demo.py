@@ -8,7 +8,8 @@ from typing import Literal
 from rich.console import Console
 
 from vidpipe.cli.commands.run import RunOptions, execute
-from vidpipe.core.errors import ConfigError, ModelError
+from vidpipe.core.errors import ModelError
+from vidpipe.core.files import make_folder
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 
@@ -39,11 +40,7 @@ def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "in
 def _scene(folder: Path, seconds: float, seed: int, console: Console) -> Path:
     from vidpipe.testing.scene import SceneSpec, write
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"folder {folder} cannot be made: {error.strerror}") from None
-    clip = folder / "street.mp4"
+    clip = make_folder(folder) / "street.mp4"
     with console.status(f"generating {seconds:g} s of a street"):
         files = write(SceneSpec(duration_s=seconds, seed=seed), clip)
     console.print(f"scene    {files.video}, its truth in {files.truth}")

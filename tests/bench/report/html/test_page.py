@@ -50,9 +50,8 @@ def evidence(tmp_path_factory):
     )
     by = ["difference"] * 10 + ["little"] * 10 + ["big"] * 9 + ["source"]
     how = ["reused"] * 10 + ["measured"] * 19 + ["dropped"]
-    return Evidence(
-        StreamSpec(url=str(path)), truth, answers(published, how=how, by=by), None, ("difference", "little", "big")
-    )
+    stages = ("difference", "little", "big")
+    return Evidence(StreamSpec(url=str(path)), truth, answers(published, how=how, by=by), stages)
 
 
 _PAGES: dict[tuple[int, str], str] = {}  # a page takes a second

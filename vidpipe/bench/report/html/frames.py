@@ -5,8 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,16 +61,13 @@ def worst(counts: Counts, pts: NDArray[np.float64]) -> list[int]:
     """Up to 6 frames with the most false and missed boxes, of equals the earlier; any two at least 2 s apart."""
     wrong = (counts.fp + counts.fn).sum(axis=0)
     chosen: list[int] = []
-    for frame in np.argsort(-wrong, kind="stable"):
-        if not wrong[frame] or len(chosen) == _MOST:
-            break
-        if all(abs(pts[frame] - pts[other]) >= _APART_S for other in chosen):
-            chosen.append(int(frame))
+    for frame in np.argsort(-wrong, kind="stable").tolist():
+        if wrong[frame] and len(chosen) < _MOST and all(abs(pts[frame] - pts[other]) >= _APART_S for other in chosen):
+            chosen.append(frame)
     return chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One side of a pair: its boxes in one frame, and which of them the other side has as well."""
 
     boxes: Boxes
@@ -82,24 +78,10 @@ def sides(truth: Series, published: Series, frame: int) -> tuple[Side, Side]:
     """Of one frame: the reference's, then the pipeline's; what does not count stays out of both."""
     theirs, ours = (series.part(frame, frame + 1).boxes for series in (truth, published))
     matches = match(ours, theirs)
-    agreed = [np.zeros(len(boxes), bool) for boxes in (theirs, ours)]
-    agreed[0][matches.truth], agreed[1][matches.predictions] = True, True
+    found, right = np.zeros(len(theirs), bool), np.zeros(len(ours), bool)
+    found[matches.truth], right[matches.predictions] = True, True
     counts = ~theirs.ignored
-    return Side(theirs[counts], agreed[0][counts]), Side(ours, agreed[1])
-
-
-def _disagreement(frame: int, evidence: Evidence, counts: Counts, picture: Image | None) -> Disagreement:
-    answers = evidence.published
-    reference, pipeline = sides(evidence.truth, answers.series, frame)
-    right, missed, false = (int(part[:, frame].sum()) for part in (counts.tp, counts.fn, counts.fp))
-    age = f", as of frame {answers.as_of[frame]}" if answers.as_of[frame] != frame else ""
-    reason = f" ({answers.reason[frame]})" if answers.reason[frame] else ""
-    source = f"{answers.how[frame]} by {answers.by[frame]}{age}{reason}"
-    shown = (
-        _picture("reference", picture, reference, evidence.truth, "missed", _MISSED),
-        _picture("published", picture, pipeline, evidence.truth, "false", _FALSE),
-    )
-    return Disagreement(frame, float(answers.series.pts[frame]), source, right, missed, false, shown)
+    return Side(theirs[counts], found[counts]), Side(ours, right)
 
 
 def _decode(clip: str, evidence: Evidence, chosen: Sequence[int]) -> dict[int, Image]:
@@ -108,24 +90,29 @@ def _decode(clip: str, evidence: Evidence, chosen: Sequence[int]) -> dict[int, I
     with closing(open_source(clip, evidence.stream, knobs=Knobs())) as source:
         for frame in source:
             if frame.seq in chosen and isinstance(frame, Frame):
-                pictures[frame.seq] = _scaled(frame.bgr())
+                pictures[frame.seq] = frame.bgr()
             if frame.seq >= max(chosen):
                 break
     return pictures
 
 
-def _scaled(picture: Image) -> Image:
-    import cv2
-
-    height, width = picture.shape[:2]
-    if width <= _WIDTH:
-        return picture.copy()
-    size = _WIDTH, round(height * _WIDTH / width)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _disagreement(frame: int, evidence: Evidence, counts: Counts, picture: Image | None) -> Disagreement:
+    answers = evidence.published
+    reference, pipeline = sides(evidence.truth, answers.series, frame)
+    age = f", as of frame {answers.as_of[frame]}" if answers.as_of[frame] != frame else ""
+    reason = f" ({answers.reason[frame]})" if answers.reason[frame] else ""
+    source = f"{answers.how[frame]} by {answers.by[frame]}{age}{reason}"
+    right, missed, false = (int(part[:, frame].sum()) for part in (counts.tp, counts.fn, counts.fp))
+    classes = evidence.truth.classes
+    shown = (
+        _picture("reference", picture, reference, classes, "missed", _MISSED),
+        _picture("published", picture, pipeline, classes, "false", _FALSE),
+    )
+    return Disagreement(frame, float(answers.series.pts[frame]), source, right, missed, false, shown)
 
 
 def _picture(
-    title: str, picture: Image | None, side: Side, series: Series, wrong: str, colour: tuple[int, int, int]
+    title: str, picture: Image | None, side: Side, classes: Sequence[str], wrong: str, colour: tuple[int, int, int]
 ) -> Picture:
     """With boxes drawn; wrong ones lie on top."""
     import cv2
@@ -133,15 +120,13 @@ def _picture(
     alt = f"{title}: {len(side.boxes)} boxes, {int((~side.agreed).sum())} of them {wrong}"
     if picture is None:
         return Picture(title, None, alt)
-    drawn = picture.copy()
-    scale = drawn.shape[1] / series.width
+    scale = min(1.0, _WIDTH / picture.shape[1])
+    drawn = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for row in np.argsort(~side.agreed, kind="stable"):
-        agreed = bool(side.agreed[row])
         x0, y0, x1, y1 = np.rint(side.boxes.xyxy[row] * scale).astype(int).tolist()
-        line = _AGREED if agreed else colour
-        cv2.rectangle(drawn, (x0, y0), (x1, y1), line, 1 if agreed else 2)
-        said = f"{series.classes[side.boxes.label[row]]} {side.boxes.score[row]:.2f}"
+        line, width = (_AGREED, 1) if side.agreed[row] else (colour, 2)
+        cv2.rectangle(drawn, (x0, y0), (x1, y1), line, width)
+        said = f"{classes[side.boxes.label[row]]} {side.boxes.score[row]:.2f}"
         cv2.putText(drawn, said, (x0, y0 - 3), cv2.FONT_HERSHEY_SIMPLEX, 0.36, line, 1, cv2.LINE_AA)
     _, data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    encoded: Any = data
-    return Picture(title, b64encode(bytes(encoded)).decode(), alt)
+    return Picture(title, b64encode(data.tobytes()).decode(), alt)

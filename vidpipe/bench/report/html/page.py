@@ -15,6 +15,8 @@ from vidpipe.bench.report.html.frames import frames
 from vidpipe.bench.report.text import UNDEFINED, number, share
 from vidpipe.bench.report.verdict import best_static, dominating, pipeline_of, verdict
 
+_FILTERS = (text.number, text.interval, text.spread, text.give, text.share, text.stretch)
+
 
 def page(bench: Bench, evidence: Mapping[str, Evidence]) -> str:
     """The whole page.
@@ -26,25 +28,20 @@ def page(bench: Bench, evidence: Mapping[str, Evidence]) -> str:
         SourceError: a clip cannot be opened any more.
     """
     import jinja2
-    from markupsafe import Markup
 
-    folder = Path(__file__).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    filters = {
-        name: getattr(text, name) for name in ("number", "interval", "spread", "give", "share", "size", "stretch")
-    }
-    environment.filters |= filters | {"count": "{:,}".format}
+    environment.filters |= {written.__name__: written for written in _FILTERS} | {"count": "{:,}".format}
     lowest = worst(bench.clips)
-    shown = environment.get_template("page.html").render(
+    return environment.get_template("page.html").render(
         bench=bench,
         title=f"{bench.pipeline}: what the cascade saves and loses",
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
         clips=[
             _clip(clip, evidence[clip.clip], f"clip{index}") | {"worst": clip is lowest}
             for index, clip in enumerate(bench.clips, 1)
@@ -54,17 +51,16 @@ def page(bench: Bench, evidence: Mapping[str, Evidence]) -> str:
         cost_columns=list(COST[:5]),
         label_columns=list(LABELS),
     )
-    return shown + "\n"
 
 
 def worst(clips: Sequence[ClipFigures]) -> ClipFigures | None:
     """The clip on which the pipeline's box F1 is lowest; None where it is defined on none."""
-    scores = []
+    scored: dict[float, ClipFigures] = {}
     for clip in clips:
         own = pipeline_of(clip)
         if own is not None and own.agreement.boxes.f1 is not None:
-            scores.append((own.agreement.boxes.f1, clip))
-    return min(scores, key=lambda scored_clip: scored_clip[0])[1] if scores else None
+            scored.setdefault(own.agreement.boxes.f1, clip)
+    return scored[min(scored)] if scored else None
 
 
 def _clip(clip: ClipFigures, evidence: Evidence, key: str) -> dict[str, Any]:
