@@ -24,7 +24,7 @@ LINE = [
     "detections",
 ]
 BOX = ["xyxy", "score", "class", "track_id"]
-COUNTED = {"stages", "transforms", "models", "links", "deaths"}
+COUNTED = {"stages", "transforms", "models", "links", "deaths", "shadows"}
 REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", *COUNTED}
 STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits"}
 RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
