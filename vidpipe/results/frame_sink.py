@@ -42,7 +42,7 @@ class FrameSink(Protocol):
         ...
 
 
-class StreamTaps:
+class StreamFrameSinks:
     """All writers of one stream. One that raises is told of and gets no more: the stream goes on without it.
 
     Attributes:
@@ -55,11 +55,13 @@ class StreamTaps:
         self._writers = list(writers)
 
     @classmethod
-    def opened(cls, frame_sinks: Sequence[FrameSink], info: StreamInfo, *, resumed: bool, must: bool) -> StreamTaps:
-        """The writers of these taps.
+    def opened(
+        cls, frame_sinks: Sequence[FrameSink], info: StreamInfo, *, resumed: bool, must: bool
+    ) -> StreamFrameSinks:
+        """The writers of these frame sinks.
 
         Args:
-            must: what a tap raises is raised; else, while a run goes on, it is a failure like any other.
+            must: what a frame sink raises is raised; else, while a run goes on, it is a failure like any other.
         """
         writers = cls(info.name)
         for frame_sink in frame_sinks:
@@ -77,7 +79,7 @@ class StreamTaps:
         for writer in list(self._writers):
             try:
                 writer.write(item, answer, ledger)
-            except BaseException as error:  # a user's tap may raise anything, also what would end this thread
+            except BaseException as error:  # a user's frame sink may raise anything, also what would end this thread
                 self._writers.remove(writer)
                 self._fail(writer, error)
                 with suppress(BaseException):  # what it could not write it cannot finish either
@@ -93,7 +95,7 @@ class StreamTaps:
         self._writers = []
 
     def _fail(self, frame_sink: object, error: BaseException) -> None:
-        log.debug("a tap raised", exc_info=error)
+        log.debug("a frame sink raised", exc_info=error)
         said = str(error) if isinstance(error, VidpipeError) else f"{_name(frame_sink)}: {contained(error)}"
         self.failures.append(f"stream {self._stream}: {(said.splitlines() or [_name(frame_sink)])[0]}")
         log.warning("%s; the stream goes on without it", self.failures[-1])

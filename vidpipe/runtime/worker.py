@@ -25,7 +25,7 @@ from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
-from vidpipe.results.frame_sink import FrameSink, StreamTaps
+from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.segment_worker import SegmentWorker
@@ -225,7 +225,7 @@ class WorkerRuntime:
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
                 transforms.restore(position.states)
-            writers = StreamTaps.opened(frame_sinks, source.info, resumed=resumed, must=not (resumed or joins))
+            writers = StreamFrameSinks.opened(frame_sinks, source.info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
         view = View.of(spec)
         return Parts(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.address import is_camera
@@ -62,8 +62,8 @@ class StreamSpec(BaseModel):
     )
     start_s: float = Field(default=0.0, ge=0, description="where in the recording to begin, media seconds")
     end_s: float | None = Field(default=None, gt=0, description="where to end, media seconds")
-    leaves_device: Literal["never", "crops", "frames"] = Field(
-        default="frames", description="what of this stream's pictures may cross a link to another tier"
+    leaves_device: Literal["never", "frames"] = Field(
+        default="frames", description="whether this stream's pictures may cross a link to another tier"
     )
     weight: float = Field(
         default=1.0, gt=0, description="live: its share of the models' time, against other streams, under overload"
@@ -71,6 +71,12 @@ class StreamSpec(BaseModel):
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"
     )
+
+    @field_validator("leaves_device", mode="before")
+    @classmethod
+    def _old_spelling(cls, value: object) -> object:
+        """No link carries parts of pictures: who allowed no more than those allows nothing."""
+        return "never" if value == "crops" else value
 
     @property
     def live(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 from tests import clips
+from tests.runtime.conftest import BY_INLINE
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.questions import OPEN
@@ -48,6 +49,10 @@ class Sees(Read):
             raise ValueError("not that word")
         if self.config.word == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.config.word == "toil":
+            until = time.process_time() + 0.3
+            while time.process_time() < until:
+                np.sort(np.random.default_rng(0).random(10_000))
         return [replace(self.measure(frame), reason=self.config.word) for frame in frames]
 '''
 
@@ -169,3 +174,25 @@ def test_every_question_ends(shadow_run):
         assert question.cancelled() or question.exception(0) is None or "ended before" in str(question.exception(0))
     with pytest.raises(RunError, match="nothing can be asked: the run is ended"):
         shadow_run.ask("a", [Variant("read")])
+
+
+@BY_INLINE
+def test_live_answers_are_not_late_for_its_sake(begin):
+    """A variant that keeps a core busy all the time, beside a stream whose answers come within milliseconds."""
+
+    def p95(busy):
+        with begin("a") as run:
+            asked = None
+            for result in run:
+                if busy and (asked is None or asked.done()):
+                    asked = run.ask("a", [Variant("read", {"word": "toil"})])
+                if result.seq == 200:
+                    break
+            run.stop()
+            report = run.join().report
+        return report["latency_ms"]["p95"], sum(each["asked"] for each in report["shadows"].values())
+
+    alone, _ = p95(busy=False)
+    beside, asked = p95(busy=True)
+    assert asked >= 5
+    assert beside < alone + 30

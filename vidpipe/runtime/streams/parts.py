@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Missing
-from vidpipe.results.frame_sink import StreamTaps
+from vidpipe.results.frame_sink import StreamFrameSinks
 from vidpipe.sources.base import Source
 from vidpipe.transforms.runner import TransformRunner
 
@@ -28,7 +28,7 @@ class Parts:
     source: Source
     cascade: Cascade
     transforms: TransformRunner = field(default_factory=TransformRunner)
-    frame_sinks: StreamTaps = field(default_factory=lambda: StreamTaps(""))
+    frame_sinks: StreamFrameSinks = field(default_factory=lambda: StreamFrameSinks(""))
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, bytes] = field(default_factory=dict)
