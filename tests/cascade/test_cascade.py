@@ -26,17 +26,17 @@ from vidpipe.core.frame import Missing
 from vidpipe.core.settings import Knobs, StageConfig
 
 
-def ask_and_settle(cascade, seq, **options):
+def ask_and_complete(cascade, seq, **options):
     ticket = Ticket(frame(seq, **options))
     cascade.ask([ticket])
-    return cascade.settle(ticket)
+    return cascade.complete(ticket)
 
 
 def test_answered_frame_is_seen_by_no_later_stage():
     first = Told("first", lambda f: answer("first", 0, as_of=f.seq) if f.seq % 2 else None)
     last = SharedTold("last", measures("last", 1))
     run = cascade(first, last)
-    by = [ask_and_settle(run, seq).answer.by for seq in range(4)]
+    by = [ask_and_complete(run, seq).answer.by for seq in range(4)]
     assert by == ["last", "first", "last", "first"]
     assert last.asked == [0, 2]
     assert first.learnt == [(0, "last"), (2, "last")]
@@ -53,10 +53,10 @@ def test_learning_goes_up_and_completes():
         return stage
 
     upper, lower = complete("upper"), complete("lower")
-    settled = ask_and_settle(cascade(upper, lower, SharedTold("last", measures("last", 0))), 0)
+    completed = ask_and_complete(cascade(upper, lower, SharedTold("last", measures("last", 0))), 0)
     assert lower.learnt == [(0, "last")]
     assert upper.learnt == [(0, "last+lower")]
-    assert settled.answer.by == "last+lower+upper"
+    assert completed.answer.by == "last+lower+upper"
 
 
 def test_a_raising_frame_fails_alone():
@@ -69,7 +69,7 @@ def test_a_raising_frame_fails_alone():
     run = cascade(last)
     tickets = [Ticket(frame(seq)) for seq in range(4)]
     run.ask(tickets)
-    answers = [run.settle(ticket).answer for ticket in tickets]
+    answers = [run.complete(ticket).answer for ticket in tickets]
     assert [a.how for a in answers] == [How.MEASURED, How.MEASURED, How.FAILED, How.MEASURED]
     assert answers[2].reason.startswith("ValueError: bad frame (test_cascade.py:")
     assert answers[2].as_of == 1  # it carries the last published one
@@ -91,15 +91,15 @@ def test_a_raising_frame_fails_alone():
 def test_a_broken_contract_is_a_failed_frame(given, reason):
     last = SharedTold("last", passes)
     last.answer = lambda frames: given
-    settled = ask_and_settle(cascade(last), 0)
-    assert (settled.answer.how, settled.answer.by, settled.answer.reason) == (How.FAILED, "last", reason)
+    completed = ask_and_complete(cascade(last), 0)
+    assert (completed.answer.how, completed.answer.by, completed.answer.reason) == (How.FAILED, "last", reason)
 
 
 def test_learning_that_raises_costs_no_answer():
     first = Told("first", passes)
     first.learn = lambda frame, answer: 1 / 0
     run = cascade(first, SharedTold("last", measures("last", 0)))
-    assert ask_and_settle(run, 0).answer.how is How.MEASURED
+    assert ask_and_complete(run, 0).answer.how is How.MEASURED
     assert run.meters()["first"].errors == 1
 
 
@@ -123,14 +123,14 @@ def test_audit_goes_straight_to_the_last_stage(cheap, checked, audit, replay):
         audit=AuditSpec(rate=1, max_unchecked_s=None),
         publish_checked=replay,
     )
-    settled = ask_and_settle(run, 3)
-    assert settled.audit == audit
+    completed = ask_and_complete(run, 3)
+    assert completed.audit == audit
     assert between.asked == []
     assert first.learnt == [(3, "last")]
     if replay:
-        assert (settled.answer.by, settled.answer.reason) == ("last", "audit of cheap")
+        assert (completed.answer.by, completed.answer.reason) == ("last", "audit of cheap")
     else:
-        assert settled.answer.by == "cheap"
+        assert completed.answer.by == "cheap"
 
 
 def test_a_stage_between_can_learn_what_went_past_it():
@@ -145,16 +145,16 @@ def test_a_stage_between_can_learn_what_went_past_it():
     ticket = Ticket(frame(3))
     run.ask([ticket])
     assert run.fallback(ticket, "late").by == "cheap"
-    assert run.settle(ticket).answer.by == "last"
+    assert run.complete(ticket).answer.by == "last"
     assert (between.asked, between.learnt, first.learnt) == ([], [(3, "last")], [(3, "last")])
 
 
 def test_audit_whose_check_fails_says_nothing():
     first = Told("cheap", lambda f: answer("cheap", 0, how=How.REUSED))
     last = SharedTold("last", lambda f: 1 / 0)
-    settled = ask_and_settle(cascade(first, last, audit=AuditSpec(rate=1)), 0)
-    assert settled.audit is None
-    assert settled.answer.by == "cheap"
+    completed = ask_and_complete(cascade(first, last, audit=AuditSpec(rate=1)), 0)
+    assert completed.audit is None
+    assert completed.answer.by == "cheap"
 
 
 @settings(deadline=None)
@@ -166,7 +166,7 @@ def test_audits_are_the_asked_share_and_reproducible(rate, seed):
             SharedTold("last", measures("last")),
             audit=AuditSpec(rate=rate, seed=seed, max_unchecked_s=None),
         )
-        return [seq for seq in range(400) if ask_and_settle(run, seq).audit is not None]
+        return [seq for seq in range(400) if ask_and_complete(run, seq).audit is not None]
 
     first = audited()
     assert first == audited()
@@ -179,10 +179,10 @@ def test_a_stream_is_not_left_unchecked():
     first = Told("cheap", lambda f: answer("cheap", how=How.REUSED))
     last = SharedTold("last", measures("last", 0))
     run = cascade(first, last, audit=AuditSpec(rate=0, max_unchecked_s=2))
-    settled = [ask_and_settle(run, seq) for seq in range(61)]  # ten frames a second
+    completed = [ask_and_complete(run, seq) for seq in range(61)]  # ten frames a second
     assert last.asked == [20, 40, 60]
-    assert [s.answer.reason for s in settled if s.answer.by == "last"] == ["unchecked for 2 s"] * 3
-    assert all(s.audit is None for s in settled)
+    assert [s.answer.reason for s in completed if s.answer.by == "last"] == ["unchecked for 2 s"] * 3
+    assert all(s.audit is None for s in completed)
 
 
 def test_an_answer_of_the_last_stage_puts_the_next_forced_look_off():
@@ -190,25 +190,25 @@ def test_an_answer_of_the_last_stage_puts_the_next_forced_look_off():
     last = SharedTold("last", measures("last", 0))
     run = cascade(first, last, audit=AuditSpec(rate=0, max_unchecked_s=2))
     for seq in range(40):
-        ask_and_settle(run, seq)
+        ask_and_complete(run, seq)
     assert last.asked == [15, 35]
 
 
 def test_carried_answers_hold_what_was_published_last():
     skip = Told("skip", lambda f: answer("skip", how=How.SKIPPED, as_of=-1) if f.seq == 1 else None)
     run = cascade(skip, SharedTold("last", measures("last", 0, 2)))
-    ask_and_settle(run, 0)
-    skipped = ask_and_settle(run, 1).answer
+    ask_and_complete(run, 0)
+    skipped = ask_and_complete(run, 1).answer
     assert (skipped.how, skipped.as_of, len(skipped.detections)) == (How.SKIPPED, 0, 2)
-    missing = run.settle_missing(Missing("cam", 2, 0.2, How.DROPPED, "damaged")).answer
+    missing = run.complete_missing(Missing("cam", 2, 0.2, How.DROPPED, "damaged")).answer
     assert (missing.how, missing.by, missing.as_of, len(missing.detections)) == (How.DROPPED, "source", 0, 2)
 
 
 def test_streams_do_not_carry_each_others_answers():
     skip = Told("skip", lambda f: answer("skip", how=How.SKIPPED) if f.stream == "b" else None)
     run = cascade(skip, SharedTold("last", measures("last", 0)))
-    ask_and_settle(run, 0, stream="a")
-    assert len(ask_and_settle(run, 0, stream="b").answer.detections) == 0
+    ask_and_complete(run, 0, stream="a")
+    assert len(ask_and_complete(run, 0, stream="b").answer.detections) == 0
 
 
 def test_cover_is_of_the_nearest_stage_else_the_last_answer():
@@ -232,7 +232,7 @@ def test_a_withheld_answer_covers_its_own_check():
     ticket = Ticket(frame(4))
     run.ask([ticket])
     assert run.fallback(ticket, "late").by == "cheap"
-    audit = run.settle(ticket, late=True).audit
+    audit = run.complete(ticket, late=True).audit
     assert audit == Audit("cheap", missed=True, false=True)
     assert first.learnt == [(4, "last")]
 
@@ -243,7 +243,7 @@ def test_the_newest_late_answer_is_known_to_covers():
     early, next_one = Ticket(frame(1)), Ticket(frame(2))
     run.ask([early])
     run.published("cam", run.fallback(early, "late"))
-    run.settle(early, late=True)
+    run.complete(early, late=True)
     run.ask([next_one])
     covered = run.fallback(next_one, "late")
     assert (covered.by, covered.as_of, len(covered.detections)) == ("engine", 1, 2)
@@ -266,7 +266,7 @@ def test_what_stages_say_of_themselves_is_counted_over_streams():
 
     run = cascade(Counts("first", passes), SharedTold("last", measures("last")))
     for stream in ("a", "b"):
-        ask_and_settle(run, 0, stream=stream)
+        ask_and_complete(run, 0, stream=stream)
     meter = run.meters()["first"]
     assert (meter + meter).counts == {"looks": 2 * meter.counts["looks"], "hits": 2 * meter.counts["hits"]}
     assert meter.counts["looks"] >= 2
@@ -370,7 +370,7 @@ def test_every_call_of_a_shared_stage_runs_under_the_settings_of_its_stream():
     run.ask(tickets)
     for ticket in [*tickets, *reversed(tickets)]:
         run.fallback(ticket, "late")
-        run.settle(ticket)
+        run.complete(ticket)
     for stream in ("b", "a"):
         run.restore(stream, run.snapshot(stream))
     run.close()
@@ -414,10 +414,10 @@ def test_whatever_a_callback_raises_stays_with_its_stage(error, shared):
     run.ask([bad])
     assert (bad.answer.how, bad.answer.by) == (How.FAILED, "bad")
     assert bad.answer.reason.startswith(error.__name__)
-    run.settle(bad)
+    run.complete(bad)
     checked = Ticket(frame(1))
     run.ask([checked])
-    assert run.settle(checked).answer.by == "last"
+    assert run.complete(checked).answer.by == "last"
     assert run.snapshot("cam") == {}
     run.restore("cam", {"bad": pickle.dumps("state")}, None)
     run.close()
@@ -449,7 +449,7 @@ def test_what_raises_in_learn_forget_and_cover_costs_no_answer():
         ticket = Ticket(frame(seq))
         run.ask([ticket])
         assert run.fallback(ticket, "late").by == "engine"
-        assert run.settle(ticket).answer.how is (How.MEASURED if seq else How.FAILED)
+        assert run.complete(ticket).answer.how is (How.MEASURED if seq else How.FAILED)
     meter = run.meters()["bad"]
     assert meter.raised == {"learn": 1, "forget": 1, "fallback": 2}
     assert meter.first_error.startswith("in fallback: SystemExit: 3 (test_cascade.py:")
@@ -460,7 +460,7 @@ def test_state_that_does_not_pickle_is_told_and_left_out(state):
     stage = Told("last", measures("last"))
     stage.snapshot = lambda: state
     run = cascade(Told("other", passes), stage)
-    ask_and_settle(run, 0)
+    ask_and_complete(run, 0)
     kept = run.snapshot("cam")
     raised = run.meters()["last"].raised
     assert ("last" in kept) == (raised == {})
@@ -475,7 +475,7 @@ def test_counts_that_are_none_are_told_and_not_added_up(given_counts):
 
     stage = Counts("last", measures("last"))
     run = cascade(stage)
-    ask_and_settle(run, 0)
+    ask_and_complete(run, 0)
     for _ in range(3):
         meter = run.meters()["last"]
         assert meter.raised == {"counts": 1}
@@ -508,14 +508,14 @@ def test_law_one_answer_and_each_passer_learns_it_once(answers, rate):
     last = SharedTold("last", measures("last"))
     run = cascade(*stages, last, audit=AuditSpec(rate=rate, max_unchecked_s=None))
     for seq, says in enumerate(answers):
-        settled = ask_and_settle(run, seq)
-        learners = [stage.id for stage in stages if (seq, settled.answer.by) in stage.learnt]
+        completed = ask_and_complete(run, seq)
+        learners = [stage.id for stage in stages if (seq, completed.answer.by) in stage.learnt]
         first = says.index(True) if True in says else 3
-        if settled.audit is not None:
-            assert settled.audit.stage == f"s{first}"
+        if completed.audit is not None:
+            assert completed.audit.stage == f"s{first}"
             assert learners == [f"s{i}" for i in range(first + 1)]
         else:
-            assert settled.answer.by == (f"s{first}" if first < 3 else "last")
+            assert completed.answer.by == (f"s{first}" if first < 3 else "last")
             assert learners == [f"s{i}" for i in range(first)]
     for stage in (*stages, last):
         assert len(set(stage.asked)) == len(stage.asked)

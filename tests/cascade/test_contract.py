@@ -82,7 +82,7 @@ def test_a_bad_answer_costs_that_frame_only_and_says_why(wrong, shared):
     run = cascade(pick)
     tickets = [Ticket(frame(seq)) for seq in range(4, 7)]
     run.ask(tickets)
-    before, failed, after = (run.settle(ticket).answer for ticket in tickets)
+    before, failed, after = (run.complete(ticket).answer for ticket in tickets)
     assert (before.how, failed.how, after.how) == (How.TRACKED, How.FAILED, How.TRACKED)
     assert failed.by == "pick"
     assert failed.reason.startswith("stage pick gave ")
@@ -100,13 +100,13 @@ def test_nonsense_of_learn_and_cover_costs_no_answer(wrong):
     ticket = Ticket(frame(5))
     run.ask([ticket])
     assert run.fallback(ticket, "late").by == "engine"
-    settled = run.settle(ticket).answer
+    completed = run.complete(ticket).answer
     meter = run.meters()["pick"]
     assert meter.raised["fallback"] == 1
     if "its own bear" in wrong:  # a completed answer bears the id of who gave it
-        assert settled.by == "source"
+        assert completed.by == "source"
     else:
-        assert (settled.how, settled.by) == (How.MEASURED, "last")
+        assert (completed.how, completed.by) == (How.MEASURED, "last")
         assert meter.raised["learn"] == 1
         assert "stage pick gave " in meter.first_error
 
@@ -194,7 +194,7 @@ def test_law_whatever_a_stage_gives_is_published_only_if_it_is_sound(returned):
     run = cascade(pick, SharedTold("last", measures("last", 0)))
     ticket = Ticket(frame(5))
     run.ask([ticket])
-    answer = run.settle(ticket).answer
+    answer = run.complete(ticket).answer
     taken = returned if type(returned) is list and len(returned) == 1 else ["nonsense"]
     if taken == [None]:
         assert answer.by == "last"
@@ -226,7 +226,7 @@ def test_a_batch_with_one_bad_answer_loses_that_one():
     run = cascade(pick)
     tickets = [Ticket(frame(seq)) for seq in range(3)]
     run.ask(tickets)
-    assert [run.settle(ticket).answer.how for ticket in tickets] == [How.MEASURED, How.FAILED, How.MEASURED]
+    assert [run.complete(ticket).answer.how for ticket in tickets] == [How.MEASURED, How.FAILED, How.MEASURED]
     assert pick.calls == [3]
 
 
@@ -237,6 +237,6 @@ def test_a_batch_with_too_few_answers_is_asked_one_by_one():
     run = cascade(pick)
     tickets = [Ticket(frame(seq)) for seq in range(3)]
     run.ask(tickets)
-    assert [run.settle(ticket).answer.how for ticket in tickets] == [How.MEASURED] * 3
+    assert [run.complete(ticket).answer.how for ticket in tickets] == [How.MEASURED] * 3
     assert run.meters()["pick"].errors == 0
     assert run.meters()["pick"].asked == 3

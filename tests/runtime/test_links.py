@@ -99,25 +99,25 @@ def test_what_ends_the_thread_of_shared_stages_is_told_to_all_who_wait():
     all_asked = threading.Event()
 
     class Broken:
-        def ask(self, ticket, *, settle):
+        def ask(self, ticket, *, complete):
             all_asked.wait(10)
             raise RunError("no way down")
 
-        def settle(self, stream, seq):
+        def complete(self, stream, seq):
             pass
 
     stage = SharedTold("s", passes)
     runners = [StageRunner("s", True, False, lambda _: stage, CLASSES)]
     segment_worker = SegmentWorker(lambda: Cascade(runners, NO_AUDITS, last="big", top=False), Broken(), "edge")
     segment_worker.start().result()
-    replies = [segment_worker.ask(Ticket(frame(seq)), settle=True) for seq in range(3)]
+    replies = [segment_worker.ask(Ticket(frame(seq)), complete=True) for seq in range(3)]
     all_asked.set()
     for pending in replies:
-        answer = pending.settled.result(10).answer
+        answer = pending.completed.result(10).answer
         assert answer.how is How.FAILED
         assert answer.reason == "no way down"
     with pytest.raises(RunError, match="no way down"):
-        segment_worker.ask(Ticket(frame(9)), settle=True)
+        segment_worker.ask(Ticket(frame(9)), complete=True)
     with pytest.raises(RunError, match="no way down"):
         segment_worker.restore({"cam": {"s": b""}})
 
@@ -128,18 +128,18 @@ def test_a_dead_actors_successor_is_told_once_what_it_has_to_know(clip):
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
     link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
-    assert link.ask(Ticket(frame(0, pts=0.0)), settle=True).settled.result(10).answer.by == "s2"
+    assert link.ask(Ticket(frame(0, pts=0.0)), complete=True).completed.result(10).answer.by == "s2"
     assert linked.restored["cam"] == 1
     held = threading.Event()
     linked.on_frame["cam", 3] = lambda: held.wait(10) and None
-    replies = [link.ask(Ticket(frame(seq)), settle=True) for seq in (3, 6, 9, 12, 15)]
+    replies = [link.ask(Ticket(frame(seq)), complete=True) for seq in (3, 6, 9, 12, 15)]
     time.sleep(0.05)
     linked.on_frame.clear()
     actor.kill()
     held.set()
-    assert [pending.settled.result(20).answer.by for pending in replies] == ["s2"] * 5
+    assert [pending.completed.result(20).answer.by for pending in replies] == ["s2"] * 5
     assert linked.restored["cam"] == 2
-    assert link.ask(Ticket(frame(16)), settle=True).settled.result(10).answer.reason == "learnt 15"
+    assert link.ask(Ticket(frame(16)), complete=True).completed.result(10).answer.reason == "learnt 15"
 
 
 class Said(StageConfig):
@@ -178,7 +178,7 @@ def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(
     for seq, knobs in enumerate((first, first, other, other)):
         asked = frame(seq)
         asked.knobs = knobs
-        answers.append(link.ask(Ticket(asked), settle=True).settled.result(10).answer.reason)
+        answers.append(link.ask(Ticket(asked), complete=True).completed.result(10).answer.reason)
     assert answers == ["first", "first", "other", "other"]
     assert [command.settings.knobs for command in actor.instance.told] == [first, other]
 
@@ -189,21 +189,21 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
-    assert link.ask(Ticket(frame(0)), settle=True).settled.result(10).answer.how is How.MEASURED
+    assert link.ask(Ticket(frame(0)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill(stays_away=True)
-    first = link.ask(Ticket(frame(1)), settle=True)
-    assert first.settled.result(10).answer.reason == "edge is away: no answer"
+    first = link.ask(Ticket(frame(1)), complete=True)
+    assert first.completed.result(10).answer.reason == "edge is away: no answer"
     assert link.away
     began = time.monotonic()
     for seq in range(2, 40):
-        pending = link.ask(Ticket(frame(seq)), settle=seq % 2 == 0)
+        pending = link.ask(Ticket(frame(seq)), complete=seq % 2 == 0)
         assert pending.local.result(0).far
-        assert pending.settled.result(0).answer.how is How.FAILED
-        link.settle("cam", seq)
+        assert pending.completed.result(0).answer.how is How.FAILED
+        link.complete("cam", seq)
     assert time.monotonic() - began < 5
     actor.come_back()
     until(lambda: not link.away)
-    assert link.ask(Ticket(frame(50)), settle=True).settled.result(10).answer.how is How.MEASURED
+    assert link.ask(Ticket(frame(50)), complete=True).completed.result(10).answer.how is How.MEASURED
 
 
 def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
@@ -212,9 +212,9 @@ def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     link = RayLink(laid.links[0], actor)
     for seq in range(3):
-        assert link.ask(Ticket(frame(seq)), settle=True).settled.result(10).answer.how is How.MEASURED
+        assert link.ask(Ticket(frame(seq)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill()  # with no call under way: nobody has heard of it
-    assert link.ask(Ticket(frame(3)), settle=True).settled.result(10).answer.how is How.MEASURED
+    assert link.ask(Ticket(frame(3)), complete=True).completed.result(10).answer.how is How.MEASURED
 
 
 def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
@@ -222,8 +222,8 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     linked.on_frame["cam", 4] = actor.kill
     link = RayLink(laid.links[0], actor)
-    replies = [link.ask(Ticket(frame(seq)), settle=True) for seq in range(9)]
-    answers = [pending.settled.result(20).answer for pending in replies]
+    replies = [link.ask(Ticket(frame(seq)), complete=True) for seq in range(9)]
+    answers = [pending.completed.result(20).answer for pending in replies]
     assert [answer.how is How.FAILED for answer in answers] == [seq == 4 for seq in range(9)]
     assert answers[4].reason == "the actor of edge died on this frame 3 times"
 
@@ -235,7 +235,7 @@ def test_a_note_that_does_not_travel_costs_its_frame_alone():
     frames[1].features["s0"] = threading.Lock()  # cannot be copied
     frames[2].features["s0"] = lambda: None  # is copied, and does not pickle
     answers = [
-        pending.settled.result(20).answer for pending in [link.ask(Ticket(each), settle=True) for each in frames]
+        pending.completed.result(20).answer for pending in [link.ask(Ticket(each), complete=True) for each in frames]
     ]
     assert [answer.how for answer in answers] == [How.MEASURED, How.FAILED, How.FAILED, How.MEASURED]
     assert answers[1].reason.startswith("device-edge: TypeError: cannot pickle '_thread.lock'")
@@ -246,8 +246,8 @@ def test_a_message_that_cannot_be_read_holds_nobody_up():
     link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
     bad = frame(0)
     bad.features["s0"] = Unreadable()
-    assert link.ask(Ticket(bad), settle=True).settled.result(10).answer.how is How.FAILED
-    assert link.ask(Ticket(frame(1)), settle=True).settled.result(10).answer.how is How.MEASURED
+    assert link.ask(Ticket(bad), complete=True).completed.result(10).answer.how is How.FAILED
+    assert link.ask(Ticket(frame(1)), complete=True).completed.result(10).answer.how is How.MEASURED
 
 
 class Unreadable:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
 from vidpipe.cascade.audit import AuditSpec
-from vidpipe.cascade.cascade import Cascade, Settled
+from vidpipe.cascade.cascade import Cascade, Completed
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.core.answer import How
 from vidpipe.core.errors import SourceError
@@ -39,7 +39,7 @@ class Held:
         self.far = far
         self.asked = {}
 
-    def ask(self, ticket, *, settle):
+    def ask(self, ticket, *, complete):
         pending = PendingResult()
         if self.far:
             pending.went_far()
@@ -48,7 +48,7 @@ class Held:
 
     def answers(self, seq):
         until(lambda: seq in self.asked)
-        self.asked[seq][1].settle(Settled(answer("big", 0, as_of=seq)))
+        self.asked[seq][1].complete(Completed(answer("big", 0, as_of=seq)))
 
     def refuses(self, seq):
         until(lambda: seq in self.asked)
@@ -234,8 +234,8 @@ class Counted:
         self._downstream = downstream
         self.asked = Counter()
 
-    def ask(self, ticket, *, settle):
-        pending = self._downstream.ask(ticket, settle=settle)
+    def ask(self, ticket, *, complete):
+        pending = self._downstream.ask(ticket, complete=complete)
         self.asked[ticket.frame.stream] += 1
         return pending
 

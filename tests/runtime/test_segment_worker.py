@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.builders import CLASSES, NO_AUDITS, SharedTold, answer, frame, passes
-from vidpipe.cascade.cascade import Cascade, Settled, Ticket
+from vidpipe.cascade.cascade import Cascade, Completed, Ticket
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.core.answer import How
 from vidpipe.core.errors import RunError
@@ -21,14 +21,14 @@ class Breaks:
     def __init__(self, error):
         self.error = error
 
-    def ask(self, ticket, *, settle):
+    def ask(self, ticket, *, complete):
         if ticket.frame.seq % 2:
             raise self.error
         pending = PendingResult()
-        pending.settle(Settled(answer("big", 0, as_of=ticket.frame.seq)))
+        pending.complete(Completed(answer("big", 0, as_of=ticket.frame.seq)))
         return pending
 
-    def settle(self, stream, seq):
+    def complete(self, stream, seq):
         if seq % 4 == 2:
             raise self.error
 
@@ -39,11 +39,11 @@ def test_a_broken_way_down_costs_its_frames_and_not_the_thread(error, later):
     stage = SharedTold("little", passes)
     segment_worker = SegmentWorker(lambda: above(stage), Breaks(error), "test")
     segment_worker.start().result(10)
-    replies = [segment_worker.ask(Ticket(frame(seq)), settle=not later) for seq in range(6)]
+    replies = [segment_worker.ask(Ticket(frame(seq)), complete=not later) for seq in range(6)]
     if later:
         for seq in range(6):
-            segment_worker.settle("cam", seq)
-    answers = [pending.settled.result(10).answer for pending in replies]
+            segment_worker.complete("cam", seq)
+    answers = [pending.completed.result(10).answer for pending in replies]
     bad = {1, 3, 5} | ({2} if later else set())
     assert {seq for seq, given in enumerate(answers) if given.how is How.FAILED} == bad
     assert all(type(error).__name__ in answers[seq].reason for seq in bad)

@@ -42,7 +42,7 @@ def test_a_frame_that_the_first_stage_answers(ratio):
     def go():
         ticket = Ticket(frame)
         cascade.ask([ticket])
-        cascade.settle(ticket)
+        cascade.complete(ticket)
 
     assert ratio(go, _whole_plane(picture)) < 0.2
 
@@ -57,6 +57,6 @@ def test_a_frame_that_passes_stages(ratio, stages):
     def go():
         ticket = Ticket(frame)
         cascade.ask([ticket])
-        cascade.settle(ticket)
+        cascade.complete(ticket)
 
     assert ratio(go, _whole_plane(picture)) < 0.1 + 0.1 * (stages + 1)

@@ -47,8 +47,8 @@ def _hop(link, picture):
     numbers = iter(range(10**9))
 
     def go():
-        asked = link.ask(Ticket(fresh(picture, next(numbers))), settle=True)
-        assert asked.settled.result(60).answer.by == "nothing"
+        asked = link.ask(Ticket(fresh(picture, next(numbers))), complete=True)
+        assert asked.completed.result(60).answer.by == "nothing"
 
     return go
 

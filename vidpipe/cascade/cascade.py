@@ -1,8 +1,8 @@
 """The one algorithm: a frame goes down the stages until one answers it; the answer goes back up, and each stage learns.
 
 A cascade here is the run of stages that stands in one place. A frame that none of them answers goes on to the next
-place, and its answer comes back from there: `ask` is the way down, `settle` the way up, and a `Ticket` is what is known
-of a frame between the two. Engines differ only in what lies between places, never in what happens here.
+place, and its answer comes back from there: `ask` is the way down, `complete` the way up, and a `Ticket` is what is
+known of a frame between the two. Engines differ only in what lies between places, never in what happens here.
 
 Some answers of cheap stages are withheld and the frame sent straight to the last stage, to see how often the cheap ones
 are wrong: a random share (audits), and one whenever a stream has gone unchecked for too long.
@@ -24,7 +24,7 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.statistics.draw import RANGE, hashed
 
 
-class Settled(NamedTuple):
+class Completed(NamedTuple):
     """The answer to a frame once every stage that passed it on has learnt it.
 
     Attributes:
@@ -99,7 +99,7 @@ class Cascade:
         self._max_unchecked_s = audit.max_unchecked_s if top else None
         self._publish_checked = publish_checked
         self._closed = closed
-        self._settled: dict[str, Answer] = {}
+        self._completed: dict[str, Answer] = {}
         self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
         self._owed: set[tuple[str, str]] = set()  # audits that were refused: of a stream, of a stage
@@ -132,7 +132,7 @@ class Cascade:
                     self._take(runner, ticket, answer)
             open_ = [ticket for ticket in open_ if ticket.answer is None]
 
-    def settle(self, ticket: Ticket, below: Settled | None = None, *, late: bool = False) -> Settled:
+    def complete(self, ticket: Ticket, below: Completed | None = None, *, late: bool = False) -> Completed:
         """Tell the stages that passed the frame on what became of it, from the last to the first.
 
         Args:
@@ -161,17 +161,17 @@ class Cascade:
                 answer = runner.learn(frame, answer)
         answer = stands or answer
         if not late:
-            self._settled[frame.stream] = answer
+            self._completed[frame.stream] = answer
         elif answer.as_of == frame.seq:
             self._late[frame.stream] = answer
-        return Settled(answer, audit)
+        return Completed(answer, audit)
 
-    def settle_missing(self, missing: Missing) -> Settled:
+    def complete_missing(self, missing: Missing) -> Completed:
         """The answer for a picture that no stage ever saw."""
         by = "engine" if missing.how is How.FAILED else "source"
         answer = self._carry(missing.stream, Answer(nothing(), missing.how, by, -1, missing.reason))
-        self._settled[missing.stream] = answer
-        return Settled(answer)
+        self._completed[missing.stream] = answer
+        return Completed(answer)
 
     def fallback(
         self, ticket: Ticket, reason: str, *, downstream: Answer | None = None, looked_at: bool = True
@@ -204,7 +204,7 @@ class Cascade:
 
     def published(self, stream: str, fallback: Answer) -> None:
         """A fallback was published: it is the last answer of the stream now."""
-        self._settled[stream] = fallback
+        self._completed[stream] = fallback
 
     def snapshot(self, stream: str) -> dict[str, bytes]:
         """What these stages keep of a stream, pickled, by stage id; those without state are left out."""
@@ -214,7 +214,7 @@ class Cascade:
     def restore(self, stream: str, states: Mapping[str, bytes], last: Answer | None = None) -> None:
         """Take up the state of a stream, and its last published answer where that is known, after a restart."""
         if last is not None:
-            self._settled[stream] = last
+            self._completed[stream] = last
         for runner in self._runners:
             if runner.id in states:
                 runner.restore(stream, states[runner.id])
@@ -295,7 +295,7 @@ class Cascade:
         return replace(answer, detections=last.detections, as_of=last.as_of)
 
     def _last(self, stream: str) -> Answer:
-        return self._settled.get(stream) or unknown()
+        return self._completed.get(stream) or unknown()
 
 
 def _given(answer: Answer | None) -> Answer:

@@ -68,7 +68,7 @@ class Plan:
 
     Attributes:
         ahead: how many frames of a stream may be asked while one is open.
-        unordered: no stage learns: answers may be settled in any order that keeps a stream's own.
+        unordered: no stage learns: answers may be completed in any order that keeps a stream's own.
         groups: the streams of each device actor.
         at_once: how many recordings of a group are open at a time; the others wait for their turn.
         hold_bytes: what links may have to hold of one stream's open pictures.

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidpipe.cascade.audit import Audit
-from vidpipe.cascade.cascade import Settled
+from vidpipe.cascade.cascade import Completed
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.event import Event
@@ -67,7 +67,7 @@ class Result(NamedTuple):
 
 def published(
     item: Frame | Missing,
-    settled: Settled,
+    completed: Completed,
     covered: Covered | None,
     epoch: int,
     size: tuple[int, int] | None,
@@ -81,7 +81,7 @@ def published(
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, settled.answer, settled.audit, covered, size, picture)
+    return Result(*known, completed.answer, completed.audit, covered, size, picture)
 
 
 class Snapshot(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
-from vidpipe.cascade.cascade import Settled, Ticket
+from vidpipe.cascade.cascade import Completed, Ticket
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.frame import Frame
@@ -32,15 +32,15 @@ class PendingResult:
     Attributes:
         local: done as soon as nothing more is to be expected on the tier on which the frame was asked: its answer is
             there, or it is open on a slower tier.
-        settled: the answer, when it is settled. It never raises: what goes wrong below comes as a `failed` answer, and
-            a frame that newer ones kept from being looked at as a `dropped` one.
+        completed: the answer, once stages have learnt it. It never raises: what goes wrong below comes as a `failed`
+            answer, and a frame that newer ones kept from being looked at as a `dropped` one.
     """
 
-    __slots__ = ("local", "settled")
+    __slots__ = ("completed", "local")
 
     def __init__(self) -> None:
         self.local: Future[LocalStatus] = Future()
-        self.settled: Future[Settled] = Future()
+        self.completed: Future[Completed] = Future()
 
     def went_far(self, fallback: Answer | None = None) -> None:
         """The frame is open on a slower tier from now on."""
@@ -50,32 +50,32 @@ class PendingResult:
         """The same answer for those who asked a slower tier; it may have come before they knew that it is one."""
         pending = PendingResult()
         pending.went_far()
-        self.settled.add_done_callback(lambda done: pending.settle(done.result()))
+        self.completed.add_done_callback(lambda done: pending.complete(done.result()))
         return pending
 
-    def settle(self, settled: Settled) -> None:
+    def complete(self, completed: Completed) -> None:
         """There is the answer."""
-        self.settled.set_result(settled)
+        self.completed.set_result(completed)
         if not self.local.done():
             self.local.set_result(LocalStatus())
 
     def is_refused(self) -> bool:
         """Whether the frame was never looked at."""
-        return self.settled.done() and self.settled.result().answer.how is How.DROPPED
+        return self.completed.done() and self.completed.result().answer.how is How.DROPPED
 
     def refuse(self) -> None:
         """The frame is not looked at: a newer one of its stream has taken its place."""
-        self.settle(Settled(Answer(nothing(), How.DROPPED, "engine", -1, OVERLOADED)))
+        self.complete(Completed(Answer(nothing(), How.DROPPED, "engine", -1, OVERLOADED)))
 
 
 class Downstream(Protocol):
     """What a cascade hands its open frames to.
 
-    A frame is settled in two steps, because stages below may learn from an answer, and when they do must not depend on
-    how fast anybody is: first it is asked, and once the stream has been asked as far ahead as it may be, settled.
+    A frame is completed in two steps, because stages below may learn from an answer, and when they do must not depend
+    on how fast anybody is: first it is asked, and once the stream has been asked as far ahead as it may be, completed.
     """
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+    def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         """Hand an open frame down.
 
         Waits until there is room, except for a stream on a detour: of that one only the newest frame waits, and one
@@ -83,15 +83,15 @@ class Downstream(Protocol):
 
         Args:
             ticket: of the frame; of a stream that is not on a detour it is read before this returns.
-            settle: learning may follow as soon as there is an answer; otherwise `settle` will say when.
+            complete: learning may follow as soon as there is an answer; otherwise `complete` will say when.
 
         Raises:
             RunError: what lies below has broken; no frame that comes later will get through either.
         """
         ...
 
-    def settle(self, stream: str, seq: int) -> None:
-        """Let the stages below learn what became of this frame, which was asked with `settle=False`."""
+    def complete(self, stream: str, seq: int) -> None:
+        """Let the stages below learn what became of this frame, which was asked with `complete=False`."""
         ...
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:

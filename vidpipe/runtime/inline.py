@@ -41,24 +41,24 @@ class CodecLink:
         self.frames = 0
         self.bytes = 0
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+    def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         if self._spec.codec == "raw":
             self.bytes += ticket.frame.picture.nbytes + codec.features_nbytes(ticket.frame)
             ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, settle=settle)
+            packed = codec.pack(ticket, self._spec, complete=complete)
             ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
             self.bytes += packed.nbytes
         self.frames += 1
-        pending = self._downstream.ask(ticket, settle=settle)
+        pending = self._downstream.ask(ticket, complete=complete)
         return pending.from_far() if self._far else pending
 
-    def settle(self, stream: str, seq: int) -> None:
-        self._downstream.settle(stream, seq)
+    def complete(self, stream: str, seq: int) -> None:
+        self._downstream.complete(stream, seq)
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         if self._spec.codec != "raw":
-            packed = codec.pack(Ticket(frame), self._spec, settle=False)
+            packed = codec.pack(Ticket(frame), self._spec, complete=False)
             frame = codec.unpack(packed, frame.knobs, self._runtime.views).frame
         self._downstream.shadow(frame, asks, tell)
 

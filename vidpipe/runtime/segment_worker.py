@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
-from vidpipe.cascade.cascade import Cascade, Settled, Ticket
+from vidpipe.cascade.cascade import Cascade, Completed, Ticket
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import RunError, contained
 from vidpipe.core.frame import Frame
@@ -30,19 +30,19 @@ class _Ticket(Ticket):
     """A frame of whoever asked here.
 
     Attributes:
-        may_settle: stages may learn from its answer.
+        may_complete: stages may learn from its answer.
         pending: what whoever asked waits for.
         below: what the next place has said.
     """
 
-    __slots__ = ("below", "may_settle", "pending")
+    __slots__ = ("below", "may_complete", "pending")
 
-    def __init__(self, asked: Ticket, may_settle: bool) -> None:
+    def __init__(self, asked: Ticket, may_complete: bool) -> None:
         # A ticket of its own: what stages passed the frame on above is no business of this cascade.
         super().__init__(asked.frame, due=asked.due, straight=asked.straight)
-        self.may_settle = may_settle
+        self.may_complete = may_complete
         self.pending = PendingResult()
-        self.below: Settled | None = None
+        self.below: Completed | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -53,14 +53,14 @@ class _Ask(NamedTuple):
     ticket: _Ticket
 
 
-class _Settle(NamedTuple):
+class _Complete(NamedTuple):
     stream: str
     seq: int
 
 
 class _Answered(NamedTuple):
     ticket: _Ticket
-    below: Settled
+    below: Completed
 
 
 class _Restore(NamedTuple):
@@ -68,8 +68,8 @@ class _Restore(NamedTuple):
     done: Future[None]
 
 
-_Job = _Ask | _Settle | _Answered | _Restore
-_ORDERS = _Settle | _Answered | _Restore
+_Job = _Ask | _Complete | _Answered | _Restore
+_ORDERS = _Complete | _Answered | _Restore
 
 
 class SegmentWorker:
@@ -114,18 +114,18 @@ class SegmentWorker:
         self._thread.start()
         return self._opened
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+    def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         if self._broken is not None:
             raise RunError(self._broken)
-        own = _Ticket(ticket, settle)
+        own = _Ticket(ticket, complete)
         if own.frame.stream in self._weights:
             self._put_newest(own.frame.stream, _Ask(own))
         else:
             self._put(_Ask(own))
         return own.pending
 
-    def settle(self, stream: str, seq: int) -> None:
-        self._put(_Settle(stream, seq))
+    def complete(self, stream: str, seq: int) -> None:
+        self._put(_Complete(stream, seq))
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadow(frame, asks, tell)
@@ -182,7 +182,7 @@ class SegmentWorker:
         """Where the thread has ended nobody takes what waits: all of it fails."""
         if self._broken is None:
             return
-        settled = Settled(failed(self._broken))
+        completed = Completed(failed(self._broken))
         with self._changed:
             jobs = [self._waiting.take() for _ in range(len(self._waiting))] + self._at_work
             tickets = [*self._tickets.values(), *(job.ticket for job in jobs if isinstance(job, _Ask | _Answered))]
@@ -192,8 +192,8 @@ class SegmentWorker:
             if isinstance(job, _Restore) and not job.done.done():
                 job.done.set_exception(RunError(self._broken))
         for ticket in dict.fromkeys(tickets):
-            if not ticket.pending.settled.done():
-                ticket.pending.settle(settled)
+            if not ticket.pending.completed.done():
+                ticket.pending.complete(completed)
 
     def _take(self) -> list[_Job]:
         with self._changed:
@@ -223,7 +223,7 @@ class SegmentWorker:
             # What comes behind an asking in a stream must see it done.
             self._ask(asked)
             asked = []
-            if isinstance(job, _Settle):
+            if isinstance(job, _Complete):
                 self._allow(job)
             elif isinstance(job, _Restore):
                 self._restore(job)
@@ -241,8 +241,8 @@ class SegmentWorker:
         except BaseException as error:
             log.exception("a frame was lost between stages")
             self._tickets.pop(ticket.key, None)
-            if not ticket.pending.settled.done():
-                ticket.pending.settle(Settled(failed(str(contained(error)))))
+            if not ticket.pending.completed.done():
+                ticket.pending.complete(Completed(failed(str(contained(error)))))
 
     def _ask(self, tickets: Sequence[_Ticket]) -> None:
         if not tickets:
@@ -262,42 +262,42 @@ class SegmentWorker:
 
     def _pass_on(self, ticket: _Ticket) -> None:
         if ticket.answer is None and self._downstream is not None:
-            pending = self._downstream.ask(ticket, settle=ticket.may_settle)
+            pending = self._downstream.ask(ticket, complete=ticket.may_complete)
             if pending.local.done() and pending.local.result().far:
                 ticket.pending.went_far(self._cascade.stage_fallback(ticket))
-            pending.settled.add_done_callback(partial(self._answered, ticket))
+            pending.completed.add_done_callback(partial(self._answered, ticket))
         else:
             self._advance(ticket)
 
-    def _answered(self, ticket: _Ticket, pending: Future[Settled]) -> None:
+    def _answered(self, ticket: _Ticket, pending: Future[Completed]) -> None:
         self._put(_Answered(ticket, pending.result()))
 
-    def _allow(self, job: _Settle) -> None:
+    def _allow(self, job: _Complete) -> None:
         ticket = self._tickets.get(job)
-        if ticket is None:  # settled without being told, after what stood below was lost
+        if ticket is None:  # completed without being told, after what stood below was lost
             return
-        ticket.may_settle = True
-        self._guard(ticket, self._let_settle)
+        ticket.may_complete = True
+        self._guard(ticket, self._let_complete)
 
-    def _let_settle(self, ticket: _Ticket) -> None:
+    def _let_complete(self, ticket: _Ticket) -> None:
         if ticket.answer is None and self._downstream is not None:
-            self._downstream.settle(*ticket.key)
+            self._downstream.complete(*ticket.key)
         self._advance(ticket)
 
     def _advance(self, ticket: _Ticket) -> None:
-        if not ticket.may_settle or (ticket.answer is None and ticket.below is None and self._downstream is not None):
+        if not ticket.may_complete or (ticket.answer is None and ticket.below is None and self._downstream is not None):
             return
         if self._tickets.get(ticket.key) is ticket:  # who lost sight of us may have asked it again
             del self._tickets[ticket.key]
-        settled = self._cascade.settle(ticket, ticket.below)
-        ticket.pending.settle(self._with_states(ticket, settled))
+        completed = self._cascade.complete(ticket, ticket.below)
+        ticket.pending.complete(self._with_states(ticket, completed))
 
-    def _with_states(self, ticket: _Ticket, settled: Settled) -> Settled:
+    def _with_states(self, ticket: _Ticket, completed: Completed) -> Completed:
         """With what stages keep of the stream, when that is due: those above hold it, in case this process dies."""
         states = dict(ticket.below.states or {}) if ticket.below is not None else {}
         if self._snapshot_timers[ticket.frame.stream].is_due(ticket.frame.pts):
             states |= self._cascade.snapshot(ticket.frame.stream)
-        return settled._replace(states=states) if states else settled
+        return completed._replace(states=states) if states else completed
 
     def _restore(self, job: _Restore) -> None:
         for stream, states in job.states.items():

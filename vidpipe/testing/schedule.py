@@ -1,4 +1,4 @@
-"""Who crosses a generated scene, when, and along which line: all of it settled before the first picture."""
+"""Who crosses a generated scene, when, and along which line: all of it completed before the first picture."""
 
 from __future__ import annotations
 

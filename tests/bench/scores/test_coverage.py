@@ -94,9 +94,9 @@ def simulated(seed: int, *, publish_checked: bool = True) -> tuple[Answers, Answ
     for picture in FRAMES:
         ticket = Ticket(picture)
         run.ask([ticket])
-        settled = run.settle(ticket)
-        ledger.count(Result("cam", picture.seq, picture.pts, None, 0.0, 0, settled.answer, settled.audit))
-        published.append(settled.answer)
+        completed = run.complete(ticket)
+        ledger.count(Result("cam", picture.seq, picture.pts, None, 0.0, 0, completed.answer, completed.audit))
+        published.append(completed.answer)
 
     def rows(classes: list[list[int]]) -> list[Row]:
         return [at(i, 50, label=label) for i, labels in enumerate(classes) for label in labels]

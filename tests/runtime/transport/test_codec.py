@@ -30,7 +30,7 @@ def test_raw_planes_lose_nothing(size, pixel_format):
     """Luma, preview and BGR are the same to the bit, also for odd sizes and after pickling."""
     sent = yuv_frame(*size, pixel_format)
     sent.features["gate"] = answer("gate", 1)
-    packed = pickle.loads(pickle.dumps(codec.pack(Ticket(sent, due=True), LinkSpec(), settle=True)))
+    packed = pickle.loads(pickle.dumps(codec.pack(Ticket(sent, due=True), LinkSpec(), complete=True)))
     assert packed.nbytes == sent.picture.nbytes + len(pickle.dumps(sent.features))
     knobs = Knobs(3)
     ticket = codec.unpack(packed, knobs)
@@ -46,24 +46,24 @@ def test_raw_planes_lose_nothing(size, pixel_format):
 
 def test_a_picture_made_as_bgr_crosses_as_it_is():
     sent = frame(size=(10, 8))
-    got = codec.unpack(codec.pack(Ticket(sent), LinkSpec(), settle=True), Knobs()).frame
+    got = codec.unpack(codec.pack(Ticket(sent), LinkSpec(), complete=True), Knobs()).frame
     np.testing.assert_array_equal(got.bgr(), sent.bgr())
 
 
 def test_jpeg_shrinks_the_picture_but_not_the_frame():
     sent = yuv_frame(640, 480)
-    packed = codec.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), settle=False)
+    packed = codec.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), complete=False)
     got = codec.unpack(packed, Knobs()).frame
     assert packed.nbytes < sent.picture.nbytes / 4
     assert (got.width, got.height) == (640, 480)
     assert got.bgr().shape == (240, 320, 3)
-    assert not packed.settle
+    assert not packed.complete
 
 
 @pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="jpeg", width=80)])
 def test_what_is_hidden_is_known_on_the_other_side(spec):
     """As large as the picture that arrives, so that stages may lay it over."""
     view = View([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]], [])
-    got = codec.unpack(codec.pack(Ticket(yuv_frame(160, 120)), spec, settle=True), Knobs(), {"cam": view}).frame
+    got = codec.unpack(codec.pack(Ticket(yuv_frame(160, 120)), spec, complete=True), Knobs(), {"cam": view}).frame
     assert got.hidden.shape == got.luma().shape
     assert got.hidden.mean() == pytest.approx(0.5)

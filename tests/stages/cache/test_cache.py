@@ -36,7 +36,7 @@ def look(stage, frame, *boxes, **columns):
     stage.learn(frame, measured(frame.seq, found(*boxes, **columns)))
 
 
-def settled(stage, kinds=4, rounds=30):
+def completed(stage, kinds=4, rounds=30):
     """The stage has seen some places often enough to trust what it remembers of them."""
     for seq in range(kinds * rounds):
         frame = view(seq % kinds, seq, noise=2)
@@ -46,7 +46,7 @@ def settled(stage, kinds=4, rounds=30):
 
 
 def test_what_was_seen_before_is_answered():
-    stage = settled(cache())
+    stage = completed(cache())
     frame = view(2, 1000, noise=2)
     answer = ask(stage, frame)
     assert (answer.how, answer.by, answer.as_of) == (How.REUSED, "cache", 1000)
@@ -70,7 +70,7 @@ def test_frames_alike_with_different_answers_are_never_reused():
 
 
 def test_streams_of_another_size_share_what_is_known():
-    stage = settled(cache())
+    stage = completed(cache())
     answer = ask(stage, view(1, 1000, size=(320, 240), noise=2))
     np.testing.assert_allclose(answer.detections.xyxy, [[60, 40, 90, 120]], atol=1e-3)
 
@@ -78,20 +78,20 @@ def test_streams_of_another_size_share_what_is_known():
 @pytest.mark.parametrize(("live", "knows"), [(("cam", "yard"), True), ((), False)])
 def test_what_another_stream_has_learnt_is_for_live_streams(live, knows):
     """A recording must be answered alike however its frames and another's happen to follow each other."""
-    stage = settled(cache(live_streams=live))
+    stage = completed(cache(live_streams=live))
     frame = view(2, 1000, noise=2)
     frame.stream = "yard"
     assert (ask(stage, frame) is not None) == knows
 
 
 def test_audits_close_what_has_become_wrong():
-    stage = settled(cache())
+    stage = completed(cache())
     for seq in range(1000, 1040):
         frame = view(0, seq, noise=2)
         ask(stage, frame)
         stage.learn(frame, measured(seq, found(BOX, BOX, labels=[0, 1])))  # audit or miss: something new stands there
     assert stage.counts["audited"] > stage.counts["agreed"] == 0
-    again = settled(cache())
+    again = completed(cache())
     frame = view(0, 1000, noise=2)
     assert ask(again, frame) is not None
     again.learn(frame, measured(1000, found((10, 20, 25, 60))))
@@ -183,7 +183,7 @@ def test_a_feature_may_be_the_key(spelling):
 
 
 def test_it_is_kept_from_run_to_run(tmp_path):
-    first = settled(cache(path=str(tmp_path / "street.cache")))
+    first = completed(cache(path=str(tmp_path / "street.cache")))
     known = first.counts["added"]
     first.close()
     second = cache(path=str(tmp_path / "street.cache"))
@@ -210,7 +210,7 @@ def test_damaged_and_foreign_files_are_left_out(tmp_path, caplog):
 
 
 def test_edges_exchange_through_a_folder(tmp_path):
-    first = settled(cache(path=str(tmp_path / "edge1.cache")))
+    first = completed(cache(path=str(tmp_path / "edge1.cache")))
     first.close()
     second = cache(path=str(tmp_path / "edge2.cache"), exchange=True)
     assert second.counts["taken"] == first.counts["added"]

@@ -49,8 +49,8 @@ class Run:
             unseen = self._unseen
             ticket = Ticket(frame)
             self.cascade.ask([ticket])
-            settled = self.cascade.settle(ticket)
-            self.answers.append((settled.answer.by, self.there))
+            completed = self.cascade.complete(ticket)
+            self.answers.append((completed.answer.by, self.there))
             self.passes_all = self._unseen > unseen
         return self.answers
 

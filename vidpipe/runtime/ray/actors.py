@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from vidpipe.cascade.cascade import Settled
+from vidpipe.cascade.cascade import Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
 from vidpipe.core.settings import Knobs
@@ -24,7 +24,7 @@ from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
-from vidpipe.runtime.ray.job import Command, Message, SettleOrder
+from vidpipe.runtime.ray.job import Command, CompleteOrder, Message
 from vidpipe.runtime.ray.link import RayLink
 from vidpipe.runtime.ray.peer import StrangerError
 from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
@@ -122,7 +122,7 @@ class SegmentActor(_Actor):
         self._turns = _Turns()
         self._shared_memories: dict[str, SharedMemoryView] = {}
         self._known: set[str] = set()  # streams of which this instance has kept something
-        self._unsettled: dict[tuple[str, int], Future[Settled]] = {}
+        self._uncompleted: dict[tuple[str, int], Future[Completed]] = {}
 
     def ready(self) -> None:
         """Returns once the stages are open; raises what kept them from opening."""
@@ -150,8 +150,8 @@ class SegmentActor(_Actor):
             self._link.restore(fresh)
         self._stack.restore(fresh)
 
-    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Settled]:
-        """Take a batch; the answers, by stream and number, of its frames and orders that may be settled.
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Completed]:
+        """Take a batch; the answers, by stream and number, of its frames and orders that may be completed.
 
         Calls of one caller are taken in order of their number, from 0.
 
@@ -179,23 +179,23 @@ class SegmentActor(_Actor):
         self._stack.close(time.monotonic() + patience_s)
         self._runtime.shadows.close()
 
-    def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Settled]] | None:
+    def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Completed]] | None:
         if isinstance(message, Command):
             self._runtime.go_by(*message)
             return None
-        if isinstance(message, SettleOrder):
-            self._top.settle(message.stream, message.seq)
-            return message, self._unsettled.pop(message)
+        if isinstance(message, CompleteOrder):
+            self._top.complete(message.stream, message.seq)
+            return message, self._uncompleted.pop(message)
         if isinstance(message, codec.PackedFrame):
             item = message
         else:
             item = message[0].with_pixels(self._shared_memories[caller].view(message[1]))
         self._known.add(item.stream)
         ticket = codec.unpack(item, self._runtime.knobs[item.stream], self._runtime.views)
-        result = self._top.ask(ticket, settle=item.settle).settled
-        if item.settle:
+        result = self._top.ask(ticket, complete=item.complete).completed
+        if item.complete:
             return (item.stream, item.seq), result
-        self._unsettled[item.stream, item.seq] = result
+        self._uncompleted[item.stream, item.seq] = result
         return None
 
 

@@ -1,18 +1,18 @@
-"""What crosses a link to an actor: frames, and orders to settle them."""
+"""What crosses a link to an actor: frames, and orders to complete them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from vidpipe.cascade.cascade import Settled
+from vidpipe.cascade.cascade import Completed
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.ray.shared_memory import Slot
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.worker import Settings
 
 
-class SettleOrder(NamedTuple):
+class CompleteOrder(NamedTuple):
     """Tells the actor that a frame, asked earlier, may be learnt from; its answer comes with this."""
 
     stream: str
@@ -26,12 +26,12 @@ class Command(NamedTuple):
     settings: Settings
 
 
-Message = Command | codec.PackedFrame | tuple[codec.PackedFrame, Slot] | SettleOrder
-Answers = Mapping[tuple[str, int], Settled]
+Message = Command | codec.PackedFrame | tuple[codec.PackedFrame, Slot] | CompleteOrder
+Answers = Mapping[tuple[str, int], Completed]
 
 
 class Job:
-    """A frame on the link, from its asking until it is settled.
+    """A frame on the link, from its asking until it is completed.
 
     Attributes:
         settings: that it is treated with.
@@ -46,7 +46,7 @@ class Job:
         self.settings = settings
         self.slot = slot
         self.pending = pending
-        self.counted = item.settle
+        self.counted = item.complete
         self.tries = 0
 
     @property
@@ -59,12 +59,12 @@ class Job:
 
 
 class Order(NamedTuple):
-    """Lets a frame that was asked be settled."""
+    """Lets a frame that was asked be completed."""
 
     job: Job
 
     def message(self, *, by_slot: bool) -> Message:
-        return SettleOrder(*self.job.frame)
+        return CompleteOrder(*self.job.frame)
 
 
 class Batch(NamedTuple):

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from vidpipe.cascade.cascade import Settled, Ticket
+from vidpipe.cascade.cascade import Completed, Ticket
 from vidpipe.core.errors import RunError
 from vidpipe.core.frame import Frame, Image
 from vidpipe.pipeline.plan import Link
@@ -39,11 +39,11 @@ CALLS_OUT = 64  # of a link at a time, so that an actor has a thread for each
 class RayLink:
     """The `Downstream` of a segment whose next one is an actor.
 
-    A call carries all frames that wait, up to a batch, and returns the answers of those that may be settled. When the
+    A call carries all frames that wait, up to a batch, and returns the answers of those that may be completed. When the
     actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
     answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back.
 
-    Credit bounds the frames that will be settled by themselves. Those that a stream holds open until it says so take
+    Credit bounds the frames that will be completed by themselves. Those that a stream holds open until it says so take
     none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
 
     Who is on a detour never waits here: beyond the link's credit the newest frame of each such stream is kept, and they
@@ -82,7 +82,7 @@ class RayLink:
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
         self._waiting: deque[Job | Order] = deque()
         self._jobs: set[Job] = set()
-        self._unsettled: dict[tuple[str, int], Job] = {}
+        self._open: dict[tuple[str, int], Job] = {}
         self._dead = True  # it has still to be met
         self._credit = Credit(link.spec)
         self._calls_out = 0
@@ -98,7 +98,7 @@ class RayLink:
     def name(self) -> str:
         return self._link.name
 
-    def ask(self, ticket: Ticket, *, settle: bool) -> PendingResult:
+    def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         pending = PendingResult()
         if self._link.far:
             pending.went_far()
@@ -108,19 +108,19 @@ class RayLink:
                 self._outside.put(ticket.frame.stream, (ticket, pending))
                 self._changed.notify_all()
                 return pending
-            if settle:
+            if complete:
                 self._changed.wait_for(lambda: self._fits(nbytes) or self._stopping)
                 if not self._fits(nbytes):
                     pending.refuse()
                     return pending
-            slot = self._take_room(nbytes, counted=settle)
-        self._pack(ticket, pending, nbytes, slot, settle=settle)
+            slot = self._take_room(nbytes, counted=complete)
+        self._pack(ticket, pending, nbytes, slot, complete=complete)
         return pending
 
-    def settle(self, stream: str, seq: int) -> None:
+    def complete(self, stream: str, seq: int) -> None:
         with self._changed:
-            job = self._unsettled.pop((stream, seq), None)
-            if job is None:  # the actor died with it, and it was settled when it was asked again
+            job = self._open.pop((stream, seq), None)
+            if job is None:  # the actor died with it, and it was completed when it was asked again
                 return
             self._waiting.append(Order(job))
             self._changed.notify_all()
@@ -169,28 +169,28 @@ class RayLink:
             self._shared_memory.free(slot)
         self._changed.notify_all()
 
-    def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, settle: bool) -> None:
+    def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
         memory: Image | None = self._shared_memory.view(slot) if self._shared_memory and slot else None
         try:
-            item = codec.pack(ticket, self._spec, settle=settle, memory=memory)
+            item = codec.pack(ticket, self._spec, complete=complete, memory=memory)
         except Exception as error:
             with self._changed:
-                self._give_back(nbytes, slot, counted=settle)
-            pending.settle(Settled(failed(f"{self.name}: {one_line(error)}")))
+                self._give_back(nbytes, slot, counted=complete)
+            pending.complete(Completed(failed(f"{self.name}: {one_line(error)}")))
             return
         settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
         job = Job(item, settings, slot, pending)
         with self._changed:
-            if settle:
+            if complete:
                 self._credit.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
             self._jobs.add(job)
             if not (lost := self._broken or self.away):
-                if not settle:
-                    self._unsettled[job.frame] = job
+                if not complete:
+                    self._open[job.frame] = job
                 self._waiting.append(job)
                 self._changed.notify_all()
         if lost:
-            self._resolve({job: Settled(failed(lost))})
+            self._resolve({job: Completed(failed(lost))})
         if self._broken:
             raise RunError(self._broken)
 
@@ -199,7 +199,7 @@ class RayLink:
         while self._outside and self._fits(0):
             ticket, pending = self._outside.take()
             nbytes = self._nbytes(ticket)
-            self._pack(ticket, pending, nbytes, self._take_room(nbytes, counted=True), settle=True)
+            self._pack(ticket, pending, nbytes, self._take_room(nbytes, counted=True), complete=True)
 
     def _run(self, work: Callable[[], None]) -> None:
         """Do what a thread is for; what it raises ends the link."""
@@ -266,7 +266,7 @@ class RayLink:
 
     def _call(self, batch: Batch) -> None:
         awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
-        awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.settle]
+        awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.complete]
         try:
             self._peer.tell()
             answers = self._peer.call(batch.entries)
@@ -289,8 +289,8 @@ class RayLink:
         if not isinstance(entry, Job):
             raise error
         with self._changed:
-            self._unsettled.pop(entry.frame, None)
-        self._resolve({entry: Settled(failed(f"{self.name}: {one_line(error)}"))})
+            self._open.pop(entry.frame, None)
+        self._resolve({entry: Completed(failed(f"{self.name}: {one_line(error)}"))})
         self._ended_call(batch.life, dead=False)
 
     def _ended_call(self, life: int, *, dead: bool) -> None:
@@ -312,21 +312,21 @@ class RayLink:
         except BaseException as raised:
             self._break(raised)
 
-    def _answer(self, job: Job, done: Future[Answers], error: BaseException | None) -> Settled:
+    def _answer(self, job: Job, done: Future[Answers], error: BaseException | None) -> Completed:
         if error is not None:
-            return Settled(failed(f"{self._link.lower}: {one_line(error)}"))
+            return Completed(failed(f"{self._link.lower}: {one_line(error)}"))
         return done.result()[job.frame]
 
-    def _resolve(self, answers: Mapping[Job, Settled]) -> None:
+    def _resolve(self, answers: Mapping[Job, Completed]) -> None:
         with self._changed:
-            known = {job: settled for job, settled in answers.items() if job in self._jobs}
+            known = {job: completed for job, completed in answers.items() if job in self._jobs}
             for job in known:
                 self._jobs.discard(job)
                 self._give_back(job.item.nbytes, job.slot, counted=job.counted)
-        for job, settled in known.items():
-            if settled.states:
-                self._peer.remember({job.item.stream: settled.states})
-            job.pending.settle(settled)
+        for job, completed in known.items():
+            if completed.states:
+                self._peer.remember({job.item.stream: completed.states})
+            job.pending.complete(completed)
 
     def _recover(self) -> None:
         """Wait for the actor, and send again, one by one, all that the instance before it held."""
@@ -342,7 +342,7 @@ class RayLink:
         for job in lost:
             if job.tries == ATTEMPTS:
                 reason = f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"
-                self._resolve({job: Settled(failed(reason))})
+                self._resolve({job: Completed(failed(reason))})
                 continue
             job.tries += 1
             try:
@@ -373,11 +373,11 @@ class RayLink:
             self._patience_s = PING_EVERY_S
 
     def _take_lost(self) -> list[Job]:
-        """All that was sent and not answered, in order; their orders to settle may have died with the actor."""
+        """All that was sent and not answered, in order; their orders to complete may have died with the actor."""
         lost = sorted((job for job in self._jobs if job.tries), key=lambda job: job.frame)
         for job in lost:
-            job.item = job.item._replace(settle=True)
-            self._unsettled.pop(job.frame, None)
+            job.item = job.item._replace(complete=True)
+            self._open.pop(job.frame, None)
         self._waiting = deque(e for e in self._waiting if not (isinstance(e, Order) and e.job.tries))
         return lost
 
@@ -391,10 +391,10 @@ class RayLink:
         with self._changed:
             jobs: Collection[Job] = tuple(self._jobs)
             self._waiting.clear()
-            self._unsettled.clear()
+            self._open.clear()
             outside = [self._outside.take() for _ in range(len(self._outside))]
             self._shadows.fail_all(reason)
             self._changed.notify_all()
-        self._resolve({job: Settled(failed(reason)) for job in jobs})
+        self._resolve({job: Completed(failed(reason)) for job in jobs})
         for _, pending in outside:
-            pending.settle(Settled(failed(reason)))
+            pending.complete(Completed(failed(reason)))

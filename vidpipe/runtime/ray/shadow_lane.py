@@ -41,7 +41,7 @@ class ShadowLane:
     def put(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         """Have a frame wait, as the link's codec packs it."""
         try:
-            item = codec.pack(Ticket(frame), self._link.spec, settle=False)
+            item = codec.pack(Ticket(frame), self._link.spec, complete=False)
         except Exception as error:
             refuse(asks, tell, f"{self._link.name}: {one_line(error)}")
         else:

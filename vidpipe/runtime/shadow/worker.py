@@ -57,7 +57,7 @@ class ShadowWorker:
         """Have these asked of a copy of the frame; never waits, and never raises."""
         if not asks:
             return
-        question = Question(codec.pack(Ticket(frame), _RAW, settle=False), view, asks)
+        question = Question(codec.pack(Ticket(frame), _RAW, complete=False), view, asks)
         with self._lock:
             if not self._closed:
                 self._waiting.put(_Waiting(question, tell))

@@ -25,7 +25,7 @@ class StreamTicket(Ticket):
         self.fallback = ""
 
     def is_answered(self) -> bool:
-        return self.pending is None or self.pending.settled.done()
+        return self.pending is None or self.pending.completed.done()
 
     def is_refused(self) -> bool:
         return self.pending is not None and self.pending.is_refused()

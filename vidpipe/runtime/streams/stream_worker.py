@@ -1,4 +1,4 @@
-"""One stream's way through the device: its source, its own stages, and the settling of its answers in order."""
+"""One stream's way through the device: its source, its own stages, and the completing of its answers in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
 
-from vidpipe.cascade.cascade import Settled
+from vidpipe.cascade.cascade import Completed
 from vidpipe.core.answer import How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
@@ -156,7 +156,7 @@ class StreamWorker:
         self._opened.set_result(parts.source.info)
         self._go.wait()
         # What was read is answered also where the source broke off.
-        errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._settle_all(parts))]
+        errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._complete_all(parts))]
         errors.append(self._close(parts))
         broken = next(filter(None, errors), None)
         if broken is None and parts.source.broken_off:
@@ -177,7 +177,7 @@ class StreamWorker:
         for item in self._arrivals(parts.source):
             if item is not None:
                 self._enter(parts, item)
-            self._settle_ready(parts)
+            self._complete_ready(parts)
             self._learn_late(parts)
 
     def _enter(self, parts: Parts, item: Frame | Missing) -> None:
@@ -186,13 +186,13 @@ class StreamWorker:
         if self.shadows and isinstance(item, Frame):
             self.shadows.ask(item, partial(parts.without_hidden, item))
         if isinstance(item, Frame) and self._caution is not None and self._caution.is_on:
-            self._settle_open(parts)
+            self._complete_open(parts)
             with self._caution.alone(self.stream, item.seq):
                 self._open.append(self._ask(parts, item))
-                self._settle_open(parts)
+                self._complete_open(parts)
         else:
             while isinstance(item, Frame) and self._open and not self._ordering.has_room(self._open, item):
-                self._settle(parts, self._open.popleft())
+                self._complete(parts, self._open.popleft())
             self._open.append(self._ask(parts, item))
 
     def _arrivals(self, source: Source) -> Iterator[Frame | Missing | None]:
@@ -205,16 +205,16 @@ class StreamWorker:
             if self._stop.is_set():
                 return
 
-    def _settle_ready(self, parts: Parts) -> None:
+    def _complete_ready(self, parts: Parts) -> None:
         while self._open and self._ordering.is_due(self._open):
-            self._settle(parts, self._open.popleft())
+            self._complete(parts, self._open.popleft())
 
-    def _settle_open(self, parts: Parts) -> None:
+    def _complete_open(self, parts: Parts) -> None:
         while self._open:
-            self._settle(parts, self._open.popleft())
+            self._complete(parts, self._open.popleft())
 
-    def _settle_all(self, parts: Parts) -> None:
-        self._settle_open(parts)
+    def _complete_all(self, parts: Parts) -> None:
+        self._complete_open(parts)
         while self._late and not self._stop.is_set():
             self._await(self._late[0].pending, local=False)
             self._learn_late(parts)
@@ -232,17 +232,17 @@ class StreamWorker:
         parts.cascade.ask([ticket])
         if ticket.answer is None and self._downstream is not None:
             ticket.asked_at = self._clock.monotonic()
-            ticket.pending = self._downstream.ask(ticket, settle=not self._ordering.two_phase)
+            ticket.pending = self._downstream.ask(ticket, complete=not self._ordering.two_phase)
             if self._live:
                 nudge = cast("LiveSource", parts.source).nudge
                 ticket.pending.local.add_done_callback(lambda _: nudge())
-                ticket.pending.settled.add_done_callback(lambda _: nudge())
+                ticket.pending.completed.add_done_callback(lambda _: nudge())
         return ticket
 
-    def _settle(self, parts: Parts, item: Item) -> None:
+    def _complete(self, parts: Parts, item: Item) -> None:
         """Publish what there is to be said of a picture."""
         if isinstance(item, Missing):
-            self._publish(parts, item, parts.cascade.settle_missing(item))
+            self._publish(parts, item, parts.cascade.complete_missing(item))
             return
         local_until = self._ordering.local_until(item)
         if local_until is not None and not self._is_answered_locally(item, local_until):
@@ -250,7 +250,7 @@ class StreamWorker:
         elif (downstream := self._answer_downstream(parts, item)) is None and item.pending is not None:
             self._publish_fallback(parts, item)  # stopped while the answer was waited for
         else:
-            self._publish(parts, item.frame, parts.cascade.settle(item, downstream))
+            self._publish(parts, item.frame, parts.cascade.complete(item, downstream))
 
     def _is_answered_locally(self, ticket: StreamTicket, until: float) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""
@@ -265,7 +265,7 @@ class StreamWorker:
     def _await(self, pending: PendingResult | None, *, local: bool, until: float = float("inf")) -> None:
         """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
         assert pending is not None
-        coming: Future[Any] = pending.local if local else pending.settled
+        coming: Future[Any] = pending.local if local else pending.completed
         coming.add_done_callback(self._wake)
         with self._changed:
             self._clock.wait_for(self._changed, lambda: coming.done() or self._stop.is_set(), until)
@@ -275,20 +275,20 @@ class StreamWorker:
         with self._changed:
             self._changed.notify_all()
 
-    def _answer_downstream(self, parts: Parts, ticket: StreamTicket) -> Settled | None:
+    def _answer_downstream(self, parts: Parts, ticket: StreamTicket) -> Completed | None:
         if ticket.pending is None:
             return None
         if self._ordering.two_phase and self._downstream is not None:
-            self._downstream.settle(ticket.frame.stream, ticket.frame.seq)
+            self._downstream.complete(ticket.frame.stream, ticket.frame.seq)
         self._await(ticket.pending, local=False)
         return self._seen(parts, ticket) if ticket.is_answered() else None
 
-    def _seen(self, parts: Parts, ticket: StreamTicket) -> Settled:
+    def _seen(self, parts: Parts, ticket: StreamTicket) -> Completed:
         """The answer without boxes in hidden parts of the picture; states that came with it are kept."""
         assert ticket.pending is not None
-        settled = ticket.pending.settled.result()
-        parts.states.update(settled.states or {})
-        return Settled(parts.without_hidden(ticket.frame, settled.answer), settled.audit)
+        completed = ticket.pending.completed.result()
+        parts.states.update(completed.states or {})
+        return Completed(parts.without_hidden(ticket.frame, completed.answer), completed.audit)
 
     def _publish_fallback(self, parts: Parts, ticket: StreamTicket) -> None:
         local = ticket.local()
@@ -298,7 +298,7 @@ class StreamWorker:
             downstream = parts.without_hidden(ticket.frame, downstream)
         fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not ticket.is_refused())
         parts.cascade.published(self.stream, fallback)
-        self._publish(parts, ticket.frame, Settled(fallback), covered=reason)
+        self._publish(parts, ticket.frame, Completed(fallback), covered=reason)
         ticket.fallback = fallback.by
         self._late.append(ticket)
         self._learn_late(parts)
@@ -320,7 +320,7 @@ class StreamWorker:
                 self._late.append(ticket)
                 continue
             seen = self._seen(parts, ticket)
-            audit = parts.cascade.settle(ticket, seen, late=True).audit
+            audit = parts.cascade.complete(ticket, seen, late=True).audit
             if audit is not None:
                 self._outbox.audit(self.stream, audit)
             self._crowded = ticket.is_refused()
@@ -329,26 +329,30 @@ class StreamWorker:
             elif not seen.answer.how.carried:
                 self._outbox.late(LateAnswer(self.stream, seen.answer.by, ticket.fallback))
 
-    def _publish(self, parts: Parts, item: Frame | Missing, settled: Settled, covered: Covered | None = None) -> None:
+    def _publish(
+        self, parts: Parts, item: Frame | Missing, completed: Completed, covered: Covered | None = None
+    ) -> None:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
-        settled, events = self._completed(parts, item, settled)
-        self._answered_by[settled.answer.by] += 1
-        parts.frame_sinks.write(item, settled.answer, self._answered_by)
-        record = published(item, settled, covered, self._in_force.version, self._size, pictures=self._pictures)
+        completed, events = self._transformed(parts, item, completed)
+        self._answered_by[completed.answer.by] += 1
+        parts.frame_sinks.write(item, completed.answer, self._answered_by)
+        record = published(item, completed, covered, self._in_force.version, self._size, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 
-    def _completed(self, parts: Parts, item: Frame | Missing, settled: Settled) -> tuple[Settled, Sequence[Event]]:
-        """The answer as transforms complete it, and what they saw happen."""
+    def _transformed(
+        self, parts: Parts, item: Frame | Missing, completed: Completed
+    ) -> tuple[Completed, Sequence[Event]]:
+        """The answer as transforms leave it, and what they saw happen."""
         if not parts.transforms:
-            return settled, ()
+            return completed, ()
         size = self._size or (0, 0)
         moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version)
         frame = item if isinstance(item, Frame) else None
-        answer, events = parts.transforms.complete(frame, settled.answer, moment, self._in_force)
-        return settled._replace(answer=answer), events
+        answer, events = parts.transforms.complete(frame, completed.answer, moment, self._in_force)
+        return completed._replace(answer=answer), events
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._snapshot_timer.is_due(item.pts):

@@ -46,7 +46,7 @@ class PackedFrame(NamedTuple):
         picture: packed planes or BGR, or a JPEG.
         size: (width, height) of the source.
         due, straight: as in the frame's ticket.
-        settle: as in `Downstream.ask`.
+        complete: as in `Downstream.ask`.
         nbytes: of the picture as packed and of the features.
     """
 
@@ -62,7 +62,7 @@ class PackedFrame(NamedTuple):
     picture: Planes | Bgr | Jpeg
     due: bool
     straight: bool
-    settle: bool
+    complete: bool
     nbytes: int
 
     def with_pixels(self, pixels: Image) -> PackedFrame:
@@ -72,7 +72,7 @@ class PackedFrame(NamedTuple):
         return self._replace(picture=self.picture._replace(pixels=pixels))
 
 
-def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None = None) -> PackedFrame:
+def pack(ticket: Ticket, spec: LinkSpec, *, complete: bool, memory: Image | None = None) -> PackedFrame:
     """A copy of an open frame that outlives the call: one copy of its pixels, or the JPEG of its BGR picture.
 
     Args:
@@ -93,7 +93,7 @@ def pack(ticket: Ticket, spec: LinkSpec, *, settle: bool, memory: Image | None =
         picture,
         ticket.due,
         ticket.straight,
-        settle,
+        complete,
         int(picture[0].nbytes) + features_nbytes(frame),
     )
 
