@@ -58,7 +58,7 @@ def test_it_leaves_no_trace(shell, server, engine, monkeypatch):
     }
     began = Path(shell.folder).stat().st_mtime
     more = [("--source", f"{name}={url}") for name, url in list(cameras.items())[1:]]
-    command = shell.begin(READ, f"plain={cameras['plain']}", *itertools.chain(*more), engine=engine, fresh=True)
+    command = shell.begin(READ, f"plain={cameras['plain']}", *itertools.chain(*more), engine=engine)
     until(lambda: "VIDPIPE_ARGUMENT" in command_lines(command), 20)
     command.wait_for_lines(60)
     assert not traces_in(command_lines(command))

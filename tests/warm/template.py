@@ -80,6 +80,7 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> N
     os.environ.update(environment)
     sys.path[0] = folder
     sys.argv[1:] = arguments
+    sys.orig_argv = [sys.executable, "-m", "vidpipe.cli.main", *arguments]  # what begins itself anew begins so
 
 
 if __name__ == "__main__":
