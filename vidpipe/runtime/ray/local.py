@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import psutil
 import ray
 import ray._private.node
 import ray._private.ray_constants
+import ray._private.services
 import ray._private.worker
 
 LOOPBACK = "127.0.0.1"
 # The dashboard, the autoscaler, and what carries logs to the terminal: 150 MB of memory and two CPU seconds.
+_PROGRAM = "_build_python_executable_command_memory_profileable"  # begins the command of each process that is Python
+_usual_program: Callable[..., list[str]] = getattr(ray._private.services, _PROGRAM, lambda *_, **__: [])
 _NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
 
 
@@ -36,6 +39,7 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
         # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
         meanwhile.enter_context(_replaced(constants, {"ENABLE_RAY_CLUSTER": False}))
         meanwhile.enter_context(_replaced(node, dict.fromkeys(_NOT_NEEDED, _start_nothing)))
+        meanwhile.enter_context(_replaced(ray._private.services, {_PROGRAM: _program}))
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         ray.init(
             address="local",
@@ -71,6 +75,13 @@ class Guard:
         assert self._shell.stdin is not None
         self._shell.stdin.close()
         self._shell.wait()
+
+
+def _program(component: str, *given: Any, **more: Any) -> list[str]:
+    constants = ray._private.ray_constants
+    if component in (constants.PROCESS_TYPE_DASHBOARD_AGENT, constants.PROCESS_TYPE_RUNTIME_ENV_AGENT):
+        return ["/bin/sh", str(Path(__file__).with_name("agent.sh"))]
+    return _usual_program(component, *given, **more)
 
 
 def _start_nothing(node: Any, **_: Any) -> None:
