@@ -22,9 +22,9 @@ import ray._private.worker
 
 LOOPBACK = "127.0.0.1"
 # The dashboard, the autoscaler, and what carries logs to the terminal: 150 MB of memory and two CPU seconds.
+_NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
 _PROGRAM = "_build_python_executable_command_memory_profileable"  # begins the command of each process that is Python
 _usual_program: Callable[..., list[str]] = getattr(ray._private.services, _PROGRAM, lambda *_, **__: [])
-_NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
 
 
 def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **options: Any) -> None:
@@ -78,6 +78,7 @@ class Guard:
 
 
 def _program(component: str, *given: Any, **more: Any) -> list[str]:
+    """What the command of a process begins with: of a node's agents, what stands in their place."""
     constants = ray._private.ray_constants
     if component in (constants.PROCESS_TYPE_DASHBOARD_AGENT, constants.PROCESS_TYPE_RUNTIME_ENV_AGENT):
         return ["/bin/sh", str(Path(__file__).with_name("agent.sh"))]

@@ -26,6 +26,7 @@ from vidpipe.sources.view import View
 log = logging.getLogger(__name__)
 
 IDLE_S = 60.0  # without a question for so long the process ends, and gives its memory back
+REPLY_S = 300.0  # for models to load and all variants of a question to answer: one that hangs is given up then
 _RAW = LinkSpec()
 
 
@@ -100,9 +101,9 @@ class ShadowWorker:
                 replies = self._asked(waiting.question)
             except Exception as error:
                 self._end()
-                refuse(
-                    asks, waiting.tell, f"the process of shadow asks broke: {type(error).__name__}: {text_of(error)}"
-                )
+                died = isinstance(error, EOFError | OSError)
+                why = f"died, or said nothing for {REPLY_S:g} s" if died else f"broke: {text_of(error)}"
+                refuse(asks, waiting.tell, f"the process of shadow asks {why}")
                 continue
             for ask, reply in zip(asks, replies, strict=True):
                 self._count(ask, reply)
@@ -112,9 +113,15 @@ class ShadowWorker:
         process = self._process or self._begun()
         assert process.stdin is not None
         assert process.stdout is not None
-        pickle.dump(self._pack(question), process.stdin)
-        process.stdin.flush()
-        told: Replies = pickle.load(process.stdout)
+        patience = threading.Timer(REPLY_S, process.kill)
+        patience.daemon = True
+        patience.start()
+        try:
+            pickle.dump(self._pack(question), process.stdin)
+            process.stdin.flush()
+            told: Replies = pickle.load(process.stdout)
+        finally:
+            patience.cancel()
         self._cpu_ns = told.cpu_ns
         return told.replies
 
