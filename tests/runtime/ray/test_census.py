@@ -50,3 +50,15 @@ def test_one_that_came_back_just_before_the_end_is_counted() -> None:
     census.ask_all()
     assert census.cpu_s() == 3.0
     assert len(census.counts().deaths["device"]) == 1
+
+
+def test_deaths_that_somebody_saw_are_all_counted() -> None:
+    """Two within a second, which the next word could not tell from one."""
+    census = Census()
+    actor: Any = Answers(word("first", 1.0), word("third", 2.0))
+    census.add("device", actor, watched=True)
+    census.ask_all()
+    census.died(actor)
+    census.died(actor)
+    census.ask_all()
+    assert len(census.counts().deaths["device"]) == 2

@@ -28,10 +28,13 @@ class _Member:
     Attributes:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
         slow: it did not answer in time, and is not waited for again until it has.
+        watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
+            two within a second one may be missed.
     """
 
     name: str
     actor: Any
+    watched: bool = False
     words: dict[str, Word] = field(default_factory=dict)
     instance: str = ""
     asked: Future[Word] | None = None
@@ -55,7 +58,8 @@ class _Member:
         except RayError:  # it is there, and cannot say
             return
         if self.instance and word.instance != self.instance:
-            self.deaths.append(self.silent_since or time.time())
+            if not self.watched:
+                self.deaths.append(self.silent_since or time.time())
             log.warning("the actor of %s died; it is there again", self.name)
         before = self.words.get(word.instance)
         word.warnings.repeat(heard=before.warnings.total if before else 0)
@@ -74,8 +78,15 @@ class Census:
         self._asked_at = 0.0
         self._away: Mapping[str, str] = {}
 
-    def add(self, name: str, actor: Any) -> None:
-        self._members.append(_Member(name, actor))
+    def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
+        """Ask this one, too; `watched`: `died` is called each time that it does."""
+        self._members.append(_Member(name, actor, watched))
+
+    def died(self, actor: Any) -> None:
+        """Somebody saw it die."""
+        for member in self._members:
+            if member.actor is actor:
+                member.deaths.append(time.time())
 
     def go_on(self) -> None:
         """Ask when it is time again, hear who has answered, and tell whom nobody reaches; never waits."""
@@ -107,7 +118,8 @@ class Census:
         counts = [word.counts for member in self._members for word in member.words.values()]
         deaths: dict[str, tuple[float, ...]] = {}
         for member in self._members:
-            died = (*member.deaths, *([member.silent_since] if member.silent_since else []))
+            silent = [member.silent_since] if member.silent_since and not member.watched else []
+            died = (*member.deaths, *silent)
             if died:
                 deaths[member.name] = deaths.get(member.name, ()) + died
         return sum(counts, Counts({}, {}, {}, deaths))

@@ -141,6 +141,7 @@ class RayEngine:
     def _revive(self, device: Device) -> None:
         if device in self._reviving.values():
             return
+        self._census.died(device.actor)
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         positions = device.died(self._positions_of(device), self._waiting(device))
@@ -287,7 +288,7 @@ class RayEngine:
         device = Device(self._start(DeviceActor, own, self._plan, self._frame_sinks, own, self._lower), streams)
         self._devices.append(device)
         number = len(self._devices)
-        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor)
+        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor, watched=True)
         return device
 
     def _fetch(self, device: Device) -> None:
