@@ -54,16 +54,17 @@ def test_a_model_that_the_pipeline_has_not(library, name):
 
 @pytest.mark.parametrize("name", ["little", "sliced", "on_onnxruntime"])
 def test_threads_have_their_own_and_agree(library, name):
-    expected = library.detector(name).detect([PICTURE])[0]
+    ours = library.detector(name)
+    expected = ours.detect([PICTURE])[0]
 
     def work(_):
         detector = library.detector(name)
-        return id(detector), [detector.detect([PICTURE])[0] for _ in range(20)]
+        return detector, [detector.detect([PICTURE])[0] for _ in range(20)]
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(work, range(8)))
 
-    assert id(library.detector(name)) not in {own for own, _ in results}
+    assert all(theirs is not ours for theirs, _ in results)
     for _, answers in results:
         for answer in answers:
             np.testing.assert_array_equal(answer.xyxy, expected.xyxy)
