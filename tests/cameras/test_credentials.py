@@ -6,8 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import MORE_STAGES, RAY, READ, Shell, until
+from tests.cli.conftest import MORE_STAGES, RAY, READ, Shell
 from tests.runtime.conftest import STAGES
+from tests.waiting import until
 
 USER, PASSWORD = "u.x", "p@ss/w#1"
 TRACES = ("p@ss", "p%40ss", "w#1", "w%231", "s3cret", "s3kret")

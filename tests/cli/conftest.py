@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 from tests import clips
 from tests.lines import answers
 from tests.runtime.conftest import STAGES
+from tests.waiting import until
 from tests.warm.forked import Forked
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
@@ -218,14 +218,6 @@ def _fresh(folder: Path, arguments: Sequence[str], environment: dict[str, str]) 
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
-
-
-def until(happened: Callable[[], bool], timeout_s: float) -> None:
-    """Wait for something that comes soon; fails when it does not."""
-    deadline = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 class Shell:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import RAY, READ, Command, until
+from tests.cli.conftest import RAY, READ, Command
+from tests.waiting import until
 
 SLOW = """
 classes: {even: even, odd: odd}

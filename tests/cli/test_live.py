@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tests.cli.conftest import RAY, until
+from tests.cli.conftest import RAY
+from tests.waiting import until
 
 LIVE = """
 classes: {even: even, odd: odd}

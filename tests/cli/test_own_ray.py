@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import Command, Shell, until
+from tests.cli.conftest import Command, Shell
 from tests.cli.test_interrupt import SLOW, leaves_nothing
+from tests.waiting import until
 
 pytestmark = pytest.mark.ray
 

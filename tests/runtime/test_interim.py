@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests import clips
+from tests.waiting import until
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver import interim as module
@@ -51,18 +50,11 @@ def test_reports_come_at_the_beginning_and_every_half_minute(inline, tmp_path):
     pipeline = load(file, sources={"a": f"live+file:{clip}"})
     with Run(pipeline, engine="inline", on_report=told.append, clock=clock) as run:
         for reports, _ in zip((1, 2, 3), run, strict=False):
-            until(lambda count=reports: len(told) == count)
+            until(lambda count=reports: len(told) == count, 20)
             clock.turn(module.EVERY_S)
         report = run.join().report
     check(told, report)
     assert report["streams"]["a"]["frames_in"] == 4
-
-
-def until(condition, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)
 
 
 def test_a_report_that_cannot_be_written_ends_nothing(inline, clip, caplog):

@@ -21,6 +21,7 @@ from tests import clips
 from tests.builders import CLASSES, NO_AUDITS, SharedTold, answer, frame, passes
 from tests.runtime import linked, local
 from tests.runtime.linked import Measures, Passes, SharedRepeats, SharedWrites, Writes, pipeline
+from tests.waiting import until
 from vidpipe.cascade.cascade import Cascade, Ticket
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Stage
@@ -50,13 +51,6 @@ def _nothing_happens():
     linked.on_frame.clear()
     yield
     linked.on_frame.clear()
-
-
-def until(condition, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
 
 
 def test_a_raw_link_behind_a_coded_one_carries_its_pictures_in_shared_memory(clip):
@@ -202,7 +196,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
         link.complete("cam", seq)
     assert time.monotonic() - began < 5
     actor.come_back()
-    until(lambda: not link.away)
+    until(lambda: not link.away, 20)
     assert link.ask(Ticket(frame(50)), complete=True).completed.result(10).answer.how is How.MEASURED
 
 

@@ -10,12 +10,12 @@ Time stands still but where a test turns the clock.
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 
 import pytest
 
 from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
+from tests.waiting import until
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.cascade import Cascade, Completed
 from vidpipe.cascade.runner import StageRunner
@@ -107,13 +107,6 @@ def above(*stages, audit=NO_AUDITS, **options):
     """Stages of the device; the last one of the pipeline stands further down."""
     runners = [StageRunner(stage.id, stage.shared, False, lambda _, stage=stage: stage, CLASSES) for stage in stages]
     return Cascade(runners, audit, last="big", **options)
-
-
-def until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)
 
 
 def test_an_answer_of_its_own_tier_is_waited_for():

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests import clips
 from tests.builders import answer
 from tests.lines import answers
 from tests.runtime.conftest import LIVE_FPS
+from tests.waiting import until
 from vidpipe.cli.reload import Reload
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
@@ -51,13 +51,6 @@ class Seen:
     def progressed(self, collector):
         self.frames = {stream: ledger.frames_in for stream, ledger in collector.ledgers.items()}
         self.ended = dict(collector.ended)
-
-
-def until(condition, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
 
 
 def test_streams_come_go_and_change(runner, live, tmp_path, caplog):
@@ -97,11 +90,11 @@ def test_streams_come_go_and_change(runner, live, tmp_path, caplog):
         )
     )
     ran.start()
-    until(lambda: min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > some)
+    until(lambda: min((seen.frames.get(name, 0) for name in ("stays", "goes", "changes")), default=0) > some, 30)
     fresh.append(ConfigError("streams.goes.url: missing"))
-    until(lambda: "streams.goes.url: missing" in caplog.text)
+    until(lambda: "streams.goes.url: missing" in caplog.text, 30)
     fresh.append(pipeline(stays={}, comes={}, changes={"end_s": frames / LIVE_FPS / 2}))
-    until(lambda: seen.frames.get("comes", 0) > some)
+    until(lambda: seen.frames.get("comes", 0) > some, 30)
     ran.join(40)
     assert "added comes; removed goes; changed changes" in caplog.text
     report = outcome[0].report["streams"]

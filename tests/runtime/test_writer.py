@@ -12,6 +12,7 @@ import pytest
 
 from tests import clips
 from tests.builders import answer
+from tests.waiting import until
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results import writer as module
@@ -24,13 +25,6 @@ from vidpipe.testing.clock import HandClock
 
 def record(seq):
     return Result("cam", seq, 0.0, None, 0.0, 0, answer("big"))
-
-
-def until(condition):
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < 10, "it never came"
-        time.sleep(0.002)
 
 
 def put_until_it_raises(writer):

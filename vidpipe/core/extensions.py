@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -117,3 +118,8 @@ def load_class(kind: str, name: str, target: str, search_paths: Sequence[str], f
         names = [key for key, value in vars(sys.modules[module_name]).items() if fits(value)]
         raise ConfigError(f"module '{module_name}' has no {kind} '{class_name}'{did_you_mean(class_name, names)}")
     return found
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for another Python that shall find the modules that this one finds: vidpipe's and the user's."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

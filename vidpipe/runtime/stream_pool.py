@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from functools import partial
 from threading import Event
 
-from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import SourceError
 from vidpipe.results.frame_sink import FrameSink
-from vidpipe.results.records import Batch, Ended, Outbox, Position, ShadowAnswer
+from vidpipe.results.records import Batch, Ended, Outbox, Position
 from vidpipe.results.status import HealthPoll
 from vidpipe.results.usage import machine
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.shadow.ask import ShadowAsk
+from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.streams.caution import FRAMES, Caution
 from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.runtime.worker import WorkerRuntime
@@ -77,9 +77,7 @@ class StreamPool:
         if worker := self._workers.get(stream):
             worker.shadows.put(asks)
             return
-        for ask in asks:
-            answer = Answer(nothing(), How.FAILED, "engine", -1, "the stream is not open")
-            self._outbox.shadow(ShadowAnswer(stream, ask.number, ask.place, -1, 0.0, answer, 0.0))
+        StreamShadows(stream, self._outbox, None).refuse(asks, "the stream is not open")
 
     def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
         """What has come, as soon as there is something, and now and then how sources fare; see `Outbox.take`."""

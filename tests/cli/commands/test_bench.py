@@ -11,9 +11,10 @@ import pytest
 
 from tests import clips
 from tests.cli.conftest import PAIR as CHECKED_PAIR
-from tests.cli.conftest import Shell, until
+from tests.cli.conftest import Shell
 from tests.lines import answers
 from tests.models.networks import constant_network, following_network, ssd_table
+from tests.waiting import until
 from vidpipe.bench.figures import Bench
 from vidpipe.bench.profile import Profiles
 

@@ -15,9 +15,10 @@ import pytest
 
 import vidpipe
 from tests import clips
-from tests.cli.conftest import PAIR, RAY, READ, until
+from tests.cli.conftest import PAIR, RAY, READ
 from tests.lines import head
 from tests.models.networks import constant_network, ssd_table
+from tests.waiting import until
 
 LINE = [
     *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "size"),

@@ -3,12 +3,12 @@
 import random
 import socket
 import threading
-import time
 from contextlib import suppress
 
 import av
 import pytest
 
+from tests.waiting import until
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import Address
 from vidpipe.sources.base import StreamSpec
@@ -96,10 +96,3 @@ def test_a_camera_is_tried_again_when_the_time_has_come_and_not_before():
         reading.join(10)
         assert not reading.is_alive()
         server.shutdown(socket.SHUT_RDWR)
-
-
-def until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.builders import frame
+from tests.waiting import until
 from vidpipe.core.answer import How
 from vidpipe.core.clock import REAL
 from vidpipe.core.errors import SourceError
@@ -98,13 +99,6 @@ def test_who_is_slower_gets_the_newest_and_is_told_of_the_rest(clip):
     assert {(item.how, item.reason) for item in dropped} == {(How.DROPPED, "overloaded")}
     assert all(item.captured_at is not None for item in came)
     assert max(ages[:-QUEUE]) < (QUEUE + 2) / FPS  # the last ones wait with nothing behind them
-
-
-def until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)
 
 
 @given(puts=st.lists(st.sampled_from(["frame", "damaged", "take"]), max_size=60), size=st.integers(1, 4))

@@ -148,8 +148,8 @@ class Control:
 
     def _load(self, found: diff.Changes, loaded: Future[None]) -> None:
         try:
-            for stream, settings in found.turned.items():
-                self._prepare(settings, [stream])
+            for settings, streams in _alike(found.turned):
+                self._prepare(settings, streams)
         except BaseException as error:
             loaded.set_exception(error)
         else:

@@ -56,9 +56,6 @@ def changed(
     if not changes:
         raise ConfigError("nothing to change: name stages and their new settings, as in stages={'little': {...}}")
     named = tuple(pipeline.streams) if streams is None else tuple(dict.fromkeys(streams))
-    for stream in named:
-        if stream not in pipeline.streams:
-            raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
     kept = dict(pipeline.streams)
     for stream in named:
         own = {stage: config_with(pipeline, stream, stage, fields) for stage, fields in changes.items()}
@@ -70,8 +67,10 @@ def config_with(pipeline: Pipeline, stream: str, stage: str, fields: Mapping[str
     """The settings of a stage or transform for a stream, with other values for some.
 
     Raises:
-        ConfigError: no such stage or setting, one that is fixed while a run goes on, or a value out of bounds.
+        ConfigError: no such stream, stage or setting, one that is fixed while a run goes on, or a value out of bounds.
     """
+    if stream not in pipeline.streams:
+        raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
     placed = pipeline.placed
     _check_fields(stage, fields, placed)
     return _with(pipeline.streams[stream].configs.get(stage, placed[stage].config), fields, stage, pipeline)

@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from vidpipe.core.errors import ConfigError, RunError
-from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.records import Batch, ShadowAnswer
 from vidpipe.runtime.driver.epochs import config_with
@@ -45,8 +44,6 @@ class Questions:
             ConfigError: no such stream, stage or setting, or a stage that cannot be asked so.
             RunError: too many questions are open.
         """
-        if stream not in pipeline.streams:
-            raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, pipeline.streams)}")
         if not variants:
             raise ConfigError("nothing is asked: name variants, as in [Variant('little', {'size': 320})]")
         configs = [config_with(pipeline, stream, variant.stage, variant.settings) for variant in variants]

@@ -126,8 +126,8 @@ class RayLink:
             self._changed.notify_all()
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        self._shadows.put(frame, asks, tell)
         with self._changed:
-            self._shadows.put(frame, asks, tell)
             if lost := self._broken or self.away:
                 self._shadows.fail_all(lost)
             self._changed.notify_all()

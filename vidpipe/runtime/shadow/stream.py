@@ -52,9 +52,11 @@ class StreamShadows:
         self._ended = True
         with suppress(IndexError):  # until none is left, also where two threads do this
             while True:
-                refuse(
-                    self._waiting.popleft(), lambda ask, reply: self._tell(ask, -1, 0.0, reply), "the stream has ended"
-                )
+                self.refuse(self._waiting.popleft(), "the stream has ended")
+
+    def refuse(self, asks: Sequence[ShadowAsk], reason: str) -> None:
+        """Tell that there is no picture to ask these of."""
+        refuse(asks, lambda ask, reply: self._tell(ask, -1, 0.0, reply), reason)
 
     def _tell(self, ask: ShadowAsk, seq: int, pts: float, reply: Reply) -> None:
         answer = ShadowAnswer(self._stream, *ask.key, seq, pts, reply.answer, reply.cpu_ns / 1e6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from vidpipe.cascade.cascade import Ticket
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import text_of
+from vidpipe.core.extensions import child_environment
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
@@ -126,10 +126,8 @@ class ShadowWorker:
         return told.replies
 
     def _begun(self) -> subprocess.Popen[bytes]:
-        # Where this process found vidpipe and the user's folder, the other one finds them too.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         command = [sys.executable, "-m", "vidpipe.runtime.shadow.process"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment())
         with self._lock:
             self._process = process
             if self._closed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidpipe.core.errors import ModelError, RunError
+from vidpipe.core.extensions import child_environment
 from vidpipe.core.files import write_whole
 from vidpipe.models.gate import Gate
 from vidpipe.stages.gate.examples import Examples
@@ -51,13 +51,11 @@ class Job:
             (folder / old).unlink(missing_ok=True)
         examples.save(folder / EXAMPLES)
         write_whole(folder / TASK, json.dumps(asdict(task)), "task")
-        # Where this process found vidpipe and the user's folder, the other one finds them too.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         command = [sys.executable, "-m", "vidpipe.stages.gate.retrain", str(folder)]
         try:
             with (folder / STDERR).open("wb") as errors:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=child_environment()
                 )
         except OSError as error:
             raise RunError(f"training of stream {examples.stream}: no process can be started: {error}") from None
