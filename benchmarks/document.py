@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.benches import Benched
 from benchmarks.promises import Promise
-from vidpipe.bench.figures import ClipFigures, Coverage
+from vidpipe.accuracy.figures import Coverage
+from vidpipe.bench.figures import ClipFigures
 from vidpipe.bench.report.candidate_table import COST, LABELS, TERMS, candidate_table
 from vidpipe.bench.report.text import interval, number, stretch
 from vidpipe.bench.report.verdict import verdict

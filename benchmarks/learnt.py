@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measure import bare_decoding
-from vidpipe.bench.reference.reference import reference
+from vidpipe.accuracy.reference.reference import reference
+from vidpipe.accuracy.scores.presence import presence
+from vidpipe.accuracy.series import Series
 from vidpipe.bench.results import read_answers
-from vidpipe.bench.scores.presence import presence
-from vidpipe.bench.series import Series
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.results import ResultsFile

@@ -19,13 +19,13 @@ import psutil
 from benchmarks import learnt
 from benchmarks.footage import ASSETS, clip, joined, model
 from benchmarks.measure import bare_decoding, paired, report_of, spread
+from vidpipe.accuracy.reference.predictions import Viewer
+from vidpipe.accuracy.reference.reference import reference
+from vidpipe.accuracy.scores.accuracy import accuracy
+from vidpipe.accuracy.scores.precision import ap50
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.cost.measure import pss_mb
 from vidpipe.bench.labels.read import read_labels
-from vidpipe.bench.reference.predictions import Viewer
-from vidpipe.bench.reference.reference import reference
-from vidpipe.bench.scores.accuracy import accuracy
-from vidpipe.bench.scores.precision import ap50
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 

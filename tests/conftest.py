@@ -31,7 +31,7 @@ _TOGETHER = {
     "a trained gate": ("stages/gate/", "cli/test_versions.py", "tuning/test_gated.py"),
 }
 # What takes longest begins first: then no worker is left with it when the others are done.
-_FIRST = (*_TOGETHER, "cameras/", "cli/", "samples/", "bench/", "stages/", "tuning/")
+_FIRST = (*_TOGETHER, "cameras/", "cli/", "samples/", "bench/", "accuracy/", "stages/", "tuning/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

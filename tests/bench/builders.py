@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidpipe.bench.series import Answers, Boxes, Series
+from vidpipe.accuracy.series import Answers, Boxes, Series
 
 CLASSES = ("person", "vehicle")
 

@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.bench.builders import CLASSES, at, series
-from vidpipe.bench.series import Boxes, Series
+from vidpipe.accuracy.series import Boxes, Series
 
 _BEYOND = 2e10  # px², larger than any area range: COCO's only way to ignore a box that is no crowd
 

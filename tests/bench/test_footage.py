@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vidpipe.accuracy.reference.predictions import FLOOR
+from vidpipe.accuracy.scores.precision import ap50
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.read import read_labels
-from vidpipe.bench.reference.predictions import FLOOR
-from vidpipe.bench.scores.precision import ap50
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import load_detector

@@ -7,13 +7,14 @@ import math
 import pytest
 
 from tests.bench.builders import at, series
+from vidpipe.accuracy.reference.model import ReferenceModel
+from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.bench import profile
 from vidpipe.bench.baselines.grid import grid
-from vidpipe.bench.clip import Clip, ReferenceModel
+from vidpipe.bench.clip import Clip
 from vidpipe.bench.figures import Part
 from vidpipe.bench.fit import Fit, SizedModel
 from vidpipe.bench.labels.read import Labels
-from vidpipe.bench.reference.predictions import Predictions
 from vidpipe.core.errors import RunError
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.results import read_answers, write_series
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 
 CLASSES = ("vehicle", "person")

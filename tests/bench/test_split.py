@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.clip import split
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import supervision as sv
 from scipy.optimize import linear_sum_assignment
 
-from vidpipe.bench.scores.box_score import count
-from vidpipe.bench.series import Boxes, Series
+from vidpipe.accuracy.scores.box_score import count
+from vidpipe.accuracy.series import Boxes, Series
 
 FRAMES, EACH = 400, 15
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from tests.stages.difference.yard import Yard
-from vidpipe.bench.series import Boxes, Series
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.stages.gate.split import visits
 from vidpipe.tuning.footage import LAGS, Footage, Pairs
 

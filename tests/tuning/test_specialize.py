@@ -13,7 +13,7 @@ import pytest
 from tests import lines
 from tests.cameras.servers import free_port
 from tests.tuning.footage import clip
-from vidpipe.bench.clip import choose_reference
+from vidpipe.accuracy.reference.model import choose_reference
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.sinks.results import ResultsFile

@@ -11,36 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from vidpipe.accuracy.figures import Accuracy, Coverage
+from vidpipe.accuracy.reference.model import ReferenceModel, check_classes, choose_reference
+from vidpipe.accuracy.scores.accuracy import accuracy, streaming_score
+from vidpipe.accuracy.scores.coverage import coverage
+from vidpipe.accuracy.scores.precision import ap50
+from vidpipe.accuracy.scores.staleness import staleness
+from vidpipe.accuracy.series import Answers, Series
 from vidpipe.bench import candidates
-from vidpipe.bench.baselines.pipelines import models_of
 from vidpipe.bench.candidates import Candidate, Field
-from vidpipe.bench.clip import Clip, Progress, ReferenceModel, check_classes, choose_reference, look_up, outline, split
+from vidpipe.bench.clip import Clip, look_up, outline, split
 from vidpipe.bench.cost.machine import machine
 from vidpipe.bench.cost.measure import Measured, costs, measure
-from vidpipe.bench.figures import (
-    Accuracy,
-    Bench,
-    CandidateResult,
-    ClipFigures,
-    Coverage,
-    Engine,
-    Kind,
-    Part,
-    ReferenceFigures,
-)
+from vidpipe.bench.figures import Bench, CandidateResult, ClipFigures, Engine, Kind, Part, ReferenceFigures
 from vidpipe.bench.fit import Fit, fit
 from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.profile import ClipProfile, clip_profile
 from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.results import read_answers, write_series
-from vidpipe.bench.scores.accuracy import accuracy, streaming_score
-from vidpipe.bench.scores.coverage import coverage
-from vidpipe.bench.scores.precision import ap50
-from vidpipe.bench.scores.staleness import staleness
-from vidpipe.bench.series import Answers, Series
 from vidpipe.bench.validity import validity_warnings
 from vidpipe.core.errors import RunError
 from vidpipe.core.files import make_folder
+from vidpipe.core.progress import Progress
+from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.ledger import AuditCount
 

@@ -14,6 +14,7 @@ from vidpipe.bench.baselines.ultralytics_loop import UltralyticsLoop
 from vidpipe.bench.cost.job import Job, PipelineJob
 from vidpipe.bench.figures import Choice, Engine, Kind
 from vidpipe.bench.fit import Fit
+from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.spec import Pipeline
 
 LOOP = "Ultralytics' loop"
@@ -62,7 +63,7 @@ class Field:
     @property
     def models(self) -> tuple[str | None, str | None]:
         """The little and the big model."""
-        return pipelines.models_of(self.pipeline)
+        return models_of(self.pipeline)
 
     def candidate(self, name: str, kind: Kind, what: str, pipeline: Pipeline, *notes: str) -> Candidate:
         """One that is a pipeline."""

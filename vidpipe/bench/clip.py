@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from vidpipe.accuracy.reference.model import ReferenceModel, folders
+from vidpipe.accuracy.reference.predictions import Predictions
+from vidpipe.accuracy.reference.reference import reference
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.figures import Part
 from vidpipe.bench.labels.read import Labels, read_labels
-from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.bench.reference.reference import reference
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.progress import Progress
 from vidpipe.core.settings import Knobs
-from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.models.load import load_detector
-from vidpipe.models.resolve import resolve, unknown_aliases
+from vidpipe.models.resolve import resolve
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 
 SHORTEST_S = 5.0  # presence is counted to a second: less tells nothing
-
-
-class Progress(Protocol):
-    """Sees how a bench goes on."""
-
-    def step(self, what: str, total: int | None = None) -> None:
-        """A step begins; `total` of what `advance` counts, if it counts."""
-        ...
-
-    def advance(self, count: int = 1) -> None: ...
-
-
-class ReferenceModel(NamedTuple):
-    """The model that every answer is held against; `name` in the pipeline, or the path that the user gave."""
-
-    name: str
-    spec: ModelSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +61,6 @@ class Clip:
         after = float(self.truth.pts[-1]) + frame_s if last else float(self.truth.pts[part.stop])
         spec = self.spec.model_copy(update={"start_s": part.start_s, "end_s": after - 0.5 * frame_s})
         return replace(self.pipeline, streams={self.name: replace(self.pipeline.streams[self.name], spec=spec)})
-
-
-def folders(pipeline: Pipeline) -> list[Path]:
-    """In which relative paths of models are looked for."""
-    return [Path(path) for path in pipeline.search_paths]
 
 
 def split(clip: str, series: Series, fit: float) -> tuple[Part | None, Part]:
@@ -144,37 +121,6 @@ def look_up(
     truth = predictions.sure()
     read = read_labels(labels, pipeline.classes, truth, label_class) if labels is not None else None
     return Clip(name, replace(pipeline, streams={name: stream}), reference_model, predictions, truth, read)
-
-
-def choose_reference(pipeline: Pipeline, named: str | None, big: str | None) -> ReferenceModel:
-    """The reference: the model that was named (of the pipeline, or a file), else the last stage's.
-
-    Raises:
-        ConfigError: nothing was named, and the last stage has no model.
-    """
-    name = named or big
-    if name is None:
-        raise ConfigError(
-            f"the last stage, {pipeline.stages[-1].id}, names no model: say with --reference MODEL "
-            "what the answers are to be held against"
-        )
-    return ReferenceModel(name, pipeline.models.get(name) or ModelSpec(path=name))
-
-
-def check_classes(reference_model: ReferenceModel, pipeline: Pipeline) -> None:
-    """Raise ConfigError if the reference does not know a class of the pipeline: what is found of it would be false."""
-    paths = folders(pipeline)
-    names = resolve(reference_model.spec, paths, pipeline.classes).names
-    if names is None:  # only the loaded file tells
-        names = load_detector(reference_model.spec, Classes({}), search_paths=paths).traits.names
-    unknown = unknown_aliases(pipeline.classes, [(reference_model.name, names)])
-    if unknown:
-        classes = ", ".join(f"{lacking.name} ({' or '.join(lacking.aliases)})" for lacking in unknown)
-        raise ConfigError(
-            f"reference {reference_model.name} does not know {classes}: what is found of it would all count as false; "
-            f"name another --reference, or leave it out of the pipeline's classes. It knows {', '.join(names[:12])}"
-            + (" ..." if len(names) > 12 else "")
-        )
 
 
 def _part(series: Series, start: int, stop: int) -> Part:

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vidpipe.accuracy.reference.model import folders
+from vidpipe.accuracy.reference.predictions import Predictions, predict
+from vidpipe.accuracy.scores.box_score import count, total
 from vidpipe.bench.baselines.grid import grid, smaller_sizes
-from vidpipe.bench.clip import Clip, Progress, folders
+from vidpipe.bench.clip import Clip
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import measure
 from vidpipe.bench.figures import Choice, Engine, Part
-from vidpipe.bench.reference.predictions import Predictions, predict
 from vidpipe.bench.results import read_answers
-from vidpipe.bench.scores.box_score import count, total
 from vidpipe.core.errors import ModelError
+from vidpipe.core.progress import Progress
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vidpipe.accuracy.figures import Figures
+from vidpipe.accuracy.reference.predictions import Predictions
+from vidpipe.accuracy.scores.precision import ap50
 from vidpipe.bench.cost.machine import machine
-from vidpipe.bench.figures import Figures, Machine, Part
+from vidpipe.bench.figures import Machine, Part
 from vidpipe.bench.fit import Fit
-from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.bench.scores.precision import ap50
 from vidpipe.core.files import write_whole
 from vidpipe.core.registry import STAGES
 

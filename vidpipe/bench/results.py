@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vidpipe.bench.series import Answers, Boxes, Series
+from vidpipe.accuracy.series import Answers, Boxes, Series
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.records import Result

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from vidpipe.accuracy.scores.leak import leaked
+from vidpipe.accuracy.series import Answers, Series
 from vidpipe.bench.clip import Clip
 from vidpipe.bench.figures import CandidateResult, ReferenceFigures
-from vidpipe.bench.scores.leak import leaked
-from vidpipe.bench.series import Answers, Series
 
 _NOISY = 0.25  # spread of the CPU cost over its median from which single figures say little
 _STRANGERS = 0.5  # box F1 of the reference against labels under which the two are not about the same things

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.bench.reference.predictions import timed
-from vidpipe.bench.series import Series
+from vidpipe.accuracy.reference.predictions import timed
+from vidpipe.accuracy.series import Series
 from vidpipe.core.frame import Image, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vidpipe.bench.clip import Progress, ReferenceModel
-from vidpipe.bench.reference.predictions import Predictions, Viewer
-from vidpipe.bench.reference.reference import reference
-from vidpipe.bench.series import Series
+from vidpipe.accuracy.reference.model import ReferenceModel
+from vidpipe.accuracy.reference.predictions import Predictions, Viewer
+from vidpipe.accuracy.reference.reference import reference
+from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.progress import Progress
 from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec

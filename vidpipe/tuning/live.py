@@ -13,8 +13,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.bench.reference.predictions import FramePrediction, series_of
-from vidpipe.bench.series import Series
+from vidpipe.accuracy.reference.predictions import FramePrediction, series_of
+from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.settings import Knobs

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vidpipe.bench.baselines.pipelines import models_of
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.errors import ConfigError, RunError, SourceError
 from vidpipe.core.files import write_whole
@@ -31,6 +30,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.resolve import resolve
 from vidpipe.models.stores.paths import with_weights
+from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidpipe.bench.baselines.pipelines import models_of
-from vidpipe.bench.clip import Progress, check_classes, choose_reference
+from vidpipe.accuracy.reference.model import check_classes, choose_reference
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.progress import Progress
 from vidpipe.models.gate import Gate
+from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.stages.difference.masks import Proposal, propose
 from vidpipe.stages.difference.scene import Scene

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.builders import at, series
+from vidpipe.accuracy.reference.predictions import Predictions
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes, strides
 from vidpipe.bench.figures import Choice
-from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.bench.series import Boxes, Series
 
 
 def rows(found):

@@ -11,6 +11,7 @@ from tests import clips
 from tests.bench.baselines.conftest import only, ran
 from vidpipe.bench.baselines import pipelines
 from vidpipe.models.base import ModelSpec
+from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import PlacedStage, ShaperSpec, Stream, Tier
 from vidpipe.sources.base import StreamSpec
@@ -129,12 +130,12 @@ def test_models_of(pipeline, stages, expected):
     if stages == ["unsure", "difference"]:
         left = replace(left, stages=left.stages[::-1])
     assert sorted(stages, key=order.get) == sorted((stage.id for stage in left.stages), key=order.get)
-    assert pipelines.models_of(left) == expected
+    assert models_of(left) == expected
 
 
 def test_one_model_in_two_stages_is_no_pair(pipeline):
     twice = replace(pipeline.stages[1], config=DetectConfig(model="big", accept=0.8))
-    assert pipelines.models_of(replace(pipeline, stages=(twice, pipeline.stages[2]))) == (None, "big")
+    assert models_of(replace(pipeline, stages=(twice, pipeline.stages[2]))) == (None, "big")
 
 
 def test_the_big_model_with_the_pipelines_tracker(pipeline):

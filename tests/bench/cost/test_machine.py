@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from vidpipe.bench.cost.machine import machine, processor, versions
+from vidpipe.bench.cost.machine import machine, processor
+from vidpipe.core.versions import versions
 
 
 @pytest.mark.parametrize(

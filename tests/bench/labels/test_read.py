@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.bench.builders import at, series
+from vidpipe.accuracy.scores.box_score import count
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.read import read_labels
-from vidpipe.bench.scores.box_score import count
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 from vidpipe.models.base import Classes
 from vidpipe.testing.scene import CLASSES, COUNTS_FROM, Scene, SceneSpec, write

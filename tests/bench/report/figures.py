@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from vidpipe.accuracy.figures import Accuracy, BoxScore, Coverage, PresenceScore, Staleness, TrackScore
 from vidpipe.bench.figures import (
-    Accuracy,
     Bench,
-    BoxScore,
     CandidateResult,
     Choice,
     ClipFigures,
     Cost,
-    Coverage,
     Kind,
     Machine,
     Part,
-    PresenceScore,
     ReferenceFigures,
     Spread,
-    Staleness,
-    TrackScore,
     Traffic,
     Work,
 )

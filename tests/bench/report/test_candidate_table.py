@@ -3,7 +3,8 @@
 import pytest
 
 from tests.bench.report.figures import UNDEFINED, accuracy, around, big, boxes, candidate, clip, cost, pipeline
-from vidpipe.bench.figures import ReferenceFigures, Spread, TrackScore
+from vidpipe.accuracy.figures import TrackScore
+from vidpipe.bench.figures import ReferenceFigures, Spread
 from vidpipe.bench.report.candidate_table import COST, LABELS, Cell, candidate_table
 
 ZERO = Spread(median=0.0, low=0.0, high=0.0)

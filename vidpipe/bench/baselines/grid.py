@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vidpipe.accuracy.reference.predictions import Predictions
+from vidpipe.accuracy.scores.box_score import count, moving, total
+from vidpipe.accuracy.series import Series
 from vidpipe.bench.figures import Choice
-from vidpipe.bench.reference.predictions import Predictions
-from vidpipe.bench.scores.box_score import count, moving, total
-from vidpipe.bench.series import Series
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 _LONGER = 1.5  # times as long each further stride is: on a scene that hardly changes one look a minute may do

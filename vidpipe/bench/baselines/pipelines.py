@@ -16,6 +16,7 @@ from vidpipe.bench.baselines.motion_gate import DETECT_FPS, MotionGate, MotionGa
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.models import model_of
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Stream, Tier
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.sample import Sample, SampleConfig
@@ -23,17 +24,6 @@ from vidpipe.stages.track.track import Track
 
 Size = int | tuple[int, int]
 """Of a network's input in pixels: a side, or (height, width)."""
-
-
-def models_of(pipeline: Pipeline) -> tuple[str | None, str | None]:
-    """The little and the big model: the big one is the last stage's, the little one the first other that a stage names.
-
-    Either is None where there is no such model.
-    """
-    named = [_model(pipeline, stage) for stage in pipeline.stages]
-    big = named[-1]
-    little = next((model for model in named if model not in (None, big)), None)
-    return little, big
 
 
 def every_frame(pipeline: Pipeline, model: str) -> Pipeline:
@@ -113,15 +103,9 @@ def _baseline(pipeline: Pipeline, model: str, *filters: tuple[str, type[Stage[An
 
 def _tier(pipeline: Pipeline, model: str) -> Tier:
     """Where the pipeline uses a model; one that it only lists stands with its last stage."""
-    return next((stage.tier for stage in pipeline.stages if _model(pipeline, stage) == model), pipeline.stages[-1].tier)
-
-
-def _model(pipeline: Pipeline, stage: PlacedStage) -> str | None:
-    """The detector that a stage names in its settings, one that a user wrote included."""
-    name = getattr(stage.config, "model", None)
-    if not isinstance(name, str) or name not in pipeline.models or pipeline.models[name].family == "embedder":
-        return None
-    return name
+    return next(
+        (stage.tier for stage in pipeline.stages if model_of(pipeline, stage) == model), pipeline.stages[-1].tier
+    )
 
 
 def _links(pipeline: Pipeline, stages: Sequence[PlacedStage]) -> Mapping[str, LinkSpec]:

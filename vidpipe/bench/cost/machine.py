@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 import psutil
 
 from vidpipe.bench.figures import Machine
+from vidpipe.core.versions import versions
 
 POWERCAP = Path("/sys/class/powercap")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -37,15 +36,6 @@ def processor(cpuinfo: Path) -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Versions of those that are installed, without importing them."""
-    found = {}
-    for name in distributions:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 class EnergyMeter:

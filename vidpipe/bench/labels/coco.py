@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.drawn import Drawn, refuse_beyond, refuse_other_size
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 
 _Extent = Annotated[FiniteFloat, Field(gt=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidpipe.bench.series import Boxes, Series
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.drawn import Drawn, refuse_beyond, refuse_other_size
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 
 _MOT16 = {1: "pedestrian", 3: "car", 4: "bicycle", 5: "motorbike"}

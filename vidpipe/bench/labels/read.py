@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.accuracy.scores.box_score import by_class, count
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.coco import read_coco
 from vidpipe.bench.labels.drawn import Drawn
 from vidpipe.bench.labels.mot import read_mot
-from vidpipe.bench.scores.box_score import by_class, count
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.errors import ConfigError
 from vidpipe.models.base import Classes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vidpipe.bench.figures import Accuracy, BoxScore, CandidateResult, ClipFigures, TrackScore
+from vidpipe.accuracy.figures import Accuracy, BoxScore, TrackScore
+from vidpipe.bench.figures import CandidateResult, ClipFigures
 from vidpipe.bench.report.text import UNDEFINED, give, interval, number
 from vidpipe.bench.report.verdict import big_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidpipe.bench.series import Answers, Series
+from vidpipe.accuracy.series import Answers, Series
 from vidpipe.sources.base import StreamSpec
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.bench.builders import at, series
+from vidpipe.accuracy.scores.box_score import Counts
 from vidpipe.bench.report.html.frames import sides, worst
-from vidpipe.bench.scores.box_score import Counts
 
 
 @pytest.mark.parametrize(

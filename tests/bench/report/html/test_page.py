@@ -25,7 +25,8 @@ from tests.bench.report.figures import (
     static,
 )
 from tests.bench.report.html.parsed import Element, parse
-from vidpipe.bench.figures import Bench, Coverage, PresenceScore, ReferenceFigures, Spread
+from vidpipe.accuracy.figures import Coverage, PresenceScore
+from vidpipe.bench.figures import Bench, ReferenceFigures, Spread
 from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.report.html.page import page
 from vidpipe.bench.report.verdict import verdict

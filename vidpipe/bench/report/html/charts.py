@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.accuracy.scores.presence import Run, runs
+from vidpipe.accuracy.series import Answers
 from vidpipe.bench.figures import CandidateResult, Choice, ClipFigures
 from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.report.text import share
-from vidpipe.bench.scores.presence import Run, runs
-from vidpipe.bench.series import Answers
 from vidpipe.core.answer import How
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.accuracy.scores.box_score import Counts, count
+from vidpipe.accuracy.scores.matching import match
+from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.report.evidence import Evidence
-from vidpipe.bench.scores.box_score import Counts, count
-from vidpipe.bench.scores.matching import match
-from vidpipe.bench.series import Boxes, Series
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.open import open_source
