@@ -17,7 +17,7 @@ from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
-from vidpipe.results.records import Covered, Ended, LateAnswer, Outbox, Snapshot, published
+from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
 from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
@@ -322,7 +322,7 @@ class StreamWorker:
             seen = self._seen(parts, ticket)
             audit = parts.cascade.complete(ticket, seen, late=True).audit
             if audit is not None:
-                self._outbox.audit(self.stream, audit)
+                self._outbox.audit(LateAudit(self.stream, ticket.frame.knobs.version, audit, ticket.checks))
             self._crowded = ticket.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
@@ -335,10 +335,11 @@ class StreamWorker:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
+        look = parts.cascade.look(item.seq, completed.answer)
         completed, events = self._transformed(parts, item, completed)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
-        record = published(item, completed, covered, self._in_force.version, self._size, pictures=self._pictures)
+        record = published(item, completed, covered, self._in_force.version, self._size, look, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 
