@@ -12,8 +12,8 @@ The interval (95 %) is made of two things, and the wider one counts at either en
   the same width to both sides would not cover.
 - What no audit has shown. With n audits of a stage, up to z^2 / (n + z^2) of its frames, Wilson's bound for an event
   that was never seen (3.7 % at 100 audits), may be unlike any audited one: wholly wrong or wholly right, and with as
-  many boxes in them as a frame has that shows any. So perfect audits prove no perfect stage, and audits that all saw an empty scene do not
-  prove that nobody ever came by. Of a stage without an audit, nothing is known at all.
+  many boxes in them as a frame has that shows any. So perfect audits prove no perfect stage, and audits that all saw an
+  empty scene do not prove that nobody ever came by. Of a stage without an audit, nothing is known at all.
 """
 
 from __future__ import annotations

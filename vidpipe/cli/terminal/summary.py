@@ -56,7 +56,7 @@ def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
     console.print(f"{report['fps']:.0f} frames a second{pace}{cost}")
     for name, stream in report["streams"].items():
         if (line := _accuracy(stream["accuracy"])) is not None:
-            console.print(f"{name}: {line}", markup=False)
+            console.print(f"{name}: {line}", markup=False, soft_wrap=True)
 
 
 def _accuracy(told: Mapping[str, Any]) -> str | None:
@@ -70,7 +70,7 @@ def _accuracy(told: Mapping[str, Any]) -> str | None:
     asked += "" if told["sure"] is not False else ", as far as so few audits tell"
     of = "count" if told["want"] == "count" else f"{told['want']} F1"
     span = f"{told['f1']:.3f} against the last stage (95 %: {told['low']:.3f} to {told['high']:.3f})"
-    unmeasured = f"; {told['unmeasured']} frames unmeasured" if told["unmeasured"] else ""
+    unmeasured = f"; {_count(told['unmeasured'], 'frame')} unmeasured" if told["unmeasured"] else ""
     return f"{of} {span}{asked}; {_count(told['looks'], 'audit')}{unmeasured}"
 
 
