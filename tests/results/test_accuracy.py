@@ -20,7 +20,7 @@ from vidpipe.cascade.audit import Audit, AuditSpec, Look
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.answer import How
 from vidpipe.results.accuracy import EPOCHS, Evidence, StreamAccuracy
-from vidpipe.results.records import Covered, LateAudit, Result
+from vidpipe.results.records import Covered, LateAnswer, LateAudit, Result
 from vidpipe.statistics.agreement import Matched, match
 
 FRAMES = [frame(seq) for seq in range(400)]
@@ -86,7 +86,7 @@ def test_every_frame_is_counted_once(publish_checked):
 
 
 def frames_of(evidence: Evidence) -> int:
-    looked = evidence.looked["boxes"].n if evidence.looked else 0
+    looked = sum(known["boxes"].n for known in (evidence.looked, evidence.late) if known)
     return looked + evidence.frames.total() + evidence.stood.total() + evidence.unmeasured
 
 
@@ -155,6 +155,20 @@ def test_a_late_audit_counts_for_the_frame_that_it_was_of():
     accuracy.count(record(answer("engine", how=How.REUSED), covered=Covered.LATE, epoch=2))
     accuracy.count_late(LateAudit("cam", 2, audit, stood=False))
     assert (accuracy.whole().unmeasured, accuracy.whole().looks) == (1, 2)
+
+
+def test_a_late_answer_of_the_last_stage_says_what_was_published_in_its_place():
+    accuracy = StreamAccuracy()
+    for _ in range(4):
+        accuracy.count(record(answer("engine", 0, how=How.REUSED), covered=Covered.LATE))
+    held = Audit("engine", True, False, Matched(1, 4), Matched(1, 2), 1)
+    for _ in range(3):
+        accuracy.count_late_answer(LateAnswer("cam", "big", "engine", 0, held))
+    accuracy.count_late_answer(LateAnswer("cam", "little", "engine", 0, None))
+    told = accuracy.report()
+    assert (told["f1"], told["low"], told["high"]) == (0.5, 0.5, 0.5)
+    assert (told["looked_late"], told["looked"], told["looks"], told["unmeasured"]) == (3, 0, 0, 1)
+    assert frames_of(accuracy.whole()) == 4
 
 
 def test_older_epochs_are_summed_up():

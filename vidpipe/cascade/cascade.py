@@ -180,6 +180,10 @@ class Cascade:
             return None
         return Look(len(answer.detections), len(_class_ids(answer)))
 
+    def hold(self, seq: int, published: Answer, late: Answer) -> Audit | None:
+        """What was published of a frame of that number against a late answer, if the last stage saw that in it."""
+        return _audit(published, late) if self.look(seq, late) is not None else None
+
     def fallback(
         self, ticket: Ticket, reason: str, *, downstream: Answer | None = None, looked_at: bool = True
     ) -> Answer:

@@ -3,10 +3,11 @@
 Every published frame is in one of three kinds, and counted when its answer arrives, so that nothing is counted twice
 where a process dies and its frames are asked again:
 
-- The last stage looked at it: it is right by definition, and known exactly.
+- The last stage looked at it: it is right by definition, and known exactly. Where its answer came too late to be
+  published, what was published in its place is held against it, and known exactly as well.
 - A cheap stage answered it: how often such answers are right is told by the random audits of that stage.
-- Neither: it was lost, damaged or left out before the first stage; another answer was published in place of its own;
-  or the last stage looked at parts of it only. No audit says anything of those: they are counted as unmeasured.
+- Neither: it was lost, damaged or left out before the first stage; another answer was published in place of its own,
+  which never came; or the last stage looked at parts of it only. Nobody knows of those: they are unmeasured.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from vidpipe.cascade.audit import Audit, Look
 from vidpipe.core.answer import How
-from vidpipe.results.records import LateAudit, Result
+from vidpipe.results.records import LateAnswer, LateAudit, Result
 from vidpipe.sources.base import Want
 from vidpipe.statistics.accuracy import Estimate, Stratum, Sums, closeness, share
 
@@ -35,7 +36,8 @@ class Evidence:
         frames: by stage that answered them: published without a check.
         stood: by stage: published, and audited beside.
         audits: by stage.
-        looked: of the frames that the last stage looked at.
+        looked: of the frames for which the last stage's own answer was published.
+        late: of those for which another one was, as its own came late.
         unmeasured: frames of which audits say nothing.
     """
 
@@ -43,6 +45,7 @@ class Evidence:
     stood: Counter[str] = field(default_factory=Counter)
     audits: dict[str, ByWant] = field(default_factory=dict)
     looked: ByWant = field(default_factory=dict)
+    late: ByWant = field(default_factory=dict)
     unmeasured: int = 0
 
     def count(self, record: Result) -> None:
@@ -58,6 +61,11 @@ class Evidence:
             self.unmeasured += 1
         else:
             self.frames[answer.by] += 1
+
+    def count_late_answer(self, held: Audit) -> None:
+        """What was published of a frame that was counted before, against the last stage's answer."""
+        self.unmeasured -= 1
+        self._add(self.late, _of_audit(held))
 
     def count_late(self, late: LateAudit) -> None:
         """An audit of a frame that was counted before, as one that was not waited for."""
@@ -79,21 +87,22 @@ class Evidence:
             stage: _joined(self.audits.get(stage, {}), other.audits.get(stage, {}))
             for stage in {**self.audits, **other.audits}
         }
-        looked = _joined(self.looked, other.looked)
+        looked, late = _joined(self.looked, other.looked), _joined(self.late, other.late)
         # Of counters the sum by `+` would leave out what is not positive.
         frames, stood = self.frames.copy(), self.stood.copy()
         frames.update(other.frames)
         stood.update(other.stood)
-        return Evidence(frames, stood, audits, looked, self.unmeasured + other.unmeasured)
+        return Evidence(frames, stood, audits, looked, late, self.unmeasured + other.unmeasured)
 
     @property
     def looks(self) -> int:
         """Random audits."""
-        return sum(sums["boxes"].n for sums in self.audits.values())
+        return sum(map(_frames, self.audits.values()))
 
     def estimate(self, want: Want) -> Estimate | None:
         """The accuracy of these frames; None where there is no evidence of it."""
-        return _judge(want, self.looked.get(want, Sums()), [self._stratum(stage, want) for stage in self._stages])
+        known = self.looked.get(want, Sums()) + self.late.get(want, Sums())
+        return _judge(want, known, [self._stratum(stage, want) for stage in self._stages])
 
     def report(self, want: Want) -> dict[str, Any]:
         """As the report of a run has it, without what was asked for."""
@@ -101,7 +110,8 @@ class Evidence:
         return {
             **_told(self.estimate(want)),
             "looks": self.looks,
-            "looked": self.looked["boxes"].n if self.looked else 0,
+            "looked": _frames(self.looked),
+            "looked_late": _frames(self.late),
             "unmeasured": self.unmeasured + unknown,
             "by_stage": {stage: self._of_stage(stage, want) for stage in self._stages},
         }
@@ -145,6 +155,11 @@ class StreamAccuracy:
     def count_late(self, late: LateAudit) -> None:
         """An audit of an answer that was published before."""
         self._of(late.epoch).count_late(late)
+
+    def count_late_answer(self, late: LateAnswer) -> None:
+        """An answer that came when another had been published."""
+        if late.held is not None:
+            self._of(late.epoch).count_late_answer(late.held)
 
     def whole(self) -> Evidence:
         """Of all frames so far."""
@@ -196,8 +211,12 @@ def _of_look(look: Look) -> dict[Want, tuple[int, int]]:
     return {"boxes": (2 * boxes, 2 * boxes), "presence": (2 * classes, 2 * classes), "count": (boxes, boxes)}
 
 
-def _judge(want: Want, looked: Sums, strata: Iterable[Stratum]) -> Estimate | None:
-    return closeness(looked, strata) if want == "count" else share(looked, strata)
+def _frames(sums: ByWant) -> int:
+    return sums["boxes"].n if sums else 0
+
+
+def _judge(want: Want, known: Sums, strata: Iterable[Stratum]) -> Estimate | None:
+    return closeness(known, strata) if want == "count" else share(known, strata)
 
 
 def _joined(one: ByWant, other: ByWant) -> ByWant:

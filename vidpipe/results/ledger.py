@@ -87,6 +87,7 @@ class StreamLedger:
 
     def count_late(self, answer: LateAnswer) -> None:
         self.late.setdefault(answer.by, Counter())[answer.fallback] += 1
+        self.accuracy.count_late_answer(answer)
 
     def count_late_audit(self, late: LateAudit) -> None:
         self._count_audit(late.audit)

@@ -117,11 +117,15 @@ class LateAnswer(NamedTuple):
     Attributes:
         by: who gave it.
         fallback: who had given what was published.
+        epoch: as of `Result`.
+        held: what was published against this answer, where the last stage gave it; None where an audit says so.
     """
 
     stream: str
     by: str
     fallback: str
+    epoch: int = 0
+    held: Audit | None = None
 
 
 class LateAudit(NamedTuple):

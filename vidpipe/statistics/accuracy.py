@@ -1,8 +1,8 @@
 """How accurate the answers of a stream are as a whole, from audits of a random few of them.
 
-Frames are parted by the stage that answered them. Those that the last stage looked at are right by definition, and
-known exactly. Of the others a random sample of each stage was audited: a stratified sample, of which the accuracy is a
-ratio of totals (Cochran 1977, 6.11), such as F1 = 2 pairs / boxes.
+Frames are parted by the stage that answered them. Of those that the last stage looked at, the accuracy is known exactly:
+of its own answers it is 1. Of the others a random sample of each stage was audited: a stratified sample, of which the
+accuracy is a ratio of totals (Cochran 1977, 6.11), such as F1 = 2 pairs / boxes.
 
 The interval (95 %) is made of two things, and the wider one counts at either end:
 
@@ -85,7 +85,7 @@ def share(exact: Sums, strata: Iterable[Stratum]) -> Estimate | None:
     """How much of all is right, where no frame has more right than there is (x <= y): F1, with x = 2 pairs, y = boxes.
 
     Args:
-        exact: of the frames that the last stage looked at.
+        exact: of all frames that the last stage looked at.
         strata: of the other stages.
 
     Returns:

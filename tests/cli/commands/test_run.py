@@ -29,7 +29,8 @@ COUNTED = {"stages", "transforms", "models", "links", "deaths", "shadows"}
 REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", *COUNTED}
 STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits", "accuracy"}
 RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
-ASKED, FOUND = {"floor", "want", "held", "sure"}, {"f1", "low", "high", "looks", "looked", "unmeasured", "by_stage"}
+ASKED = {"floor", "want", "held", "sure"}
+FOUND = {"f1", "low", "high", "looks", "looked", "looked_late", "unmeasured", "by_stage"}
 AUDIT = {"audited", "missed", "false", "rate", "low", "high"}
 
 

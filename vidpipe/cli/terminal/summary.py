@@ -64,7 +64,7 @@ def _accuracy(told: Mapping[str, Any]) -> str | None:
     asked = "" if told["floor"] is None else f", floor {told['floor']:g} "
     if told["f1"] is None:
         return None if not asked else f"accuracy is not known{asked.rstrip()}; {_count(told['looks'], 'audit')}"
-    if not (asked or told["looks"]):
+    if not (asked or told["looks"] or told["looked_late"]):
         return None
     asked += "" if not asked else "held" if told["held"] else "not held"
     asked += "" if told["sure"] is not False else ", as far as so few audits tell"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from vidpipe.cascade.cascade import Completed
-from vidpipe.core.answer import How
+from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
@@ -299,7 +299,7 @@ class StreamWorker:
         fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not ticket.is_refused())
         parts.cascade.published(self.stream, fallback)
         self._publish(parts, ticket.frame, Completed(fallback), covered=reason)
-        ticket.fallback = fallback.by
+        ticket.fallback = fallback
         self._late.append(ticket)
         self._learn_late(parts)
 
@@ -327,7 +327,14 @@ class StreamWorker:
             if self._crowded:
                 self._outbox.refused(self.stream)
             elif not seen.answer.how.carried:
-                self._outbox.late(LateAnswer(self.stream, seen.answer.by, ticket.fallback))
+                self._outbox.late(self._late_answer(parts, ticket, seen.answer, audit is None))
+
+    def _late_answer(self, parts: Parts, ticket: StreamTicket, answer: Answer, holds: bool) -> LateAnswer:
+        """An answer that is late; `holds`: what was published is held against it, as no audit does that."""
+        frame, published = ticket.frame, ticket.fallback
+        assert published is not None
+        held = parts.cascade.hold(frame.seq, published, answer) if holds else None
+        return LateAnswer(self.stream, answer.by, published.by, frame.knobs.version, held)
 
     def _publish(
         self, parts: Parts, item: Frame | Missing, completed: Completed, covered: Covered | None = None
