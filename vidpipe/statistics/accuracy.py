@@ -1,7 +1,7 @@
 """How accurate the answers of a stream are as a whole, from audits of a random few of them.
 
-Frames are parted by the stage that answered them. Of those that the last stage looked at, the accuracy is known exactly:
-of its own answers it is 1. Of the others a random sample of each stage was audited: a stratified sample, of which the
+Frames are parted by the stage that answered them. Of those that the last stage looked at, accuracy is known exactly: of
+its own answers it is 1. Of the others a random sample of each stage was audited: a stratified sample, of which the
 accuracy is a ratio of totals (Cochran 1977, 6.11), such as F1 = 2 pairs / boxes.
 
 The interval (95 %) is made of two things, and the wider one counts at either end:
