@@ -57,7 +57,7 @@ def simulated(seed: int, rate: float, *, publish_checked: bool):
         named += len(classes) + len(truth[picture.seq])
         said, seen = said + len(given.detections), seen + len(true.detections)
     f1, near = 2 * right.right / right.boxes, 1 - abs(said - seen) / seen
-    return accuracy.whole(), {"boxes": f1, "presence": 2 * shared / named, "count": near}
+    return accuracy.whole, {"boxes": f1, "presence": 2 * shared / named, "count": near}
 
 
 @pytest.mark.parametrize("publish_checked", [True, False], ids=["replay", "live"])
@@ -146,15 +146,15 @@ def test_a_late_audit_counts_for_the_frame_that_it_was_of():
     stands = record(answer("cheap", 0), covered=Covered.LATE, epoch=2)
     accuracy.count(stands)
     audit = Audit("cheap", False, True, Matched(1, 3), Matched(1, 2), 2)
-    accuracy.count_late(LateAudit("cam", 2, audit, stood=True))
-    whole = accuracy.whole()
+    accuracy.count_late_audit(LateAudit("cam", 2, audit, stood=True))
+    whole = accuracy.whole
     assert (whole.unmeasured, whole.stood, whole.frames.total(), whole.looks) == (0, {"cheap": 1}, 0, 1)
     assert accuracy.by_epoch[2] == whole
     assert whole.estimate("boxes").value == pytest.approx(2 / 3)
     # Of a frame that something else was published for, it says only how good the stage is.
     accuracy.count(record(answer("engine", how=How.REUSED), covered=Covered.LATE, epoch=2))
-    accuracy.count_late(LateAudit("cam", 2, audit, stood=False))
-    assert (accuracy.whole().unmeasured, accuracy.whole().looks) == (1, 2)
+    accuracy.count_late_audit(LateAudit("cam", 2, audit, stood=False))
+    assert (accuracy.whole.unmeasured, accuracy.whole.looks) == (1, 2)
 
 
 def test_a_late_answer_of_the_last_stage_says_what_was_published_in_its_place():
@@ -168,7 +168,7 @@ def test_a_late_answer_of_the_last_stage_says_what_was_published_in_its_place():
     told = accuracy.report()
     assert (told["f1"], told["low"], told["high"]) == (0.5, 0.5, 0.5)
     assert (told["looked_late"], told["looked"], told["looks"], told["unmeasured"]) == (3, 0, 0, 1)
-    assert frames_of(accuracy.whole()) == 4
+    assert frames_of(accuracy.whole) == 4
 
 
 def test_older_epochs_are_summed_up():
@@ -178,10 +178,10 @@ def test_older_epochs_are_summed_up():
         accuracy.count(published)
         every.count(published)
     late = LateAudit("cam", 1, Audit("cheap", False, False, Matched(1, 2), Matched(1, 2), 1), stood=False)
-    accuracy.count_late(late)
-    every.count_late(late)
+    accuracy.count_late_audit(late)
+    every.count_late_audit(late)
     assert list(accuracy.by_epoch) == list(range(2 * EPOCHS, 3 * EPOCHS))
-    assert accuracy.whole() == every
+    assert accuracy.whole == every
 
 
 @pytest.mark.parametrize(

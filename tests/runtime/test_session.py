@@ -178,7 +178,7 @@ def test_another_floor_that_is_read_again_begins_nothing_anew(begin, pipeline, c
     told = report["a"]["accuracy"]
     assert told["looked_late"] + told["unmeasured"] == 100  # the model is on a slower tier
     assert (told["held"], told["f1"]) == (True, pytest.approx(1, abs=0.05))  # one box in each picture, and one is said
-    assert status["a"].accuracy == told
+    assert status["a"].accuracy.items() <= told.items()
     # Evidence of epochs adds up to that of all.
     assert sum(status["a"].evidence.values(), Evidence()).report("count")["looked_late"] == told["looked_late"] > 0
 

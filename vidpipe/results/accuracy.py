@@ -23,7 +23,7 @@ from vidpipe.results.records import LateAnswer, LateAudit, Result
 from vidpipe.sources.base import Want
 from vidpipe.statistics.accuracy import Estimate, Stratum, Sums, closeness, share
 
-EPOCHS = 64  # of a stream, that are told apart; of older ones only the sum is kept
+EPOCHS = 64  # of a stream, that are told apart
 
 ByWant = dict[Want, Sums]
 
@@ -52,7 +52,7 @@ class Evidence:
         """A published answer, with the audit that came with it."""
         answer, audit = record.answer, record.audit
         if audit is not None:
-            self.count_audit(audit)
+            self._count_audit(audit)
         if record.look is not None:
             self._add(self.looked, _of_look(record.look))
         elif audit is not None and audit.stage == answer.by:
@@ -67,20 +67,27 @@ class Evidence:
         self.unmeasured -= 1
         self._add(self.late, _of_audit(held))
 
-    def count_late(self, late: LateAudit) -> None:
+    def count_late_audit(self, late: LateAudit) -> None:
         """An audit of a frame that was counted before, as one that was not waited for."""
-        self.count_audit(late.audit)
+        self._count_audit(late.audit)
         if late.stood:
             self.unmeasured -= 1
             self.stood[late.audit.stage] += 1
 
-    def count_audit(self, audit: Audit) -> None:
+    def _count_audit(self, audit: Audit) -> None:
         self._add(self.audits.setdefault(audit.stage, {}), _of_audit(audit))
 
     @staticmethod
     def _add(sums: ByWant, frame: dict[Want, tuple[int, int]]) -> None:
         for want, (right, all_) in frame.items():
             sums[want] = sums.get(want, Sums()).and_frame(right, all_)
+
+    def copy(self) -> Evidence:
+        """The same, which does not count any further."""
+        audits = {stage: dict(sums) for stage, sums in self.audits.items()}
+        return Evidence(
+            self.frames.copy(), self.stood.copy(), audits, dict(self.looked), dict(self.late), self.unmeasured
+        )
 
     def __add__(self, other: Evidence) -> Evidence:
         audits = {
@@ -105,7 +112,7 @@ class Evidence:
         return _judge(want, known, [self._stratum(stage, want) for stage in self._stages])
 
     def report(self, want: Want) -> dict[str, Any]:
-        """As the report of a run has it, without what was asked for."""
+        """What is known of these frames together."""
         unknown = sum(count for stage, count in self.frames.items() if stage not in self.audits)
         return {
             **_told(self.estimate(want)),
@@ -113,8 +120,11 @@ class Evidence:
             "looked": _frames(self.looked),
             "looked_late": _frames(self.late),
             "unmeasured": self.unmeasured + unknown,
-            "by_stage": {stage: self._of_stage(stage, want) for stage in self._stages},
         }
+
+    def by_stage(self, want: Want) -> dict[str, Any]:
+        """What each cheap stage answered, and how right that is by itself."""
+        return {stage: self._of_stage(stage, want) for stage in self._stages}
 
     @property
     def _stages(self) -> list[str]:
@@ -132,64 +142,64 @@ class Evidence:
 
 
 class StreamAccuracy:
-    """The evidence of one stream by epoch of its settings, and what was asked for.
+    """The evidence of one stream, whole and by epoch of its settings, and what was asked for.
 
     Attributes:
         floor: the accuracy asked for; None where none was.
         want: of what.
+        whole: of all frames so far.
         by_epoch: of the newest `EPOCHS` epochs, in the order in which they began.
     """
 
-    __slots__ = ("_older", "by_epoch", "floor", "want")
+    __slots__ = ("by_epoch", "floor", "want", "whole")
 
     def __init__(self) -> None:
         self.floor: float | None = None
         self.want: Want = "boxes"
+        self.whole = Evidence()
         self.by_epoch: dict[int, Evidence] = {}
-        self._older = Evidence()
 
     def count(self, record: Result) -> None:
         """A published answer."""
-        self._of(record.epoch).count(record)
+        for evidence in self._of(record.epoch):
+            evidence.count(record)
 
-    def count_late(self, late: LateAudit) -> None:
+    def count_late_audit(self, late: LateAudit) -> None:
         """An audit of an answer that was published before."""
-        self._of(late.epoch).count_late(late)
+        for evidence in self._of(late.epoch):
+            evidence.count_late_audit(late)
 
     def count_late_answer(self, late: LateAnswer) -> None:
         """An answer that came when another had been published."""
         if late.held is not None:
-            self._of(late.epoch).count_late_answer(late.held)
-
-    def whole(self) -> Evidence:
-        """Of all frames so far."""
-        return sum(self.by_epoch.values(), self._older)
+            for evidence in self._of(late.epoch):
+                evidence.count_late_answer(late.held)
 
     def copies(self) -> dict[int, Evidence]:
         """`by_epoch`, of which nothing changes any more."""
-        return {epoch: each + Evidence() for epoch, each in self.by_epoch.items()}
+        return {epoch: each.copy() for epoch, each in self.by_epoch.items()}
 
     def summary(self) -> dict[str, Any]:
         """What is known of the stream as a whole, and whether its floor is held."""
-        told = self.whole().report(self.want)
+        told = self.whole.report(self.want)
         held, sure = _held(self.floor, told)
         return {"floor": self.floor, "want": self.want, **told, "held": held, "sure": sure}
 
     def report(self) -> dict[str, Any]:
-        """As the report of a run has it."""
+        """As the report of a run has it: a summary, by stage and by epoch."""
         by_epoch = {str(epoch): each.report(self.want) for epoch, each in self.by_epoch.items()}
-        return {**self.summary(), "by_epoch": by_epoch}
+        return {**self.summary(), "by_stage": self.whole.by_stage(self.want), "by_epoch": by_epoch}
 
-    def _of(self, epoch: int) -> Evidence:
+    def _of(self, epoch: int) -> tuple[Evidence, ...]:
+        """Where a frame of this epoch counts; a late one may be of an epoch that is not told apart any more."""
         known = self.by_epoch.get(epoch)
-        if known is not None:
-            return known
-        if self.by_epoch and epoch < next(iter(self.by_epoch)):
-            return self._older  # a late audit, of an epoch that is not told apart any more
-        known = self.by_epoch[epoch] = Evidence()
-        if len(self.by_epoch) > EPOCHS:
-            self._older += self.by_epoch.pop(next(iter(self.by_epoch)))
-        return known
+        if known is None:
+            if self.by_epoch and epoch < next(iter(self.by_epoch)):
+                return (self.whole,)
+            known = self.by_epoch[epoch] = Evidence()
+            if len(self.by_epoch) > EPOCHS:
+                del self.by_epoch[next(iter(self.by_epoch))]
+        return self.whole, known
 
 
 _LOST = frozenset({How.DROPPED, How.FAILED})

@@ -91,7 +91,7 @@ class StreamLedger:
 
     def count_late_audit(self, late: LateAudit) -> None:
         self._count_audit(late.audit)
-        self.accuracy.count_late(late)
+        self.accuracy.count_late_audit(late)
 
     def _count_audit(self, audit: Audit) -> None:
         count = self.audits.setdefault(audit.stage, AuditCount())

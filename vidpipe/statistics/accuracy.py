@@ -45,7 +45,8 @@ class Sums(NamedTuple):
 
     def and_frame(self, x: float, y: float) -> Sums:
         """The same with one more frame."""
-        return self + Sums(1, int(y > 0), x, y, x * x, x * y, y * y)
+        n, shown, all_x, all_y, xx, xy, yy = self
+        return Sums(n + 1, shown + (y > 0), all_x + x, all_y + y, xx + x * x, xy + x * y, yy + y * y)
 
     def __add__(self, other: Sums) -> Sums:  # type: ignore[override]
         counts = self.n + other.n, self.shown + other.shown, self.x + other.x, self.y + other.y

@@ -30,7 +30,7 @@ class StreamNow:
         answered_by: the stage that gave the newest result.
         look_age_s: seconds since a model last ran on one of its frames, as far as is known; None: never.
         audits: by stage, as the report has them.
-        accuracy: as the report has it.
+        accuracy: as the report has it, for all stages and epochs together.
         evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
     """
 
@@ -98,7 +98,7 @@ def status_of(
             last.answer.by if last else "",
             collector.look_age_s(name),
             {stage: count.report() for stage, count in ledger.audits.items()},
-            ledger.accuracy.report(),
+            ledger.accuracy.summary(),
             ledger.accuracy.copies(),
         )
     return Status(
