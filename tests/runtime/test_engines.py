@@ -227,6 +227,15 @@ stages:
     assert "stage raises raised 2 times, first: ValueError: this frame again" in ran.outcome.errors[0]
 
 
+def test_accuracy_is_that_of_the_cascade_whatever_transforms_leave_of_it(inline, two):
+    pipeline = CLASSES + CASCADES["three tiers"] + "\naudit: {rate: 0.2}\n"
+    nowhere = "transforms: [{id: there, type: region, polygon: [[0, 0.9], [0.1, 0.9], [0.1, 1]]}]\n"
+    plain, emptied = inline(pipeline, {"a": two["a"]}), inline(pipeline + nowhere, {"a": two["a"]})
+    assert not any(line["detections"] for line in emptied.lines)
+    assert emptied.report["streams"]["a"]["accuracy"] == plain.report["streams"]["a"]["accuracy"]
+    assert plain.report["streams"]["a"]["accuracy"]["f1"] < 1
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize(
     ("on", "stage", "once"),
