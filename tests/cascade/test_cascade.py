@@ -24,6 +24,7 @@ from vidpipe.cascade.runner import StageRunner
 from vidpipe.core.answer import How, nothing
 from vidpipe.core.frame import Missing
 from vidpipe.core.settings import Knobs, StageConfig
+from vidpipe.statistics.agreement import Matched
 
 
 def ask_and_complete(cascade, seq, **options):
@@ -106,10 +107,10 @@ def test_learning_that_raises_costs_no_answer():
 @pytest.mark.parametrize(
     ("cheap", "checked", "audit"),
     [
-        ((0,), (0,), Audit("cheap", missed=False, false=False)),
-        ((), (0,), Audit("cheap", missed=True, false=False)),
-        ((1,), (), Audit("cheap", missed=False, false=True)),
-        ((1, 1), (0, 1), Audit("cheap", missed=True, false=False)),
+        ((0,), (0,), Audit("cheap", False, False, Matched(1, 2), Matched(1, 2), 1)),
+        ((), (0,), Audit("cheap", True, False, Matched(0, 1), Matched(0, 1), 0)),
+        ((1,), (), Audit("cheap", False, True, Matched(0, 1), Matched(0, 1), 1)),
+        ((1, 1), (0, 1), Audit("cheap", True, False, Matched(1, 4), Matched(1, 3), 2)),
     ],
 )
 @pytest.mark.parametrize("replay", [True, False])
@@ -233,7 +234,7 @@ def test_a_withheld_answer_covers_its_own_check():
     run.ask([ticket])
     assert run.fallback(ticket, "late").by == "cheap"
     audit = run.complete(ticket, late=True).audit
-    assert audit == Audit("cheap", missed=True, false=True)
+    assert audit == Audit("cheap", True, True, Matched(0, 2), Matched(0, 2), 1)
     assert first.learnt == [(4, "last")]
 
 

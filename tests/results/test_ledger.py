@@ -7,7 +7,7 @@ from tests.builders import answer
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import How
 from vidpipe.results.ledger import Latencies, StreamLedger
-from vidpipe.results.records import Result
+from vidpipe.results.records import LateAudit, Result
 from vidpipe.statistics.wilson import wilson
 
 
@@ -50,7 +50,7 @@ def test_a_ledger_counts_each_frame_once():
     for seq, how in enumerate(hows):
         said = answer("engine" if how is How.FAILED else "x", how=how, reason="damaged" if how is How.DROPPED else "")
         ledger.count(Result("cam", seq, 2 + seq / 10, None, 0.0, 0, said))
-    ledger.count_audit(Audit("x", missed=True, false=False))
+    ledger.count_late_audit(LateAudit("cam", 0, Audit("x", missed=True, false=False), stood=False))
     report = ledger.report()
     assert report["frames_in"] == sum(report["how"].values()) == sum(report["by"].values()) == 5
     assert report["dropped"] == {"damaged": 1}

@@ -96,6 +96,7 @@ def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):
         reports = [one.report["streams"][stream] for one in ran]
         assert reports[0] == reports[1]
         assert reports[0]["frames_in"] == sum(reports[0]["by"].values()) == sum(reports[0]["how"].values())
+        assert reports[0]["accuracy"]["looks"] == sum(each["audited"] for each in reports[0]["audits"].values()) > 0
     assert {name: link["frames"] for name, link in ran[0].report["links"].items()} == {
         name: link["frames"] for name, link in ran[1].report["links"].items()
     }
@@ -226,6 +227,15 @@ stages:
     assert "stage raises raised 2 times, first: ValueError: this frame again" in ran.outcome.errors[0]
 
 
+def test_accuracy_is_that_of_the_cascade_whatever_transforms_leave_of_it(inline, two):
+    pipeline = CLASSES + CASCADES["three tiers"] + "\naudit: {rate: 0.2}\n"
+    nowhere = "transforms: [{id: there, type: region, polygon: [[0, 0.9], [0.1, 0.9], [0.1, 1]]}]\n"
+    plain, emptied = inline(pipeline, {"a": two["a"]}), inline(pipeline + nowhere, {"a": two["a"]})
+    assert not any(line["detections"] for line in emptied.lines)
+    assert emptied.report["streams"]["a"]["accuracy"] == plain.report["streams"]["a"]["accuracy"]
+    assert plain.report["streams"]["a"]["accuracy"]["f1"] < 1
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize(
     ("on", "stage", "once"),
@@ -244,7 +254,7 @@ stages:
   - {{id: third, type: mystages:Third, on: device}}
   - {{id: dies, type: "{stage}", on: {on}, at: 18, once: "{flag if once else ""}"}}
   - {{id: read, type: mystages:Read, on: cloud}}
-audit: {{rate: 0, max_unchecked_s: null}}
+audit: {{rate: 0.3, max_unchecked_s: null}}
 """
         + CLASSES
     )
@@ -255,6 +265,11 @@ audit: {{rate: 0, max_unchecked_s: null}}
     for line in ran.lines:
         assert line["how"] in ("failed", "tracked") or line["detections"][0]["xyxy"][0] == line["seq"]
     assert ran.outcome.exit_status == (0 if once else 1)
+    told = ran.report["streams"]["a"]["accuracy"]
+    assert told["looks"] == sum(line["reason"] == "audit of third" for line in ran.lines) > 0
+    assert told["looked"] == sum(line["by"] == "read" for line in ran.lines)
+    assert told["by_stage"]["third"]["frames"] == sum(line["by"] == "third" for line in ran.lines)
+    assert told["unmeasured"] == len(failed)
 
 
 @pytest.mark.ray
@@ -312,11 +327,20 @@ def test_a_shaped_link_changes_when_not_what(tmp_path, cluster, two):
 @pytest.mark.ray
 def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):
     """With `late: detour` a frame that is open below is answered with what is known, and the answer is learnt."""
-    pipeline = CLASSES + CASCADES["three tiers"].replace("fps: 20", "fps: 1000") + "\nlate: detour\n"
+    audits = "late: detour\naudit: {rate: 0.5, max_unchecked_s: null}\n"
+    pipeline = CLASSES + CASCADES["three tiers"].replace("fps: 20", "fps: 1000") + audits
     ran = on_ray(pipeline, {"a": two["a"]})
     assert [line["seq"] for line in ran.lines] == list(range(60))
     assert {line["by"] for line in ran.lines} <= {"engine", "third"}
     assert ran.report["stages"]["read"]["asked"] > 0
+    # What was audited stood, and its audit came behind it.
+    told = ran.report["streams"]["a"]["accuracy"]
+    assert told["looks"] == ran.report["streams"]["a"]["audits"]["third"]["audited"] > 0
+    assert told["looked"] == 0
+    assert told["by_stage"]["third"]["frames"] == sum(line["by"] == "third" for line in ran.lines)
+    assert told["looked_late"] + told["unmeasured"] == sum(line["by"] == "engine" for line in ran.lines)
+    assert told["looked_late"] > 0
+    assert told["low"] <= told["f1"] <= told["high"]
 
 
 @pytest.mark.ray

@@ -16,18 +16,19 @@ import pytest
 
 from tests.builders import CLASSES, NO_AUDITS, SharedTold, Told, answer, cascade, measures, passes
 from tests.waiting import until
-from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.audit import Audit, AuditSpec
 from vidpipe.cascade.cascade import Cascade, Completed
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.core.answer import How
 from vidpipe.core.errors import SourceError
-from vidpipe.results.records import Outbox
+from vidpipe.results.records import LateAudit, Outbox
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.fair_queue import SIZE
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.streams.ordering import PATIENCE_S, Detour
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import STOP_S, StreamWorker
+from vidpipe.statistics.agreement import Matched
 from vidpipe.testing.camera import FakeCamera
 from vidpipe.testing.clock import HandClock
 
@@ -63,6 +64,7 @@ class Running:
         self.camera = FakeCamera(clock=self.clock)
         self.outbox = Outbox()
         self.published = []
+        self.late_audits = []
         self.refused = 0
         self.ended = None
         parts = Parts(self.camera, above(*stages, audit=audit, publish_checked=False))
@@ -99,6 +101,7 @@ class Running:
     def take(self):
         batch = self.outbox.take(0.01)
         self.published += batch.published
+        self.late_audits += batch.late_audits
         self.refused += batch.refused["cam"]
         self.ended = self.ended or next(iter(batch.ended), None)
 
@@ -195,6 +198,33 @@ def test_a_look_that_was_due_and_refused_is_owed_to_the_next_frame():
             (How.MEASURED, "upper", covered) for covered in (None, "late", "late", None)
         ]
         assert set(downstream.asked) == {1, 2}
+
+
+def test_an_answer_stands_until_its_audit_comes():
+    """The check is of what was published: an answer that carries the last one is not judged by what came later."""
+    downstream = Held(far=True)
+    said = {0: answer("upper", 0), 1: answer("upper", how=How.SKIPPED, as_of=-1), 2: answer("upper", 1, as_of=2)}
+    with Running(downstream, Told("upper", lambda frame: said[frame.seq]), audit=AuditSpec(rate=1)) as run:
+        for count in (1, 2, 3):
+            run.camera.show()
+            run.comes(count)
+        assert [(record.answer.by, record.audit, record.covered) for record in run.published] == [
+            ("upper", None, "late")
+        ] * 3
+        for seq in (0, 1, 2):
+            downstream.answers(seq)  # one box of class 0
+
+        def audited():
+            run.take()
+            return len(run.late_audits) == 3
+
+        until(audited)
+    same, other = Matched(1, 2), Matched(0, 2)
+    assert run.late_audits == [
+        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1), stood=True),
+        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1), stood=True),
+        LateAudit("cam", 0, Audit("upper", True, True, other, other, 1), stood=True),
+    ]
 
 
 def test_a_stop_does_not_wait_for_what_never_comes():

@@ -17,6 +17,7 @@ from tests import clips
 from tests.runtime.conftest import BY_INLINE, LIVE_FPS
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.accuracy import Evidence
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.states import NEXT, RunState
 from vidpipe.testing.clock import HandClock
@@ -154,6 +155,32 @@ def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, r
         "b": [reloaded],
         "c": [reloaded, ("reload", {})],
     }
+
+
+@BY_INLINE
+def test_another_floor_that_is_read_again_begins_nothing_anew(begin, pipeline, clip, live, runner):
+    """What was applied before stays; the accuracy is that of all frames, held against the new floor."""
+    urls = {"a": f"live+file:{clip}", "b": f"live+file:{clip}"}
+    strict = load(runner.folder / "pipeline.yaml", sources=urls, sets=["streams.a.floor=0.9", "streams.a.want=count"])
+    fresh = []
+    first = pipeline(clip, "a", "b", live=True)
+    with begin(first, reload=lambda: fresh.pop() if fresh else None, **live.options()) as run:
+        run.apply(stages={"says": {"tag": "mine"}}, streams=["a"])
+        for result in live.results(run, streams=2):
+            if result.stream == "a" and result.seq == 10:
+                fresh.append(strict)
+        status = run.status().streams
+        report = run.join().report["streams"]
+    assert [each["by"] for each in report["a"]["settings"]] == ["user"]
+    assert report["b"]["settings"] == []
+    promised = {name: (told["accuracy"]["floor"], told["accuracy"]["want"]) for name, told in report.items()}
+    assert promised == {"a": (0.9, "count"), "b": (None, "boxes")}
+    told = report["a"]["accuracy"]
+    assert told["looked_late"] + told["unmeasured"] == 100  # the model is on a slower tier
+    assert (told["held"], told["f1"]) == (True, pytest.approx(1, abs=0.05))  # one box in each picture, and one is said
+    assert status["a"].accuracy.items() <= told.items()
+    # Evidence of epochs adds up to that of all.
+    assert sum(status["a"].evidence.values(), Evidence()).report("count")["looked_late"] == told["looked_late"] > 0
 
 
 @BY_INLINE

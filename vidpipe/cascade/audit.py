@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vidpipe.statistics.agreement import Matched
+
 
 class AuditSpec(BaseModel):
     """How often a cheap answer is checked against the last stage."""
@@ -33,8 +35,26 @@ class Audit(NamedTuple):
     Attributes:
         missed: the last stage saw a class that the withheld answer has not.
         false: the withheld answer has a class that the last stage did not see.
+        boxes: of both answers, and those that are the same.
+        classes: the same of the classes that they name.
+        said: boxes of the withheld answer.
     """
 
     stage: str
     missed: bool
     false: bool
+    boxes: Matched = Matched(0, 0)
+    classes: Matched = Matched(0, 0)
+    said: int = 0
+
+
+class Look(NamedTuple):
+    """What the last stage found in a frame that it looked at as a whole.
+
+    Attributes:
+        boxes: how many.
+        classes: of how many classes.
+    """
+
+    boxes: int
+    classes: int

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from vidpipe.cascade.audit import Audit, AuditSpec, Check
+from vidpipe.cascade.audit import Audit, AuditSpec, Check, Look
 from vidpipe.cascade.runner import Meter, StageRunner
 from vidpipe.core.answer import Answer, How, nothing, unknown
 from vidpipe.core.errors import StageError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import StageConfig
+from vidpipe.statistics.agreement import Matched, match
 from vidpipe.statistics.draw import RANGE, hashed
 
 
@@ -152,7 +153,7 @@ class Cascade:
             self._checked_at[frame.stream] = max(frame.pts, self._checked_at.get(frame.stream, frame.pts))
         stands = None
         if ticket.withheld is not None:
-            withheld = self._carry(frame.stream, ticket.withheld.answer)
+            withheld = ticket.withheld.answer if late else self._carry(frame.stream, ticket.withheld.answer)
             answer, audit, stands = self._judge(ticket.withheld.check, withheld, answer)
         for runner in reversed(ticket.passed):
             if answer.how.carried:
@@ -172,6 +173,16 @@ class Cascade:
         answer = self._carry(missing.stream, Answer(nothing(), missing.how, by, -1, missing.reason))
         self._completed[missing.stream] = answer
         return Completed(answer)
+
+    def look(self, seq: int, answer: Answer) -> Look | None:
+        """What the last stage found, if this answer to a frame of that number is what it saw in all of it."""
+        if answer.by != self._last_id or answer.as_of != seq or answer.partial or answer.how.carried:
+            return None
+        return Look(len(answer.detections), len(_class_ids(answer)))
+
+    def hold(self, seq: int, published: Answer, late: Answer) -> Audit | None:
+        """What was published of a frame of that number against a late answer, if the last stage saw that in it."""
+        return _audit(published, late) if self.look(seq, late) is not None else None
 
     def fallback(
         self, ticket: Ticket, reason: str, *, downstream: Answer | None = None, looked_at: bool = True
@@ -198,7 +209,9 @@ class Cascade:
         """The same of these stages alone: None where none of them has one."""
         frame = ticket.frame
         if ticket.withheld is not None:
-            return ticket.withheld.runner.fallback(frame) or self._carry(frame.stream, ticket.withheld.answer)
+            # It may carry what is published now, and is checked as it is published.
+            ticket.withheld = ticket.withheld._replace(answer=self._carry(frame.stream, ticket.withheld.answer))
+            return ticket.withheld.runner.fallback(frame) or ticket.withheld.answer
         fallbacks = (runner.fallback(frame) for runner in reversed(ticket.passed))
         return next((answer for answer in fallbacks if answer is not None), None)
 
@@ -281,8 +294,7 @@ class Cascade:
             return withheld, None, None
         audit = None
         if check is Check.AUDIT:
-            seen, said = _class_ids(checked), _class_ids(withheld)
-            audit = Audit(withheld.by, missed=bool(seen - said), false=bool(said - seen))
+            audit = _audit(withheld, checked)
             checked = replace(checked, reason=f"audit of {withheld.by}", audit_of=withheld.by)
         else:
             checked = replace(checked, reason=f"unchecked for {self._audit.max_unchecked_s:g} s")
@@ -328,6 +340,18 @@ def _are_equal(one: StageConfig | None, other: StageConfig | None) -> bool:
         return bool(one == other)
     except Exception:  # settings may hold what cannot be compared, such as arrays
         return False
+
+
+def _audit(withheld: Answer, checked: Answer) -> Audit:
+    seen, said = _class_ids(checked), _class_ids(withheld)
+    return Audit(
+        withheld.by,
+        missed=bool(seen - said),
+        false=bool(said - seen),
+        boxes=match(withheld.detections, checked.detections),
+        classes=Matched(len(seen & said), len(seen) + len(said)),
+        said=len(withheld.detections),
+    )
 
 
 def _class_ids(answer: Answer) -> set[int]:

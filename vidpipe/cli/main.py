@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,6 +16,18 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import vidpipe
+from vidpipe.cli.options import (
+    AddressOption,
+    ConfigOption,
+    EngineName,
+    EngineOption,
+    FloorOption,
+    PipelineArgument,
+    ProfilesOption,
+    SetOption,
+    SourceOption,
+    WantOption,
+)
 from vidpipe.cli.redact import hide_addresses, without_addresses
 from vidpipe.core.errors import VidpipeError
 
@@ -30,43 +43,6 @@ app = typer.Typer(
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 INTERRUPTED = 130
-
-
-class EngineName(StrEnum):
-    RAY = "ray"
-    INLINE = "inline"
-
-
-PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Streams, links and settings of this place.", show_default=False)
-]
-SourceOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--source",
-        metavar="[NAME=]URL_OR_PATH",
-        help="A file, a folder or a pattern of files, or a camera. May be given several times.",
-        show_default=False,
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
-]
-EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
-ProfilesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--profiles",
-        metavar="DIR",
-        help="Of what `specialize` has learnt. Default: ~/.local/share/vidpipe/profiles.",
-        show_default=False,
-    ),
-]
-AddressOption = Annotated[
-    str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
-]
 
 
 def _version(asked: bool) -> None:
@@ -110,15 +86,18 @@ def run(
             show_default=False,
         ),
     ] = None,
+    floor: FloorOption = None,
+    want: WantOption = None,
     profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
-    options = RunOptions(
-        pipeline, config, source or [], set_ or [], engine.value, address, results, report, video, metrics, profiles
-    )
+    outputs = (results, report, video, metrics)
+    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, profiles, floor)
+    if want is not None:
+        options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
 
 

@@ -11,6 +11,7 @@ from vidpipe.core.settings import StageConfig, is_knob
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 
 _PLACED = ("stages", "transforms")
+_PROMISED = ("floor", "want")  # fields of a stream that change what is asked of it, not how it is treated
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Changes:
         changed: they end, and begin anew where they stood.
         going_on: they do not end.
         turned: they go on with these settings: new values by stream, by stage or transform id, and by field.
+        promised: they go on, and another accuracy is asked of them.
     """
 
     added: Sequence[str]
@@ -28,9 +30,10 @@ class Changes:
     changed: Sequence[str]
     going_on: Sequence[str]
     turned: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    promised: Sequence[str]
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed or self.turned)
+        return bool(self.added or self.removed or self.changed or self.turned or self.promised)
 
     def __str__(self) -> str:
         kinds = {
@@ -38,6 +41,7 @@ class Changes:
             "removed": self.removed,
             "changed": self.changed,
             "other settings for": tuple(self.turned),
+            "another accuracy asked of": self.promised,
         }
         return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names) or "nothing changed"
 
@@ -58,12 +62,14 @@ def changes(old: Pipeline, new: Pipeline) -> Changes:
         raise ConfigError("no stream is left: a run needs one; to end it, interrupt it")
     kept = [name for name in new.streams if name in old.streams]
     turned = {name: _turned(old, new, name) for name in kept}
+    going_on = [name for name in kept if turned[name] is not None]
     return Changes(
         [name for name in new.streams if name not in old.streams],
         [name for name in old.streams if name not in new.streams],
         [name for name in kept if turned[name] is None],
-        [name for name in kept if turned[name] is not None],
+        going_on,
         {name: stages for name, stages in turned.items() if stages},
+        [name for name in going_on if old.streams[name].spec != new.streams[name].spec],
     )
 
 
@@ -81,14 +87,15 @@ def _without_knobs(placed: PlacedStage | PlacedTransform) -> tuple[Any, ...]:
 
 def _turned(old: Pipeline, new: Pipeline, stream: str) -> dict[str, dict[str, Any]] | None:
     """The new values of a stream's settings; None where more has changed than those."""
-    if old.streams[stream].spec != new.streams[stream].spec:
+    before, now = (pipeline.streams[stream].spec for pipeline in (old, new))
+    if before.model_copy(update={name: getattr(now, name) for name in _PROMISED}) != now:
         return None
     turned: dict[str, dict[str, Any]] = {}
     for part, placed in new.placed.items():
-        before = old.streams[stream].configs.get(part, old.placed[part].config)
-        now = new.streams[stream].configs.get(part, placed.config)
-        for name, field in type(now).model_fields.items():
-            if getattr(before, name) != (value := getattr(now, name)):
+        was = old.streams[stream].configs.get(part, old.placed[part].config)
+        config = new.streams[stream].configs.get(part, placed.config)
+        for name, field in type(config).model_fields.items():
+            if getattr(was, name) != (value := getattr(config, name)):
                 if not is_knob(field):
                     return None
                 turned.setdefault(part, {})[name] = value

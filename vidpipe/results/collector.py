@@ -10,7 +10,7 @@ from vidpipe.results.ledger import Latencies, StreamLedger
 from vidpipe.results.records import Batch, Ended, Position, Result
 from vidpipe.results.status import StatusMonitor
 from vidpipe.results.usage import machine
-from vidpipe.sources.base import Resume
+from vidpipe.sources.base import Resume, Want
 
 
 class Collector:
@@ -38,8 +38,8 @@ class Collector:
         for record in batch.published:
             self._count(record)
             self._time(record, same_clock)
-        for stream, audit in batch.late_audits:
-            self.ledgers[stream].count_audit(audit)
+        for audit in batch.late_audits:
+            self.ledgers[audit.stream].count_late_audit(audit)
         for late in batch.late_answers:
             self.ledgers[late.stream].count_late(late)
         for stream, count in batch.refused.items():
@@ -67,6 +67,11 @@ class Collector:
             self.status_monitors[stream] = StatusMonitor(ledger, self._clock)
         else:
             self.status_monitors.pop(stream, None)
+
+    def promise(self, stream: str, floor: float | None, want: Want) -> None:
+        """Hold the stream's accuracy against this from now on; see `StreamSpec`."""
+        accuracy = self.ledgers[stream].accuracy
+        accuracy.floor, accuracy.want = floor, want
 
     @property
     def done(self) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import How
-from vidpipe.results.records import Covered, LateAnswer, Result
+from vidpipe.results.accuracy import StreamAccuracy
+from vidpipe.results.records import Covered, LateAnswer, LateAudit, Result
 from vidpipe.sources.queue import OVERLOADED
 from vidpipe.statistics.wilson import wilson
 
@@ -44,6 +45,7 @@ class StreamLedger:
         covered: frames whose answer was not waited for, by reason.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
         late: answers that came when another had been published in their place, by who gave them and who that other.
+        accuracy: how far the published answers agree with the last stage.
         engine_failure: why the first answer was lost between stages, if one was.
     """
 
@@ -55,6 +57,7 @@ class StreamLedger:
     refused: int = 0
     late: dict[str, Counter[str]] = field(default_factory=dict)
     audits: dict[str, AuditCount] = field(default_factory=dict)
+    accuracy: StreamAccuracy = field(default_factory=StreamAccuracy)
     first_pts: float = 0.0
     last_pts: float = 0.0
     engine_failure: str = ""
@@ -79,12 +82,18 @@ class StreamLedger:
         if record.covered:
             self.covered[record.covered] += 1
         if record.audit is not None:
-            self.count_audit(record.audit)
+            self._count_audit(record.audit)
+        self.accuracy.count(record)
 
     def count_late(self, answer: LateAnswer) -> None:
         self.late.setdefault(answer.by, Counter())[answer.fallback] += 1
+        self.accuracy.count_late_answer(answer)
 
-    def count_audit(self, audit: Audit) -> None:
+    def count_late_audit(self, late: LateAudit) -> None:
+        self._count_audit(late.audit)
+        self.accuracy.count_late_audit(late)
+
+    def _count_audit(self, audit: Audit) -> None:
         count = self.audits.setdefault(audit.stage, AuditCount())
         count.audited += 1
         count.missed += audit.missed
@@ -123,6 +132,7 @@ class StreamLedger:
             "late": {stage: dict(covers) for stage, covers in self.late.items()},
             "video_s": round(self.video_s, 3),
             "audits": {stage: count.report() for stage, count in self.audits.items()},
+            "accuracy": self.accuracy.report(),
         }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.audit import Audit, Look
 from vidpipe.cascade.cascade import Completed
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
@@ -40,6 +40,7 @@ class Result(NamedTuple):
         covered: why the answer is a fallback; None where it is the frame's own answer.
         size: (width, height) of the stream's pictures; None where none has come yet.
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
+        look: what the last stage found, before any transform, where this is what it saw; None for all other answers.
     """
 
     stream: str
@@ -53,6 +54,7 @@ class Result(NamedTuple):
     covered: Covered | None = None
     size: tuple[int, int] | None = None
     picture: Image | None = None
+    look: Look | None = None
 
     @property
     def detections(self) -> sv.Detections:
@@ -71,17 +73,18 @@ def published(
     covered: Covered | None,
     epoch: int,
     size: tuple[int, int] | None,
+    look: Look | None = None,
     *,
     pictures: bool,
 ) -> Result:
-    """What is published of a picture; `covered`, `epoch` and `size` as of `Result`.
+    """What is published of a picture; `covered`, `epoch`, `size` and `look` as of `Result`.
 
     Args:
         pictures: whether it brings its picture.
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, completed.answer, completed.audit, covered, size, picture)
+    return Result(*known, completed.answer, completed.audit, covered, size, picture, look)
 
 
 class Snapshot(NamedTuple):
@@ -114,11 +117,29 @@ class LateAnswer(NamedTuple):
     Attributes:
         by: who gave it.
         fallback: who had given what was published.
+        epoch: as of `Result`.
+        held: what was published against this answer, where the last stage gave it; None where an audit says so.
     """
 
     stream: str
     by: str
     fallback: str
+    epoch: int = 0
+    held: Audit | None = None
+
+
+class LateAudit(NamedTuple):
+    """An audit that came when the answer to its frame had been published.
+
+    Attributes:
+        epoch: as of `Result`.
+        stood: what was published is the answer that was audited.
+    """
+
+    stream: str
+    epoch: int
+    audit: Audit
+    stood: bool
 
 
 class ShadowAnswer(NamedTuple):
@@ -154,7 +175,7 @@ class Batch:
 
     published: list[Result] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    late_audits: list[tuple[str, Audit]] = field(default_factory=list)
+    late_audits: list[LateAudit] = field(default_factory=list)
     late_answers: list[LateAnswer] = field(default_factory=list)
     shadows: list[ShadowAnswer] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -203,9 +224,9 @@ class Outbox:
             if len(self._batch.published) == 1:
                 self._changed.notify_all()
 
-    def audit(self, stream: str, audit: Audit) -> None:
+    def audit(self, audit: LateAudit) -> None:
         with self._changed:
-            self._batch.late_audits.append((stream, audit))
+            self._batch.late_audits.append(audit)
 
     def late(self, answer: LateAnswer) -> None:
         with self._changed:

@@ -16,6 +16,9 @@ from vidpipe.sources.own import is_own, own_class
 Relative = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
 
+Want = Literal["boxes", "presence", "count"]
+"""What of the answers of a stream must be right: where each thing is, which classes are there, or how many things."""
+
 LIVE_FILE = "live+file:"
 """What stands before the path of a recording that is to be played at its own speed, as if it were a camera."""
 
@@ -67,6 +70,13 @@ class StreamSpec(BaseModel):
     )
     weight: float = Field(
         default=1.0, gt=0, description="live: its share of the models' time, against other streams, under overload"
+    )
+    floor: float | None = Field(
+        default=None, gt=0, lt=1, description="accuracy asked for: F1 against the last stage; default: none is"
+    )
+    want: Want = Field(
+        default="boxes",
+        description="what `floor` is of: boxes, presence (which classes are there), or count (how many boxes in all)",
     )
     stages: dict[str, dict[str, object]] = Field(
         default={}, description="settings of stages that differ for this stream, by stage id"

@@ -27,8 +27,10 @@ LINE = [
 BOX = ["xyxy", "score", "class", "track_id"]
 COUNTED = {"stages", "transforms", "models", "links", "deaths", "shadows"}
 REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", *COUNTED}
-STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits"}
+STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits", "accuracy"}
 RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
+ASKED = {"floor", "want", "held", "sure"}
+FOUND = {"f1", "low", "high", "looks", "looked", "looked_late", "unmeasured"}
 AUDIT = {"audited", "missed", "false", "rate", "low", "high"}
 
 
@@ -40,9 +42,12 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
     constant_network(shell.folder / "big.onnx", {"out": ssd_table([vehicle, person])})
     clips.encode(shell.folder / "other.avi", codec="mpeg4", frames=25, size=(192, 128))
 
-    ended = shell.run(PAIR, footage / "good.mp4", "--source", "other.avi", engine=engine)
+    asked = ("--floor", "0.99", "--want", "presence")
+    ended = shell.run(PAIR, footage / "good.mp4", "--source", "other.avi", *asked, engine=engine)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("pair: 65 frames ")
+    assert "good: presence F1 0." in ended.out
+    assert ", floor 0.99 not held" in ended.out
 
     lines, report = shell.lines, shell.report
     assert all(list(line) == LINE for line in lines)
@@ -66,7 +71,8 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
         name: {"path": file.name, "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}}
         for name, file in networks.items()
     }
-    assert first["streams"]["good"] == {"source": str(footage / "good.mp4"), "size": [160, 120]}
+    promised = {"floor": 0.99, "want": "presence"}
+    assert first["streams"]["good"] == {"source": str(footage / "good.mp4"), "size": [160, 120], **promised}
     assert {tuple(line["size"]) for line in lines if line["stream"] == "other"} == {(192, 128)}
     assert list(report["streams"]) == ["good", "other"]
     for name, frames in (("good", 40), ("other", 25)):
@@ -82,6 +88,15 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
         assert set(audit) == AUDIT
         assert audit["audited"] == audit["missed"] > 0  # it never sees the person
         assert 0 < audit["low"] < audit["rate"] == 1 == audit["high"]
+        accuracy = stream["accuracy"]
+        assert set(accuracy) == ASKED | FOUND | {"by_stage", "by_epoch"}
+        assert set(accuracy["by_epoch"]["0"]) == FOUND
+        assert (accuracy["floor"], accuracy["want"], accuracy["held"]) == (0.99, "presence", False)
+        assert accuracy["low"] <= accuracy["f1"] <= accuracy["high"]
+        assert accuracy["looks"] == sum(each["audited"] for each in stream["audits"].values())
+        assert accuracy["looked"] == stream["by"]["big"]
+        # It says vehicle, and there are vehicle and person.
+        assert accuracy["by_stage"]["little"]["f1"] == pytest.approx(2 / 3, abs=1e-4)
     assert sum(stream["by"]["difference"] for stream in report["streams"].values()) > 0
 
     stages = report["stages"]

@@ -7,6 +7,7 @@ import time
 from rich.console import Console
 
 from tests.builders import answer
+from vidpipe.cascade.audit import Look
 from vidpipe.cli.terminal.live_table import LiveTable, table
 from vidpipe.core.answer import How
 from vidpipe.models.base import Classes
@@ -50,6 +51,16 @@ def test_each_camera_has_a_row_of_what_is_seen():
     assert "backing off refused [nobody listens]; next try in 3.0 s" in yard
 
 
+def test_where_a_floor_is_asked_for_the_accuracy_stands_beside():
+    collector = Collector(["gate", "yard"], live=["gate", "yard"])
+    collector.promise("gate", 0.9, "boxes")
+    looked = Result("gate", 0, 0.0, None, 1.0, 0, answer("big", 0), look=Look(1, 1))
+    collector.take(Batch(published=[looked]))
+    _, head, gate, yard = shown(collector)
+    assert head.split()[-1] == "right"
+    assert (gate.split()[-1], yard.split()[-1]) == ("1.00", "?")
+
+
 def test_it_fits_80_columns():
     names = [f"{'camera' * 6}-{n}" for n in range(3)]
     collector = Collector(names, live=names)
@@ -60,9 +71,11 @@ def test_it_fits_80_columns():
             health={name: Health(State.BACKING_OFF if name == names[0] else State.LIVE, "x" * 99) for name in names},
         )
     )
-    lines = shown(collector)
-    assert len(lines) == 2 + len(names)
-    assert max(map(len, lines)) <= 80
+    for floor in (None, 0.9):
+        collector.promise(names[0], floor, "boxes")
+        lines = shown(collector)
+        assert len(lines) == 2 + len(names)
+        assert max(map(len, lines)) <= 80
 
 
 def test_a_look_has_an_age_also_where_its_answer_came_late():

@@ -13,6 +13,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Stream, Tier
 from vidpipe.pipeline.yaml import find_pipeline, load
+from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError
 from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.difference.difference import Difference, DifferenceConfig
@@ -93,6 +94,21 @@ def test_sources_add_streams_and_the_url_of_one_that_has_none(write: Write) -> N
         ("door", "door.mp4"),
     ]
     assert streams["yard"].spec.end_s == 9
+
+
+def test_what_is_asked_of_all_streams_goes_behind_what_one_says_itself(write: Write) -> None:
+    text = GOOD.replace("url: gate.mp4", "url: gate.mp4, floor: 0.8")
+    streams = load(write(text), sources={"door": "door.mp4"}, floor=0.95, want="count").streams
+    assert {name: (each.spec.floor, each.spec.want) for name, each in streams.items()} == {
+        "gate": (0.8, "count"),
+        "door": (0.95, "count"),
+    }
+    assert load(write(GOOD)).streams["gate"].spec.floor is None
+
+
+def test_a_floor_that_cannot_be_is_said_by_its_option(write: Write) -> None:
+    with pytest.raises(InvalidPipelineError, match=r"--floor: streams\.gate\.floor: must be less than 1, not 2"):
+        load(write(GOOD), floor=2)
 
 
 SETS = [

@@ -11,12 +11,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import clips
+from tests.builders import answer
+from vidpipe.cascade.audit import Audit
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Result
 from vidpipe.results.sinks import metrics as module
 from vidpipe.results.sinks.metrics import Metrics, parse_place
 from vidpipe.runtime.driver.run import run
+from vidpipe.statistics.agreement import Matched
 
 
 def scrape(metrics):
@@ -106,6 +110,22 @@ def test_telling_of_every_batch_costs_little(metrics, monkeypatch):
     for _ in range(1000):
         metrics.progressed(collector)
     assert 1 <= len(worked_out) <= 4
+
+
+def test_accuracy_is_told_where_it_is_known(metrics):
+    collector = Collector(["gate", "yard"])
+    collector.promise("yard", 0.9, "boxes")
+    audit = Audit("cheap", False, False, Matched(3, 8), Matched(1, 2), 4)
+    collector.take(
+        Batch(published=[Result("gate", seq, 0.0, None, 0.0, 0, answer("cheap"), audit) for seq in range(9)])
+    )
+    metrics.progressed(collector)
+    _, told = scrape(metrics)
+    assert told["vidpipe_accuracy_f1", "gate"] == 0.75
+    assert told["vidpipe_accuracy_low", "gate"] <= 0.75 <= told["vidpipe_accuracy_high", "gate"]
+    assert told["vidpipe_floor", "yard"] == 0.9
+    assert ("vidpipe_accuracy_f1", "yard") not in told
+    assert ("vidpipe_floor", "gate") not in told
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.session import Watcher
+from vidpipe.sources.base import Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class RunOptions:
     video: Path | None = None
     metrics: str | None = None
     profiles: Path | None = None
+    floor: float | None = None
+    want: Want | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -44,7 +47,14 @@ def run_pipeline(options: RunOptions) -> int:
     from vidpipe.sources.open import expand
 
     def read() -> Pipeline:
-        loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
+        loaded = load(
+            options.pipeline,
+            config=options.config,
+            sources=expand(*options.sources),
+            sets=options.sets,
+            floor=options.floor,
+            want=options.want,
+        )
         return with_profiles(loaded, options.profiles)
 
     files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]

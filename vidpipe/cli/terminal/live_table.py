@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -23,6 +24,7 @@ QUIET_EVERY_S = 60.0  # between lines where there is no terminal to draw a table
 _DRAW_EVERY_S = 0.5
 _NAME, _STATE, _BY = 18, 11, 10  # columns
 _OTHER = 17  # for age and rate, and between columns; what is left shows what is seen
+_ACCURACY = 6  # the same for accuracy, where a floor is asked of any stream
 _STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow", State.STALLED: "red", State.BACKING_OFF: "red"}
 
 
@@ -80,7 +82,9 @@ class LiveTable:
 
 def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus], width: int) -> Table:
     """A row for each live stream, in so many columns; 80 are enough."""
-    left = max(10, width - _NAME - _STATE - _BY - _OTHER)
+    told = {stream: collector.ledgers[stream].accuracy.summary() for stream in statuses}
+    promised = any(accuracy["floor"] is not None for accuracy in told.values())
+    left = max(10, width - _NAME - _STATE - _BY - _OTHER - promised * _ACCURACY)
     title = f"{name}: {collector.frames_in()} frames"
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column, width in (("stream", _NAME), ("state", _STATE), ("seen now", left)):
@@ -88,6 +92,8 @@ def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus],
     drawn.add_column("looked", justify="right", no_wrap=True)
     drawn.add_column("by", no_wrap=True, overflow="ellipsis", max_width=_BY)
     drawn.add_column("fps", justify="right", no_wrap=True)
+    if promised:
+        drawn.add_column("right", justify="right", no_wrap=True)
     for stream, status in statuses.items():
         state = status.health.state
         style = _STYLES.get(state, "")
@@ -100,6 +106,7 @@ def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus],
             _age(collector.look_age_s(stream)),
             escape(newest.answer.by if newest is not None else ""),
             f"{status.rates.answered:.1f}",
+            *([_accuracy(told[stream])] if promised else []),
         )
     return drawn
 
@@ -107,6 +114,14 @@ def table(name: str, collector: Collector, statuses: Mapping[str, StreamStatus],
 def seen(answer: Answer) -> str:
     """The boxes of an answer by class: `2 person, 1 car`."""
     return ", ".join(f"{count} {name}" for name, count in boxes_by_class(answer).most_common()) or "nothing"
+
+
+def _accuracy(told: Mapping[str, Any]) -> str:
+    """F1, or what else is asked for: red where the floor is not held for sure, yellow where that may be chance."""
+    if told["f1"] is None:
+        return "?"
+    style = "green" if told["held"] else "red" if told["sure"] else "yellow"
+    return f"{told['f1']:.2f}" if told["held"] is None else f"[{style}]{told['f1']:.2f}[/]"
 
 
 def _age(seconds: float | None) -> str:

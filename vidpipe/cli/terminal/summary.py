@@ -54,6 +54,28 @@ def print_summary(pipeline: Pipeline, outcome: Outcome) -> None:
     pace = f", {video_s / wall_s:.1f} times real time" if wall_s and video_s else ""
     cost = f"; {report['cpu_s'] / video_s:.3f} CPU seconds a second of video" if video_s else ""
     console.print(f"{report['fps']:.0f} frames a second{pace}{cost}")
+    for name, stream in report["streams"].items():
+        if (line := _accuracy(stream["accuracy"])) is not None:
+            console.print(f"{name}: {line}", markup=False, soft_wrap=True)
+
+
+def _accuracy(told: Mapping[str, Any]) -> str | None:
+    """What a stream's answers are worth, as far as is known; None where nothing was asked for and nobody looked."""
+    asked = "" if told["floor"] is None else f", floor {told['floor']:g} "
+    if told["f1"] is None:
+        return None if not asked else f"accuracy is not known{asked.rstrip()}; {_count(told['looks'], 'audit')}"
+    if not (asked or told["looks"] or told["looked_late"]):
+        return None
+    asked += "" if not asked else "held" if told["held"] else "not held"
+    asked += "" if told["sure"] is not False else ", as far as so few audits tell"
+    of = "count" if told["want"] == "count" else f"{told['want']} F1"
+    span = f"{told['f1']:.3f} against the last stage (95 %: {told['low']:.3f} to {told['high']:.3f})"
+    unmeasured = f"; {_count(told['unmeasured'], 'frame')} unmeasured" if told["unmeasured"] else ""
+    return f"{of} {span}{asked}; {_count(told['looks'], 'audit')}{unmeasured}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _answered(streams: Iterable[Mapping[str, Any]]) -> Counter[str]:

@@ -19,6 +19,7 @@ from vidpipe.pipeline.yaml.overrides import override
 from vidpipe.pipeline.yaml.read import read
 from vidpipe.pipeline.yaml.spec import ConfigFile, PipelineFile
 from vidpipe.sources.address import is_camera, looks_secret
+from vidpipe.sources.base import Want
 
 
 def load(
@@ -27,6 +28,8 @@ def load(
     config: Path | None = None,
     sources: Mapping[str, str] | None = None,
     sets: Sequence[str] = (),
+    floor: float | None = None,
+    want: Want | None = None,
     notes: list[str] | None = None,
 ) -> Pipeline:
     """Read a pipeline and check all of it; no camera is opened.
@@ -36,6 +39,8 @@ def load(
         config: a file with streams and links, which counts where both files say something.
         sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
         sets: "stages.detect.accept=0.4": single values that go before what the files say.
+        floor: accuracy asked of each stream that says nothing of its own, see `StreamSpec`.
+        want: what that is of, the same.
         notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
             here. Otherwise they are read when the pipeline runs.
 
@@ -48,6 +53,7 @@ def load(
     """
     path = find_pipeline(pipeline)
     document = _gather(path, config, sources or {}, sets)
+    _promise(document, {"floor": floor, "want": want})
     search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
     return checked(document, path.stem, search_paths, notes)
 
@@ -131,6 +137,18 @@ def _add_source(document: Document, name: str, url: str) -> None:
         document.mistakes.append(Mistake(mark, f"streams.{name}", message))
     elif all(isinstance(document.value(above), dict | None) for above in (keys[:1], keys[:2])):
         document.put(keys, url, mark)
+
+
+def _promise(document: Document, promised: Mapping[str, float | str | None]) -> None:
+    """Ask this of every stream that says nothing of its own."""
+    for field, value in promised.items():
+        if value is None:
+            continue
+        mark = Mark(f"--{field}")
+        document.origins.append(mark.file)
+        for name, stream in document.mapping(("streams",)).items():
+            if isinstance(stream, dict) and field not in stream:
+                document.put(("streams", name, field), value, mark)
 
 
 def _shown(path: Path) -> str:

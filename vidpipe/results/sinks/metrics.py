@@ -81,6 +81,7 @@ class Metrics(PrometheusCollector):
 def _families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Iterator[Metric]:
     yield from _of_sources(statuses)
     yield from _of_frames(collector)
+    yield from _of_accuracy(collector)
     help = "From capture (live) or decoding to the sink, since the run began."
     seconds = GaugeMetricFamily("vidpipe_latency_seconds", help, labels=["quantile"])
     for quantile in (0.5, 0.95, 0.99):
@@ -141,6 +142,23 @@ def _of_frames(collector: Collector) -> Iterator[Metric]:
         for stage, covers in ledger.late.items():
             late.add_metric([stream, stage], covers.total())
     yield late
+
+
+def _of_accuracy(collector: Collector) -> Iterator[Metric]:
+    """Streams of which nothing is known, or asked, are missing."""
+    told = {stream: ledger.accuracy.summary() for stream, ledger in collector.ledgers.items()}
+    names = {
+        "f1": ("vidpipe_accuracy_f1", "Of published answers against the last stage, as `want` of the stream says."),
+        "low": ("vidpipe_accuracy_low", "Lower end of its 95 % interval."),
+        "high": ("vidpipe_accuracy_high", "Upper end of its 95 % interval."),
+        "floor": ("vidpipe_floor", "The accuracy asked for."),
+    }
+    for field, (name, help) in names.items():
+        family = GaugeMetricFamily(name, help, labels=["stream"])
+        for stream, accuracy in told.items():
+            if accuracy[field] is not None:
+                family.add_metric([stream], accuracy[field])
+        yield family
 
 
 def _gauge(

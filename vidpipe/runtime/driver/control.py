@@ -158,7 +158,9 @@ class Control:
     def _take_up(self, fresh: Pipeline, found: diff.Changes) -> None:
         with self._lock:
             # What was applied to a stream that goes on stays, but for what the configuration says anew.
-            streams = dict(fresh.streams) | {name: self.pipeline.streams[name] for name in found.going_on}
+            streams = dict(fresh.streams)
+            for name in found.going_on:
+                streams[name] = replace(self.pipeline.streams[name], spec=fresh.streams[name].spec)
             if found.changed:
                 epoch = self._begin_epoch(found.changed, {}, by="reload", reason="the stream begins anew")
                 streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in found.changed}
@@ -167,6 +169,7 @@ class Control:
                 pipeline, _ = self._turn(pipeline, settings, turned, by="reload", reason="the configuration changed")
             self.pipeline, self._read = pipeline, fresh
             self._engine.update(pipeline)
+            self._promise(found.promised)
             going = {*found.removed, *found.changed} - self._collector.ended.keys()
             self._engine.remove(going)
             anew = {stream for stream in found.added if stream in self._collector.ledgers}
@@ -177,7 +180,13 @@ class Control:
     def _begin(self, streams: Collection[str]) -> None:
         for stream in streams:
             self._collector.begin(stream, live=self.pipeline.streams[stream].spec.live)
+        self._promise(streams)
         self._engine.add({stream: self._collector.position(stream) for stream in streams})
+
+    def _promise(self, streams: Collection[str]) -> None:
+        for stream in streams:
+            spec = self.pipeline.streams[stream].spec
+            self._collector.promise(stream, spec.floor, spec.want)
 
 
 def _alike(turned: Mapping[str, Changes]) -> list[tuple[Changes, list[str]]]:

@@ -109,6 +109,8 @@ class Run:
         self._on_report = on_report
         self._clock = clock
         self._collector = Collector(pipeline.streams, live=live, clock=clock)
+        for name, stream in pipeline.streams.items():
+            self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
         self._engine = make_engine(
             engine, laid, frame_sinks, address=address, positions=self._collector.position, clock=clock

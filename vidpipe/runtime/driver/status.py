@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import Clock
+from vidpipe.results.accuracy import Evidence
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts, Result
 from vidpipe.results.report import stage_report
@@ -28,6 +30,8 @@ class StreamNow:
         answered_by: the stage that gave the newest result.
         look_age_s: seconds since a model last ran on one of its frames, as far as is known; None: never.
         audits: by stage, as the report has them.
+        accuracy: as the report has it, for all stages and epochs together.
+        evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
     """
 
     state: str
@@ -39,6 +43,8 @@ class StreamNow:
     answered_by: str
     look_age_s: float | None
     audits: Mapping[str, Mapping[str, float]]
+    accuracy: Mapping[str, Any]
+    evidence: Mapping[int, Evidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,8 @@ def status_of(
             last.answer.by if last else "",
             collector.look_age_s(name),
             {stage: count.report() for stage, count in ledger.audits.items()},
+            ledger.accuracy.summary(),
+            ledger.accuracy.copies(),
         )
     return Status(
         state,

@@ -8,15 +8,24 @@ from typing import Any
 
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
+from vidpipe.sources.base import Want
 from vidpipe.sources.open import expand
 
 
-def stream(pipeline: str | Path, source: str | Mapping[str, str], **options: Any) -> Run:
+def stream(
+    pipeline: str | Path,
+    source: str | Mapping[str, str],
+    *,
+    floor: float | None = None,
+    want: Want | None = None,
+    **options: Any,
+) -> Run:
     """A run of a pipeline file on a source: `with vidpipe.stream("street", source="rtsp://...") as results: ...`.
 
     Args:
         pipeline: a file, or the name of one that comes with vidpipe.
         source: a camera's address, a file, a folder or a pattern of files; or several of them, by name.
+        floor, want: as of `load`.
         options: of `Run`.
 
     Returns:
@@ -27,4 +36,4 @@ def stream(pipeline: str | Path, source: str | Mapping[str, str], **options: Any
     """
     named = {"": source} if isinstance(source, str) else source
     sources = expand(*(f"{name}={place}" if name else place for name, place in named.items()))
-    return Run(load(pipeline, sources=sources), **options)
+    return Run(load(pipeline, sources=sources, floor=floor, want=want), **options)

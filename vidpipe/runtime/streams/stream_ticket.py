@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame
 from vidpipe.runtime.downstream import LocalStatus, PendingResult
 
@@ -13,7 +14,7 @@ class StreamTicket(Ticket):
     Attributes:
         asked_at: when the places below were asked, by the monotonic clock; 0 where they were not.
         pending: what they will say; None where they were not asked.
-        fallback: who has answered in their place.
+        fallback: what was published in its place.
     """
 
     __slots__ = ("asked_at", "fallback", "pending")
@@ -22,7 +23,7 @@ class StreamTicket(Ticket):
         super().__init__(frame)
         self.asked_at = 0.0
         self.pending: PendingResult | None = None
-        self.fallback = ""
+        self.fallback: Answer | None = None
 
     def is_answered(self) -> bool:
         return self.pending is None or self.pending.completed.done()

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any, cast
 
 from vidpipe.cascade.cascade import Completed
-from vidpipe.core.answer import How
+from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
-from vidpipe.results.records import Covered, Ended, LateAnswer, Outbox, Snapshot, published
+from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
 from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
@@ -299,7 +299,7 @@ class StreamWorker:
         fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not ticket.is_refused())
         parts.cascade.published(self.stream, fallback)
         self._publish(parts, ticket.frame, Completed(fallback), covered=reason)
-        ticket.fallback = fallback.by
+        ticket.fallback = fallback
         self._late.append(ticket)
         self._learn_late(parts)
 
@@ -322,12 +322,19 @@ class StreamWorker:
             seen = self._seen(parts, ticket)
             audit = parts.cascade.complete(ticket, seen, late=True).audit
             if audit is not None:
-                self._outbox.audit(self.stream, audit)
+                self._outbox.audit(LateAudit(self.stream, ticket.frame.knobs.version, audit, ticket.checks))
             self._crowded = ticket.is_refused()
             if self._crowded:
                 self._outbox.refused(self.stream)
             elif not seen.answer.how.carried:
-                self._outbox.late(LateAnswer(self.stream, seen.answer.by, ticket.fallback))
+                self._outbox.late(self._late_answer(parts, ticket, seen.answer, audit is None))
+
+    def _late_answer(self, parts: Parts, ticket: StreamTicket, answer: Answer, holds: bool) -> LateAnswer:
+        """An answer that is late; `holds`: what was published is held against it, as no audit does that."""
+        frame, published = ticket.frame, ticket.fallback
+        assert published is not None
+        held = parts.cascade.hold(frame.seq, published, answer) if holds else None
+        return LateAnswer(self.stream, answer.by, published.by, frame.knobs.version, held)
 
     def _publish(
         self, parts: Parts, item: Frame | Missing, completed: Completed, covered: Covered | None = None
@@ -335,10 +342,11 @@ class StreamWorker:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
+        look = parts.cascade.look(item.seq, completed.answer)
         completed, events = self._transformed(parts, item, completed)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
-        record = published(item, completed, covered, self._in_force.version, self._size, pictures=self._pictures)
+        record = published(item, completed, covered, self._in_force.version, self._size, look, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 

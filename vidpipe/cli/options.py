@@ -1,0 +1,59 @@
+"""Options that several commands have, or that name their choices."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class EngineName(StrEnum):
+    RAY = "ray"
+    INLINE = "inline"
+
+
+class WantName(StrEnum):
+    BOXES = "boxes"
+    PRESENCE = "presence"
+    COUNT = "count"
+
+
+PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Streams, links and settings of this place.", show_default=False)
+]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="[NAME=]URL_OR_PATH",
+        help="A file, a folder or a pattern of files, or a camera. May be given several times.",
+        show_default=False,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
+]
+EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+ProfilesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--profiles",
+        metavar="DIR",
+        help="Of what `specialize` has learnt. Default: ~/.local/share/vidpipe/profiles.",
+        show_default=False,
+    ),
+]
+FloorOption = Annotated[
+    float | None,
+    typer.Option(help="Accuracy asked of streams that name none: F1 against the last stage.", show_default=False),
+]
+WantOption = Annotated[
+    WantName | None, typer.Option(help="What it is of, the same. Default: boxes.", show_default=False)
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
+]
