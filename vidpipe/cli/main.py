@@ -260,28 +260,13 @@ def specialize(
     raise typer.Exit(run_specialize(options))
 
 
-class WantName(StrEnum):
-    BOXES = "boxes"
-    PRESENCE = "presence"
-    COUNT = "count"
-
-
-FloorOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0.01, max=0.999, help="Accuracy to hold, against the last stage, at the least cost.", show_default=False
-    ),
-]
-WantOption = Annotated[WantName, typer.Option(help="What the floor is of.")]
-
-
 @app.command()
 def tune(
     pipeline: PipelineArgument,
     floor: Annotated[float, typer.Option(min=0.01, max=0.999, help="Accuracy to hold, against the last stage.")],
     config: ConfigOption = None,
     source: SourceOption = None,
-    want: WantOption = WantName.BOXES,
+    want: WantOption = None,
     for_: Annotated[
         str | None,
         typer.Option(
@@ -300,7 +285,9 @@ def tune(
     """Choose the cheapest settings that hold an accuracy on a stream, and say what speaks for them."""
     from vidpipe.cli.commands.tune import TuneArguments, run_tune
 
-    options = TuneArguments(pipeline, config, source or [], set_ or [], floor, want.value, for_, out)
+    options = TuneArguments(
+        pipeline, config, source or [], set_ or [], floor, want.value if want else "boxes", for_, out
+    )
     raise typer.Exit(run_tune(options))
 
 

@@ -14,8 +14,8 @@ from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.sources.base import Want
 from vidpipe.sources.open import expand
-from vidpipe.tuning.floor.evidence import Want
 from vidpipe.tuning.floor.page import page, score, would_lose
 from vidpipe.tuning.floor.tune import TuneOptions, TuneResult, tune
 

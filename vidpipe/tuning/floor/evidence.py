@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,8 @@ from numpy.typing import NDArray
 from vidpipe.accuracy.scores.box_score import count
 from vidpipe.accuracy.scores.presence import pairs, runs
 from vidpipe.accuracy.series import Series
+from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import Estimate, blocks_of, estimate
-
-Want = Literal["boxes", "presence", "count"]
-"""What a floor is of."""
 
 
 def evidence(

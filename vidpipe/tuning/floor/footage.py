@@ -17,10 +17,10 @@ from vidpipe.core.progress import Progress
 from vidpipe.core.settings import Knobs
 from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
-from vidpipe.tuning.floor.evidence import Want, evidence
+from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.looks import Look, Variant, look
 from vidpipe.tuning.floor.search import Stretch
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.sources.base import Want
 from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
-from vidpipe.tuning.floor.evidence import Want
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial

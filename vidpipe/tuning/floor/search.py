@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from vidpipe.accuracy.held import held_for
 from vidpipe.accuracy.series import Series
 from vidpipe.core.progress import Progress
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, model_of_stage
-from vidpipe.tuning.floor.evidence import Want, evidence
+from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.looks import Looks, Variant
 from vidpipe.tuning.floor.replay import Replayed, replay
 

@@ -16,9 +16,9 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.progress import Progress
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.address import is_camera
+from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
-from vidpipe.tuning.floor.evidence import Want
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import Tuned, read, tuned_of, why_not, write

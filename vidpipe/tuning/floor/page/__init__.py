@@ -70,28 +70,15 @@ def _frontier(tuned: Tuned) -> Markup:
     axes = figure.subplots()
     for guarded, marker, label in ((False, "o", "looks at even distances"), (True, "D", "adapting")):
         points = [each for each in tuned.frontier if each.guarded is guarded and each.f1 is not None]
-        axes.scatter(
-            [each.cpu_ms for each in points],
-            [each.f1 or 0 for each in points],
-            s=14,
-            marker=marker,
-            color=_SOFT,
-            label=label,
-        )
+        f1s = [each.f1 or 0.0 for each in points]
+        axes.scatter([each.cpu_ms for each in points], f1s, s=14, marker=marker, color=_SOFT, label=label)
     best = best_of(tuned)
-    axes.step(
-        [each.cpu_ms for each in best], [each.low for each in best], where="post", color=_SOFT, lw=1, label="certain"
-    )
+    costs, certain = [each.cpu_ms for each in best], [each.low for each in best]
+    axes.step(costs, certain, where="post", color=_SOFT, lw=1, label="certain")
     for point, colour, label in ((tuned.static, _MISSED, "static at the floor"), (tuned.chosen, _OWN, "chosen")):
         f1 = 1.0 if point.f1 is None else point.f1
-        axes.errorbar(
-            [point.cpu_ms],
-            [f1],
-            yerr=[[max(0.0, f1 - point.low)], [max(0.0, point.high - f1)]],
-            fmt="D",
-            color=colour,
-            label=label,
-        )
+        reach = [[max(0.0, f1 - point.low)], [max(0.0, point.high - f1)]]
+        axes.errorbar([point.cpu_ms], [f1], yerr=reach, fmt="D", color=colour, label=label)
     axes.axhline(tuned.floor, color=_MISSED, lw=0.8, ls="--", label=f"floor {tuned.floor:g}")
     axes.set(xscale="log", xlabel="CPU ms a frame", ylabel=tuned.want, ylim=(max(0.0, tuned.floor - 0.35), 1.01))
     axes.xaxis.set_major_formatter("{x:g}")
