@@ -86,10 +86,11 @@ def test_law_an_accuracy_is_the_product_of_its_knobs(kind):
         assert estimated[Configuration(model, level, stride)] == pytest.approx(expected)
 
 
-def test_a_size_that_golden_lacks_is_in_no_configuration():
+def test_what_golden_has_not_or_nobody_measured_is_in_no_configuration():
     lacking = Space({"big": 1, "little": 2}, (1, 2))
-    estimated = lacking.estimated({Configuration("little", 0, 1): 0.9, Configuration("big", 0, 2): 0.8})
-    assert {each.look for each in estimated} == {Look("big", 0), Look("little", 0)}
+    assert lacking.looks == (Look("big", 0), Look("little", 0))
+    estimated = lacking.estimated({Configuration("little", 0, 1): 0.9})
+    assert set(estimated) == {Configuration("little", 0, 1), Configuration("big", 0, 1)}
 
 
 def test_a_look_that_never_ran_is_priced_by_its_model_and_its_size():
@@ -183,11 +184,20 @@ def test_streams_that_are_alike_profile_once():
     assert all(three.policy.chosen(stream) == in_order(EASY, 0.9)[0] for stream in three.kinds)
 
 
-def test_followers_try_once_a_window_where_later_segments_are_not_judged():
+def test_followers_check_themselves_now_and_then_where_later_segments_are_not_judged():
     pair = street({"a": EASY, "b": EASY}, tries=False, windows=(4, 4), regroup=100)
-    pair.go(17)
-    assert (pair.profiled["a"], pair.profiled["b"]) == ([0, 4, 8, 12, 16], [0])
-    assert (pair.tried.get("a", []), len(pair.tried["b"])) == ([], 5)
+    pair.go(40)
+    assert (pair.profiled["a"], pair.profiled["b"]) == (list(range(0, 40, 4)), [0])
+    assert (pair.tried.get("a", []), pair.tried["b"]) == ([], [16, 32])
+
+
+def test_between_checks_followers_go_with_their_leader():
+    pair = street({"a": EASY, "b": EASY}, tries=False, windows=(4, 4), regroup=100)
+    pair.go(3)
+    slower = Kind(0.85)
+    pair.kinds = {"a": slower, "b": slower}
+    pair.go(3)
+    assert pair.policy.chosen("a") == pair.policy.chosen("b") == in_order(slower, 0.9)[0]
 
 
 def test_kinds_do_not_mix():
@@ -209,6 +219,20 @@ def test_a_stream_that_changes_its_kind_leaves(before, after):
     assert leaders[follower] == follower
     assert len({leader for stream, leader in leaders.items() if stream != follower}) == 1
     assert three.policy.chosen(follower) == in_order(after, 0.9)[0]
+
+
+@pytest.mark.parametrize("tries", [True, False])
+def test_a_leader_that_changes_does_not_drag_the_others_along(tries):
+    three = street({"a": EASY, "b": EASY, "c": EASY}, tries=tries)
+    three.go(3)
+    (leader,) = set(three.groups().values())
+    three.kinds[leader] = HARD
+    for _ in range(40):
+        three.go(1)
+        assert all(three.policy.chosen(each) == in_order(EASY, 0.9)[0] for each in three.kinds if each != leader)
+    leaders = three.groups()
+    assert len(set(leaders.values())) == 2
+    assert leaders[leader] == leader
 
 
 def test_a_stream_that_changed_joins_those_that_are_now_like_it():

@@ -21,7 +21,7 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.status import Status, StreamNow
-from vidpipe.runtime.driver.tuner import tuner_of
+from vidpipe.runtime.driver.tuner import Tuner, tuner_of
 from vidpipe.runtime.shadow.ask import Shadow
 
 PIPELINE = """
@@ -60,6 +60,16 @@ def street(written):
         return Street(tuner_of(written(tuner, streams=streams)), streams)
 
     return begun
+
+
+class Broken(Tuner):
+    """A user's, which takes the pipeline for another one."""
+
+    def begin(self, pipeline):
+        pipeline.placed["rates"]
+
+    def tune(self, status):
+        return []
 
 
 class Street:
@@ -234,6 +244,7 @@ def test_static_sets_its_settings_once(street):
         ("{type: chameleon, models: [bigg]}", PIPELINE, "there is no model 'bigg'; did you mean 'big'?"),
         ("{type: static, stages: {rates: {fps: 3}}}", PIPELINE, "there is no stage 'rates'"),
         ("{type: static, stages: {rate: {fps: 0}}}", PIPELINE, "stages.rate.fps"),
+        ("{type: 'tests.tuning.test_tuners:Broken'}", PIPELINE, "the tuner Broken raised: KeyError: 'rates'"),
     ],
 )
 def test_a_pipeline_that_they_cannot_tune_does_not_begin(written, tuner, pipeline, why):

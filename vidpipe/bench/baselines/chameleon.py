@@ -58,11 +58,9 @@ class ChameleonStage(Stage[ChameleonConfig]):
 
     def open(self, context: Context) -> None:
         config, models = self.config, [look.model for look in self.config.looks]
-        self._looks = {
-            Look(look.model, models[:place].count(look.model)): look for place, look in enumerate(config.looks)
-        }
-        self._detectors = {look: context.models.detector(by.model, by.size) for look, by in self._looks.items()}
-        space = Space.of({look: by.cpu_ms for look, by in self._looks.items()}, config.strides)
+        priced = {Look(look.model, models[:place].count(look.model)): look for place, look in enumerate(config.looks)}
+        space = Space.of({look: by.cpu_ms for look, by in priced.items()}, config.strides)
+        self._detectors = {look: context.models.detector(look.model, priced[look].size) for look in space.looks}
         # Without trials nothing but profiles is left to tell how long a window should be.
         rules = Rules(alpha=config.alpha, tries=config.tries)
         self._rules = rules if config.tries else Rules(alpha=config.alpha, tries=False, windows=(rules.window,) * 2)

@@ -12,6 +12,8 @@ from vidpipe.tuning.chameleon.trial import Question
 
 _NEVER = math.inf
 _DEVIANT = 2  # checks in a row at which a follower is unlike its leader, before it leaves
+_CHECKED = 4  # windows from one check of a follower to the next, where later segments do not tell
+_NOISE = 0.05  # by which the accuracy that a single second shows may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Rules:
         windows: the least and the most that this becomes.
         k: how many configurations of a profile are tried in later segments, at first. At most it becomes twice that.
         tries: whether they are tried in each later segment. Else the cheapest holds until the next profile, and
-            followers try them once a window.
+            followers try them once in four windows, to see whether they are still like their leader.
         regroup: windows after which groups are formed anew.
         deviation: how far the F1 of any value of a knob may differ in a group; and how far that of what a follower
             tries may differ from what its leader saw, on average.
@@ -39,8 +41,8 @@ class Rules:
     windows: tuple[int, int] = (1, 16)
     k: int = 5
     tries: bool = True
-    regroup: int = 4
-    deviation: float = 0.15
+    regroup: int = 8
+    deviation: float = 0.2
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class _Stream:
         began: the segment of its last profile.
         profile: accuracies of the values of each knob, in order; empty: not known.
         unplaced: it profiles itself in order to be placed in a group.
-        tried: the leader's configurations that it tried last.
+        check: the segment from which a follower has to see whether it is still like its leader.
         tries, firsts: trials since the last profile, and those of them that the cheapest won.
         fell: none of the configurations was good enough at the last trial, so the window is shorter already.
         strikes: its checks in a row that differ from what the leader saw.
@@ -71,7 +73,7 @@ class _Stream:
     profile: list[float] = field(default_factory=list)
     unplaced: bool = True
     windows: int = 0
-    tried: dict[Configuration, float] | None = None
+    check: int = 0
     tries: int = 0
     firsts: int = 0
     fell: bool = False
@@ -107,15 +109,18 @@ class Policy:
         """What to hold against golden in this segment of the stream, at its begin; None: nothing."""
         rules, golden = self._rules, self._space.golden
         own = self._streams.setdefault(stream, _Stream(stream, rules.window, rules.k))
+        leader = self._streams[own.leader]
+        check = leader is not own and segment >= own.check
+        if check and leader.expected.keys() == {golden}:  # that tells nothing of a follower: it has to see for itself
+            own.due, own.unplaced = segment, True
         if segment >= own.due:
             # While nothing is in force golden runs anyway: there is no reason to wait for evidence.
             own.began, own.due = segment, segment + (own.window if own.chosen else 1)
+            own.check = segment + _CHECKED * own.window
             return Question(golden, self._space.knobs(), whole=True)
-        leader = self._streams[own.leader]
-        again = rules.tries or (leader is not own and own.tried is not leader.expected)
-        if not again or leader.expected.keys() <= {golden}:
+        if not (rules.tries or check) or leader.expected.keys() <= {golden}:
             return None
-        own.tried = leader.expected
+        own.check = segment + _CHECKED * leader.window
         return Question(golden, [[configuration] for configuration in leader.expected], whole=False)
 
     def learn(self, stream: str, question: Question, measured: Accuracies) -> None:
@@ -128,9 +133,12 @@ class Policy:
             return
         own = self._streams[stream]
         if question.whole:
+            before = own.profile
             self._profiled(own, measured)
-            if own.unplaced or own.windows >= self._rules.regroup:
+            if own.unplaced or own.windows >= self._rules.regroup or self._differ(before, own.profile):
                 self._place_anew(stream, own)
+            else:
+                self._hand_down(stream, own)
         else:
             self._tried(stream, own, question, measured)
 
@@ -145,23 +153,37 @@ class Policy:
             self._group(left[0])
 
     def _profiled(self, own: _Stream, measured: Accuracies) -> None:
-        rules, least = self._rules, self._rules.windows[0]
+        rules = self._rules
         if own.tries and own.firsts == own.tries:
             own.k = max(1, own.k - 1)
         accuracies = self._space.estimated(measured)
         top = self._space.cheapest(accuracies, rules.alpha, own.k)
         if own.expected and not own.fell:
-            both = min(len(top), len(own.expected))  # k may have changed
-            if top[:both] == tuple(own.expected)[:both]:
-                own.window = min(rules.windows[1], 2 * own.window)
-            elif own.chosen not in top:
-                own.window = max(least, own.window // 2)
+            own.window = self._window(own, accuracies, top)
         own.expected = {configuration: accuracies[configuration] for configuration in top}
         own.chosen = top[0]
         own.due = own.began + own.window
         own.profile = [measured[value] for knob in self._space.knobs() for value in knob]
         own.windows += 1
         own.tries, own.firsts, own.fell = 0, 0, False
+
+    def _window(self, own: _Stream, accuracies: Accuracies, top: Sequence[Configuration]) -> int:
+        """Longer while most of what is found stays the same, shorter where what is in force is not good enough now."""
+        least, most = self._rules.windows
+        if own.chosen is not None and accuracies.get(own.chosen, 0.0) < self._rules.alpha - _NOISE:
+            return max(least, own.window // 2)
+        same = own.expected.keys() & set(top)
+        return min(most, 2 * own.window) if 2 * len(same) >= min(len(top), len(own.expected)) else own.window
+
+    def _hand_down(self, stream: str, own: _Stream) -> None:
+        """What followers have in force goes with what their leader finds, unless it did not fit them lately."""
+        for name, other in self._streams.items():
+            if other.leader == stream != name and not other.strikes and other.chosen not in own.expected:
+                other.chosen = own.chosen
+
+    def _differ(self, before: Sequence[float], now: Sequence[float]) -> bool:
+        """Whether a stream is no longer what it was: then it must not drag its followers along."""
+        return any(abs(one - other) > self._rules.deviation for one, other in zip(before, now, strict=False))
 
     def _tried(self, stream: str, own: _Stream, question: Question, measured: Accuracies) -> None:
         """Take the cheapest that is good enough; golden where none is."""

@@ -45,7 +45,8 @@ class Space:
     """All configurations of a stream.
 
     Args:
-        levels: how many sizes each model has, the most expensive model first.
+        levels: how many sizes each model has, the most expensive model first. Sizes that this one does not have cannot
+            be judged, and are left out.
         strides: rising, from 1.
         cpu_ms: CPU time of a look, as far as it is known.
     """
@@ -53,8 +54,9 @@ class Space:
     def __init__(
         self, levels: Mapping[str, int], strides: Sequence[int], cpu_ms: Mapping[Look, float] | None = None
     ) -> None:
+        most = next(iter(levels.values()))
         self.strides = tuple(strides)
-        self.looks = tuple(Look(model, level) for model, count in levels.items() for level in range(count))
+        self.looks = tuple(Look(model, level) for model, count in levels.items() for level in range(min(count, most)))
         self.golden = Configuration(next(iter(levels)), 0, self.strides[0])
         self._models = tuple(levels)
         self._cpu_ms = dict(cpu_ms or {})
@@ -96,7 +98,7 @@ class Space:
     def estimated(self, measured: Accuracies) -> dict[Configuration, float]:
         """The accuracy of every configuration: the product of what its knobs have, each measured by itself.
 
-        A size that golden does not have, or a value that was not measured, is in no configuration.
+        A value that was not measured is in none of them.
         """
         known = {**measured, self.golden: 1.0}
         made = {}
