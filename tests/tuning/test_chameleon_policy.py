@@ -221,6 +221,16 @@ def test_a_stream_that_changes_its_kind_leaves(before, after):
     assert three.policy.chosen(follower) == in_order(after, 0.9)[0]
 
 
+def test_a_follower_that_nothing_fits_stays_with_golden_until_its_next_check():
+    """It is like its leader, but just under what is asked for."""
+    leading, following = Kind(0.97, (1.0, 1.0), (1.0, 1.0, 1.0)), Kind(0.85, (0.85, 0.85), (0.85, 0.85, 0.85))
+    pair = street({"a": leading, "b": following}, tries=False, windows=(4, 4), regroup=100)
+    for _ in range(14):
+        pair.go(1)
+        assert pair.groups() == {"a": "a", "b": "a"}
+        assert pair.policy.chosen("b") == GOLDEN
+
+
 @pytest.mark.parametrize("tries", [True, False])
 def test_a_leader_that_changes_does_not_drag_the_others_along(tries):
     three = street({"a": EASY, "b": EASY, "c": EASY}, tries=tries)

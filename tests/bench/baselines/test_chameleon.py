@@ -103,6 +103,13 @@ def test_an_empty_street_says_nothing_of_anybody(street, tmp_path):
     assert calls(report)["big"] == 60
 
 
+def test_a_second_that_a_gap_cuts_short_is_no_evidence(street, tmp_path):
+    times = [0.0, 0.2, *(4 + n / FPS for n in range(20))]
+    clip = clips.encode(tmp_path / "gap.mkv", times=times)
+    lines, _ = chameleon(replace(street(), streams={"cam": Stream(StreamSpec(url=str(clip)))}), tmp_path)
+    assert looked_at(lines) == [*range(7), 10, 15, 20]
+
+
 def test_twice_it_does_the_same(street, tmp_path):
     pipeline = street()
     first, second = (chameleon(pipeline, tmp_path) for _ in range(2))

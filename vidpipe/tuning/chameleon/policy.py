@@ -57,6 +57,7 @@ class _Stream:
         began: the segment of its last profile.
         profile: accuracies of the values of each knob, in order; empty: not known.
         unplaced: it profiles itself in order to be placed in a group.
+        windows: profiles since groups were formed by it.
         check: the segment from which a follower has to see whether it is still like its leader.
         tries, firsts: trials since the last profile, and those of them that the cheapest won.
         fell: none of the configurations was good enough at the last trial, so the window is shorter already.
@@ -176,9 +177,10 @@ class Policy:
         return min(most, 2 * own.window) if 2 * len(same) >= min(len(top), len(own.expected)) else own.window
 
     def _hand_down(self, stream: str, own: _Stream) -> None:
-        """What followers have in force goes with what their leader finds, unless it did not fit them lately."""
+        """What followers have in force goes with what their leader finds, unless that did not fit them lately."""
         for name, other in self._streams.items():
-            if other.leader == stream != name and not other.strikes and other.chosen not in own.expected:
+            fits = not other.strikes and other.chosen != self._space.golden
+            if other.leader == stream != name and fits and other.chosen not in own.expected:
                 other.chosen = own.chosen
 
     def _differ(self, before: Sequence[float], now: Sequence[float]) -> bool:
