@@ -1,7 +1,8 @@
 """`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
-kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds.
+kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
+it takes to judge cameras alone and in groups.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def main() -> None:
         from benchmarks.cameras import capacity
 
         capacity(names)
+    if part == "chameleon":  # nor this: no camera is in it
+        from benchmarks.chameleon import report
+
+        for line in report():
+            print(line)  # noqa: T201
     if part in ("all", "promises"):
         measure_promises(names)
     if part in ("all", "clips"):

@@ -58,6 +58,7 @@ def test_hours_pass_as_the_clock_is_turned(hourly):
             clock.turn(60)
             status = run.status()
             assert status.at == pytest.approx(clock.utc())
+            assert status.streams["gate"].pts == pytest.approx(HOUR_S * result.seq, abs=1e-3)
             assert status.streams["gate"].look_age_s == pytest.approx(60, abs=1e-3)
             clock.turn(HOUR_S - 60)
         report = run.join().report

@@ -49,6 +49,7 @@ class Options:
         label_class: of the boxes in files that name none.
         fit: share of each clip that is fitted on, not scored.
         fit_on: another clip to fit on, by its name; all of each clip of the pipeline is scored then.
+        floor: the accuracy that those baselines aim at which aim at one; None: 0.9.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class Options:
     baselines: frozenset[Kind] = frozenset(candidates.BASELINES)
     repeats: int = 3
     engine: Engine = "inline"
+    floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ class _ClipBench:
         self._progress = progress
         self._truth = clip.truth.part(scored.start, scored.stop)
         self._labels = clip.labels.series.part(scored.start, scored.stop) if clip.labels else None
-        self._field = Field(clip.cut(scored), clip.truth.fps, options.engine, fitted, options.baselines)
+        floor = candidates.FLOOR if options.floor is None else options.floor
+        self._field = Field(clip.cut(scored), clip.truth.fps, options.engine, fitted, options.baselines, floor)
         self._runs: dict[Candidate, list[Measured]] = {}
         self._answers: dict[str, Answers] = {}
         self._notes = list(clip.labels.notes) if clip.labels else []

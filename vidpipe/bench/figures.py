@@ -58,6 +58,7 @@ Kind = Literal[
     "big",
     "little",
     "static",
+    "chameleon",
     "uniform",
     "motion",
     "ultralytics",

@@ -161,7 +161,9 @@ def bench(
     ] = None,
     baselines: Annotated[
         str,
-        typer.Option(help="Of big,little,static,uniform,motion,ultralytics,without,ray, with commas; or all, or none."),
+        typer.Option(
+            help="Of big,little,static,chameleon,uniform,motion,ultralytics,without,ray, with commas; or all, or none."
+        ),
     ] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turns.")] = 3,
     engine: EngineOption = EngineName.INLINE,

@@ -51,7 +51,11 @@ SOURCES = Kind(
 TUNERS = Kind(
     "tuner",
     "vidpipe.runtime.driver.tuner:Tuner",
-    {},
+    {
+        "chameleon": "vidpipe.tuning.chameleon.tuner:Chameleon",
+        "static": "vidpipe.tuning.static:Static",
+        "uniform": "vidpipe.tuning.uniform:Uniform",
+    },
     "vidpipe.tuners",
     "tune",
     "what it changes",

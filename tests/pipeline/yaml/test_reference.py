@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS
+from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS, TUNERS
 from vidpipe.pipeline.yaml.reference import fill
 from vidpipe.pipeline.yaml.spec import PipelineFile
 
@@ -17,7 +17,7 @@ def test_the_page_is_up_to_date():
 def test_every_type_of_the_files_has_a_table():
     models = {name for name, schema in PipelineFile.model_json_schema()["$defs"].items() if "properties" in schema}
 
-    parts = {*STAGES.builtin, *TRANSFORMS.builtin, *SINKS.builtin}
+    parts = {*STAGES.builtin, *TRANSFORMS.builtin, *SINKS.builtin, *TUNERS.builtin}
     assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *parts}
 
 

@@ -6,11 +6,12 @@ is never audited: nobody pays for checking it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from vidpipe.bench.baselines.chameleon import ChameleonConfig, ChameleonStage
 from vidpipe.bench.baselines.every_nth import EveryNth, EveryNthConfig
 from vidpipe.bench.baselines.motion_gate import DETECT_FPS, MotionGate, MotionGateConfig
 from vidpipe.cascade.audit import AuditSpec
@@ -58,6 +59,13 @@ def tracked(pipeline: Pipeline, model: str) -> Pipeline | None:
     return _baseline(pipeline, model, (tracker.id, tracker.type, every))
 
 
+def chameleon(pipeline: Pipeline, config: ChameleonConfig) -> Pipeline:
+    """Chameleon in place of the whole cascade, where the pipeline's last stage stands; see `chameleon`."""
+    stage: type[Stage[Any]] = ChameleonStage
+    placed = PlacedStage("chameleon", stage, config, pipeline.stages[-1].tier)
+    return _only(pipeline, {look.model for look in config.looks}, placed)
+
+
 def waiting(pipeline: Pipeline) -> Pipeline:
     """The same pipeline, but a frame's answer is waited for however late it is."""
     return replace(pipeline, late="wait")
@@ -87,13 +95,16 @@ def without(pipeline: Pipeline, stage_id: str) -> Pipeline | str:
 def _baseline(pipeline: Pipeline, model: str, *filters: tuple[str, type[Stage[Any]], StageConfig]) -> Pipeline:
     """Filters on the device, then the model at every frame that they let through."""
     detect: type[Stage[Any]] = Detect
-    stages = (
-        *(PlacedStage(name, kind, config) for name, kind, config in filters),
-        PlacedStage(model, detect, DetectConfig(model=model), _tier(pipeline, model)),
-    )
+    placed = (PlacedStage(name, kind, config) for name, kind, config in filters)
+    last = PlacedStage(model, detect, DetectConfig(model=model), _tier(pipeline, model))
+    return _only(pipeline, {model}, *placed, last)
+
+
+def _only(pipeline: Pipeline, models: Collection[str], *stages: PlacedStage) -> Pipeline:
+    """These stages in place of the pipeline's, without audits."""
     return replace(
         pipeline,
-        models={model: pipeline.models[model]},
+        models={model: spec for model, spec in pipeline.models.items() if model in models},
         stages=stages,
         streams={name: Stream(stream.spec) for name, stream in pipeline.streams.items()},
         audit=AuditSpec(rate=0, max_unchecked_s=None),

@@ -8,7 +8,7 @@ from vidpipe.bench.figures import CandidateResult, ClipFigures, Kind, Spread
 from vidpipe.bench.report.text import interval, number
 
 _RIVALS: frozenset[Kind] = frozenset(
-    {"big", "little", "static", "uniform", "motion", "ultralytics", "without"}
+    {"big", "little", "static", "chameleon", "uniform", "motion", "ultralytics", "without"}
 )  # "ray" is the pipeline itself
 
 

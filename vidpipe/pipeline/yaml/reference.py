@@ -1,7 +1,8 @@
 """The tables of docs/pipelines.md, from the very types that pipelines are checked with.
 
 `python -m vidpipe.pipeline.yaml.reference docs/pipelines.md` fills in what stands between `<!-- fields: NAME -->` and
-`<!-- end -->`; NAME is a type of the pipeline file, or the `type` of a stage, transform or sink of vidpipe.
+`<!-- end -->`; NAME is a type of the pipeline file, or the `type` of a stage, transform, sink or
+tuner of vidpipe.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS
+from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS, TUNERS
 from vidpipe.pipeline.yaml.spec import PipelineFile
 
 _TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -23,7 +24,7 @@ _BOUNDS = {"minimum": ">= {:g}", "exclusiveMinimum": "> {:g}", "maximum": "<= {:
 def fill(page: str) -> str:
     """The page with its tables as they are today."""
     pipeline = PipelineFile.model_json_schema()
-    kinds = (STAGES, TRANSFORMS, SINKS)
+    kinds = (STAGES, TRANSFORMS, SINKS, TUNERS)
     parts = {name: kind.find(name).Config.model_json_schema() for kind in kinds for name in kind.builtin}
     schemas = {"PipelineFile": pipeline, **pipeline["$defs"], **parts}
     return _TABLE.sub(lambda match: match[1] + "".join(_table(schemas[match[2]], schemas)) + match[3], page)

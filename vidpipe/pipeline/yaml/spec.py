@@ -49,11 +49,14 @@ class TransformSpec(BaseModel):
 
 
 class PartSpec(BaseModel):
-    """A sink or tuner of your own. Its other fields are those of its type's own Config."""
+    """A sink or tuner. Its other fields are those of its type's own Config."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: Name = Field(description="package.module:Class from the pipeline's folder or yours, or an entry point")
+    type: Name = Field(
+        description="results (a sink), chameleon, static, uniform (tuners), package.module:Class from the pipeline's "
+        "folder or yours, or an entry point"
+    )
 
 
 class ConfigFile(BaseModel):

@@ -35,7 +35,7 @@ from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stre
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
-from vidpipe.runtime.driver.tuner import tuned
+from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.shadow.ask import Shadow, Variant
@@ -82,7 +82,8 @@ class Run:
             with the inline engine: actors are processes of their own, and go by the clocks of their machines.
 
     Raises:
-        ConfigError: the pipeline has no streams, or the engine goes by no other clock than the machine's.
+        ConfigError: the pipeline has no streams, its tuner cannot tune it, or the engine goes by no other clock than
+            the machine's.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Run:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
         self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
-        self._tuner = pipeline.tuner.make() if pipeline.tuner is not None else None
+        self._tuner = tuner_of(pipeline)
         self._watchers = watchers
         self._on_report = on_report
         self._clock = clock

@@ -25,6 +25,7 @@ class StreamNow:
     Attributes:
         state: of a camera as `Health` has it ("live", "stalled", ...), of a recording "running" or "ended".
         frames_in: pictures so far; the sum of `how`, and of `by`.
+        pts: media seconds of the newest result; 0.0 before the first.
         epoch: of the newest result.
         seen: boxes of the newest result, by class.
         answered_by: the stage that gave the newest result.
@@ -36,6 +37,7 @@ class StreamNow:
 
     state: str
     frames_in: int
+    pts: float
     how: Mapping[str, int]
     by: Mapping[str, int]
     epoch: int
@@ -91,6 +93,7 @@ def status_of(
         streams[name] = StreamNow(
             fare.health.state.value if fare else "ended" if name in collector.ended else "running",
             ledger.frames_in,
+            last.pts if last else 0.0,
             dict(ledger.how),
             dict(ledger.by),
             last.epoch if last else 0,

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Protocol
 from pydantic import Field
 
 from vidpipe.core.clock import Clock, Stop
-from vidpipe.core.errors import VidpipeError
+from vidpipe.core.errors import ConfigError, VidpipeError
 from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.epochs import Changes
 from vidpipe.runtime.driver.status import Status
 from vidpipe.runtime.shadow.ask import Shadow, Variant
@@ -59,6 +60,13 @@ class Tuner:
     config: Any = TunerConfig()
     ask: Callable[[str, Sequence[Variant]], Future[Shadow]]
 
+    def begin(self, pipeline: Pipeline) -> None:
+        """Called once, before the run begins, with what is to run.
+
+        Raises:
+            ConfigError: it cannot tune this pipeline; the run does not begin then.
+        """
+
     def tune(self, status: Status) -> Sequence[Change]:
         """The changes to make, given the status of the run; called every `every_s` seconds, or later."""
         raise TypeError(f"{type(self).__name__} has no method `tune`: a tuner must say what it changes")
@@ -72,6 +80,24 @@ class Tunable(Protocol):
     def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]: ...
 
     def apply(self, *, stages: Changes, streams: Collection[str] | None, reason: str, by: str) -> object: ...
+
+
+def tuner_of(pipeline: Pipeline) -> Tuner | None:
+    """The pipeline's tuner, begun; None where it has none.
+
+    Raises:
+        ConfigError: the tuner cannot tune this pipeline, or it raised.
+    """
+    if pipeline.tuner is None:
+        return None
+    tuner: Tuner = pipeline.tuner.make()
+    try:
+        tuner.begin(pipeline)
+    except VidpipeError:
+        raise
+    except Exception as error:  # a user's tuner may raise anything
+        raise ConfigError(f"the tuner {type(tuner).__name__} raised: {type(error).__name__}: {error}") from error
+    return tuner
 
 
 @contextmanager
