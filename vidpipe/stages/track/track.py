@@ -85,14 +85,14 @@ class _Look:
         tracks: where everything was in it.
         by_change: unexplained change triggered it: if it finds nothing new, that was a false alarm.
         unasked: the boxes that would have been published, had nobody looked; None: nobody wants to know.
-        old_s: how old their look was, media seconds.
+        old: how many frames ago their look was.
     """
 
     tracks: Tracks
     seen: Seen
     by_change: bool
     unasked: sv.Detections | None
-    old_s: float
+    old: int
 
 
 class Track(Stage[TrackConfig]):
@@ -166,7 +166,8 @@ class Track(Stage[TrackConfig]):
         self._tracks = Tracks.none()
         self._at = None
         self._seq, self._pts = -1, -math.inf
-        self._as_of, self._known_at = -1, -math.inf
+        self._as_of = -1
+        self._looked_seq = -1
         self._looked_at = -math.inf
         self._looked_by = ""
         self._looks: dict[int, _Look] = {}
@@ -217,7 +218,7 @@ class Track(Stage[TrackConfig]):
     def _trigger(self, frame: Frame) -> str:
         """Why this frame should be looked at; "" if nothing says so."""
         tracks, config, at = self._tracks, self.config, self._at
-        if frame.pts - self._looked_at >= self._due_s - _SLACK_S:
+        if self._is_due(frame):
             return "refresh"
         if at is None or at.seq != frame.seq:  # nothing was followed to here
             return ""
@@ -227,14 +228,16 @@ class Track(Stage[TrackConfig]):
         boxes = tracks.boxes * at.preview_scale
         return "change" if config.change < 1 and self._change.unexplained(at.preview, boxes) > config.change else ""
 
-    @property
-    def _due_s(self) -> float:
-        """The longest time between looks as things are: where nothing is followed nothing can go astray."""
-        longest_s = self.config.refresh_s
-        if self.config.floor is not None:
-            aging = self._aging_under(self.config)
-            return min(longest_s, aging.due(self.id) * self._frame_s) if aging is not None else 0.0
-        return longest_s if self.config.agreement is None or not len(self._tracks) else self._refresh.seconds
+    def _is_due(self, frame: Frame) -> bool:
+        """Whether the last look is as old as it may become."""
+        config, passed_s = self.config, frame.pts - self._looked_at + _SLACK_S
+        if passed_s >= config.refresh_s:
+            return True
+        if config.floor is not None:
+            aging = self._aging_under(config)
+            return aging is None or frame.seq - self._looked_seq >= aging.due(self.id)
+        # Where nothing is followed nothing can go astray.
+        return config.agreement is not None and bool(len(self._tracks)) and passed_s >= self._refresh.seconds
 
     def _aging_under(self, config: TrackConfig) -> Aging | None:
         """What is known of how errors grow under these settings; None before there is a second frame."""
@@ -245,13 +248,13 @@ class Track(Stage[TrackConfig]):
 
     def _await(self, frame: Frame, *, by_change: bool) -> None:
         self._looks[frame.seq] = self._look(frame, by_change=by_change)
-        self._looked_at = frame.pts
+        self._looked_at, self._looked_seq = frame.pts, frame.seq
 
     def _look(self, frame: Frame, *, by_change: bool) -> _Look:
         learns = self._as_of >= 0 and (self.config.floor is not None or self.config.agreement is not None)
         unasked = self._moved(frame) if learns else None
         at = self._step_to(frame)
-        return _Look(self._tracks, at, by_change, unasked, frame.pts - self._known_at)
+        return _Look(self._tracks, at, by_change, unasked, frame.seq - self._as_of)
 
     def _moved(self, frame: Frame) -> sv.Detections:
         """The known boxes, as they are published for a frame that nobody looks at."""
@@ -273,7 +276,6 @@ class Track(Stage[TrackConfig]):
         # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
         agreed = answer.by == self._looked_by and self._agrees(look, found)
         self._looked_by = answer.by
-        self._known_at = at.pts
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
         tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey, follow=self.config.motion == "flow")
         boxes = tracks.boxes * at.preview_scale
@@ -281,6 +283,7 @@ class Track(Stage[TrackConfig]):
             self._change.false_alarm(at.preview, boxes)
         self._change.look(at.preview, boxes)
         self._as_of = at.seq
+        self._looked_seq = max(self._looked_seq, at.seq)
         self._looked_at = max(self._looked_at, at.pts)  # an audit is as good as a look, and saves the next one
         self._tracks = self._to_present(tracks, at)
         return named
@@ -291,8 +294,8 @@ class Track(Stage[TrackConfig]):
         if look.unasked is None:
             return False
         if config.floor is not None and (aging := self._aging_under(config)) is not None:
-            old, longest = look.old_s / self._frame_s, config.refresh_s / self._frame_s
-            aging.learn(look.seen.pts, old, match(look.unasked, found), config.floor, longest)
+            longest = config.refresh_s / self._frame_s
+            aging.learn(look.seen.pts, look.old, match(look.unasked, found), config.floor, longest)
         agreed = f1(look.unasked, found)
         if config.agreement is None or agreed is None:
             return False

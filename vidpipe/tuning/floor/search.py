@@ -63,7 +63,7 @@ class Tried:
 
     def holds(self, floor: float) -> bool:
         """Whether its lower bound lies above the floor; the safe one is right by definition."""
-        return self.configuration.is_safe or self.estimate.low >= floor
+        return (self.configuration.is_safe and not self.guarded) or self.estimate.low >= floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +97,28 @@ def search(
     begun = list(dict.fromkeys(begun))
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
-    best = _choice(guarded, floor, safe)
+    best = _choice(guarded, [], floor, safe)
     varied = _variations(best.configuration, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
-    guarded += footage.replayed(varied, floor)
-    tried = sorted([*held, *guarded], key=lambda each: each.cpu_ms)
-    return Search(tried, _choice(guarded, floor, safe), _cheapest(held, floor, safe), safe, footage.believed)
+    others = footage.replayed(varied, floor)
+    tried = sorted([*held, *guarded, *others], key=lambda each: each.cpu_ms)
+    return Search(tried, _choice(guarded, others, floor, safe), _cheapest(held, floor, safe), safe, footage.believed)
 
 
 def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
     return min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
 
 
-def _choice(guarded: Sequence[Tried], floor: float, safe: Tried) -> Tried:
-    """The cheapest that is proven, else one that begins with every frame and proves itself while it runs, else safe."""
-    proven = _cheapest(guarded, floor, safe)
-    careful = [each for each in guarded if not each.configuration.between_s and each.configuration.looker is None]
-    careful = [each for each in careful if each.estimate.value is None or each.estimate.value >= floor]
-    return min([safe, proven, *careful], key=lambda each: each.cpu_ms)
+def _choice(begun: Sequence[Tried], varied: Sequence[Tried], floor: float, safe: Tried) -> Tried:
+    """The cheapest that is good enough on this footage.
+
+    Args:
+        begun: those that begin where the evidence allows, or with every frame, and whose tracker goes on from there by
+            evidence of its own: what they came to needs no bound.
+        varied: those of which some answers the tracker does not judge: they need one.
+    """
+    able = [each for each in begun if each.estimate.value is None or each.estimate.value >= floor]
+    return min([safe, *able, *(each for each in varied if each.holds(floor))], key=lambda each: each.cpu_ms)
 
 
 def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
