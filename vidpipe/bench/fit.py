@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from vidpipe.accuracy.reference.model import folders
 from vidpipe.accuracy.reference.predictions import Predictions, predict
 from vidpipe.accuracy.scores.box_score import count, total
-from vidpipe.bench.baselines.grid import grid, smaller_sizes
+from vidpipe.bench.baselines.grid import grid
 from vidpipe.bench.clip import Clip
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import measure
@@ -21,6 +21,7 @@ from vidpipe.core.errors import ModelError
 from vidpipe.core.progress import Progress
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
+from vidpipe.models.sizes import smaller_sizes
 
 
 class SizedModel(NamedTuple):

@@ -260,6 +260,50 @@ def specialize(
     raise typer.Exit(run_specialize(options))
 
 
+class WantName(StrEnum):
+    BOXES = "boxes"
+    PRESENCE = "presence"
+    COUNT = "count"
+
+
+FloorOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=0.999, help="Accuracy to hold, against the last stage, at the least cost.", show_default=False
+    ),
+]
+WantOption = Annotated[WantName, typer.Option(help="What the floor is of.")]
+
+
+@app.command()
+def tune(
+    pipeline: PipelineArgument,
+    floor: Annotated[float, typer.Option(min=0.01, max=0.999, help="Accuracy to hold, against the last stage.")],
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    want: WantOption = WantName.BOXES,
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How much footage to tune on: 90s, 20m, 1.5h. Default: all of a recording, 20m of a camera.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Choose the cheapest settings that hold an accuracy on a stream, and say what speaks for them."""
+    from vidpipe.cli.commands.tune import TuneArguments, run_tune
+
+    options = TuneArguments(pipeline, config, source or [], set_ or [], floor, want.value, for_, out)
+    raise typer.Exit(run_tune(options))
+
+
 @app.command()
 def versions(
     what: Annotated[

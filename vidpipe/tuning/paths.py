@@ -6,7 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
-FILE = "profile.json"
+FILE = "profile.json"  # what `specialize` has learnt
+TUNED = "tuned.json"  # what `tune` has chosen
 
 
 def folder_of(profiles: Path, stream: str) -> Path:

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.builders import at, series
+from vidpipe.accuracy.held import hold
 from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.accuracy.series import Boxes, Series
-from vidpipe.bench.baselines.grid import as_accurate, as_cheap, grid, hold, smaller_sizes, strides
+from vidpipe.bench.baselines.grid import as_accurate, as_cheap, grid, strides
 from vidpipe.bench.figures import Choice
+from vidpipe.models.sizes import smaller_sizes
 
 
 def rows(found):

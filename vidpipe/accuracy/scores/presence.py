@@ -93,14 +93,14 @@ def _runs(present: NDArray[np.bool_], pts: NDArray[np.float64]) -> list[Run]:
     return [run for run in runs if run.end_s - run.begin_s >= _RUN_S - _ROUNDING_S]
 
 
-def _pairs(found: Sequence[Run], wanted: Sequence[Run]) -> list[tuple[Run, Run]]:
+def pairs(found: Sequence[Run], wanted: Sequence[Run]) -> list[tuple[Run, Run]]:
     """Runs that begin and end within the tolerance, in order of time; no other pairing has more pairs.
 
     For runs of a series do not overlap, so both beginnings and ends rise: of two that do not match, the one that begins
     or ends too early is too early for all that follow as well; and two that match may as well be a pair, since of two
     pairs that cross, the members in order of time lie no further apart.
     """
-    pairs: list[tuple[Run, Run]] = []
+    matched: list[tuple[Run, Run]] = []
     next_found, next_wanted = 0, 0
     tolerance_s = _TOLERANCE_S + _ROUNDING_S
     while next_found < len(found) and next_wanted < len(wanted):
@@ -111,21 +111,21 @@ def _pairs(found: Sequence[Run], wanted: Sequence[Run]) -> list[tuple[Run, Run]]
         elif min(late_s) < -tolerance_s:
             next_found += 1
         else:
-            pairs.append((one, other))
+            matched.append((one, other))
             next_found, next_wanted = next_found + 1, next_wanted + 1
-    return pairs
+    return matched
 
 
 def _score(places: Sequence[Sides]) -> PresenceScore:
-    pairs = [pair for sides in places for pair in _pairs(*sides)]
+    matched = [pair for sides in places for pair in pairs(*sides)]
     found, wanted = (sum(len(sides[side]) for sides in places) for side in (0, 1))
-    begins = [one.begin_s - other.begin_s for one, other in pairs if not (one.from_before or other.from_before)]
-    ends = [one.end_s - other.end_s for one, other in pairs if not (one.goes_on or other.goes_on)]
+    begins = [one.begin_s - other.begin_s for one, other in matched if not (one.from_before or other.from_before)]
+    ends = [one.end_s - other.end_s for one, other in matched if not (one.goes_on or other.goes_on)]
     return PresenceScore(
-        f1=2 * len(pairs) / (found + wanted) if found + wanted else None,
-        found=len(pairs),
-        false=found - len(pairs),
-        missed=wanted - len(pairs),
+        f1=2 * len(matched) / (found + wanted) if found + wanted else None,
+        found=len(matched),
+        false=found - len(matched),
+        missed=wanted - len(matched),
         begin_delay_s=median(begins) if begins else None,
         end_delay_s=median(ends) if ends else None,
     )

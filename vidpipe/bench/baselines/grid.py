@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from vidpipe.accuracy.held import hold
 from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.accuracy.scores.box_score import count, moving, total
 from vidpipe.accuracy.series import Series
@@ -18,8 +17,6 @@ from vidpipe.bench.figures import Choice
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30)
 _LONGER = 1.5  # times as long each further stride is: on a scene that hardly changes one look a minute may do
 _FEWEST_LOOKS = 4  # by which a stride can be judged
-_SHARES = (0.75, 0.5)
-_MULTIPLE = 32  # YOLO networks halve their input five times, and others take it too
 
 
 def grid(predictions: Sequence[tuple[str, Predictions]], truth: Series, fps: float) -> list[Choice]:
@@ -49,16 +46,6 @@ def grid(predictions: Sequence[tuple[str, Predictions]], truth: Series, fps: flo
     return choices
 
 
-def hold(series: Series, stride: int) -> Series:
-    """The boxes of frames 0, n, 2n, ..., each held over the frames up to the next.
-
-    Where nobody saw the frame that it would have been (it could not be decoded), the look before holds on.
-    """
-    frames = np.arange(series.frames)
-    looked = (frames % stride == 0) & series.known
-    return series.held(np.maximum.accumulate(np.where(looked, frames, -1)))
-
-
 def as_accurate(choices: Sequence[Choice], f1: float) -> Choice | None:
     """The cheapest configuration whose F1 reaches this; None where none does."""
     accurate = [each for each in choices if each.f1 is not None and each.f1 >= f1]
@@ -71,12 +58,6 @@ def as_cheap(choices: Sequence[Choice], cpu: float) -> Choice:
     if not affordable:
         return min(choices, key=_price)
     return min(affordable, key=lambda each: (-(each.f1 or 0.0), *_price(each)))
-
-
-def smaller_sizes(native: tuple[int, int]) -> list[tuple[int, int]]:
-    """Three quarters and half of an input's (height, width), to multiples of 32; a network may refuse them."""
-    sizes = [tuple(max(_MULTIPLE, round(side * share / _MULTIPLE) * _MULTIPLE) for side in native) for share in _SHARES]
-    return [(height, width) for height, width in dict.fromkeys(sizes) if height * width < native[0] * native[1]]
 
 
 def strides(frames: int) -> list[int]:

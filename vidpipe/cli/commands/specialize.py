@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ from rich.console import Console
 
 from vidpipe.cli.commands.versions import use_version
 from vidpipe.cli.profiles import profiles_dir
+from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
 from vidpipe.tuning.specialize import SpecializeOptions, SpecializeResult, specialize
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def run_specialize(arguments: SpecializeArguments) -> int:
         return 0
     budget = Budget(arguments.max_miss, arguments.max_false)
     options = SpecializeOptions(
-        budget, profiles, _seconds(arguments.for_), arguments.gates, arguments.learn, arguments.seed
+        budget, profiles, seconds("--for", arguments.for_), arguments.gates, arguments.learn, arguments.seed
     )
     refused: list[ConfigError] = []
     for stream in pipeline.streams:
@@ -68,16 +66,6 @@ def run_specialize(arguments: SpecializeArguments) -> int:
     for refusal in refused:
         Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"vidpipe: {refusal}")
     return refused[0].exit_status if refused else 0
-
-
-def _seconds(text: str | None) -> float | None:
-    """Of "90", "90s", "20m", "1.5h"."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not found or not float(found[1]):
-        raise ConfigError(f"--for {text}: must be a time such as 90s, 20m or 1.5h")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _print(learnt: SpecializeResult, options: SpecializeOptions, console: Console) -> None:

@@ -85,16 +85,16 @@ class Moved(NamedTuple):
     trust: NDArray[np.float32]
 
 
+def no_points(boxes: int) -> Points:
+    """Of so many boxes, none in any of them."""
+    return Points(np.zeros((boxes, POINTS, 2), np.float32), np.zeros((boxes, POINTS), bool), np.zeros(boxes, np.int64))
+
+
 def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
     """The points to follow in each box [n, 4], best corners first; a box without texture has none."""
     import cv2
 
-    n = len(boxes)
-    points = Points(
-        np.zeros((n, POINTS, 2), np.float32),
-        np.zeros((n, POINTS), bool),
-        np.zeros(n, np.int64),
-    )
+    points = no_points(len(boxes))
     height, width = picture.pixels.shape
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]) * (_INNER / 2)

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,7 @@ from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.models.base import Score
+from vidpipe.stages.track.aging import Aging
 from vidpipe.stages.track.appearance import colours
 from vidpipe.stages.track.change import Change, is_cut, mean_change
 from vidpipe.stages.track.identity import Identities
@@ -31,13 +32,13 @@ from vidpipe.stages.track.refresh import Refresh
 from vidpipe.stages.track.replay import ActiveCache, Cached, way
 from vidpipe.stages.track.seen import Seen
 from vidpipe.stages.track.tracks import Tracks, ids_of
-from vidpipe.statistics.agreement import f1
+from vidpipe.statistics.agreement import f1, match
 
 if TYPE_CHECKING:
     import supervision as sv
 
 _SLACK_S = 1e-3  # some containers round to milliseconds
-_STEP_S = 0.1  # between steps of flow: things go on as they went meanwhile, and nothing is looked at
+_RATE = 0.05  # of the newest frame in the mean time between frames
 _ALWAYS_REPLAYED = 8  # frames; so a recording that is asked a few frames ahead does not depend on a clock
 
 
@@ -48,6 +49,19 @@ class TrackConfig(StageConfig):
         gt=0,
         lt=1,
         description="F1 that moved boxes must have against the next run: the time between adapts, up to `refresh_s`",
+    )
+    floor: float | None = Knob(
+        None,
+        gt=0,
+        lt=1,
+        description="F1 that all answers must have against looks: the time between looks adapts, up to `refresh_s`",
+    )
+    begin_s: float = Knob(0.0, ge=0, description="with `floor`: the time between looks to begin with; 0: every frame")
+    motion: Literal["flow", "held"] = Knob(
+        "flow", description="flow: boxes are moved by optical flow; held: they stay where they were found"
+    )
+    step_s: float = Knob(
+        0.1, ge=0, description="media time between steps of flow; things go on as they went meanwhile. 0: every frame"
     )
     change: float = Knob(
         0.5,
@@ -70,11 +84,15 @@ class _Look:
     Attributes:
         tracks: where everything was in it.
         by_change: unexplained change triggered it: if it finds nothing new, that was a false alarm.
+        unasked: the boxes that would have been published, had nobody looked; None: nobody wants to know.
+        old_s: how old their look was, media seconds.
     """
 
     tracks: Tracks
     seen: Seen
     by_change: bool
+    unasked: sv.Detections | None
+    old_s: float
 
 
 class Track(Stage[TrackConfig]):
@@ -87,6 +105,9 @@ class Track(Stage[TrackConfig]):
     def open(self, context: Context) -> None:
         self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
         self._refresh = Refresh(self.config.refresh_s)
+        self._aging: Aging | None = None
+        self._aging_of: tuple[Any, ...] = ()  # the settings that it was begun under
+        self._frame_s = 0.0  # between frames, on average
         self._at: Seen | None = None  # where the tracks stand: the last frame that flow was followed to
         self._step_ms = 1.0
         self._counts: Counter[str] = Counter()
@@ -112,7 +133,7 @@ class Track(Stage[TrackConfig]):
         if look is None:
             if frame.seq != self._seq:  # asked before a cut or a restart
                 return None
-            look = _Look(self._tracks, self._step_to(frame), by_change=False)
+            look = self._look(frame, by_change=False)
         return replace(answer, detections=self._take_up(look, answer, frame))
 
     def forget(self, frame: Frame) -> None:
@@ -145,7 +166,7 @@ class Track(Stage[TrackConfig]):
         self._tracks = Tracks.none()
         self._at = None
         self._seq, self._pts = -1, -math.inf
-        self._as_of = -1
+        self._as_of, self._known_at = -1, -math.inf
         self._looked_at = -math.inf
         self._looked_by = ""
         self._looks: dict[int, _Look] = {}
@@ -158,9 +179,17 @@ class Track(Stage[TrackConfig]):
         if at is not None and (frame.pts < self._pts or _breaks_off(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
+        if frame.seq > self._seq >= 0:
+            each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
+            self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
         self._seq, self._pts = frame.seq, frame.pts
-        if self._at is None or frame.pts - self._at.pts >= _STEP_S - _SLACK_S:
+        if self._at is None or (self._watches and frame.pts - self._at.pts >= self.config.step_s - _SLACK_S):
             self._step_to(frame)
+
+    @property
+    def _watches(self) -> bool:
+        """Whether frames between looks are worth a glance: something is followed, or change asks for looks."""
+        return self.config.motion == "flow" or self.config.change < 1
 
     def _step_to(self, frame: Frame) -> Seen:
         """Follow everything to this frame, and remember it."""
@@ -178,6 +207,8 @@ class Track(Stage[TrackConfig]):
         return now
 
     def _step(self, tracks: Tracks, before: Seen, now: Seen) -> Tracks:
+        if self.config.motion == "held":
+            return tracks
         began = time.perf_counter()
         moved = tracks.step(before, now)
         self._step_ms += 0.1 * (1000 * (time.perf_counter() - began) - self._step_ms)
@@ -200,28 +231,51 @@ class Track(Stage[TrackConfig]):
     def _due_s(self) -> float:
         """The longest time between looks as things are: where nothing is followed nothing can go astray."""
         longest_s = self.config.refresh_s
+        if self.config.floor is not None:
+            aging = self._aging_under(self.config)
+            return min(longest_s, aging.due(self.id) * self._frame_s) if aging is not None else 0.0
         return longest_s if self.config.agreement is None or not len(self._tracks) else self._refresh.seconds
 
+    def _aging_under(self, config: TrackConfig) -> Aging | None:
+        """What is known of how errors grow under these settings; None before there is a second frame."""
+        under = (config.floor, config.begin_s, config.motion, config.step_s)
+        if self._frame_s and under != self._aging_of:
+            self._aging, self._aging_of = Aging(config.begin_s / self._frame_s), under
+        return self._aging
+
     def _await(self, frame: Frame, *, by_change: bool) -> None:
+        self._looks[frame.seq] = self._look(frame, by_change=by_change)
+        self._looked_at = frame.pts
+
+    def _look(self, frame: Frame, *, by_change: bool) -> _Look:
+        learns = self._as_of >= 0 and (self.config.floor is not None or self.config.agreement is not None)
+        unasked = self._moved(frame) if learns else None
         at = self._step_to(frame)
-        self._looks[at.seq] = _Look(self._tracks, at, by_change)
-        self._looked_at = at.pts
+        return _Look(self._tracks, at, by_change, unasked, frame.pts - self._known_at)
+
+    def _moved(self, frame: Frame) -> sv.Detections:
+        """The known boxes, as they are published for a frame that nobody looks at."""
+        size = (frame.width, frame.height)
+        tracks = self._tracks
+        if self.config.motion == "flow" and self._at is not None:
+            tracks = tracks.coasted(frame.pts - self._at.pts, size)
+        return tracks.detections(size)
 
     def _tracked(self, frame: Frame) -> Answer:
-        assert self._at is not None
-        size = (frame.width, frame.height)
-        tracks = self._tracks.coasted(frame.pts - self._at.pts, size)
-        reason = f"{len(tracks)} boxes moved on from frame {self._as_of}"
-        return Answer(tracks.detections(size), How.TRACKED, self.id, self._as_of, reason)
+        moved = self._moved(frame)
+        became = "moved on" if self.config.motion == "flow" else "held"
+        reason = f"{len(moved)} boxes {became} from frame {self._as_of}"
+        return Answer(moved, How.TRACKED, self.id, self._as_of, reason)
 
     def _take_up(self, look: _Look, answer: Answer, frame: Frame) -> sv.Detections:
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known, found = look.seen, look.tracks, answer.detections
         # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
-        agreed = answer.by == self._looked_by and self._agrees(known.detections(at.size), found)
+        agreed = answer.by == self._looked_by and self._agrees(look, found)
         self._looked_by = answer.by
+        self._known_at = at.pts
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
-        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
+        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey, follow=self.config.motion == "flow")
         boxes = tracks.boxes * at.preview_scale
         if look.by_change and (agreed or not _has_new(named, known)):
             self._change.false_alarm(at.preview, boxes)
@@ -231,14 +285,19 @@ class Track(Stage[TrackConfig]):
         self._tracks = self._to_present(tracks, at)
         return named
 
-    def _agrees(self, moved: sv.Detections, found: sv.Detections) -> bool:
-        """Whether moved boxes are as good as is wanted, so that no look was needed; the refresh time learns from it."""
-        wanted = self.config.agreement
-        agreed = f1(moved, found) if wanted is not None and self._as_of >= 0 else None
-        if wanted is None or agreed is None:
+    def _agrees(self, look: _Look, found: sv.Detections) -> bool:
+        """Whether the boxes that were known are as good as is wanted, so that no look was needed; learns from it."""
+        config = self.config
+        if look.unasked is None:
             return False
-        self._refresh.learn(agreed, wanted, self.config.refresh_s)
-        return agreed >= wanted
+        if config.floor is not None and (aging := self._aging_under(config)) is not None:
+            old, longest = look.old_s / self._frame_s, config.refresh_s / self._frame_s
+            aging.learn(look.seen.pts, old, match(look.unasked, found), config.floor, longest)
+        agreed = f1(look.unasked, found)
+        if config.agreement is None or agreed is None:
+            return False
+        self._refresh.learn(agreed, config.agreement, config.refresh_s)
+        return agreed >= config.agreement
 
     def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
         """Track on through the active cache, and correct on the way what other looks will be held against."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidpipe.core.answer import nothing
 from vidpipe.models.boxes import area
-from vidpipe.stages.track.flow import POINTS, Grey, Points, good_points, move
+from vidpipe.stages.track.flow import Grey, Points, good_points, move, no_points
 from vidpipe.stages.track.seen import Seen
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ class Tracks:
     blind_s: NDArray[np.float32]
 
     @classmethod
-    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey) -> Tracks:
-        """The boxes of an answer, as of the picture that it was given for."""
+    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey, *, follow: bool = True) -> Tracks:
+        """The boxes of an answer, as of the picture that it was given for; `follow`: seek points in them."""
         boxes = np.asarray(detections.xyxy, np.float32)
         count = len(boxes)
         return cls(
             detections,
             boxes,
             velocity,
-            good_points(grey, boxes),
+            good_points(grey, boxes) if follow else no_points(count),
             np.ones(count, np.float32),
             np.zeros(count, np.float32),
         )
@@ -61,9 +61,8 @@ class Tracks:
     @classmethod
     def none(cls) -> Tracks:
         """Nothing to follow."""
-        points = Points(np.zeros((0, POINTS, 2), np.float32), np.zeros((0, POINTS), bool), np.zeros(0, np.int64))
         nobody = np.zeros((0, 2), np.float32)
-        return cls(nothing(), np.zeros((0, 4), np.float32), nobody, points, nobody[:, 0], nobody[:, 0])
+        return cls(nothing(), np.zeros((0, 4), np.float32), nobody, no_points(0), nobody[:, 0], nobody[:, 0])
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -1,0 +1,210 @@
+"""How long a look lasts, so that the answers of a stream hold a floor of accuracy."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.statistics.agreement import Matched
+from vidpipe.statistics.draw import draw
+
+_KEPT = 24  # samples of an age: what was so much earlier says little of now
+_LEAST = 4  # of them, by which anything changes: fewer say nothing of how much they differ
+_APART_S = 0.25  # looks that are nearer in time say the same thing twice: they make one sample
+_PROBE_EVERY = 32  # looks of which one comes early, at a random age: younger errors would be known from long ago only
+_DOUBT_EVERY = 3  # the same while what is known of younger ages does not decide
+_WIDER = 1.5  # times as long the time between looks becomes at once
+_BUCKET = 1.25  # times as old the boxes are that the next bucket of ages begins with
+_CONFIDENCE = 0.9  # of both bounds, one-sided
+
+
+class _Age(NamedTuple):
+    """What looks have said of boxes of one age.
+
+    Attributes:
+        frames: the mean age.
+        error: 1 less F1.
+        spread: standard error of that.
+        samples: how many there were.
+    """
+
+    frames: float
+    error: float
+    spread: float
+    samples: int
+
+
+class _Error(NamedTuple):
+    """The mean error of a time between looks: at least, likely, and at most, each give or take the margin."""
+
+    least: float
+    likely: float
+    most: float
+    margin: float
+
+
+class _Sample:
+    """Looks of one moment, at boxes of one age."""
+
+    __slots__ = ("pts", "row")
+
+    def __init__(self, pts: float) -> None:
+        self.pts = pts
+        self.row = [0.0, 0.0, 0.0, 0.0]
+
+    def add(self, frames: float, matched: Matched) -> None:
+        for place, value in enumerate((1.0, frames, 2.0 * matched.right, float(matched.boxes))):
+            self.row[place] += value
+
+
+class Aging:
+    """Error by age, and the time between looks that follows from it.
+
+    A look at a frame tells how wrong the boxes are that would have been published there: it is a free sample of the
+    error at that age. Between two looks all ages occur equally often, so the error of a stream is the mean of the
+    errors at all ages up to the time between looks. That is held against the floor, with a bound: the time grows when
+    the lower bound of a longer one reaches the floor, and shrinks when the upper bound of the present one does not.
+    Of ages that nobody has seen, the lower bound believes the worst, and the upper bound the best.
+    Looks that find nothing where nothing was known are no evidence.
+
+    Attributes:
+        frames: between two looks, at the moment; 1: every frame is looked at.
+    """
+
+    def __init__(self, frames: float = 1.0) -> None:
+        self.frames = max(1.0, frames)
+        self._seen: dict[int, deque[_Sample]] = {}
+        self._since = 0  # samples since the time between looks changed
+        self._looks = 0
+        self._unsure_of: int | None = None  # the age that would decide
+
+    def due(self, name: str) -> float:
+        """Frames from the last look to the next; now and then fewer than usual.
+
+        Args:
+            name: of what is drawn for: the same looks come early in every run.
+        """
+        if self.frames < 2:
+            return self.frames
+        if self._unsure_of is not None and self._looks % _DOUBT_EVERY == 0:
+            return min(self._unsure_of, self.frames)
+        if self._looks % _PROBE_EVERY == 0:
+            return 1 + int(draw(name, "probe", self._looks) * (self.frames - 1))
+        return self.frames
+
+    def learn(self, pts: float, frames: float, matched: Matched, floor: float, longest: float) -> None:
+        """A look has come.
+
+        Args:
+            pts: media seconds of it.
+            frames: how many the boxes were old that it is held against.
+            matched: those boxes, and what it found.
+            floor: the F1 to hold.
+            longest: frames between looks, at most.
+        """
+        self._looks += 1
+        if not matched.boxes or frames <= 0:
+            return
+        kept = self._seen.setdefault(_bucket(frames), deque(maxlen=_KEPT))
+        if kept and 0 <= pts - kept[-1].pts < _APART_S:
+            kept[-1].add(frames, matched)
+            return
+        kept.append(_Sample(pts))
+        kept[-1].add(frames, matched)
+        self._since += 1
+        self.frames = min(self.frames, max(1.0, longest))
+        if self._since >= _LEAST:
+            self._adapt(floor, max(1.0, longest))
+
+    def _adapt(self, floor: float, longest: float) -> None:
+        ages = self._ages()
+        if not ages:
+            return
+        wider = min(max(self.frames + 1, _WIDER * self.frames), longest)
+        now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
+        self._unsure_of = None
+        if 1 - now.least + now.margin < floor:
+            self._change(self._longest_within(ages, floor))
+        elif wider > self.frames and 1 - then.most - then.margin >= floor:
+            self._change(wider)
+        elif 1 - now.likely < floor or (wider > self.frames and 1 - then.likely - then.margin >= floor):
+            self._unsure_of = _telling(ages, self.frames)
+
+    def _longest_within(self, ages: list[_Age], floor: float) -> float:
+        shorter = max(1.0, min(self.frames - 1, self.frames / _WIDER))
+        while shorter > 1 and 1 - _mean_error(ages, shorter).likely < floor:
+            shorter = max(1.0, min(shorter - 1, shorter / _WIDER))
+        return shorter
+
+    def _change(self, frames: float) -> None:
+        self.frames = frames
+        self._since = 0
+
+    def _ages(self) -> list[_Age]:
+        """What is known of each age, youngest first; errors that never fall with age."""
+        ages = []
+        for bucket in sorted(self._seen):
+            rows = np.array([sample.row for sample in self._seen[bucket]])
+            if len(rows) >= _LEAST:
+                ages.append(_age(rows))
+        for i in range(1, len(ages)):
+            if ages[i].error < ages[i - 1].error:
+                ages[i] = ages[i]._replace(error=ages[i - 1].error)
+        return ages
+
+
+def _bucket(frames: float) -> int:
+    """Ages that count as one: single frames at first, then steps of a quarter."""
+    return round(frames) if frames < 4 else 4 + round(np.log(frames / 4) / np.log(_BUCKET))
+
+
+def _age(rows: NDArray[np.float64]) -> _Age:
+    """Rows of (looks, frames, twice the right boxes, boxes of both sides)."""
+    looks, frames, right, boxes = rows.sum(axis=0)
+    f1 = right / boxes
+    samples = len(rows)
+    off = rows[:, 2] - f1 * rows[:, 3]
+    # One wrong box more than there was: a few perfect looks must not pass for certainty.
+    spread = float(np.sqrt(((off**2).sum() + 1.0) * samples / (samples - 1))) / boxes
+    return _Age(frames / looks, float(1 - f1), spread, samples)
+
+
+def _mean_error(ages: list[_Age], between: float) -> _Error:
+    """The mean error over all ages where there are so many frames between looks.
+
+    Errors grow with age. Of an age that nobody has seen they lie between those of its neighbours, and likely on a
+    straight line; at ages older than all that were seen they go on as they have grown on average.
+    """
+    from scipy.special import stdtrit
+
+    at = np.arange(1.0, max(between, 1.0))  # at age 0 there is no error
+    known = np.array([0.0, *(age.frames for age in ages)])
+    errors = np.array([0.0, *(age.error for age in ages)])
+    beyond = at > known[-1]
+    older = np.minimum(np.searchsorted(known, at), len(known) - 1)
+    younger = np.searchsorted(known, at, side="right") - 1
+    values = np.array([errors[younger], np.interp(at, known, errors), errors[older]])
+    values[1:, beyond] = errors[-1] * at[beyond] / known[-1]
+    least, likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
+    # Errors of all ages come from the same things in the picture: they are off together.
+    spreads = np.interp(at, known, np.array([0.0, *(age.spread for age in ages)]))
+    samples = min(age.samples for age in ages if age.frames < max(between, known[1] + 0.5))
+    times = float(stdtrit(samples - 1, _CONFIDENCE))
+    return _Error(least, likely, most, times * float(spreads.sum()) / max(between, 1.0))
+
+
+def _telling(ages: list[_Age], between: float) -> int | None:
+    """The age of which least is known: in the middle of the neighbours that leave most room for the mean error."""
+    known = [0.0, *(age.frames for age in ages if age.frames <= between)]
+    errors = [0.0, *(age.error for age in ages if age.frames <= between)]
+    room = [
+        (errors[i + 1] - errors[i]) * (known[i + 1] - known[i] - 1) if known[i + 1] - known[i] >= 2 else 0.0
+        for i in range(len(known) - 1)
+    ]
+    if not room or max(room) <= 0:
+        return None
+    widest = room.index(max(room))
+    return max(1, round((known[widest] + known[widest + 1]) / 2))

@@ -1,0 +1,63 @@
+"""What was chosen for streams, put into a pipeline that is going to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.tuning.floor.configuration import Configuration, roles_of
+from vidpipe.tuning.floor.profile import Tuned, configuration_of, read, why_not, with_settings
+
+CAREFUL = Configuration(motion="flow", step_s=0.1)
+"""What a stream with a floor begins with where nothing was chosen for it: every frame is looked at, and the tracker
+makes the time between looks longer as the looks prove that the floor holds."""
+
+Chosen = dict[str, tuple[Configuration, float | None]]
+
+
+def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]]:
+    """Set each stream that was tuned, or that has a floor; and a line on each for the user.
+
+    What was tuned for another pipeline, model or floor is left out, and a line says why.
+    """
+    chosen: Chosen = {}
+    lines: list[str] = []
+    for name, stream in pipeline.streams.items():
+        floor, want = stream.spec.floor, stream.spec.want
+        tuned = None
+        try:
+            tuned = read(profiles, name)
+            if tuned is not None and (why := why_not(tuned, pipeline)):
+                raise ConfigError(f"what was tuned for stream {name} {why}: tune again")
+        except ConfigError as error:
+            lines.append(f"{error}; stream {name} runs without it")
+            tuned = None
+        if tuned is not None and (floor is None or (floor, want) == (tuned.floor, tuned.want)):
+            chosen[name] = _of(tuned)
+            lines.append(_line(name, tuned))
+        elif floor is not None:
+            if tuned is not None:
+                lines.append(
+                    f"stream {name} was tuned for {tuned.want} at {tuned.floor:g}, not for {want} at {floor:g}"
+                )
+            chosen[name] = CAREFUL, floor
+            lines.append(f"stream {name} begins with a look at every frame, and loosens as it proves {floor:g}")
+    if not chosen:
+        return pipeline, lines
+    roles = roles_of(pipeline)
+    pipeline = with_settings(roles, chosen)
+    return pipeline, lines
+
+
+def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
+    """What was chosen, and the floor that its tracker holds."""
+    return configuration_of(tuned.chosen), tuned.floor if tuned.chosen.guarded else None
+
+
+def _line(name: str, tuned: Tuned) -> str:
+    times = tuned.safe.cpu_ms / tuned.chosen.cpu_ms
+    return (
+        f"stream {name}: tuned on {tuned.made_at[:10]} for {tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; "
+        f"{times:.1f} times less CPU expected"
+    )

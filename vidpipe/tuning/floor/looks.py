@@ -1,0 +1,85 @@
+"""What each model variant says of every frame of some footage, and what a look of it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from vidpipe.accuracy.reference.predictions import Predictions, Viewer
+from vidpipe.accuracy.reference.reference import reference
+from vidpipe.core.errors import ModelError
+from vidpipe.core.progress import Progress
+from vidpipe.models.base import ModelSpec, Size
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.sources.base import StreamSpec
+
+TIMED = 12  # looks that are made to learn their price, where all were known from an earlier time
+
+
+class Variant(NamedTuple):
+    """A model of the pipeline at a size of its input; None: the one that it has."""
+
+    model: str
+    size: Size | None = None
+
+    def __str__(self) -> str:
+        if self.size is None:
+            return self.model
+        side = self.size if isinstance(self.size, int) else f"{self.size[1]}x{self.size[0]}"
+        return f"{self.model} at {side}"
+
+    def spec(self, pipeline: Pipeline) -> ModelSpec:
+        """The model as it is set at this size."""
+        own = pipeline.models[self.model]
+        return own if self.size is None else own.model_copy(update={"size": self.size})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A variant in front of some footage.
+
+    Attributes:
+        predictions: of every frame.
+        cpu_ms: CPU time of a look on this machine, measured now.
+        spent_s: CPU seconds that looking has taken now, none where it was known from before.
+    """
+
+    predictions: Predictions
+    cpu_ms: float
+    spent_s: float
+
+
+Looks = Mapping[Variant, Look]
+
+
+def look(pipeline: Pipeline, stream: str, spec: StreamSpec, variant: Variant, progress: Progress) -> Look | None:
+    """Look at every frame of a stretch with one variant; what was looked at before comes from the cache.
+
+    Args:
+        spec: the stretch, as a part of the stream's recording.
+
+    Returns:
+        None where the network does not take that size.
+
+    Raises:
+        ConfigError: the footage or the model cannot be opened.
+    """
+    paths = [Path(path) for path in pipeline.search_paths]
+    model = variant.spec(pipeline)
+    try:
+        predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
+    except ModelError:
+        if variant.size is None:
+            raise
+        return None
+    spent_s = predictions.looked * predictions.cpu_ms / 1000 if predictions.looked else 0.0
+    if predictions.looked >= TIMED:
+        return Look(predictions, predictions.cpu_ms, spent_s)
+    viewer = Viewer(spec, stream, model, pipeline.classes, paths)
+    for _ in viewer.predict(part=(0, TIMED)):
+        pass
+    _, cpu_ms, decode_ms, looked = viewer.cost()
+    priced = replace(predictions, cpu_ms=cpu_ms, decode_cpu_ms=decode_ms)
+    return Look(priced, cpu_ms, spent_s + looked * cpu_ms / 1000)

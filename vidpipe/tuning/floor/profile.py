@@ -1,0 +1,249 @@
+"""What tuning has chosen for a stream: a file beside what `specialize` has learnt of it, which runs pick up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.files import write_whole
+from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
+from vidpipe.tuning.floor.evidence import Want
+from vidpipe.tuning.floor.looks import Variant
+from vidpipe.tuning.floor.search import Search, Tried
+from vidpipe.tuning.floor.trial import Trial
+from vidpipe.tuning.paths import TUNED, folder_of
+from vidpipe.tuning.profile import model_digest
+
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Look(_Part):
+    """Which variant looks: a model and a size of its input; `believed`: F1 that it has itself, at least."""
+
+    model: str
+    size: int | tuple[int, int] | None
+    believed: float
+
+
+class Point(_Part):
+    """A configuration on the footage, as the frontier has it.
+
+    Attributes:
+        says: what it is, in a line.
+        f1, low, high: against the reference, with the bounds that it was judged by.
+        blocks: independent stretches of time that the bounds rest on.
+        cpu_ms: CPU time a frame.
+        looks: share of frames that a model looks at.
+    """
+
+    says: str
+    look: Look | None
+    motion: Literal["flow", "held"]
+    step_s: float
+    between_s: float
+    triggers: bool
+    difference: bool
+    guarded: bool
+    f1: float | None
+    low: float
+    high: float
+    blocks: int
+    cpu_ms: float
+    looks: float
+
+
+class Tuned(_Part):
+    """What was chosen for one stream, and what speaks for it; `tuned.json`.
+
+    Attributes:
+        model: tells the last stage's model from others.
+        stages: ids and types that the pipeline had.
+        key: of all that the choice depends on: the same again has the same.
+        frontier: all that was tried, the cheapest first.
+        static: the cheapest that holds boxes between looks at even distances, by the same bound.
+        trial: how well the reference repeats itself.
+        more_s: media seconds of footage that it would take to choose the next cheaper one; None: none would be.
+    """
+
+    format: int = FORMAT
+    stream: str
+    made_at: str
+    vidpipe: str
+    floor: float = Field(gt=0, lt=1)
+    want: Want
+    classes: list[str]
+    model: str
+    stages: list[tuple[str, str]]
+    key: str
+    refused: str
+    chosen: Point
+    next_cheaper: Point | None
+    static: Point
+    safe: Point
+    frontier: list[Point]
+    trial: dict[str, float | None]
+    dropped: dict[str, str]
+    video_s: float
+    tuned_s: float
+    more_s: float | None
+    cost: dict[str, float]
+
+
+def point(tried: Tried) -> Point:
+    """A configuration as the file has it."""
+    configuration, estimate = tried.configuration, tried.estimate
+    looker = configuration.looker
+    return Point(
+        says=str(configuration),
+        look=None if looker is None else Look(model=looker.model, size=looker.size, believed=configuration.believed),
+        motion=configuration.motion,
+        step_s=configuration.step_s,
+        between_s=round(configuration.between_s, 4),
+        triggers=configuration.triggers,
+        difference=configuration.difference,
+        guarded=tried.guarded,
+        f1=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        blocks=estimate.blocks,
+        cpu_ms=tried.cpu_ms,
+        looks=tried.looks,
+    )
+
+
+def configuration_of(point: Point) -> Configuration:
+    """The way back."""
+    looker = None if point.look is None else Variant(point.look.model, point.look.size)
+    believed = 1.0 if point.look is None else point.look.believed
+    return Configuration(
+        looker, believed, point.motion, point.step_s, point.between_s, point.triggers, point.difference
+    )
+
+
+def tuned_of(
+    roles: Roles,
+    stream: str,
+    floor: float,
+    want: Want,
+    found: Search,
+    trial: Trial,
+    *,
+    key: str,
+    refused: str,
+    dropped: Mapping[Variant, str],
+    seconds: tuple[float, float, float | None],
+    cost: Mapping[str, float],
+) -> Tuned:
+    """What is to be remembered of a search.
+
+    Args:
+        seconds: media seconds of all footage, of what was tuned on, and what more it would take.
+    """
+    cheaper = [each for each in found.tried if each.cpu_ms < found.chosen.cpu_ms and each.guarded]
+    return Tuned(
+        stream=stream,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        vidpipe=version_of("vidpipe"),
+        floor=floor,
+        want=want,
+        classes=list(roles.pipeline.classes.names),
+        model=model_digest(roles.pipeline),
+        stages=_stages(roles.pipeline),
+        key=key,
+        refused=refused,
+        chosen=point(found.chosen),
+        next_cheaper=point(cheaper[-1]) if cheaper else None,
+        static=point(found.static),
+        safe=point(found.safe),
+        frontier=[point(each) for each in found.tried],
+        trial={
+            "next_frame": trial.next_frame,
+            "mirrored": trial.mirrored,
+            "shifted": trial.shifted,
+            "repeats": trial.repeats,
+            "near_threshold": trial.near,
+            "ghosts": trial.ghosts,
+            "clean_threshold": trial.clean_threshold,
+        },
+        dropped={str(variant): why for variant, why in dropped.items()},
+        video_s=seconds[0],
+        tuned_s=seconds[1],
+        more_s=seconds[2],
+        cost=dict(cost),
+    )
+
+
+def write(profiles: Path, tuned: Tuned) -> Path:
+    """Keep it; the folder. Raises RunError."""
+    folder = folder_of(profiles, tuned.stream)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise RunError(f"profile {folder} cannot be written: {error.strerror}") from None
+    write_whole(folder / TUNED, tuned.model_dump_json(indent=2) + "\n", "profile")
+    return folder
+
+
+def read(profiles: Path, stream: str) -> Tuned | None:
+    """What was chosen for a stream; None where nothing was. Raises ConfigError where it cannot be read."""
+    path = folder_of(profiles, stream) / TUNED
+    try:
+        return Tuned.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"profile {path} cannot be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"profile {path} is damaged: {place}: {first['msg']}: tune again") from None
+
+
+def with_settings(roles: Roles, chosen: Mapping[str, tuple[Configuration, float | None]]) -> Pipeline:
+    """The pipeline with configurations of some of its streams, each with the floor that its tracker holds."""
+    pipeline = roles.pipeline
+    streams = dict(pipeline.streams)
+    for name, (configuration, floor) in chosen.items():
+        streams[name] = _set(pipeline, pipeline.streams[name], roles.settings(configuration, floor))
+    return replace(pipeline, streams=streams)
+
+
+def why_not(tuned: Tuned, pipeline: Pipeline) -> str:
+    """Why what was chosen is of no use for this pipeline; empty where it is."""
+    if tuned.format != FORMAT:
+        return f"is of format {tuned.format}, this vidpipe reads {FORMAT}"
+    if tuned.classes != list(pipeline.classes.names):
+        return f"is for classes {', '.join(tuned.classes)}"
+    if tuned.stages != _stages(pipeline):
+        return "was made for other stages"
+    if tuned.model != model_digest(pipeline):
+        return "was measured against another model than the last stage's"
+    return ""
+
+
+def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str, Any]]) -> Stream:
+    configs = dict(stream.configs)
+    for stage in pipeline.stages:
+        if changed := settings.get(stage.id):
+            own = configs.get(stage.id, stage.config)
+            configs[stage.id] = type(own).model_validate({**dict(own), **changed})
+    return replace(stream, configs=configs)
+
+
+def _stages(pipeline: Pipeline) -> list[tuple[str, str]]:
+    """Ids and types of the pipeline's stages, with the tracker that a floor puts in."""
+    stages = roles_of(pipeline).pipeline.stages
+    return [(stage.id, f"{stage.type.__module__}:{stage.type.__qualname__}") for stage in stages]

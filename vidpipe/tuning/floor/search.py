@@ -1,0 +1,255 @@
+"""The cheapest configuration whose lower bound lies above a floor.
+
+What looks at some frames and holds their boxes costs nothing to evaluate, once a variant has looked at every frame.
+What moves boxes or filters frames is replayed. Bounds count independent stretches of time, not frames, so short footage
+ends with the safe configuration; the tracker's own control (`stages/track/aging.py`) loosens it while it runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.accuracy.held import held_for
+from vidpipe.accuracy.series import Series
+from vidpipe.core.progress import Progress
+from vidpipe.sources.base import StreamSpec
+from vidpipe.statistics.blocks import Estimate
+from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, model_of_stage
+from vidpipe.tuning.floor.evidence import Want, evidence
+from vidpipe.tuning.floor.looks import Looks, Variant
+from vidpipe.tuning.floor.replay import Replayed, replay
+
+STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
+_LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough
+_STEPS_S = (0.0, 0.1)  # of flow: things that turn fast are lost by longer ones
+_LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """A part of the footage.
+
+    Attributes:
+        truth: what the reference says of it.
+        looks: of every variant that takes part, and of the last stage's model.
+    """
+
+    spec: StreamSpec
+    truth: Series
+    looks: Looks
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A configuration on the footage.
+
+    Attributes:
+        cpu_ms: CPU time a frame: decoding, stages and looks.
+        looks: the share of frames that a model looked at.
+        guarded: whether the tracker adapted the time between looks meanwhile.
+    """
+
+    configuration: Configuration
+    estimate: Estimate
+    cpu_ms: float
+    looks: float
+    guarded: bool
+
+    def holds(self, floor: float) -> bool:
+        """Whether its lower bound lies above the floor; the safe one is right by definition."""
+        return self.configuration.is_safe or self.estimate.low >= floor
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search has found.
+
+    Attributes:
+        tried: every configuration, the cheapest first.
+        chosen: the one to run.
+        static: the cheapest that only looks at every n-th frame and holds the boxes, by the same bound.
+        safe: what looking at every frame costs.
+        believed: how far each variant agrees with the reference where it looks at every frame.
+    """
+
+    tried: Sequence[Tried]
+    chosen: Tried
+    static: Tried
+    safe: Tried
+    believed: Mapping[Variant, Estimate]
+
+
+def search(
+    roles: Roles, stream: str, stretches: Sequence[Stretch], floor: float, want: Want, progress: Progress
+) -> Search:
+    """Find the cheapest way to answer this footage that holds a floor."""
+    footage = _Footage(roles, stream, stretches, want, floor)
+    held = footage.held()
+    safe = next(tried for tried in held if tried.configuration.is_safe)
+    progress.step(f"{stream}: replaying how errors grow between looks")
+    begun = [*footage.begun(held), *(replace(SAFE, motion="flow", step_s=step_s) for step_s in _STEPS_S), SAFE]
+    begun = list(dict.fromkeys(begun))
+    progress.step(f"{stream}: replaying {len(begun)} configurations")
+    guarded = footage.replayed(begun, floor)
+    best = _choice(guarded, floor, safe)
+    varied = _variations(best.configuration, roles)
+    progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
+    guarded += footage.replayed(varied, floor)
+    tried = sorted([*held, *guarded], key=lambda each: each.cpu_ms)
+    return Search(tried, _choice(guarded, floor, safe), _cheapest(held, floor, safe), safe, footage.believed)
+
+
+def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
+    return min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
+
+
+def _choice(guarded: Sequence[Tried], floor: float, safe: Tried) -> Tried:
+    """The cheapest that is proven, else one that begins with every frame and proves itself while it runs, else safe."""
+    proven = _cheapest(guarded, floor, safe)
+    careful = [each for each in guarded if not each.configuration.between_s and each.configuration.looker is None]
+    careful = [each for each in careful if each.estimate.value is None or each.estimate.value >= floor]
+    return min([safe, proven, *careful], key=lambda each: each.cpu_ms)
+
+
+def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
+    varied = []
+    if best.motion == "flow":
+        varied.append(replace(best, triggers=True))
+    if roles.difference is not None:
+        varied += [replace(each, difference=True) for each in (best, *varied)]
+    return varied
+
+
+class _Footage:
+    """The stretches of a stream, and what configurations say of them.
+
+    Attributes:
+        believed: how far each variant agrees with the reference where it looks at every frame.
+    """
+
+    def __init__(self, roles: Roles, stream: str, stretches: Sequence[Stretch], want: Want, floor: float) -> None:
+        self._roles = roles
+        self._stream = stream
+        self._stretches = stretches
+        self._want = want
+        self._floor = floor
+        self._big = Variant(model_of_stage(roles.pipeline, roles.last))
+        first = stretches[0]
+        self._truth = [stretch.truth for stretch in stretches]
+        self._frames = sum(series.frames for series in self._truth)
+        self._frame_s = 1 / first.truth.fps
+        self._decode_ms = first.looks[self._big].predictions.decode_cpu_ms
+        self._look_ms = {
+            variant: float(np.mean([stretch.looks[variant].cpu_ms for stretch in stretches])) for variant in first.looks
+        }
+        self._sure = {
+            variant: [stretch.looks[variant].predictions.sure() for stretch in stretches] for variant in first.looks
+        }
+        self.believed = {variant: self._estimate(self._sure[variant]) for variant in first.looks}
+
+    def held(self) -> list[Tried]:
+        """Every variant at every stride, its boxes held between looks; no replay is needed."""
+        return [self._held(variant, stride) for variant in self.believed for stride in STRIDES]
+
+    def begun(self, held: Sequence[Tried]) -> list[Configuration]:
+        """Where the tracker may begin: for the cheapest variants, as far between looks as the evidence allows."""
+        lookers = self._lookers()
+        begun = []
+        for variant in lookers:
+            proven = [each for each in held if self._is_of(each, variant) and each.holds(self._floor)]
+            if proven:
+                begun.append(max(proven, key=lambda each: each.configuration.between_s).configuration)
+        long = [self._configuration(variant, "flow", step_s, _LONG_S) for variant in lookers for step_s in _STEPS_S]
+        for configuration, tried in zip(long, self._replayed(long, None), strict=True):
+            between_s = self._lasts_s(tried)
+            if between_s > 0:
+                begun.append(replace(configuration, between_s=between_s))
+        return begun
+
+    def replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[Tried]:
+        """The cascade under each of these; with a floor, the tracker adapts the time between looks."""
+        return [
+            self._tried(configuration, runs, floor is not None)
+            for configuration, runs in zip(configurations, self._replayed(configurations, floor), strict=True)
+        ]
+
+    def _replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[list[Replayed]]:
+        """The replays of each configuration, one for each stretch."""
+        settings = [self._roles.settings(each, floor) for each in configurations]
+        if not settings:
+            return []
+        runs = [
+            replay(self._roles.pipeline, self._stream, stretch.spec, stretch.looks, settings)
+            for stretch in self._stretches
+        ]
+        return [list(of_one) for of_one in zip(*runs, strict=True)]
+
+    def _tried(self, configuration: Configuration, runs: Sequence[Replayed], guarded: bool) -> Tried:
+        looks: Counter[Variant] = sum((Counter(run.looks) for run in runs), Counter())
+        stages_ms = sum(run.stages_ms * run.series.frames for run in runs) / self._frames
+        looks_ms = sum(number * self._look_ms[variant] for variant, number in looks.items()) / self._frames
+        estimate = self._estimate([run.series for run in runs])
+        cpu_ms = self._decode_ms + stages_ms + looks_ms
+        return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded)
+
+    def _held(self, variant: Variant, stride: int) -> Tried:
+        between_s = 0.0 if stride == 1 else stride * self._frame_s
+        configuration = self._configuration(variant, "held", 0.0, between_s)
+        if stride == 1:
+            found, looked = self._sure[variant], self._frames
+        else:
+            made = [held_for(series, between_s) for series in self._sure[variant]]
+            found, looked = [series for series, _ in made], sum(int(frames.sum()) for _, frames in made)
+        share = looked / self._frames
+        cpu_ms = self._decode_ms + share * self._look_ms[variant]
+        return Tried(configuration, self._estimate(found), cpu_ms, share, guarded=False)
+
+    def _configuration(
+        self, variant: Variant, motion: Literal["flow", "held"], step_s: float, between_s: float
+    ) -> Configuration:
+        if variant == self._big:
+            return Configuration(None, 1.0, motion, step_s, between_s)
+        return Configuration(variant, self.believed[variant].low, motion, step_s, between_s)
+
+    def _is_of(self, tried: Tried, variant: Variant) -> bool:
+        return tried.configuration.looker == (None if variant == self._big else variant)
+
+    def _lookers(self) -> list[Variant]:
+        """The last stage's model, and the cheapest others that are accurate enough themselves."""
+        able = [
+            variant
+            for variant, believed in self.believed.items()
+            if variant != self._big and believed.low > self._floor
+        ]
+        return [self._big, *sorted(able, key=lambda each: self._look_ms[each])[: _LOOKERS - 1]]
+
+    def _lasts_s(self, runs: Sequence[Replayed]) -> float:
+        """How long looks may lie apart, by how errors grow with the age of boxes; 0: every frame.
+
+        Between two looks that lie far apart every age occurs once, so the frames of age 0 to n - 1 are what a look at
+        every n-th frame would give.
+        """
+        want: Want = "count" if self._want == "count" else "boxes"
+        ages = [_age(run.looked) for run in runs]
+        found = [run.series for run in runs]
+        oldest = max(int(age.max()) for age in ages)
+        for frames in range(oldest, 1, -1):
+            young = [age < frames for age in ages]
+            if evidence(found, self._truth, want, young).low >= self._floor:
+                return frames * self._frame_s
+        return 0.0
+
+    def _estimate(self, found: Sequence[Series]) -> Estimate:
+        return evidence(found, self._truth, self._want)
+
+
+def _age(looked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many frames ago the last look was, [frames]."""
+    frames = np.arange(len(looked))
+    return frames - np.maximum.accumulate(np.where(looked, frames, 0))
