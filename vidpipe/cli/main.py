@@ -26,6 +26,7 @@ from vidpipe.cli.options import (
     ProfilesOption,
     SetOption,
     SourceOption,
+    WantName,
     WantOption,
 )
 from vidpipe.cli.redact import hide_addresses, without_addresses
@@ -260,28 +261,13 @@ def specialize(
     raise typer.Exit(run_specialize(options))
 
 
-class WantName(StrEnum):
-    BOXES = "boxes"
-    PRESENCE = "presence"
-    COUNT = "count"
-
-
-FloorOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0.01, max=0.999, help="Accuracy to hold, against the last stage, at the least cost.", show_default=False
-    ),
-]
-WantOption = Annotated[WantName, typer.Option(help="What the floor is of.")]
-
-
 @app.command()
 def tune(
     pipeline: PipelineArgument,
     floor: Annotated[float, typer.Option(min=0.01, max=0.999, help="Accuracy to hold, against the last stage.")],
     config: ConfigOption = None,
     source: SourceOption = None,
-    want: WantOption = WantName.BOXES,
+    want: Annotated[WantName, typer.Option(help="What the floor is of.")] = WantName.BOXES,
     for_: Annotated[
         str | None,
         typer.Option(
