@@ -36,6 +36,7 @@ from vidpipe.core.progress import Progress
 from vidpipe.pipeline.models import models_of
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.ledger import AuditCount
+from vidpipe.sources.base import Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Options:
         label_class: of the boxes in files that name none.
         fit: share of each clip that is fitted on, not scored.
         fit_on: another clip to fit on, by its name; all of each clip of the pipeline is scored then.
-        floor: the accuracy that those baselines aim at which aim at one; None: 0.9.
+        floor, want: what `tuned` and `static at the floor` shall hold; None: nobody does, and other baselines that
+            aim at an accuracy aim at 0.9.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Options:
     repeats: int = 3
     engine: Engine = "inline"
     floor: float | None = None
+    want: Want = "boxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def bench(pipeline: Pipeline, options: Options, progress: Progress) -> Result:
         folder = _folder(options, name)
         fitted = elsewhere
         if fitted_part is not None:
-            fitted = fit(clip, fitted_part, options.engine, folder, progress)
+            fitted = fit(clip, fitted_part, options.engine, folder, progress, options.floor, options.want)
             profiles[name] = clip_profile(fitted)
         of_clip = _ClipBench(clip, scored, fitted, options, folder, progress)
         figures.append(of_clip.figures())
@@ -131,7 +134,7 @@ def _fit_elsewhere(
     frames = outline(name, stream.spec, pipeline.classes.names).frames
     clip = look_up(name, replace(pipeline, streams={name: stream}), reference_model, frames, progress)
     _, whole = split(name, clip.truth, 0.0)
-    return fit(clip, whole, options.engine, _folder(options, name), progress)
+    return fit(clip, whole, options.engine, _folder(options, name), progress, options.floor, options.want)
 
 
 def _folder(options: Options, stream: str) -> Path:

@@ -17,6 +17,9 @@ from vidpipe.bench.figures import Choice, Engine, Kind
 from vidpipe.bench.fit import Fit, SizedModel
 from vidpipe.pipeline.models import model_of, models_of
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.tuning.floor.configuration import model_of_stage, roles_of
+from vidpipe.tuning.floor.looks import Variant
+from vidpipe.tuning.floor.profile import with_settings
 
 LOOP = "Ultralytics' loop"
 FLOOR = 0.9
@@ -100,6 +103,8 @@ def first(field: Field) -> Iterator[Candidate | str]:
             yield from _static(field, field.fitted)
         else:
             yield "no static configuration: nothing was fitted on (--fit 0)"
+    if "tuned" in kinds and field.fitted is not None:
+        yield from _at_the_floor(field, field.fitted)
     if "chameleon" in kinds:
         if field.fitted is not None:
             yield from _chameleon(field, field.fitted)
@@ -220,6 +225,24 @@ def _priced(name: str, models: Sequence[SizedModel]) -> list[PricedLook]:
 def _pixels(model: SizedModel) -> int:
     height, width = model.predictions.size
     return height * width
+
+
+def _at_the_floor(field: Field, fitted: Fit) -> Iterator[Candidate | str]:
+    """What tuning chose for the floor, and the cheapest static configuration that holds it by the same bound."""
+    if fitted.untuned:
+        yield f"not tuned: {fitted.untuned}"
+    if fitted.search is None:
+        return
+    chosen, static = fitted.search.chosen, fitted.search.static
+    roles = roles_of(field.pipeline)
+    floor = field.floor if chosen.guarded else None
+    tuned = with_settings(roles, dict.fromkeys(field.pipeline.streams, (chosen.configuration, floor)))
+    yield field.candidate("tuned", "tuned", str(chosen.configuration), tuned)
+    configuration = static.configuration
+    variant = configuration.looker or Variant(model_of_stage(roles.pipeline, roles.last))
+    stride = max(1, round(configuration.between_s * field.fps))
+    held = pipelines.static(field.pipeline, variant.model, variant.size, stride)
+    yield field.candidate("static at the floor", "tuned", str(configuration), held)
 
 
 def _held(field: Field, fitted: Fit, name: str, choice: Choice, *notes: str) -> Candidate:

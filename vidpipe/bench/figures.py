@@ -58,6 +58,7 @@ Kind = Literal[
     "big",
     "little",
     "static",
+    "tuned",
     "chameleon",
     "uniform",
     "motion",

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidpipe.accuracy.reference.model import folders
-from vidpipe.accuracy.reference.predictions import Predictions, predict
+from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.accuracy.scores.box_score import count, total
+from vidpipe.accuracy.series import Series
 from vidpipe.bench.baselines.grid import grid
 from vidpipe.bench.clip import Clip
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import measure
 from vidpipe.bench.figures import Choice, Engine, Part
 from vidpipe.bench.results import read_answers
-from vidpipe.core.errors import ModelError
+from vidpipe.core.errors import ConfigError, ModelError
 from vidpipe.core.progress import Progress
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
 from vidpipe.models.sizes import smaller_sizes
+from vidpipe.sources.base import Want
+from vidpipe.tuning.floor.configuration import model_of_stage, roles_of
+from vidpipe.tuning.floor.looks import Look, Variant, look
+from vidpipe.tuning.floor.search import Search, Stretch, search
 
 
 class SizedModel(NamedTuple):
@@ -42,6 +47,8 @@ class Fit:
         f1: of the pipeline itself there, against the reference.
         report: of the pipeline's run there.
         cpu: CPU seconds of that run a second of video.
+        search: what was found for a floor; None where none was asked for, or the pipeline cannot be tuned.
+        untuned: why it cannot.
     """
 
     clip: Clip
@@ -51,10 +58,24 @@ class Fit:
     f1: float | None
     report: dict[str, Any]
     cpu: float
+    search: Search | None = None
+    untuned: str = ""
 
 
-def fit(clip: Clip, part: Part, engine: Engine, folder: Path, progress: Progress) -> Fit:
-    """Look at the fitted part with every model and size, and run the pipeline on it once."""
+def fit(
+    clip: Clip,
+    part: Part,
+    engine: Engine,
+    folder: Path,
+    progress: Progress,
+    floor: float | None = None,
+    want: Want = "boxes",
+) -> Fit:
+    """Look at the fitted part with every model and size, and run the pipeline on it once.
+
+    Args:
+        floor, want: with them, settings are searched that hold this at the least cost.
+    """
     truth = clip.truth.part(part.start, part.stop)
     models = list(_models(clip, part, progress))
     choices = grid([(model.name, model.predictions) for model in models], truth, clip.truth.fps)
@@ -62,7 +83,28 @@ def fit(clip: Clip, part: Part, engine: Engine, folder: Path, progress: Progress
     results = folder / "fitted.jsonl"
     report = measure(PipelineJob(clip.cut(part), engine), results).report
     found = read_answers(results, clip.name, truth.classes, truth.width, truth.height).series
-    return Fit(clip, part, models, choices, total(count(found, truth)).f1, report, report["cpu_s"] / truth.video_s)
+    fitted = Fit(clip, part, models, choices, total(count(found, truth)).f1, report, report["cpu_s"] / truth.video_s)
+    return fitted if floor is None else _searched(fitted, truth, floor, want, progress)
+
+
+def _searched(fitted: Fit, truth: Series, floor: float, want: Want, progress: Progress) -> Fit:
+    clip = fitted.clip
+    try:
+        roles = roles_of(clip.pipeline)
+    except ConfigError as error:
+        return replace(fitted, untuned=str(error))
+    able = [model_of_stage(roles.pipeline, stage) for stage in (roles.last, roles.little) if stage is not None]
+    looks = {}
+    for model in fitted.models:
+        if model.name in able:
+            own = model.spec == clip.pipeline.models[model.name]
+            variant = Variant(model.name, None if own else model.predictions.size)
+            looks[variant] = Look(model.predictions, model.predictions.cpu_ms, 0.0)
+    if roles.little is None:  # nobody could look in place of the last stage
+        looks = {variant: look for variant, look in looks.items() if variant == Variant(able[0])}
+    spec = clip.cut(fitted.part).streams[clip.name].spec
+    found = search(roles, clip.name, [Stretch(spec, truth, looks)], floor, want, progress)
+    return replace(fitted, search=found)
 
 
 def _models(clip: Clip, part: Part, progress: Progress) -> Iterator[SizedModel]:
@@ -92,13 +134,6 @@ def _other_sizes(clip: Clip, spec: ModelSpec, taken: tuple[int, int]) -> list[tu
 def _look(clip: Clip, part: Part, name: str, spec: ModelSpec, progress: Progress) -> SizedModel:
     shown = "" if spec.size is None else f" at {spec.size}"
     progress.step(f"{clip.name}: {name}{shown} looks at the fitted part", part.stop - part.start)
-    predictions = predict(
-        clip.spec,
-        clip.name,
-        spec,
-        clip.pipeline.classes,
-        search_paths=folders(clip.pipeline),
-        part=(part.start, part.stop),
-        progress=progress.advance,
-    )
-    return SizedModel(name, spec, predictions)
+    stretch = clip.cut(part).streams[clip.name].spec
+    found = look(clip.pipeline, clip.name, stretch, spec, progress)
+    return SizedModel(name, spec, found.predictions)

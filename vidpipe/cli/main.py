@@ -26,6 +26,7 @@ from vidpipe.cli.options import (
     ProfilesOption,
     SetOption,
     SourceOption,
+    WantName,
     WantOption,
 )
 from vidpipe.cli.redact import hide_addresses, without_addresses
@@ -159,10 +160,13 @@ def bench(
         str | None,
         typer.Option(metavar="CLIP", help="Another clip to choose them on, and score all.", show_default=False),
     ] = None,
+    floor: FloorOption = None,
+    want: WantOption = None,
     baselines: Annotated[
         str,
         typer.Option(
-            help="Of big,little,static,chameleon,uniform,motion,ultralytics,without,ray, with commas; or all, or none."
+            help="Of big,little,static,tuned,chameleon,uniform,motion,ultralytics,without,ray, with commas; or all, "
+            "or none."
         ),
     ] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turns.")] = 3,
@@ -189,6 +193,8 @@ def bench(
             truth_class,
             fit,
             fit_on,
+            floor,
+            want.value if want is not None else "boxes",
             baselines,
             repeats,
             engine.value,
@@ -268,7 +274,7 @@ def tune(
     floor: Annotated[float, typer.Option(min=0.01, max=0.999, help="Accuracy to hold, against the last stage.")],
     config: ConfigOption = None,
     source: SourceOption = None,
-    want: WantOption = None,
+    want: Annotated[WantName, typer.Option(help="What the floor is of.")] = WantName.BOXES,
     for_: Annotated[
         str | None,
         typer.Option(
@@ -287,9 +293,7 @@ def tune(
     """Choose the cheapest settings that hold an accuracy on a stream, and say what speaks for them."""
     from vidpipe.cli.commands.tune import TuneArguments, run_tune
 
-    options = TuneArguments(
-        pipeline, config, source or [], set_ or [], floor, want.value if want else "boxes", for_, out
-    )
+    options = TuneArguments(pipeline, config, source or [], set_ or [], floor, want.value, for_, out)
     raise typer.Exit(run_tune(options))
 
 

@@ -24,7 +24,7 @@ from vidpipe.core.files import check_writable, make_folder, write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.address import is_camera
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.sources.open import expand
 
 
@@ -41,6 +41,8 @@ class BenchOptions:
     truth_class: str | None
     fit: float
     fit_on: str | None
+    floor: float | None
+    want: Want
     baselines: str
     repeats: int
     engine: Literal["ray", "inline"]
@@ -57,7 +59,7 @@ def run_bench(options: BenchOptions) -> None:
     for name, stream in pipeline.streams.items():
         if is_camera(stream.spec.url):
             raise ConfigError(f"stream {name} is a camera: bench looks at a clip several times, so record one first")
-    pipeline = with_profiles(pipeline, options.profiles)
+    pipeline = with_profiles(pipeline, options.profiles, tuned=False)  # `tuned` is chosen on the fitted part
     asked = Options(
         folder=make_folder(options.out),
         command=shlex.join(["vidpipe", *sys.argv[1:]]),
@@ -69,6 +71,8 @@ def run_bench(options: BenchOptions) -> None:
         baselines=_baselines(options.baselines),
         repeats=options.repeats,
         engine=options.engine,
+        floor=options.floor,
+        want=options.want,
     )
     if options.profile is not None:
         check_writable(options.profile, "profile")

@@ -12,6 +12,7 @@ from vidpipe.statistics.agreement import Matched
 from vidpipe.statistics.draw import draw
 
 _KEPT = 24  # samples of an age: what was so much earlier says little of now
+_FRESH = 64  # samples of all ages, after which one is no longer believed: a scene changes
 _LEAST = 4  # of them, by which anything changes: fewer say nothing of how much they differ
 _APART_S = 0.25  # looks that are nearer in time say the same thing twice: they make one sample
 _PROBE_EVERY = 32  # looks of which one comes early, at a random age: younger errors would be known from long ago only
@@ -49,10 +50,11 @@ class _Error(NamedTuple):
 class _Sample:
     """Looks of one moment, at boxes of one age."""
 
-    __slots__ = ("pts", "row")
+    __slots__ = ("number", "pts", "row")
 
-    def __init__(self, pts: float) -> None:
+    def __init__(self, pts: float, number: int) -> None:
         self.pts = pts
+        self.number = number
         self.row = [0.0, 0.0, 0.0, 0.0]
 
     def add(self, frames: float, matched: Matched) -> None:
@@ -78,6 +80,7 @@ class Aging:
         self.frames = max(1.0, frames)
         self._seen: dict[int, deque[_Sample]] = {}
         self._since = 0  # samples since the time between looks changed
+        self._taken = 0  # samples
         self._looks = 0
         self._unsure_of: int | None = None  # the age that would decide
 
@@ -112,7 +115,8 @@ class Aging:
         if kept and 0 <= pts - kept[-1].pts < _APART_S:
             kept[-1].add(frames, matched)
             return
-        kept.append(_Sample(pts))
+        self._taken += 1
+        kept.append(_Sample(pts, self._taken))
         kept[-1].add(frames, matched)
         self._since += 1
         self.frames = min(self.frames, max(1.0, longest))
@@ -147,7 +151,8 @@ class Aging:
         """What is known of each age, youngest first; errors that never fall with age."""
         ages = []
         for bucket in sorted(self._seen):
-            rows = np.array([sample.row for sample in self._seen[bucket]])
+            oldest = self._taken - _FRESH
+            rows = np.array([sample.row for sample in self._seen[bucket] if sample.number > oldest])
             if len(rows) >= _LEAST:
                 ages.append(_age(rows))
         for i in range(1, len(ages)):

@@ -78,9 +78,7 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
     progress.step(f"{stream}: {big} looks at every frame", round(share))
     looks: list[dict[Variant, Look]] = []
     for part in parts:
-        found = look(pipeline, stream, part, big, progress)
-        assert found is not None
-        looks.append({big: found})
+        looks.append({big: look(pipeline, stream, part, big.spec(pipeline), progress)})
     footage = Footage([], video_s)
     truth = [each[big].predictions.sure() for each in looks]
     if not any(len(series.boxes) for series in truth):
@@ -154,11 +152,13 @@ def _looked(
     """What a variant says of the stretches, up to where it is known to be too bad."""
     made: list[Look] = []
     for number, part in enumerate(parts, 1):
-        found = look(pipeline, stream, part, variant, progress)
-        if found is None:
+        try:
+            made.append(look(pipeline, stream, part, variant.spec(pipeline), progress))
+        except ModelError:
+            if variant.size is None:
+                raise
             dropped[variant] = "its network does not take that size"
             return made
-        made.append(found)
         if number in (max(1, round(_HOPELESS_AT * len(parts))), len(parts)):
             sure = [one.predictions.sure() for one in made]
             so_far = evidence(sure, truth[:number], want)

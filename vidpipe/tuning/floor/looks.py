@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from vidpipe.accuracy.reference.predictions import Predictions, Viewer
 from vidpipe.accuracy.reference.reference import reference
-from vidpipe.core.errors import ModelError
 from vidpipe.core.progress import Progress
 from vidpipe.models.base import ModelSpec, Size
 from vidpipe.pipeline.spec import Pipeline
@@ -54,26 +53,18 @@ class Look:
 Looks = Mapping[Variant, Look]
 
 
-def look(pipeline: Pipeline, stream: str, spec: StreamSpec, variant: Variant, progress: Progress) -> Look | None:
-    """Look at every frame of a stretch with one variant; what was looked at before comes from the cache.
+def look(pipeline: Pipeline, stream: str, spec: StreamSpec, model: ModelSpec, progress: Progress) -> Look:
+    """Look at every frame of a stretch with one model; what was looked at before comes from the cache.
 
     Args:
         spec: the stretch, as a part of the stream's recording.
 
-    Returns:
-        None where the network does not take that size.
-
     Raises:
-        ConfigError: the footage or the model cannot be opened.
+        ConfigError: the footage cannot be opened.
+        ModelError: nor the model, or not at that size.
     """
     paths = [Path(path) for path in pipeline.search_paths]
-    model = variant.spec(pipeline)
-    try:
-        predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
-    except ModelError:
-        if variant.size is None:
-            raise
-        return None
+    predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
     spent_s = predictions.looked * predictions.cpu_ms / 1000 if predictions.looked else 0.0
     if predictions.looked >= TIMED:
         return Look(predictions, predictions.cpu_ms, spent_s)
