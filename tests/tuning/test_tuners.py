@@ -102,7 +102,7 @@ class Street:
             self.pts = round(self.pts + 0.1, 1)
 
     def status(self):
-        now = StreamNow("live", 1 + int(self.pts * 10), self.pts, {}, {}, 0, {}, "find", 0.0, {})
+        now = StreamNow("live", 1 + int(self.pts * 10), self.pts, {}, {}, 0, {}, "find", 0.0, {}, {}, {})
         return Status("running", self.pts, dict.fromkeys(self.streams, now), self.stages, {}, (), 0, 0, False)
 
     def ask(self, stream, variants):

@@ -53,6 +53,7 @@ TUNERS = Kind(
     "vidpipe.runtime.driver.tuner:Tuner",
     {
         "chameleon": "vidpipe.tuning.chameleon.tuner:Chameleon",
+        "floor": "vidpipe.tuning.floor.tuner:Floor",
         "static": "vidpipe.tuning.static:Static",
         "uniform": "vidpipe.tuning.uniform:Uniform",
     },

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_S = 2.0
-FEWEST = 3  # blocks: fewer say nothing of how much they differ
+FEWEST = 5  # blocks: fewer say nothing of how much they differ
 CONFIDENCE = 0.95  # of each bound, one-sided
 
 

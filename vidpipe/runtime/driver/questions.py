@@ -35,6 +35,7 @@ class Questions:
         self._ask = ask
         self._open: dict[int, _Question] = {}
         self._count = 0
+        self._spent: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
     def ask(self, pipeline: Pipeline, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
@@ -83,6 +84,11 @@ class Questions:
         for question in again:
             self._ask(question.stream, question.asks)
 
+    def bill(self, stream: str) -> dict[str, float]:
+        """What the answers to questions about a stream have cost, as the report has it."""
+        looks, cpu_s = self._spent.get(stream, (0, 0.0))
+        return {"cpu_s": round(cpu_s, 3), "looks": looks}
+
     def end(self) -> None:
         """The run ends: what is open has no answer."""
         with self._lock:
@@ -104,6 +110,8 @@ class Questions:
         if question is None:
             return None
         question.said[said.place] = said
+        looks, cpu_s = self._spent.get(question.stream, (0, 0.0))
+        self._spent[question.stream] = looks + 1, cpu_s + said.cpu_ms / 1000
         if len(question.said) < len(question.asks):
             return None
         del self._open[said.number]

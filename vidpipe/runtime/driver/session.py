@@ -330,6 +330,7 @@ class Run:
         report = reporter.report(control.pipeline, counts, finished=finished, errors=errors)
         for stream, told in report["streams"].items():
             told["settings"] = control.timeline(stream)
+            told["tuning"] = self._questions.bill(stream)
         return report
 
     def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim) -> list[str]:

@@ -68,9 +68,9 @@ class Aging:
     A look at a frame tells how wrong the boxes are that would have been published there: it is a free sample of the
     error at that age. Between two looks all ages occur equally often, so the error of a stream is the mean of the
     errors at all ages up to the time between looks. That is held against the floor, with a bound: the time grows when
-    the lower bound of a longer one reaches the floor, and shrinks when the upper bound of the present one does not.
-    Of ages that nobody has seen, the lower bound believes the worst, and the upper bound the best.
-    Looks that find nothing where nothing was known are no evidence.
+    the lower bound of a longer one reaches the floor, and shrinks when the present one is under it even if all ages
+    that nobody has seen are as right as can be. Between the two, looks come early now and then, at the age that would
+    tell. Looks that find nothing where nothing was known are no evidence.
 
     Attributes:
         frames: between two looks, at the moment; 1: every frame is looked at.
@@ -130,7 +130,7 @@ class Aging:
         wider = min(max(self.frames + 1, _WIDER * self.frames), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        if 1 - now.least + now.margin < floor:
+        if 1 - now.least < floor:
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)

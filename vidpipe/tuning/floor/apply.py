@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.spec import Pipeline
-from vidpipe.tuning.floor.configuration import Configuration, roles_of
+from vidpipe.pipeline.spec import Part, Pipeline
+from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, roles_of
 from vidpipe.tuning.floor.profile import Tuned, configuration_of, read, why_not, with_settings
-
-CAREFUL = Configuration(motion="flow", step_s=0.1)
-"""What a stream with a floor begins with where nothing was chosen for it: every frame is looked at, and the tracker
-makes the time between looks longer as the looks prove that the floor holds."""
+from vidpipe.tuning.floor.tuner import Floor, FloorConfig
 
 Chosen = dict[str, tuple[Configuration, float | None]]
 
@@ -45,8 +43,9 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             lines.append(f"stream {name} begins with a look at every frame, and loosens as it proves {floor:g}")
     if not chosen:
         return pipeline, lines
-    roles = roles_of(pipeline)
-    pipeline = with_settings(roles, chosen)
+    pipeline = with_settings(roles_of(pipeline), chosen)
+    if pipeline.tuner is None and any(floor is not None for _, floor in chosen.values()):
+        pipeline = replace(pipeline, tuner=Part(Floor, FloorConfig()))
     return pipeline, lines
 
 

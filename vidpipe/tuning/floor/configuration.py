@@ -64,6 +64,10 @@ class Configuration:
 
 SAFE = Configuration()
 
+CAREFUL = Configuration(motion="flow", step_s=0.1)
+"""What a stream with a floor begins with where nothing was chosen for it: every frame is looked at, and the tracker
+makes the time between looks longer as the looks prove that the floor holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:

@@ -168,13 +168,30 @@ class _Footage:
         for variant in lookers:
             proven = [each for each in held if self._is_of(each, variant) and each.holds(self._floor)]
             if proven:
-                begun.append(max(proven, key=lambda each: each.configuration.between_s).configuration)
+                best = max(proven, key=lambda each: each.configuration.between_s)
+                found = [held_for(series, best.configuration.between_s)[0] for series in self._sure[variant]]
+                begun.append(self._believing(best.configuration, best.estimate.low, found, None))
         long = [self._configuration(variant, "flow", step_s, _LONG_S) for variant in lookers for step_s in _STEPS_S]
         for configuration, tried in zip(long, self._replayed(long, None), strict=True):
-            between_s = self._lasts_s(tried)
-            if between_s > 0:
-                begun.append(replace(configuration, between_s=between_s))
+            frames, low = self._lasts(tried)
+            if frames:
+                found, young = [run.series for run in tried], [_age(run.looked) < frames for run in tried]
+                longest = replace(configuration, between_s=frames * self._frame_s)
+                begun.append(self._believing(longest, low, found, young))
         return begun
+
+    def _believing(
+        self,
+        configuration: Configuration,
+        low: float,
+        found: Sequence[Series],
+        where: Sequence[NDArray[np.bool_]] | None,
+    ) -> Configuration:
+        """The configuration with what its looker's word is worth there: accuracy for agreement with itself."""
+        if configuration.looker is None:
+            return configuration
+        itself = evidence(found, self._sure[configuration.looker], _of_frames(self._want), where).value
+        return replace(configuration, believed=min(1.0, low / itself) if itself else configuration.believed)
 
     def replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[Tried]:
         """The cascade under each of these; with a floor, the tracker adapts the time between looks."""
@@ -233,24 +250,31 @@ class _Footage:
         ]
         return [self._big, *sorted(able, key=lambda each: self._look_ms[each])[: _LOOKERS - 1]]
 
-    def _lasts_s(self, runs: Sequence[Replayed]) -> float:
-        """How long looks may lie apart, by how errors grow with the age of boxes; 0: every frame.
+    def _lasts(self, runs: Sequence[Replayed]) -> tuple[int, float]:
+        """How many frames looks may lie apart, by how errors grow with the age of boxes, and the lower bound there.
+
+        0: every frame must be looked at.
 
         Between two looks that lie far apart every age occurs once, so the frames of age 0 to n - 1 are what a look at
         every n-th frame would give.
         """
-        want: Want = "count" if self._want == "count" else "boxes"
         ages = [_age(run.looked) for run in runs]
         found = [run.series for run in runs]
         oldest = max(int(age.max()) for age in ages)
         for frames in range(oldest, 1, -1):
             young = [age < frames for age in ages]
-            if evidence(found, self._truth, want, young).low >= self._floor:
-                return frames * self._frame_s
-        return 0.0
+            low = evidence(found, self._truth, _of_frames(self._want), young).low
+            if low >= self._floor:
+                return frames, low
+        return 0, 0.0
 
     def _estimate(self, found: Sequence[Series]) -> Estimate:
         return evidence(found, self._truth, self._want)
+
+
+def _of_frames(want: Want) -> Want:
+    """What can be counted of single frames, in place of runs of presence."""
+    return "count" if want == "count" else "boxes"
 
 
 def _age(looked: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,0 +1,202 @@
+"""Watching the floors of a run: back to careful settings where one is broken, a cheaper looker where it is proven.
+
+The tracker of a stream adapts the time between looks by itself, within seconds. What it cannot see is whether whoever
+looks in place of the last stage is right. Two things tell: the random audits of the run, and trials in its shadow, in
+which the last stage and a cheaper variant are asked about the same frame, as often as a share of the stream's own cost
+allows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from vidpipe.core.answer import How
+from vidpipe.core.errors import VidpipeError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.driver.status import Status, StreamNow
+from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
+from vidpipe.runtime.shadow.ask import Shadow
+from vidpipe.runtime.shadow.ask import Variant as Asked
+from vidpipe.sources.base import Want
+from vidpipe.statistics.agreement import Matched, match
+from vidpipe.statistics.blocks import Estimate, estimate
+from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
+from vidpipe.tuning.floor.looks import Variant
+
+_KEPT = 64  # trials of a stream that are believed: a scene changes
+_FEWEST = 12  # of them, before a cheaper looker is put in force
+_ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
+_AGAIN_S = 120.0  # media time after a breach before anything is loosened; twice as long after each further one
+
+
+class FloorConfig(TunerConfig):
+    every_s: float = Field(default=1.0, gt=0, description="seconds between two looks at how streams fare")
+    trials: float = Field(
+        default=0.05, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
+    )
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A stream with a floor.
+
+    Attributes:
+        configuration: that is in force.
+        since: number of the epoch that brought it.
+        trials: what the cheaper looker has said against the last stage.
+        asked: the open trial.
+        next_pts: media time of the next trial.
+        careful_until: media time before which nothing is loosened.
+        breaches: how often it was back to careful settings.
+    """
+
+    floor: float
+    want: Want
+    configuration: Configuration
+    since: int = 0
+    trials: deque[Matched] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    asked: Future[Shadow] | None = None
+    next_pts: float = 0.0
+    careful_until: float = 0.0
+    breaches: int = 0
+
+
+class Floor(Tuner):
+    """Holds the `floor` of each stream that has one."""
+
+    Config = FloorConfig
+
+    config: FloorConfig
+
+    def begin(self, pipeline: Pipeline) -> None:
+        """See `Tuner.begin`."""
+        self._roles: Roles = roles_of(pipeline)
+        self._last = Asked(self._roles.last)
+        self._streams: dict[str, _Watched] = {}
+        self._pipeline = pipeline
+
+    def tune(self, status: Status) -> Sequence[Change]:
+        """See `Tuner.tune`."""
+        changes: list[Change] = []
+        for name, stream in status.streams.items():
+            floor = stream.accuracy["floor"]
+            if floor is None or stream.state == "ended":
+                self._streams.pop(name, None)
+                continue
+            watched = self._streams.get(name)
+            if watched is None:
+                configuration = _in_force(self._roles, self._pipeline, name)
+                watched = self._streams[name] = _Watched(floor, stream.accuracy["want"], configuration, stream.epoch)
+            watched.floor, watched.want = floor, stream.accuracy["want"]
+            changes += self._watch(name, watched, stream, status)
+        return changes
+
+    def _watch(self, name: str, watched: _Watched, stream: StreamNow, status: Status) -> Iterator[Change]:
+        self._take(watched)
+        now = self._estimate(watched, stream)
+        if now is not None and now[1] < watched.floor and watched.configuration != CAREFUL:
+            watched.breaches += 1
+            watched.careful_until = stream.pts + _AGAIN_S * 2 ** (watched.breaches - 1)
+            yield self._change(name, watched, status, CAREFUL, f"measured {now[0]:.2f}, at most {now[1]:.2f}")
+            return
+        looker = self._cheaper(name)
+        if looker is None:
+            return
+        judged = _judge(watched.trials)
+        in_force = watched.configuration.looker == looker
+        if in_force and judged.blocks >= _FEWEST and judged.high < watched.floor:
+            watched.careful_until = stream.pts + _AGAIN_S
+            reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at most {judged.high:.2f}"
+            yield self._change(name, watched, status, CAREFUL, reason)
+        elif not in_force and self._is_proven(judged, watched) and stream.pts >= watched.careful_until:
+            cheaper = replace(CAREFUL, looker=looker, believed=judged.low)
+            reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at least {judged.low:.2f}"
+            yield self._change(name, watched, status, cheaper, reason)
+        self._ask(name, watched, stream, looker)
+
+    def _cheaper(self, stream: str) -> Variant | None:
+        """Who may look in place of the last stage."""
+        roles = self._roles
+        if roles.little is None or not self.config.trials:
+            return None
+        variant = Variant(model_of_stage(roles.pipeline, roles.little))
+        return None if variant.model == model_of_stage(roles.pipeline, roles.last) else variant
+
+    @staticmethod
+    def _is_proven(judged: Estimate, watched: _Watched) -> bool:
+        least = watched.floor + _ROOM * (1 - watched.floor)
+        return judged.blocks >= _FEWEST and judged.low >= least
+
+    def _estimate(self, watched: _Watched, stream: StreamNow) -> tuple[float, float] | None:
+        """Accuracy under the settings in force, and its upper bound; None where there is no evidence."""
+        epochs = [each for number, each in stream.evidence.items() if number >= watched.since]
+        if not epochs:
+            return None
+        together = epochs[0]
+        for each in epochs[1:]:
+            together += each
+        told = together.estimate(watched.want)
+        return None if told is None else (told.value, told.high)
+
+    def _ask(self, name: str, watched: _Watched, stream: StreamNow, looker: Variant) -> None:
+        if watched.asked is not None or stream.pts < watched.next_pts:
+            return
+        roles = self._roles
+        assert roles.little is not None
+        little = Asked(roles.little, {"model": looker.model, "size": looker.size})
+        try:
+            watched.asked = self.ask(name, [self._last, little])
+        except VidpipeError:  # too much is asked at the moment, or the stream has just ended
+            watched.asked = None
+        watched.next_pts = stream.pts + self._apart_s(stream)
+
+    def _apart_s(self, stream: StreamNow) -> float:
+        """Media seconds from one trial to the next, which costs about as much as a look and a half."""
+        looks = max(1, stream.by.get(self._roles.last, 0))
+        between_s = stream.pts / looks if stream.pts > 0 else 1.0
+        return 1.5 * between_s / self.config.trials
+
+    def _take(self, watched: _Watched) -> None:
+        asked = watched.asked
+        if asked is None or not asked.done():
+            return
+        watched.asked = None
+        if asked.cancelled() or asked.exception() is not None:
+            return
+        last, little = asked.result().answers
+        if How.FAILED in (last.how, little.how):
+            return
+        matched = match(little.detections, last.detections)
+        if matched.boxes:
+            watched.trials.append(matched)
+
+    def _change(self, name: str, watched: _Watched, status: Status, to: Configuration, why: str) -> Change:
+        watched.configuration, watched.since = to, len(status.epochs) + 1
+        settings: dict[str, dict[str, Any]] = self._roles.settings(to, watched.floor)
+        return Change(settings, [name], f"{why}, for a floor of {watched.floor:g}: {to}")
+
+
+def _judge(trials: Sequence[Matched]) -> Estimate:
+    """Trials lie seconds apart: each is a block of its own."""
+    right = np.array([2.0 * each.right for each in trials])
+    boxes = np.array([float(each.boxes) for each in trials])
+    return estimate(right, boxes, np.arange(len(trials)))
+
+
+def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
+    """The configuration that a stream begins with."""
+    configs = {stage.id: pipeline.streams[stream].configs.get(stage.id, stage.config) for stage in pipeline.stages}
+    looker = None
+    if roles.little is not None and getattr(configs[roles.little], "enabled", False):
+        little: Any = configs[roles.little]
+        looker = Variant(little.model, little.size)
+    track: Any = configs[roles.track]
+    difference = roles.difference is not None and bool(getattr(configs[roles.difference], "enabled", False))
+    return Configuration(looker, 1.0, track.motion, track.step_s, track.begin_s, track.change < 1, difference)
