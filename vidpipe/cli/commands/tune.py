@@ -79,9 +79,8 @@ def _print(result: TuneResult, console: Console) -> None:
         "independent stretches of time"
     )
     if chosen.low < tuned.floor and not tuned.refused:
-        console.print(
-            "  not proven   the footage is too short for more: a run begins careful, and loosens as it proves itself"
-        )
+        then = "begins careful, and loosens as it proves itself" if chosen.guarded else "looks at every frame"
+        console.print(f"  not proven   the footage is too short for more: a run {then}")
     if tuned.next_cheaper is not None:
         console.print(f"  next cheaper {would_lose(tuned, tuned.next_cheaper)}")
     if tuned.more_s is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,11 @@ Chosen = dict[str, tuple[Configuration, float | None]]
 def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]]:
     """Set each stream that was tuned, or that has a floor; and a line on each for the user.
 
-    What was tuned for another pipeline, model or floor is left out, and a line says why.
+    What was tuned for another pipeline, model or floor is left out, and a line says why. A stream that asks for no
+    floor of its own is held to the one that it was tuned for.
     """
     chosen: Chosen = {}
+    asked: dict[str, Tuned] = {}
     lines: list[str] = []
     for name, stream in pipeline.streams.items():
         floor, want = stream.spec.floor, stream.spec.want
@@ -34,6 +37,8 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
         if tuned is not None and (floor is None or (floor, want) == (tuned.floor, tuned.want)):
             chosen[name] = _of(tuned)
             lines.append(_line(name, tuned))
+            if floor is None and not tuned.refused:
+                asked[name] = tuned
         elif floor is not None:
             if tuned is not None:
                 lines.append(
@@ -43,10 +48,19 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             lines.append(f"stream {name} begins with a look at every frame, and loosens as it proves {floor:g}")
     if not chosen:
         return pipeline, lines
-    pipeline = with_settings(roles_of(pipeline), chosen)
+    pipeline = with_settings(roles_of(_promised(pipeline, asked)), chosen)
     if pipeline.tuner is None and any(floor is not None for _, floor in chosen.values()):
         pipeline = replace(pipeline, tuner=Part(Floor, FloorConfig()))
     return pipeline, lines
+
+
+def _promised(pipeline: Pipeline, asked: Mapping[str, Tuned]) -> Pipeline:
+    """The pipeline with the floors that these streams were tuned for."""
+    streams = dict(pipeline.streams)
+    for name, tuned in asked.items():
+        spec = streams[name].spec.model_copy(update={"floor": tuned.floor, "want": tuned.want})
+        streams[name] = replace(streams[name], spec=spec)
+    return replace(pipeline, streams=streams)
 
 
 def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
@@ -56,7 +70,7 @@ def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
 
 def _line(name: str, tuned: Tuned) -> str:
     times = tuned.safe.cpu_ms / tuned.chosen.cpu_ms
+    hopes = tuned.refused or f"{times:.1f} times less CPU expected"
     return (
-        f"stream {name}: tuned on {tuned.made_at[:10]} for {tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; "
-        f"{times:.1f} times less CPU expected"
+        f"stream {name}: tuned on {tuned.made_at[:10]} for {tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; {hopes}"
     )
