@@ -11,9 +11,9 @@ from tests import clips
 from tests.cameras import servers
 from tests.cli.conftest import READ
 from tests.models.bright import bright_network
+from tests.models.networks import following_network
 from tests.tuning.conftest import YARD
 from tests.tuning.floor.conftest import ALONE, OBJECTS, SHIFT_PX
-from tests.models.networks import following_network
 from tests.tuning.footage import clip
 
 PASSWORD = "p4ssw0rd"
@@ -50,7 +50,12 @@ def tune(user, *arguments, pipeline="alone.yaml", source="cam=slow.mp4", floor=0
 def test_tune_again_and_run(user):
     said = tune(user)
     assert said.status == 0, said.err
-    for line in ("stream cam: boxes at 0.7 or better", "  footage      13 s", "  chosen       ", "  reference    repeats"):
+    for line in (
+        "stream cam: boxes at 0.7 or better",
+        "  footage      13 s",
+        "  chosen       ",
+        "  reference    repeats",
+    ):
         assert line in said.out
     folder = user.folder / "profiles/cam"
     kept = (folder / "tuned.json").read_text()
@@ -117,6 +122,13 @@ def test_one_stream_that_cannot_be_tuned_does_not_keep_the_other_from_it(user):
     assert said.status == 2
     assert "vidpipe: stream short: " in said.err
     assert (user.folder / "profiles/cam/tuned.json").is_file()
+
+
+def test_a_camera_that_does_not_answer(user):
+    said = tune(user, source=f"cam=rtsp://joe:{PASSWORD}@127.0.0.1:{servers.free_port()}/a")
+    assert said.status == 2
+    assert said.err.splitlines()[-1] == "vidpipe: stream cam: connection refused: nothing listens on this port"
+    assert PASSWORD not in said.err
 
 
 @pytest.mark.skipif(not servers.available(), reason=f"apt-get install {servers.PACKAGES}")

@@ -99,4 +99,3 @@ def stretch_of(roles: Roles, stream: str = "cam") -> Stretch:
     looks = looks_of(roles, stream)
     truth = looks[Variant(model_of_stage(roles.pipeline, roles.last))].predictions.sure()
     return Stretch(roles.pipeline.streams[stream].spec, truth, looks)
-
