@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,33 @@ from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, roles_of
 from vidpipe.tuning.floor.profile import Tuned, configuration_of, read, why_not, with_settings
 from vidpipe.tuning.floor.tuner import Floor, FloorConfig
+from vidpipe.tuning.paths import profiles_dir
+
+log = logging.getLogger(__name__)
 
 AUDITS = 0.05  # of what answering a stream costs, that audits may take: where looks are rare, an audit weighs much
 
 Chosen = dict[str, tuple[Configuration, float | None]]
+
+
+def hold_floors(pipeline: Pipeline, profiles: Path | None = None) -> Pipeline:
+    """The pipeline with settings that hold the `floor` of each of its streams; one without floors stays as it is.
+
+    A stream that was tuned for its floor gets what was chosen. Another one begins with a look of the last stage at
+    every frame, which become fewer as they prove that the floor holds.
+
+    Args:
+        profiles: folder of what was tuned; None: the usual one.
+
+    Raises:
+        ConfigError: a stream has a floor, and the last stage is no `detect`.
+    """
+    if all(stream.spec.floor is None for stream in pipeline.streams.values()):
+        return pipeline
+    pipeline, lines = apply_tuned(pipeline, profiles or profiles_dir())
+    for line in lines:
+        log.info("%s", line)
+    return pipeline
 
 
 def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]]:
