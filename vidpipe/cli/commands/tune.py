@@ -80,9 +80,10 @@ def _print(result: TuneResult, console: Console) -> None:
         "independent stretches of time"
     )
     if chosen.low < tuned.floor and not tuned.refused:
-        console.print(
-            "  not proven   the footage is too short for more: a run begins careful, and loosens as it proves itself"
+        begins = (
+            "from there, proven at even distances" if chosen.between_s else "with every frame, as nothing is proven"
         )
+        console.print(f"  a run        begins {begins}; then looks lie as far apart as they prove right")
     if tuned.next_cheaper is not None:
         console.print(f"  next cheaper {would_lose(tuned, tuned.next_cheaper)}")
     if tuned.more_s is not None:
