@@ -80,10 +80,13 @@ def _print(result: TuneResult, console: Console) -> None:
         "independent stretches of time"
     )
     if chosen.low < tuned.floor and not tuned.refused:
-        begins = (
-            "from there, proven at even distances" if chosen.between_s else "with every frame, as nothing is proven"
-        )
-        console.print(f"  a run        begins {begins}; then looks lie as far apart as they prove right")
+        if not chosen.guarded:
+            then = "looks at every frame"
+        elif chosen.between_s:
+            then = "begins from there, as looks at even distances prove it, and adapts"
+        else:
+            then = "begins with every frame, and loosens as it proves itself"
+        console.print(f"  not proven   the footage is too short for more: a run {then}")
     if tuned.next_cheaper is not None:
         console.print(f"  next cheaper {would_lose(tuned, tuned.next_cheaper)}")
     if tuned.more_s is not None:
