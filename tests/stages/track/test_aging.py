@@ -176,7 +176,7 @@ def test_frames_that_come_unevenly_are_counted_as_they_come(seed):
 
 def test_a_recording_that_begins_again_is_learnt_from_as_before():
     aging = Aging()
-    for lap in range(3):
+    for _ in range(3):
         for look in range(100):
             aging.learn(look / 2, max(1, math.ceil(aging.frames)), Matched(4, 8), 0.9, 25)
     assert aging.frames == 25

@@ -112,4 +112,5 @@ def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
 def _line(name: str, tuned: Tuned) -> str:
     times = tuned.safe.cpu_ms / tuned.chosen.cpu_ms
     hopes = tuned.refused or f"{times:.1f} times less CPU expected"
-    return f"stream {name}: tuned on {tuned.made_at[:10]} for {tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; {hopes}"
+    what = f"{tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; {hopes}"
+    return f"stream {name}: tuned on {tuned.made_at[:10]} for {what}"
