@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +17,7 @@ import typer
 import vidpipe
 from vidpipe.cli.options import (
     AddressOption,
+    BudgetOption,
     ConfigOption,
     EngineName,
     EngineOption,
@@ -26,6 +26,7 @@ from vidpipe.cli.options import (
     ProfilesOption,
     SetOption,
     SourceOption,
+    Transport,
     WantName,
     WantOption,
 )
@@ -89,14 +90,15 @@ def run(
     ] = None,
     floor: FloorOption = None,
     want: WantOption = None,
+    budget: BudgetOption = None,
     profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
-    outputs = (results, report, video, metrics)
-    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, profiles, floor)
+    outputs = (results, report, video, metrics, profiles, floor)
+    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -203,12 +205,6 @@ def bench(
             out,
         )
     )
-
-
-class Transport(StrEnum):
-    AUTO = "auto"
-    TCP = "tcp"
-    UDP = "udp"
 
 
 @app.command()

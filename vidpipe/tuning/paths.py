@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
 FILE = "profile.json"  # what `specialize` has learnt
 TUNED = "tuned.json"  # what `tune` has chosen
+
+
+def profiles_dir() -> Path:
+    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
 
 
 def folder_of(profiles: Path, stream: str) -> Path:

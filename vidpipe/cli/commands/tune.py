@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vidpipe.cli.profiles import profiles_dir, with_profiles
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
@@ -18,6 +18,7 @@ from vidpipe.sources.base import Want
 from vidpipe.sources.open import expand
 from vidpipe.tuning.floor.page import page, score, would_lose
 from vidpipe.tuning.floor.tune import TuneOptions, TuneResult, tune
+from vidpipe.tuning.paths import profiles_dir
 
 
 @dataclass(frozen=True, slots=True)

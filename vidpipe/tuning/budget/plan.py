@@ -179,7 +179,7 @@ class _Table:
     def exchange(self) -> None:
         """Give two streams the best pair of options that fits, as long as that is worth more."""
         for _ in range(_PASSES):
-            if not any([self._exchanged(a, b) for a, b in combinations(range(len(self._names)), 2)]):
+            if not sum(self._exchanged(a, b) for a, b in combinations(range(len(self._names)), 2)):
                 return
 
     def _exchanged(self, a: int, b: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
@@ -75,6 +76,8 @@ class Tuned(_Part):
         static: the cheapest that holds boxes between looks at even distances, by the same bound.
         trial: how well the reference repeats itself.
         more_s: media seconds of footage that it would take to choose the next cheaper one; None: none would be.
+        fps: pictures a second of the footage; None where an earlier vidpipe has tuned.
+        picture: their (width, height), the same.
     """
 
     format: int = FORMAT
@@ -99,6 +102,8 @@ class Tuned(_Part):
     tuned_s: float
     more_s: float | None
     cost: dict[str, float]
+    fps: float | None = None
+    picture: tuple[int, int] | None = None
 
 
 def point(tried: Tried) -> Point:
@@ -145,11 +150,13 @@ def tuned_of(
     dropped: Mapping[Variant, str],
     seconds: tuple[float, float, float | None],
     cost: Mapping[str, float],
+    footage: Series,
 ) -> Tuned:
     """What is to be remembered of a search.
 
     Args:
         seconds: media seconds of all footage, of what was tuned on, and what more it would take.
+        footage: a stretch of it.
     """
     cheaper = [each for each in found.tried if each.cpu_ms < found.chosen.cpu_ms and each.guarded]
     return Tuned(
@@ -182,6 +189,8 @@ def tuned_of(
         tuned_s=seconds[1],
         more_s=seconds[2],
         cost=dict(cost),
+        fps=round(footage.fps, 3),
+        picture=(footage.width, footage.height),
     )
 
 

@@ -99,6 +99,7 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
         dropped=footage.dropped,
         seconds=(footage.video_s, footage.tuned_s, _more_s(found, options.floor, footage)),
         cost=_cost(found, footage, searched_s),
+        footage=footage.stretches[0].truth,
     )
     return TuneResult(tuned, write(options.profiles, tuned), reused=False)
 
