@@ -21,7 +21,7 @@ FPS = 20.0
 YARD = """
 classes: {thing: thing}
 models:
-  big: {path: big.onnx, family: yolo, names: [thing]}
+  big: {path: big.onnx, family: yolo, names: [thing], threads: 1}
   little: {path: little.onnx, family: yolo, names: [thing]}
 stages:
   - {id: move, type: track, on: device}

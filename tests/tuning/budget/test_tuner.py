@@ -50,6 +50,7 @@ class Machine:
         self.ended, self.changes = set(), []
         self.ours_s = self.idle_s = self.took = 0.0
         self.lost_at, self.began = -100.0, self.clock.utc()
+        self.frames, self.lost = 0, 0.0
 
     @property
     def at(self):
@@ -73,6 +74,8 @@ class Machine:
             self.idle_s += max(0.0, self.cores - self.took - others) * TICK_S
             if self.took < 0.98 * wants:
                 self.lost_at = self.at
+            self.frames += 10
+            self.lost += 10 * (1 - self.took / wants) if wants else 0.0
             for change in self.tuner.tune(self.status()):
                 (stream,) = change.streams
                 self.between_s[stream] = change.stages["move"]["refresh_s"]
@@ -84,7 +87,7 @@ class Machine:
         streams = {
             name: StreamNow(
                 "stopped" if name in self.ended else "overloaded" if short else "live",
-                *(1, 0.0, {}, {}, 0, {}, "sure", 0.0, {}, {}, {}),
+                *(self.frames, 0.0, {}, {}, 0, {}, "sure", 0.0, {}, {}, {}, int(self.lost)),
             )
             for name in self.between_s
         }

@@ -16,10 +16,11 @@ import psutil
 
 from vidpipe.results.usage import tree_cpu_s
 
-_SURE = 2  # times in a row that pictures are lost
+_SURE = 2  # times in a row that pictures are lost, before they count
 _SAFE = 0.9  # share of what is left that is planned with
 _LESS = 0.9  # times as much at least, where pictures are lost although enough is left
-_SETTLES_S = 6.0  # after less was planned with, until losses are new ones
+_SETTLES_S = 6.0  # after less was planned with, until losses of late are new ones
+_ANSWERS_S = 2.0  # the same of losses of this moment: what was under way is answered
 _CALM_S = 5.0  # that more must be there before it is planned with, at first
 _CALMEST_S = 80.0  # twice as long each time that it did not last, up to that
 _LASTS_S = 20.0  # that it must have been there, to have lasted
@@ -60,39 +61,42 @@ class Capacity:
         self.left = math.inf
         self._before: tuple[float, Reading] | None = None
         self._dearer = 1.0
-        self._lost = 0
-        self._settled_at = -math.inf
+        self._short = 0
+        self._lowered_at = -math.inf
         self._raised_at = -math.inf
         self._calm_s = _CALM_S
         self._offered: deque[tuple[float, float]] = deque()
 
-    def look(self, at: float, now: Reading, needs: float, *, lost: bool, paced: bool) -> str:
+    def look(self, at: float, now: Reading, needs: float, *, losing: bool, lost: bool, paced: bool) -> str:
         """Take in how the run fares; why less may be planned with from now on, "" where that is not so.
 
         Args:
             at: seconds.
             needs: what the plan in force takes.
-            lost: whether live streams lose pictures.
+            losing: whether live streams lose pictures at this moment.
+            lost: whether they did of late, over some seconds.
             paced: whether all streams come at their own pace: recordings take what they get.
         """
         before, self._before = self._before, (at, now)
         if before is None:
             self.limit = min(self.limit, float(now.cores))
-            self._settled_at = at + _SETTLES_S
+            self._lowered_at = at
         if before is None or at <= before[0]:
             return ""
         seconds = at - before[0]
         ours, idle = ((new - old) / seconds for new, old in zip(now[1:], before[1][1:], strict=True))
-        self._lost = self._lost + 1 if lost else 0
-        settled = at >= self._settled_at
-        if paced and settled and not lost and idle > _IDLE * now.cores and needs > 0:
+        since_s = at - self._lowered_at
+        short = (losing and since_s >= _ANSWERS_S) or (lost and since_s >= _SETTLES_S)
+        self._short = self._short + 1 if short else 0
+        settled = paced and since_s >= _SETTLES_S
+        if settled and not lost and idle > _IDLE * now.cores and needs > 0:
             self._dearer += _NEWEST * (min(max(1.0, ours / needs), _DEAREST) - self._dearer)
         self.left = min(ours + idle, float(now.cores))
         offer = min(_SAFE * self.left, self._budget) / self._dearer
-        self._offered.append((at, self.limit if lost else offer))
+        self._offered.append((at, self.limit if lost or losing else offer))
         while len(self._offered) > 1 and self._offered[1][0] <= at - self._calm_s:
             self._offered.popleft()
-        if settled and self._lost >= _SURE:
+        if self._short >= _SURE:
             self._lower(at, min(offer, _LESS * needs))
             return f"live streams lose pictures, and {self.left:.2g} of {now.cores} cores are left for the run"
         if settled and needs * self._dearer > _DEARER * self._budget:
@@ -115,6 +119,6 @@ class Capacity:
         lasted = at - self._raised_at > _LASTS_S
         self._calm_s = _CALM_S if lasted else min(2 * self._calm_s, _CALMEST_S)
         self.limit = limit
-        self._settled_at = at + _SETTLES_S
-        self._lost = 0
+        self._lowered_at = at
+        self._short = 0
         self._offered.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from vidpipe.tuning.floor.configuration import Roles, roles_of
 from vidpipe.tuning.paths import profiles_dir
 
 _BETTER = 0.01  # share of what the plan in force is worth, for which streams are set anew
+_MANY = 0.1  # share of a stream's pictures that it loses where it has too little
+_MOMENT_S = 1.0  # in which they are counted
 _ENDED = ("ended", State.STOPPED.value)
 
 
@@ -51,6 +54,7 @@ class Budget(Tuner):
         self._plan: dict[str, Any] = {name: option for name, option in whole.items() if self._has(pipeline, name)}
         self._running = frozenset(whole)
         self._capacity = Capacity(self.config.cpu)
+        self._counts: deque[tuple[float, dict[str, tuple[int, int]]]] = deque()  # pictures, and lost ones, of late
 
     def tune(self, status: Status) -> Sequence[Change]:
         """See `Tuner.tune`."""
@@ -70,7 +74,20 @@ class Budget(Tuner):
     def _look(self, status: Status, planned: Mapping[str, StreamNow], needs: float) -> str:
         lost = any(stream.state == State.OVERLOADED for stream in planned.values())
         paced = all(self._roles.pipeline.streams[name].spec.live for name in planned)
-        return self._capacity.look(status.at, self.machine(), needs, lost=lost, paced=paced)
+        losing = self._loses(status.at, planned)
+        return self._capacity.look(status.at, self.machine(), needs, losing=losing, lost=lost, paced=paced)
+
+    def _loses(self, at: float, planned: Mapping[str, StreamNow]) -> bool:
+        """Whether a stream loses many of its pictures at this moment."""
+        self._counts.append((at, {name: (each.frames_in, each.lost) for name, each in planned.items()}))
+        while self._counts[0][0] < at - _MOMENT_S:
+            self._counts.popleft()
+        first = self._counts[0][1]
+        return any(
+            each.lost - first[name][1] > _MANY * (each.frames_in - first[name][0])
+            for name, each in planned.items()
+            if name in first
+        )
 
     def _back(self, at: float, planned: Iterable[str]) -> Iterator[Change]:
         """More accuracy, where more was there for a while."""
