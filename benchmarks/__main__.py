@@ -2,7 +2,7 @@
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
-it takes to judge cameras alone and in groups.
+it takes to judge cameras alone and in groups, `floors` what floors of accuracy hold and cost on each clip.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ def main() -> None:
 
         for line in report():
             print(line)  # noqa: T201
+    if part == "floors":  # nor this: it takes an hour the first time
+        from benchmarks.floors import report as floors
+
+        for line in floors(names):
+            print(line, flush=True)  # noqa: T201
     if part in ("all", "promises"):
         measure_promises(names)
     if part in ("all", "clips"):

@@ -11,13 +11,13 @@ FILE = "profile.json"  # what `specialize` has learnt
 TUNED = "tuned.json"  # what `tune` has chosen
 
 
-def profiles_dir() -> Path:
-    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
-
-
 def folder_of(profiles: Path, stream: str) -> Path:
     """Where a stream's profile lies; names that would share a folder once they are fit for one are told apart."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stream).strip("-")
     return profiles / (plain if plain == stream else f"{plain}-{hashlib.sha256(stream.encode()).hexdigest()[:8]}")
+
+
+def profiles_dir() -> Path:
+    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")

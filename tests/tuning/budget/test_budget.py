@@ -13,6 +13,7 @@ import re
 
 import pytest
 
+import vidpipe
 from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, yard
 from vidpipe.core.errors import ConfigError
 from vidpipe.tuning.budget.apply import apply_budget
@@ -145,6 +146,25 @@ def test_a_stream_of_which_nothing_is_known_is_looked_at_carefully_and_counts_as
     assert lines[0].startswith("stream new was never tuned: `vidpipe tune` it first; meanwhile every frame")
     with pytest.raises(ConfigError, match="stream b was never tuned: `vidpipe tune` it first"):
         budgeted("cpu=1", {}, streams=("b",))
+
+
+def test_from_python_it_is_the_same(tmp_path):
+    pipeline = yard(tmp_path, "a", "b")
+    known(pipeline, tmp_path, a=FRONTIER, b=FRONTIER)
+    assert (
+        vidpipe.keep_budget(pipeline, cpu=0.8, profiles=tmp_path)
+        == apply_budget(pipeline, parse("cpu=0.8"), tmp_path)[0]
+    )
+    with pytest.raises(ConfigError, match="a budget needs one of cpu, mbps, latency_ms"):
+        vidpipe.keep_budget(pipeline, profiles=tmp_path)
+    with pytest.raises(ConfigError, match="cpu: Input should be greater than 0"):
+        vidpipe.keep_budget(pipeline, cpu=-1, profiles=tmp_path)
+
+
+def test_audits_take_a_small_share_of_what_a_stream_gets(budgeted):
+    """A look of the last stage costs 0.04 s; where a frame costs 0.005 s, one audit in two hundred is enough."""
+    pipeline, _ = budgeted("cpu=0.2", {"a": FRONTIER, "b": FRONTIER})
+    assert pipeline.audit.rate == pytest.approx(0.05 * 0.1 / 0.8)
 
 
 def test_another_tuner_and_a_budget_exclude_each_other(budgeted):

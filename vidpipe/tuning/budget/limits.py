@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
@@ -67,7 +67,17 @@ def parse(text: str) -> BudgetConfig:
         limits[name] = _number(value)
         if not equals or not 0 < limits[name] < math.inf:
             raise ConfigError(f"--budget {part.strip()}: {name} is a number above 0, as in {name}=1.5")
-    return BudgetConfig(cpu=limits.get("cpu"), mbps=limits.get("mbps"), latency_ms=limits.get("latency_ms"))
+    return limited(**limits)
+
+
+def limited(cpu: float | None = None, mbps: float | None = None, latency_ms: float | None = None) -> BudgetConfig:
+    """A budget of these limits, each above 0; None: no matter. Raises ConfigError."""
+    try:
+        return BudgetConfig(cpu=cpu, mbps=mbps, latency_ms=latency_ms)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"{name}: " for name in first["loc"])
+        raise ConfigError(f"budget: {place}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 def links_of(pipeline: Pipeline) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,33 @@ from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, roles_of
 from vidpipe.tuning.floor.profile import Tuned, configuration_of, read, why_not, with_settings
 from vidpipe.tuning.floor.tuner import Floor, FloorConfig
+from vidpipe.tuning.paths import profiles_dir
+
+log = logging.getLogger(__name__)
+
+AUDITS = 0.05  # of what answering a stream costs, that audits may take: where looks are rare, an audit weighs much
 
 Chosen = dict[str, tuple[Configuration, float | None]]
+
+
+def hold_floors(pipeline: Pipeline, profiles: Path | None = None) -> Pipeline:
+    """The pipeline with settings that hold the `floor` of each of its streams; one without floors stays as it is.
+
+    A stream that was tuned for its floor gets what was chosen. Another one begins with a look of the last stage at
+    every frame, which become fewer as they prove that the floor holds.
+
+    Args:
+        profiles: folder of what was tuned; None: the usual one.
+
+    Raises:
+        ConfigError: a stream has a floor, and the last stage is no `detect`.
+    """
+    if all(stream.spec.floor is None for stream in pipeline.streams.values()):
+        return pipeline
+    pipeline, lines = apply_tuned(pipeline, profiles or profiles_dir())
+    for line in lines:
+        log.info("%s", line)
+    return pipeline
 
 
 def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]]:
@@ -20,6 +46,7 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
     What was tuned for another pipeline, model or floor is left out, and a line says why.
     """
     chosen: Chosen = {}
+    rates: list[float] = []
     lines: list[str] = []
     for name, stream in pipeline.streams.items():
         floor, want = stream.spec.floor, stream.spec.want
@@ -33,6 +60,7 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             tuned = None
         if tuned is not None and (floor is None or (floor, want) == (tuned.floor, tuned.want)):
             chosen[name] = _of(tuned)
+            rates.append(audit_rate(tuned.chosen.cpu_ms, tuned.safe.cpu_ms))
             lines.append(_line(name, tuned))
         elif floor is not None:
             if tuned is not None:
@@ -44,9 +72,22 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
     if not chosen:
         return pipeline, lines
     pipeline = with_settings(roles_of(pipeline), chosen)
+    if rates:
+        pipeline = with_audits(pipeline, min(rates))
     if pipeline.tuner is None and any(floor is not None for _, floor in chosen.values()):
         pipeline = replace(pipeline, tuner=Part(Floor, FloorConfig()))
     return pipeline, lines
+
+
+def audit_rate(cpu_ms: float, look_ms: float) -> float:
+    """The share of answers that may be audited for `AUDITS` of what a frame costs, when an audit is a look."""
+    return AUDITS * cpu_ms / look_ms
+
+
+def with_audits(pipeline: Pipeline, most: float) -> Pipeline:
+    """The pipeline with no more audits than this share of answers."""
+    rate = min(pipeline.audit.rate, most)
+    return replace(pipeline, audit=pipeline.audit.model_copy(update={"rate": rate}))
 
 
 def _of(tuned: Tuned) -> tuple[Configuration, float | None]:

@@ -87,7 +87,7 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
             f"stream {stream}: {big} found no {classes} in {video_s:.0f} s: without anything to find no configuration "
             "can be told from another; give footage that shows some"
         )
-    for variant in roles.variants(_native(roles)):
+    for variant in variants_of(roles):
         progress.step(f"{stream}: {variant} looks at every frame", round(share))
         made = _looked(pipeline, stream, parts, variant, truth, floor, want, footage.dropped, progress)
         for into, one in zip(looks, made, strict=False):
@@ -166,6 +166,11 @@ def _looked(
                 dropped[variant] = f"agrees with the last stage to {so_far.value:.2f} where it looks at every frame"
                 return made
     return made
+
+
+def variants_of(roles: Roles) -> list[Variant]:
+    """What may look in place of the last stage."""
+    return roles.variants(_native(roles))
 
 
 def _native(roles: Roles) -> Mapping[str, tuple[int, int]]:
