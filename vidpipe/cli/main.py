@@ -22,11 +22,14 @@ from vidpipe.cli.options import (
     EngineName,
     EngineOption,
     FloorOption,
+    OutOption,
     PipelineArgument,
     ProfilesOption,
+    SearchName,
     SetOption,
     SourceOption,
     Transport,
+    TrialsOption,
     WantName,
     WantOption,
 )
@@ -249,10 +252,7 @@ def specialize(
         int | None,
         typer.Option(metavar="VERSION", help="Learn nothing; go back to this version, or 0: none.", show_default=False),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
-    ] = None,
+    out: OutOption = None,
     set_: SetOption = None,
 ) -> None:
     """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
@@ -280,16 +280,16 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
-    ] = None,
+    search: Annotated[SearchName, typer.Option(help="Which configurations are tried.")] = SearchName.BUILT_IN,
+    trials: TrialsOption = None,
+    out: OutOption = None,
     set_: SetOption = None,
 ) -> None:
     """Choose the cheapest settings that hold an accuracy on a stream, and say what speaks for them."""
     from vidpipe.cli.commands.tune import TuneArguments, run_tune
 
-    options = TuneArguments(pipeline, config, source or [], set_ or [], floor, want.value, for_, out)
+    place = (pipeline, config, source or [], set_ or [])
+    options = TuneArguments(*place, floor, want.value, for_, out, search.value, trials)
     raise typer.Exit(run_tune(options))
 
 

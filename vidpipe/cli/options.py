@@ -20,6 +20,11 @@ class WantName(StrEnum):
     COUNT = "count"
 
 
+class SearchName(StrEnum):
+    BUILT_IN = "built-in"
+    OPTUNA = "optuna"
+
+
 class Transport(StrEnum):
     AUTO = "auto"
     TCP = "tcp"
@@ -59,6 +64,16 @@ FloorOption = Annotated[
 ]
 WantOption = Annotated[
     WantName | None, typer.Option(help="What it is of, the same. Default: boxes.", show_default=False)
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False
+    ),
+]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials-count", min=1, help="How many Optuna tries. Default: 60.", show_default=False),
 ]
 BudgetOption = Annotated[
     str | None,

@@ -14,7 +14,7 @@ from vidpipe.runtime.driver.tuner import Change, Tuner
 from vidpipe.sources.health import State
 from vidpipe.tuning.budget.capacity import Capacity, Reading, machine
 from vidpipe.tuning.budget.limits import CPU, BudgetConfig
-from vidpipe.tuning.budget.offers import Offers, impossible, offers
+from vidpipe.tuning.budget.offers import Offers, Setting, impossible, offers
 from vidpipe.tuning.budget.plan import Plan, Wish, demand_of, exact, fits, greedy, worth
 from vidpipe.tuning.floor.configuration import Roles, roles_of
 from vidpipe.tuning.paths import profiles_dir
@@ -51,6 +51,7 @@ class Budget(Tuner):
         if whole is None:
             raise ConfigError(impossible(self._offers, self._limits, self.config))
         self._whole: Plan = whole
+        self._still = {name: self._threshold(pipeline, name) for name in whole}
         self._plan: dict[str, Any] = {name: option for name, option in whole.items() if self._has(pipeline, name)}
         self._running = frozenset(whole)
         self._capacity = Capacity(self.config.cpu)
@@ -118,15 +119,28 @@ class Budget(Tuner):
         for name, option in plan.items():
             if option != self._plan.get(name):
                 self._plan[name] = option
-                setting = option.what
-                changes = self._roles.settings(setting.configuration, setting.floor)
-                yield Change(changes, [name], f"{why}: {setting}")
+                yield Change(self._settings(name, option.what), [name], f"{why}: {option.what}")
+
+    def _settings(self, stream: str, setting: Setting) -> dict[str, dict[str, Any]]:
+        """What a setting makes of the stages; what counts as no change is as it was where the setting says nothing."""
+        settings = self._roles.settings(setting.configuration, setting.floor)
+        if (difference := self._roles.difference) is not None:
+            settings[difference] = {"threshold": self._still[stream], **settings[difference]}
+        return settings
+
+    def _threshold(self, pipeline: Pipeline, stream: str) -> float | None:
+        """What counts as no change on a stream, where no option says otherwise."""
+        stage = pipeline.placed.get(self._roles.difference or "")
+        if stage is None:
+            return None
+        config: Any = stage.config
+        return float(config.threshold)
 
     def _has(self, pipeline: Pipeline, of: str) -> bool:
         """Whether a stream is set as the plan wants it."""
-        setting, stream = self._whole[of].what, pipeline.streams[of]
+        stream = pipeline.streams[of]
         configs = {stage.id: stream.configs.get(stage.id, stage.config) for stage in pipeline.stages}
-        wanted = self._roles.settings(setting.configuration, setting.floor)
+        wanted = self._roles.settings(self._whole[of].what.configuration, self._whole[of].what.floor)
         return all(
             getattr(configs[stage], field) == value
             for stage, fields in wanted.items()

@@ -16,7 +16,7 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
-from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
+from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, roles_of
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
@@ -47,6 +47,7 @@ class Point(_Part):
         blocks: independent stretches of time that the bounds rest on.
         cpu_ms: CPU time a frame.
         looks: share of frames that a model looks at.
+        change, failing, still: as in `Configuration`.
     """
 
     says: str
@@ -63,6 +64,9 @@ class Point(_Part):
     blocks: int
     cpu_ms: float
     looks: float
+    change: float = TRIGGER
+    failing: float = TRIGGER
+    still: float | None = None
 
 
 class Tuned(_Part):
@@ -125,6 +129,9 @@ def point(tried: Tried) -> Point:
         blocks=estimate.blocks,
         cpu_ms=tried.cpu_ms,
         looks=tried.looks,
+        change=configuration.change,
+        failing=configuration.failing,
+        still=configuration.still,
     )
 
 
@@ -133,7 +140,16 @@ def configuration_of(point: Point) -> Configuration:
     looker = None if point.look is None else Variant(point.look.model, point.look.size)
     believed = 1.0 if point.look is None else point.look.believed
     return Configuration(
-        looker, believed, point.motion, point.step_s, point.between_s, point.triggers, point.difference
+        looker,
+        believed,
+        point.motion,
+        point.step_s,
+        point.between_s,
+        point.triggers,
+        point.change,
+        point.failing,
+        point.difference,
+        point.still,
     )
 
 
