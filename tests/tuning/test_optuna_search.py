@@ -40,10 +40,14 @@ class Silent:
 
 
 class Footage:
-    """What configurations come to on footage that is a formula: short steps of flow between rare looks are best."""
+    """What configurations come to on footage that is a formula.
 
-    def __init__(self):
-        self.tried = []
+    Args:
+        big: how right the big model is where it looks.
+    """
+
+    def __init__(self, big=1.0):
+        self.big, self.tried = big, []
 
     def replayed(self, configurations):
         made = [self.judged(each) for each in configurations]
@@ -54,7 +58,7 @@ class Footage:
         look_ms = 40.0 if each.looker is None else 10.0
         cpu_ms = 1.0 + look_ms * FRAME_S / each.between_s + (0.1 / (each.step_s + 0.02) if each.motion == "flow" else 0)
         lasts_s = 2.0 - 5 * each.step_s if each.motion == "flow" else 0.2
-        f1 = (1.0 if each.looker is None else 0.9) * math.exp(-each.between_s / lasts_s)
+        f1 = (self.big if each.looker is None else 0.9) * math.exp(-each.between_s / lasts_s)
         return Tried(
             each, Estimate(f1, f1 - 0.05, f1 + 0.05, 0.05, 20), cpu_ms, FRAME_S / each.between_s, guarded=False
         )
@@ -65,9 +69,7 @@ def test_what_it_gives_nothing_beats_that_it_tried():
     best = explore(footage.replayed, LOOKERS, FRAME_S, 30, difference=True)
     assert len(footage.tried) == 30
     for each in best:
-        assert not any(
-            other.cpu_ms <= each.cpu_ms and other.estimate.value > each.estimate.value for other in footage.tried
-        )
+        assert not any(beats(other, each) for other in footage.tried)
     assert all(any(each is other for other in footage.tried) for each in best)
     for each in (one.configuration for one in footage.tried):
         assert FRAME_S <= each.between_s <= 3.0
@@ -88,15 +90,17 @@ def test_the_same_seed_on_the_same_footage_tries_the_same():
 
 
 def test_it_goes_by_what_earlier_trials_came_to():
-    """Its last trials are better than its first, which are drawn at random."""
-    early, late = [], []
-    for seed in range(3):
-        footage = Footage()
-        explore(footage.replayed, LOOKERS, FRAME_S, 40, difference=False, seed=seed)
-        error = [each.cpu_ms / 40 + 1 - each.estimate.value for each in footage.tried]
-        early += error[:12]
-        late += error[-12:]
-    assert sum(late) < 0.8 * sum(early)
+    """A looker that is dearer and no better is soon left alone."""
+    footage = Footage(big=0.5)
+    explore(footage.replayed, LOOKERS, FRAME_S, 80, difference=False)
+    by_little = [each.configuration.looker is not None for each in footage.tried]
+    at_random = round(0.3 * 80)
+    assert sum(by_little[:at_random]) < 0.65 * at_random
+    assert sum(by_little[at_random:]) > 0.7 * (80 - at_random)
+
+
+def beats(one, other):
+    return one.cpu_ms <= other.cpu_ms and one.estimate.value >= other.estimate.value and one != other
 
 
 def test_tune_counts_what_it_finds_with_the_rest(tmp_path):
@@ -106,16 +110,14 @@ def test_tune_counts_what_it_finds_with_the_rest(tmp_path):
         "models: {big: {path: bright.onnx, family: yolo, threshold: 0.5}}\n"
         "stages: [{id: still, type: difference}, {id: find, type: detect, model: big}]\n"
     )
-    film = clip(tmp_path / "yard.mp4", seconds=20, visits=4)
+    film = clip(tmp_path / "yard.mp4", seconds=14, visits=3)
     pipeline = load(tmp_path / "yard.yaml", sources={"yard": str(film)})
-    known = tune(pipeline, "yard", TuneOptions(0.9, tmp_path / "one"), Silent()).tuned
-    more = tune(pipeline, "yard", TuneOptions(0.9, tmp_path / "two", more=8), Silent()).tuned
-    rest = {point.says for point in known.frontier}
-    found = [point for point in more.frontier if point.says not in rest]
+    tuned = tune(pipeline, "yard", TuneOptions(0.9, tmp_path / "profiles", more=8), Silent()).tuned
+    # What is always tried looks at whole frames, a tenth of a second apart.
+    found = [point for point in tuned.frontier if not point.guarded and round(point.between_s * 10, 3) % 1]
     assert 1 <= len(found) <= 8
-    assert all(not point.guarded and str(configuration_of(point)) == point.says for point in found)
-    if more.chosen.says not in rest:
-        assert more.chosen.low >= 0.9
+    assert all(str(configuration_of(point)).startswith(point.says[:20]) for point in found)
+    assert tuned.chosen not in found or tuned.chosen.low >= 0.9
 
 
 def test_a_number_of_trials_without_optuna_is_a_mistake(tmp_path):
