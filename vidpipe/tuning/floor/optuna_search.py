@@ -9,14 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import Configuration
 
 if TYPE_CHECKING:
     import optuna
-
-    from vidpipe.tuning.floor.search import Tried
 
 _BATCH = 4  # configurations that are proposed at once, and replayed over one decoding
 _RANDOM = 0.3  # share of the trials that are drawn at random, before the others go by them
@@ -24,6 +23,19 @@ _LONGEST_S = 3.0  # between looks
 _LONGEST_STEP_S = 0.3  # of flow
 _TRIGGERS = (0.05, 0.95)  # shares of change, and of lost tracks
 _STILL = (2.0, 200.0)  # mean squared error that counts as no change, grey levels squared
+
+
+class Judged(Protocol):
+    """What a configuration came to."""
+
+    @property
+    def cpu_ms(self) -> float: ...
+
+    @property
+    def estimate(self) -> Estimate: ...
+
+
+Tried = TypeVar("Tried", bound=Judged)
 
 
 def explore(
