@@ -104,6 +104,6 @@ def test_beside_a_busy_neighbour_a_run_gets_by_with_less_and_comes_back(tmp_path
     assert first.at - since <= 2.0
     assert "live streams lose pictures" in first.reason
     assert all(stream.state == "live" for stream in relieved.streams.values())
-    assert "are there for the run again" in back.reason
+    assert "more is there for the run again" in back.reason
     steps_s = [epoch.changes["move"]["refresh_s"] for epoch in (first, back)]
     assert steps_s[0] > steps_s[1]

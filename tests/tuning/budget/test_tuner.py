@@ -35,14 +35,15 @@ class Machine:
         dearer: times as much as expected that the run takes.
         between_s: what is in force, by stream.
         changes: (seconds, stream, seconds between looks, reason) of each change.
-        most: CPU seconds a second that the run took in the newest tick.
+        took: CPU seconds a second that the run took in the newest tick.
+        told: what the machine says in place of that; None: that.
     """
 
     def __init__(self, pipeline, cores=2.0):
         self.tuner = tuner_of(pipeline)
         self.tuner.machine = self.read
         self.cores, self.others, self.dearer = cores, 0.0, 1.0
-        self.greedy = False
+        self.greedy, self.told = False, None
         self.clock = HandClock()
         self.between_s = {
             name: each.configs["move"].refresh_s if each.configs else 0.0 for name, each in pipeline.streams.items()
@@ -60,7 +61,7 @@ class Machine:
         return self.dearer * sum(COST[each] for name, each in self.between_s.items() if name not in self.ended)
 
     def read(self):
-        return Reading(int(self.cores), self.ours_s, self.idle_s)
+        return self.told or Reading(int(self.cores), self.ours_s, self.idle_s)
 
     def go(self, seconds):
         """Let time pass; the seconds until the first change, None where there is none."""
@@ -99,7 +100,8 @@ def machine(tmp_path):
     def begun(budget="cpu=1.6", streams="ab", **specs):
         pipeline = yard(tmp_path, *streams, **specs)
         known(pipeline, tmp_path, **dict.fromkeys(streams, FRONTIER))
-        return Machine(apply_budget(pipeline, parse(budget), tmp_path)[0])
+        config = pipeline.tuner.config if pipeline.tuner else parse(budget)
+        return Machine(apply_budget(pipeline, config, tmp_path)[0])
 
     return begun
 
@@ -187,6 +189,18 @@ def test_a_run_that_takes_more_than_expected_is_brought_back_to_its_budget(machi
     count = len(pair.changes)
     pair.go(300)
     assert len(pair.changes) - count <= 4
+
+
+def test_on_other_machines_lost_pictures_alone_tell(machine):
+    """What this one has left says nothing: it may have fewer cores than the run takes."""
+    pair = machine(more="tuner: {type: budget, cpu: 1.6, elsewhere: true}")
+    pair.told = Reading(1, 0.0, 0.0)
+    assert pair.go(60) is None
+    pair.others = 1.0
+    assert pair.go(10) <= 2.0
+    assert pair.wants() <= 0.9 * 1.6
+    pair.go(30)
+    assert pair.took == pair.wants() <= 1.0
 
 
 def test_a_pipeline_that_was_set_otherwise_is_set_at_the_first_call(tmp_path):

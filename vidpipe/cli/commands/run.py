@@ -51,7 +51,8 @@ def run_pipeline(options: RunOptions) -> int:
     if options.budget is not None:
         from vidpipe.tuning.budget.limits import parse
 
-        budget = parse(options.budget)
+        elsewhere = options.address is not None
+        budget = parse(options.budget).model_copy(update={"elsewhere": elsewhere})
 
     def read() -> Pipeline:
         loaded = load(

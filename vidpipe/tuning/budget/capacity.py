@@ -53,10 +53,15 @@ class Capacity:
     Attributes:
         limit: now.
         left: what the machine had left for the run when it was asked last.
+
+    Args:
+        budget: CPU seconds a second; None: what there is.
+        here: whether all of the run is on the machine that is asked; else only lost pictures tell.
     """
 
-    def __init__(self, budget: float | None) -> None:
+    def __init__(self, budget: float | None, *, here: bool = True) -> None:
         self._budget = math.inf if budget is None else budget
+        self._here = here
         self.limit = self._budget
         self.left = math.inf
         self._before: tuple[float, Reading] | None = None
@@ -79,7 +84,7 @@ class Capacity:
         """
         before, self._before = self._before, (at, now)
         if before is None:
-            self.limit = min(self.limit, float(now.cores))
+            self.limit = min(self.limit, float(now.cores)) if self._here else self.limit
             self._lowered_at = at
         if before is None or at <= before[0]:
             return ""
@@ -88,17 +93,18 @@ class Capacity:
         since_s = at - self._lowered_at
         short = (losing and since_s >= _ANSWERS_S) or (lost and since_s >= _SETTLES_S)
         self._short = self._short + 1 if short else 0
-        settled = paced and since_s >= _SETTLES_S
+        settled = paced and self._here and since_s >= _SETTLES_S
         if settled and not lost and idle > _IDLE * now.cores and needs > 0:
             self._dearer += _NEWEST * (min(max(1.0, ours / needs), _DEAREST) - self._dearer)
-        self.left = min(ours + idle, float(now.cores))
+        self.left = min(ours + idle, float(now.cores)) if self._here else math.inf
         offer = min(_SAFE * self.left, self._budget) / self._dearer
         self._offered.append((at, self.limit if lost or losing else offer))
         while len(self._offered) > 1 and self._offered[1][0] <= at - self._calm_s:
             self._offered.popleft()
         if self._short >= _SURE:
             self._lower(at, min(offer, _LESS * needs))
-            return f"live streams lose pictures, and {self.left:.2g} of {now.cores} cores are left for the run"
+            left = f", and {self.left:.2g} of {now.cores} cores are left for the run" if self._here else ""
+            return f"live streams lose pictures{left}"
         if settled and needs * self._dearer > _DEARER * self._budget:
             self._lower(at, self._budget / self._dearer)
             return f"the streams take {self._dearer:.2g} times as much as expected"
@@ -116,9 +122,11 @@ class Capacity:
         self._offered.clear()
 
     def _lower(self, at: float, limit: float) -> None:
-        lasted = at - self._raised_at > _LASTS_S
-        self._calm_s = _CALM_S if lasted else min(2 * self._calm_s, _CALMEST_S)
+        if at - self._raised_at <= _LASTS_S:
+            self._calm_s = min(2 * self._calm_s, _CALMEST_S)
+        elif at - self._lowered_at > _LASTS_S:
+            self._calm_s = _CALM_S
         self.limit = limit
-        self._lowered_at = at
+        self._lowered_at, self._raised_at = at, -math.inf
         self._short = 0
         self._offered.clear()

@@ -33,6 +33,11 @@ class BudgetConfig(TunerConfig):
         default=None, description="folder of what `tune` has chosen; default: where `run` looks for it"
     )
 
+    elsewhere: bool = Field(
+        default=False,
+        description="the run takes CPU time on other machines too: then only lost pictures tell that it is short",
+    )
+
     @model_validator(mode="after")
     def _has_one(self) -> Self:
         if all(getattr(self, name) is None for name in LIMITS):

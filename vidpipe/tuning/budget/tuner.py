@@ -54,7 +54,7 @@ class Budget(Tuner):
         self._still = {name: self._threshold(pipeline, name) for name in whole}
         self._plan: dict[str, Any] = {name: option for name, option in whole.items() if self._has(pipeline, name)}
         self._running = frozenset(whole)
-        self._capacity = Capacity(self.config.cpu)
+        self._capacity = Capacity(self.config.cpu, here=not self.config.elsewhere)
         self._counts: deque[tuple[float, dict[str, tuple[int, int]]]] = deque()  # pictures, and lost ones, of late
 
     def tune(self, status: Status) -> Sequence[Change]:
@@ -100,7 +100,7 @@ class Budget(Tuner):
         now = {name: self._plan[name] for name in wishes}
         if worth(wishes, plan) > (1 + _BETTER) * worth(wishes, now):
             self._capacity.take(at, offer)
-            yield from self._follow(plan, f"{self._capacity.left:.2g} cores are there for the run again")
+            yield from self._follow(plan, "more is there for the run again")
 
     def _planned(self, names: Iterable[str], cpu: float | None = None) -> Plan:
         """The best plan for these streams; where not everything can be kept to, floors go first, then the limits."""
