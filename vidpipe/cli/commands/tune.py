@@ -94,9 +94,13 @@ def _print(result: TuneResult, console: Console) -> None:
         "independent stretches of time"
     )
     if chosen.low < tuned.floor and not tuned.refused:
-        console.print(
-            "  not proven   the footage is too short for more: a run begins careful, and loosens as it proves itself"
-        )
+        if not chosen.guarded:
+            then = "looks at every frame"
+        elif chosen.between_s:
+            then = "begins from there, as looks at even distances prove it, and adapts"
+        else:
+            then = "begins with every frame, and loosens as it proves itself"
+        console.print(f"  not proven   the footage is too short for more: a run {then}")
     if tuned.next_cheaper is not None:
         console.print(f"  next cheaper {would_lose(tuned, tuned.next_cheaper)}")
     if tuned.more_s is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,10 +44,12 @@ def hold_floors(pipeline: Pipeline, profiles: Path | None = None) -> Pipeline:
 def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]]:
     """Set each stream that was tuned, or that has a floor; and a line on each for the user.
 
-    What was tuned for another pipeline, model or floor is left out, and a line says why.
+    What was tuned for another pipeline, model or floor is left out, and a line says why. A stream that asks for no
+    floor of its own is held to the one that it was tuned for.
     """
     chosen: Chosen = {}
     rates: list[float] = []
+    asked: dict[str, Tuned] = {}
     lines: list[str] = []
     for name, stream in pipeline.streams.items():
         floor, want = stream.spec.floor, stream.spec.want
@@ -62,6 +65,8 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             chosen[name] = _of(tuned)
             rates.append(audit_rate(tuned.chosen.cpu_ms, tuned.safe.cpu_ms))
             lines.append(_line(name, tuned))
+            if floor is None and not tuned.refused:
+                asked[name] = tuned
         elif floor is not None:
             if tuned is not None:
                 lines.append(
@@ -71,7 +76,7 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             lines.append(f"stream {name} begins with a look at every frame, and loosens as it proves {floor:g}")
     if not chosen:
         return pipeline, lines
-    pipeline = with_settings(roles_of(pipeline), chosen)
+    pipeline = with_settings(roles_of(_promised(pipeline, asked)), chosen)
     if rates:
         pipeline = with_audits(pipeline, min(rates))
     if pipeline.tuner is None and any(floor is not None for _, floor in chosen.values()):
@@ -90,6 +95,15 @@ def with_audits(pipeline: Pipeline, most: float) -> Pipeline:
     return replace(pipeline, audit=pipeline.audit.model_copy(update={"rate": rate}))
 
 
+def _promised(pipeline: Pipeline, asked: Mapping[str, Tuned]) -> Pipeline:
+    """The pipeline with the floors that these streams were tuned for."""
+    streams = dict(pipeline.streams)
+    for name, tuned in asked.items():
+        spec = streams[name].spec.model_copy(update={"floor": tuned.floor, "want": tuned.want})
+        streams[name] = replace(streams[name], spec=spec)
+    return replace(pipeline, streams=streams)
+
+
 def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
     """What was chosen, and the floor that its tracker holds."""
     return configuration_of(tuned.chosen), tuned.floor if tuned.chosen.guarded else None
@@ -97,7 +111,6 @@ def _of(tuned: Tuned) -> tuple[Configuration, float | None]:
 
 def _line(name: str, tuned: Tuned) -> str:
     times = tuned.safe.cpu_ms / tuned.chosen.cpu_ms
-    return (
-        f"stream {name}: tuned on {tuned.made_at[:10]} for {tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; "
-        f"{times:.1f} times less CPU expected"
-    )
+    hopes = tuned.refused or f"{times:.1f} times less CPU expected"
+    what = f"{tuned.want} at {tuned.floor:g}: {tuned.chosen.says}; {hopes}"
+    return f"stream {name}: tuned on {tuned.made_at[:10]} for {what}"
