@@ -96,7 +96,7 @@ def test_beside_a_busy_neighbour_a_run_gets_by_with_less_and_comes_back(tmp_path
             since = run.status().at
             until(lambda: run.status().epochs)
             first = run.status().epochs[0]
-            until(lambda: run.status().at > first.at + 8, 20)
+            until(lambda: run.status().at > first.at + 10, 20)
             relieved = run.status()
         until(lambda: len(run.status().epochs) > len(relieved.epochs), 20)
         back = run.status().epochs[len(relieved.epochs)]

@@ -18,7 +18,7 @@ from vidpipe.results.usage import tree_cpu_s
 
 _SURE = 2  # times in a row that pictures are lost, before they count
 _SAFE = 0.9  # share of what is left that is planned with
-_LESS = 0.9  # times as much at least, where pictures are lost although enough is left
+_LESS = 0.9  # times what the pictures that were not lost took, where enough seems to be left
 _SETTLES_S = 6.0  # after less was planned with, until losses of late are new ones
 _ANSWERS_S = 2.0  # the same of losses of this moment: what was under way is answered
 _CALM_S = 5.0  # that more must be there before it is planned with, at first
@@ -72,13 +72,13 @@ class Capacity:
         self._calm_s = _CALM_S
         self._offered: deque[tuple[float, float]] = deque()
 
-    def look(self, at: float, now: Reading, needs: float, *, losing: bool, lost: bool, paced: bool) -> str:
+    def look(self, at: float, now: Reading, needs: float, *, losing: float, lost: bool, paced: bool) -> str:
         """Take in how the run fares; why less may be planned with from now on, "" where that is not so.
 
         Args:
             at: seconds.
             needs: what the plan in force takes.
-            losing: whether live streams lose pictures at this moment.
+            losing: the share of their pictures that live streams lose at this moment; 0: too few to tell.
             lost: whether they did of late, over some seconds.
             paced: whether all streams come at their own pace: recordings take what they get.
         """
@@ -91,18 +91,20 @@ class Capacity:
         seconds = at - before[0]
         ours, idle = ((new - old) / seconds for new, old in zip(now[1:], before[1][1:], strict=True))
         since_s = at - self._lowered_at
-        short = (losing and since_s >= _ANSWERS_S) or (lost and since_s >= _SETTLES_S)
+        short = (losing > 0 and since_s >= _ANSWERS_S) or (lost and since_s >= _SETTLES_S)
         self._short = self._short + 1 if short else 0
         settled = paced and self._here and since_s >= _SETTLES_S
         if settled and not lost and idle > _IDLE * now.cores and needs > 0:
             self._dearer += _NEWEST * (min(max(1.0, ours / needs), _DEAREST) - self._dearer)
         self.left = min(ours + idle, float(now.cores)) if self._here else math.inf
-        offer = min(_SAFE * self.left, self._budget) / self._dearer
-        self._offered.append((at, self.limit if lost or losing else offer))
+        # What the run takes now is what its plan needs, whatever that is in seconds; nobody's time comes on top.
+        more = _SAFE * (needs + idle / self._dearer) if self._here else math.inf
+        offer = min(more, self._budget / self._dearer)
+        self._offered.append((at, self.limit if lost or losing > 0 else offer))
         while len(self._offered) > 1 and self._offered[1][0] <= at - self._calm_s:
             self._offered.popleft()
         if self._short >= _SURE:
-            self._lower(at, min(offer, _LESS * needs))
+            self._lower(at, min(_SAFE * self.left / self._dearer, _LESS * (1 - losing) * needs))
             left = f", and {self.left:.2g} of {now.cores} cores are left for the run" if self._here else ""
             return f"live streams lose pictures{left}"
         if settled and needs * self._dearer > _DEARER * self._budget:

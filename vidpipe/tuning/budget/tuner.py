@@ -78,17 +78,17 @@ class Budget(Tuner):
         losing = self._loses(status.at, planned)
         return self._capacity.look(status.at, self.machine(), needs, losing=losing, lost=lost, paced=paced)
 
-    def _loses(self, at: float, planned: Mapping[str, StreamNow]) -> bool:
-        """Whether a stream loses many of its pictures at this moment."""
+    def _loses(self, at: float, planned: Mapping[str, StreamNow]) -> float:
+        """The share of pictures that are lost at this moment, where one of the streams loses many; else 0."""
         self._counts.append((at, {name: (each.frames_in, each.lost) for name, each in planned.items()}))
         while self._counts[0][0] < at - _MOMENT_S:
             self._counts.popleft()
         first = self._counts[0][1]
-        return any(
-            each.lost - first[name][1] > _MANY * (each.frames_in - first[name][0])
-            for name, each in planned.items()
-            if name in first
-        )
+        came = {name: each.frames_in - first[name][0] for name, each in planned.items() if name in first}
+        lost = {name: planned[name].lost - first[name][1] for name in came}
+        if not any(lost[name] > _MANY * came[name] for name in came):
+            return 0.0
+        return min(1.0, sum(lost.values()) / max(1, sum(came.values())))
 
     def _back(self, at: float, planned: Iterable[str]) -> Iterator[Change]:
         """More accuracy, where more was there for a while."""
