@@ -1,8 +1,8 @@
 """`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
-kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
-it takes to judge cameras alone and in groups.
+kept in bench-output/, and so is what `python -m benchmarks floor` finds of days that change. `python -m benchmarks
+cameras` says how many cameras this machine holds, `chameleon` what it takes to judge cameras alone and in groups.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ def main() -> None:
 
         for line in report():
             print(line)  # noqa: T201
+    if part == "floor":  # an hour of looks
+        from benchmarks import floor
+
+        REPORTS.mkdir(exist_ok=True)
+        for line in floor.report(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
     if part in ("all", "promises"):
         measure_promises(names)
     if part in ("all", "clips"):
