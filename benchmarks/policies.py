@@ -41,6 +41,10 @@ _FIT_S, _FIT_EVERY_S = (
 )  # stretches that the search looks at: the share that `vidpipe tune` takes of a long one
 
 
+Chosen = tuple[Configuration, float | None]
+"""A configuration, and the floor that its tracker holds while it runs; None: the time between looks is fixed."""
+
+
 class Answered(NamedTuple):
     """What a policy publishes, and CPU ms a frame with decoding."""
 
@@ -191,7 +195,7 @@ def chameleon(stretch: Stretch, floor: float, footage: Footage, *, tries: bool, 
         rules = replace(rules, windows=(rules.window, rules.window))
     policy = Policy(space, rules)
     place = {Priced(str(variant), 0): number for number, variant in enumerate(VARIANTS)}
-    seen = [_detections(_sure(stretch, variant)) for variant in VARIANTS]
+    seen = [detections(_sure(stretch, variant)) for variant in VARIANTS]
     frames, segment = stretch.truth.frames, round(rules.segment_s * FPS)
     who, source = np.zeros(frames, int), np.zeros(frames, int)
     looks: Counter[Priced] = Counter()
@@ -220,9 +224,9 @@ def chameleon(stretch: Stretch, floor: float, footage: Footage, *, tries: bool, 
 
 
 def floored(
-    stretch: Stretch, configurations: Sequence[tuple[Configuration, float]], footage: Footage, scored_from: int = 0
+    stretch: Stretch, configurations: Sequence[Chosen], footage: Footage, scored_from: int = 0
 ) -> list[Answered]:
-    """The cascade under each of these with its floor, the tracker adapting.
+    """The cascade under each of these.
 
     Args:
         scored_from: the frame from which answers and their cost are given. Every look is taken to cost as much there as
@@ -238,12 +242,13 @@ def floored(
     return answered
 
 
-def searched(fit: Footage, start: int, stop: int, floor: float) -> Configuration:
-    """What `vidpipe tune` chooses by frames start to stop - 1, of which it looks at a share."""
+def searched(fit: Footage, stop: int, floor: float) -> Chosen:
+    """What `vidpipe tune` chooses by the frames before this one, of which it looks at a share."""
     length, every = round(_FIT_S * FPS), round(_FIT_EVERY_S * FPS)
-    begins = range(start, max(start + 1, stop - length + 1), every)
+    begins = range(0, max(1, stop - length + 1), every)
     stretches = [fit.part(begin, min(stop, begin + length)) for begin in begins]
-    return search(fit.roles, STREAM, stretches, floor, "boxes", Silent()).chosen.configuration
+    chosen = search(fit.roles, STREAM, stretches, floor, "boxes", Silent()).chosen
+    return chosen.configuration, floor if chosen.guarded else None
 
 
 def recovers(answered: Answered, truth: Series, at_s: float, floor: float) -> tuple[float, float]:
@@ -260,6 +265,13 @@ def recovers(answered: Answered, truth: Series, at_s: float, floor: float) -> tu
         return 0.0, float(f1.min())
     back = np.flatnonzero(f1[under[0] :] >= floor)
     return (float(under[0] + back[0]) / FPS if len(back) else math.inf), float(f1.min())
+
+
+def detections(series: Series) -> list[sv.Detections]:
+    """The boxes of each frame, as those who match them want them."""
+    borders = np.searchsorted(series.boxes.frame, np.arange(series.frames + 1))
+    boxes = (series.boxes[slice(start, stop)] for start, stop in pairwise(borders))
+    return [sv.Detections(each.xyxy, confidence=each.score, class_id=each.label.astype(int)) for each in boxes]
 
 
 def _cut(whole: Look, start: int, stop: int) -> Look:
@@ -289,10 +301,3 @@ def _composed(stretch: Stretch, who: NDArray[np.int64], source: NDArray[np.int64
     columns = {name: np.concatenate([getattr(each, name) for each in boxes]) for name in ("score", "label")}
     frame, xyxy = (np.concatenate([getattr(each, name) for each in boxes]) for name in ("frame", "xyxy"))
     return replace(parts[0], boxes=Boxes.of(frame, xyxy, **columns))
-
-
-def _detections(series: Series) -> list[sv.Detections]:
-    """The boxes of each frame, as those who match them want them."""
-    borders = np.searchsorted(series.boxes.frame, np.arange(series.frames + 1))
-    boxes = (series.boxes[slice(start, stop)] for start, stop in pairwise(borders))
-    return [sv.Detections(each.xyxy, confidence=each.score, class_id=each.label.astype(int)) for each in boxes]

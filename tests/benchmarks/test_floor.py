@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from benchmarks.policies import (
     score,
     static,
 )
+from benchmarks.watched import damaged, watched
 from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.core.frame import Frame
@@ -120,6 +122,20 @@ def test_a_breach_is_counted_from_its_time():
     never = Answered(series_of(600, np.arange(600) < 300), 1.0)
     assert recovers(never, truth, 30.0, 0.9)[0] == math.inf
     assert recovers(Answered(truth, 1.0), truth, 30.0, 0.9) == (0.0, 1.0)
+
+
+def test_a_damaged_looker_is_blind_from_its_time_on(footage):
+    broken = damaged(footage, 12.0)
+    was, now = (each.looks[VARIANTS[1]].predictions.series.boxes for each in (footage, broken))
+    assert np.array_equal(now.frame[now.frame < 120], was.frame[was.frame < 120])
+    assert (now.xyxy[now.frame >= 120][:, [0, 2]].mean(axis=1) < 320).all()
+
+
+def test_the_tuner_of_floors_sees_what_it_would_of_a_run(footage):
+    run = watched(damaged(footage, 12.0, share=0.9), replace(CAREFUL, looker=VARIANTS[1]), 0.9)
+    assert run.series.frames == 240
+    assert set(run.series.boxes.frame) <= set(range(240))
+    assert [round(when) for when, _ in run.changes] == sorted(round(when) for when, _ in run.changes)
 
 
 def test_stretches_without_objects_are_left_out():
