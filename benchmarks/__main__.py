@@ -15,11 +15,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.benches import run_benches, what_was_found
 from benchmarks.document import document
+from benchmarks.floor_section import section
 from benchmarks.promises import Promise, promises
 
 PAGE = Path("docs/benchmarks.md")
 REPORTS = Path("bench-output")
 KEPT = REPORTS / "promises.json"
+FLOORS = "floor.json"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -34,7 +36,7 @@ def measure_promises(kinds: Sequence[str]) -> None:
 def write_page() -> None:
     """Write docs/benchmarks.md of what is kept."""
     known = [Promise(what, *measured) for what, measured in _kept().items()]
-    PAGE.write_text(document(known, list(what_was_found(REPORTS))))
+    PAGE.write_text(document(known, list(what_was_found(REPORTS)), section(REPORTS / FLOORS)))
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
 
 
@@ -57,7 +59,7 @@ def main() -> None:
         from benchmarks import floor
 
         REPORTS.mkdir(exist_ok=True)
-        for line in floor.report(names, REPORTS):
+        for line in floor.report(names, REPORTS, REPORTS / FLOORS):
             print(line, flush=True)  # noqa: T201
     if part in ("all", "promises"):
         measure_promises(names)

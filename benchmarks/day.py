@@ -56,7 +56,8 @@ def darkened(picture: Image) -> Image:
     """The picture at night, by the tone curve of generated nights."""
     import cv2
 
-    return cv2.LUT(picture, _DARK)
+    dark: Image = cv2.LUT(picture, _DARK)
+    return dark
 
 
 def turned(picture: Image) -> Image:

@@ -33,7 +33,6 @@ from benchmarks.watched import LITTLE, damaged, watched
 from vidpipe.tuning.floor.configuration import CAREFUL
 
 FLOORS = (0.8, 0.9, 0.95)
-KEPT = "floor.json"
 BREACH_S = 60.0  # length of a recording that breaks
 STATIC, TUNED, CARE = "static, of the first day", "floor, tuned on the first day", "floor, big looks"
 WATCHED = "floor, little looks, watched by the tuner"
@@ -43,18 +42,18 @@ Row = dict[str, Any]
 """A figure or some, by the names of the columns."""
 
 
-def report(arguments: Sequence[str], folder: Path) -> Iterator[str]:
-    """A line for each figure, as it is found; recordings and figures are kept in the folder."""
+def report(arguments: Sequence[str], folder: Path, kept: Path) -> Iterator[str]:
+    """A line for each figure, as it is found; recordings are kept in the folder, figures in the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks floor")
     parser.add_argument("--days", type=int, default=2, help="the last one is scored (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=4.0, help="of media time a day (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="streets (default: %(default)s)")
     given = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
-    found = (row for make in (_changing, _steady) for seed in range(given.seeds) for row in make(folder, seed, given))
+    found = (row for seed in range(given.seeds) for make in (_changing, _steady) for row in make(folder, seed, given))
     for row in found:
         rows.append(row)
-        (folder / KEPT).write_text(json.dumps({**vars(given), "rows": rows}, indent=1))
+        kept.write_text(json.dumps({**vars(given), "rows": rows}, indent=1))
         yield "  ".join(str(round(value, 3) if isinstance(value, float) else value) for value in row.values())
 
 
@@ -74,7 +73,7 @@ def _changing(folder: Path, seed: int, given: argparse.Namespace) -> Iterator[Ro
 
 def _steady(folder: Path, seed: int, given: argparse.Namespace) -> Iterator[Row]:
     """A street where it is always day."""
-    minutes = given.days * given.minutes / 2
+    minutes = given.days * given.minutes / 4
     footage = Footage.of(write_steady(folder / f"steady-{seed}-{minutes:g}.mp4", seed, minutes))
     yield from compare(f"steady {seed}", footage, given.days, fitted(footage, given.days))
 
@@ -96,10 +95,14 @@ def compare(scene: str, footage: Footage, days: int, tuned: Sequence[Chosen]) ->
             STATIC: (fixed, what),
             TUNED: (held[place], str(tuned[place][0])),
             CARE: (held[len(FLOORS) + place], ""),
-            "Chameleon 1 s in 4": (chameleon(last, floor, footage, tries=True), ""),
-            "Chameleon 1 s in 16": (chameleon(last, floor, footage, tries=False), ""),
-            "Chameleon 1 s in 4, four alike": (chameleon(last, floor, footage, tries=True, cameras=4), ""),
-            "Chameleon 1 s in 16, four alike": (chameleon(last, floor, footage, tries=False, cameras=4), ""),
+            **{
+                f"Chameleon 1 s in {rhythm}{group}": (
+                    chameleon(whole, floor, footage, tries=rhythm == 4, cameras=cameras, scored_from=border),
+                    "",
+                )
+                for cameras, group in ((1, ""), (4, ", four alike"))
+                for rhythm in (4, 16)
+            },
             "oracle each 4 s": (oracle(last, floor, footage), ""),
         }
         for policy, (answered, note) in policies.items():

@@ -182,11 +182,14 @@ def oracle(stretch: Stretch, floor: float, footage: Footage) -> Answered:
     return Answered(_composed(stretch, who, source), footage.decode_ms + float(best.sum()) / frames)
 
 
-def chameleon(stretch: Stretch, floor: float, footage: Footage, *, tries: bool, cameras: int = 1) -> Answered:
+def chameleon(
+    stretch: Stretch, floor: float, footage: Footage, *, tries: bool, cameras: int = 1, scored_from: int = 0
+) -> Answered:
     """Chameleon on so many cameras that see the same; the mean cost of them, the answers of the first.
 
     Args:
         tries: golden runs 1 s in 4; else 1 s in 16.
+        scored_from: the frame from which answers and their cost are given.
     """
     priced = {Priced(str(variant), 0): footage.looks[variant].cpu_ms for variant in VARIANTS}
     space = Space.of(priced, _CHAMELEON_STRIDES)
@@ -214,13 +217,15 @@ def chameleon(stretch: Stretch, floor: float, footage: Footage, *, tries: bool, 
             else:
                 chosen = policy.chosen(name) or space.golden
                 wanted = [chosen.look] if frame % chosen.stride == 0 else []
-            looks.update(wanted)
+            if frame >= scored_from:
+                looks.update(wanted)
             if camera == 0:
                 asked = bool(wanted)
                 who[frame] = place[wanted[0]] if asked else who[frame - 1]
                 source[frame] = frame if asked else source[frame - 1]
     spent = sum(number * priced[each] for each, number in looks.items())
-    return Answered(_composed(stretch, who, source), footage.decode_ms + spent / frames / cameras)
+    series = _composed(stretch, who, source).part(scored_from, frames)
+    return Answered(series, footage.decode_ms + spent / series.frames / cameras)
 
 
 def floored(
