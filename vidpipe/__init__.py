@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from vidpipe.runtime.driver.session import Run
     from vidpipe.runtime.driver.states import RunState
     from vidpipe.runtime.driver.status import Status
-    from vidpipe.runtime.driver.stream import stream
     from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
     from vidpipe.runtime.shadow.ask import Shadow, Variant
     from vidpipe.sources.base import Polygon
     from vidpipe.sources.own import PictureSource, Shot, SourceConfig
     from vidpipe.transforms.base import Moment, Transform
+    from vidpipe.tuning.floor.apply import hold_floors
+    from vidpipe.tuning.stream import stream
 
     __version__: str
 
@@ -69,6 +70,7 @@ __all__ = [
     "TunerConfig",
     "Variant",
     "VidpipeError",
+    "hold_floors",
     "load",
     "nothing",
     "run",
@@ -112,10 +114,11 @@ _HOME = {
     "TunerConfig": "vidpipe.runtime.driver.tuner",
     "Variant": "vidpipe.runtime.shadow.ask",
     "VidpipeError": "vidpipe.core.errors",
+    "hold_floors": "vidpipe.tuning.floor.apply",
     "load": "vidpipe.pipeline.yaml.load",
     "nothing": "vidpipe.core.answer",
     "run": "vidpipe.runtime.driver.run",
-    "stream": "vidpipe.runtime.driver.stream",
+    "stream": "vidpipe.tuning.stream",
 }
 
 # With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's

@@ -28,6 +28,7 @@ from vidpipe.bench.fit import Fit, fit
 from vidpipe.bench.labels.read import read_labels
 from vidpipe.bench.profile import ClipProfile, clip_profile
 from vidpipe.bench.report.evidence import Evidence
+from vidpipe.bench.report.verdict import promise_kept
 from vidpipe.bench.results import read_answers, write_series
 from vidpipe.bench.validity import validity_warnings
 from vidpipe.core.errors import RunError
@@ -152,6 +153,7 @@ class _ClipBench:
         self._scored = scored
         self._fitted = fitted
         self._repeats = options.repeats
+        self._promised = None if options.floor is None else (options.floor, options.want)
         self._folder = folder
         self._progress = progress
         self._truth = clip.truth.part(scored.start, scored.stop)
@@ -167,6 +169,8 @@ class _ClipBench:
         self._run()
         write_series(self._truth, self._folder / "reference.jsonl", self._clip.name, "reference")
         results = [self._result(candidate, runs) for candidate, runs in self._runs.items()]
+        if self._promised is not None:
+            self._notes += [promise_kept(each, *self._promised) for each in results if each.kind == "tuned"]
         reference = self._reference()
         clip, fitted = self._clip, self._fitted
         here = fitted is not None and fitted.clip.name == clip.name

@@ -17,6 +17,7 @@ from vidpipe.bench.figures import Choice, Engine, Kind
 from vidpipe.bench.fit import Fit, SizedModel
 from vidpipe.pipeline.models import model_of, models_of
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.tuning.floor.apply import audit_rate, with_audits
 from vidpipe.tuning.floor.configuration import model_of_stage, roles_of
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import with_settings
@@ -237,6 +238,7 @@ def _at_the_floor(field: Field, fitted: Fit) -> Iterator[Candidate | str]:
     roles = roles_of(field.pipeline)
     floor = field.floor if chosen.guarded else None
     tuned = with_settings(roles, dict.fromkeys(field.pipeline.streams, (chosen.configuration, floor)))
+    tuned = with_audits(tuned, audit_rate(chosen.cpu_ms, fitted.search.safe.cpu_ms))
     yield field.candidate("tuned", "tuned", str(chosen.configuration), tuned)
     configuration = static.configuration
     variant = configuration.looker or Variant(model_of_stage(roles.pipeline, roles.last))

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rich.console import Console
 
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.tuning.paths import FILE, TUNED, folder_of
-
-
-def profiles_dir() -> Path:
-    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
+from vidpipe.tuning.paths import FILE, TUNED, folder_of, profiles_dir
 
 
 def with_profiles(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -14,3 +15,9 @@ def folder_of(profiles: Path, stream: str) -> Path:
     """Where a stream's profile lies; names that would share a folder once they are fit for one are told apart."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stream).strip("-")
     return profiles / (plain if plain == stream else f"{plain}-{hashlib.sha256(stream.encode()).hexdigest()[:8]}")
+
+
+def profiles_dir() -> Path:
+    """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")

@@ -215,9 +215,9 @@ def apply(pipeline: Pipeline, profiles: Path, *, look: bool) -> Applied:
     return Applied(replace(pipeline, streams=streams), lines)
 
 
-def model_digest(pipeline: Pipeline) -> str:
-    """Tells the last stage's model from others; empty where it has none, or one that is still to be fetched."""
-    name = models_of(pipeline)[1]
+def model_digest(pipeline: Pipeline, name: str | None = None) -> str:
+    """Tells a model from others, by default the last stage's; empty where there is none."""
+    name = models_of(pipeline)[1] if name is None else name
     if name is None:
         return ""
     spec = pipeline.models[name]

@@ -42,12 +42,10 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
     constant_network(shell.folder / "big.onnx", {"out": ssd_table([vehicle, person])})
     clips.encode(shell.folder / "other.avi", codec="mpeg4", frames=25, size=(192, 128))
 
-    asked = ("--floor", "0.99", "--want", "presence")
-    ended = shell.run(PAIR, footage / "good.mp4", "--source", "other.avi", *asked, engine=engine)
+    ended = shell.run(PAIR, footage / "good.mp4", "--source", "other.avi", engine=engine)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("pair: 65 frames ")
-    assert "good: presence F1 0." in ended.out
-    assert ", floor 0.99 not held" in ended.out
+    assert "good: boxes F1 0." in ended.out
 
     lines, report = shell.lines, shell.report
     assert all(list(line) == LINE for line in lines)
@@ -71,8 +69,7 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
         name: {"path": file.name, "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}}
         for name, file in networks.items()
     }
-    promised = {"floor": 0.99, "want": "presence"}
-    assert first["streams"]["good"] == {"source": str(footage / "good.mp4"), "size": [160, 120], **promised}
+    assert first["streams"]["good"] == {"source": str(footage / "good.mp4"), "size": [160, 120]}
     assert {tuple(line["size"]) for line in lines if line["stream"] == "other"} == {(192, 128)}
     assert list(report["streams"]) == ["good", "other"]
     for name, frames in (("good", 40), ("other", 25)):
@@ -91,7 +88,8 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
         accuracy = stream["accuracy"]
         assert set(accuracy) == ASKED | FOUND | {"by_stage", "by_epoch"}
         assert set(accuracy["by_epoch"]["0"]) == FOUND
-        assert (accuracy["floor"], accuracy["want"], accuracy["held"]) == (0.99, "presence", False)
+        assert (accuracy["floor"], accuracy["want"], accuracy["held"]) == (None, "boxes", None)
+        assert stream["tuning"] == {"cpu_s": 0.0, "looks": 0}
         assert accuracy["low"] <= accuracy["f1"] <= accuracy["high"]
         assert accuracy["looks"] == sum(each["audited"] for each in stream["audits"].values())
         assert accuracy["looked"] == stream["by"]["big"]

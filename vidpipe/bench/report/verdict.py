@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidpipe.accuracy.figures import Accuracy
 from vidpipe.bench.figures import CandidateResult, ClipFigures, Kind, Spread
 from vidpipe.bench.report.text import interval, number
+from vidpipe.sources.base import Want
 
 _RIVALS: frozenset[Kind] = frozenset(
     {"big", "little", "static", "chameleon", "uniform", "motion", "ultralytics", "without"}
@@ -34,6 +36,26 @@ def verdict(clip: ClipFigures) -> Verdict:
     needs = f"needs {' and '.join(costs)}" if costs else "was measured beside no big model and no static configuration"
     headline = f"{own.name} {needs}; {_accuracy(own)}."
     return Verdict(headline, tuple(_loss(own, other) for other in dominating(clip)))
+
+
+def promise_kept(candidate: CandidateResult, floor: float, want: Want) -> str:
+    """Whether a candidate held what it was asked for on the scored part, and by how much."""
+    scored = _score(candidate.agreement, want)
+    if scored is None:
+        return f"{candidate.name}: {candidate.what}; there was nothing to find, so the floor says nothing"
+    off = scored - floor
+    held = f"held, {off:.3f} over it" if off >= 0 else f"not held, {-off:.3f} under it"
+    return f"{candidate.name}: {candidate.what}; {want} {scored:.3f}, the floor of {floor:g} is {held}"
+
+
+def _score(agreement: Accuracy, want: Want) -> float | None:
+    if want == "boxes":
+        return agreement.boxes.f1
+    if want == "presence":
+        return agreement.presence_all.f1
+    seen = sum(boxes.tp + boxes.fn for boxes in agreement.by_class.values())
+    off = sum(abs(boxes.fp - boxes.fn) for boxes in agreement.by_class.values())
+    return 1 - off / seen if seen else None
 
 
 def pipeline_of(clip: ClipFigures) -> CandidateResult | None:

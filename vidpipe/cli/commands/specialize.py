@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from vidpipe.cli.commands.versions import use_version
-from vidpipe.cli.profiles import profiles_dir
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
+from vidpipe.tuning.paths import profiles_dir
 from vidpipe.tuning.specialize import SpecializeOptions, SpecializeResult, specialize
 
 

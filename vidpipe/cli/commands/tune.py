@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vidpipe.cli.profiles import profiles_dir, with_profiles
+from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
@@ -18,6 +18,7 @@ from vidpipe.sources.base import Want
 from vidpipe.sources.open import expand
 from vidpipe.tuning.floor.page import page, score, would_lose
 from vidpipe.tuning.floor.tune import TuneOptions, TuneResult, tune
+from vidpipe.tuning.paths import profiles_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,13 @@ def _print(result: TuneResult, console: Console) -> None:
         "independent stretches of time"
     )
     if chosen.low < tuned.floor and not tuned.refused:
-        console.print(
-            "  not proven   the footage is too short for more: a run begins careful, and loosens as it proves itself"
-        )
+        if not chosen.guarded:
+            then = "looks at every frame"
+        elif chosen.between_s:
+            then = "begins from there, as looks at even distances prove it, and adapts"
+        else:
+            then = "begins with every frame, and loosens as it proves itself"
+        console.print(f"  not proven   the footage is too short for more: a run {then}")
     if tuned.next_cheaper is not None:
         console.print(f"  next cheaper {would_lose(tuned, tuned.next_cheaper)}")
     if tuned.more_s is not None:

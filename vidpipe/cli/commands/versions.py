@@ -9,12 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from vidpipe.cli.profiles import profiles_dir
 from vidpipe.core.errors import ConfigError
 from vidpipe.models.gate import SUFFIX
 from vidpipe.stages.difference.threshold_override import read_override
 from vidpipe.stages.gate.versions import EMPTY_RECOGNISED, Change, Versions
-from vidpipe.tuning.paths import folder_of
+from vidpipe.tuning.paths import folder_of, profiles_dir
 from vidpipe.tuning.profile import Profile, Version, read, use
 
 BY_HAND = "gone back to by hand"

@@ -39,9 +39,8 @@ class _Age(NamedTuple):
 
 
 class _Error(NamedTuple):
-    """The mean error of a time between looks: at least, likely, and at most, each give or take the margin."""
+    """The mean error of a time between looks: likely, and at most, each give or take the margin."""
 
-    least: float
     likely: float
     most: float
     margin: float
@@ -67,10 +66,11 @@ class Aging:
 
     A look at a frame tells how wrong the boxes are that would have been published there: it is a free sample of the
     error at that age. Between two looks all ages occur equally often, so the error of a stream is the mean of the
-    errors at all ages up to the time between looks. That is held against the floor, with a bound: the time grows when
-    the lower bound of a longer one reaches the floor, and shrinks when the present one is under it even if all ages
-    that nobody has seen are as right as can be. Between the two, looks come early now and then, at the age that would
-    tell. Looks that find nothing where nothing was known are no evidence.
+    errors at all ages up to the time between looks. That is held against the floor: the time grows when the lower bound
+    of a longer one reaches the floor, and shrinks when the present one is likely to be under it. To wait until that is
+    certain would leave a stream under its floor for as long as it takes to be so. Where a longer time is good enough by
+    what is likely, and not yet by the bound, looks come early now and then, at the age that would tell. Looks that find
+    nothing where nothing was known are no evidence.
 
     Attributes:
         frames: between two looks, at the moment; 1: every frame is looked at.
@@ -130,11 +130,11 @@ class Aging:
         wider = min(max(self.frames + 1, _WIDER * self.frames), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        if 1 - now.least < floor:
+        if 1 - now.likely < floor:
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)
-        elif 1 - now.likely < floor or (wider > self.frames and 1 - then.likely - then.margin >= floor):
+        elif wider > self.frames and 1 - then.likely - then.margin >= floor:
             self._unsure_of = _telling(ages, self.frames)
 
     def _longest_within(self, ages: list[_Age], floor: float) -> float:
@@ -190,15 +190,14 @@ def _mean_error(ages: list[_Age], between: float) -> _Error:
     errors = np.array([0.0, *(age.error for age in ages)])
     beyond = at > known[-1]
     older = np.minimum(np.searchsorted(known, at), len(known) - 1)
-    younger = np.searchsorted(known, at, side="right") - 1
-    values = np.array([errors[younger], np.interp(at, known, errors), errors[older]])
-    values[1:, beyond] = errors[-1] * at[beyond] / known[-1]
-    least, likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
+    values = np.array([np.interp(at, known, errors), errors[older]])
+    values[:, beyond] = errors[-1] * at[beyond] / known[-1]
+    likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
     # Errors of all ages come from the same things in the picture: they are off together.
     spreads = np.interp(at, known, np.array([0.0, *(age.spread for age in ages)]))
     samples = min(age.samples for age in ages if age.frames < max(between, known[1] + 0.5))
     times = float(stdtrit(samples - 1, _CONFIDENCE))
-    return _Error(least, likely, most, times * float(spreads.sum()) / max(between, 1.0))
+    return _Error(likely, most, times * float(spreads.sum()) / max(between, 1.0))
 
 
 def _telling(ages: list[_Age], between: float) -> int | None:

@@ -177,7 +177,7 @@ class Track(Stage[TrackConfig]):
     def _advance(self, frame: Frame) -> None:
         """Go on to this frame: by a step of flow if it is time for one."""
         at = self._at
-        if at is not None and (frame.pts < self._pts or _breaks_off(at, frame)):
+        if at is not None and (frame.pts < self._pts or _goes_elsewhere(at, frame) or self._is_cut(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
         if frame.seq > self._seq >= 0:
@@ -191,6 +191,10 @@ class Track(Stage[TrackConfig]):
     def _watches(self) -> bool:
         """Whether frames between looks are worth a glance: something is followed, or change asks for looks."""
         return self.config.motion == "flow" or self.config.change < 1
+
+    def _is_cut(self, at: Seen, frame: Frame) -> bool:
+        """Whether nothing can be followed to this picture; where nothing is followed the next look is soon enough."""
+        return self._watches and is_cut(at.preview, frame.preview())
 
     def _step_to(self, frame: Frame) -> Seen:
         """Follow everything to this frame, and remember it."""
@@ -317,7 +321,6 @@ def _has_new(named: sv.Detections, known: Tracks) -> bool:
     return not set(ids_of(named).tolist()) <= set(known.ids.tolist())
 
 
-def _breaks_off(before: Seen, frame: Frame) -> bool:
-    """Whether nothing can be followed from one picture to the next: a camera was away, another size, a cut."""
-    apart = before.discontinuity != frame.discontinuity or before.size != (frame.width, frame.height)
-    return apart or is_cut(before.preview, frame.preview())
+def _goes_elsewhere(before: Seen, frame: Frame) -> bool:
+    """Whether a picture does not go on from an earlier one: a camera was away, or sends another size."""
+    return before.discontinuity != frame.discontinuity or before.size != (frame.width, frame.height)

@@ -93,7 +93,7 @@ class Roles:
         Args:
             floor: that the tracker holds while it runs: the time between looks adapts. None: that time is fixed.
         """
-        held = None if floor is None else min(floor / chosen.believed, 0.999)
+        held = None if floor is None else min(floor / max(chosen.believed, floor), 0.999)
         longest_s = chosen.between_s if held is None else max(_WIDER * chosen.between_s, _LONGEST_S)
         trigger = _TRIGGER if chosen.triggers else 1.0
         settings: dict[str, dict[str, Any]] = {

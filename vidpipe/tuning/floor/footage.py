@@ -12,13 +12,14 @@ from pathlib import Path
 from vidpipe.accuracy.reference.model import ReferenceModel, check_classes, folders
 from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError, ModelError
-from vidpipe.core.frame import Frame
+from vidpipe.core.frame import Frame, Image
 from vidpipe.core.progress import Progress
 from vidpipe.core.settings import Knobs
 from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.sources.open import open_source
+from vidpipe.stages.difference.camera_stability import STABLE, movement
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.looks import Look, Variant, look
@@ -28,6 +29,7 @@ SHORTEST_S = 5.0
 _STRETCH_S = 20.0
 _WHOLE_S = 240.0  # footage up to that is looked at whole; of longer one a share, spread evenly
 _SHARE = 0.4
+_WATCHED_S = 60.0  # in which it is seen whether the camera moves
 _HOPELESS_AT = 0.25  # share of the stretches, after which a variant that is too bad looks no further
 
 
@@ -71,6 +73,12 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
             f"stream {stream}: {video_s:.1f} s of footage are too few to tune on: {SHORTEST_S:g} s are needed, and "
             "some minutes to choose anything but a look at every frame"
         )
+    moved = _movement(spec, stream, video_s)
+    if moved > STABLE:
+        raise ConfigError(
+            f"stream {stream}: the camera moves, by {moved:.1%} of the picture's width a second: settings hold for the "
+            "view that they were chosen on; give footage of a camera that stands still"
+        )
     parts = list(_cut(spec, begin_s, video_s))
     big = Variant(model_of_stage(pipeline, roles.last))
     check_classes(ReferenceModel(big.model, pipeline.models[big.model]), pipeline)
@@ -87,7 +95,7 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
             f"stream {stream}: {big} found no {classes} in {video_s:.0f} s: without anything to find no configuration "
             "can be told from another; give footage that shows some"
         )
-    for variant in roles.variants(_native(roles)):
+    for variant in variants_of(roles):
         progress.step(f"{stream}: {variant} looks at every frame", round(share))
         made = _looked(pipeline, stream, parts, variant, truth, floor, want, footage.dropped, progress)
         for into, one in zip(looks, made, strict=False):
@@ -118,13 +126,28 @@ def recorded(pipeline: Pipeline, stream: str, for_s: float, progress: Progress) 
 
 def _outline(spec: StreamSpec, stream: str) -> tuple[float, float, int]:
     """Where the footage begins, how long it is in media seconds, and how many pictures it has."""
-    info = open_source(stream, spec, knobs=Knobs()).info
+    with closing(open_source(stream, spec, knobs=Knobs())) as source:
+        info = source.info
     if info.frames and info.fps:
-        end_s = min(info.frames / info.fps, spec.end_s or math.inf)
-        return spec.start_s, end_s - spec.start_s, round((end_s - spec.start_s) * info.fps)
+        video_s = max(0.0, min(info.frames / info.fps, spec.end_s or math.inf) - spec.start_s)
+        return spec.start_s, video_s, round(video_s * info.fps)
     with closing(open_source(stream, spec, knobs=Knobs())) as source:
         times = [picture.pts for picture in source if isinstance(picture, Frame)]
     return spec.start_s, (times[-1] - times[0] if times else 0.0), len(times)
+
+
+def _movement(spec: StreamSpec, stream: str, video_s: float) -> float:
+    """How far the camera moves in a second, as a share of the picture's width, in some seconds of the footage."""
+    begin_s = spec.start_s + max(0.0, video_s - _WATCHED_S) / 2
+    watched = spec.model_copy(update={"start_s": begin_s, "end_s": begin_s + _WATCHED_S})
+    previews: list[Image] = []
+    with closing(open_source(stream, watched, knobs=Knobs())) as source:
+        due = -math.inf
+        for picture in source:
+            if isinstance(picture, Frame) and picture.pts >= due:
+                previews.append(picture.preview())
+                due = picture.pts + 1.0
+    return movement(previews)
 
 
 def _cut(spec: StreamSpec, begin_s: float, video_s: float) -> Iterator[StreamSpec]:
@@ -166,6 +189,11 @@ def _looked(
                 dropped[variant] = f"agrees with the last stage to {so_far.value:.2f} where it looks at every frame"
                 return made
     return made
+
+
+def variants_of(roles: Roles) -> list[Variant]:
+    """What may look in place of the last stage."""
+    return roles.variants(_native(roles))
 
 
 def _native(roles: Roles) -> Mapping[str, tuple[int, int]]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpipe.core.errors import ConfigError, RunError
-from vidpipe.core.files import write_whole
+from vidpipe.core.files import check_writable, write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
-from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
+from vidpipe.tuning.floor.configuration import Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
@@ -34,7 +34,7 @@ class Look(_Part):
 
     model: str
     size: int | tuple[int, int] | None
-    believed: float
+    believed: float = Field(ge=0, le=1)
 
 
 class Point(_Part):
@@ -51,8 +51,8 @@ class Point(_Part):
     says: str
     look: Look | None
     motion: Literal["flow", "held"]
-    step_s: float
-    between_s: float
+    step_s: float = Field(ge=0)
+    between_s: float = Field(ge=0)
     triggers: bool
     difference: bool
     guarded: bool
@@ -60,7 +60,7 @@ class Point(_Part):
     low: float
     high: float
     blocks: int
-    cpu_ms: float
+    cpu_ms: float = Field(gt=0)
     looks: float
 
 
@@ -69,6 +69,7 @@ class Tuned(_Part):
 
     Attributes:
         model: tells the last stage's model from others.
+        little: the same of the one that may look in its place; empty where there is none.
         stages: ids and types that the pipeline had.
         key: of all that the choice depends on: the same again has the same.
         frontier: all that was tried, the cheapest first.
@@ -85,6 +86,7 @@ class Tuned(_Part):
     want: Want
     classes: list[str]
     model: str
+    little: str
     stages: list[tuple[str, str]]
     key: str
     refused: str
@@ -160,6 +162,7 @@ def tuned_of(
         want=want,
         classes=list(roles.pipeline.classes.names),
         model=model_digest(roles.pipeline),
+        little=_little(roles),
         stages=_stages(roles.pipeline),
         key=key,
         refused=refused,
@@ -183,6 +186,13 @@ def tuned_of(
         more_s=seconds[2],
         cost=dict(cost),
     )
+
+
+def check_place(profiles: Path, stream: str) -> None:
+    """Raises ConfigError where a stream's profile cannot be kept: told before its footage is looked at."""
+    folder = folder_of(profiles, stream)
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    check_writable(there / TUNED, "profile", replaced=True)
 
 
 def write(profiles: Path, tuned: Tuned) -> Path:
@@ -231,6 +241,8 @@ def why_not(tuned: Tuned, pipeline: Pipeline) -> str:
         return "was made for other stages"
     if tuned.model != model_digest(pipeline):
         return "was measured against another model than the last stage's"
+    if tuned.little != _little(roles_of(pipeline)):
+        return "was chosen with another model before the last stage's"
     return ""
 
 
@@ -241,6 +253,10 @@ def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str,
             own = configs.get(stage.id, stage.config)
             configs[stage.id] = type(own).model_validate({**dict(own), **changed})
     return replace(stream, configs=configs)
+
+
+def _little(roles: Roles) -> str:
+    return "" if roles.little is None else model_digest(roles.pipeline, model_of_stage(roles.pipeline, roles.little))
 
 
 def _stages(pipeline: Pipeline) -> list[tuple[str, str]]:

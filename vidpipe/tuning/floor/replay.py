@@ -100,7 +100,7 @@ class _Run:
         self._spent_ns = 0
 
     def take(self, picture: Frame | Missing) -> None:
-        """Answer the next picture of the stretch."""
+        """Answer the next picture of the stretch. Raises ConfigError where that takes a look that nobody made."""
         self._models.frame = len(self._boxes)
         looks = self._models.looks.total()
         before = time.thread_time_ns()
@@ -112,6 +112,8 @@ class _Run:
             self._cascade.ask([ticket])
             answer = self._cascade.complete(ticket).answer
         self._spent_ns += time.thread_time_ns() - before
+        if self._models.lacks:
+            raise ConfigError(self._models.lacks)
         self._boxes.append(_rows(answer))
         self._looked.append(self._models.looks.total() > looks)
 
@@ -142,12 +144,14 @@ class _Recorded:
         frame: which frame of the stretch it is.
         looks: how many were asked for, by variant.
         spent_ns: CPU time of finding them: no part of what a run costs.
+        lacks: what was asked for, and nobody has recorded: stages are guarded, so raising it ends nothing.
     """
 
     def __init__(self, pipeline: Pipeline, looks: Looks) -> None:
         self.frame = 0
         self.looks: Counter[Variant] = Counter()
         self.spent_ns = 0
+        self.lacks = ""
         self._pipeline = pipeline
         self._known = looks
         self._library: Library | None = None
@@ -186,10 +190,13 @@ class _RecordedDetector:
         import supervision as sv
 
         before = time.thread_time_ns()
-        if self._known is None:
-            raise ConfigError(f"{self._variant} was asked, and has not looked at this footage")
-        if len(images) != 1:
-            raise ConfigError("parts of pictures were looked at, of which nothing is recorded")
+        if self._known is None or len(images) != 1:
+            self._models.lacks = (
+                f"{self._variant} was asked, and has not looked at this footage"
+                if self._known is None
+                else "parts of pictures were looked at, of which nothing is recorded"
+            )
+            raise ConfigError(self._models.lacks)
         boxes, frame = self._boxes, self._models.frame
         rows = np.arange(*np.searchsorted(boxes.frame, [frame, frame + 1]))
         label = boxes.label[rows]

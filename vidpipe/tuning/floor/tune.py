@@ -21,7 +21,7 @@ from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
 from vidpipe.tuning.floor.looks import Variant
-from vidpipe.tuning.floor.profile import Tuned, read, tuned_of, why_not, write
+from vidpipe.tuning.floor.profile import Tuned, check_place, read, tuned_of, why_not, write
 from vidpipe.tuning.floor.search import Search, search
 from vidpipe.tuning.floor.trial import Trial, try_reference
 from vidpipe.tuning.profile import model_digest
@@ -73,6 +73,7 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
     known = _known(options.profiles, stream)
     if key and known is not None and known.key == key and not why_not(known, pipeline):
         return TuneResult(known, write(options.profiles, known), reused=True)
+    check_place(options.profiles, stream)
     source = recorded(alone, stream, options.for_s or LIVE_S, progress) if camera else nullcontext(alone)
     with source as footage_of:
         roles = roles_of(footage_of)
@@ -165,6 +166,7 @@ def _key(pipeline: Pipeline, stream: str, options: TuneOptions) -> str:
         [(stage.id, str(stage.type), stage.config.model_dump(mode="json")) for stage in roles.pipeline.stages],
         pipeline.audit.model_dump(mode="json"),
         model_digest(pipeline),
+        roles.little and model_digest(pipeline, model_of_stage(pipeline, roles.little)),
         {name: model.model_dump(mode="json") for name, model in pipeline.models.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

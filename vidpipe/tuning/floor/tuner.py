@@ -33,6 +33,7 @@ from vidpipe.tuning.floor.looks import Variant
 _KEPT = 64  # trials of a stream that are believed: a scene changes
 _FEWEST = 12  # of them, before a cheaper looker is put in force
 _ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
+_TRIAL = 1.5  # looks that a trial costs
 _AGAIN_S = 120.0  # media time after a breach before anything is loosened; twice as long after each further one
 
 
@@ -55,6 +56,7 @@ class _Watched:
         next_pts: media time of the next trial.
         careful_until: media time before which nothing is loosened.
         breaches: how often it was back to careful settings.
+        begun: media time and looks of the last stage when it was first seen: a recording may begin anywhere.
     """
 
     floor: float
@@ -66,6 +68,7 @@ class _Watched:
     next_pts: float = 0.0
     careful_until: float = 0.0
     breaches: int = 0
+    begun: tuple[float, int] = (0.0, 0)
 
 
 class Floor(Tuner):
@@ -94,6 +97,7 @@ class Floor(Tuner):
             if watched is None:
                 configuration = _in_force(self._roles, self._pipeline, name)
                 watched = self._streams[name] = _Watched(floor, stream.accuracy["want"], configuration, stream.epoch)
+                watched.begun = stream.pts, self._looks(stream)
             watched.floor, watched.want = floor, stream.accuracy["want"]
             changes += self._watch(name, watched, stream, status)
         return changes
@@ -155,13 +159,18 @@ class Floor(Tuner):
             watched.asked = self.ask(name, [self._last, little])
         except VidpipeError:  # too much is asked at the moment, or the stream has just ended
             watched.asked = None
-        watched.next_pts = stream.pts + self._apart_s(stream)
+        watched.next_pts = stream.pts + self._apart_s(watched, stream)
 
-    def _apart_s(self, stream: StreamNow) -> float:
+    def _apart_s(self, watched: _Watched, stream: StreamNow) -> float:
         """Media seconds from one trial to the next, which costs about as much as a look and a half."""
-        looks = max(1, stream.by.get(self._roles.last, 0))
-        between_s = stream.pts / looks if stream.pts > 0 else 1.0
-        return 1.5 * between_s / self.config.trials
+        begun_pts, begun_looks = watched.begun
+        looks = self._looks(stream) - begun_looks
+        between_s = (stream.pts - begun_pts) / looks if looks > 0 and stream.pts > begun_pts else 1.0
+        return _TRIAL * between_s / self.config.trials
+
+    def _looks(self, stream: StreamNow) -> int:
+        """By the last stage, so far."""
+        return stream.by.get(self._roles.last, 0)
 
     def _take(self, watched: _Watched) -> None:
         asked = watched.asked

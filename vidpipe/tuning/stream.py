@@ -10,6 +10,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
 from vidpipe.sources.base import Want
 from vidpipe.sources.open import expand
+from vidpipe.tuning.floor.apply import hold_floors
 
 
 def stream(
@@ -25,7 +26,7 @@ def stream(
     Args:
         pipeline: a file, or the name of one that comes with vidpipe.
         source: a camera's address, a file, a folder or a pattern of files; or several of them, by name.
-        floor, want: as of `load`.
+        floor, want: accuracy to hold against the last stage, and of what; see `hold_floors`.
         options: of `Run`.
 
     Returns:
@@ -36,4 +37,4 @@ def stream(
     """
     named = {"": source} if isinstance(source, str) else source
     sources = expand(*(f"{name}={place}" if name else place for name, place in named.items()))
-    return Run(load(pipeline, sources=sources, floor=floor, want=want), **options)
+    return Run(hold_floors(load(pipeline, sources=sources, floor=floor, want=want)), **options)
