@@ -72,8 +72,8 @@ def test_bounds_lie_around_the_value_and_names_of_blocks_do_not_matter(rates, of
     hits = trials * rates
     told = estimate(hits, trials, np.arange(len(rates)))
     assert 0 <= told.low <= told.high <= 1
-    assert told.low <= max(0, told.value) <= told.high + 1e-9
-    assert told.margin == pytest.approx(told.value - told.low) or told.low == 0
+    assert told.low - 1e-9 <= max(0, told.value) <= told.high + 1e-9
+    assert told.margin == pytest.approx(told.value - told.low, abs=1e-9) or told.low == 0
     assert estimate(hits[::-1], trials, np.arange(len(rates))[::-1] * 3 + offset) == pytest.approx(told)
     sure = estimate(hits, trials, np.arange(len(rates)), confidence=0.99)
     assert sure.low <= told.low + 1e-9

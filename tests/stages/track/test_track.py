@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import ask, opened
-from tests.stages.track.conftest import at, found, measured, scene, shifted, texture
+from tests.stages.track.conftest import FPS, at, found, measured, scene, shifted, texture
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.frame import Frame
 from vidpipe.core.picture import BgrPicture
@@ -338,3 +338,53 @@ def test_where_the_stream_breaks_off_nothing_is_followed():
     anew = at(2, place(BOX, 2))
     anew.discontinuity = 1
     assert ask(stage, anew) is None
+
+
+def followed(seconds=20, fps=FPS, wrong_from=1000, pts=None, **options):
+    """A thing that stands still, seen by a stage with a floor; frames that were looked at, and what was answered.
+
+    From frame `wrong_from` on it leaps at each frame.
+    """
+    stage, looks, answers = track(refresh_s=2, change=1, failing=1, **options), [], {}
+    for seq in range(round(seconds * fps)):
+        box = shifted(BOX, 25 * (seq * 3 % 7)) if seq >= wrong_from else BOX
+        frame = at(seq, box)
+        frame.pts = seq / fps if pts is None else pts(seq)
+        answers[seq] = ask(stage, frame)
+        if answers[seq] is None:
+            looks.append(seq)
+            stage.learn(frame, measured(seq, found(box)))
+    return looks, answers
+
+
+@pytest.mark.parametrize("motion", ["flow", "held"])
+def test_with_a_floor_every_frame_is_looked_at_until_looks_have_proven_more(motion):
+    looks, answers = followed(60, floor=0.8, motion=motion, wrong_from=400)
+    assert looks[:8] == list(range(8))
+    steady = np.diff([look for look in looks if 300 <= look < 400])
+    assert steady.max() == 20, "up to the longest"
+    leaping = [look for look in looks if look >= 500]
+    assert len(leaping) > 0.6 * 100
+    reason = "1 boxes moved on from frame" if motion == "flow" else "1 boxes held from frame"
+    assert all(answer.reason.startswith(reason) for answer in answers.values() if answer is not None)
+
+
+def test_with_a_floor_it_begins_where_it_is_told_to():
+    looks, _ = followed(4, floor=0.8, motion="held", begin_s=0.5)
+    assert np.diff(looks[1:5]).tolist() == [5, 5, 5], "behind the first one that comes early"
+
+
+def test_frames_that_come_unevenly_keep_the_time_between_looks():
+    """Of a camera whose rate halves now and then."""
+    looks, _ = followed(60, floor=0.8, motion="held", pts=lambda seq: seq / FPS + (seq // 100) * 3.0)
+    assert np.diff(looks[-5:]).max() <= 20
+
+
+def test_held_boxes_stay_where_they_were_found_and_nothing_is_followed_between():
+    stage = track(refresh_s=1, motion="held", change=1, failing=1)
+    look(stage, at(0, BOX), BOX)
+    for seq in range(1, 10):
+        answer = ask(stage, at(seq, place(BOX, seq)))
+        assert answer.detections.xyxy.tolist() == [list(map(float, BOX))]
+        assert answer.detections.tracker_id.tolist() == [1]
+    assert ask(stage, at(10, place(BOX, 10))) is None

@@ -54,11 +54,12 @@ Made = Callable[..., Pipeline]
 
 @pytest.fixture(scope="package")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the clip, clip.mp4, and the models: little sees one thing of two."""
+    """A folder with clip.mp4, slow.mp4 of 13 s at five a second, and the models: little sees one thing of two."""
     folder = tmp_path_factory.mktemp("floors")
     following_network(folder / "big.onnx", OBJECTS, ["person", "car"], shift_px=SHIFT_PX)
     following_network(folder / "little.onnx", OBJECTS[:1], ["person", "car"], shift_px=SHIFT_PX)
     encode(folder / "clip.mp4", frames=FRAMES, fps=FPS)
+    encode(folder / "slow.mp4", frames=65, fps=5)
     return folder
 
 

@@ -13,6 +13,7 @@ from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import RunError, SourceError
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.connection import Connection
+from vidpipe.sources.cameras.errors import CameraError, Kind
 from vidpipe.sources.decoding.access_units import CODECS, AccessUnit
 from vidpipe.sources.decoding.container import VideoPacket
 
@@ -34,7 +35,7 @@ def record(name: str, spec: StreamSpec, for_s: float, folder: Path, clock: Clock
     """
     try:
         connection = Connection(spec, transport="udp" if spec.transport == "udp" else "tcp", clock=clock)
-    except SourceError as error:
+    except CameraError as error:
         raise SourceError(f"stream {name}: {error}") from None
     # MPEG-TS takes H.264 and H.265 as RTP brings them; what it does not know goes into Matroska.
     plain = connection.stream.codec_context.name in CODECS
@@ -51,7 +52,7 @@ def record(name: str, spec: StreamSpec, for_s: float, folder: Path, clock: Clock
                 if times.last >= for_s * _TICKS:
                     break
                 output.mux(packet)
-    except SourceError as error:
+    except CameraError as error:
         if times.last < _TICKS:
             raise SourceError(f"stream {name}: {error}") from None
     except (FFmpegError, OSError) as error:
@@ -71,7 +72,7 @@ def _from_key_frame(units: Iterator[tuple[AccessUnit, float]]) -> Iterator[tuple
         if begun:
             yield unit.packet, at
         elif at - since > _KEY_S:
-            raise SourceError(f"the camera sent no key frame in {_KEY_S:g} s")
+            raise CameraError(Kind.PICTURE, f"the camera sent no key frame in {_KEY_S:g} s")
 
 
 class _Times:

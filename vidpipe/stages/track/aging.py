@@ -20,6 +20,7 @@ _DOUBT_EVERY = 3  # the same while what is known of younger ages does not decide
 _WIDER = 1.5  # times as long the time between looks becomes at once
 _BUCKET = 1.25  # times as old the boxes are that the next bucket of ages begins with
 _CONFIDENCE = 0.9  # of both bounds, one-sided
+_SURELY = 0.98  # that another scene has begun: it is asked at each look
 
 
 class _Age(NamedTuple):
@@ -70,7 +71,8 @@ class Aging:
     of a longer one reaches the floor, and shrinks when the present one is likely to be under it. To wait until that is
     certain would leave a stream under its floor for as long as it takes to be so. Where a longer time is good enough by
     what is likely, and not yet by the bound, looks come early now and then, at the age that would tell. Looks that find
-    nothing where nothing was known are no evidence.
+    nothing where nothing was known are no evidence. Where looks at an age are suddenly worse, all that was seen before
+    is forgotten.
 
     Attributes:
         frames: between two looks, at the moment; 1: every frame is looked at.
@@ -118,6 +120,8 @@ class Aging:
         self._taken += 1
         kept.append(_Sample(pts, self._taken))
         kept[-1].add(frames, matched)
+        if _is_worse(kept):
+            self._forget_before(kept[-_LEAST].number)
         self._since += 1
         self.frames = min(self.frames, max(1.0, longest))
         if self._since >= _LEAST:
@@ -143,6 +147,12 @@ class Aging:
             shorter = max(1.0, min(shorter - 1, shorter / _WIDER))
         return shorter
 
+    def _forget_before(self, number: int) -> None:
+        """What was seen earlier is of another scene."""
+        for kept in self._seen.values():
+            while kept and kept[0].number < number:
+                kept.popleft()
+
     def _change(self, frames: float) -> None:
         self.frames = frames
         self._since = 0
@@ -159,6 +169,18 @@ class Aging:
             if ages[i].error < ages[i - 1].error:
                 ages[i] = ages[i]._replace(error=ages[i - 1].error)
         return ages
+
+
+def _is_worse(kept: deque[_Sample]) -> bool:
+    """Whether the newest samples of an age are surely worse than those before, which would hide it for long."""
+    from scipy.special import stdtrit
+
+    if len(kept) < 2 * _LEAST:
+        return False
+    rows = np.array([sample.row for sample in kept])
+    before, now = _age(rows[:-_LEAST]), _age(rows[-_LEAST:])
+    times = float(stdtrit(_LEAST - 1, _SURELY))
+    return now.error - before.error > times * (now.spread + before.spread)
 
 
 def _bucket(frames: float) -> int:

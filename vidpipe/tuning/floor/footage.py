@@ -129,8 +129,7 @@ def _outline(spec: StreamSpec, stream: str) -> tuple[float, float, int]:
     with closing(open_source(stream, spec, knobs=Knobs())) as source:
         info = source.info
     if info.frames and info.fps:
-        video_s = max(0.0, min(info.frames / info.fps, spec.end_s or math.inf) - spec.start_s)
-        return spec.start_s, video_s, round(video_s * info.fps)
+        return spec.start_s, info.frames / info.fps, info.frames
     with closing(open_source(stream, spec, knobs=Knobs())) as source:
         times = [picture.pts for picture in source if isinstance(picture, Frame)]
     return spec.start_s, (times[-1] - times[0] if times else 0.0), len(times)

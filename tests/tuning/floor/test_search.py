@@ -1,0 +1,64 @@
+"""What is chosen holds the floor by what is known, and costs no more than what needs no proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.tuning.floor.conftest import ALONE, PAIR, Silent, stretch_of
+from vidpipe.accuracy.held import held_for
+from vidpipe.tuning.floor.configuration import SAFE, roles_of
+from vidpipe.tuning.floor.evidence import evidence
+from vidpipe.tuning.floor.search import search
+
+
+@pytest.fixture
+def searched(made):
+    def find(floor, text=ALONE, want="boxes", **stream):
+        roles = roles_of(made(text, "slow.mp4", **stream))
+        stretch = stretch_of(roles)
+        return search(roles, "cam", [stretch], floor, want, Silent()), stretch
+
+    return find
+
+
+@pytest.mark.parametrize(("floor", "want", "text"), [(0.6, "boxes", PAIR), (0.97, "presence", ALONE)])
+def test_what_is_chosen_costs_no_more_than_safe_and_holds_the_floor(searched, floor, want, text):
+    found, stretch = searched(floor, text, want)
+    assert found.safe.configuration == SAFE
+    assert found.chosen.cpu_ms <= found.safe.cpu_ms
+    assert found.static.cpu_ms <= found.safe.cpu_ms
+    assert found.chosen.estimate.value >= floor
+    assert [each.cpu_ms for each in found.tried] == sorted(each.cpu_ms for each in found.tried)
+    # The static one holds by the same bound as all others, and is the cheapest that does.
+    assert found.static.holds(floor)
+    static = [each for each in found.tried if each.configuration.motion == "held" and not each.guarded]
+    assert found.static.cpu_ms == min(each.cpu_ms for each in static if each.holds(floor))
+    # Its evidence is that of its looks, held.
+    configuration = found.static.configuration
+    if configuration.looker is None and configuration.between_s:
+        held, looked = held_for(stretch.truth, configuration.between_s)
+        assert found.static.estimate == evidence([held], [stretch.truth], want)
+        assert found.static.looks == pytest.approx(looked.mean())
+
+
+def test_too_little_footage_proves_nothing_but_a_look_at_every_frame(searched):
+    found, _ = searched(0.9, end_s=6.0)
+    assert found.static.configuration == SAFE
+    assert found.chosen.configuration.between_s == 0
+
+
+def test_a_bound_of_several_stretches_is_no_wider_than_of_one(made):
+    """Frames of two stretches never share a block, whatever their times are."""
+    truth = stretch_of(roles_of(made(ALONE, "slow.mp4"))).truth
+    held, _ = held_for(truth, 0.6)
+    one, two = evidence([held], [truth]), evidence([held, held], [truth, truth])
+    assert two.value == pytest.approx(one.value)
+    assert two.blocks == 2 * one.blocks
+    assert two.low > one.low
+    some = np.arange(truth.frames) < 30
+    part = evidence([held], [truth], where=[some])
+    first = replace(truth, known=truth.known)
+    assert part.blocks == evidence([held.part(0, 30)], [first.part(0, 30)]).blocks
