@@ -2,7 +2,8 @@
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
-it takes to judge cameras alone and in groups, `floors` what floors of accuracy hold and cost on each clip.
+it takes to judge cameras alone and in groups, `floors` what floors of accuracy hold and cost on each clip, `floor`
+what one is worth on days that change: that is for the page, too.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.benches import run_benches, what_was_found
 from benchmarks.document import document
+from benchmarks.floor_section import section
 from benchmarks.promises import Promise, promises
 
 PAGE = Path("docs/benchmarks.md")
 REPORTS = Path("bench-output")
 KEPT = REPORTS / "promises.json"
+FLOORS = "floor.json"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -34,7 +37,7 @@ def measure_promises(kinds: Sequence[str]) -> None:
 def write_page() -> None:
     """Write docs/benchmarks.md of what is kept."""
     known = [Promise(what, *measured) for what, measured in _kept().items()]
-    PAGE.write_text(document(known, list(what_was_found(REPORTS))))
+    PAGE.write_text(document(known, list(what_was_found(REPORTS)), section(REPORTS / FLOORS)))
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
 
 
@@ -53,6 +56,12 @@ def main() -> None:
 
         for line in report():
             print(line)  # noqa: T201
+    if part == "floor":  # an hour of looks
+        from benchmarks import floor
+
+        REPORTS.mkdir(exist_ok=True)
+        for line in floor.report(names, REPORTS, REPORTS / FLOORS):
+            print(line, flush=True)  # noqa: T201
     if part == "floors":  # nor this: it takes an hour the first time
         from benchmarks.floors import report as floors
 

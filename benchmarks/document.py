@@ -40,8 +40,8 @@ TAIL = """
 """
 
 
-def document(promises: Sequence[Promise], benched: Sequence[Benched]) -> str:
-    """The whole page."""
+def document(promises: Sequence[Promise], benched: Sequence[Benched], floors: str = "") -> str:
+    """The whole page; `floors` is the section on days that change."""
     lines: list[str] = []
     if benched:
         bench = benched[0].figures
@@ -50,6 +50,8 @@ def document(promises: Sequence[Promise], benched: Sequence[Benched]) -> str:
         for command, figures in benched:
             for clip in figures.clips:
                 lines += _clip(clip, command)
+    if floors:
+        lines.append(floors)
     if promises:
         lines += ["## Promises", "", "`python -m benchmarks promises`: median (least-most).", ""]
         lines += _table(("figure", "measured", "wanted"), promises)
