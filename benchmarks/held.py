@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.footage import ASSETS
 from vidpipe.accuracy.held import held_for
+from vidpipe.bench.clip import outline
 from vidpipe.core.frame import Image
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.base import StreamSpec
@@ -113,9 +114,8 @@ class _Clip:
         self.name = name
         self.roles: Roles = roles_of(load(PIPELINE, sources={"clip": str(source)}))
         self.big = Variant(model_of_stage(self.roles.pipeline, self.roles.last))
-        whole = self._look(StreamSpec(url=str(source)), self.big)
-        pts = whole.predictions.series.pts
-        border = float(pts[round(FITTED * len(pts))]) - 0.5 / whole.predictions.series.fps
+        frames = outline("clip", StreamSpec(url=str(source)), self.roles.pipeline.classes.names)
+        border = float(frames.pts[round(FITTED * frames.frames)]) - 0.5 / frames.fps
         first = StreamSpec(url=str(source), end_s=border)
         self.scored = StreamSpec(url=str(source), start_s=border)
         looks = {variant: self._look(first, variant) for variant in (self.big, *variants_of(self.roles))}
