@@ -2,7 +2,7 @@
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
-it takes to judge cameras alone and in groups, `floors` what floors of accuracy hold and cost on each clip, `floor`
+it takes to judge cameras alone and in groups, `held` what floors of accuracy hold and cost on each clip, `floor`
 what one is worth on days that change: that is for the page, too.
 """
 
@@ -62,10 +62,10 @@ def main() -> None:
         REPORTS.mkdir(exist_ok=True)
         for line in floor.report(names, REPORTS, REPORTS / FLOORS):
             print(line, flush=True)  # noqa: T201
-    if part == "floors":  # nor this: it takes an hour the first time
-        from benchmarks.floors import report as floors
+    if part == "held":  # nor this: it takes an hour the first time
+        from benchmarks.held import report as held
 
-        for line in floors(names):
+        for line in held(names):
             print(line, flush=True)  # noqa: T201
     if part in ("all", "promises"):
         measure_promises(names)

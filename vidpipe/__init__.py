@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vidpipe.sources.base import Polygon
     from vidpipe.sources.own import PictureSource, Shot, SourceConfig
     from vidpipe.transforms.base import Moment, Transform
+    from vidpipe.tuning.budget.apply import keep_budget
     from vidpipe.tuning.floor.apply import hold_floors
     from vidpipe.tuning.stream import stream
 
@@ -71,6 +72,7 @@ __all__ = [
     "Variant",
     "VidpipeError",
     "hold_floors",
+    "keep_budget",
     "load",
     "nothing",
     "run",
@@ -115,6 +117,7 @@ _HOME = {
     "Variant": "vidpipe.runtime.shadow.ask",
     "VidpipeError": "vidpipe.core.errors",
     "hold_floors": "vidpipe.tuning.floor.apply",
+    "keep_budget": "vidpipe.tuning.budget.apply",
     "load": "vidpipe.pipeline.yaml.load",
     "nothing": "vidpipe.core.answer",
     "run": "vidpipe.runtime.driver.run",

@@ -82,6 +82,21 @@ def test_no_source(shell):
 
 
 @pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("cpus=1", "--budget: there is no 'cpus'; did you mean 'cpu'?"),
+        ("cpu=1", "a budget chooses between what `vidpipe tune` has tried of each stream: stream clip was never tuned"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept(shell, good, budget, said):
+    constant_network(shell.folder / "net.onnx", {"out": yolox_rows([], 1)})
+    shell.write("pipeline.yaml", DETECT.replace("PATH", "net.onnx"))
+    ended = shell.vidpipe("run", "pipeline.yaml", "--source", f"clip={good}", "--engine", "inline", "--budget", budget)
+    assert ended.status == 2
+    assert ended.error.startswith(said)
+
+
+@pytest.mark.parametrize(
     ("module", "said"),
     [
         ("import nosuchthing", "ModuleNotFoundError: No module named 'nosuchthing'"),

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,14 +17,19 @@ import typer
 import vidpipe
 from vidpipe.cli.options import (
     AddressOption,
+    BudgetOption,
     ConfigOption,
     EngineName,
     EngineOption,
     FloorOption,
+    OutOption,
     PipelineArgument,
     ProfilesOption,
+    SearchName,
     SetOption,
     SourceOption,
+    Transport,
+    TrialsOption,
     WantName,
     WantOption,
 )
@@ -89,14 +93,15 @@ def run(
     ] = None,
     floor: FloorOption = None,
     want: WantOption = None,
+    budget: BudgetOption = None,
     profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
-    outputs = (results, report, video, metrics)
-    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, profiles, floor)
+    outputs = (results, report, video, metrics, profiles, floor)
+    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -205,12 +210,6 @@ def bench(
     )
 
 
-class Transport(StrEnum):
-    AUTO = "auto"
-    TCP = "tcp"
-    UDP = "udp"
-
-
 @app.command()
 def probe(
     url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
@@ -253,10 +252,7 @@ def specialize(
         int | None,
         typer.Option(metavar="VERSION", help="Learn nothing; go back to this version, or 0: none.", show_default=False),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
-    ] = None,
+    out: OutOption = None,
     set_: SetOption = None,
 ) -> None:
     """Learn a fixed camera's stream: which frames need no look, within a budget of errors."""
@@ -284,16 +280,16 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False),
-    ] = None,
+    search: Annotated[SearchName, typer.Option(help="Which configurations are tried.")] = SearchName.BUILT_IN,
+    trials: TrialsOption = None,
+    out: OutOption = None,
     set_: SetOption = None,
 ) -> None:
     """Choose the cheapest settings that hold an accuracy on a stream, and say what speaks for them."""
     from vidpipe.cli.commands.tune import TuneArguments, run_tune
 
-    options = TuneArguments(pipeline, config, source or [], set_ or [], floor, want.value, for_, out)
+    place = (pipeline, config, source or [], set_ or [])
+    options = TuneArguments(*place, floor, want.value, for_, out, search.value, trials)
     raise typer.Exit(run_tune(options))
 
 

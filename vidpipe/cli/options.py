@@ -20,6 +20,17 @@ class WantName(StrEnum):
     COUNT = "count"
 
 
+class SearchName(StrEnum):
+    BUILT_IN = "built-in"
+    OPTUNA = "optuna"
+
+
+class Transport(StrEnum):
+    AUTO = "auto"
+    TCP = "tcp"
+    UDP = "udp"
+
+
 PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Streams, links and settings of this place.", show_default=False)
@@ -53,6 +64,24 @@ FloorOption = Annotated[
 ]
 WantOption = Annotated[
     WantName | None, typer.Option(help="What it is of, the same. Default: boxes.", show_default=False)
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Where profiles go. Default: where `run` looks for them.", show_default=False
+    ),
+]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials-count", min=1, help="How many Optuna tries. Default: 60.", show_default=False),
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="cpu=N,mbps=N,latency_ms=N",
+        help="What all streams together may take, one or several; they get the most accuracy that it buys.",
+        show_default=False,
+    ),
 ]
 AddressOption = Annotated[
     str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)

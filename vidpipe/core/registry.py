@@ -52,6 +52,7 @@ TUNERS = Kind(
     "tuner",
     "vidpipe.runtime.driver.tuner:Tuner",
     {
+        "budget": "vidpipe.tuning.budget.tuner:Budget",
         "chameleon": "vidpipe.tuning.chameleon.tuner:Chameleon",
         "floor": "vidpipe.tuning.floor.tuner:Floor",
         "static": "vidpipe.tuning.static:Static",

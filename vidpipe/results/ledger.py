@@ -11,7 +11,7 @@ from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import How
 from vidpipe.results.accuracy import StreamAccuracy
 from vidpipe.results.records import Covered, LateAnswer, LateAudit, Result
-from vidpipe.sources.queue import OVERLOADED
+from vidpipe.sources.queue import NO_TIME, OVERLOADED
 from vidpipe.statistics.wilson import wilson
 
 
@@ -103,6 +103,11 @@ class StreamLedger:
     def admitted(self) -> int:
         """Frames that came to the stages."""
         return self.frames_in - self.by["source"]
+
+    @property
+    def lost(self) -> int:
+        """Frames that nobody had time for; one may be refused, and published as overloaded as well."""
+        return max(self.refused, self.dropped[OVERLOADED]) + self.dropped[NO_TIME]
 
     @property
     def answered(self) -> int:

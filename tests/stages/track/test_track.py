@@ -365,8 +365,8 @@ def test_with_a_floor_every_frame_is_looked_at_until_looks_have_proven_more(moti
     assert steady.max() == 20, "up to the longest"
     leaping = [look for look in looks if look >= 500]
     assert len(leaping) > 0.6 * 100
-    reason = "1 boxes moved on from frame" if motion == "flow" else "1 boxes held from frame"
-    assert all(answer.reason.startswith(reason) for answer in answers.values() if answer is not None)
+    reason = "boxes moved on from frame" if motion == "flow" else "boxes held from frame"
+    assert all(reason in answer.reason for answer in answers.values() if answer is not None)
 
 
 def test_with_a_floor_it_begins_where_it_is_told_to():

@@ -38,6 +38,7 @@ class RunOptions:
     profiles: Path | None = None
     floor: float | None = None
     want: Want | None = None
+    budget: str | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -45,6 +46,13 @@ def run_pipeline(options: RunOptions) -> int:
     from vidpipe.cli.profiles import with_profiles
     from vidpipe.pipeline.yaml.load import find_pipeline, load
     from vidpipe.sources.open import expand
+
+    budget = None
+    if options.budget is not None:
+        from vidpipe.tuning.budget.limits import parse
+
+        elsewhere = options.address is not None
+        budget = parse(options.budget).model_copy(update={"elsewhere": elsewhere})
 
     def read() -> Pipeline:
         loaded = load(
@@ -55,7 +63,7 @@ def run_pipeline(options: RunOptions) -> int:
             floor=options.floor,
             want=options.want,
         )
-        return with_profiles(loaded, options.profiles)
+        return with_profiles(loaded, options.profiles, budget=budget)
 
     files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
     reload = Reload(read, files)  # before they are read: what is changed meanwhile is taken up later

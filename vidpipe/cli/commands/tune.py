@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -20,6 +21,8 @@ from vidpipe.tuning.floor.page import page, score, would_lose
 from vidpipe.tuning.floor.tune import TuneOptions, TuneResult, tune
 from vidpipe.tuning.paths import profiles_dir
 
+OPTUNA_TRIALS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class TuneArguments:
@@ -33,6 +36,17 @@ class TuneArguments:
     want: Want
     for_: str | None
     out: Path | None
+    search: Literal["built-in", "optuna"] = "built-in"
+    trials: int | None = None
+
+    @property
+    def more(self) -> int:
+        """Configurations that Optuna may try. Raises ConfigError where trials are asked for, and Optuna is not."""
+        if self.search == "optuna":
+            return OPTUNA_TRIALS if self.trials is None else self.trials
+        if self.trials is not None:
+            raise ConfigError("--trials-count is of --search optuna: the built-in search tries what it has to")
+        return 0
 
 
 def run_tune(arguments: TuneArguments) -> int:
@@ -45,7 +59,7 @@ def run_tune(arguments: TuneArguments) -> int:
     profiles = arguments.out or profiles_dir()
     console = Console(highlight=False, soft_wrap=True, markup=False)
     pipeline = with_profiles(pipeline, profiles, console, tuned=False)
-    options = TuneOptions(arguments.floor, profiles, arguments.want, seconds("--for", arguments.for_))
+    options = TuneOptions(arguments.floor, profiles, arguments.want, seconds("--for", arguments.for_), arguments.more)
     refused: list[str] = []
     for stream in pipeline.streams:
         try:

@@ -33,6 +33,7 @@ class StreamNow:
         audits: by stage, as the report has them.
         accuracy: as the report has it, for all stages and epochs together.
         evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
+        lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
     """
 
     state: str
@@ -47,6 +48,7 @@ class StreamNow:
     audits: Mapping[str, Mapping[str, float]]
     accuracy: Mapping[str, Any]
     evidence: Mapping[int, Evidence]
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def status_of(
             {stage: count.report() for stage, count in ledger.audits.items()},
             ledger.accuracy.summary(),
             ledger.accuracy.copies(),
+            ledger.lost,
         )
     return Status(
         state,

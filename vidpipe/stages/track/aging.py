@@ -16,6 +16,7 @@ _FRESH = 64  # samples of all ages, after which one is no longer believed: a sce
 _LEAST = 4  # of them, by which anything changes: fewer say nothing of how much they differ
 _APART_S = 0.25  # looks that are nearer in time say the same thing twice: they make one sample
 _PROBE_EVERY = 32  # looks of which one comes early, at a random age: younger errors would be known from long ago only
+_PATIENCE_S = 5.0  # of doubt, until it counts as a breach
 _DOUBT_EVERY = 3  # the same while what is known of younger ages does not decide
 _WIDER = 1.5  # times as long the time between looks becomes at once
 _BUCKET = 1.25  # times as old the boxes are that the next bucket of ages begins with
@@ -40,8 +41,9 @@ class _Age(NamedTuple):
 
 
 class _Error(NamedTuple):
-    """The mean error of a time between looks: likely, and at most, each give or take the margin."""
+    """The mean error of a time between looks: at least, likely, and at most, each give or take the margin."""
 
+    least: float
     likely: float
     most: float
     margin: float
@@ -68,11 +70,10 @@ class Aging:
     A look at a frame tells how wrong the boxes are that would have been published there: it is a free sample of the
     error at that age. Between two looks all ages occur equally often, so the error of a stream is the mean of the
     errors at all ages up to the time between looks. That is held against the floor: the time grows when the lower bound
-    of a longer one reaches the floor, and shrinks when the present one is likely to be under it. To wait until that is
-    certain would leave a stream under its floor for as long as it takes to be so. Where a longer time is good enough by
-    what is likely, and not yet by the bound, looks come early now and then, at the age that would tell. Looks that find
-    nothing where nothing was known are no evidence. Where looks at an age are suddenly worse, all that was seen before
-    is forgotten.
+    of a longer one reaches the floor, and shrinks when the present one is likely to be under it. What is likely hangs
+    on ages that nobody has seen: where they would decide, looks come early now and then, at the age that would tell,
+    and for a few seconds nothing else is done. Looks that find nothing where nothing was known are no evidence. Where
+    looks at an age are suddenly worse, all that was seen before is forgotten.
 
     Attributes:
         frames: between two looks, at the moment; 1: every frame is looked at.
@@ -83,6 +84,7 @@ class Aging:
         self._seen: dict[int, deque[_Sample]] = {}
         self._since = 0  # samples since the time between looks changed
         self._taken = 0  # samples
+        self._doubted = 0.0  # media seconds, when doubt began
         self._looks = 0
         self._unsure_of: int | None = None  # the age that would decide
 
@@ -125,19 +127,25 @@ class Aging:
         self._since += 1
         self.frames = min(self.frames, max(1.0, longest))
         if self._since >= _LEAST:
-            self._adapt(floor, max(1.0, longest))
+            self._adapt(pts, floor, max(1.0, longest))
 
-    def _adapt(self, floor: float, longest: float) -> None:
+    def _adapt(self, pts: float, floor: float, longest: float) -> None:
         ages = self._ages()
         if not ages:
             return
         wider = min(max(self.frames + 1, _WIDER * self.frames), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        if 1 - now.likely < floor:
+        broken = 1 - now.likely < floor
+        telling = _telling(ages, self.frames) if broken else None
+        if not (broken and self._doubted <= pts):
+            self._doubted = pts
+        if broken and (1 - now.least < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)
+        elif broken:
+            self._unsure_of = telling
         elif wider > self.frames and 1 - then.likely - then.margin >= floor:
             self._unsure_of = _telling(ages, self.frames)
 
@@ -212,14 +220,15 @@ def _mean_error(ages: list[_Age], between: float) -> _Error:
     errors = np.array([0.0, *(age.error for age in ages)])
     beyond = at > known[-1]
     older = np.minimum(np.searchsorted(known, at), len(known) - 1)
-    values = np.array([np.interp(at, known, errors), errors[older]])
-    values[:, beyond] = errors[-1] * at[beyond] / known[-1]
-    likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
+    younger = np.searchsorted(known, at, side="right") - 1
+    values = np.array([errors[younger], np.interp(at, known, errors), errors[older]])
+    values[1:, beyond] = errors[-1] * at[beyond] / known[-1]
+    least, likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
     # Errors of all ages come from the same things in the picture: they are off together.
     spreads = np.interp(at, known, np.array([0.0, *(age.spread for age in ages)]))
     samples = min(age.samples for age in ages if age.frames < max(between, known[1] + 0.5))
     times = float(stdtrit(samples - 1, _CONFIDENCE))
-    return _Error(likely, most, times * float(spreads.sum()) / max(between, 1.0))
+    return _Error(least, likely, most, times * float(spreads.sum()) / max(between, 1.0))
 
 
 def _telling(ages: list[_Age], between: float) -> int | None:

@@ -19,7 +19,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 _WIDER = 2.0  # times as long as was chosen the time between looks may become, where the stream proves it good enough
 _LONGEST_S = 1.0  # that it may become in any case
-_TRIGGER = 0.5  # share of change or lost tracks that triggers a look; 1: nothing does
+TRIGGER = 0.5  # share of change or lost tracks that triggers a look; 1: nothing does
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ class Configuration:
         step_s: media seconds between steps of flow; 0: every frame.
         between_s: media seconds between looks, to begin with; 0: every frame is looked at.
         triggers: whether change and lost tracks ask for looks as well.
+        change, failing: shares of change, and of lost tracks, that do.
         difference: whether the difference detector answers while nothing changes.
+        still: what counts as no change for it, mean squared error; None: what its stage is set to.
     """
 
     looker: Variant | None = None
@@ -42,7 +44,10 @@ class Configuration:
     step_s: float = 0.0
     between_s: float = 0.0
     triggers: bool = False
+    change: float = TRIGGER
+    failing: float = TRIGGER
     difference: bool = False
+    still: float | None = None
 
     @property
     def is_safe(self) -> bool:
@@ -56,9 +61,11 @@ class Configuration:
             rhythm += ", boxes moved by flow between" + (f" each {self.step_s:g} s" if self.step_s else "")
         else:
             rhythm += ", boxes held between"
-        extras = ["looks where something changes, too"] * self.triggers + ["while nothing changes nobody looks"] * (
-            self.difference
-        )
+        own = (self.change, self.failing) != (TRIGGER, TRIGGER)
+        shares = f" ({self.change:.2g} of an area, {self.failing:.2g} of the boxes)" if own else ""
+        still = f" (by less than {self.still:.3g})" if self.still is not None else ""
+        extras = [f"looks where something changes, too{shares}"] * self.triggers
+        extras += [f"while nothing changes{still} nobody looks"] * self.difference
         return "; ".join([f"{who} {rhythm}", *extras])
 
 
@@ -95,7 +102,7 @@ class Roles:
         """
         held = None if floor is None else min(floor / max(chosen.believed, floor), 0.999)
         longest_s = chosen.between_s if held is None else max(_WIDER * chosen.between_s, _LONGEST_S)
-        trigger = _TRIGGER if chosen.triggers else 1.0
+        change, failing = (chosen.change, chosen.failing) if chosen.triggers else (1.0, 1.0)
         settings: dict[str, dict[str, Any]] = {
             self.track: {
                 "floor": held,
@@ -103,8 +110,8 @@ class Roles:
                 "refresh_s": longest_s,
                 "motion": chosen.motion,
                 "step_s": chosen.step_s,
-                "change": trigger,
-                "failing": trigger,
+                "change": change,
+                "failing": failing,
                 "agreement": None,
             }
         }
@@ -115,6 +122,8 @@ class Roles:
                 settings[self.little] |= {"model": chosen.looker.model, "size": chosen.looker.size}
         if self.difference is not None:
             settings[self.difference] = {"enabled": chosen.difference}
+            if chosen.still is not None:
+                settings[self.difference]["threshold"] = chosen.still
         return settings
 
     def variants(self, native: Mapping[str, tuple[int, int]]) -> list[Variant]:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, write_whole
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
-from vidpipe.tuning.floor.configuration import Configuration, Roles, model_of_stage, roles_of
+from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
@@ -46,6 +47,7 @@ class Point(_Part):
         blocks: independent stretches of time that the bounds rest on.
         cpu_ms: CPU time a frame.
         looks: share of frames that a model looks at.
+        change, failing, still: as in `Configuration`.
     """
 
     says: str
@@ -62,6 +64,9 @@ class Point(_Part):
     blocks: int
     cpu_ms: float = Field(gt=0)
     looks: float
+    change: float = TRIGGER
+    failing: float = TRIGGER
+    still: float | None = None
 
 
 class Tuned(_Part):
@@ -76,6 +81,8 @@ class Tuned(_Part):
         static: the cheapest that holds boxes between looks at even distances, by the same bound.
         trial: how well the reference repeats itself.
         more_s: media seconds of footage that it would take to choose the next cheaper one; None: none would be.
+        fps: pictures a second of the footage; None where an earlier vidpipe has tuned.
+        picture: their (width, height), the same.
     """
 
     format: int = FORMAT
@@ -101,6 +108,8 @@ class Tuned(_Part):
     tuned_s: float
     more_s: float | None
     cost: dict[str, float]
+    fps: float | None = None
+    picture: tuple[int, int] | None = None
 
 
 def point(tried: Tried) -> Point:
@@ -122,6 +131,9 @@ def point(tried: Tried) -> Point:
         blocks=estimate.blocks,
         cpu_ms=tried.cpu_ms,
         looks=tried.looks,
+        change=configuration.change,
+        failing=configuration.failing,
+        still=configuration.still,
     )
 
 
@@ -130,7 +142,16 @@ def configuration_of(point: Point) -> Configuration:
     looker = None if point.look is None else Variant(point.look.model, point.look.size)
     believed = 1.0 if point.look is None else point.look.believed
     return Configuration(
-        looker, believed, point.motion, point.step_s, point.between_s, point.triggers, point.difference
+        looker,
+        believed,
+        point.motion,
+        point.step_s,
+        point.between_s,
+        point.triggers,
+        point.change,
+        point.failing,
+        point.difference,
+        point.still,
     )
 
 
@@ -147,11 +168,13 @@ def tuned_of(
     dropped: Mapping[Variant, str],
     seconds: tuple[float, float, float | None],
     cost: Mapping[str, float],
+    footage: Series | None = None,
 ) -> Tuned:
     """What is to be remembered of a search.
 
     Args:
         seconds: media seconds of all footage, of what was tuned on, and what more it would take.
+        footage: a stretch of it; None: nothing is remembered of its pictures.
     """
     cheaper = [each for each in found.tried if each.cpu_ms < found.chosen.cpu_ms and each.guarded]
     return Tuned(
@@ -185,6 +208,8 @@ def tuned_of(
         tuned_s=seconds[1],
         more_s=seconds[2],
         cost=dict(cost),
+        fps=round(footage.fps, 3) if footage is not None else None,
+        picture=(footage.width, footage.height) if footage is not None else None,
     )
 
 

@@ -86,9 +86,19 @@ class Search:
 
 
 def search(
-    roles: Roles, stream: str, stretches: Sequence[Stretch], floor: float, want: Want, progress: Progress
+    roles: Roles,
+    stream: str,
+    stretches: Sequence[Stretch],
+    floor: float,
+    want: Want,
+    progress: Progress,
+    more: int = 0,
 ) -> Search:
-    """Find the cheapest way to answer this footage that holds a floor."""
+    """Find the cheapest way to answer this footage that holds a floor.
+
+    Args:
+        more: configurations that Optuna may try beside those that are always tried.
+    """
     footage = _Footage(roles, stream, stretches, want, floor)
     held = footage.held()
     safe = next(tried for tried in held if tried.configuration.is_safe)
@@ -101,6 +111,9 @@ def search(
     varied = _variations(best.configuration, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
     others = footage.replayed(varied, floor)
+    if more:
+        progress.step(f"{stream}: replaying {more} configurations that Optuna proposes")
+        others += footage.explored(more)
     tried = sorted([*held, *guarded, *others], key=lambda each: each.cpu_ms)
     return Search(tried, _choice(guarded, others, floor, safe), _cheapest(held, floor, safe), safe, footage.believed)
 
@@ -199,6 +212,16 @@ class _Footage:
             self._tried(configuration, runs, floor is not None)
             for configuration, runs in zip(configurations, self._replayed(configurations, floor), strict=True)
         ]
+
+    def explored(self, trials: int) -> list[Tried]:
+        """What Optuna finds in so many trials, in which the tracker does not adapt."""
+        from vidpipe.tuning.floor.optuna_search import explore
+
+        lookers = {str(variant): self._configuration(variant, "held", 0.0, 0.0) for variant in self.believed}
+        with_difference = self._roles.difference is not None
+        return explore(
+            lambda each: self.replayed(each, None), lookers, self._frame_s, trials, difference=with_difference
+        )
 
     def _replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[list[Replayed]]:
         """The replays of each configuration, one for each stretch."""

@@ -35,12 +35,14 @@ class TuneOptions:
 
     Attributes:
         for_s: how much footage, media seconds; None: all of a recording, and 20 minutes of a camera.
+        more: configurations that Optuna may try beside those that are always tried.
     """
 
     floor: float
     profiles: Path
     want: Want = "boxes"
     for_s: float | None = None
+    more: int = 0
 
 
 class TuneResult(NamedTuple):
@@ -83,7 +85,7 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
         progress.step(f"{stream}: {big} on trial")
         trial = try_reference(roles.pipeline, stream, footage.stretches, big)
         began = time.process_time()
-        found = search(roles, stream, footage.stretches, options.floor, options.want, progress)
+        found = search(roles, stream, footage.stretches, options.floor, options.want, progress, options.more)
         searched_s = time.process_time() - began
     refused = _refused(trial, options.floor, big)
     if refused:
@@ -100,6 +102,7 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
         dropped=footage.dropped,
         seconds=(footage.video_s, footage.tuned_s, _more_s(found, options.floor, footage)),
         cost=_cost(found, footage, searched_s),
+        footage=footage.stretches[0].truth,
     )
     return TuneResult(tuned, write(options.profiles, tuned), reused=False)
 
@@ -159,6 +162,7 @@ def _key(pipeline: Pipeline, stream: str, options: TuneOptions) -> str:
         options.floor,
         options.want,
         options.for_s,
+        options.more,
         str(path),
         there.st_size,
         there.st_mtime_ns,

@@ -208,4 +208,6 @@ def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
         looker = Variant(little.model, little.size)
     track: Any = configs[roles.track]
     difference = roles.difference is not None and bool(getattr(configs[roles.difference], "enabled", False))
-    return Configuration(looker, 1.0, track.motion, track.step_s, track.begin_s, track.change < 1, difference)
+    return Configuration(
+        looker, 1.0, track.motion, track.step_s, track.begin_s, track.change < 1, difference=difference
+    )

@@ -76,7 +76,7 @@ class _Quiet:
         pass
 
 
-def floors(names: Sequence[str] = (), variation: str = "") -> Iterator[Row]:
+def on_clips(names: Sequence[str] = (), variation: str = "") -> Iterator[Row]:
     """Each floor on each clip that is there, or on these, as they are or varied."""
     os.chdir(ASSETS / "models")  # where the pipeline's models are found
     with TemporaryDirectory() as folder:
@@ -175,7 +175,7 @@ def report(names: Sequence[str]) -> Iterator[str]:
     rows = []
     yield "| clip | floor | chosen | box F1 | x less CPU | static F1 | x less CPU | x less than static |"
     yield "|---|---|---|---|---|---|---|---|"
-    for row in floors(names[bool(variation) :], variation):
+    for row in on_clips(names[bool(variation) :], variation):
         rows.append(row)
         yield str(row)
     held = sum(row.held for row in rows)
