@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -233,8 +234,9 @@ def _mean_error(ages: list[_Age], between: float) -> _Error:
 
 def _telling(ages: list[_Age], between: float) -> int | None:
     """The age of which least is known: in the middle of the neighbours that leave most room for the mean error."""
-    known = [0.0, *(age.frames for age in ages if age.frames <= between)]
-    errors = [0.0, *(age.error for age in ages if age.frames <= between)]
+    within = [age for age in ages if age.frames <= math.ceil(between)]
+    known = [0.0, *(age.frames for age in within)]
+    errors = [0.0, *(age.error for age in within)]
     room = [
         (errors[i + 1] - errors[i]) * (known[i + 1] - known[i] - 1) if known[i + 1] - known[i] >= 2 else 0.0
         for i in range(len(known) - 1)

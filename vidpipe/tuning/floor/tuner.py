@@ -56,7 +56,7 @@ class _Watched:
         next_pts: media time of the next trial.
         careful_until: media time before which nothing is loosened.
         breaches: how often it was back to careful settings.
-        begun: media time and looks of the last stage when it was first seen: a recording may begin anywhere.
+        begun: media time, and looks of the last stage when it was first seen: a recording may begin anywhere.
     """
 
     floor: float
@@ -68,7 +68,7 @@ class _Watched:
     next_pts: float = 0.0
     careful_until: float = 0.0
     breaches: int = 0
-    begun: tuple[float, int] = (0.0, 0)
+    begun: tuple[float, float] = (0.0, 0.0)
 
 
 class Floor(Tuner):
@@ -110,11 +110,12 @@ class Floor(Tuner):
             watched.careful_until = stream.pts + _AGAIN_S * 2 ** (watched.breaches - 1)
             yield self._change(name, watched, status, CAREFUL, f"measured {now[0]:.2f}, at most {now[1]:.2f}")
             return
-        looker = self._cheaper(name)
+        in_force = watched.configuration.looker is not None
+        looker = watched.configuration.looker or self._cheaper()
         if looker is None:
             return
-        judged = _judge(watched.trials)
-        in_force = watched.configuration.looker == looker
+        # Of one in force the newest trials count: those that brought it there would hide for long that it has failed.
+        judged = _judge(list(watched.trials)[-_FEWEST if in_force else 0 :])
         if in_force and judged.blocks >= _FEWEST and judged.high < watched.floor:
             watched.careful_until = stream.pts + _AGAIN_S
             reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at most {judged.high:.2f}"
@@ -125,10 +126,10 @@ class Floor(Tuner):
             yield self._change(name, watched, status, cheaper, reason)
         self._ask(name, watched, stream, looker)
 
-    def _cheaper(self, stream: str) -> Variant | None:
+    def _cheaper(self) -> Variant | None:
         """Who may look in place of the last stage."""
         roles = self._roles
-        if roles.little is None or not self.config.trials:
+        if roles.little is None:
             return None
         variant = Variant(model_of_stage(roles.pipeline, roles.little))
         return None if variant.model == model_of_stage(roles.pipeline, roles.last) else variant
@@ -150,7 +151,7 @@ class Floor(Tuner):
         return None if told is None else (told.value, told.high)
 
     def _ask(self, name: str, watched: _Watched, stream: StreamNow, looker: Variant) -> None:
-        if watched.asked is not None or stream.pts < watched.next_pts:
+        if not self.config.trials or watched.asked is not None or stream.pts < watched.next_pts:
             return
         roles = self._roles
         assert roles.little is not None
@@ -168,9 +169,10 @@ class Floor(Tuner):
         between_s = (stream.pts - begun_pts) / looks if looks > 0 and stream.pts > begun_pts else 1.0
         return _TRIAL * between_s / self.config.trials
 
-    def _looks(self, stream: StreamNow) -> int:
-        """By the last stage, so far."""
-        return stream.by.get(self._roles.last, 0)
+    def _looks(self, stream: StreamNow) -> float:
+        """So far, those of the last stage and of the one in its place, which cost a part of it."""
+        little = stream.by.get(self._roles.little, 0) if self._roles.little is not None else 0
+        return stream.by.get(self._roles.last, 0) + (_TRIAL - 1) * little
 
     def _take(self, watched: _Watched) -> None:
         asked = watched.asked
@@ -187,6 +189,8 @@ class Floor(Tuner):
             watched.trials.append(matched)
 
     def _change(self, name: str, watched: _Watched, status: Status, to: Configuration, why: str) -> Change:
+        if to.looker != watched.configuration.looker and to.looker is None:
+            watched.trials.clear()  # it has to prove itself anew
         watched.configuration, watched.since = to, len(status.epochs) + 1
         settings: dict[str, dict[str, Any]] = self._roles.settings(to, watched.floor)
         return Change(settings, [name], f"{why}, for a floor of {watched.floor:g}: {to}")
