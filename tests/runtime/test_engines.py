@@ -337,8 +337,10 @@ def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):
     told = ran.report["streams"]["a"]["accuracy"]
     assert told["looks"] == ran.report["streams"]["a"]["audits"]["third"]["audited"] > 0
     assert told["looked"] == 0
-    assert told["by_stage"]["third"]["frames"] == sum(line["by"] == "third" for line in ran.lines)
-    assert told["looked_late"] + told["unmeasured"] == sum(line["by"] == "engine" for line in ran.lines)
+    third = told["by_stage"]["third"]["frames"]
+    # One whose audit was refused for overload stood as well, and nobody knows whether it was right.
+    assert 0 < third <= sum(line["by"] == "third" for line in ran.lines)
+    assert third + told["looked_late"] + told["unmeasured"] == 60, "each frame is of one kind"
     assert told["looked_late"] > 0
     assert told["low"] <= told["f1"] <= told["high"]
 
