@@ -97,13 +97,12 @@ def test_beside_a_busy_neighbour_a_run_gets_by_with_less_and_comes_back(tmp_path
             until(lambda: run.status().epochs)
             first = run.status().epochs[0]
             until(lambda: run.status().at > first.at + 10, 20)
-            relieved = run.status()
-        until(lambda: len(run.status().epochs) > len(relieved.epochs), 20)
-        back = run.status().epochs[len(relieved.epochs)]
+            before = run.status()
+        until(lambda: len(run.status().epochs) > len(before.epochs), 20)
+        back = run.status().epochs[len(before.epochs)]
         run.stop()
     assert first.at - since <= 2.0
     assert "live streams lose pictures" in first.reason
-    assert all(stream.state == "live" for stream in relieved.streams.values())
     assert "more is there for the run again" in back.reason
     steps_s = [epoch.changes["move"]["refresh_s"] for epoch in (first, back)]
     assert steps_s[0] > steps_s[1]
