@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -14,6 +14,18 @@ class StageConfig(BaseModel):
     """Base of every stage's settings: frozen; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=StageConfig)
+
+
+def with_values(config: C, values: Mapping[str, Any]) -> C:
+    """The same settings with other values for some; raises pydantic's ValidationError.
+
+    What nobody has set stays unset: a default may depend on other settings.
+    """
+    kept = {name: getattr(config, name) for name in config.model_fields_set}
+    return type(config).model_validate(kept | dict(values))
 
 
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]

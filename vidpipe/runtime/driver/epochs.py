@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.names import references
 from vidpipe.core.nearest import did_you_mean
-from vidpipe.core.settings import StageConfig, is_knob
+from vidpipe.core.settings import StageConfig, is_knob, with_values
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 
 Changes = Mapping[str, Mapping[str, Any]]
@@ -89,10 +89,8 @@ def _check_fields(stage: str, fields: Mapping[str, Any], placed: Mapping[str, Pl
 
 
 def _with(config: StageConfig, fields: Mapping[str, Any], stage: str, pipeline: Pipeline) -> StageConfig:
-    # What nobody has set stays unset: a default may depend on other settings.
-    values = {name: getattr(config, name) for name in config.model_fields_set}
     try:
-        fresh = type(config).model_validate(values | dict(fields))
+        fresh = with_values(config, fields)
     except ValidationError as error:
         raise ConfigError(_first_problem(error, stage)) from None
     for kind, names in (("model", pipeline.models), ("class", pipeline.classes.names)):

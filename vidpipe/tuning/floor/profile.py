@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, write_whole
+from vidpipe.core.settings import with_values
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
 from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
@@ -276,7 +277,7 @@ def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str,
     for stage in pipeline.stages:
         if changed := settings.get(stage.id):
             own = configs.get(stage.id, stage.config)
-            configs[stage.id] = type(own).model_validate({**dict(own), **changed})
+            configs[stage.id] = with_values(own, changed)
     return replace(stream, configs=configs)
 
 

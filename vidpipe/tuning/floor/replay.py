@@ -25,7 +25,7 @@ from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image, Missing
-from vidpipe.core.settings import Knobs, StageConfig
+from vidpipe.core.settings import Knobs, StageConfig, with_values
 from vidpipe.models.base import Embedder, ModelSpec, Size
 from vidpipe.models.library import Library
 from vidpipe.pipeline.spec import Pipeline, PlacedStage
@@ -232,7 +232,7 @@ def _under(stage: PlacedStage, pipeline: Pipeline, stream: str, settings: Settin
     """A stage under the settings that its stream has, changed by these."""
     own: StageConfig = pipeline.streams[stream].configs.get(stage.id, stage.config)
     changed = settings.get(stage.id)
-    return replace(stage, config=type(own).model_validate({**dict(own), **changed}) if changed else own)
+    return replace(stage, config=with_values(own, changed) if changed else own)
 
 
 def _rows(answer: Answer) -> NDArray[np.float64]:
