@@ -15,9 +15,7 @@ def hold(series: Series, stride: int) -> Series:
 
     Where nobody saw the frame that it would have been (it could not be decoded), the look before holds on.
     """
-    frames = np.arange(series.frames)
-    looked = (frames % stride == 0) & series.known
-    return series.held(np.maximum.accumulate(np.where(looked, frames, -1)))
+    return _from_looks(series, (np.arange(series.frames) % stride == 0) & series.known)
 
 
 def held_for(series: Series, between_s: float) -> tuple[Series, NDArray[np.bool_]]:
@@ -30,5 +28,9 @@ def held_for(series: Series, between_s: float) -> tuple[Series, NDArray[np.bool_
     for frame, (pts, known) in enumerate(zip(series.pts.tolist(), series.known.tolist(), strict=True)):
         if known and pts >= due - _SLACK_S:
             looked[frame], due = True, pts + between_s
+    return _from_looks(series, looked), looked
+
+
+def _from_looks(series: Series, looked: NDArray[np.bool_]) -> Series:
     frames = np.arange(series.frames)
-    return series.held(np.maximum.accumulate(np.where(looked, frames, -1))), looked
+    return series.held(np.maximum.accumulate(np.where(looked, frames, -1)))

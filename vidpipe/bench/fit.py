@@ -99,7 +99,7 @@ def _searched(fitted: Fit, truth: Series, floor: float, want: Want, progress: Pr
         if model.name in able:
             own = model.spec == clip.pipeline.models[model.name]
             variant = Variant(model.name, None if own else model.predictions.size)
-            looks[variant] = Look(model.predictions, model.predictions.cpu_ms, 0.0)
+            looks[variant] = Look(model.predictions, 0.0)
     if roles.little is None:  # nobody could look in place of the last stage
         looks = {variant: look for variant, look in looks.items() if variant == Variant(able[0])}
     spec = clip.cut(fitted.part).streams[clip.name].spec

@@ -40,14 +40,17 @@ class Look:
     """A variant in front of some footage.
 
     Attributes:
-        predictions: of every frame.
-        cpu_ms: CPU time of a look on this machine, measured now.
+        predictions: of every frame, with what a look costs on this machine, measured now.
         spent_s: CPU seconds that looking has taken now, none where it was known from before.
     """
 
     predictions: Predictions
-    cpu_ms: float
     spent_s: float
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU time of a look."""
+        return self.predictions.cpu_ms
 
 
 Looks = Mapping[Variant, Look]
@@ -67,10 +70,10 @@ def look(pipeline: Pipeline, stream: str, spec: StreamSpec, model: ModelSpec, pr
     predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
     spent_s = predictions.looked * predictions.cpu_ms / 1000 if predictions.looked else 0.0
     if predictions.looked >= TIMED:
-        return Look(predictions, predictions.cpu_ms, spent_s)
+        return Look(predictions, spent_s)
     viewer = Viewer(spec, stream, model, pipeline.classes, paths)
     for _ in viewer.predict(part=(0, TIMED)):
         pass
     _, cpu_ms, decode_ms, looked = viewer.cost()
     priced = replace(predictions, cpu_ms=cpu_ms, decode_cpu_ms=decode_ms)
-    return Look(priced, cpu_ms, spent_s + looked * cpu_ms / 1000)
+    return Look(priced, spent_s + looked * cpu_ms / 1000)

@@ -8,7 +8,7 @@ ends with the safe configuration; the tracker's own control (`stages/track/aging
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -75,14 +75,12 @@ class Search:
         chosen: the one to run.
         static: the cheapest that only looks at every n-th frame and holds the boxes, by the same bound.
         safe: what looking at every frame costs.
-        believed: how far each variant agrees with the reference where it looks at every frame.
     """
 
     tried: Sequence[Tried]
     chosen: Tried
     static: Tried
     safe: Tried
-    believed: Mapping[Variant, Estimate]
 
 
 def search(
@@ -115,7 +113,7 @@ def search(
         progress.step(f"{stream}: replaying {more} configurations that Optuna proposes")
         others += footage.explored(more)
     tried = sorted([*held, *guarded, *others], key=lambda each: each.cpu_ms)
-    return Search(tried, _choice(guarded, others, floor, safe), _cheapest(held, floor, safe), safe, footage.believed)
+    return Search(tried, _choice(guarded, others, floor, safe), _cheapest(held, floor, safe), safe)
 
 
 def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
