@@ -19,15 +19,16 @@ from benchmarks.footage import ASSETS
 from vidpipe.accuracy.held import held_for
 from vidpipe.bench.clip import outline
 from vidpipe.core.frame import Image
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.base import StreamSpec
 from vidpipe.tuning.floor.apply import audit_rate, with_audits
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.footage import variants_of
-from vidpipe.tuning.floor.looks import Look, Variant, look
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.floor.search import Search, Stretch, search
+from vidpipe.tuning.looks import Look, Variant, look
 
 FLOORS = (0.8, 0.9, 0.95)
 FITTED = 0.4
@@ -67,14 +68,6 @@ class Row(NamedTuple):
             f"| {self.clip} | {self.floor:g} | {self.chosen} | {score(self.f1)}{'' if self.held else ' **under**'} | "
             f"{self.times:.1f} | {score(self.static_f1)} | {self.static_times:.1f} | {self.less_than_static:.2f} |"
         )
-
-
-class _Quiet:
-    def step(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
 
 
 def on_clips(names: Sequence[str] = (), variation: str = "") -> Iterator[Row]:
@@ -129,7 +122,7 @@ class _Clip:
 
     def _look(self, spec: StreamSpec, variant: Variant) -> Look:
         pipeline = self.roles.pipeline
-        return look(pipeline, "clip", spec, variant.spec(pipeline), _Quiet())
+        return look(pipeline, "clip", spec, variant.spec(pipeline), Silent())
 
 
 def _of_clip(name: str, source: Path) -> Iterator[Row]:
@@ -137,7 +130,7 @@ def _of_clip(name: str, source: Path) -> Iterator[Row]:
     truth = clip.scored_look(clip.big).predictions.sure()
     every_ms = clip.scored_look(clip.big).cpu_ms + clip.scored_look(clip.big).predictions.decode_cpu_ms
     for floor in FLOORS:
-        found = search(clip.roles, "clip", [clip.fitted], floor, "boxes", _Quiet())
+        found = search(clip.roles, "clip", [clip.fitted], floor, "boxes", Silent())
         f1, cost_ms = _chosen(clip, found, floor)
         static = found.static.configuration
         variant = static.looker or clip.big

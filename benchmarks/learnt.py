@@ -14,6 +14,7 @@ from vidpipe.accuracy.reference.reference import reference
 from vidpipe.accuracy.scores.presence import presence
 from vidpipe.accuracy.series import Series
 from vidpipe.bench.results import read_answers
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.results import ResultsFile
@@ -77,7 +78,7 @@ def saved(clip: Path, folder: Path, fit: float = 0.5, threshold: float = THRESHO
     truth = _reference(pipeline)
     border = float(truth.pts[round(truth.frames * fit)]) - 0.5 * float(np.median(np.diff(truth.pts)))
     options = SpecializeOptions(Budget(BUDGET, BUDGET), folder, for_s=border)
-    learnt = specialize(pipeline, STREAM, options, _Nobody())
+    learnt = specialize(pipeline, STREAM, options, Silent())
     rest = _from(pipeline, border)
     results = folder / "results.jsonl"
     filtered = _run(apply(rest, folder, look=True).pipeline, results)
@@ -104,14 +105,6 @@ def rows(folder: Path, seeds: int = 3, seconds: float = 7200) -> Iterator[tuple[
         profiles = folder / f"profiles-{seed}"
         profiles.mkdir(exist_ok=True)
         yield seed, saved(clip, profiles)
-
-
-class _Nobody:
-    def step(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
 
 
 def _reference(pipeline: Pipeline) -> Series:

@@ -18,6 +18,7 @@ from benchmarks.day import FPS
 from benchmarks.footage import ASSETS
 from vidpipe.accuracy.scores.box_score import count
 from vidpipe.accuracy.series import Boxes, Series
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.tuning.chameleon.policy import Policy, Rules
 from vidpipe.tuning.chameleon.space import Look as Priced
@@ -25,9 +26,9 @@ from vidpipe.tuning.chameleon.space import Space
 from vidpipe.tuning.chameleon.trial import Trial
 from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
 from vidpipe.tuning.floor.evidence import evidence
-from vidpipe.tuning.floor.looks import Look, Looks, Variant, look
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.floor.search import STRIDES, Stretch, search
+from vidpipe.tuning.looks import Look, Looks, Variant, look
 
 STREAM = "street"
 BIG = Variant("big")
@@ -110,16 +111,6 @@ class Footage:
         spec = spec.model_copy(update={"start_s": begin_s, "end_s": (stop - 0.5) / FPS})
         looks = {variant: _cut(each, start, stop) for variant, each in self.looks.items()}
         return Stretch(spec, looks[BIG].predictions.sure(), looks)
-
-
-class Silent:
-    """Nobody sees how long work goes on."""
-
-    def step(self, what: str, total: int | None = None) -> None:
-        """Say nothing."""
-
-    def advance(self, count: int = 1) -> None:
-        """Say nothing."""
 
 
 def score(answered: Answered, truth: Series, floor: float, safe_ms: float) -> Scored:

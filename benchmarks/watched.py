@@ -20,10 +20,10 @@ from vidpipe.runtime.driver.status import Status, StreamNow
 from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.statistics.accuracy import Sums
 from vidpipe.tuning.floor.configuration import Configuration
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import with_settings
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.floor.tuner import Floor, FloorConfig
+from vidpipe.tuning.looks import Variant
 
 LITTLE = VARIANTS[1]
 

@@ -38,7 +38,7 @@ from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.floor.configuration import CAREFUL, SAFE, roles_of
-from vidpipe.tuning.floor.looks import Look
+from vidpipe.tuning.looks import Look
 
 CPU_MS = dict(zip(VARIANTS, (40.0, 10.0, 4.0), strict=True))
 CLASSES = ("person", "vehicle", "bike")
@@ -60,9 +60,7 @@ def footage(clip):
 
 
 def look_of(frames, seen, cpu_ms):
-    return Look(
-        Predictions(series_of(frames, seen), dict.fromkeys(CLASSES, 0.3), (64, 64), 1.0, cpu_ms, 1.0, 99), cpu_ms, 0
-    )
+    return Look(Predictions(series_of(frames, seen), dict.fromkeys(CLASSES, 0.3), (64, 64), 1.0, cpu_ms, 1.0, 99), 0)
 
 
 def series_of(frames, seen):

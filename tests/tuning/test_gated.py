@@ -12,6 +12,7 @@ from tests.stages.gate.test_ongoing import Immediate
 from tests.tuning.conftest import YARD
 from tests.tuning.footage import clip
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
@@ -24,14 +25,6 @@ from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 BUDGET = Budget(0.05, 0.05)
 STEPS = 40
-
-
-class Quiet:
-    def step(self, what, total=None):
-        pass
-
-    def advance(self, count=1):
-        pass
 
 
 def dear(*given):
@@ -64,7 +57,7 @@ def learnt(tmp_path_factory):
         clip(folder / "fit.mp4", seconds=70, visits=8, busy=True)
         clip(folder / "other.mp4", seconds=40, visits=5, busy=True, delay=7)
         pipeline = load(folder / "yard.yaml", sources={"yard": str(folder / "fit.mp4")})
-        learnt = specialize(pipeline, "yard", SpecializeOptions(BUDGET, folder / "profiles", learn=True), Quiet())
+        learnt = specialize(pipeline, "yard", SpecializeOptions(BUDGET, folder / "profiles", learn=True), Silent())
     return folder, learnt
 
 

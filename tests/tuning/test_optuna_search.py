@@ -16,27 +16,18 @@ from tests.models.bright import bright_network
 from tests.tuning.footage import clip
 from vidpipe.cli.commands.tune import TuneArguments
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import Configuration
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.optuna_search import explore
 from vidpipe.tuning.floor.profile import configuration_of
 from vidpipe.tuning.floor.search import Tried
 from vidpipe.tuning.floor.tune import TuneOptions, tune
+from vidpipe.tuning.looks import Variant
 
 LOOKERS = {"big": Configuration(), "little": Configuration(Variant("little"), 0.9)}
 FRAME_S = 0.04
-
-
-class Silent:
-    """Progress that nobody follows."""
-
-    def step(self, what, total=None):
-        pass
-
-    def advance(self, count=1):
-        pass
 
 
 class Footage:

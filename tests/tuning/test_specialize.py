@@ -16,6 +16,7 @@ from tests.tuning.footage import clip
 from vidpipe.accuracy.reference.model import choose_reference
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.progress import Silent
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
 from vidpipe.sources.own import PictureSource, Shot
@@ -26,19 +27,9 @@ from vidpipe.tuning.profile import apply, read
 from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 
-class Quiet:
-    """Nobody watches."""
-
-    def step(self, what, total=None):
-        pass
-
-    def advance(self, count=1):
-        pass
-
-
 def learn(pipeline, tmp_path, **options):
     options = SpecializeOptions(Budget(0.02, 0.02), tmp_path / "profiles", gates=False, **options)
-    return specialize(pipeline, "yard", options, Quiet())
+    return specialize(pipeline, "yard", options, Silent())
 
 
 def answers(pipeline, tmp_path):
@@ -82,7 +73,7 @@ def test_the_profile_holds_the_evidence(yard, tmp_path):
 def test_a_camera_is_watched_once(yard, tmp_path):
     """A recording played at its own speed: labels and previews come in one go."""
     pipeline = yard(f"live+file:{clip(tmp_path / 'fit.mp4', seconds=13, visits=2)}")
-    footage, examples, look_ms = labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 12.0, Quiet())
+    footage, examples, look_ms = labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 12.0, Silent())
     assert 110 <= footage.frames <= 125
     assert footage.visits == footage.seen_visits == 2
     assert footage.known.mean() > 0.5
@@ -124,7 +115,7 @@ def test_a_camera_that_falls_silent_has_shown_what_it_has_shown(yard):
     pipeline = yard(f"{__name__}:FallsSilent")
     began = time.monotonic()
     with pytest.raises(ConfigError, match=r"^stream yard: 3 pictures are too few"):
-        labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 1.0, Quiet())
+        labelled(pipeline, "yard", choose_reference(pipeline, None, "big"), 1.0, Silent())
     assert 1 <= time.monotonic() - began < 10
 
 

@@ -19,8 +19,8 @@ from vidpipe.pipeline.models import model_of, models_of
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.tuning.floor.apply import audit_rate, with_audits
 from vidpipe.tuning.floor.configuration import model_of_stage, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import with_settings
+from vidpipe.tuning.looks import Variant
 
 LOOP = "Ultralytics' loop"
 FLOOR = 0.9

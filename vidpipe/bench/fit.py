@@ -25,8 +25,8 @@ from vidpipe.models.load import load_detector
 from vidpipe.models.sizes import smaller_sizes
 from vidpipe.sources.base import Want
 from vidpipe.tuning.floor.configuration import model_of_stage, roles_of
-from vidpipe.tuning.floor.looks import Look, Variant, look
 from vidpipe.tuning.floor.search import Search, Stretch, search
+from vidpipe.tuning.looks import Look, Variant, look
 
 
 class SizedModel(NamedTuple):

@@ -13,3 +13,13 @@ class Progress(Protocol):
         ...
 
     def advance(self, count: int = 1) -> None: ...
+
+
+class Silent:
+    """Nobody wants to know."""
+
+    def step(self, what: str, total: int | None = None) -> None:
+        """See `Progress.step`."""
+
+    def advance(self, count: int = 1) -> None:
+        """See `Progress.advance`."""

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from vidpipe.accuracy.reference.model import ReferenceModel
-from vidpipe.accuracy.reference.predictions import Predictions, Viewer
-from vidpipe.accuracy.reference.reference import reference
 from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.progress import Progress
@@ -22,6 +20,7 @@ from vidpipe.stages.gate.examples import Collector, Examples
 from vidpipe.tuning.detector import quiet
 from vidpipe.tuning.footage import SEEN_PICTURES, Footage, walk
 from vidpipe.tuning.live import watch
+from vidpipe.tuning.looks import look
 
 LIVE_S = 1200.0
 FEWEST_PICTURES = 100
@@ -55,15 +54,12 @@ def labelled(
         spec = spec.model_copy(update={"end_s": min(spec.start_s + for_s, spec.end_s or math.inf)})
     total = _outlined(spec, stream)
     progress.step(f"{stream}: {reference_model.name} looks at every frame", total)
-    predictions = reference(
-        spec, stream, reference_model.spec, pipeline.classes, search_paths=paths, progress=progress.advance
-    )
-    look_ms = _look_ms(predictions, spec, stream, reference_model, pipeline)
-    truth = predictions.sure()
+    looked = look(pipeline, stream, spec, reference_model.spec, progress, _TIMED_LOOKS)
+    truth = looked.predictions.sure()
     _refuse_labels(truth, stream)
     progress.step(f"{stream}: seeing it as filters do", truth.frames)
     footage = walk(spec, stream, truth, _refresh(pipeline, _fps(truth)), examples, progress.advance)
-    return footage, examples.examples(), look_ms
+    return footage, examples.examples(), looked.cpu_ms
 
 
 def refuse(footage: Footage, stream: str) -> None:
@@ -97,20 +93,6 @@ def _outlined(spec: StreamSpec, stream: str) -> int | None:
     frames = info.frames if spec.end_s is None else min(info.frames, round((spec.end_s - spec.start_s) * info.fps))
     _refuse_pictures(frames, "pictures", stream)
     return frames
-
-
-def _look_ms(
-    predictions: Predictions, spec: StreamSpec, stream: str, reference_model: ReferenceModel, pipeline: Pipeline
-) -> float:
-    """CPU ms of a look; measured now where all looks were known from an earlier time."""
-    if predictions.looked >= _TIMED_LOOKS:
-        return predictions.cpu_ms
-    viewer = Viewer(
-        spec, stream, reference_model.spec, pipeline.classes, [Path(path) for path in pipeline.search_paths]
-    )
-    for _ in viewer.predict(part=(0, _TIMED_LOOKS)):
-        pass
-    return viewer.cost()[1]
 
 
 def _refresh(pipeline: Pipeline, fps: float) -> int:

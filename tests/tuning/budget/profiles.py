@@ -12,10 +12,10 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import SAFE, Configuration, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import tuned_of, write
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
+from vidpipe.tuning.looks import Variant
 
 FPS = 20.0
 YARD = """
@@ -66,7 +66,7 @@ def known(pipeline: Pipeline, profiles: Path, **frontiers: tuple[Tried, ...]) ->
     """Write what was tried of each of these streams."""
     truth = Series(("thing",), 320, 240, np.arange(40) / FPS, np.ones(40, bool), Boxes.of([], np.zeros((0, 4))))
     for stream, frontier in frontiers.items():
-        found = Search(frontier, frontier[-1], frontier[-1], frontier[-1], {})
+        found = Search(frontier, frontier[-1], frontier[-1], frontier[-1])
         tuned = tuned_of(
             roles_of(pipeline),
             stream,

@@ -9,11 +9,12 @@ import pytest
 
 from tests.clips import encode
 from tests.models.networks import following_network
+from vidpipe.core.progress import Silent
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
-from vidpipe.tuning.floor.looks import Look, Variant, look
 from vidpipe.tuning.floor.search import Stretch
+from vidpipe.tuning.looks import Look, Variant, look
 
 FPS, FRAMES = 25, 300
 # (cx, cy, w, h, class, score); they stand the further right, the brighter the picture is: the clip's number lights it.
@@ -37,16 +38,6 @@ classes: {person: person, car: car}
 models: {big: {path: big.onnx, family: yolo}}
 stages: [{id: big, type: detect, model: big}]
 """
-
-
-class Silent:
-    """Work of which nobody wants to know how far it is."""
-
-    def step(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
 
 
 Made = Callable[..., Pipeline]

@@ -16,8 +16,8 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.tuning.floor.configuration import roles_of
 from vidpipe.tuning.floor.footage import gather
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.trial import try_reference
+from vidpipe.tuning.looks import Variant
 
 
 def gathered(pipeline, floor=0.7, for_s=None, stream="cam"):

@@ -12,10 +12,10 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.apply import apply_tuned
 from vidpipe.tuning.floor.configuration import CAREFUL, SAFE, Configuration, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import check_place, configuration_of, point, read, tuned_of, write
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
+from vidpipe.tuning.looks import Variant
 
 CHOSEN = Configuration(Variant("little", (32, 64)), 0.97, "flow", 0.1, 0.48, triggers=True, difference=True)
 SURE = Estimate(0.95, 0.91, 0.98, 0.04, 40)
@@ -33,7 +33,7 @@ def tuned(made):
         pipeline = made(text)
         safe = tried(SAFE, 20.0, guarded=False)
         best = tried(chosen, 4.0)
-        found = Search([best, safe], best, safe, safe, {})
+        found = Search([best, safe], best, safe, safe)
         trial = Trial(0.99, 0.98, None, 0.0, 0.0, 0.3)
         told = tuned_of(
             roles_of(pipeline),

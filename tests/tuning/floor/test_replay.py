@@ -11,9 +11,9 @@ from tests.tuning.floor.conftest import ALONE, PAIR, looks_of
 from vidpipe.core.errors import ConfigError
 from vidpipe.runtime.driver.session import Run
 from vidpipe.tuning.floor.configuration import CAREFUL, SAFE, Configuration, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import with_settings
 from vidpipe.tuning.floor.replay import replay
+from vidpipe.tuning.looks import Variant
 
 LITTLE = Configuration(Variant("little"), 0.95)
 MASK = "[[[0.335, 0], [0.5, 0], [0.5, 0.5], [0.335, 0.5]]]"  # what is found moves into it and out of it

@@ -24,9 +24,9 @@ from vidpipe.runtime.driver.tuner import tuner_of
 from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.statistics.accuracy import Sums
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import with_settings
 from vidpipe.tuning.floor.tuner import Floor, FloorConfig
+from vidpipe.tuning.looks import Variant
 
 FLOOR = 0.8
 LITTLE = Configuration(Variant("little"), 0.95, "flow", 0.1)

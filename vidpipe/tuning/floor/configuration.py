@@ -12,7 +12,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage, Tier
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.difference.difference import Difference
 from vidpipe.stages.track.track import Track, TrackConfig
-from vidpipe.tuning.floor.looks import Variant
+from vidpipe.tuning.looks import Variant
 
 Settings = Mapping[str, Mapping[str, Any]]
 """New values by stage id and field."""

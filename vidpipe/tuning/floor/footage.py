@@ -22,8 +22,8 @@ from vidpipe.sources.open import open_source
 from vidpipe.stages.difference.camera_stability import STABLE, movement
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
-from vidpipe.tuning.floor.looks import Look, Variant, look
 from vidpipe.tuning.floor.search import Stretch
+from vidpipe.tuning.looks import Look, Variant, look
 
 SHORTEST_S = 5.0
 _STRETCH_S = 20.0

@@ -18,9 +18,9 @@ from vidpipe.core.settings import with_values
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
 from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
+from vidpipe.tuning.looks import Variant
 from vidpipe.tuning.paths import TUNED, folder_of
 from vidpipe.tuning.profile import model_digest
 

@@ -32,7 +32,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.floor.configuration import Settings
-from vidpipe.tuning.floor.looks import Look, Looks, Variant
+from vidpipe.tuning.looks import Look, Looks, Variant
 
 if TYPE_CHECKING:
     import supervision as sv

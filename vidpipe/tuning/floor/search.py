@@ -22,8 +22,8 @@ from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
-from vidpipe.tuning.floor.looks import Looks, Variant
 from vidpipe.tuning.floor.replay import Replayed, replay
+from vidpipe.tuning.looks import Looks, Variant
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough

@@ -23,8 +23,8 @@ from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.open import open_source
 from vidpipe.statistics.agreement import Matched, match_by_class
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.search import Stretch
+from vidpipe.tuning.looks import Variant
 
 _PICTURES = 24  # that are looked at twice more
 _SHIFT = 0.02  # of width and height, that the shifted crop leaves out

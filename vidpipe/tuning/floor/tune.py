@@ -20,10 +20,10 @@ from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
-from vidpipe.tuning.floor.looks import Variant
 from vidpipe.tuning.floor.profile import Tuned, check_place, read, tuned_of, why_not, write
 from vidpipe.tuning.floor.search import Search, search
 from vidpipe.tuning.floor.trial import Trial, try_reference
+from vidpipe.tuning.looks import Variant
 from vidpipe.tuning.profile import model_digest
 
 LIVE_S = 1200.0  # of a camera, where nobody says

@@ -28,7 +28,7 @@ from vidpipe.sources.base import Want
 from vidpipe.statistics.agreement import Matched, match
 from vidpipe.statistics.blocks import Estimate, estimate
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
-from vidpipe.tuning.floor.looks import Variant
+from vidpipe.tuning.looks import Variant
 
 _KEPT = 64  # trials of a stream that are believed: a scene changes
 _FEWEST = 12  # of them, before a cheaper looker is put in force

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +15,11 @@ from vidpipe.bench.figures import CandidateResult, Choice, ClipFigures
 from vidpipe.bench.report.evidence import Evidence
 from vidpipe.bench.report.text import share
 from vidpipe.core.answer import How
+from vidpipe.core.svg import svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Told apart with every common colour blindness: blue for the pipeline and what is right, orange for missed, purple for
 # false, greys for the rest; stages from pale (first) to strong (last).
@@ -61,7 +59,7 @@ def frontier(clip: ClipFigures, key: str) -> Chart:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
-    return Chart(_svg(figure, f"{key}-frontier"), note + _about_grid(clip, len(inside)))
+    return Chart(svg(figure, f"{key}-frontier"), note + _about_grid(clip, len(inside)))
 
 
 def pareto(grid: Sequence[Choice]) -> list[Choice]:
@@ -98,7 +96,7 @@ def timeline(evidence: Evidence, key: str) -> Markup | None:
     for what, colour in colours.items():
         lanes.bar(0, 0, color=colour, label="in the reference" if what == "wanted" else what)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    return _svg(figure, f"{key}-timeline")
+    return svg(figure, f"{key}-timeline")
 
 
 def _mark(axes: Axes, candidate: CandidateResult, index: int) -> None:
@@ -184,21 +182,3 @@ def _bars(there: NDArray[np.bool_], edges: NDArray[np.float64]) -> list[tuple[fl
 def _plain(name: str) -> str:
     """A name as Matplotlib shows it: no mathematics, and no legend without it."""
     return name.replace("$", r"\$").lstrip("_")
-
-
-def _svg(figure: Figure, key: str) -> Markup:
-    """The drawing as part of a page: text stays text, nothing points elsewhere, names are unique within the page."""
-    import matplotlib
-    from markupsafe import Markup
-
-    file = io.StringIO()
-    plain: Any = {"svg.fonttype": "none", "svg.hashsalt": key, "font.family": "sans-serif", "font.size": 10}
-    with matplotlib.rc_context(plain):
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'(?<= )(width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{key}-", svg)
-    return Markup(svg)

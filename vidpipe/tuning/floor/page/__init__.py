@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from vidpipe.core.svg import svg
 from vidpipe.tuning.floor.profile import Point, Tuned
 
 if TYPE_CHECKING:
@@ -62,8 +61,6 @@ def best_of(tuned: Tuned) -> list[Point]:
 
 def _frontier(tuned: Tuned) -> Markup:
     """Accuracy over cost of all that was tried, as SVG."""
-    import matplotlib
-    from markupsafe import Markup
     from matplotlib.figure import Figure
 
     figure = Figure((9.6, 4.2), layout="constrained")
@@ -84,10 +81,4 @@ def _frontier(tuned: Tuned) -> Markup:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
-    file = io.StringIO()
-    plain: Any = {"svg.fonttype": "none", "svg.hashsalt": "tuned", "font.family": "sans-serif", "font.size": 10}
-    with matplotlib.rc_context(plain):
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    svg = file.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return Markup(re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg))
+    return svg(figure, "tuned")

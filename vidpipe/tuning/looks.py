@@ -56,11 +56,14 @@ class Look:
 Looks = Mapping[Variant, Look]
 
 
-def look(pipeline: Pipeline, stream: str, spec: StreamSpec, model: ModelSpec, progress: Progress) -> Look:
+def look(
+    pipeline: Pipeline, stream: str, spec: StreamSpec, model: ModelSpec, progress: Progress, timed: int = TIMED
+) -> Look:
     """Look at every frame of a stretch with one model; what was looked at before comes from the cache.
 
     Args:
         spec: the stretch, as a part of the stream's recording.
+        timed: looks by which the price is known.
 
     Raises:
         ConfigError: the footage cannot be opened.
@@ -69,10 +72,10 @@ def look(pipeline: Pipeline, stream: str, spec: StreamSpec, model: ModelSpec, pr
     paths = [Path(path) for path in pipeline.search_paths]
     predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
     spent_s = predictions.looked * predictions.cpu_ms / 1000 if predictions.looked else 0.0
-    if predictions.looked >= TIMED:
+    if predictions.looked >= timed:
         return Look(predictions, spent_s)
     viewer = Viewer(spec, stream, model, pipeline.classes, paths)
-    for _ in viewer.predict(part=(0, TIMED)):
+    for _ in viewer.predict(part=(0, timed)):
         pass
     _, cpu_ms, decode_ms, looked = viewer.cost()
     priced = replace(predictions, cpu_ms=cpu_ms, decode_cpu_ms=decode_ms)
