@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from benchmarks.day import FPS
 from benchmarks.footage import ASSETS
-from vidpipe.accuracy.scores.box_score import count
 from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.core.progress import Silent
 from vidpipe.pipeline.yaml.load import load
@@ -25,7 +24,7 @@ from vidpipe.tuning.chameleon.space import Look as Priced
 from vidpipe.tuning.chameleon.space import Space
 from vidpipe.tuning.chameleon.trial import Trial
 from vidpipe.tuning.floor.configuration import Configuration, Roles, roles_of
-from vidpipe.tuning.floor.evidence import evidence
+from vidpipe.tuning.floor.evidence import counted, evidence
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.floor.search import STRIDES, Stretch, search
 from vidpipe.tuning.looks import Look, Looks, Variant, look
@@ -129,8 +128,7 @@ def score(answered: Answered, truth: Series, floor: float, safe_ms: float) -> Sc
 
 def agreement(found: Series, truth: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Twice the right boxes, and the boxes of both sides, of each frame."""
-    right, false, missed = (part.sum(axis=0).astype(float) for part in count(found, truth))
-    return 2 * right, 2 * right + false + missed
+    return counted(found, truth, "boxes")
 
 
 def by_time(hits: NDArray[np.float64], trials: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.budget.limits import CPU, BudgetConfig, links_of
 from vidpipe.tuning.budget.plan import Option, Wish, demand_of, exact, fits, least, unbeaten
-from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles
+from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, holds
 from vidpipe.tuning.floor.profile import Point, Tuned, configuration_of, read, why_not
 
 _RAW = 1.5  # bytes of a pixel as packed YUV 4:2:0
@@ -153,11 +153,11 @@ def _tuned(pipeline: Pipeline, profiles: Path, untuned: dict[str, str]) -> Itera
 
 def _holds(point: Point, tuned: Tuned, floor: float | None) -> bool:
     """Whether a configuration keeps to a floor, by the rules by which `tune` chooses."""
-    if floor is None or (configuration_of(point).is_safe and not point.guarded):
+    if floor is None:
         return True
-    if point.guarded and not point.difference and not point.triggers and floor <= tuned.floor:
-        return point.f1 is not None and point.f1 >= floor
-    return point.low >= floor
+    if point.guarded and floor > tuned.floor:  # its tracker adapted to less
+        return point.low >= floor
+    return holds(configuration_of(point), floor, point.f1, point.low, guarded=point.guarded)
 
 
 def _videos(pipeline: Pipeline, tuned: Mapping[str, Tuned]) -> dict[str, Video]:

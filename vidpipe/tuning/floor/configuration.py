@@ -76,6 +76,22 @@ CAREFUL = Configuration(motion="flow", step_s=0.1)
 makes the time between looks longer as the looks prove that the floor holds."""
 
 
+def holds(configuration: Configuration, floor: float, f1: float | None, low: float, *, guarded: bool) -> bool:
+    """Whether a configuration is good enough for a floor, by what it came to on footage.
+
+    The safe one is right by definition. One that begins where the evidence allows, or with every frame, and whose
+    tracker goes on from there by evidence of its own, needs no bound. Where the tracker does not judge some of the
+    answers, or nobody adapts, the lower bound decides.
+
+    Args:
+        f1: None: there was nothing to find.
+        guarded: whether the tracker adapts the time between looks.
+    """
+    if guarded and not configuration.triggers and not configuration.difference:
+        return f1 is None or f1 >= floor
+    return (configuration.is_safe and not guarded) or low >= floor
+
+
 @dataclass(frozen=True, slots=True)
 class Roles:
     """The stages of a pipeline by what they do for a floor; ids.

@@ -27,7 +27,7 @@ def evidence(
         want: boxes: F1 at IoU 0.5; presence: F1 of runs of presence; count: 1 less the relative error by class.
         where: the frames of each that count, bool [frames]; None: all.
     """
-    parts = [_counted(one, other, want) for one, other in zip(found, truth, strict=True)]
+    parts = [counted(one, other, want) for one, other in zip(found, truth, strict=True)]
     hits, trials = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
     first = np.cumsum([0, *(int(blocks_of(series.pts)[-1]) + 1 for series in truth[:-1])])
     block = np.concatenate([start + blocks_of(series.pts) for start, series in zip(first, truth, strict=True)])
@@ -37,7 +37,7 @@ def evidence(
     return estimate(hits, trials, block)
 
 
-def _counted(found: Series, truth: Series, want: Want) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def counted(found: Series, truth: Series, want: Want) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Hits and trials of each frame, whose sums have the score as their ratio."""
     if want == "presence":
         return _presence(found, truth)

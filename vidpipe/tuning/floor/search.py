@@ -20,7 +20,7 @@ from vidpipe.accuracy.series import Series
 from vidpipe.core.progress import Progress
 from vidpipe.sources.base import StreamSpec, Want
 from vidpipe.statistics.blocks import Estimate
-from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, model_of_stage
+from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, holds, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.replay import Replayed, replay
 from vidpipe.tuning.looks import Looks, Variant
@@ -62,8 +62,8 @@ class Tried:
     guarded: bool
 
     def holds(self, floor: float) -> bool:
-        """Whether its lower bound lies above the floor; the safe one is right by definition."""
-        return (self.configuration.is_safe and not self.guarded) or self.estimate.low >= floor
+        """Whether it is good enough on this footage."""
+        return holds(self.configuration, floor, self.estimate.value, self.estimate.low, guarded=self.guarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def search(
     begun = list(dict.fromkeys(begun))
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
-    best = _choice(guarded, [], floor, safe)
+    best = _cheapest(guarded, floor, safe)
     varied = _variations(best.configuration, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
     others = footage.replayed(varied, floor)
@@ -113,23 +113,11 @@ def search(
         progress.step(f"{stream}: replaying {more} configurations that Optuna proposes")
         others += footage.explored(more)
     tried = sorted([*held, *guarded, *others], key=lambda each: each.cpu_ms)
-    return Search(tried, _choice(guarded, others, floor, safe), _cheapest(held, floor, safe), safe)
+    return Search(tried, _cheapest([*guarded, *others], floor, safe), _cheapest(held, floor, safe), safe)
 
 
 def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
-    return min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
-
-
-def _choice(begun: Sequence[Tried], varied: Sequence[Tried], floor: float, safe: Tried) -> Tried:
-    """The cheapest that is good enough on this footage.
-
-    Args:
-        begun: those that begin where the evidence allows, or with every frame, and whose tracker goes on from there by
-            evidence of its own: what they came to needs no bound.
-        varied: those of which some answers the tracker does not judge: they need one.
-    """
-    able = [each for each in begun if each.estimate.value is None or each.estimate.value >= floor]
-    return min([safe, *able, *(each for each in varied if each.holds(floor))], key=lambda each: each.cpu_ms)
+    return min([safe, *(each for each in tried if each.holds(floor))], key=lambda each: each.cpu_ms)
 
 
 def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
