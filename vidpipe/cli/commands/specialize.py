@@ -9,11 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from vidpipe.cli.commands.versions import use_version
+from vidpipe.cli.per_stream import say_refused, with_streams
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.yaml.load import load
-from vidpipe.sources.open import expand
 from vidpipe.tuning.optimiser import Budget, describe
 from vidpipe.tuning.paths import profiles_dir
 from vidpipe.tuning.specialize import SpecializeOptions, SpecializeResult, specialize
@@ -39,11 +38,7 @@ class SpecializeArguments:
 
 def run_specialize(arguments: SpecializeArguments) -> int:
     """Learn each stream of the pipeline; 2 where one of them cannot be learnt from, as its message says."""
-    pipeline = load(
-        arguments.pipeline, config=arguments.config, sources=expand(*arguments.sources), sets=arguments.sets
-    )
-    if not pipeline.streams:
-        raise ConfigError("nothing to learn from: give a clip or a camera with --source, or streams with --config")
+    pipeline = with_streams(arguments, "learn from")
     profiles = arguments.out or profiles_dir()
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if arguments.use is not None:
@@ -63,8 +58,7 @@ def run_specialize(arguments: SpecializeArguments) -> int:
             refused.append(error)
         else:
             _print(learnt, options, console)
-    for refusal in refused:
-        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"vidpipe: {refusal}")
+    say_refused(refused)
     return refused[0].exit_status if refused else 0
 
 

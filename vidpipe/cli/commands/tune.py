@@ -9,14 +9,13 @@ from typing import Literal
 
 from rich.console import Console
 
+from vidpipe.cli.per_stream import say_refused, with_streams
 from vidpipe.cli.profiles import with_profiles
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import write_whole
-from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.base import Want
-from vidpipe.sources.open import expand
 from vidpipe.tuning.floor.page import page, score, would_lose
 from vidpipe.tuning.floor.tune import TuneOptions, TuneResult, tune
 from vidpipe.tuning.paths import profiles_dir
@@ -51,11 +50,7 @@ class TuneArguments:
 
 def run_tune(arguments: TuneArguments) -> int:
     """Tune each stream of the pipeline; 2 where a floor is refused or a stream cannot be tuned, as a message says."""
-    pipeline = load(
-        arguments.pipeline, config=arguments.config, sources=expand(*arguments.sources), sets=arguments.sets
-    )
-    if not pipeline.streams:
-        raise ConfigError("nothing to tune on: give a clip or a camera with --source, or streams with --config")
+    pipeline = with_streams(arguments, "tune on")
     profiles = arguments.out or profiles_dir()
     console = Console(highlight=False, soft_wrap=True, markup=False)
     pipeline = with_profiles(pipeline, profiles, console, tuned=False)
@@ -72,8 +67,7 @@ def run_tune(arguments: TuneArguments) -> int:
         _print(result, console)
         if result.tuned.refused:
             refused.append(f"stream {stream}: {result.tuned.refused}")
-    for refusal in refused:
-        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"vidpipe: {refusal}")
+    say_refused(refused)
     return 2 if refused else 0
 
 
