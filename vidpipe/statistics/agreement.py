@@ -22,11 +22,16 @@ class Matched(NamedTuple):
 
     Attributes:
         right: pairs, matched one-to-one at IoU 0.5 class by class.
-        boxes: of both answers together; F1 is 2 `right` / `boxes`.
+        boxes: of both answers together.
     """
 
     right: int
     boxes: int
+
+    @property
+    def f1(self) -> float | None:
+        """None where neither answer has a box."""
+        return 2 * self.right / self.boxes if self.boxes else None
 
 
 class Verdict(NamedTuple):
@@ -57,12 +62,6 @@ def compare(predictions: sv.Detections, truth: sv.Detections) -> Verdict:
 def match(predictions: sv.Detections, truth: sv.Detections) -> Matched:
     """Hold the boxes of one answer against another's."""
     return _together(_by_class(predictions, truth))
-
-
-def f1(predictions: sv.Detections, truth: sv.Detections) -> float | None:
-    """F1 of the boxes of one answer against another's; None where neither has any."""
-    right, boxes = match(predictions, truth)
-    return 2 * right / boxes if boxes else None
 
 
 def match_by_class(

@@ -32,7 +32,7 @@ from vidpipe.stages.track.refresh import Refresh
 from vidpipe.stages.track.replay import ActiveCache, Cached, way
 from vidpipe.stages.track.seen import Seen
 from vidpipe.stages.track.tracks import Tracks, ids_of
-from vidpipe.statistics.agreement import f1, match
+from vidpipe.statistics.agreement import match
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -297,10 +297,11 @@ class Track(Stage[TrackConfig]):
         config = self.config
         if look.unasked is None:
             return False
+        matched = match(look.unasked, found)
         if config.floor is not None and (aging := self._aging_under(config)) is not None:
             longest = config.refresh_s / self._frame_s
-            aging.learn(look.seen.pts, look.old, match(look.unasked, found), config.floor, longest)
-        agreed = f1(look.unasked, found)
+            aging.learn(look.seen.pts, look.old, matched, config.floor, longest)
+        agreed = matched.f1
         if config.agreement is None or agreed is None:
             return False
         self._refresh.learn(agreed, config.agreement, config.refresh_s)

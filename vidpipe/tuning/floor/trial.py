@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidpipe.accuracy.reference.model import folders
 from vidpipe.accuracy.scores.matching import match
@@ -22,7 +20,8 @@ from vidpipe.core.settings import Knobs
 from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.open import open_source
-from vidpipe.statistics.agreement import Matched, match_by_class
+from vidpipe.statistics.agreement import Matched
+from vidpipe.statistics.agreement import match as match_detections
 from vidpipe.tuning.floor.search import Stretch
 from vidpipe.tuning.looks import Variant
 
@@ -85,12 +84,12 @@ def _again(pipeline: Pipeline, stream: str, stretch: Stretch, big: Variant) -> t
         plain, *_ = detector.detect([picture])
         height, width = picture.shape[:2]
         (flipped,) = detector.detect([np.ascontiguousarray(picture[:, ::-1])])
-        back = np.asarray(flipped.xyxy).copy()
-        back[:, [0, 2]] = width - back[:, [2, 0]]
-        mirrored.append(_matched(plain, flipped, back))
+        flipped.xyxy[:, [0, 2]] = width - flipped.xyxy[:, [2, 0]]
+        mirrored.append(match_detections(plain, flipped))
         x, y = round(_SHIFT * width), round(_SHIFT * height)
         (moved,) = detector.detect([np.ascontiguousarray(picture[y:, x:])])
-        shifted.append(_matched(plain, moved, np.asarray(moved.xyxy) + np.array([x, y, x, y])))
+        moved.xyxy += np.array([x, y, x, y], np.float32)
+        shifted.append(match_detections(plain, moved))
     return mirrored, shifted
 
 
@@ -101,16 +100,8 @@ def _pictures(stretch: Stretch, stream: str, every: int) -> Iterator[Image]:
                 yield picture.bgr()
 
 
-def _matched(plain: Any, other: Any, boxes: NDArray[Any]) -> Matched:
-    classes = match_by_class(
-        np.asarray(plain.xyxy, float), np.asarray(plain.class_id), boxes.astype(float), np.asarray(other.class_id)
-    ).values()
-    return Matched(sum(each.right for each in classes), sum(each.boxes for each in classes))
-
-
 def _f1(matched: list[Matched]) -> float | None:
-    boxes = sum(each.boxes for each in matched)
-    return 2 * sum(each.right for each in matched) / boxes if boxes else None
+    return Matched(sum(each.right for each in matched), sum(each.boxes for each in matched)).f1
 
 
 def _next_frame(series: Series) -> Matched:
