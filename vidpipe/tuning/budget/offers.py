@@ -18,7 +18,7 @@ from vidpipe.sources.open import open_source
 from vidpipe.tuning.budget.limits import CPU, BudgetConfig, links_of
 from vidpipe.tuning.budget.plan import Option, Wish, demand_of, exact, fits, least, unbeaten
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, holds
-from vidpipe.tuning.floor.profile import Point, Tuned, configuration_of, read, why_not
+from vidpipe.tuning.floor.profile import Basis, Point, Tuned, configuration_of
 
 _RAW = 1.5  # bytes of a pixel as packed YUV 4:2:0
 _JPEG = ((30, 50, 75, 85, 95), (0.07, 0.10, 0.14, 0.19, 0.31))  # quality, and bytes of a pixel of street scenes
@@ -134,17 +134,16 @@ def _up(amount: float) -> float:
 
 
 def _tuned(pipeline: Pipeline, profiles: Path, untuned: dict[str, str]) -> Iterator[tuple[str, Tuned]]:
+    basis = Basis(pipeline)
     for name, stream in pipeline.streams.items():
         spec = stream.spec
         try:
-            tuned = read(profiles, name)
+            tuned = basis.read(profiles, name)
         except ConfigError as error:
             untuned[name] = str(error)
             continue
         if tuned is None:
             untuned[name] = f"stream {name} was never tuned: `vidpipe tune` it first"
-        elif why := why_not(tuned, pipeline):
-            untuned[name] = f"what was tuned for stream {name} {why}: `vidpipe tune` it again"
         elif spec.floor is not None and spec.want != tuned.want:
             untuned[name] = f"stream {name} was tuned for {tuned.want}, not for {spec.want}: `vidpipe tune` it again"
         else:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, roles_of
-from vidpipe.tuning.floor.profile import Tuned, configuration_of, read, why_not, with_settings
+from vidpipe.tuning.floor.profile import Basis, Tuned, configuration_of, with_settings
 from vidpipe.tuning.floor.tuner import Floor, FloorConfig
 from vidpipe.tuning.paths import profiles_dir
 
@@ -51,13 +51,11 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
     rates: list[float] = []
     asked: dict[str, Tuned] = {}
     lines: list[str] = []
+    basis = Basis(pipeline)
     for name, stream in pipeline.streams.items():
         floor, want = stream.spec.floor, stream.spec.want
-        tuned = None
         try:
-            tuned = read(profiles, name)
-            if tuned is not None and (why := why_not(tuned, pipeline)):
-                raise ConfigError(f"what was tuned for stream {name} {why}: tune again")
+            tuned = basis.read(profiles, name)
         except ConfigError as error:
             lines.append(f"{error}; stream {name} runs without it")
             tuned = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +157,63 @@ def configuration_of(point: Point) -> Configuration:
     )
 
 
+class Basis:
+    """What a choice rests on: classes, stages and models of a pipeline. Models are read once, and only where asked for.
+
+    Attributes:
+        classes, stages, model, little: as in `Tuned`.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.classes = list(pipeline.classes.names)
+
+    @cached_property
+    def stages(self) -> list[tuple[str, str]]:
+        """Raises ConfigError where the last stage is no `detect`."""
+        stages = self._roles.pipeline.stages  # with the tracker that a floor puts in
+        return [(stage.id, f"{stage.type.__module__}:{stage.type.__qualname__}") for stage in stages]
+
+    @cached_property
+    def model(self) -> str:
+        return model_digest(self._pipeline)
+
+    @cached_property
+    def little(self) -> str:
+        """Raises ConfigError as `stages` does."""
+        little = self._roles.little
+        return "" if little is None else model_digest(self._pipeline, model_of_stage(self._pipeline, little))
+
+    def read(self, profiles: Path, stream: str) -> Tuned | None:
+        """What was chosen for a stream; None where nothing was.
+
+        Raises:
+            ConfigError: it cannot be read, or is of no use for this pipeline.
+        """
+        tuned = read(profiles, stream)
+        if tuned is not None and (why := self._why_not(tuned)):
+            raise ConfigError(f"what was tuned for stream {stream} {why}: tune again")
+        return tuned
+
+    def _why_not(self, tuned: Tuned) -> str:
+        """Why what was chosen is of no use for this pipeline; empty where it is."""
+        if tuned.format != FORMAT:
+            return f"is of format {tuned.format}, this vidpipe reads {FORMAT}"
+        if tuned.classes != self.classes:
+            return f"is for classes {', '.join(tuned.classes)}"
+        if tuned.stages != self.stages:
+            return "was made for other stages"
+        if tuned.model != self.model:
+            return "was measured against another model than the last stage's"
+        if tuned.little != self.little:
+            return "was chosen with another model before the last stage's"
+        return ""
+
+    @cached_property
+    def _roles(self) -> Roles:
+        return roles_of(self._pipeline)
+
+
 def tuned_of(
     roles: Roles,
     stream: str,
@@ -177,6 +235,7 @@ def tuned_of(
         seconds: media seconds of all footage, of what was tuned on, and what more it would take.
         footage: a stretch of it; None: nothing is remembered of its pictures.
     """
+    basis = Basis(roles.pipeline)
     cheaper = [each for each in found.tried if each.cpu_ms < found.chosen.cpu_ms and each.guarded]
     return Tuned(
         stream=stream,
@@ -184,10 +243,10 @@ def tuned_of(
         vidpipe=version_of("vidpipe"),
         floor=floor,
         want=want,
-        classes=list(roles.pipeline.classes.names),
-        model=model_digest(roles.pipeline),
-        little=_little(roles),
-        stages=_stages(roles.pipeline),
+        classes=basis.classes,
+        model=basis.model,
+        little=basis.little,
+        stages=basis.stages,
         key=key,
         refused=refused,
         chosen=point(found.chosen),
@@ -257,21 +316,6 @@ def with_settings(roles: Roles, chosen: Mapping[str, tuple[Configuration, float 
     return replace(pipeline, streams=streams)
 
 
-def why_not(tuned: Tuned, pipeline: Pipeline) -> str:
-    """Why what was chosen is of no use for this pipeline; empty where it is."""
-    if tuned.format != FORMAT:
-        return f"is of format {tuned.format}, this vidpipe reads {FORMAT}"
-    if tuned.classes != list(pipeline.classes.names):
-        return f"is for classes {', '.join(tuned.classes)}"
-    if tuned.stages != _stages(pipeline):
-        return "was made for other stages"
-    if tuned.model != model_digest(pipeline):
-        return "was measured against another model than the last stage's"
-    if tuned.little != _little(roles_of(pipeline)):
-        return "was chosen with another model before the last stage's"
-    return ""
-
-
 def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str, Any]]) -> Stream:
     configs = dict(stream.configs)
     for stage in pipeline.stages:
@@ -279,13 +323,3 @@ def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str,
             own = configs.get(stage.id, stage.config)
             configs[stage.id] = with_values(own, changed)
     return replace(stream, configs=configs)
-
-
-def _little(roles: Roles) -> str:
-    return "" if roles.little is None else model_digest(roles.pipeline, model_of_stage(roles.pipeline, roles.little))
-
-
-def _stages(pipeline: Pipeline) -> list[tuple[str, str]]:
-    """Ids and types of the pipeline's stages, with the tracker that a floor puts in."""
-    stages = roles_of(pipeline).pipeline.stages
-    return [(stage.id, f"{stage.type.__module__}:{stage.type.__qualname__}") for stage in stages]

@@ -20,11 +20,10 @@ from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
-from vidpipe.tuning.floor.profile import Tuned, check_place, read, tuned_of, why_not, write
+from vidpipe.tuning.floor.profile import Basis, Tuned, check_place, tuned_of, write
 from vidpipe.tuning.floor.search import Search, search
 from vidpipe.tuning.floor.trial import Trial, try_reference
 from vidpipe.tuning.looks import Variant
-from vidpipe.tuning.profile import model_digest
 
 LIVE_S = 1200.0  # of a camera, where nobody says
 
@@ -71,9 +70,10 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
     spec = pipeline.streams[stream].spec
     alone = replace(pipeline, streams={stream: pipeline.streams[stream]})
     camera = is_camera(spec.url)
-    key = "" if camera else _key(alone, stream, options)
-    known = _known(options.profiles, stream)
-    if key and known is not None and known.key == key and not why_not(known, pipeline):
+    basis = Basis(pipeline)
+    key = "" if camera else _key(alone, basis, stream, options)
+    known = _known(basis, options.profiles, stream)
+    if key and known is not None and known.key == key:
         return TuneResult(known, write(options.profiles, known), reused=True)
     check_place(options.profiles, stream)
     source = recorded(alone, stream, options.for_s or LIVE_S, progress) if camera else nullcontext(alone)
@@ -141,14 +141,14 @@ def _cost(found: Search, footage: Footage, searched_s: float) -> dict[str, float
     }
 
 
-def _known(profiles: Path, stream: str) -> Tuned | None:
+def _known(basis: Basis, profiles: Path, stream: str) -> Tuned | None:
     try:
-        return read(profiles, stream)
-    except ConfigError:  # what cannot be read is made anew
+        return basis.read(profiles, stream)
+    except ConfigError:  # what is of no use, or cannot be read, is made anew
         return None
 
 
-def _key(pipeline: Pipeline, stream: str, options: TuneOptions) -> str:
+def _key(pipeline: Pipeline, basis: Basis, stream: str, options: TuneOptions) -> str:
     """Names all that a choice depends on: the footage, the models, the settings, and what is asked for."""
     spec = pipeline.streams[stream].spec
     path = Path(spec.recording.url).expanduser()
@@ -169,8 +169,8 @@ def _key(pipeline: Pipeline, stream: str, options: TuneOptions) -> str:
         spec.model_dump(mode="json", include={"mask", "regions", "start_s", "end_s", "stages"}),
         [(stage.id, str(stage.type), stage.config.model_dump(mode="json")) for stage in roles.pipeline.stages],
         pipeline.audit.model_dump(mode="json"),
-        model_digest(pipeline),
-        roles.little and model_digest(pipeline, model_of_stage(pipeline, roles.little)),
+        basis.model,
+        basis.little,
         {name: model.model_dump(mode="json") for name, model in pipeline.models.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
