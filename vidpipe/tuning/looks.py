@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +42,8 @@ class Look:
     """A variant in front of some footage.
 
     Attributes:
-        predictions: of every frame, with what a look costs on this machine, measured now.
+        predictions: of every frame, with what a look costs on this machine, measured now; NaN where no picture could be
+            decoded.
         spent_s: CPU seconds that looking has taken now, none where it was known from before.
     """
 
@@ -71,12 +74,17 @@ def look(
     """
     paths = [Path(path) for path in pipeline.search_paths]
     predictions = reference(spec, stream, model, pipeline.classes, search_paths=paths, progress=progress.advance)
-    spent_s = predictions.looked * predictions.cpu_ms / 1000 if predictions.looked else 0.0
+    spent_s = _spent_s(predictions.looked, predictions.cpu_ms)
     if predictions.looked >= timed:
         return Look(predictions, spent_s)
     viewer = Viewer(spec, stream, model, pipeline.classes, paths)
-    for _ in viewer.predict(part=(0, timed)):
-        pass
+    with closing(viewer.predict()) as found:  # footage may begin with pictures that cannot be decoded
+        for _ in islice((each for each in found if each.boxes is not None), timed):
+            pass
     _, cpu_ms, decode_ms, looked = viewer.cost()
     priced = replace(predictions, cpu_ms=cpu_ms, decode_cpu_ms=decode_ms)
-    return Look(priced, spent_s + looked * cpu_ms / 1000)
+    return Look(priced, spent_s + _spent_s(looked, cpu_ms))
+
+
+def _spent_s(looked: int, cpu_ms: float) -> float:
+    return looked * cpu_ms / 1000 if looked else 0.0

@@ -69,19 +69,15 @@ def replay(
     """
     runs = [_Run(pipeline, stream, looks, each) for each in settings]
     source = open_source(stream, spec.recording, knobs=Knobs())
-    glance_ns, frames = 0, 0
     with closing(source):
         for picture in source:
             if isinstance(picture, Frame):
                 picture.bgr()  # part of what a look costs, wherever it is looked at
-                before = time.thread_time_ns()
-                picture.preview()
-                glance_ns += time.thread_time_ns() - before
             for run in runs:
-                run.take(picture)
-            frames += 1
+                # Each makes its own views of the picture, and pays for those that its stages ask for.
+                run.take(picture.across() if isinstance(picture, Frame) else picture)
     any_look = next(iter(looks.values())).predictions.series
-    return [run.replayed(any_look, glance_ns / max(1, frames) / 1e6) for run in runs]
+    return [run.replayed(any_look) for run in runs]
 
 
 class _Run:
@@ -117,7 +113,7 @@ class _Run:
         self._boxes.append(_rows(answer))
         self._looked.append(self._models.looks.total() > looks)
 
-    def replayed(self, like: Series, glance_ms: float) -> Replayed:
+    def replayed(self, like: Series) -> Replayed:
         self._cascade.close()
         rows = np.concatenate([np.zeros((0, 6)), *self._boxes])
         frame = np.repeat(np.arange(len(self._boxes)), [len(boxes) for boxes in self._boxes])
@@ -125,7 +121,7 @@ class _Run:
         series = replace(like, known=np.ones(like.frames, bool), boxes=boxes)
         own_ns = self._spent_ns - self._models.spent_ns
         looked = np.array(self._looked, bool)
-        return Replayed(series, looked, dict(self._models.looks), own_ns / max(1, len(self._boxes)) / 1e6 + glance_ms)
+        return Replayed(series, looked, dict(self._models.looks), own_ns / max(1, len(self._boxes)) / 1e6)
 
     def _runner(self, stage: PlacedStage, stream: str, classes: tuple[str, ...], last: bool) -> StageRunner:
         def opened(of: str | None) -> Any:

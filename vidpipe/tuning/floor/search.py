@@ -147,9 +147,13 @@ class _Footage:
         self._truth = [stretch.truth for stretch in stretches]
         self._frames = sum(series.frames for series in self._truth)
         self._frame_s = 1 / first.truth.fps
-        self._decode_ms = first.looks[self._big].predictions.decode_cpu_ms
+        # A stretch of which nothing could be decoded has no price.
+        self._decode_ms = float(
+            np.nanmean([stretch.looks[self._big].predictions.decode_cpu_ms for stretch in stretches])
+        )
         self._look_ms = {
-            variant: float(np.mean([stretch.looks[variant].cpu_ms for stretch in stretches])) for variant in first.looks
+            variant: float(np.nanmean([stretch.looks[variant].cpu_ms for stretch in stretches]))
+            for variant in first.looks
         }
         self._sure = {
             variant: [stretch.looks[variant].predictions.sure() for stretch in stretches] for variant in first.looks
