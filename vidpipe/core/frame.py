@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.core.motion import Motion
 from vidpipe.core.settings import Knobs
 
 if TYPE_CHECKING:
@@ -63,7 +65,9 @@ class Frame:
         "_bgr",
         "_features",
         "_memos",
+        "_motion",
         "_previews",
+        "_vectors",
         "captured_at",
         "discontinuity",
         "height",
@@ -93,6 +97,7 @@ class Frame:
         visible: float = 1.0,
         knobs: Knobs = _NO_KNOBS,
         discontinuity: int = 0,
+        vectors: Callable[[], Motion] | None = None,
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -110,6 +115,8 @@ class Frame:
         self._memos: dict[str, Any] | None = None
         self._bgr: Image | None = None
         self._previews: dict[int, Image] | None = None
+        self._vectors = vectors
+        self._motion: Motion | None = None
 
     @property
     def features(self) -> dict[str, Any]:
@@ -153,6 +160,17 @@ class Frame:
             preview = self._previews[width] = _sparse_means(self.luma(), width)
             preview.setflags(write=False)
         return preview
+
+    def motion(self) -> Motion | None:
+        """How the picture moves, by the vectors of its codec; made on first use and kept for the frame's life.
+
+        None where nobody can tell: of codecs without vectors that can be read (HEVC, VP9, MJPEG), of hardware decoders
+        and sources of a user's own, beyond a link, and where no stage wanted it when the decoder was opened
+        (`StageConfig.wants_motion`).
+        """
+        if self._motion is None and self._vectors is not None:
+            self._motion = self._vectors()
+        return self._motion
 
     def across(self) -> Frame:
         """The same picture for stages beyond a link: no pixel is copied, and its features are its own."""

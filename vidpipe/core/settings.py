@@ -15,6 +15,14 @@ class StageConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def wants_motion(self) -> bool:
+        """Whether a stage with these settings asks frames for their `motion`; decoders export vectors only then.
+
+        A decoder is asked once, when it opens. Where another stage or an earlier setting wanted none, frames say None.
+        """
+        return False
+
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -55,3 +63,8 @@ class Knobs:
 
     version: int = 0
     stages: Mapping[str, StageConfig] = field(default_factory=dict)
+
+    @property
+    def want_motion(self) -> bool:
+        """Whether a stage asks for the vectors of the codec."""
+        return any(config.wants_motion for config in self.stages.values())

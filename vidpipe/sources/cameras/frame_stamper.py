@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import av
 
 from vidpipe.core.answer import How
@@ -12,6 +14,7 @@ from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.decoding.normal import Normaliser
 from vidpipe.sources.decoding.timeline import STEP_S
+from vidpipe.sources.decoding.vectors import Vectors
 from vidpipe.sources.view import View
 
 
@@ -45,8 +48,8 @@ class FrameStamper:
             self._discontinuity + 1, int(1000 * self._clock.utc())
         )  # also after a restart, unlike any before
 
-    def frame(self, decoded: av.VideoFrame, at: float) -> Frame:
-        """The next picture, taken at `at` of the monotonic clock."""
+    def frame(self, decoded: av.VideoFrame, at: float, vectors: Vectors | None = None) -> Frame:
+        """The next picture, taken at `at` of the monotonic clock, with the vectors of its codec."""
         picture = self._normal(decoded)
         size = (picture.width, picture.height)
         if self._size not in (None, size):
@@ -68,6 +71,7 @@ class FrameStamper:
             visible=visible,
             knobs=self.knobs,
             discontinuity=self._discontinuity,
+            vectors=vectors and partial(vectors.motion, self._normal.turn, hidden),
         )
 
     def missing(self, at: float, how: How, reason: str) -> Missing:

@@ -112,7 +112,12 @@ class Session:
         self._clock = CaptureClock(stream.time_base or Fraction(1, 90_000), period_s, camera.clock, known_s=known_s)
         context = stream.codec_context
         threads = 2 if context.width * context.height > _MANY_PIXELS else 1
-        self._decode = PictureDecoder(context, threads=threads, skip_frame=camera.spec.skip_frame)
+        self._decode = PictureDecoder(
+            context,
+            threads=threads,
+            skip_frame=camera.spec.skip_frame,
+            motion_of=stream.time_base if camera.stamper.knobs.want_motion else None,
+        )
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
         self._held_bytes = 0
         self._keyed = False  # whether the decoder has all that the next packet builds on
@@ -212,7 +217,7 @@ class Session:
         self._held_bytes = 0
 
     def _hand_on(self, decoded: Decoded, now: float) -> None:
-        taken, picture = decoded
+        taken, picture, vectors = decoded
         if taken.told:
             return
         camera = self._camera
@@ -225,7 +230,7 @@ class Session:
             camera.queue.put(camera.stamper.missing(taken.at, picture.lack.how, picture.reason))
             return
         self._picture_at = now
-        frame = camera.stamper.frame(picture, taken.at)
+        frame = camera.stamper.frame(picture, taken.at, vectors)
         gap_s = camera.status.decoded(frame.width, frame.height)
         if gap_s is not None:
             log.warning("camera %s is back after %.1f s", camera.name, gap_s)

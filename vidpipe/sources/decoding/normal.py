@@ -42,20 +42,23 @@ class Normaliser:
 
     A picture that is so already is handed on untouched. Others are converted at once, not on first use: the first stage
     reads luma, so little could be saved. The range (video or full) stays as it was; RGB and grey become full range.
+
+    Attributes:
+        turn: of the picture that came last; None: it was upright.
     """
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
         self._angle: int | None = None
-        self._turn: Turn | None = None
+        self.turn: Turn | None = None
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The picture, or a new one; never the decoder's own, changed."""
         if frame.rotation != self._angle:
-            self._angle, self._turn = frame.rotation, _turn(frame)
+            self._angle, self.turn = frame.rotation, _turn(frame)
         if frame.format.name not in _AS_IT_IS:
             frame = self._eight_bit(frame)
-        return _turned(frame, self._turn) if self._turn else frame
+        return _turned(frame, self.turn) if self.turn else frame
 
     def _eight_bit(self, frame: av.VideoFrame) -> av.VideoFrame:
         name = frame.format.name

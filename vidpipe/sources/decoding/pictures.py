@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from enum import Enum
+from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -14,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from vidpipe.core.answer import How
 from vidpipe.sources.clock import Moment
 from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
+from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
 
@@ -66,10 +68,11 @@ NOT_DECODED = NoPicture(Lack.NOT_WANTED, "not decoded")
 
 
 class Decoded(NamedTuple):
-    """What became of a packet: a picture, or why there is none."""
+    """What became of a packet: a picture with the vectors of its codec, or why there is none."""
 
     taken: Taken
     picture: av.VideoFrame | NoPicture
+    vectors: Vectors | None = None
 
 
 class PictureDecoder:
@@ -79,8 +82,16 @@ class PictureDecoder:
         context: FFmpeg's decoder.
     """
 
-    def __init__(self, context: VideoCodecContext, *, threads: int = 1, skip_frame: str = "none") -> None:
+    def __init__(
+        self, context: VideoCodecContext, *, threads: int = 1, skip_frame: str = "none", motion_of: Fraction | None = None
+    ) -> None:
+        """Set it up.
+
+        Args:
+            motion_of: the tick of the stream's stamps, if anybody wants the vectors of its codec.
+        """
         prepare(context, threads)
+        self._export = VectorExport(context, motion_of) if motion_of and can_export(context) else None
         if skip_frame == "nonref":
             context.skip_frame = "NONREF"
         self.context = context
@@ -93,6 +104,8 @@ class PictureDecoder:
         if reason := why_damaged(packet, self.context):
             yield Decoded(taken, _damaged(reason))
             return
+        if self._export:
+            self._export.sent(packet)
         try:
             frames = self.context.decode(packet)
         except FFmpegError as error:
@@ -122,10 +135,12 @@ class PictureDecoder:
 
     def _closed(self, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
         for frame in frames:
+            vectors = self._export.came(frame) if self._export else None
             while self._open:
                 stamp, _, taken = heapq.heappop(self._open)
                 if taken.stamp is None or frame.pts is None or stamp >= frame.pts:
-                    yield Decoded(taken, _damaged("damaged: patched by the decoder") if frame.is_corrupt else frame)
+                    patched = _damaged("damaged: patched by the decoder") if frame.is_corrupt else None
+                    yield Decoded(taken, patched or frame, vectors)
                     break
                 yield Decoded(taken, self._left_out)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, dropwhile, islice
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class FileSource:
 
         if self._end_s <= spec.start_s:
             raise SourceError(f"{self._path}: end_s {spec.end_s:g} must be more than start_s {spec.start_s:g}")
-        self._reader = Reader(self._path, threads=threads, stop=self._stop)
+        self._reader = Reader(self._path, threads=threads, stop=self._stop, motion=knobs.want_motion)
         self._recorded_at = self._reader.recorded_at
         self._decoded = iter(self._reader)
         self._head, first = self._first_picture()
@@ -137,6 +138,7 @@ class FileSource:
         hidden, visible = None, 1.0
         if self._view:
             picture, hidden, visible = self._view.apply(picture)
+        vectors = self._reader.vectors
         return Frame(
             self.info.name,
             seq,
@@ -149,6 +151,7 @@ class FileSource:
             hidden=hidden,
             visible=visible,
             knobs=self.knobs,
+            vectors=vectors and partial(vectors.motion, self._normal.turn, hidden),
         )
 
     def _first_picture(self) -> tuple[list[Decoded], av.VideoFrame]:
@@ -176,7 +179,8 @@ class FileSource:
         after = self._resume.pts + _SAME_S if self._resume else self._spec.start_s - _SAME_S
         if after <= _SEEK_MARGIN_S or not self._path.is_file():  # what comes from a pipe comes once
             return None
-        reader = Reader(self._path, threads=self._threads, stop=self._stop, origin=self._reader.timeline.origin)
+        origin, motion = self._reader.timeline.origin, self.knobs.want_motion
+        reader = Reader(self._path, threads=self._threads, stop=self._stop, origin=origin, motion=motion)
         decoded = iter(reader)
         landed = reader.seek(after - _SEEK_MARGIN_S)
         head = _behind(decoded, after, self._resume) if landed else None

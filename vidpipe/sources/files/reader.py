@@ -25,6 +25,7 @@ from vidpipe.sources.decoding.container import (
     why_damaged,
 )
 from vidpipe.sources.decoding.timeline import Timeline
+from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
 
 Decoded: TypeAlias = tuple[float, av.VideoFrame | str]
 """Media seconds, and the decoder's picture, or why there is none."""
@@ -47,13 +48,17 @@ class Reader:
     Attributes:
         fps, seconds, recorded_at: what the header says and can be believed, or None.
         notes: what was wrong with the file as a whole, known at the end.
+        vectors: of the picture that came last; None: it has none, or nobody wants them.
         discarded: packets that the container itself leaves out of the presentation (edit lists).
     """
 
-    def __init__(self, path: Path, *, threads: int, stop: threading.Event, origin: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int, stop: threading.Event, origin: int | None = None, motion: bool = False
+    ) -> None:
         """Open the file.
 
         Args:
+            motion: whether anybody wants the vectors of its codec.
             threads: of the decoder (see `prepare`).
             stop: ends the iteration soon after it is set.
             origin: the stamp at which media time is 0; None: that of the first picture.
@@ -74,7 +79,10 @@ class Reader:
         self._damaged = _Damaged()
         self._undecoded_before: int | None = None
 
-        prepare(self.stream.codec_context, threads)
+        context = self.stream.codec_context
+        prepare(context, threads)
+        self.vectors: Vectors | None = None
+        self._export = VectorExport(context, tick, by_dts=self._by_dts) if motion and can_export(context) else None
 
     def seek(self, pts: float) -> bool:
         """Begin at a key frame near a media time, before it if the container is good; False where it cannot be done.
@@ -103,6 +111,7 @@ class Reader:
         for frames in self._batches():
             for frame in frames:
                 stamp = frame.dts if by_dts else frame.pts
+                self.vectors = self._export.came(frame) if self._export else None
                 reason = ""
                 if damaged:
                     for lost, why in damaged.before(stamp):
@@ -120,6 +129,8 @@ class Reader:
         if self._undecoded_before is not None:
             packets = _from_key_frame(packets, self._undecoded_before)
         for packet in packets:
+            if self._export:
+                self._export.sent(packet)
             frames, error = _decode(self.stream, packet)
             if packet.is_discard:
                 self.discarded += 1

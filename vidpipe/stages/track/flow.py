@@ -111,7 +111,7 @@ def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
         points.xy[row, :count] = found[:, 0] + (x0, y0)
         points.alive[row, :count] = True
         points.found[row] = count
-    points.alive[:] &= ~_hidden(points.xy, boxes * picture.box_scale)
+    points.alive[:] &= ~hidden(points.xy, boxes * picture.box_scale + _EDGE)
     return points
 
 
@@ -123,12 +123,12 @@ def move(before: Grey, after: Grey, boxes: NDArray[np.float32], velocity: NDArra
     start = velocity * after.scale
     xy, alive = _follow(before, after, points, start)
     shift = xy - points.xy
-    apart = np.abs(shift - _median(shift, alive)[:, None]).sum(axis=2)
-    alive = alive & (apart <= 1 + _OUTLIER * _median(apart[..., None], alive))
-    alive = alive & ~_hidden(xy, (boxes + np.concatenate([velocity, velocity], axis=1)) * after.box_scale)
+    apart = np.abs(shift - median(shift, alive)[:, None]).sum(axis=2)
+    alive = alive & (apart <= 1 + _OUTLIER * median(apart[..., None], alive))
+    alive = alive & ~hidden(xy, (boxes + np.concatenate([velocity, velocity], axis=1)) * after.box_scale + _EDGE)
     count = alive.sum(axis=1)
     weight = (count / (count + _GOES_ON))[:, None]
-    shift_px = (_median(shift, alive) * weight + start * (1 - weight)) / after.scale
+    shift_px = (median(shift, alive) * weight + start * (1 - weight)) / after.scale
     scale = np.where(count >= _LEAST_SCALED, _scale(points.xy, xy, alive), 1)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + shift_px
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale[:, None]
@@ -169,31 +169,30 @@ def _follow(
     return xy, alive
 
 
-def _hidden(xy: NDArray[np.float32], boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
+def hidden(xy: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which points [n, points] lie in a box that stands before their own: it would take them along.
 
     Cameras look down on the ground, so what stands lower in the picture stands in front.
 
     Args:
-        boxes: in pixels of the picture in which the points are.
+        boxes: [n, 4], in the pixels of the points, as far as each reaches.
     """
-    reach = boxes + _EDGE
-    nearer = reach[None, :, 3] > reach[:, None, 3]
+    nearer = boxes[None, :, 3] > boxes[:, None, 3]
     x, y = xy[:, :, None, 0], xy[:, :, None, 1]
-    inside = (x >= reach[:, 0]) & (x <= reach[:, 2]) & (y >= reach[:, 1]) & (y <= reach[:, 3])
-    hidden: NDArray[np.bool_] = np.any(inside & nearer[:, None, :], axis=2)
-    return hidden
+    inside = (x >= boxes[:, 0]) & (x <= boxes[:, 2]) & (y >= boxes[:, 1]) & (y <= boxes[:, 3])
+    covered: NDArray[np.bool_] = np.any(inside & nearer[:, None, :], axis=2)
+    return covered
 
 
-def _median(values: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[np.float32]:
+def median(values: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Median over the points that are alive: [n, points, d] to [n, d]; 0 for a box without any."""
     ordered: NDArray[np.float32] = np.sort(np.where(alive[..., None], values, np.inf), axis=1)
     count = alive.sum(axis=1)
     rows = np.arange(len(values))
     low = ordered[rows, np.maximum(count - 1, 0) // 2]
     high = ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
-    median: NDArray[np.float32] = np.where(count[:, None] > 0, (low + high) / 2, 0).astype(np.float32)
-    return median
+    middle: NDArray[np.float32] = np.where(count[:, None] > 0, (low + high) / 2, 0).astype(np.float32)
+    return middle
 
 
 def _scale(before: NDArray[np.float32], after: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.frame import Frame, Image
+from vidpipe.core.motion import Motion
 from vidpipe.stages.track.flow import Grey
+
+By = Literal["flow", "codec", "held"]
+"""What moves boxes from frame to frame: points that are followed, the vectors of the codec, or nothing."""
 
 _LEAST_WIDTH = 320  # of the picture that is followed: at half of 768 flow is as good as at all of it, for a third
 
@@ -18,30 +22,39 @@ class Seen(NamedTuple):
 
     Attributes:
         size: (width, height) of the source in pixels.
-        grey: to follow points in.
-        preview: to see change in.
+        grey: to follow points in; None where nobody does.
+        motion: the vectors of the codec, to move boxes by; None where points are followed, or nothing is.
+        preview: to see change in; None where nobody looks.
         discontinuity: as of the frame.
     """
 
     seq: int
     pts: float
     size: tuple[int, int]
-    grey: Grey
-    preview: Image
+    grey: Grey | None
+    preview: Image | None
     discontinuity: int = 0
+    motion: Motion | None = None
 
     @classmethod
-    def of(cls, frame: Frame) -> Seen:
-        """Copies of what is needed of a frame, which itself is gone after the call."""
-        size = (frame.width, frame.height)
-        grey = Grey.of(_halved(frame.luma()), *size)
-        return cls(frame.seq, frame.pts, size, grey, frame.keep(frame.preview()), frame.discontinuity)
+    def of(cls, frame: Frame, by: By = "flow", *, watched: bool = True) -> Seen:
+        """Copies of what is needed of a frame, which itself is gone after the call.
 
-    @property
-    def preview_scale(self) -> NDArray[np.float32]:
-        """Pixels of the preview for a pixel of the source, for xyxy boxes: float32 [4]."""
+        Args:
+            by: what moves boxes to it and on from it.
+            watched: whether it will be asked what has changed.
+        """
+        size = (frame.width, frame.height)
+        grey = Grey.of(_halved(frame.luma()), *size) if by == "flow" else None
+        motion = frame.motion() if by == "codec" else None
+        preview = frame.keep(frame.preview()) if watched else None
+        return cls(frame.seq, frame.pts, size, grey, preview, frame.discontinuity, motion)
+
+    def in_preview(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes [n, 4] in pixels of the preview."""
+        assert self.preview is not None
         height, width = self.preview.shape
-        return np.array([width / self.size[0], height / self.size[1]] * 2, np.float32)
+        return boxes * np.array([width / self.size[0], height / self.size[1]] * 2, np.float32)
 
 
 def _halved(luma: Image) -> Image:

@@ -1,4 +1,4 @@
-"""Tracking cache: between looks of a model, known boxes are moved on by optical flow (Glimpse, SenSys 2015).
+"""Tracking cache: between looks of a model, known boxes are moved on with the picture (Glimpse, SenSys 2015).
 
 A frame is passed on, to be looked at, when the last look is `refresh_s` old or when something triggers one: change that
 no track explains (something new), tracks that can no longer be followed, a cut. All others are answered with moved
@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -29,8 +29,8 @@ from vidpipe.stages.track.appearance import colours
 from vidpipe.stages.track.change import Change, is_cut, mean_change
 from vidpipe.stages.track.identity import Identities
 from vidpipe.stages.track.refresh import Refresh
-from vidpipe.stages.track.replay import ActiveCache, Cached, way
-from vidpipe.stages.track.seen import Seen
+from vidpipe.stages.track.replay import MOST, ActiveCache, Cached, way
+from vidpipe.stages.track.seen import By, Seen
 from vidpipe.stages.track.tracks import Tracks, ids_of
 from vidpipe.statistics.agreement import match
 
@@ -57,8 +57,10 @@ class TrackConfig(StageConfig):
         description="F1 that all answers must have against looks: the time between looks adapts, up to `refresh_s`",
     )
     begin_s: float = Knob(0.0, ge=0, description="with `floor`: the time between looks to begin with; 0: every frame")
-    motion: Literal["flow", "held"] = Knob(
-        "flow", description="flow: boxes are moved by optical flow; held: they stay where they were found"
+    motion: By = Knob(
+        "flow",
+        description="flow: boxes are moved by optical flow; codec: by the motion vectors of H.264 or MPEG-4, at every "
+        "frame, and by flow where there are none; held: they stay where they were found",
     )
     step_s: float = Knob(
         0.1, ge=0, description="media time between steps of flow; things go on as they went meanwhile. 0: every frame"
@@ -75,6 +77,11 @@ class TrackConfig(StageConfig):
         default=0.0, description="boxes that score less continue a known track, but begin none (ByteTrack)"
     )
     replay_ms: float = Field(default=15.0, gt=0, description="most time to bring a late answer to the present")
+
+    @property
+    def wants_motion(self) -> bool:
+        """See `StageConfig.wants_motion`."""
+        return self.motion == "codec"
 
 
 @dataclass(slots=True)
@@ -158,12 +165,13 @@ class Track(Stage[TrackConfig]):
 
     @property
     def counts(self) -> Counter[str]:
-        """Looks by what asked for them, and how often all tracks were dropped, as after a cut."""
+        """Looks by what asked for them, how often all tracks were dropped, and frames that lack the codec's vectors."""
         return self._counts
 
     def _reset(self) -> None:
         """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
+        self._by: By = "held"  # what moved boxes to the newest frame
         self._at = None
         self._seq, self._pts = -1, -math.inf
         self._as_of = -1
@@ -175,8 +183,8 @@ class Track(Stage[TrackConfig]):
         self._change = Change()
 
     def _advance(self, frame: Frame) -> None:
-        """Go on to this frame: by a step of flow if it is time for one."""
-        at = self._at
+        """Go on to this frame: by the vectors of its codec, or by a step of flow if it is time for one."""
+        at, self._by = self._at, self._by_of(frame)
         if at is not None and (frame.pts < self._pts or _goes_elsewhere(at, frame) or self._is_cut(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
@@ -184,28 +192,38 @@ class Track(Stage[TrackConfig]):
             each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
             self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
         self._seq, self._pts = frame.seq, frame.pts
-        if self._at is None or (self._watches and frame.pts - self._at.pts >= self.config.step_s - _SLACK_S):
+        if self._at is None or self._by == "codec":
             self._step_to(frame)
+        elif self._watches and frame.pts - self._at.pts >= self.config.step_s - _SLACK_S:
+            self._step_to(frame)
+
+    def _by_of(self, frame: Frame) -> By:
+        """What moves boxes to this frame: flow as well where the codec should, and tells nothing."""
+        if self.config.motion != "codec" or frame.motion() is not None:
+            return self.config.motion
+        self._counts["without vectors"] += 1
+        return "flow"
 
     @property
     def _watches(self) -> bool:
-        """Whether frames between looks are worth a glance: something is followed, or change asks for looks."""
-        return self.config.motion == "flow" or self.config.change < 1
+        """Whether pictures between looks are worth a glance: something is followed, or change asks for looks."""
+        return self._by == "flow" or self.config.change < 1
 
     def _is_cut(self, at: Seen, frame: Frame) -> bool:
         """Whether nothing can be followed to this picture; where nothing is followed the next look is soon enough."""
-        return self._watches and is_cut(at.preview, frame.preview())
+        return self._watches and at.preview is not None and is_cut(at.preview, frame.preview())
 
     def _step_to(self, frame: Frame) -> Seen:
         """Follow everything to this frame, and remember it."""
         at = self._at
         if at is not None and at.seq == frame.seq:
             return at
-        now = Seen.of(frame)
+        now = Seen.of(frame, self._by, watched=self._watches)
         change = 0.0
         if at is not None:
             self._tracks = self._step(self._tracks, at, now)
-            change = mean_change(at.preview, now.preview) if self._looks else 0.0
+            if self._looks and at.preview is not None and now.preview is not None:
+                change = mean_change(at.preview, now.preview)
         self._at = now
         self._cache.add(Cached(now, change), keep=self._looks)
         self._cache.forget_before(min(self._looks, default=now.seq))
@@ -224,12 +242,12 @@ class Track(Stage[TrackConfig]):
         tracks, config, at = self._tracks, self.config, self._at
         if self._is_due(frame):
             return "refresh"
-        if at is None or at.seq != frame.seq:  # nothing was followed to here
+        if at is None or at.seq != frame.seq or at.preview is None:  # nothing was followed to here, or nobody watches
             return ""
         followed = tracks.points.found > 0
         if followed.any() and np.count_nonzero(tracks.failing & followed) > config.failing * len(tracks):
             return "failing"
-        boxes = tracks.boxes * at.preview_scale
+        boxes = at.in_preview(tracks.boxes)
         return "change" if config.change < 1 and self._change.unexplained(at.preview, boxes) > config.change else ""
 
     def _is_due(self, frame: Frame) -> bool:
@@ -264,13 +282,13 @@ class Track(Stage[TrackConfig]):
         """The known boxes, as they are published for a frame that nobody looks at."""
         size = (frame.width, frame.height)
         tracks = self._tracks
-        if self.config.motion == "flow" and self._at is not None:
+        if self.config.motion != "held" and self._at is not None:
             tracks = tracks.coasted(frame.pts - self._at.pts, size)
         return tracks.detections(size)
 
     def _tracked(self, frame: Frame) -> Answer:
         moved = self._moved(frame)
-        became = "moved on" if self.config.motion == "flow" else "held"
+        became = "held" if self.config.motion == "held" else "moved on"
         reason = f"{len(moved)} boxes {became} from frame {self._as_of}"
         return Answer(moved, How.TRACKED, self.id, self._as_of, reason)
 
@@ -281,11 +299,12 @@ class Track(Stage[TrackConfig]):
         agreed = answer.by == self._looked_by and self._agrees(look, found)
         self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
-        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey, follow=self.config.motion == "flow")
-        boxes = tracks.boxes * at.preview_scale
-        if look.by_change and (agreed or not _has_new(named, known)):
-            self._change.false_alarm(at.preview, boxes)
-        self._change.look(at.preview, boxes)
+        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
+        if at.preview is not None:
+            boxes = at.in_preview(tracks.boxes)
+            if look.by_change and (agreed or not _has_new(named, known)):
+                self._change.false_alarm(at.preview, boxes)
+            self._change.look(at.preview, boxes)
         self._as_of = at.seq
         self._looked_seq = max(self._looked_seq, at.seq)
         self._looked_at = max(self._looked_at, at.pts)  # an audit is as good as a look, and saves the next one
@@ -310,6 +329,8 @@ class Track(Stage[TrackConfig]):
     def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
         """Track on through the active cache, and correct on the way what other looks will be held against."""
         most = max(_ALWAYS_REPLAYED, int(self.config.replay_ms / max(self._step_ms, 0.05)))
+        if self._by == "codec":
+            most = MOST  # vectors tell of one step each, and cost little
         for cached in way(self._cache.since(at.seq), most, always=self._looks):
             tracks = self._step(tracks, at, cached.seen)
             at = cached.seen

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vidpipe.core.answer import nothing
 from vidpipe.models.boxes import area
-from vidpipe.stages.track.flow import Grey, Points, good_points, move, no_points
+from vidpipe.stages.track import codec, flow
+from vidpipe.stages.track.flow import Grey, Moved, Points, good_points, no_points
 from vidpipe.stages.track.seen import Seen
 
 if TYPE_CHECKING:
@@ -45,15 +46,15 @@ class Tracks:
     blind_s: NDArray[np.float32]
 
     @classmethod
-    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey, *, follow: bool = True) -> Tracks:
-        """The boxes of an answer, as of the picture that it was given for; `follow`: seek points in them."""
+    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey | None) -> Tracks:
+        """The boxes of an answer, as of the picture that it was given for; `grey`: where to seek points in them."""
         boxes = np.asarray(detections.xyxy, np.float32)
         count = len(boxes)
         return cls(
             detections,
             boxes,
             velocity,
-            good_points(grey, boxes) if follow else no_points(count),
+            no_points(count) if grey is None else good_points(grey, boxes),
             np.ones(count, np.float32),
             np.zeros(count, np.float32),
         )
@@ -83,7 +84,7 @@ class Tracks:
         if not len(self):
             return self
         seconds = after.pts - before.pts
-        moved = move(before.grey, after.grey, self.boxes, self.velocity * np.float32(seconds), self.points)
+        moved = self._moved(before, after, np.float32(seconds))
         decay = 0.5 ** (seconds / _HALF_LIFE_S + (1 - moved.trust) * (seconds / _TRUST_S))
         blind_s = np.where(moved.trust > 0, 0, self.blind_s + seconds).astype(np.float32)
         tracks = replace(
@@ -96,8 +97,18 @@ class Tracks:
         )
         stays = (blind_s <= _LOST_S) & (_visible(tracks.boxes, after.size) >= _VISIBLE)
         left: Tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
-        left._renew_points(after.grey)
+        if after.grey is not None:
+            left._renew_points(after.grey)
         return left
+
+    def _moved(self, before: Seen, after: Seen, seconds: np.float32) -> Moved:
+        on = self.velocity * seconds
+        if after.motion is not None and seconds > 0:
+            return codec.move(after.motion, self.boxes, on, float(seconds))
+        if before.grey is not None and after.grey is not None:
+            return flow.move(before.grey, after.grey, self.boxes, on, self.points)
+        boxes = self.boxes + np.concatenate([on, on], axis=1)
+        return Moved(boxes, on, no_points(len(self)), np.zeros(len(self), np.float32))
 
     def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
         """The same things so much later, if all go on as they went: nothing is followed."""
