@@ -34,11 +34,11 @@ class Motion(NamedTuple):
         shape = -(-height // CELL), -(-width // CELL)
         return cls(np.zeros((*shape, 2), np.float32), np.zeros(shape, bool), (0, 0), 0.0)
 
-    def at(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Velocities [..., 2] at points in pixels of the source, and whether each is known [...]; outside it is not."""
+    def at(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Velocities at points [..., 2] in pixels of the source, and whether each is known [...]; outside it is not."""
         rows, columns = self.known.shape
-        column = np.floor((x - self.origin[0]) / CELL).astype(np.intp)
-        row = np.floor((y - self.origin[1]) / CELL).astype(np.intp)
-        inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-        place = np.where(inside, row * columns + column, 0)
-        return self.velocity.reshape(-1, 2)[place], self.known.ravel()[place] & inside
+        cell = ((points - self.origin) * (1 / CELL)).astype(np.intp)
+        inside = (cell.view(np.uintp) < (columns, rows)).all(axis=-1)  # what is negative is far too large
+        place = cell[..., 1] * columns + cell[..., 0]
+        velocity = self.velocity.reshape(-1, 2).take(place, axis=0, mode="clip")
+        return velocity, self.known.ravel().take(place, mode="clip") & inside

@@ -29,6 +29,7 @@ _B_FRAMES = {"h264", "mpeg4", "mpeg1video", "mpeg2video"}
 CODECS = frozenset({*_B_FRAMES, "msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2"})
 """FFmpeg's names of the codecs whose vectors it exports."""
 
+_CELL_BITS = CELL.bit_length() - 1
 _KEPT = 64  # packets that are remembered: more than any order of B-frames needs
 _HEAD = 4096  # bytes of a packet in which its picture begins, or it counts as a reference
 _B_PICTURE = {"mpeg4": 2, "mpeg1video": 3, "mpeg2video": 3}  # how these codecs number pictures of that type
@@ -188,25 +189,28 @@ def _field(
     vectors: NDArray[np.void], past_s: float | None, future_s: float | None, width: int, height: int
 ) -> Motion:
     """Vectors as velocities: of a cell with several, in parts or of both directions, their mean."""
-    rows, columns = -(-height // CELL), -(-width // CELL)
-    if past_s is None or future_s is None:  # those of one direction alone can be read
-        vectors = vectors[vectors["source"] > 0] if past_s is None else vectors[vectors["source"] < 0]
-    rate: NDArray[np.float64] | float
-    if past_s is not None and future_s is not None:
-        rate = np.where(vectors["source"] < 0, -1 / past_s, 1 / future_s)
-    else:
+    back = vectors["source"] < 0
+    if past_s is None or future_s is None:
+        readable = back if future_s is None else ~back
+        if not readable.all():
+            vectors = vectors[readable]
         rate = -1 / past_s if past_s is not None else 1 / (future_s or 1.0)
-    if len(vectors):
-        rate = rate / int(vectors["motion_scale"][0])
-    column = np.clip(vectors["dst_x"] // CELL, 0, columns - 1).astype(np.intp)
-    place = np.clip(vectors["dst_y"] // CELL, 0, rows - 1) * columns + column
+    else:
+        rate = np.where(back, -1 / past_s, 1 / future_s)
+    column, row = vectors["dst_x"] >> _CELL_BITS, vectors["dst_y"] >> _CELL_BITS
+    # What was coded may be larger than what is shown.
+    columns = max(-(-width // CELL), int(column.max(initial=0)) + 1)
+    rows = max(-(-height // CELL), int(row.max(initial=0)) + 1)
+    place = row.astype(np.intp) * columns + column
     count = np.bincount(place, minlength=rows * columns)
+    share = rate / (int(vectors["motion_scale"][0]) if len(vectors) else 1)
     velocity = np.empty((rows * columns, 2), np.float32)
-    divisor = np.maximum(count, 1)
     for axis, name in enumerate(("motion_x", "motion_y")):
-        velocity[:, axis] = np.bincount(place, vectors[name] * rate, rows * columns) / divisor
-    known = (count > 0).reshape(rows, columns)
-    return Motion(velocity.reshape(rows, columns, 2), known, (0, 0), past_s or 0.0)
+        velocity[:, axis] = np.bincount(place, vectors[name] * share, rows * columns)
+    known = count > 0
+    if len(vectors) > np.count_nonzero(known):
+        velocity /= np.maximum(count, 1)[:, None]
+    return Motion(velocity.reshape(rows, columns, 2), known.reshape(rows, columns), (0, 0), past_s or 0.0)
 
 
 def _turned(motion: Motion, turn: Turn, width: int, height: int) -> Motion:

@@ -15,13 +15,13 @@ from vidpipe.core.motion import Motion
 from vidpipe.stages.track.flow import Moved, hidden, median, no_points
 
 _INNER = 0.6  # of width and height, that is asked
-_SIDE = np.linspace(-_INNER / 2, _INNER / 2, 5)
-_X, _Y = (axis.ravel() for axis in np.meshgrid(_SIDE, _SIDE))  # of the points, in sides of a box from its middle
+_SIDE = np.linspace(-_INNER / 2, _INNER / 2, 5, dtype=np.float32)
+_RASTER = np.stack(np.meshgrid(_SIDE, _SIDE), axis=-1).reshape(-1, 2)  # of points, in sides of a box from its middle
 _GOES_ON = 1.0  # what the last velocity weighs beside the points, in points
 _HALF_S = 0.1  # in which a new velocity takes over half of the old one: single vectors are whole steps of the encoder
 _STILL_PX = 0.25  # a step: slower than that a block stands still, as far as its vector tells
 _MOVES = 0.3  # share of the points that move, from which those that stand still are ground
-_OUTLIER = 2.5  # times the median distance from the median, and a pixel: beyond that a point does not agree
+_AGREES_PX, _AGREES = 1.0, 0.5  # pixels, and share of the shift, within which of the median a point agrees with it
 _LONGEST_S = 0.2  # for which a box goes on as it went where the vectors do not reach back: longer gaps say it rests
 _SLACK_S = 1e-3
 
@@ -41,32 +41,37 @@ def move(motion: Motion, boxes: NDArray[np.float32], velocity: NDArray[np.float3
         on = velocity * np.float32(min(1.0, _LONGEST_S / seconds))
         gone = boxes + np.concatenate([on, on], axis=1)
         return Moved(gone, velocity, none, np.zeros(len(boxes), np.float32))
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + velocity
-    size = boxes[:, 2:] - boxes[:, :2]
-    x, y = middle[:, :1] + size[:, :1] * _X, middle[:, 1:] + size[:, 1:] * _Y
-    shift, known = motion.at(x, y)
-    shift = shift * np.float32(seconds)
-    if len(boxes) > 1:
-        known = known & ~hidden(np.stack([x, y], axis=2), boxes + np.concatenate([velocity, velocity], axis=1))
+    there = boxes + np.concatenate([velocity, velocity], axis=1)
+    points = (there[:, None, :2] + there[:, None, 2:]) / 2 + (there[:, 2:] - there[:, :2])[:, None] * _RASTER
+    shift, known = motion.at(points)
+    shift *= np.float32(seconds)
+    if _overlap(there):
+        known &= ~hidden(points, there)
     alive = _moving(shift, known)
-    centre = median(shift, alive)
-    apart = np.abs(shift - centre[:, None]).sum(axis=2)
-    agree = alive & (apart <= 1 + _OUTLIER * median(apart[..., None], alive))
-    count = alive.sum(axis=1)
-    weight = (count / (count + _GOES_ON))[:, None]
-    on = centre * weight + velocity * (1 - weight)
+    count = np.add.reduce(alive, axis=1, dtype=np.float32)
+    middle = median(shift, alive)
+    on = velocity + (middle - velocity) * (count / (count + _GOES_ON))[:, None]
+    apart = np.abs(shift - middle[:, None])
+    near = _AGREES_PX + _AGREES * np.abs(middle)
+    agree = alive & (apart <= near[:, None]).all(axis=2)
     half = np.float32(1 - 0.5 ** (seconds / _HALF_S))
     return Moved(
-        (boxes + np.concatenate([on, on], axis=1)).astype(np.float32),
-        (velocity + half * (on - velocity)).astype(np.float32),
+        boxes + np.concatenate([on, on], axis=1),
+        velocity + half * (on - velocity),
         none,
-        (agree.sum(axis=1) / np.maximum(count, 1) * (count > 0)).astype(np.float32),
+        np.add.reduce(agree, axis=1, dtype=np.float32) / np.maximum(count, 1),
     )
+
+
+def _overlap(boxes: NDArray[np.float32]) -> bool:
+    """Whether any two boxes do: else no point of one lies in another."""
+    meet = (boxes[:, None, :2] < boxes[None, :, 2:]).all(axis=2)
+    return bool(np.count_nonzero(meet & meet.T) > len(boxes))
 
 
 def _moving(shift: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The points [n, points] to go by: of a box that clearly moves, only those that do."""
-    moves = known & (np.abs(shift).max(axis=2) >= _STILL_PX)
-    clearly = moves.sum(axis=1) >= _MOVES * np.maximum(known.sum(axis=1), 1)
+    moves = known & (np.abs(shift) >= _STILL_PX).any(axis=2)
+    clearly = np.add.reduce(moves, axis=1, dtype=np.float32) > _MOVES * np.add.reduce(known, axis=1, dtype=np.float32)
     moving: NDArray[np.bool_] = np.where(clearly[:, None], moves, known)
     return moving

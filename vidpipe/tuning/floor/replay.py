@@ -68,7 +68,8 @@ def replay(
         ConfigError: the footage cannot be opened, or a stage asks for a look that nobody made.
     """
     runs = [_Run(pipeline, stream, looks, each) for each in settings]
-    source = open_source(stream, spec.recording, knobs=Knobs())
+    wanting = (run.knobs for run in runs if run.knobs.want_motion)
+    source = open_source(stream, spec.recording, knobs=next(wanting, Knobs()))
     with closing(source):
         for picture in source:
             if isinstance(picture, Frame):
@@ -90,7 +91,7 @@ class _Run:
         runners = [self._runner(stage, stream, pipeline.classes.names, stage.id == last) for stage in stages]
         self._cascade = Cascade(runners, pipeline.audit, last=last)
         self._cascade.open([stream])
-        self._knobs = Knobs(0, {stage.id: stage.config for stage in stages})
+        self.knobs = Knobs(0, {stage.id: stage.config for stage in stages})
         self._boxes: list[NDArray[np.float64]] = []
         self._looked: list[bool] = []
         self._spent_ns = 0
@@ -103,7 +104,7 @@ class _Run:
         if isinstance(picture, Missing):
             answer = self._cascade.complete_missing(picture).answer
         else:
-            picture.knobs = self._knobs
+            picture.knobs = self.knobs
             ticket = Ticket(picture)
             self._cascade.ask([ticket])
             answer = self._cascade.complete(ticket).answer
