@@ -37,7 +37,7 @@ class Motion(NamedTuple):
     def at(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Velocities at points [..., 2] in pixels of the source, and whether each is known [...]; outside it is not."""
         rows, columns = self.known.shape
-        cell = ((points - self.origin) * (1 / CELL)).astype(np.intp)
+        cell = ((points - np.array(self.origin, np.float32)) * np.float32(1 / CELL)).astype(np.intp)
         inside = (cell.view(np.uintp) < (columns, rows)).all(axis=-1)  # what is negative is far too large
         place = cell[..., 1] * columns + cell[..., 0]
         velocity = self.velocity.reshape(-1, 2).take(place, axis=0, mode="clip")

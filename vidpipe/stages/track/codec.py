@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from vidpipe.core.motion import Motion
 from vidpipe.stages.track.flow import Moved, hidden, median, no_points
 
-_INNER = 0.6  # of width and height, that is asked
-_SIDE = np.linspace(-_INNER / 2, _INNER / 2, 5, dtype=np.float32)
+_INNER = 0.5  # of width and height, that is asked
+_SIDE = np.linspace(-_INNER / 2, _INNER / 2, 4, dtype=np.float32)
 _RASTER = np.stack(np.meshgrid(_SIDE, _SIDE), axis=-1).reshape(-1, 2)  # of points, in sides of a box from its middle
 _GOES_ON = 1.0  # what the last velocity weighs beside the points, in points
 _HALF_S = 0.1  # in which a new velocity takes over half of the old one: single vectors are whole steps of the encoder
 _STILL_PX = 0.25  # a step: slower than that a block stands still, as far as its vector tells
 _MOVES = 0.3  # share of the points that move, from which those that stand still are ground
 _AGREES_PX, _AGREES = 1.0, 0.5  # pixels, and share of the shift, within which of the median a point agrees with it
+_GROWTH = 0.2  # most that a box grows or shrinks in a second: beyond it is noise
 _LONGEST_S = 0.2  # for which a box goes on as it went where the vectors do not reach back: longer gaps say it rests
 _SLACK_S = 1e-3
 
@@ -42,7 +43,8 @@ def move(motion: Motion, boxes: NDArray[np.float32], velocity: NDArray[np.float3
         gone = boxes + np.concatenate([on, on], axis=1)
         return Moved(gone, velocity, none, np.zeros(len(boxes), np.float32))
     there = boxes + np.concatenate([velocity, velocity], axis=1)
-    points = (there[:, None, :2] + there[:, None, 2:]) / 2 + (there[:, 2:] - there[:, :2])[:, None] * _RASTER
+    size = there[:, 2:] - there[:, :2]
+    points = (there[:, None, :2] + there[:, None, 2:]) / 2 + size[:, None] * _RASTER
     shift, known = motion.at(points)
     shift *= np.float32(seconds)
     if _overlap(there):
@@ -50,17 +52,36 @@ def move(motion: Motion, boxes: NDArray[np.float32], velocity: NDArray[np.float3
     alive = _moving(shift, known)
     count = np.add.reduce(alive, axis=1, dtype=np.float32)
     middle = median(shift, alive)
+    apart = shift - middle[:, None]
+    agree = alive & (np.abs(apart) <= (_AGREES_PX + _AGREES * np.abs(middle))[:, None]).all(axis=2)
+    agreeing = np.add.reduce(agree, axis=1, dtype=np.float32)
     on = velocity + (middle - velocity) * (count / (count + _GOES_ON))[:, None]
-    apart = np.abs(shift - middle[:, None])
-    near = _AGREES_PX + _AGREES * np.abs(middle)
-    agree = alive & (apart <= near[:, None]).all(axis=2)
+    limit = _GROWTH * seconds
+    larger = size * (np.clip(_growth(points, apart, agree, agreeing), -limit, limit) / 2)[:, None]
     half = np.float32(1 - 0.5 ** (seconds / _HALF_S))
     return Moved(
-        boxes + np.concatenate([on, on], axis=1),
+        boxes + np.concatenate([on - larger, on + larger], axis=1),
         velocity + half * (on - velocity),
         none,
-        np.add.reduce(agree, axis=1, dtype=np.float32) / np.maximum(count, 1),
+        agreeing / np.maximum(count, 1),
     )
+
+
+def _growth(
+    points: NDArray[np.float32], shift: NDArray[np.float32], alive: NDArray[np.bool_], count: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How much larger each box has become, [n], as a share: the slope of shifts over the points that are alive.
+
+    Args:
+        points, shift: [n, points, 2].
+        count: of those that are alive, [n].
+    """
+    weight = alive[..., None].astype(np.float32)
+    centre = (points * weight).sum(axis=1) / np.maximum(count, 1)[:, None]
+    off = (points - centre[:, None]) * weight
+    spread: NDArray[np.float32] = np.einsum("npd,npd->n", off, off)
+    slope: NDArray[np.float32] = np.einsum("npd,npd->n", off, shift) / np.maximum(spread, 1)
+    return slope
 
 
 def _overlap(boxes: NDArray[np.float32]) -> bool:
