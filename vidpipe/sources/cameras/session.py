@@ -116,7 +116,7 @@ class Session:
             context,
             threads=threads,
             skip_frame=camera.spec.skip_frame,
-            motion_of=stream.time_base if camera.stamper.knobs.want_motion else None,
+            vector_tick=stream.time_base if camera.stamper.knobs.want_motion else None,
         )
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
         self._held_bytes = 0

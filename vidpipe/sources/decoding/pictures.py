@@ -83,15 +83,20 @@ class PictureDecoder:
     """
 
     def __init__(
-        self, context: VideoCodecContext, *, threads: int = 1, skip_frame: str = "none", motion_of: Fraction | None = None
+        self,
+        context: VideoCodecContext,
+        *,
+        threads: int = 1,
+        skip_frame: str = "none",
+        vector_tick: Fraction | None = None,
     ) -> None:
         """Set it up.
 
         Args:
-            motion_of: the tick of the stream's stamps, if anybody wants the vectors of its codec.
+            vector_tick: of the stream's stamps, if anybody wants the vectors of its codec; None: nobody does.
         """
         prepare(context, threads)
-        self._export = VectorExport(context, motion_of) if motion_of and can_export(context) else None
+        self._export = VectorExport(context, vector_tick) if vector_tick and can_export(context) else None
         if skip_frame == "nonref":
             context.skip_frame = "NONREF"
         self.context = context

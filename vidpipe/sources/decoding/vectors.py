@@ -145,7 +145,7 @@ class VectorExport:
         """Whether other pictures may build on this one."""
         if self._codec not in _B_FRAMES:
             return True
-        head = bytes(memoryview(packet)[:_HEAD])  # type: ignore[arg-type]
+        head = bytes(memoryview(packet)[:_HEAD])
         if self._codec == "h264":
             return _is_h264_reference(head, self._length_size)
         start = head.find(b"\0\0\1\xb6" if self._codec == "mpeg4" else b"\0\0\1\0")
@@ -185,16 +185,14 @@ def _is_h264_reference(head: bytes, length_size: int) -> bool:
             start += int.from_bytes(head[start - length_size : start], "big") + length_size
 
 
-def _field(
-    vectors: NDArray[np.void], past_s: float | None, future_s: float | None, width: int, height: int
-) -> Motion:
+def _field(vectors: NDArray[np.void], past_s: float | None, future_s: float | None, width: int, height: int) -> Motion:
     """Vectors as velocities: of a cell with several, in parts or of both directions, their mean."""
     back = vectors["source"] < 0
     if past_s is None or future_s is None:
         readable = back if future_s is None else ~back
         if not readable.all():
             vectors = vectors[readable]
-        rate = -1 / past_s if past_s is not None else 1 / (future_s or 1.0)
+        rate: NDArray[np.float64] | float = -1 / past_s if past_s is not None else 1 / (future_s or 1.0)
     else:
         rate = np.where(back, -1 / past_s, 1 / future_s)
     column, row = vectors["dst_x"] >> _CELL_BITS, vectors["dst_y"] >> _CELL_BITS

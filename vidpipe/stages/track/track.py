@@ -192,10 +192,12 @@ class Track(Stage[TrackConfig]):
             each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
             self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
         self._seq, self._pts = frame.seq, frame.pts
-        if self._at is None or self._by == "codec":
+        if self._at is None or self._is_time_to_step(frame.pts - self._at.pts):
             self._step_to(frame)
-        elif self._watches and frame.pts - self._at.pts >= self.config.step_s - _SLACK_S:
-            self._step_to(frame)
+
+    def _is_time_to_step(self, seconds: float) -> bool:
+        """Whether boxes are moved so long after the last step; vectors tell of one frame each, and none is left out."""
+        return self._by == "codec" or (self._watches and seconds >= self.config.step_s - _SLACK_S)
 
     def _by_of(self, frame: Frame) -> By:
         """What moves boxes to this frame: flow as well where the codec should, and tells nothing."""

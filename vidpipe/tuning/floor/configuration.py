@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.models.sizes import smaller_sizes
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Tier
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.difference.difference import Difference
+from vidpipe.stages.track.seen import By
 from vidpipe.stages.track.track import Track, TrackConfig
 from vidpipe.tuning.looks import Variant
 
@@ -40,7 +41,7 @@ class Configuration:
 
     looker: Variant | None = None
     believed: float = 1.0
-    motion: Literal["flow", "held"] = "held"
+    motion: By = "held"
     step_s: float = 0.0
     between_s: float = 0.0
     triggers: bool = False
@@ -59,6 +60,8 @@ class Configuration:
         rhythm = f"looks every {self.between_s:.3g} s" if self.between_s else "looks at every frame"
         if self.motion == "flow":
             rhythm += ", boxes moved by flow between" + (f" each {self.step_s:g} s" if self.step_s else "")
+        elif self.motion == "codec":
+            rhythm += ", boxes moved by the codec's vectors between"
         else:
             rhythm += ", boxes held between"
         own = (self.change, self.failing) != (TRIGGER, TRIGGER)
@@ -109,6 +112,11 @@ class Roles:
     track: str
     little: str | None
     difference: str | None
+
+    @property
+    def sees_motion(self) -> bool:
+        """Whether the tracker stands where streams are decoded: the vectors of a codec cross no link."""
+        return next(stage.tier for stage in self.pipeline.stages if stage.id == self.track) == Tier.DEVICE
 
     def settings(self, chosen: Configuration, floor: float | None) -> dict[str, dict[str, Any]]:
         """The values of stages that make up a configuration.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from vidpipe.stages.track.seen import By
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import Configuration
 
@@ -43,6 +44,7 @@ def explore(
     lookers: Mapping[str, Configuration],
     frame_s: float,
     trials: int,
+    motions: Sequence[By] = ("held", "flow"),
     *,
     difference: bool,
     seed: int = 0,
@@ -53,6 +55,7 @@ def explore(
         replayed: what configurations come to.
         lookers: a configuration for each variant that may look, by a name of it.
         frame_s: media seconds from one frame to the next.
+        motions: how boxes may be moved.
         difference: whether there is a difference detector.
     """
     import optuna
@@ -67,7 +70,7 @@ def explore(
     tried: list[Tried] = []
     while len(tried) < trials:
         asked = [study.ask() for _ in range(min(_BATCH, trials - len(tried)))]
-        proposed = [_proposal(trial, lookers, frame_s, difference=difference) for trial in asked]
+        proposed = [_proposal(trial, lookers, frame_s, motions, difference=difference) for trial in asked]
         for trial, one in zip(asked, replayed(proposed), strict=True):
             study.tell(trial, [one.cpu_ms, 1 - (one.estimate.value or 0.0)])
             tried.append(one)
@@ -75,12 +78,19 @@ def explore(
 
 
 def _proposal(
-    trial: optuna.Trial, lookers: Mapping[str, Configuration], frame_s: float, *, difference: bool
+    trial: optuna.Trial,
+    lookers: Mapping[str, Configuration],
+    frame_s: float,
+    motions: Sequence[By],
+    *,
+    difference: bool,
 ) -> Configuration:
     chosen = lookers[trial.suggest_categorical("looker", list(lookers))]
     chosen = replace(chosen, between_s=trial.suggest_float("between_s", frame_s, _LONGEST_S, log=True))
-    if trial.suggest_categorical("motion", ["held", "flow"]) == "flow":
-        chosen = replace(chosen, motion="flow", step_s=trial.suggest_float("step_s", 0.0, _LONGEST_STEP_S))
+    motion = cast("By", trial.suggest_categorical("motion", list(motions)))
+    chosen = replace(chosen, motion=motion)
+    if motion == "flow":
+        chosen = replace(chosen, step_s=trial.suggest_float("step_s", 0.0, _LONGEST_STEP_S))
     if trial.suggest_categorical("triggers", [False, True]):
         change, failing = (trial.suggest_float(name, *_TRIGGERS, log=True) for name in ("change", "failing"))
         chosen = replace(chosen, triggers=True, change=change, failing=failing)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,7 @@ from vidpipe.core.files import check_writable, write_whole
 from vidpipe.core.settings import with_values
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import Want
+from vidpipe.stages.track.seen import By
 from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
@@ -54,7 +55,7 @@ class Point(_Part):
 
     says: str
     look: Look | None
-    motion: Literal["flow", "held"]
+    motion: By
     step_s: float = Field(ge=0)
     between_s: float = Field(ge=0)
     triggers: bool

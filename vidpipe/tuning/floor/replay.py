@@ -32,6 +32,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.floor.configuration import Settings
+from vidpipe.tuning.floor.export import export_ms
 from vidpipe.tuning.looks import Look, Looks, Variant
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Replayed:
         series: its answers.
         looked: bool [frames], whether a model looked at the frame.
         looks: how many, by variant.
-        stages_ms: CPU time a frame of everything but decoding and looks.
+        stages_ms: CPU time a frame of everything but looks and plain decoding: where a stage goes by the vectors of the
+            codec, what it costs to have them is in it.
     """
 
     series: Series
@@ -78,7 +80,8 @@ def replay(
                 # Each makes its own views of the picture, and pays for those that its stages ask for.
                 run.take(picture.across() if isinstance(picture, Frame) else picture)
     any_look = next(iter(looks.values())).predictions.series
-    return [run.replayed(any_look) for run in runs]
+    vectors_ms = (export_ms(stream, spec) or 0.0) if any(run.knobs.want_motion for run in runs) else 0.0
+    return [run.replayed(any_look, vectors_ms if run.knobs.want_motion else 0.0) for run in runs]
 
 
 class _Run:
@@ -114,7 +117,8 @@ class _Run:
         self._boxes.append(_rows(answer))
         self._looked.append(self._models.looks.total() > looks)
 
-    def replayed(self, like: Series) -> Replayed:
+    def replayed(self, like: Series, vectors_ms: float) -> Replayed:
+        """What came of it; `vectors_ms`: what the vectors of a picture cost that it goes by."""
         self._cascade.close()
         rows = np.concatenate([np.zeros((0, 6)), *self._boxes])
         frame = np.repeat(np.arange(len(self._boxes)), [len(boxes) for boxes in self._boxes])
@@ -122,7 +126,8 @@ class _Run:
         series = replace(like, known=np.ones(like.frames, bool), boxes=boxes)
         own_ns = self._spent_ns - self._models.spent_ns
         looked = np.array(self._looked, bool)
-        return Replayed(series, looked, dict(self._models.looks), own_ns / max(1, len(self._boxes)) / 1e6)
+        stages_ms = own_ns / max(1, len(self._boxes)) / 1e6 + vectors_ms
+        return Replayed(series, looked, dict(self._models.looks), stages_ms)
 
     def _runner(self, stage: PlacedStage, stream: str, classes: tuple[str, ...], last: bool) -> StageRunner:
         def opened(of: str | None) -> Any:

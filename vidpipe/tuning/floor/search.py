@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +18,18 @@ from vidpipe.accuracy.held import held_for
 from vidpipe.accuracy.series import Series
 from vidpipe.core.progress import Progress
 from vidpipe.sources.base import StreamSpec, Want
+from vidpipe.stages.track.seen import By
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, holds, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
+from vidpipe.tuning.floor.export import export_ms
 from vidpipe.tuning.floor.replay import Replayed, replay
 from vidpipe.tuning.looks import Looks, Variant
 
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough
-_STEPS_S = (0.0, 0.1)  # of flow: things that turn fast are lost by longer ones
+_FLOWS: tuple[tuple[By, float], ...] = (("flow", 0.0), ("flow", 0.1))  # things that turn fast are lost by long steps
+_CODEC: tuple[tuple[By, float], ...] = (("codec", 0.0),)
 _LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
 
 
@@ -101,7 +103,8 @@ def search(
     held = footage.held()
     safe = next(tried for tried in held if tried.configuration.is_safe)
     progress.step(f"{stream}: replaying how errors grow between looks")
-    begun = [*footage.begun(held), *(replace(SAFE, motion="flow", step_s=step_s) for step_s in _STEPS_S), SAFE]
+    moved = (replace(SAFE, motion=motion, step_s=step_s) for motion, step_s in footage.motions)
+    begun = [*footage.begun(held), *moved, SAFE]
     begun = list(dict.fromkeys(begun))
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
@@ -122,7 +125,7 @@ def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
 
 def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
     varied = []
-    if best.motion == "flow":
+    if best.motion != "held":
         varied.append(replace(best, triggers=True))
     if roles.difference is not None:
         varied += [replace(each, difference=True) for each in (best, *varied)]
@@ -134,6 +137,7 @@ class _Footage:
 
     Attributes:
         believed: how far each variant agrees with the reference where it looks at every frame.
+        motions: ways to move boxes, with the time between steps; by the codec only where it has vectors to tell.
     """
 
     def __init__(self, roles: Roles, stream: str, stretches: Sequence[Stretch], want: Want, floor: float) -> None:
@@ -158,6 +162,8 @@ class _Footage:
         self._sure = {
             variant: [stretch.looks[variant].predictions.sure() for stretch in stretches] for variant in first.looks
         }
+        told = roles.sees_motion and export_ms(stream, first.spec) is not None
+        self.motions = _FLOWS + _CODEC if told else _FLOWS
         self.believed = {variant: self._estimate(self._sure[variant]) for variant in first.looks}
 
     def held(self) -> list[Tried]:
@@ -174,7 +180,7 @@ class _Footage:
                 best = max(proven, key=lambda each: each.configuration.between_s)
                 found = [held_for(series, best.configuration.between_s)[0] for series in self._sure[variant]]
                 begun.append(self._believing(best.configuration, best.estimate.low, found, None))
-        long = [self._configuration(variant, "flow", step_s, _LONG_S) for variant in lookers for step_s in _STEPS_S]
+        long = [self._configuration(variant, *moved, _LONG_S) for variant in lookers for moved in self.motions]
         for configuration, tried in zip(long, self._replayed(long, None), strict=True):
             frames, low = self._lasts(tried)
             if frames:
@@ -209,8 +215,9 @@ class _Footage:
 
         lookers = {str(variant): self._configuration(variant, "held", 0.0, 0.0) for variant in self.believed}
         with_difference = self._roles.difference is not None
+        motions: list[By] = ["held", *dict.fromkeys(motion for motion, _ in self.motions)]
         return explore(
-            lambda each: self.replayed(each, None), lookers, self._frame_s, trials, difference=with_difference
+            lambda each: self.replayed(each, None), lookers, self._frame_s, trials, motions, difference=with_difference
         )
 
     def _replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[list[Replayed]]:
@@ -244,9 +251,7 @@ class _Footage:
         cpu_ms = self._decode_ms + share * self._look_ms[variant]
         return Tried(configuration, self._estimate(found), cpu_ms, share, guarded=False)
 
-    def _configuration(
-        self, variant: Variant, motion: Literal["flow", "held"], step_s: float, between_s: float
-    ) -> Configuration:
+    def _configuration(self, variant: Variant, motion: By, step_s: float, between_s: float) -> Configuration:
         if variant == self._big:
             return Configuration(None, 1.0, motion, step_s, between_s)
         return Configuration(variant, self.believed[variant].low, motion, step_s, between_s)
