@@ -6,7 +6,7 @@ it back after any codec. So tests can tell which picture of the clip they hold w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -48,11 +48,17 @@ def number(luma: NDArray[np.uint8]) -> int:
 
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> av.VideoFrame:
-    """Picture `number` as a yuv420p frame; chroma is a slow gradient, so that it is not grey."""
+    """Picture `number` as a yuv420p frame."""
+    return of_luma(scene(number, width, height))
+
+
+def of_luma(luma: NDArray[np.uint8]) -> av.VideoFrame:
+    """A yuv420p frame of that luma; chroma is a slow gradient, so that it is not grey."""
+    height, width = luma.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
     y, x = np.mgrid[:rows, :columns]
     frame = av.VideoFrame(width, height, "yuv420p")
-    planes = (scene(number, width, height), 90 + x * 60 // columns, 100 + y * 60 // rows)
+    planes = (luma, 90 + x * 60 // columns, 100 + y * 60 // rows)
     for plane, values in zip(frame.planes, planes, strict=True):
         padded = np.zeros((plane.height, plane.line_size), np.uint8)
         padded[:, : plane.width] = values
@@ -78,6 +84,7 @@ def encode(
     mux: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
     sound: bool = False,
+    picture: Callable[..., av.VideoFrame] = picture,
 ) -> Path:
     """Write a clip and return its path.
 
@@ -89,6 +96,7 @@ def encode(
         rotation, hflip: written to the container as a display matrix, degrees counter-clockwise.
         options, mux: of the encoder and of the container, as FFmpeg calls them.
         sound: a tone as long as the pictures, in a stream before them.
+        picture: what to show, by number, width and height.
     """
     with av.open(str(path), "w", options=mux or {}) as out:
         out.metadata.update(metadata or {})

@@ -52,6 +52,11 @@ stages:
   - {id: track, type: track, refresh_s: 0.3, agreement: 0.9, on: device}
   - {id: read, type: mystages:Read, on: cloud}
 """,
+    "tracked by vectors": """
+stages:
+  - {id: track, type: track, refresh_s: 0.3, motion: codec, on: device}
+  - {id: read, type: mystages:Read, on: cloud}
+""",
     "free": """
 stages:
   - {id: sample, type: sample, fps: 12, on: device}
@@ -80,6 +85,7 @@ def two(tmp_path_factory):
         ("coded, then raw, and less credit than is asked ahead", 3),
         ("isolated", 3),
         ("tracked", 0),
+        ("tracked by vectors", 0),
     ],
 )
 def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):

@@ -31,6 +31,7 @@ CODECS = frozenset({*_B_FRAMES, "msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3"
 
 _CELL_BITS = CELL.bit_length() - 1
 _KEPT = 64  # packets that are remembered: more than any order of B-frames needs
+_KEYS = 3  # pictures in a row that may be coded all anew, as at a cut
 _HEAD = 4096  # bytes of a packet in which its picture begins, or it counts as a reference
 _B_PICTURE = {"mpeg4": 2, "mpeg1video": 3, "mpeg2video": 3}  # how these codecs number pictures of that type
 
@@ -115,16 +116,18 @@ class VectorExport:
     def came(self, frame: av.VideoFrame) -> Vectors | None:
         """The next picture has come out; None where its vectors mean nothing, or the codec has none to give.
 
-        A lone picture without vectors is a key frame; where there are more, nobody will see motion by them.
+        A few pictures without vectors are key frames; of a stream of nothing else nobody will see motion by them.
         """
         stamp = frame.dts if self._by_dts else frame.pts
         past, future = self._references(frame, stamp)
-        exported = _exported(frame)
-        self._without = self._without + 1 if exported is None else 0
-        if self._without > 1 or frame.interlaced_frame or stamp is None:
+        # FFmpeg keeps no vectors of the B-frames of MPEG-4, and exports zeros.
+        blind = self._codec == "mpeg4" and frame.pict_type == PictureType.B
+        exported = None if blind else _exported(frame)
+        self._without = 0 if exported is not None else self._without + (not blind)
+        if self._without > _KEYS or frame.interlaced_frame:
             return None
-        past_s = None if past is None else (stamp - past) * self._tick
-        future_s = None if future is None else (future - stamp) * self._tick
+        past_s = None if past is None or stamp is None else (stamp - past) * self._tick
+        future_s = None if future is None or stamp is None else (future - stamp) * self._tick
         return Vectors(exported, frame.width, frame.height, past_s, future_s)
 
     def _references(self, frame: av.VideoFrame, stamp: int | None) -> tuple[int | None, int | None]:

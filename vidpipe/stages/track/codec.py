@@ -27,12 +27,20 @@ _LONGEST_S = 0.2  # for which a box goes on as it went where the vectors do not 
 _SLACK_S = 1e-3
 
 
-def move(motion: Motion, boxes: NDArray[np.float32], velocity: NDArray[np.float32], seconds: float) -> Moved:
+def move(
+    motion: Motion,
+    boxes: NDArray[np.float32],
+    velocity: NDArray[np.float32],
+    seconds: float,
+    blind_s: NDArray[np.float32],
+) -> Moved:
     """Boxes [n, 4] moved on to the picture of these vectors.
 
     Args:
         velocity: [n, 2], how far each is expected to go, pixels of the source.
         seconds: since the boxes were where they are, more than 0.
+        blind_s: [n], for how long before each has only gone on as it went: so far as the vectors reach back over that
+            time (over B-frames that tell nothing), they say better where it is.
 
     Returns:
         `trust` is the share of the points that have a vector and agree; nothing is followed that could be.
@@ -55,13 +63,16 @@ def move(motion: Motion, boxes: NDArray[np.float32], velocity: NDArray[np.float3
     apart = shift - middle[:, None]
     agree = alive & (np.abs(apart) <= (_AGREES_PX + _AGREES * np.abs(middle))[:, None]).all(axis=2)
     agreeing = np.add.reduce(agree, axis=1, dtype=np.float32)
-    on = velocity + (middle - velocity) * (count / (count + _GOES_ON))[:, None]
+    weight = count / (count + _GOES_ON)
+    bridged = 1 + np.minimum(blind_s, max(0.0, motion.reach_s - seconds)) / np.float32(seconds)
+    off = (middle - velocity) * weight[:, None]
+    on = velocity + off * bridged[:, None]
     limit = _GROWTH * seconds
     larger = size * (np.clip(_growth(points, apart, agree, agreeing), -limit, limit) / 2)[:, None]
-    half = np.float32(1 - 0.5 ** (seconds / _HALF_S))
+    renewed = 1 - 0.5 ** (bridged * np.float32(seconds / _HALF_S))
     return Moved(
         boxes + np.concatenate([on - larger, on + larger], axis=1),
-        velocity + half * (on - velocity),
+        velocity + renewed[:, None] * off,
         none,
         agreeing / np.maximum(count, 1),
     )

@@ -104,7 +104,7 @@ class Tracks:
     def _moved(self, before: Seen, after: Seen, seconds: np.float32) -> Moved:
         on = self.velocity * seconds
         if after.motion is not None and seconds > 0:
-            return codec.move(after.motion, self.boxes, on, float(seconds))
+            return codec.move(after.motion, self.boxes, on, float(seconds), self.blind_s)
         if before.grey is not None and after.grey is not None:
             return flow.move(before.grey, after.grey, self.boxes, on, self.points)
         boxes = self.boxes + np.concatenate([on, on], axis=1)
