@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ def inner_velocity(frame):
 def checked(frames, least=0.8, few=0.2):
     """In nearly every picture but key frames the field says what is seen to happen."""
     right = of_all = unknown = 0
-    for before, frame in zip(frames, frames[1:], strict=False):
+    for before, frame in pairwise(frames):
         velocity, known = inner_velocity(frame)
         if velocity is None:
             unknown += 1
