@@ -17,9 +17,9 @@ class StageConfig(BaseModel):
 
     @property
     def wants_motion(self) -> bool:
-        """Whether a stage with these settings asks frames for their `motion`; decoders export vectors only then.
+        """Whether a stage with these settings asks frames for their `motion`: only then do decoders export vectors.
 
-        A decoder is asked once, when it opens. Where another stage or an earlier setting wanted none, frames say None.
+        Asked when a stream is opened; settings that want them later find none.
         """
         return False
 
