@@ -54,7 +54,7 @@ stages:
 """,
     "tracked by vectors": """
 stages:
-  - {id: track, type: track, refresh_s: 0.3, motion: codec, on: device}
+  - {id: track, type: track, refresh_s: 1, change: 1, motion: codec, on: device}
   - {id: read, type: mystages:Read, on: cloud}
 """,
     "free": """
