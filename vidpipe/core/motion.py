@@ -35,10 +35,19 @@ class Motion(NamedTuple):
         return cls(np.zeros((*shape, 2), np.float32), np.zeros(shape, bool), (0, 0), 0.0)
 
     def at(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Velocities at points [..., 2] in pixels of the source, and whether each is known [...]; outside it is not."""
+        """Velocities at points, and whether each is known, which outside of the picture none is.
+
+        Args:
+            points: (x, y) in pixels of the source, [2, ...].
+
+        Returns:
+            Float32 [2, ...] and bool [...].
+        """
         rows, columns = self.known.shape
-        cell = ((points - np.array(self.origin, np.float32)) * np.float32(1 / CELL)).astype(np.intp)
-        inside = (cell.view(np.uintp) < (columns, rows)).all(axis=-1)  # what is negative is far too large
-        place = cell[..., 1] * columns + cell[..., 0]
-        velocity = self.velocity.reshape(-1, 2).take(place, axis=0, mode="clip")
+        if any(self.origin):
+            points = points - np.array(self.origin, np.float32).reshape(2, *[1] * (points.ndim - 1))
+        x, y = (points * np.float32(1 / CELL)).astype(np.intp)
+        inside = (x.view(np.uintp) < columns) & (y.view(np.uintp) < rows)  # what is negative is far too large
+        place = y * columns + x
+        velocity = self.velocity.transpose(2, 0, 1).reshape(2, -1).take(place, axis=1, mode="clip")
         return velocity, self.known.ravel().take(place, mode="clip") & inside

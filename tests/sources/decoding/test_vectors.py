@@ -66,8 +66,8 @@ def inner_velocity(frame):
     """Median velocity of the cells in the middle of the thing, and the share of them that are known."""
     x0, y0, x1, y1 = box_of(frame)
     x, y = np.meshgrid(np.arange(x0 + CELL, x1 - CELL, 4), np.arange(y0 + CELL, y1 - CELL, 4))
-    velocity, known = frame.motion().at(np.stack([x, y], axis=-1))
-    return (np.median(velocity[known], axis=0) if known.any() else None), known.mean()
+    velocity, known = frame.motion().at(np.stack([x, y]))
+    return (np.median(velocity[:, known], axis=1) if known.any() else None), known.mean()
 
 
 def checked(frames, least=0.8, few=0.2):

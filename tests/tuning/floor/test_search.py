@@ -50,6 +50,14 @@ def test_too_little_footage_proves_nothing_but_a_look_at_every_frame(searched):
     assert found.chosen.configuration.between_s == 0
 
 
+def test_vectors_of_the_codec_are_tried_where_the_tracker_is_on_the_device(searched):
+    said = "boxes moved by the codec's vectors between"
+    found, _ = searched(0.6)
+    assert any(each.configuration.motion == "codec" and said in str(each.configuration) for each in found.tried)
+    found, _ = searched(0.6, ALONE.replace("[{id: big, ", "[{id: track, type: track, on: edge}, {id: big, on: edge, "))
+    assert not any(each.configuration.motion == "codec" for each in found.tried)
+
+
 def test_a_bound_of_several_stretches_is_no_wider_than_of_one(made):
     """Frames of two stretches never share a block, whatever their times are."""
     truth = stretch_of(roles_of(made(ALONE, "slow.mp4"))).truth

@@ -30,7 +30,7 @@ CODECS = frozenset({*_B_FRAMES, "msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3"
 """FFmpeg's names of the codecs whose vectors it exports."""
 
 _CELL_BITS = CELL.bit_length() - 1
-_KEPT = 64  # packets that are remembered: more than any order of B-frames needs
+_KEPT = 24  # packets that are remembered: more than any order of B-frames needs
 _KEYS = 3  # pictures in a row that may be coded all anew, as at a cut
 _HEAD = 4096  # bytes of a packet in which its picture begins, or it counts as a reference
 _B_PICTURE = {"mpeg4": 2, "mpeg1video": 3, "mpeg2video": 3}  # how these codecs number pictures of that type
@@ -204,14 +204,15 @@ def _field(vectors: NDArray[np.void], past_s: float | None, future_s: float | No
     rows = max(-(-height // CELL), int(row.max(initial=0)) + 1)
     place = row.astype(np.intp) * columns + column
     count = np.bincount(place, minlength=rows * columns)
-    share = rate / (int(vectors["motion_scale"][0]) if len(vectors) else 1)
-    velocity = np.empty((rows * columns, 2), np.float32)
-    for axis, name in enumerate(("motion_x", "motion_y")):
-        velocity[:, axis] = np.bincount(place, vectors[name] * share, rows * columns)
     known = count > 0
+    scaled = rate / (int(vectors["motion_scale"][0]) if len(vectors) else 1)
+    planes = np.empty((2, rows * columns), np.float32)
+    for plane, name in zip(planes, ("motion_x", "motion_y"), strict=True):
+        plane[:] = np.bincount(place, vectors[name] * scaled, rows * columns)
     if len(vectors) > np.count_nonzero(known):
-        velocity /= np.maximum(count, 1)[:, None]
-    return Motion(velocity.reshape(rows, columns, 2), known.reshape(rows, columns), (0, 0), past_s or 0.0)
+        planes /= np.maximum(count, 1).astype(np.float32)
+    velocity = planes.reshape(2, rows, columns).transpose(1, 2, 0)
+    return Motion(velocity, known.reshape(rows, columns), (0, 0), past_s or 0.0)
 
 
 def _turned(motion: Motion, turn: Turn, width: int, height: int) -> Motion:
@@ -225,7 +226,7 @@ def _turned(motion: Motion, turn: Turn, width: int, height: int) -> Motion:
     # Cells begin at the side that was left or upper before.
     origin = width - columns * CELL if across < 0 else 0, height - rows * CELL if down < 0 else 0
     velocity = velocity[::down, ::across] * np.array([across, down], np.float32)
-    return Motion(np.ascontiguousarray(velocity), known[::down, ::across], origin, motion.reach_s)
+    return Motion(velocity, known[::down, ::across], origin, motion.reach_s)
 
 
 def _of_cells(hidden: NDArray[np.bool_], motion: Motion) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from vidpipe.stages.track.flow import Moved, hidden, median, no_points
 
 _INNER = 0.5  # of width and height, that is asked
 _SIDE = np.linspace(-_INNER / 2, _INNER / 2, 4, dtype=np.float32)
-_RASTER = np.stack(np.meshgrid(_SIDE, _SIDE), axis=-1).reshape(-1, 2)  # of points, in sides of a box from its middle
+_RASTER = np.stack(np.meshgrid(_SIDE, _SIDE)).reshape(2, 1, -1)  # of points, in sides of a box from its middle
 _GOES_ON = 1.0  # what the last velocity weighs beside the points, in points
 _HALF_S = 0.1  # in which a new velocity takes over half of the old one: single vectors are whole steps of the encoder
 _STILL_PX = 0.25  # a step: slower than that a block stands still, as far as its vector tells
@@ -51,24 +51,25 @@ def move(
         gone = boxes + np.concatenate([on, on], axis=1)
         return Moved(gone, velocity, none, np.zeros(len(boxes), np.float32))
     there = boxes + np.concatenate([velocity, velocity], axis=1)
-    size = there[:, 2:] - there[:, :2]
-    points = (there[:, None, :2] + there[:, None, 2:]) / 2 + size[:, None] * _RASTER
+    low, high = there.T.reshape(2, 2, -1)
+    size = high - low
+    points = ((low + high) / 2)[..., None] + size[..., None] * _RASTER
     shift, known = motion.at(points)
     shift *= np.float32(seconds)
     if _overlap(there):
-        known &= ~hidden(points, there)
+        known &= ~hidden(points.transpose(1, 2, 0), there)
     alive = _moving(shift, known)
     count = np.add.reduce(alive, axis=1, dtype=np.float32)
     middle = median(shift, alive)
-    apart = shift - middle[:, None]
-    agree = alive & (np.abs(apart) <= (_AGREES_PX + _AGREES * np.abs(middle))[:, None]).all(axis=2)
+    apart = shift - middle[..., None]
+    near = np.abs(apart) <= (_AGREES_PX + _AGREES * np.abs(middle))[..., None]
+    agree = alive & near[0] & near[1]
     agreeing = np.add.reduce(agree, axis=1, dtype=np.float32)
-    weight = count / (count + _GOES_ON)
     bridged = 1 + np.minimum(blind_s, max(0.0, motion.reach_s - seconds)) / np.float32(seconds)
-    off = (middle - velocity) * weight[:, None]
+    off = (middle.T - velocity) * (count / (count + _GOES_ON))[:, None]
     on = velocity + off * bridged[:, None]
     limit = _GROWTH * seconds
-    larger = size * (np.clip(_growth(points, apart, agree, agreeing), -limit, limit) / 2)[:, None]
+    larger = (size * (np.clip(_growth(points, apart, agree, agreeing), -limit, limit) / 2)).T
     renewed = 1 - 0.5 ** (bridged * np.float32(seconds / _HALF_S))
     return Moved(
         boxes + np.concatenate([on - larger, on + larger], axis=1),
@@ -84,15 +85,14 @@ def _growth(
     """How much larger each box has become, [n], as a share: the slope of shifts over the points that are alive.
 
     Args:
-        points, shift: [n, points, 2].
+        points, shift: [2, n, points].
         count: of those that are alive, [n].
     """
-    weight = alive[..., None].astype(np.float32)
-    centre = (points * weight).sum(axis=1) / np.maximum(count, 1)[:, None]
-    off = (points - centre[:, None]) * weight
-    spread: NDArray[np.float32] = np.einsum("npd,npd->n", off, off)
-    slope: NDArray[np.float32] = np.einsum("npd,npd->n", off, shift) / np.maximum(spread, 1)
-    return slope
+    centre = np.add.reduce(points * alive, axis=2) / np.maximum(count, 1)
+    off = (points - centre[..., None]) * alive
+    spread, slope = (np.add.reduce(off * by, axis=(0, 2)) for by in (off, shift))
+    growth: NDArray[np.float32] = slope / np.maximum(spread, 1)
+    return growth
 
 
 def _overlap(boxes: NDArray[np.float32]) -> bool:
@@ -103,7 +103,8 @@ def _overlap(boxes: NDArray[np.float32]) -> bool:
 
 def _moving(shift: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The points [n, points] to go by: of a box that clearly moves, only those that do."""
-    moves = known & (np.abs(shift) >= _STILL_PX).any(axis=2)
-    clearly = np.add.reduce(moves, axis=1, dtype=np.float32) > _MOVES * np.add.reduce(known, axis=1, dtype=np.float32)
-    moving: NDArray[np.bool_] = np.where(clearly[:, None], moves, known)
-    return moving
+    moves = np.abs(shift) >= _STILL_PX
+    moving = (moves[0] | moves[1]) & known
+    share = np.add.reduce(moving, axis=1, dtype=np.float32) / np.maximum(np.add.reduce(known, axis=1), 1)
+    chosen: NDArray[np.bool_] = np.where((share > _MOVES)[:, None], moving, known)
+    return chosen

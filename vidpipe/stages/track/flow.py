@@ -123,12 +123,12 @@ def move(before: Grey, after: Grey, boxes: NDArray[np.float32], velocity: NDArra
     start = velocity * after.scale
     xy, alive = _follow(before, after, points, start)
     shift = xy - points.xy
-    apart = np.abs(shift - median(shift, alive)[:, None]).sum(axis=2)
-    alive = alive & (apart <= 1 + _OUTLIER * median(apart[..., None], alive))
+    apart = np.abs(shift - _middle(shift, alive)[:, None]).sum(axis=2)
+    alive = alive & (apart <= 1 + _OUTLIER * median(apart, alive)[:, None])
     alive = alive & ~hidden(xy, (boxes + np.concatenate([velocity, velocity], axis=1)) * after.box_scale + _EDGE)
     count = alive.sum(axis=1)
     weight = (count / (count + _GOES_ON))[:, None]
-    shift_px = (median(shift, alive) * weight + start * (1 - weight)) / after.scale
+    shift_px = (_middle(shift, alive) * weight + start * (1 - weight)) / after.scale
     scale = np.where(count >= _LEAST_SCALED, _scale(points.xy, xy, alive), 1)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + shift_px
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale[:, None]
@@ -184,14 +184,20 @@ def hidden(xy: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.
     return covered
 
 
+def _middle(shift: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Where most of the points [n, points, 2] go: [n, 2]."""
+    return median(shift.transpose(2, 0, 1), alive).T
+
+
 def median(values: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Median over the points that are alive: [n, points, d] to [n, d]; 0 for a box without any."""
-    ordered: NDArray[np.float32] = np.sort(np.where(alive[..., None], values, np.inf), axis=1)
-    count = alive.sum(axis=1)
-    rows = np.arange(len(values))
-    low = ordered[rows, np.maximum(count - 1, 0) // 2]
-    high = ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
-    middle: NDArray[np.float32] = np.where(count[:, None] > 0, (low + high) / 2, 0).astype(np.float32)
+    """Median over the points that are alive [n, points]: of [..., n, points], [..., n]; 0 for a box without any."""
+    ordered: NDArray[np.float32] = np.where(alive, values, np.float32(np.inf))
+    ordered.sort(axis=-1)
+    count = np.add.reduce(alive, axis=1, dtype=np.intp)
+    rows = np.arange(len(alive))
+    low = ordered[..., rows, np.maximum(count - 1, 0) // 2]
+    high = ordered[..., rows, np.minimum(count // 2, alive.shape[1] - 1)]
+    middle: NDArray[np.float32] = np.where(count > 0, (low + high) / 2, np.float32(0))
     return middle
 
 
