@@ -1,10 +1,9 @@
 """Motion vectors that a decoder leaves beside its pictures, as velocities.
 
 FFmpeg exports them for H.264 and the codecs that came before it (libavutil/motion_vector.h, `flags2=+export_mvs`). A
-vector tells from where a block was copied, but not from which picture:
-of references in the past and in the future only the direction is known. Here that is taken for the nearest reference
-picture that was decoded before, as encoders nearly always choose that one. So a vector becomes a velocity, whatever
-lies between.
+vector tells from where a block was copied, but not from which picture: of references in the past and in the future only
+the direction is known. Here that is taken for the nearest reference picture that was decoded before, as encoders nearly
+always choose that one. So a vector becomes a velocity, whatever lies between.
 """
 
 from __future__ import annotations

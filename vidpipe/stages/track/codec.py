@@ -2,8 +2,8 @@
 
 The encoder has sought already where each block of a picture came from. To go by that at every frame costs a third to a
 half of following points, and boxes that go where the median of the vectors inside them goes last about as long. Vectors
-serve compression, not tracking: those of flat ground are noise, and a box holds ground as well as its thing. So the inner part of a box is
-asked, at a fixed raster of points, all boxes at once.
+serve compression, not tracking: those of flat ground are noise, and a box holds ground as well as its thing. So the
+inner part of a box is asked, at a fixed raster of points, all boxes at once.
 """
 
 from __future__ import annotations
