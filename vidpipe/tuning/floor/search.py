@@ -28,6 +28,7 @@ from vidpipe.tuning.looks import Looks, Variant
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough
 _STEPS_S = (0.0, 0.1)  # of flow: things that turn fast are lost by longer ones
+_DEARER = 1.05  # times what safe costs, that one may cost whose time between looks may still grow
 _LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
 
 
@@ -53,6 +54,7 @@ class Tried:
         cpu_ms: CPU time a frame: decoding, stages and looks.
         looks: the share of frames that a model looked at.
         guarded: whether the tracker adapted the time between looks meanwhile.
+        settled_s: media seconds between looks that it had come to in the end.
     """
 
     configuration: Configuration
@@ -60,6 +62,7 @@ class Tried:
     cpu_ms: float
     looks: float
     guarded: bool
+    settled_s: float = 0.0
 
     def holds(self, floor: float) -> bool:
         """Whether it is good enough on this footage."""
@@ -106,7 +109,7 @@ def search(
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
     best = _cheapest(guarded, floor, safe)
-    varied = _variations(best.configuration, roles)
+    varied = _variations(best, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
     others = footage.replayed(varied, floor)
     if more:
@@ -117,11 +120,17 @@ def search(
 
 
 def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
-    return min([safe, *(each for each in tried if each.holds(floor))], key=lambda each: each.cpu_ms)
+    """Of those that hold the floor; safe where others cost clearly more, as it never gets any cheaper itself."""
+    best = min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
+    return best if best.cpu_ms <= _DEARER * safe.cpu_ms else safe
 
 
-def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
+def _variations(tried: Tried, roles: Roles) -> list[Configuration]:
+    best = tried.configuration
     varied = []
+    if tried.settled_s > best.between_s:
+        best = replace(best, between_s=tried.settled_s)
+        varied.append(best)
     if best.motion == "flow":
         varied.append(replace(best, triggers=True))
     if roles.difference is not None:
@@ -230,7 +239,8 @@ class _Footage:
         looks_ms = sum(number * self._look_ms[variant] for variant, number in looks.items()) / self._frames
         estimate = self._estimate([run.series for run in runs])
         cpu_ms = self._decode_ms + stages_ms + looks_ms
-        return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded)
+        settled_s = _settled(runs[-1].looked) * self._frame_s if guarded else 0.0
+        return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded, settled_s)
 
     def _held(self, variant: Variant, stride: int) -> Tried:
         between_s = 0.0 if stride == 1 else stride * self._frame_s
@@ -288,6 +298,13 @@ class _Footage:
 def _of_frames(want: Want) -> Want:
     """What can be counted of single frames, in place of runs of presence."""
     return "count" if want == "count" else "boxes"
+
+
+def _settled(looked: NDArray[np.bool_]) -> int:
+    """Frames between looks in the second half of a run; 0: every frame was looked at, or nearly none."""
+    apart = np.diff(np.flatnonzero(looked[len(looked) // 2 :]))
+    frames = int(np.median(apart)) if len(apart) else 0
+    return frames if frames > 1 else 0
 
 
 def _age(looked: NDArray[np.bool_]) -> NDArray[np.int64]:

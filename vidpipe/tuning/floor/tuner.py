@@ -26,7 +26,7 @@ from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.runtime.shadow.ask import Variant as Asked
 from vidpipe.sources.base import Want
 from vidpipe.statistics.agreement import Matched, match
-from vidpipe.statistics.blocks import Estimate, estimate
+from vidpipe.statistics.blocks import BLOCK_S, Estimate, estimate
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.looks import Variant
 
@@ -34,13 +34,15 @@ _KEPT = 64  # trials of a stream that are believed: a scene changes
 _FEWEST = 12  # of them, before a cheaper looker is put in force
 _ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
 _TRIAL = 1.5  # looks that a trial costs
+_NEWEST = 3  # trials that together, when they fall under the floor, make others come at once
+_HURRY_S = BLOCK_S  # media time between those: sooner they would say the same thing twice
 _AGAIN_S = 120.0  # media time after a breach before anything is loosened; twice as long after each further one
 
 
 class FloorConfig(TunerConfig):
     every_s: float = Field(default=1.0, gt=0, description="seconds between two looks at how streams fare")
     trials: float = Field(
-        default=0.05, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
+        default=0.02, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
     )
 
 
@@ -54,6 +56,7 @@ class _Watched:
         trials: what the cheaper looker has said against the last stage.
         asked: the open trial.
         next_pts: media time of the next trial.
+        owed_s: media time by which trials have come early, so that later ones wait.
         careful_until: media time before which nothing is loosened.
         breaches: how often it was back to careful settings.
         begun: media time, and looks of the last stage when it was first seen: a recording may begin anywhere.
@@ -66,6 +69,7 @@ class _Watched:
     trials: deque[Matched] = field(default_factory=lambda: deque(maxlen=_KEPT))
     asked: Future[Shadow] | None = None
     next_pts: float = 0.0
+    owed_s: float = 0.0
     careful_until: float = 0.0
     breaches: int = 0
     begun: tuple[float, float] = (0.0, 0.0)
@@ -160,7 +164,18 @@ class Floor(Tuner):
             watched.asked = self.ask(name, [self._last, little])
         except VidpipeError:  # too much is asked at the moment, or the stream has just ended
             watched.asked = None
-        watched.next_pts = stream.pts + self._apart_s(watched, stream)
+        watched.next_pts = stream.pts + self._wait_s(watched, stream)
+
+    def _wait_s(self, watched: _Watched, stream: StreamNow) -> float:
+        """Media seconds to the next trial: few where the looker in force seems to fail, which later ones make up for."""
+        apart_s = self._apart_s(watched, stream)
+        newest = list(watched.trials)[-_NEWEST:]
+        right, boxes = sum(each.right for each in newest), sum(each.boxes for each in newest)
+        if watched.configuration.looker is not None and apart_s > _HURRY_S and 2 * right < watched.floor * boxes:
+            watched.owed_s += apart_s - _HURRY_S
+            return _HURRY_S
+        owed_s, watched.owed_s = watched.owed_s, 0.0
+        return apart_s + owed_s
 
     def _apart_s(self, watched: _Watched, stream: StreamNow) -> float:
         """Media seconds from one trial to the next, which costs about as much as a look and a half."""
