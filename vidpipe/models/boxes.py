@@ -44,9 +44,10 @@ def area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def intersection(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
     """Area that two boxes share; pairs as numpy broadcasts [..., 4] and [..., 4]."""
-    overlap = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
-    np.maximum(overlap, 0, out=overlap)
-    product: NDArray[np.floating] = overlap[..., 0] * overlap[..., 1]
+    # Side by side: numpy takes three times as long over a crowd where the innermost axis has two entries.
+    width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0])
+    height = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1])
+    product: NDArray[np.floating] = np.maximum(width, 0) * np.maximum(height, 0)
     return product
 
 
