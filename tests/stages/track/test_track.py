@@ -388,3 +388,16 @@ def test_held_boxes_stay_where_they_were_found_and_nothing_is_followed_between()
         assert answer.detections.xyxy.tolist() == [list(map(float, BOX))]
         assert answer.detections.tracker_id.tolist() == [1]
     assert ask(stage, at(10, place(BOX, 10))) is None
+
+
+def test_motion_may_be_turned_on_between_looks():
+    """Of the pictures before nothing was kept to follow points in: boxes stay for a step, and then go on."""
+    stage = track(refresh_s=60, motion="held", change=1, failing=1)
+    look(stage, at(0, BOX), BOX)
+    ask(stage, at(1, place(BOX, 1)))
+    stage.config = stage.config.model_copy(update={"motion": "flow"})
+    for seq in range(2, 12):
+        answer = ask(stage, at(seq, place(BOX, 1 + min(seq, 3)), seeds=[1]))
+    assert answer.detections.tracker_id.tolist() == [1]
+    moved = [ask(stage, at(seq, place(BOX, seq - 8), seeds=[1])) for seq in range(12, 17)]
+    assert moved[-1].detections.xyxy[0, 0] - moved[0].detections.xyxy[0, 0] == pytest.approx(16, abs=2)

@@ -18,7 +18,7 @@ class Seen(NamedTuple):
 
     Attributes:
         size: (width, height) of the source in pixels.
-        grey: to follow points in.
+        grey: to follow points in; None where nothing is followed.
         preview: to see change in.
         discontinuity: as of the frame.
     """
@@ -26,15 +26,15 @@ class Seen(NamedTuple):
     seq: int
     pts: float
     size: tuple[int, int]
-    grey: Grey
+    grey: Grey | None
     preview: Image
     discontinuity: int = 0
 
     @classmethod
-    def of(cls, frame: Frame) -> Seen:
-        """Copies of what is needed of a frame, which itself is gone after the call."""
+    def of(cls, frame: Frame, *, follow: bool = True) -> Seen:
+        """Copies of what is needed of a frame, which itself is gone after the call; `follow`: also to follow points."""
         size = (frame.width, frame.height)
-        grey = Grey.of(_halved(frame.luma()), *size)
+        grey = Grey.of(_halved(frame.luma()), *size) if follow else None
         return cls(frame.seq, frame.pts, size, grey, frame.keep(frame.preview()), frame.discontinuity)
 
     @property

@@ -103,7 +103,7 @@ class Track(Stage[TrackConfig]):
     Config = TrackConfig
 
     def open(self, context: Context) -> None:
-        self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
+        self._identities = Identities(self.config.activate)
         self._refresh = Refresh(self.config.refresh_s)
         self._aging: Aging | None = None
         self._aging_of: tuple[Any, ...] = ()  # the settings that it was begun under
@@ -201,7 +201,7 @@ class Track(Stage[TrackConfig]):
         at = self._at
         if at is not None and at.seq == frame.seq:
             return at
-        now = Seen.of(frame)
+        now = Seen.of(frame, follow=self.config.motion == "flow")
         change = 0.0
         if at is not None:
             self._tracks = self._step(self._tracks, at, now)
@@ -281,7 +281,7 @@ class Track(Stage[TrackConfig]):
         agreed = answer.by == self._looked_by and self._agrees(look, found)
         self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
-        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey, follow=self.config.motion == "flow")
+        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
         boxes = tracks.boxes * at.preview_scale
         if look.by_change and (agreed or not _has_new(named, known)):
             self._change.false_alarm(at.preview, boxes)
