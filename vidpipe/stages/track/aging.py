@@ -21,6 +21,8 @@ _DOUBT_EVERY = 3  # the same while what is known of younger ages does not decide
 _WIDER = 1.5  # times as long the time between looks becomes at once
 _BUCKET = 1.25  # times as old the boxes are that the next bucket of ages begins with
 _CONFIDENCE = 0.9  # of both bounds, one-sided
+_CAUTION = 0.25  # share of the margin that the present time between looks must keep from the floor: half of all streams
+# would end up a little under it otherwise
 _SURELY = 0.98  # that another scene has begun: it is asked at each look
 
 
@@ -47,6 +49,10 @@ class _Error(NamedTuple):
     likely: float
     most: float
     margin: float
+
+    def careful(self, error: float) -> float:
+        """One of these errors, for a time between looks that is in force or shall be."""
+        return error + _CAUTION * self.margin
 
 
 class _Sample:
@@ -102,7 +108,7 @@ class Aging:
             return 1 + int(draw(name, "probe", self._looks) * (self.frames - 1))
         return self.frames
 
-    def learn(self, pts: float, frames: float, matched: Matched, floor: float, longest: float) -> None:
+    def learn(self, pts: float, frames: float, matched: Matched, floor: float, longest: int) -> None:
         """A look has come.
 
         Args:
@@ -110,7 +116,7 @@ class Aging:
             frames: how many the boxes were old that it is held against.
             matched: those boxes, and what it found.
             floor: the F1 to hold.
-            longest: frames between looks, at most.
+            longest: frames between looks, at most; 1 at least.
         """
         self._looks += 1
         if not matched.boxes or frames <= 0:
@@ -125,10 +131,9 @@ class Aging:
         if _is_worse(kept):
             self._forget_before(kept[-_LEAST].number)
         self._since += 1
-        most = max(1, round(longest))
-        self.frames = min(self.frames, most)
+        self.frames = min(self.frames, longest)
         if self._since >= _LEAST:
-            self._adapt(pts, floor, most)
+            self._adapt(pts, floor, longest)
 
     def _adapt(self, pts: float, floor: float, longest: int) -> None:
         ages = self._ages()
@@ -137,11 +142,11 @@ class Aging:
         wider = min(max(self.frames + 1, round(_WIDER * self.frames)), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        broken = 1 - now.likely < floor
+        broken = 1 - now.careful(now.likely) < floor
         telling = _telling(ages, self.frames) if broken else None
         if not (broken and self._doubted <= pts):
             self._doubted = pts
-        if broken and (1 - now.least < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
+        if broken and (1 - now.careful(now.least) < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)
@@ -152,7 +157,10 @@ class Aging:
 
     def _longest_within(self, ages: list[_Age], floor: float) -> int:
         shorter = _shorter(self.frames)
-        while shorter > 1 and 1 - _mean_error(ages, shorter).likely < floor:
+        while shorter > 1:
+            error = _mean_error(ages, shorter)
+            if 1 - error.careful(error.likely) >= floor:
+                break
             shorter = _shorter(shorter)
         return shorter
 

@@ -299,7 +299,7 @@ class Track(Stage[TrackConfig]):
             return False
         matched = match(look.unasked, found)
         if config.floor is not None and (aging := self._aging_under(config)) is not None:
-            longest = config.refresh_s / self._frame_s
+            longest = max(1, round(config.refresh_s / self._frame_s))
             aging.learn(look.seen.pts, look.old, matched, config.floor, longest)
         agreed = matched.f1
         if config.agreement is None or agreed is None:

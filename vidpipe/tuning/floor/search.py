@@ -8,7 +8,7 @@ ends with the safe configuration; the tracker's own control (`stages/track/aging
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -109,6 +109,14 @@ def search(
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
     best = _cheapest(guarded, floor, safe)
+    short = [each for each in guarded if not each.holds(floor) and each.cpu_ms < best.cpu_ms]
+    if short:
+        stricter = [configuration for each in short for configuration in _stricter(each, floor)]
+        progress.step(
+            f"{stream}: replaying {len(stricter)} configurations with more care, in place of some that fell short"
+        )
+        guarded += footage.replayed(stricter, floor)
+        best = _cheapest(guarded, floor, safe)
     varied = _variations(best, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
     others = footage.replayed(varied, floor)
@@ -123,6 +131,14 @@ def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
     """Of those that hold the floor; safe where others cost clearly more, as it never gets any cheaper itself."""
     best = min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
     return best if best.cpu_ms <= _DEARER * safe.cpu_ms else safe
+
+
+def _stricter(tried: Tried, floor: float) -> Iterator[Configuration]:
+    """The same with a tracker that goes no further than the evidence; or is held to more, by what it fell short."""
+    configuration = tried.configuration
+    if configuration.between_s:
+        yield replace(configuration, longest_s=configuration.between_s)
+    yield replace(configuration, believed=configuration.believed * (tried.estimate.value or 0.0) / floor)
 
 
 def _variations(tried: Tried, roles: Roles) -> list[Configuration]:

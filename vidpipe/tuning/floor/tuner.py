@@ -167,7 +167,7 @@ class Floor(Tuner):
         watched.next_pts = stream.pts + self._wait_s(watched, stream)
 
     def _wait_s(self, watched: _Watched, stream: StreamNow) -> float:
-        """Media seconds to the next trial: few where the looker in force seems to fail, which later ones make up for."""
+        """Media seconds to the next trial: few where the looker in force seems to fail; later ones make up for it."""
         apart_s = self._apart_s(watched, stream)
         newest = list(watched.trials)[-_NEWEST:]
         right, boxes = sum(each.right for each in newest), sum(each.boxes for each in newest)
@@ -228,5 +228,5 @@ def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
     track: Any = configs[roles.track]
     difference = roles.difference is not None and bool(getattr(configs[roles.difference], "enabled", False))
     return Configuration(
-        looker, 1.0, track.motion, track.step_s, track.begin_s, track.change < 1, difference=difference
+        looker, 1.0, track.motion, track.step_s, track.begin_s, triggers=track.change < 1, difference=difference
     )
