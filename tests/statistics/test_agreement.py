@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import supervision as sv
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vidpipe.statistics.agreement import compare
+from vidpipe.statistics.agreement import compare, match, match_by_class
 
 
 def boxes(*rows):
@@ -42,3 +44,20 @@ def test_compare(found, wanted, agrees, wrong):
 def test_matching_is_the_best_there_is():
     """Greedy by overlap would pair the middle two and leave the others alone."""
     assert compare(boxes((0, 0), (0, 3)), boxes((0, 3), (0, 6))).agrees
+
+
+boxes_and_classes = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2)), max_size=8)
+
+
+@given(boxes_and_classes, boxes_and_classes)
+def test_law_a_whole_match_is_that_of_its_classes_together(one, other):
+    """Boxes of 20 pixels, crowded: which of them are paired is a choice."""
+    sides = []
+    for rows in (one, other):
+        low = np.array([row[:2] for row in rows], float).reshape(-1, 2)
+        sides.append((np.concatenate([low, low + 20], axis=1), np.array([row[2] for row in rows], int)))
+    classes = match_by_class(*sides[0], *sides[1])
+    assert list(classes) == sorted({row[2] for row in one + other})
+    whole = match(*(sv.Detections(xyxy=boxes, class_id=labels) for boxes, labels in sides))
+    assert whole.right == sum(matched.right for matched in classes.values())
+    assert whole.boxes == sum(matched.boxes for matched in classes.values()) == len(one) + len(other)

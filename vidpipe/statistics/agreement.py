@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.models.boxes import most_pairs
+from vidpipe.models.boxes import iou, most_pairs
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -61,7 +61,9 @@ def compare(predictions: sv.Detections, truth: sv.Detections) -> Verdict:
 
 def match(predictions: sv.Detections, truth: sv.Detections) -> Matched:
     """Hold the boxes of one answer against another's."""
-    return _together(_by_class(predictions, truth))
+    (boxes, labels), (others, other_labels) = _columns(predictions), _columns(truth)
+    same = _overlap(boxes, others) & (labels[:, None] == other_labels)
+    return Matched(most_pairs(same), len(boxes) + len(others))
 
 
 def match_by_class(
@@ -69,10 +71,15 @@ def match_by_class(
 ) -> dict[int, Matched]:
     """The same for boxes [n, 4] and [m, 4] in any one unit, for each class that either side has."""
     matched = {}
-    for label in np.union1d(labels, other_labels).astype(int).tolist():
+    for label in sorted({*labels.tolist(), *other_labels.tolist()}):
         one, other = boxes[labels == label], others[other_labels == label]
-        matched[label] = Matched(most_pairs(one, other, IOU), len(one) + len(other))
+        matched[int(label)] = Matched(most_pairs(_overlap(one, other)), len(one) + len(other))
     return matched
+
+
+def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the boxes [n, 4] and [m, 4] may be the same object, [n, m]."""
+    return iou(boxes[:, None], others) >= IOU
 
 
 def _by_class(predictions: sv.Detections, truth: sv.Detections) -> dict[int, Matched]:

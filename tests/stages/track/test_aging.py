@@ -77,12 +77,12 @@ def longest_within(error, floor):
 
 
 def test_it_begins_with_every_frame():
-    assert Aging().frames == Aging().due("cam") == 1.0
-    assert Aging(0.3).frames == 1.0
-    assert Aging(7.5).frames == 7.5
+    assert Aging().frames == Aging().due("cam") == 1
+    assert Aging(0.3).frames == 1
+    assert Aging(2.0004).frames == 2  # the time between frames is a mean
 
 
-@given(st.integers(1, 6), st.floats(2, 200), st.floats(0.5, 0.99), st.floats(1, 100))
+@given(st.integers(1, 6), st.integers(1, 200), st.floats(0.5, 0.99), st.floats(1, 100))
 @settings(max_examples=8, deadline=None)
 def test_looks_that_agree_loosen_it_up_to_the_longest_and_never_beyond(boxes, longest, floor, begin):
     aging = Aging(begin)
@@ -90,7 +90,7 @@ def test_looks_that_agree_loosen_it_up_to_the_longest_and_never_beyond(boxes, lo
     for _ in range(300):
         frame += (age := max(1, math.ceil(aging.due("cam"))))
         aging.learn(frame / FPS, age, Matched(boxes, 2 * boxes), floor, longest)
-        assert 1 <= aging.frames <= max(1, longest)
+        assert 1 <= aging.frames <= longest
     if floor <= 0.9 and boxes > 2 and longest < 60:
         assert aging.frames == longest
 
@@ -131,10 +131,10 @@ def test_a_breach_is_answered_within_seconds(seed):
     before = stream.aging.frames
     stream.error = lambda age: 0.04 * age
     at = len(stream.errors) / FPS
-    stream.go(14)
+    stream.go(16)
     assert stream.aging.frames < before / 2
     stream.go(60)
-    assert stream.mean_error(at + 14) <= 0.1
+    assert stream.mean_error(at + 16) <= 0.1
 
 
 @given(st.integers(0, 40), st.floats(0.5, 0.95))

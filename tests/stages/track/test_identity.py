@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import av
 import numpy as np
 import pytest
+import supervision as sv
 
 from tests.stages.track.conftest import found, seen, shifted
 from vidpipe.core.frame import Frame
@@ -67,6 +70,43 @@ def test_unsure_boxes_go_on_with_a_track_and_begin_none():
     assert first.xyxy.tolist() == [list(map(float, BOX))]
     second = update(identities, found(BOX, OTHER, scores=[0.3, 0.3]), 0.2, after(first, 2, BOX))
     assert (second.xyxy.tolist(), second.tracker_id.tolist()) == ([list(map(float, BOX))], [1])
+
+
+def test_a_look_that_is_all_unsure_names_nobody():
+    identities = Identities(0.5)
+    assert len(update(identities, found(BOX, scores=[0.3]), 0.0, Tracks.none())) == 0
+
+
+def test_where_time_goes_back_everything_is_new():
+    identities = Identities(0.0)
+    first = update(identities, found(BOX), 9.0, Tracks.none())
+    assert update(identities, found(BOX), 1.0, after(first, 1, BOX)).tracker_id.tolist() == [2]
+    assert update(identities, found(BOX), 1.1, Tracks.none()).tracker_id.tolist() == [2]
+
+
+def test_boxes_that_are_the_same_are_two_things():
+    identities = Identities(0.0)
+    first = update(identities, found(BOX, BOX), 0.0, Tracks.none())
+    assert first.tracker_id.tolist() == [1, 2]
+    assert sorted(update(identities, found(BOX, BOX), 0.1, Tracks.none()).tracker_id.tolist()) == [1, 2]
+
+
+def test_detections_without_scores_or_classes():
+    identities = Identities(0.5)
+    bare = sv.Detections(xyxy=np.array([BOX, OTHER], np.float32))
+    for look in range(3):
+        assert update(identities, bare, look / 10, Tracks.none()).tracker_id.tolist() == [1, 2]
+    assert bare.tracker_id is None
+
+
+def test_a_copy_that_has_travelled_goes_on_alike():
+    identities = Identities(0.0)
+    first = update(identities, found(BOX, OTHER), 0.0, Tracks.none())
+    copied = pickle.loads(pickle.dumps(identities))
+    second = found(shifted(OTHER, 12), shifted(BOX, 12), (5, 5, 30, 30))
+    for each in (identities, copied):
+        named = update(each, second, 0.5, after(first, 5, shifted(BOX, 12), shifted(OTHER, 12)))
+        assert named.tracker_id.tolist() == [2, 1, 3]
 
 
 @pytest.mark.parametrize(("colours", "ids"), [([1, 5], [1, 2]), ([5, 1], [2, 1])])

@@ -141,6 +141,32 @@ def test_a_looker_that_trials_have_proven_comes_into_force_and_leaves_when_it_st
     assert len(cam.changes) == 2
 
 
+@pytest.mark.parametrize(("last_share", "within_s"), [(0.1, 60), (0.001, 120)])
+def test_a_looker_that_fails_at_once_is_soon_out_though_trials_are_rare(street, last_share, within_s):
+    """By their share they would come every twelve seconds, or every twenty minutes."""
+    cam = street(LITTLE)
+    cam.last_share = last_share
+    cam.go(300)
+    assert cam.changes == []
+    cam.finds = 3
+    cam.go(within_s)
+    assert cam.looker == "big"
+
+
+def test_trials_that_came_early_are_made_up_for(street):
+    """A looker that is good enough on the whole, and fails now and then."""
+    cam = street(LITTLE)
+    cam.last_share = 0.3
+    for _ in range(100):
+        cam.finds = 10
+        cam.go(19)
+        cam.finds = 3
+        cam.go(1)
+    looks = 2000 * 25 * cam.last_share
+    assert cam.changes == []
+    assert 1.5 * len(cam.asked) <= 0.05 * looks * 1.1 + 12 * 1.5
+
+
 def test_one_that_is_not_good_enough_never_does(street):
     cam = street()
     cam.finds = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -144,7 +144,7 @@ class Viewer:
         self.traits: Traits = self._detector.traits
         self.width, self.height = self._source.info.width, self._source.info.height
 
-    def predict(self, part: tuple[int, int] | None = None) -> Iterator[FramePrediction]:
+    def predict(self, part: tuple[int, int] | None = None) -> Generator[FramePrediction]:
         """What the model says of each picture, or of those in this range."""
         with closing(self._source):
             for picture, decode_ns in islice(timed(self._source), *(part or (None,))):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import NamedTuple
 
@@ -22,6 +21,8 @@ _DOUBT_EVERY = 3  # the same while what is known of younger ages does not decide
 _WIDER = 1.5  # times as long the time between looks becomes at once
 _BUCKET = 1.25  # times as old the boxes are that the next bucket of ages begins with
 _CONFIDENCE = 0.9  # of both bounds, one-sided
+_CAUTION = 0.25  # share of the margin that the present time between looks must keep from the floor: half of all streams
+# would end up a little under it otherwise
 _SURELY = 0.98  # that another scene has begun: it is asked at each look
 
 
@@ -48,6 +49,10 @@ class _Error(NamedTuple):
     likely: float
     most: float
     margin: float
+
+    def careful(self, error: float) -> float:
+        """One of these errors, for a time between looks that is in force or shall be."""
+        return error + _CAUTION * self.margin
 
 
 class _Sample:
@@ -81,7 +86,7 @@ class Aging:
     """
 
     def __init__(self, frames: float = 1.0) -> None:
-        self.frames = max(1.0, frames)
+        self.frames = max(1, round(frames))
         self._seen: dict[int, deque[_Sample]] = {}
         self._since = 0  # samples since the time between looks changed
         self._taken = 0  # samples
@@ -89,7 +94,7 @@ class Aging:
         self._looks = 0
         self._unsure_of: int | None = None  # the age that would decide
 
-    def due(self, name: str) -> float:
+    def due(self, name: str) -> int:
         """Frames from the last look to the next; now and then fewer than usual.
 
         Args:
@@ -103,7 +108,7 @@ class Aging:
             return 1 + int(draw(name, "probe", self._looks) * (self.frames - 1))
         return self.frames
 
-    def learn(self, pts: float, frames: float, matched: Matched, floor: float, longest: float) -> None:
+    def learn(self, pts: float, frames: float, matched: Matched, floor: float, longest: int) -> None:
         """A look has come.
 
         Args:
@@ -111,7 +116,7 @@ class Aging:
             frames: how many the boxes were old that it is held against.
             matched: those boxes, and what it found.
             floor: the F1 to hold.
-            longest: frames between looks, at most.
+            longest: frames between looks, at most; 1 at least.
         """
         self._looks += 1
         if not matched.boxes or frames <= 0:
@@ -126,22 +131,22 @@ class Aging:
         if _is_worse(kept):
             self._forget_before(kept[-_LEAST].number)
         self._since += 1
-        self.frames = min(self.frames, max(1.0, longest))
+        self.frames = min(self.frames, longest)
         if self._since >= _LEAST:
-            self._adapt(pts, floor, max(1.0, longest))
+            self._adapt(pts, floor, longest)
 
-    def _adapt(self, pts: float, floor: float, longest: float) -> None:
+    def _adapt(self, pts: float, floor: float, longest: int) -> None:
         ages = self._ages()
         if not ages:
             return
-        wider = min(max(self.frames + 1, _WIDER * self.frames), longest)
+        wider = min(max(self.frames + 1, round(_WIDER * self.frames)), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        broken = 1 - now.likely < floor
+        broken = 1 - now.careful(now.likely) < floor
         telling = _telling(ages, self.frames) if broken else None
         if not (broken and self._doubted <= pts):
             self._doubted = pts
-        if broken and (1 - now.least < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
+        if broken and (1 - now.careful(now.least) < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)
@@ -150,10 +155,13 @@ class Aging:
         elif wider > self.frames and 1 - then.likely - then.margin >= floor:
             self._unsure_of = _telling(ages, self.frames)
 
-    def _longest_within(self, ages: list[_Age], floor: float) -> float:
-        shorter = max(1.0, min(self.frames - 1, self.frames / _WIDER))
-        while shorter > 1 and 1 - _mean_error(ages, shorter).likely < floor:
-            shorter = max(1.0, min(shorter - 1, shorter / _WIDER))
+    def _longest_within(self, ages: list[_Age], floor: float) -> int:
+        shorter = _shorter(self.frames)
+        while shorter > 1:
+            error = _mean_error(ages, shorter)
+            if 1 - error.careful(error.likely) >= floor:
+                break
+            shorter = _shorter(shorter)
         return shorter
 
     def _forget_before(self, number: int) -> None:
@@ -162,22 +170,28 @@ class Aging:
             while kept and kept[0].number < number:
                 kept.popleft()
 
-    def _change(self, frames: float) -> None:
+    def _change(self, frames: int) -> None:
         self.frames = frames
         self._since = 0
 
     def _ages(self) -> list[_Age]:
-        """What is known of each age, youngest first; errors that never fall with age."""
-        ages = []
+        """What is known of each age, youngest first; errors that never fall with age (isotonic regression)."""
+        from scipy.optimize import isotonic_regression
+
+        ages: list[_Age] = []
         for bucket in sorted(self._seen):
             oldest = self._taken - _FRESH
             rows = np.array([sample.row for sample in self._seen[bucket] if sample.number > oldest])
             if len(rows) >= _LEAST:
                 ages.append(_age(rows))
-        for i in range(1, len(ages)):
-            if ages[i].error < ages[i - 1].error:
-                ages[i] = ages[i]._replace(error=ages[i - 1].error)
-        return ages
+        if len(ages) < 2:
+            return ages
+        rising = isotonic_regression([age.error for age in ages], weights=[age.samples for age in ages]).x
+        return [age._replace(error=error) for age, error in zip(ages, rising.tolist(), strict=True)]
+
+
+def _shorter(frames: int) -> int:
+    return max(1, min(frames - 1, round(frames / _WIDER)))
 
 
 def _is_worse(kept: deque[_Sample]) -> bool:
@@ -208,7 +222,7 @@ def _age(rows: NDArray[np.float64]) -> _Age:
     return _Age(frames / looks, float(1 - f1), spread, samples)
 
 
-def _mean_error(ages: list[_Age], between: float) -> _Error:
+def _mean_error(ages: list[_Age], between: int) -> _Error:
     """The mean error over all ages where there are so many frames between looks.
 
     Errors grow with age. Of an age that nobody has seen they lie between those of its neighbours, and likely on a
@@ -216,7 +230,7 @@ def _mean_error(ages: list[_Age], between: float) -> _Error:
     """
     from scipy.special import stdtrit
 
-    at = np.arange(1.0, max(between, 1.0))  # at age 0 there is no error
+    at = np.arange(1, between)  # at age 0 there is no error
     known = np.array([0.0, *(age.frames for age in ages)])
     errors = np.array([0.0, *(age.error for age in ages)])
     beyond = at > known[-1]
@@ -224,17 +238,17 @@ def _mean_error(ages: list[_Age], between: float) -> _Error:
     younger = np.searchsorted(known, at, side="right") - 1
     values = np.array([errors[younger], np.interp(at, known, errors), errors[older]])
     values[1:, beyond] = errors[-1] * at[beyond] / known[-1]
-    least, likely, most = (values.sum(axis=1) / max(between, 1.0)).tolist()
+    least, likely, most = (values.sum(axis=1) / between).tolist()
     # Errors of all ages come from the same things in the picture: they are off together.
     spreads = np.interp(at, known, np.array([0.0, *(age.spread for age in ages)]))
     samples = min(age.samples for age in ages if age.frames < max(between, known[1] + 0.5))
     times = float(stdtrit(samples - 1, _CONFIDENCE))
-    return _Error(least, likely, most, times * float(spreads.sum()) / max(between, 1.0))
+    return _Error(least, likely, most, times * float(spreads.sum()) / between)
 
 
-def _telling(ages: list[_Age], between: float) -> int | None:
+def _telling(ages: list[_Age], between: int) -> int | None:
     """The age of which least is known: in the middle of the neighbours that leave most room for the mean error."""
-    within = [age for age in ages if age.frames <= math.ceil(between)]
+    within = [age for age in ages if age.frames <= between]
     known = [0.0, *(age.frames for age in within)]
     errors = [0.0, *(age.error for age in within)]
     room = [

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from vidpipe.core.frame import Frame
 
-_BANDS = 3  # from top to bottom: a person's head, coat and legs
+BANDS = 3  # from top to bottom: a person's head, coat and legs
 _ACROSS = np.linspace(0.25, 0.75, 6)  # of a box's width, where it is looked at: the sides are mostly background
-_DOWN = np.linspace(0.1, 0.87, 4 * _BANDS)  # of its height
+_DOWN = np.linspace(0.1, 0.87, 4 * BANDS)  # of its height
 _UNIT = np.array([60, 12, 12], np.float32)  # of luma and of colour: light changes, colour hardly does
 _APART = 0.5  # mean difference in these units at which two looks are alike by 1/e
 
@@ -17,18 +17,18 @@ _APART = 0.5  # mean difference in these units at which two looks are alike by 1
 def colours(frame: Frame, boxes: NDArray[np.number]) -> NDArray[np.float32]:
     """Mean colour of each third of each box [n, 4], xyxy in pixels of the source: float32 [n, 9]."""
     if not len(boxes):
-        return np.zeros((0, 3 * _BANDS), np.float32)
+        return np.zeros((0, 3 * BANDS), np.float32)
     height, width = frame.luma().shape
     scale = np.array([width / frame.width, height / frame.height])  # a link may have scaled the picture down
     low, size = boxes[:, :2] * scale, (boxes[:, 2:] - boxes[:, :2]) * scale
     x = np.clip(low[:, :1] + size[:, :1] * _ACROSS, 0, width - 1).astype(int)
     y = np.clip(low[:, 1:] + size[:, 1:] * _DOWN, 0, height - 1).astype(int)
     points = frame.picture.yuv(x[:, None, :], y[:, :, None])
-    bands: NDArray[np.float32] = points.reshape(len(boxes), _BANDS, -1, 3).mean(axis=2, dtype=np.float32) / _UNIT
-    return bands.reshape(len(boxes), 3 * _BANDS)
+    bands: NDArray[np.float32] = points.reshape(len(boxes), BANDS, -1, 3).mean(axis=2, dtype=np.float32) / _UNIT
+    return bands.reshape(len(boxes), 3 * BANDS)
 
 
 def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How alike a thing's colours [9] are to those of others [n, 9]: [n] in 0..1."""
-    likeness: NDArray[np.float64] = np.exp(-np.abs(others - one).mean(axis=1, dtype=np.float64) / _APART)
+    """How alike colours [..., 9] are, 0..1; pairs as numpy broadcasts."""
+    likeness: NDArray[np.float64] = np.exp(-np.abs(others - one).mean(axis=-1, dtype=np.float64) / _APART)
     return likeness

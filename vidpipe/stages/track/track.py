@@ -110,7 +110,7 @@ class Track(Stage[TrackConfig]):
     Config = TrackConfig
 
     def open(self, context: Context) -> None:
-        self._identities = Identities(self.config.activate)  # imports the tracker now, not under the first frame
+        self._identities = Identities(self.config.activate)
         self._refresh = Refresh(self.config.refresh_s)
         self._aging: Aging | None = None
         self._aging_of: tuple[Any, ...] = ()  # the settings that it was begun under
@@ -320,7 +320,7 @@ class Track(Stage[TrackConfig]):
             return False
         matched = match(look.unasked, found)
         if config.floor is not None and (aging := self._aging_under(config)) is not None:
-            longest = config.refresh_s / self._frame_s
+            longest = max(1, round(config.refresh_s / self._frame_s))
             aging.learn(look.seen.pts, look.old, matched, config.floor, longest)
         agreed = matched.f1
         if config.agreement is None or agreed is None:

@@ -47,7 +47,7 @@ class Tracks:
 
     @classmethod
     def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey | None) -> Tracks:
-        """The boxes of an answer, as of the picture that it was given for; `grey`: where to seek points in them."""
+        """The boxes of an answer, as of the picture that it was given for; None: there are no points to seek in it."""
         boxes = np.asarray(detections.xyxy, np.float32)
         count = len(boxes)
         return cls(
@@ -75,9 +75,10 @@ class Tracks:
 
     def velocity_of(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of things by identity, float32 [n, 2]; 0 for those that are not among these."""
-        rows = {number: row for row, number in enumerate(self.ids.tolist())}
-        found = np.array([rows.get(number, -1) for number in ids.tolist()], int)
-        return np.where(found[:, None] >= 0, np.append(self.velocity, [[0, 0]], axis=0)[found], 0).astype(np.float32)
+        rows, own = (ids[:, None] == self.ids).nonzero()
+        velocity = np.zeros((len(ids), 2), np.float32)
+        velocity[rows] = self.velocity[own]
+        return velocity
 
     def step(self, before: Seen, after: Seen) -> Tracks:
         """The same things in a later frame; those that left it, or of which nothing is left to follow, have ended."""

@@ -16,7 +16,7 @@ from vidpipe.tuning.paths import profiles_dir
 
 log = logging.getLogger(__name__)
 
-AUDITS = 0.05  # of what answering a stream costs, that audits may take: where looks are rare, an audit weighs much
+AUDITS = 0.03  # of what answering a stream costs, that audits may take: where looks are rare, an audit weighs much
 
 Chosen = dict[str, tuple[Configuration, float | None]]
 

@@ -29,10 +29,12 @@ class Configuration:
 
     Attributes:
         looker: which variant looks; None: the last stage itself.
-        believed: F1 that the looker has itself at every frame, at least; 1 for the last stage.
+        believed: what of the F1 that the tracker finds against its looks is true against the last stage: their ratio
+            on footage, at least; 1: all of it.
         motion: how boxes get from one look to the next.
         step_s: media seconds between steps of flow; 0: every frame.
         between_s: media seconds between looks, to begin with; 0: every frame is looked at.
+        longest_s: media seconds that looks may lie apart at most, however well boxes hold; None: somewhat longer.
         triggers: whether change and lost tracks ask for looks as well.
         change, failing: shares of change, and of lost tracks, that do.
         difference: whether the difference detector answers while nothing changes.
@@ -44,6 +46,7 @@ class Configuration:
     motion: By = "held"
     step_s: float = 0.0
     between_s: float = 0.0
+    longest_s: float | None = None
     triggers: bool = False
     change: float = TRIGGER
     failing: float = TRIGGER
@@ -67,7 +70,8 @@ class Configuration:
         own = (self.change, self.failing) != (TRIGGER, TRIGGER)
         shares = f" ({self.change:.2g} of an area, {self.failing:.2g} of the boxes)" if own else ""
         still = f" (by less than {self.still:.3g})" if self.still is not None else ""
-        extras = [f"looks where something changes, too{shares}"] * self.triggers
+        extras = [f"never less often than every {self.longest_s:.3g} s"] if self.longest_s else []
+        extras += [f"looks where something changes, too{shares}"] * self.triggers
         extras += [f"while nothing changes{still} nobody looks"] * self.difference
         return "; ".join([f"{who} {rhythm}", *extras])
 
@@ -125,7 +129,7 @@ class Roles:
             floor: that the tracker holds while it runs: the time between looks adapts. None: that time is fixed.
         """
         held = None if floor is None else min(floor / max(chosen.believed, floor), 0.999)
-        longest_s = chosen.between_s if held is None else max(_WIDER * chosen.between_s, _LONGEST_S)
+        longest_s = chosen.longest_s or max(_WIDER * chosen.between_s, _LONGEST_S) if held else chosen.between_s
         change, failing = (chosen.change, chosen.failing) if chosen.triggers else (1.0, 1.0)
         settings: dict[str, dict[str, Any]] = {
             self.track: {

@@ -26,7 +26,7 @@ from vidpipe.tuning.looks import Variant
 from vidpipe.tuning.paths import TUNED, folder_of
 from vidpipe.tuning.profile import model_digest
 
-FORMAT = 1
+FORMAT = 2
 
 
 class _Part(BaseModel):
@@ -34,11 +34,10 @@ class _Part(BaseModel):
 
 
 class Look(_Part):
-    """Which variant looks: a model and a size of its input; `believed`: F1 that it has itself, at least."""
+    """Which variant looks: a model and a size of its input."""
 
     model: str
     size: int | tuple[int, int] | None
-    believed: float = Field(ge=0, le=1)
 
 
 class Point(_Part):
@@ -50,14 +49,16 @@ class Point(_Part):
         blocks: independent stretches of time that the bounds rest on.
         cpu_ms: CPU time a frame.
         looks: share of frames that a model looks at.
-        change, failing, still: as in `Configuration`.
+        believed, longest_s, change, failing, still: as in `Configuration`.
     """
 
     says: str
     look: Look | None
+    believed: float = Field(ge=0, le=1)
     motion: By
     step_s: float = Field(ge=0)
     between_s: float = Field(ge=0)
+    longest_s: float | None = Field(gt=0)
     triggers: bool
     difference: bool
     guarded: bool
@@ -121,10 +122,12 @@ def point(tried: Tried) -> Point:
     looker = configuration.looker
     return Point(
         says=str(configuration),
-        look=None if looker is None else Look(model=looker.model, size=looker.size, believed=configuration.believed),
+        look=None if looker is None else Look(model=looker.model, size=looker.size),
+        believed=configuration.believed,
         motion=configuration.motion,
         step_s=configuration.step_s,
         between_s=round(configuration.between_s, 4),
+        longest_s=configuration.longest_s and round(configuration.longest_s, 4),
         triggers=configuration.triggers,
         difference=configuration.difference,
         guarded=tried.guarded,
@@ -143,13 +146,13 @@ def point(tried: Tried) -> Point:
 def configuration_of(point: Point) -> Configuration:
     """The way back."""
     looker = None if point.look is None else Variant(point.look.model, point.look.size)
-    believed = 1.0 if point.look is None else point.look.believed
     return Configuration(
         looker,
-        believed,
+        point.believed,
         point.motion,
         point.step_s,
         point.between_s,
+        point.longest_s,
         point.triggers,
         point.change,
         point.failing,

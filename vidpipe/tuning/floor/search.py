@@ -8,7 +8,7 @@ ends with the safe configuration; the tracker's own control (`stages/track/aging
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,7 @@ STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough
 _FLOWS: tuple[tuple[By, float], ...] = (("flow", 0.0), ("flow", 0.1))  # things that turn fast are lost by long steps
 _CODEC: tuple[tuple[By, float], ...] = (("codec", 0.1),)  # of flow, where a picture has no vectors
+_DEARER = 1.05  # times what safe costs, that one may cost whose time between looks may still grow
 _LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
 
 
@@ -55,6 +56,7 @@ class Tried:
         cpu_ms: CPU time a frame: decoding, stages and looks.
         looks: the share of frames that a model looked at.
         guarded: whether the tracker adapted the time between looks meanwhile.
+        settled_s: media seconds between looks that it had come to in the end.
     """
 
     configuration: Configuration
@@ -62,6 +64,7 @@ class Tried:
     cpu_ms: float
     looks: float
     guarded: bool
+    settled_s: float = 0.0
 
     def holds(self, floor: float) -> bool:
         """Whether it is good enough on this footage."""
@@ -109,7 +112,15 @@ def search(
     progress.step(f"{stream}: replaying {len(begun)} configurations")
     guarded = footage.replayed(begun, floor)
     best = _cheapest(guarded, floor, safe)
-    varied = _variations(best.configuration, roles)
+    short = [each for each in guarded if not each.holds(floor) and each.cpu_ms < best.cpu_ms]
+    if short:
+        stricter = [configuration for each in short for configuration in _stricter(each, floor)]
+        progress.step(
+            f"{stream}: replaying {len(stricter)} configurations with more care, in place of some that fell short"
+        )
+        guarded += footage.replayed(stricter, floor)
+        best = _cheapest(guarded, floor, safe)
+    varied = _variations(best, roles)
     progress.step(f"{stream}: replaying {len(varied)} variations of the cheapest")
     others = footage.replayed(varied, floor)
     if more:
@@ -120,11 +131,25 @@ def search(
 
 
 def _cheapest(tried: Iterable[Tried], floor: float, safe: Tried) -> Tried:
-    return min([safe, *(each for each in tried if each.holds(floor))], key=lambda each: each.cpu_ms)
+    """Of those that hold the floor; safe where others cost clearly more, as it never gets any cheaper itself."""
+    best = min((each for each in tried if each.holds(floor)), key=lambda each: each.cpu_ms, default=safe)
+    return best if best.cpu_ms <= _DEARER * safe.cpu_ms else safe
 
 
-def _variations(best: Configuration, roles: Roles) -> list[Configuration]:
+def _stricter(tried: Tried, floor: float) -> Iterator[Configuration]:
+    """The same with a tracker that goes no further than the evidence; or is held to more, by what it fell short."""
+    configuration = tried.configuration
+    if configuration.between_s:
+        yield replace(configuration, longest_s=configuration.between_s)
+    yield replace(configuration, believed=configuration.believed * (tried.estimate.value or 0.0) / floor)
+
+
+def _variations(tried: Tried, roles: Roles) -> list[Configuration]:
+    best = tried.configuration
     varied = []
+    if tried.settled_s > best.between_s:
+        best = replace(best, between_s=tried.settled_s)
+        varied.append(best)
     if best.motion != "held":
         varied.append(replace(best, triggers=True))
     if roles.difference is not None:
@@ -237,7 +262,8 @@ class _Footage:
         looks_ms = sum(number * self._look_ms[variant] for variant, number in looks.items()) / self._frames
         estimate = self._estimate([run.series for run in runs])
         cpu_ms = self._decode_ms + stages_ms + looks_ms
-        return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded)
+        settled_s = _settled(runs[-1].looked) * self._frame_s if guarded else 0.0
+        return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded, settled_s)
 
     def _held(self, variant: Variant, stride: int) -> Tried:
         between_s = 0.0 if stride == 1 else stride * self._frame_s
@@ -293,6 +319,13 @@ class _Footage:
 def _of_frames(want: Want) -> Want:
     """What can be counted of single frames, in place of runs of presence."""
     return "count" if want == "count" else "boxes"
+
+
+def _settled(looked: NDArray[np.bool_]) -> int:
+    """Frames between looks in the second half of a run; 0: every frame was looked at, or nearly none."""
+    apart = np.diff(np.flatnonzero(looked[len(looked) // 2 :]))
+    frames = int(np.median(apart)) if len(apart) else 0
+    return frames if frames > 1 else 0
 
 
 def _age(looked: NDArray[np.bool_]) -> NDArray[np.int64]:

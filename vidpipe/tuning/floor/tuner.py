@@ -9,7 +9,7 @@ allows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,7 +26,7 @@ from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.runtime.shadow.ask import Variant as Asked
 from vidpipe.sources.base import Want
 from vidpipe.statistics.agreement import Matched, match
-from vidpipe.statistics.blocks import Estimate, estimate
+from vidpipe.statistics.blocks import BLOCK_S, Estimate, estimate
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.looks import Variant
 
@@ -34,13 +34,17 @@ _KEPT = 64  # trials of a stream that are believed: a scene changes
 _FEWEST = 12  # of them, before a cheaper looker is put in force
 _ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
 _TRIAL = 1.5  # looks that a trial costs
+_FAILED = 6  # the same, before one is taken out of force again
+_NEWEST = (1, 3)  # trials that together, when they fall under the floor, make others come at once
+_HURRY_S = BLOCK_S  # media time between those: sooner they would say the same thing twice
+_SLOWEST_S = 60.0  # media time between trials of a looker in force, whatever its share: it may fail at any time
 _AGAIN_S = 120.0  # media time after a breach before anything is loosened; twice as long after each further one
 
 
 class FloorConfig(TunerConfig):
     every_s: float = Field(default=1.0, gt=0, description="seconds between two looks at how streams fare")
     trials: float = Field(
-        default=0.05, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
+        default=0.02, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
     )
 
 
@@ -54,6 +58,7 @@ class _Watched:
         trials: what the cheaper looker has said against the last stage.
         asked: the open trial.
         next_pts: media time of the next trial.
+        owed_s: media time by which trials have come early, so that later ones wait.
         careful_until: media time before which nothing is loosened.
         breaches: how often it was back to careful settings.
         begun: media time, and looks of the last stage when it was first seen: a recording may begin anywhere.
@@ -66,6 +71,7 @@ class _Watched:
     trials: deque[Matched] = field(default_factory=lambda: deque(maxlen=_KEPT))
     asked: Future[Shadow] | None = None
     next_pts: float = 0.0
+    owed_s: float = 0.0
     careful_until: float = 0.0
     breaches: int = 0
     begun: tuple[float, float] = (0.0, 0.0)
@@ -114,13 +120,13 @@ class Floor(Tuner):
         looker = watched.configuration.looker or self._cheaper()
         if looker is None:
             return
-        # Of one in force the newest trials count: those that brought it there would hide for long that it has failed.
-        judged = _judge(list(watched.trials)[-_FEWEST if in_force else 0 :])
-        if in_force and judged.blocks >= _FEWEST and judged.high < watched.floor:
-            watched.careful_until = stream.pts + _AGAIN_S
-            reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at most {judged.high:.2f}"
-            yield self._change(name, watched, status, CAREFUL, reason)
-        elif not in_force and self._is_proven(judged, watched) and stream.pts >= watched.careful_until:
+        if in_force:
+            failed = self._failed(watched)
+            if failed is not None:
+                watched.careful_until = stream.pts + _AGAIN_S
+                reason = f"{looker} agrees with the last stage to {failed.value:.2f}, at most {failed.high:.2f}"
+                yield self._change(name, watched, status, CAREFUL, reason)
+        elif stream.pts >= watched.careful_until and self._is_proven(judged := _judge(watched.trials), watched):
             cheaper = replace(CAREFUL, looker=looker, believed=judged.low)
             reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at least {judged.low:.2f}"
             yield self._change(name, watched, status, cheaper, reason)
@@ -133,6 +139,16 @@ class Floor(Tuner):
             return None
         variant = Variant(model_of_stage(roles.pipeline, roles.little))
         return None if variant.model == model_of_stage(roles.pipeline, roles.last) else variant
+
+    @staticmethod
+    def _failed(watched: _Watched) -> Estimate | None:
+        """What proves that the looker in force is not good enough; None: nothing does.
+
+        The newest trials count, few or many: those that brought it there would hide for long that it has failed.
+        """
+        trials = list(watched.trials)
+        newest = (_judge(trials[-number:]) for number in range(_FAILED, len(trials) + 1, _FAILED))
+        return next((each for each in newest if each.high < watched.floor), None)
 
     @staticmethod
     def _is_proven(judged: Estimate, watched: _Watched) -> bool:
@@ -160,7 +176,19 @@ class Floor(Tuner):
             watched.asked = self.ask(name, [self._last, little])
         except VidpipeError:  # too much is asked at the moment, or the stream has just ended
             watched.asked = None
-        watched.next_pts = stream.pts + self._apart_s(watched, stream)
+        watched.next_pts = stream.pts + self._wait_s(watched, stream)
+
+    def _wait_s(self, watched: _Watched, stream: StreamNow) -> float:
+        """Media seconds to the next trial: few where the looker in force seems to fail; later ones make up for it."""
+        apart_s = self._apart_s(watched, stream)
+        if watched.configuration.looker is None:
+            return apart_s
+        trials = list(watched.trials)
+        if apart_s > _HURRY_S and any(_is_under(watched.floor, trials[-newest:]) for newest in _NEWEST):
+            watched.owed_s += apart_s - _HURRY_S
+            return _HURRY_S
+        owed_s, watched.owed_s = watched.owed_s, 0.0
+        return min(apart_s + owed_s, _SLOWEST_S)
 
     def _apart_s(self, watched: _Watched, stream: StreamNow) -> float:
         """Media seconds from one trial to the next, which costs about as much as a look and a half."""
@@ -196,11 +224,14 @@ class Floor(Tuner):
         return Change(settings, [name], f"{why}, for a floor of {watched.floor:g}: {to}")
 
 
-def _judge(trials: Sequence[Matched]) -> Estimate:
+def _is_under(floor: float, trials: Sequence[Matched]) -> bool:
+    return 2 * sum(each.right for each in trials) < floor * sum(each.boxes for each in trials)
+
+
+def _judge(trials: Iterable[Matched]) -> Estimate:
     """Trials lie seconds apart: each is a block of its own."""
-    right = np.array([2.0 * each.right for each in trials])
-    boxes = np.array([float(each.boxes) for each in trials])
-    return estimate(right, boxes, np.arange(len(trials)))
+    right, boxes = np.array([(2.0 * each.right, each.boxes) for each in trials], float).reshape(-1, 2).T
+    return estimate(right, boxes, np.arange(len(right)))
 
 
 def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
@@ -213,5 +244,5 @@ def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
     track: Any = configs[roles.track]
     difference = roles.difference is not None and bool(getattr(configs[roles.difference], "enabled", False))
     return Configuration(
-        looker, 1.0, track.motion, track.step_s, track.begin_s, track.change < 1, difference=difference
+        looker, 1.0, track.motion, track.step_s, track.begin_s, triggers=track.change < 1, difference=difference
     )
