@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests import clips
 from tests.builders import frame
 from vidpipe.core.frame import Frame
+from vidpipe.core.motion import Motion
 from vidpipe.core.picture import BgrPicture, YuvPicture
 from vidpipe.sources.view import View
 
@@ -53,6 +54,19 @@ def test_who_made_a_picture_still_owns_its_pixels():
     picture = BgrPicture(pixels)
     pixels[:] = 50
     assert (picture.bgr() == 50).all()
+
+
+def test_what_another_makes_of_a_picture_is_his_own_and_vectors_stay_on_this_side_of_a_link():
+    field = Motion.unknown(*SIZE)
+    one = Frame("cam", 0, 0.0, pictures()["made"], *SIZE, vectors=lambda: field)
+    one.features["mine"] = 1
+    one.preview()
+    twin, beyond = one.twin(), one.across()
+    assert twin.preview() is not one.preview()
+    assert beyond.preview() is one.preview()
+    assert (dict(twin.features), dict(beyond.features)) == ({}, {"mine": 1})
+    assert twin.motion() is one.motion() is field
+    assert beyond.motion() is None
 
 
 WIDTHS = st.one_of(st.integers(1, 64), st.sampled_from([1000, 7680]))

@@ -57,6 +57,12 @@ stages:
   - {id: track, type: track, refresh_s: 1, change: 1, motion: codec, on: device}
   - {id: read, type: mystages:Read, on: cloud}
 """,
+    "vectors do not cross a link": """
+stages:
+  - {id: counts, type: mystages:Counts, on: device}
+  - {id: track, type: track, refresh_s: 1, change: 1, motion: codec, on: edge}
+  - {id: read, type: mystages:Read, on: cloud}
+""",
     "free": """
 stages:
   - {id: sample, type: sample, fps: 12, on: device}
@@ -86,6 +92,7 @@ def two(tmp_path_factory):
         ("isolated", 3),
         ("tracked", 0),
         ("tracked by vectors", 0),
+        ("vectors do not cross a link", 0),
     ],
 )
 def test_equal_results_on_both_engines(tmp_path, cluster, two, cascade, ahead):

@@ -172,9 +172,16 @@ class Frame:
             self._motion = self._vectors()
         return self._motion
 
+    def twin(self) -> Frame:
+        """The same picture with nothing made of it but BGR: whoever asks for a view makes his own."""
+        frame: Frame = copy.copy(self)
+        frame._features = frame._memos = frame._previews = frame._motion = None
+        return frame
+
     def across(self) -> Frame:
         """The same picture for stages beyond a link: no pixel is copied, and its features are its own."""
         frame: Frame = copy.copy(self)
+        frame._vectors = frame._motion = None
         frame._features = copy.deepcopy(self._features)
         frame._memos = None
         frame._previews = None if self._previews is None else dict(self._previews)

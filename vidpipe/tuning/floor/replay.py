@@ -77,8 +77,8 @@ def replay(
             if isinstance(picture, Frame):
                 picture.bgr()  # part of what a look costs, wherever it is looked at
             for run in runs:
-                # Each makes its own views of the picture, and pays for those that its stages ask for.
-                run.take(picture.across() if isinstance(picture, Frame) else picture)
+                # Each pays for the views that its stages ask for.
+                run.take(picture.twin() if isinstance(picture, Frame) else picture)
     any_look = next(iter(looks.values())).predictions.series
     vectors_ms = (export_ms(stream, spec) or 0.0) if any(run.knobs.want_motion for run in runs) else 0.0
     return [run.replayed(any_look, vectors_ms if run.knobs.want_motion else 0.0) for run in runs]
