@@ -132,6 +132,16 @@ def test_costs(clip, model):
     assert math.isnan(nothing.cpu_ms)
 
 
+def test_pictures_before_a_stretch_are_no_part_of_its_price(tmp_path, model):
+    """Decoding begins at the last key frame, which may lie far before it."""
+    long = encode(tmp_path / "long.mp4", frames=400, gop=400)
+    viewers = [Viewer(StreamSpec(url=str(long), start_s=start_s), "cam", model, Classes({})) for start_s in (0.0, 14.0)]
+    for viewer in viewers:
+        assert len(list(viewer.predict((0, 12)))) == 12
+    first, later = (viewer.cost()[2] for viewer in viewers)
+    assert later < 8 * first
+
+
 @pytest.mark.footage
 def test_the_runtimes_threads_are_on_the_bill(assets):
     spec = ModelSpec(path=str(assets / "models" / "person-vehicle-bike-detection-2000.xml"))

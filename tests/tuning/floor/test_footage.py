@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.clips import encode
+from tests.clips import encode, scribble
 from tests.models.bright import bright_network
 from tests.models.networks import constant_network, yolo_columns
 from tests.tuning.conftest import YARD
@@ -39,6 +39,18 @@ def test_who_is_too_bad_at_every_frame_is_left_out_with_the_figure(made):
     footage = gathered(made(PAIR), floor=0.9)
     assert set(footage.stretches[0].looks) == {Variant("big")}
     assert footage.dropped[Variant("little")].startswith("agrees with the last stage to 0.6")
+
+
+def test_what_a_look_costs_is_known_though_the_first_pictures_cannot_be_decoded(made, tmp_path):
+    whole = encode(tmp_path / "whole.avi", codec="mpeg4", gop=1, frames=200)
+    damaged = scribble(whole, tmp_path / "damaged.avi", range(20))
+    for _ in range(2):  # the second time from the cache
+        (stretch,) = gathered(made(ALONE, damaged)).stretches
+        look = stretch.looks[Variant("big")]
+        assert not look.predictions.series.known[:20].any()
+        assert look.cpu_ms > 0
+        assert look.predictions.decode_cpu_ms > 0
+        assert look.spent_s > 0
 
 
 def test_for_takes_so_much_of_it(made):

@@ -154,7 +154,9 @@ class Viewer:
     def cost(self) -> tuple[float, float, float, int]:
         """Mean wall and CPU ms of a look, mean CPU ms of decoding a picture, and how many looks there were."""
         count, wall_ns, cpu_ns = self._meter.snapshot()
-        decoding = _mean_ms(sum(self._decode_ns), len(self._decode_ns))
+        # The first picture of a stretch takes all that lies between the last key frame and it.
+        decode_ns = self._decode_ns[1:] or self._decode_ns
+        decoding = _mean_ms(sum(decode_ns), len(decode_ns))
         return _mean_ms(wall_ns, count), _mean_ms(cpu_ns, count), decoding, count
 
     def _predict(self, frame: Frame) -> FramePrediction:
