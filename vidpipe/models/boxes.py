@@ -42,6 +42,12 @@ def area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
     return product
 
 
+def shifted(boxes: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes [n, 4], each moved by its (x, y) of [n, 2]."""
+    moved: NDArray[np.float32] = boxes + np.concatenate([by, by], axis=1)
+    return moved
+
+
 def intersection(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
     """Area that two boxes share; pairs as numpy broadcasts [..., 4] and [..., 4]."""
     # Side by side: numpy takes three times as long over a crowd where the innermost axis has two entries.

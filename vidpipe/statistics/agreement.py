@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,7 @@ def compare(predictions: sv.Detections, truth: sv.Detections) -> Verdict:
     """
     classes = _by_class(predictions, truth)
     wrong = frozenset(label for label, matched in classes.items() if not _enough(matched))
-    return Verdict(_enough(_together(classes)), wrong)
+    return Verdict(_enough(together(classes.values())), wrong)
 
 
 def match(predictions: sv.Detections, truth: sv.Detections) -> Matched:
@@ -64,6 +64,14 @@ def match(predictions: sv.Detections, truth: sv.Detections) -> Matched:
     (boxes, labels), (others, other_labels) = _columns(predictions), _columns(truth)
     same = _overlap(boxes, others) & (labels[:, None] == other_labels)
     return Matched(most_pairs(same), len(boxes) + len(others))
+
+
+def together(matched: Iterable[Matched]) -> Matched:
+    """What several frames, or classes, come to."""
+    right, boxes = 0, 0
+    for each in matched:
+        right, boxes = right + each.right, boxes + each.boxes
+    return Matched(right, boxes)
 
 
 def match_by_class(
@@ -89,10 +97,6 @@ def _by_class(predictions: sv.Detections, truth: sv.Detections) -> dict[int, Mat
 def _columns(detections: sv.Detections) -> tuple[NDArray[np.float64], NDArray[Any]]:
     labels = np.asarray(detections.class_id if len(detections) else [], int)
     return np.asarray(detections.xyxy, np.float64).reshape(-1, 4), labels
-
-
-def _together(classes: Mapping[int, Matched]) -> Matched:
-    return Matched(sum(one.right for one in classes.values()), sum(one.boxes for one in classes.values()))
 
 
 def _enough(matched: Matched) -> bool:

@@ -50,9 +50,10 @@ class _Error(NamedTuple):
     most: float
     margin: float
 
-    def careful(self, error: float) -> float:
-        """One of these errors, for a time between looks that is in force or shall be."""
-        return error + _CAUTION * self.margin
+    @property
+    def caution(self) -> float:
+        """How far a time between looks that is in force, or shall be, must keep from the floor."""
+        return _CAUTION * self.margin
 
 
 class _Sample:
@@ -142,11 +143,11 @@ class Aging:
         wider = min(max(self.frames + 1, round(_WIDER * self.frames)), longest)
         now, then = _mean_error(ages, self.frames), _mean_error(ages, wider)
         self._unsure_of = None
-        broken = 1 - now.careful(now.likely) < floor
+        broken = 1 - now.likely - now.caution < floor
         telling = _telling(ages, self.frames) if broken else None
         if not (broken and self._doubted <= pts):
             self._doubted = pts
-        if broken and (1 - now.careful(now.least) < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
+        if broken and (1 - now.least - now.caution < floor or telling is None or pts - self._doubted >= _PATIENCE_S):
             self._change(self._longest_within(ages, floor))
         elif wider > self.frames and 1 - then.most - then.margin >= floor:
             self._change(wider)
@@ -159,7 +160,7 @@ class Aging:
         shorter = _shorter(self.frames)
         while shorter > 1:
             error = _mean_error(ages, shorter)
-            if 1 - error.careful(error.likely) >= floor:
+            if 1 - error.likely - error.caution >= floor:
                 break
             shorter = _shorter(shorter)
         return shorter

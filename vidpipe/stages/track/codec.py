@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.motion import Motion
+from vidpipe.models.boxes import shifted
 from vidpipe.stages.track.flow import Moved, hidden, median, no_points
 
 _INNER = 0.5  # of width and height, that is asked
@@ -48,9 +49,8 @@ def move(
     none = no_points(len(boxes))
     if seconds > motion.reach_s + _SLACK_S or not motion.known.any():
         on = velocity * np.float32(min(1.0, _LONGEST_S / seconds))
-        gone = boxes + np.concatenate([on, on], axis=1)
-        return Moved(gone, velocity, none, np.zeros(len(boxes), np.float32))
-    there = boxes + np.concatenate([velocity, velocity], axis=1)
+        return Moved(shifted(boxes, on), velocity, none, np.zeros(len(boxes), np.float32))
+    there = shifted(boxes, velocity)
     low, high = there.T.reshape(2, 2, -1)
     size = high - low
     points = ((low + high) / 2)[..., None] + size[..., None] * _RASTER

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.frame import Image
+from vidpipe.models.boxes import shifted
 
 POINTS = 6  # followed in each box: with ten boxes go no better, and sometimes with the background
 _WINDOW = (9, 9)
@@ -125,7 +126,7 @@ def move(before: Grey, after: Grey, boxes: NDArray[np.float32], velocity: NDArra
     shift = xy - points.xy
     apart = np.abs(shift - _middle(shift, alive)[:, None]).sum(axis=2)
     alive = alive & (apart <= 1 + _OUTLIER * median(apart, alive)[:, None])
-    alive = alive & ~hidden(xy, (boxes + np.concatenate([velocity, velocity], axis=1)) * after.box_scale + _EDGE)
+    alive = alive & ~hidden(xy, shifted(boxes, velocity) * after.box_scale + _EDGE)
     count = alive.sum(axis=1)
     weight = (count / (count + _GOES_ON))[:, None]
     shift_px = (_middle(shift, alive) * weight + start * (1 - weight)) / after.scale

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.answer import nothing
-from vidpipe.models.boxes import area
+from vidpipe.models.boxes import area, shifted
 from vidpipe.stages.track import codec, flow
 from vidpipe.stages.track.flow import Grey, Moved, Points, good_points, no_points
 from vidpipe.stages.track.seen import Seen
@@ -108,15 +108,13 @@ class Tracks:
             return codec.move(after.motion, self.boxes, on, float(seconds), self.blind_s)
         if before.grey is not None and after.grey is not None:
             return flow.move(before.grey, after.grey, self.boxes, on, self.points)
-        boxes = self.boxes + np.concatenate([on, on], axis=1)
-        return Moved(boxes, on, no_points(len(self)), np.zeros(len(self), np.float32))
+        return Moved(shifted(self.boxes, on), on, no_points(len(self)), np.zeros(len(self), np.float32))
 
     def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
         """The same things so much later, if all go on as they went: nothing is followed."""
         if seconds <= 0 or not len(self):
             return self
-        on = self.velocity * np.float32(seconds)
-        boxes = self.boxes + np.concatenate([on, on], axis=1)
+        boxes = shifted(self.boxes, self.velocity * np.float32(seconds))
         return replace(self, boxes=self._entering(boxes, self.velocity, size))
 
     def of_rows(self, rows: NDArray[np.intp]) -> Tracks:

@@ -58,13 +58,19 @@ class Replayed:
 
 
 def replay(
-    pipeline: Pipeline, stream: str, spec: StreamSpec, looks: Looks, settings: Sequence[Settings]
+    pipeline: Pipeline,
+    stream: str,
+    spec: StreamSpec,
+    looks: Looks,
+    settings: Sequence[Settings],
+    vectors_ms: float | None = None,
 ) -> list[Replayed]:
     """Run the cascade under each of these settings over a stretch of a stream.
 
     Args:
         spec: the stretch.
         looks: of every variant that is asked for, at every frame of the stretch.
+        vectors_ms: what it costs to have the codec's vectors of a picture; None: that is measured, if they are wanted.
 
     Raises:
         ConfigError: the footage cannot be opened, or a stage asks for a look that nobody made.
@@ -80,8 +86,9 @@ def replay(
                 # Each pays for the views that its stages ask for.
                 run.take(picture.twin() if isinstance(picture, Frame) else picture)
     any_look = next(iter(looks.values())).predictions.series
-    vectors_ms = (export_ms(stream, spec) or 0.0) if any(run.knobs.want_motion for run in runs) else 0.0
-    return [run.replayed(any_look, vectors_ms if run.knobs.want_motion else 0.0) for run in runs]
+    if vectors_ms is None and any(run.knobs.want_motion for run in runs):
+        vectors_ms = export_ms(stream, spec)
+    return [run.replayed(any_look, (vectors_ms or 0.0) if run.knobs.want_motion else 0.0) for run in runs]
 
 
 class _Run:

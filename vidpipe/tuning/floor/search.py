@@ -187,8 +187,8 @@ class _Footage:
         self._sure = {
             variant: [stretch.looks[variant].predictions.sure() for stretch in stretches] for variant in first.looks
         }
-        told = roles.sees_motion and export_ms(stream, first.spec) is not None
-        self.motions = _FLOWS + _CODEC if told else _FLOWS
+        self._vectors_ms = export_ms(stream, first.spec) if roles.sees_motion else None
+        self.motions = _FLOWS if self._vectors_ms is None else _FLOWS + _CODEC
         self.believed = {variant: self._estimate(self._sure[variant]) for variant in first.looks}
 
     def held(self) -> list[Tried]:
@@ -251,7 +251,7 @@ class _Footage:
         if not settings:
             return []
         runs = [
-            replay(self._roles.pipeline, self._stream, stretch.spec, stretch.looks, settings)
+            replay(self._roles.pipeline, self._stream, stretch.spec, stretch.looks, settings, self._vectors_ms)
             for stretch in self._stretches
         ]
         return [list(of_one) for of_one in zip(*runs, strict=True)]

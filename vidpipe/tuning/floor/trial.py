@@ -20,7 +20,7 @@ from vidpipe.core.settings import Knobs
 from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.open import open_source
-from vidpipe.statistics.agreement import Matched
+from vidpipe.statistics.agreement import Matched, together
 from vidpipe.statistics.agreement import match as match_detections
 from vidpipe.tuning.floor.search import Stretch
 from vidpipe.tuning.looks import Variant
@@ -101,7 +101,7 @@ def _pictures(stretch: Stretch, stream: str, every: int) -> Iterator[Image]:
 
 
 def _f1(matched: list[Matched]) -> float | None:
-    return Matched(sum(each.right for each in matched), sum(each.boxes for each in matched)).f1
+    return together(matched).f1
 
 
 def _next_frame(series: Series) -> Matched:

@@ -25,16 +25,16 @@ from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
 from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.runtime.shadow.ask import Variant as Asked
 from vidpipe.sources.base import Want
-from vidpipe.statistics.agreement import Matched, match
+from vidpipe.statistics.agreement import Matched, match, together
 from vidpipe.statistics.blocks import BLOCK_S, Estimate, estimate
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.looks import Variant
 
 _KEPT = 64  # trials of a stream that are believed: a scene changes
 _FEWEST = 12  # of them, before a cheaper looker is put in force
+_FAILED = 6  # of them, before one is taken out of force again
 _ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
 _TRIAL = 1.5  # looks that a trial costs
-_FAILED = 6  # the same, before one is taken out of force again
 _NEWEST = (1, 3)  # trials that together, when they fall under the floor, make others come at once
 _HURRY_S = BLOCK_S  # media time between those: sooner they would say the same thing twice
 _SLOWEST_S = 60.0  # media time between trials of a looker in force, whatever its share: it may fail at any time
@@ -225,7 +225,8 @@ class Floor(Tuner):
 
 
 def _is_under(floor: float, trials: Sequence[Matched]) -> bool:
-    return 2 * sum(each.right for each in trials) < floor * sum(each.boxes for each in trials)
+    f1 = together(trials).f1
+    return f1 is not None and f1 < floor
 
 
 def _judge(trials: Iterable[Matched]) -> Estimate:
