@@ -62,3 +62,26 @@ def test_deaths_that_somebody_saw_are_all_counted() -> None:
     census.died(actor)
     census.ask_all()
     assert len(census.counts().deaths["device"]) == 2
+
+
+def test_what_somebody_waits_for_may_be_heard_by_another() -> None:
+    """The report of a run that goes on is made aside, while the run itself hears actors: one of the two found None."""
+    census = Census()
+
+    class Heard(Future[Word]):
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            raised = super().exception(timeout)
+            census.go_on()
+            return raised
+
+    class Actor(Answers):
+        def future(self) -> Future[Word]:
+            answer = Heard()
+            answer.set_result(super().future().result())
+            return answer
+
+    actor: Any = Actor(word("first", 1.0), word("first", 2.0), word("first", 3.0))
+    census.add("device", actor)
+    census.go_on()
+    census.ask_all()
+    assert census.cpu_s() == 2.0

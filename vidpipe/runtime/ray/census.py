@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -42,8 +43,10 @@ class _Member:
     slow: bool = False
     deaths: list[float] = field(default_factory=list)
 
-    def ask(self) -> None:
-        self.asked = self.actor.word.remote().future()
+    def ask(self) -> Future[Word]:
+        asked: Future[Word] = self.actor.word.remote().future()
+        self.asked = asked
+        return asked
 
     def hear(self) -> None:
         """Take what it has said, if it has."""
@@ -71,62 +74,72 @@ class _Member:
 
 
 class Census:
-    """Asks all actors of a run for their word now and then, and keeps the last one of each instance."""
+    """Asks all actors of a run for their word now and then, and keeps the last one of each instance.
+
+    One thread may wait in `ask_all` while another calls `go_on`.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
         self._away: Mapping[str, str] = {}
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
-        self._members.append(_Member(name, actor, watched))
+        with self._lock:
+            self._members.append(_Member(name, actor, watched))
 
     def died(self, actor: Any) -> None:
         """Somebody saw it die."""
-        for member in self._members:
-            if member.actor is actor:
-                member.deaths.append(time.time())
+        with self._lock:
+            for member in self._members:
+                if member.actor is actor:
+                    member.deaths.append(time.time())
 
     def go_on(self) -> None:
         """Ask when it is time again, hear who has answered, and tell whom nobody reaches; never waits."""
-        if time.monotonic() - self._asked_at > ASK_EVERY_S:
-            self._asked_at = time.monotonic()
+        with self._lock:
+            if time.monotonic() - self._asked_at > ASK_EVERY_S:
+                self._asked_at = time.monotonic()
+                for member in self._members:
+                    if member.asked is None:
+                        member.ask()
             for member in self._members:
-                if member.asked is None:
-                    member.ask()
-        for member in self._members:
-            member.hear()
-        self._tell(_union(member.away() for member in self._members))
+                member.hear()
+            self._tell(_union(member.away() for member in self._members))
 
     def ask_all(self) -> None:
         """Have the word of everybody as it is now; of those who are away, the last one stands."""
-        for member in self._members:
-            member.hear()
-            if not member.slow:
-                member.ask()  # anew: an earlier question may be answered with what was so then
+        with self._lock:
+            for member in self._members:
+                member.hear()
+            # Anew: an earlier question may be answered with what was so then.
+            asked = [(member, member.ask()) for member in self._members if not member.slow]
         asked_at = time.monotonic()
-        for member in self._members:
-            if member.asked is not None and not member.slow:
-                away = member.silent_since is not None
-                _wait(member.asked, asked_at + (BACK_S if away else LAST_WORD_S) - time.monotonic())
-                member.slow = not away and not member.asked.done()
-            member.hear()
+        for member, word in asked:
+            away = member.silent_since is not None
+            _wait(word, asked_at + (BACK_S if away else LAST_WORD_S) - time.monotonic())
+            with self._lock:
+                member.slow = not away and not word.done()
+                member.hear()
 
     def counts(self) -> Counts:
         """What all instances have counted, as far as they could tell, and when which ones died."""
-        counts = [word.counts for member in self._members for word in member.words.values()]
-        deaths: dict[str, tuple[float, ...]] = {}
-        for member in self._members:
-            silent = [member.silent_since] if member.silent_since and not member.watched else []
-            died = (*member.deaths, *silent)
-            if died:
-                deaths[member.name] = deaths.get(member.name, ()) + died
+        with self._lock:
+            counts = [word.counts for member in self._members for word in member.words.values()]
+            deaths: dict[str, tuple[float, ...]] = {}
+            for member in self._members:
+                silent = [member.silent_since] if member.silent_since and not member.watched else []
+                died = (*member.deaths, *silent)
+                if died:
+                    deaths[member.name] = deaths.get(member.name, ()) + died
         return sum(counts, Counts({}, {}, {}, deaths))
 
     def cpu_s(self) -> float:
         """CPU seconds of all instances since they began."""
-        return sum(word.cpu_s for member in self._members for word in member.words.values())
+        with self._lock:
+            return sum(word.cpu_s for member in self._members for word in member.words.values())
 
     def _tell(self, away: Mapping[str, str]) -> None:
         for link, reason in away.items():

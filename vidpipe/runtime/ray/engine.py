@@ -220,7 +220,10 @@ class RayEngine:
             self._fetch(device)
 
     def _tell_missed(self, device: Device) -> None:
-        """Tell a device that is back what was asked of it meanwhile."""
+        """Tell a device that is back what was asked of it meanwhile: some came when it had just been opened anew."""
+        if self._packed is not None and not _is_heard(device.actor.update.remote(self._packed), REVIVE_S):
+            self._revive(device)
+            return
         if device.leaving:
             device.actor.remove.remote(set(device.leaving))
         if device.joining:
