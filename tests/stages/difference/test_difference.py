@@ -13,6 +13,7 @@ from tests import builders, clips
 from tests.stages.conftest import ask, frame, grey, opened
 from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.files.file import FileSource
@@ -241,6 +242,23 @@ def test_after_a_gap_the_earlier_frame_is_forgotten():
 def test_off_it_passes_every_frame_on():
     stage = taught(enabled=False)
     assert ask(stage, frame(grey(), 1)) is None
+
+
+@pytest.mark.parametrize("earlier_s", [None, 0.1])
+def test_while_it_is_off_it_makes_no_picture_and_what_it_knew_is_forgotten(earlier_s, monkeypatch):
+    stage = taught(earlier_s=earlier_s)
+    on, off = stage.config, stage.config.model_copy(update={"enabled": False})
+    stage.config = off
+    with monkeypatch.context() as patched:
+        patched.setattr(Frame, "preview", lambda _: pytest.fail("nobody compares it with anything"))
+        unseen = frame(grey(), 1, pts=0.1)
+        assert ask(stage, unseen) is None
+        stage.learn(unseen, builders.answer("big", 0, as_of=1))
+    stage.config = on
+    again = frame(grey(), 2, pts=0.2)
+    assert ask(stage, again) is None, "what it knew is from before"
+    stage.learn(again, builders.answer("big", 0, as_of=2))
+    assert ask(stage, frame(grey(), 3, pts=0.3)).as_of == 2
 
 
 def test_only_one_thing_to_compare_with():

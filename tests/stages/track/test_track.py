@@ -383,8 +383,10 @@ def test_frames_that_come_unevenly_keep_the_time_between_looks():
 def test_held_boxes_stay_where_they_were_found_and_nothing_is_followed_between():
     stage = track(refresh_s=1, motion="held", change=1, failing=1)
     look(stage, at(0, BOX), BOX)
-    for seq in range(1, 10):
+    first = ask(stage, at(1, place(BOX, 1)))
+    for seq in range(2, 10):
         answer = ask(stage, at(seq, place(BOX, seq)))
+        assert answer.detections is first.detections, "they are made and checked once"
         assert answer.detections.xyxy.tolist() == [list(map(float, BOX))]
         assert answer.detections.tracker_id.tolist() == [1]
     assert ask(stage, at(10, place(BOX, 10))) is None

@@ -96,6 +96,7 @@ class Difference(Stage[DifferenceConfig]):
             self._discontinuity = frame.discontinuity
             (self._scene_difference or self._memory).forget()
         if not self.config.enabled:
+            self._memory.forget()
             return [None]
         if self._scene_difference:
             return [self._scene_difference.answer(frame)]
@@ -112,8 +113,12 @@ class Difference(Stage[DifferenceConfig]):
         return [repeated]
 
     def learn(self, frame: Frame, answer: Answer) -> None:
-        if frame.discontinuity == self._discontinuity:  # a late answer may be from before the stream broke off
-            (self._scene_difference or self._memory).learn(frame, answer)
+        if frame.discontinuity != self._discontinuity:  # a late answer, from before the stream broke off
+            return
+        if self._scene_difference:
+            self._scene_difference.learn(frame, answer)
+        elif self.config.enabled:  # else the newest look would only be a picture to make for each
+            self._memory.learn(frame, answer)
 
     def snapshot(self) -> Any:
         # Without pictures there is no snapshot of a memory: after a restart the next look begins it anew.

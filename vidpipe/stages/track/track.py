@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from vidpipe.cascade.stage import Context, Stage
-from vidpipe.core.answer import Answer, How
+from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.models.base import Score
@@ -171,6 +171,7 @@ class Track(Stage[TrackConfig]):
     def _reset(self) -> None:
         """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
+        self._published: tuple[Tracks | None, sv.Detections] = (None, nothing())  # boxes as they were published last
         self._by: By = "held"  # what moved boxes to the newest frame
         self._at = None
         self._seq, self._pts = -1, -math.inf
@@ -286,7 +287,9 @@ class Track(Stage[TrackConfig]):
         tracks = self._tracks
         if self.config.motion != "held" and self._at is not None:
             tracks = tracks.coasted(frame.pts - self._at.pts, size)
-        return tracks.detections(size)
+        if self._published[0] is not tracks:  # what stays where it is, is made once
+            self._published = tracks, tracks.detections(size)
+        return self._published[1]
 
     def _tracked(self, frame: Frame) -> Answer:
         moved = self._moved(frame)
