@@ -12,7 +12,7 @@ from tests.stages.conftest import ask
 from tests.stages.track.conftest import found, measured
 from tests.stages.track.test_track import overlap, track
 from vidpipe.core.motion import CELL, Motion
-from vidpipe.stages.track.codec import move
+from vidpipe.stages.track.codec import Gathered, move
 
 ROWS, COLUMNS = 15, 20
 STEP_S = 0.04
@@ -102,6 +102,72 @@ def test_boxes_outside_the_picture_and_none_at_all():
     assert there.trust.tolist() == [0.0, 1.0, 1.0]
     assert there.boxes[0].tolist() == list(outside)
     assert moved(field()).boxes.shape == (0, 4)
+
+
+def gathered(*motions, seconds=STEP_S):
+    gathered = Gathered()
+    for motion in motions:
+        gathered.add(motion, seconds)
+    return gathered.take()
+
+
+@given(speeds, speeds, st.integers(1, 6))
+def test_law_steps_that_are_gathered_lead_where_they_lead_one_by_one(x, y, steps):
+    """Of what stays in its cells meanwhile."""
+    velocity = np.array([x, y]) * min(1.0, CELL / (300 * steps * STEP_S))
+    one = field((BOX, velocity))
+    boxes = np.array([BOX], np.float32)
+    for _ in range(steps):
+        boxes = move(one, boxes, velocity[None].astype(np.float32) * STEP_S, STEP_S, np.zeros(1, np.float32)).boxes
+    joined = gathered(*[one] * steps)
+    assert joined.reach_s == pytest.approx(steps * STEP_S)
+    together = moved(joined, BOX, velocity=[velocity], seconds=steps * STEP_S)
+    assert together.boxes == pytest.approx(boxes, abs=0.3)
+    assert together.trust.tolist() == [1.0]
+
+
+def test_gathered_over_a_key_frame_a_box_goes_on_as_in_the_rest():
+    moving, key = field((BOX, (100, 0))), Motion.unknown(320, 240)
+    for told in ((moving, key, moving), (key, moving, moving), (moving, moving, key)):
+        assert moved(gathered(*told), BOX, seconds=3 * STEP_S, velocity=[(100, 0)]).boxes[0, 0] == pytest.approx(112)
+
+
+def test_gathered_with_vectors_that_reach_over_pictures_which_told_nothing():
+    moving, blind = field((BOX, (100, 0)), reach_s=3 * STEP_S), Motion.unknown(320, 240)
+    slower = field((BOX, (50, 0)))
+    joined = gathered(blind, blind, moving, slower)
+    assert joined.reach_s == pytest.approx(4 * STEP_S)
+    assert joined.velocity[7, 8] == pytest.approx((87.5, 0), abs=0.5), "by the time that each tells of"
+    behind = gathered(moving, slower)
+    assert behind.reach_s == pytest.approx(4 * STEP_S), "so much of the time before the first was made good"
+
+
+def test_where_most_of_a_step_is_not_told_a_box_goes_on_as_it_went():
+    moving, key = field((BOX, (100, 0))), Motion.unknown(320, 240)
+    joined = gathered(key, moving, key, key)
+    assert not joined.known.any()
+    assert moved(joined, BOX, seconds=4 * STEP_S, velocity=[(20, 0)]).boxes[0, 0] == pytest.approx(103.2)
+
+
+def test_what_is_gathered_of_a_picture_of_another_size_counts_for_nothing():
+    small = Motion.unknown(160, 120)
+    joined = gathered(small, field((BOX, (100, 0))), field((BOX, (100, 0))))
+    assert joined.known.shape == (ROWS, COLUMNS)
+    assert joined.known.all()
+
+
+def test_nothing_gathered_is_no_motion():
+    assert Gathered().take() is None
+
+
+def test_fast_things_are_moved_before_they_leave_the_cells_that_tell_of_them():
+    gathered = Gathered()
+    gathered.add(field(), STEP_S)
+    assert not gathered.is_far(np.array([[300, -100]], np.float32))
+    assert gathered.is_far(np.array([[0, 0], [0, -500]], np.float32))
+    gathered.add(field(), STEP_S)
+    assert gathered.is_far(np.array([[300, -100]], np.float32))
+    assert not gathered.is_far(np.zeros((0, 2), np.float32))
 
 
 def followed(frames, late=0):

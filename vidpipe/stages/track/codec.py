@@ -1,9 +1,10 @@
 """Boxes moved from picture to picture by the motion vectors of the codec.
 
-The encoder has sought already where each block of a picture came from. To go by that at every frame costs a third to a
-half of following points, and boxes that go where the median of the vectors inside them goes last about as long. Vectors
-serve compression, not tracking: those of flat ground are noise, and a box holds ground as well as its thing. So the
-inner part of a box is asked, at a fixed raster of points, all boxes at once.
+The encoder has sought already where each block of a picture came from. Boxes that go where the median of the vectors
+inside them goes last about as long as boxes that follow points. Vectors serve compression, not tracking: those of flat
+ground are noise, and a box holds ground as well as its thing. So the inner part of a box is asked, at a fixed raster of
+points, all boxes at once. The vectors of a picture tell of one step only: those of several pictures are gathered, and
+boxes are moved by all of them together.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.core.motion import Motion
+from vidpipe.core.motion import CELL, Motion
 from vidpipe.models.boxes import shifted
 from vidpipe.stages.track.flow import Moved, hidden, median, no_points
 
@@ -26,6 +27,65 @@ _AGREES_PX, _AGREES = 1.0, 0.5  # pixels, and share of the shift, within which o
 _GROWTH = 0.2  # most that a box grows or shrinks in a second: beyond it is noise
 _LONGEST_S = 0.2  # for which a box goes on as it went where the vectors do not reach back: longer gaps say it rests
 _SLACK_S = 1e-3
+_GAPS = 0.5  # share of a step of which nothing may be known, for boxes to go on through it as in the rest
+
+
+class Gathered:
+    """The vectors of the pictures since boxes were moved last."""
+
+    def __init__(self) -> None:
+        self._motions: list[tuple[Motion, float]] = []
+        self._seconds = 0.0
+
+    def add(self, motion: Motion, seconds: float) -> None:
+        """The next picture has come.
+
+        Args:
+            seconds: since the one before, or since boxes were moved.
+        """
+        self._motions.append((motion, seconds))
+        self._seconds += seconds
+
+    def is_far(self, velocity: NDArray[np.float32]) -> bool:
+        """Whether some box has left the cell that it was in since: vectors lie where a thing is in their picture.
+
+        Args:
+            velocity: [n, 2], of all boxes, pixels a second.
+        """
+        return bool(np.abs(velocity).max(initial=0) * self._seconds > CELL)
+
+    def take(self) -> Motion | None:
+        """All of them as those of one picture, the newest; nothing is gathered afterwards. None: there was nothing."""
+        motions, seconds = self._motions, self._seconds
+        self._motions, self._seconds = [], 0.0
+        if len(motions) < 2:
+            return motions[0][0] if motions else None
+        newest = motions[-1][0]
+        like = [each for each in motions if each[0].known.shape == newest.known.shape]
+        told = self._told(like)
+        known_s = sum(own_s for _, own_s in told)
+        if known_s < (1 - _GAPS) * seconds:
+            return newest._replace(known=np.zeros_like(newest.known), reach_s=0.0)
+        shift, weight = np.zeros_like(newest.velocity), np.zeros(newest.known.shape, np.float32)
+        for motion, own_s in told:
+            shift += motion.velocity * np.float32(own_s)
+            weight += motion.known * np.float32(own_s)
+        known = weight > 0
+        velocity = shift / np.maximum(weight, np.float32(_SLACK_S))[..., None]
+        first, first_s = motions[0]
+        return newest._replace(velocity=velocity, known=known, reach_s=seconds + max(0.0, first.reach_s - first_s))
+
+    @staticmethod
+    def _told(motions: list[tuple[Motion, float]]) -> list[tuple[Motion, float]]:
+        """Each with the media seconds that it tells of: back to the one before that told something, if it reaches."""
+        told, untold_s = [], 0.0
+        for motion, seconds in motions:
+            untold_s += seconds
+            own_s = min(untold_s, motion.reach_s + _SLACK_S)
+            if motion.reach_s > 0:
+                told.append((motion, own_s))
+                untold_s = 0.0
+        return told
 
 
 def move(

@@ -23,7 +23,8 @@ class Seen(NamedTuple):
     Attributes:
         size: (width, height) of the source in pixels.
         grey: to follow points in; None where nobody does.
-        motion: the vectors of the codec, to move boxes by; None where points are followed, or nothing is.
+        motion: the vectors of the codec since the frame before that is kept, to move boxes by; None where points are
+            followed, or nothing is.
         preview: to see change in; None where nobody looks.
         discontinuity: as of the frame.
     """
@@ -37,16 +38,16 @@ class Seen(NamedTuple):
     motion: Motion | None = None
 
     @classmethod
-    def of(cls, frame: Frame, by: By = "flow", *, watched: bool = True) -> Seen:
+    def of(cls, frame: Frame, by: By = "flow", motion: Motion | None = None, *, watched: bool = True) -> Seen:
         """Copies of what is needed of a frame, which itself is gone after the call.
 
         Args:
             by: what moves boxes to it and on from it.
+            motion: by which, where that is the codec.
             watched: whether it will be asked what has changed.
         """
         size = (frame.width, frame.height)
         grey = Grey.of(_halved(frame.luma()), *size) if by == "flow" else None
-        motion = frame.motion() if by == "codec" else None
         preview = frame.keep(frame.preview()) if watched else None
         return cls(frame.seq, frame.pts, size, grey, preview, frame.discontinuity, motion)
 

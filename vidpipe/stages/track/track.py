@@ -27,6 +27,7 @@ from vidpipe.models.base import Score
 from vidpipe.stages.track.aging import Aging
 from vidpipe.stages.track.appearance import colours
 from vidpipe.stages.track.change import Change, is_cut, mean_change
+from vidpipe.stages.track.codec import Gathered
 from vidpipe.stages.track.identity import Identities
 from vidpipe.stages.track.refresh import Refresh
 from vidpipe.stages.track.replay import MOST, ActiveCache, Cached, way
@@ -59,11 +60,11 @@ class TrackConfig(StageConfig):
     begin_s: float = Knob(0.0, ge=0, description="with `floor`: the time between looks to begin with; 0: every frame")
     motion: By = Knob(
         "flow",
-        description="flow: boxes are moved by optical flow; codec: by the motion vectors of H.264 or MPEG-4, at every "
-        "frame, and by flow where there are none; held: they stay where they were found",
+        description="flow: boxes are moved by optical flow; codec: by the motion vectors of H.264 or MPEG-4, and by "
+        "flow where there are none; held: they stay where they were found",
     )
     step_s: float = Knob(
-        0.1, ge=0, description="media time between steps of flow; things go on as they went meanwhile. 0: every frame"
+        0.1, ge=0, description="media time between two moves; things go on as they went meanwhile. 0: every frame"
     )
     change: float = Knob(
         0.5,
@@ -171,6 +172,7 @@ class Track(Stage[TrackConfig]):
     def _reset(self) -> None:
         """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
+        self._gathered = Gathered()
         self._published: tuple[Tracks | None, sv.Detections] = (None, nothing())  # boxes as they were published last
         self._by: By = "held"  # what moved boxes to the newest frame
         self._at = None
@@ -185,20 +187,25 @@ class Track(Stage[TrackConfig]):
 
     def _advance(self, frame: Frame) -> None:
         """Go on to this frame: by the vectors of its codec, or by a step of flow if it is time for one."""
-        at, self._by = self._at, self._by_of(frame)
+        at = self._at
+        self._by = self._by_of(frame)
         if at is not None and (frame.pts < self._pts or _goes_elsewhere(at, frame) or self._is_cut(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
         if frame.seq > self._seq >= 0:
             each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
             self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
+            if self._by == "codec" and (motion := frame.motion()) is not None:
+                self._gathered.add(motion, frame.pts - self._pts)
         self._seq, self._pts = frame.seq, frame.pts
         if self._at is None or self._is_time_to_step(frame.pts - self._at.pts):
             self._step_to(frame)
 
     def _is_time_to_step(self, seconds: float) -> bool:
-        """Whether boxes are moved so long after the last step; vectors tell of one frame each, and none is left out."""
-        return self._by == "codec" or (self._watches and seconds >= self.config.step_s - _SLACK_S)
+        """Whether boxes are moved so long after the last step, if anything happens between looks at all."""
+        if self._by == "codec" and self._gathered.is_far(self._tracks.velocity):
+            return True
+        return (self._watches or self._by == "codec") and seconds >= self.config.step_s - _SLACK_S
 
     def _by_of(self, frame: Frame) -> By:
         """What moves boxes to this frame: flow as well where the codec should, and tells nothing."""
@@ -221,7 +228,8 @@ class Track(Stage[TrackConfig]):
         at = self._at
         if at is not None and at.seq == frame.seq:
             return at
-        now = Seen.of(frame, self._by, watched=self._watches)
+        motion = self._gathered.take() if self._by == "codec" else None
+        now = Seen.of(frame, self._by, motion, watched=self._watches)
         change = 0.0
         if at is not None:
             self._tracks = self._step(self._tracks, at, now)

@@ -29,7 +29,7 @@ from vidpipe.tuning.looks import Looks, Variant
 STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved: the cheapest that are accurate enough
 _FLOWS: tuple[tuple[By, float], ...] = (("flow", 0.0), ("flow", 0.1))  # things that turn fast are lost by long steps
-_CODEC: tuple[tuple[By, float], ...] = (("codec", 0.1),)  # of flow, where a picture has no vectors
+_CODEC: tuple[tuple[By, float], ...] = (("codec", 0.1),)  # as good as at every frame
 _DEARER = 1.05  # times what safe costs, that one may cost whose time between looks may still grow
 _LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
 
