@@ -71,7 +71,7 @@ class Gathered:
             shift += motion.velocity * np.float32(own_s)
             weight += motion.known * np.float32(own_s)
         known = weight > 0
-        velocity = shift / np.maximum(weight, np.float32(_SLACK_S))[..., None]
+        velocity: NDArray[np.float32] = shift / np.maximum(weight, np.float32(_SLACK_S))[..., None]
         first, first_s = motions[0]
         return newest._replace(velocity=velocity, known=known, reach_s=seconds + max(0.0, first.reach_s - first_s))
 
