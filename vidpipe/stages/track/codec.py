@@ -71,9 +71,9 @@ class Gathered:
             shift += motion.velocity * np.float32(own_s)
             weight += motion.known * np.float32(own_s)
         known = weight > 0
-        velocity: NDArray[np.float32] = shift / np.maximum(weight, np.float32(_SLACK_S))[..., None]
+        shift /= np.where(known, weight, np.float32(1))[..., None]
         first, first_s = motions[0]
-        return newest._replace(velocity=velocity, known=known, reach_s=seconds + max(0.0, first.reach_s - first_s))
+        return newest._replace(velocity=shift, known=known, reach_s=seconds + max(0.0, first.reach_s - first_s))
 
     @staticmethod
     def _told(motions: list[tuple[Motion, float]]) -> list[tuple[Motion, float]]:
