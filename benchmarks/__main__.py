@@ -56,6 +56,11 @@ def main() -> None:
 
         for line in report():
             print(line)  # noqa: T201
+    if part == "groups":  # the same
+        from benchmarks.groups import report as grouped
+
+        for line in grouped():
+            print(line)  # noqa: T201
     if part == "floor":  # an hour of looks
         from benchmarks import floor
 
