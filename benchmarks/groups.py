@@ -1,4 +1,4 @@
-"""`python -m benchmarks groups`: what it takes to watch the floors of streams that are alike, on streams of mere figures.
+"""`python -m benchmarks groups`: what it takes to watch floors of streams that are alike, on streams of mere figures.
 
 How far little agrees with the last stage is given for each stream; each trial adds noise of its own. So it tells what
 decisions cost and how soon they follow a change, not what a network sees.
@@ -163,10 +163,10 @@ def told(count: int, agrees: float, near: Sequence[Sequence[str]] = (), seeds: i
         left_s = float("nan")
         if first.looker == "little":
             first.agrees = UNLIKE
-            for left_s in range(1, SECONDS):
+            changed_at = fleet.pts
+            while first.looker == "little" and fleet.pts < changed_at + SECONDS:
                 fleet.go(1)
-                if first.looker == "big":
-                    break
+            left_s = fleet.pts - changed_at
         rows.append(
             (np.mean(before), np.mean(proven), np.mean(shares), max(shares), np.mean(cost), left_s, np.mean(back))
         )

@@ -147,6 +147,8 @@ class Floor(Tuner):
                     reason += f", not to {least:.2f} as {_on(watched.judged.group)}"
                 yield self._back(name, watched, status, _AGAIN_S, reason)
                 return
+            if any(_is_under(watched.floor, watched.trials[-newest:]) for newest in _NEWEST):
+                _bring_forward(watched, status.streams[name].pts + _HURRY_S)
         others = {} if watched.alone else self._others(name, watched, looker)
         watched.judged = judged(watched.trials, others, watched.floor)
         if watched.judged.proves_alone(watched.floor):
@@ -171,9 +173,8 @@ class Floor(Tuner):
         """What has changed for one may have changed for all: its group looks at once."""
         for name in watched.judged.group:
             other, stream = self._streams.get(name), status.streams.get(name)
-            if other is not None and stream is not None and other.next_pts > stream.pts:
-                other.owed_s += other.next_pts - stream.pts
-                other.next_pts = stream.pts
+            if other is not None and stream is not None:
+                _bring_forward(other, stream.pts)
         watched.alone, watched.by_group = True, False
         watched.judged = judged(watched.trials, {}, watched.floor)
 
@@ -224,16 +225,10 @@ class Floor(Tuner):
         watched.next_pts = stream.pts + self._wait_s(watched, stream)
 
     def _wait_s(self, watched: _Watched, stream: StreamNow) -> float:
-        """Media seconds to the next trial: few where the looker in force seems to fail; later ones make up for it."""
-        apart_s = self._apart_s(watched, stream)
-        if watched.configuration.looker is None:
-            return apart_s
-        trials = watched.trials
-        if apart_s > _HURRY_S and any(_is_under(watched.floor, trials[-newest:]) for newest in _NEWEST):
-            watched.owed_s += apart_s - _HURRY_S
-            return _HURRY_S
-        owed_s, watched.owed_s = watched.owed_s, 0.0
-        return min(apart_s + owed_s, _SLOWEST_S)
+        """Media seconds to the next trial: later ones make up for those that came early."""
+        wait_s = self._apart_s(watched, stream) + watched.owed_s
+        watched.owed_s = 0.0
+        return wait_s if watched.configuration.looker is None else min(wait_s, _SLOWEST_S)
 
     def _apart_s(self, watched: _Watched, stream: StreamNow) -> float:
         """Media seconds from one trial to the next, which costs about as much as a look and a half.
@@ -278,6 +273,13 @@ class Floor(Tuner):
         watched.configuration, watched.since = to, len(status.epochs) + 1
         settings: dict[str, dict[str, Any]] = self._roles.settings(to, watched.floor)
         return Change(settings, [name], f"{why}, for a floor of {watched.floor:g}: {to}")
+
+
+def _bring_forward(watched: _Watched, pts: float) -> None:
+    """The next trial comes by then."""
+    early_s = max(0.0, watched.next_pts - pts)
+    watched.owed_s += early_s
+    watched.next_pts -= early_s
 
 
 def _is_under(floor: float, trials: Sequence[Matched]) -> bool:
