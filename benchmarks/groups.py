@@ -81,7 +81,6 @@ class Fleet:
     def __init__(self, agrees: Mapping[str, float], *, seed: int = 0, floor: float = FLOOR, **config: Any) -> None:
         self.streams = {name: Watched(value) for name, value in agrees.items()}
         self.pts = 0.0
-        self.right: dict[str, Any] = {}
         self._rng = np.random.default_rng(seed)
         self._floor = floor
         self._epochs: list[Any] = []
@@ -97,16 +96,17 @@ class Fleet:
             self.pts += 1.0
             for each in self.streams.values():
                 each.by[each.looker] += LOOKS_A_S
-            for change in self._tuner.tune(self._status()):
+            for change in self._tuner.tune(self.status()):
                 self._epochs.append(change)
                 looker = "little" if change.stages["little"]["enabled"] else "big"
                 for name in change.streams or self.streams:
                     self.streams[name].changes.append((self.pts, looker, change.reason))
 
-    def _status(self) -> Status:
+    def status(self) -> Status:
+        """The run as the tuner sees it."""
         accuracy = {"floor": self._floor, "want": "boxes"}
         streams = {
-            name: StreamNow("live", 1, self.pts, {}, each.by, 0, {}, "", None, {}, accuracy, self.right.get(name, {}))
+            name: StreamNow("live", 1, self.pts, {}, each.by, 0, {}, "", None, {}, accuracy, {})
             for name, each in self.streams.items()
         }
         return Status("running", self.pts, streams, {}, {}, tuple(self._epochs), 0, 0, is_held=False)
@@ -177,7 +177,7 @@ def told(count: int, agrees: float, near: Sequence[Sequence[str]] = (), seeds: i
 def report() -> Iterator[str]:
     """The table, a line each."""
     yield f"floor {FLOOR}; {LOOKS_A_S:g} looks a second, one of little costs {LITTLE:g} of one of the last stage"
-    yield f"{'':34}{'trials':>8}{'proven s':>10}{'share':>8}{'most':>8}{'cost':>7}{'left s':>8}{'back':>6}"
+    yield f"{'':38}{'trials':>8}{'proven s':>10}{'share':>8}{'most':>8}{'cost':>7}{'left s':>8}{'back':>6}"
     for agrees in AGREES:
         for count in (1, 2, 4, 8):
             for near, what in (((), "alike"), ([[f"cam{n}"] for n in range(count)], "each alone")):
@@ -185,6 +185,6 @@ def report() -> Iterator[str]:
                     row = told(count, agrees, near)
                     name = f"{count} {what}, little agrees to {agrees}"
                     yield (
-                        f"{name:34.34}{row.trials:8.1f}{row.proven_s:10.0f}{row.share:8.3f}{row.most:8.3f}"
+                        f"{name:38}{row.trials:8.1f}{row.proven_s:10.0f}{row.share:8.3f}{row.most:8.3f}"
                         f"{row.cost:7.2f}{row.left_s:8.0f}{row.back:6.2f}"
                     )

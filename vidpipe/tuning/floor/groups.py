@@ -62,14 +62,14 @@ class Judged(NamedTuple):
         return self.is_decided and self.together.high < _least(floor)
 
 
-UNKNOWN = Judged(*2 * [Estimate(None, 0.0, 1.0, 1.0, 0)])
-"""What no trials are worth."""
-
-
 def judge(trials: Trials) -> Estimate:
     """Trials lie seconds apart: each is a block of its own."""
     right, boxes = np.array([(2.0 * each.right, each.boxes) for each in trials], float).reshape(-1, 2).T
     return estimate(right, boxes, np.arange(len(right)))
+
+
+UNKNOWN = Judged(judge([]), judge([]))
+"""What no trials are worth."""
 
 
 def judged(own: Trials, others: Mapping[str, Trials], floor: float) -> Judged:

@@ -8,15 +8,17 @@ allows. Streams that are alike share what their trials say (`groups.py`), and ta
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidpipe.core.answer import How
 from vidpipe.core.errors import VidpipeError
+from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.status import Status, StreamNow
 from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
@@ -28,6 +30,8 @@ from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.groups import UNKNOWN, Judged, Trials, failed, judged
 from vidpipe.tuning.looks import Variant
+
+log = logging.getLogger(__name__)
 
 _KEPT = 64  # trials of a stream that are believed: a scene changes
 _TRIAL = 1.5  # looks that a trial costs
@@ -47,6 +51,13 @@ class FloorConfig(TunerConfig):
         default=[],
         description="streams that may share what trials say, a list for each place; default: any that are alike",
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        named = [stream for place in self.near for stream in place]
+        if twice := [stream for stream in dict.fromkeys(named) if named.count(stream) > 1]:
+            raise ValueError(f"near: {', '.join(twice)}: named more than once; a stream is in one place")
+        return self
 
 
 @dataclass(slots=True)
@@ -98,6 +109,9 @@ class Floor(Tuner):
         self._streams: dict[str, _Watched] = {}
         self._place = {stream: number for number, streams in enumerate(self.config.near) for stream in streams}
         self._pipeline = pipeline
+        for stream in self._place.keys() - pipeline.streams.keys():  # a reload may bring it yet
+            near = did_you_mean(stream, pipeline.streams)
+            log.warning("the tuner 'floor': near: there is no stream '%s' so far%s", stream, near)
 
     def tune(self, status: Status) -> Sequence[Change]:
         """See `Tuner.tune`."""
