@@ -42,6 +42,7 @@ def good(count):
     return [Matched(10, 20)] * count
 
 
+@settings(deadline=None)
 @given(trials, trials)
 def test_likeness_is_mutual_and_nobody_is_unlike_itself(one, other):
     first, second = judge(one), judge(other)
@@ -49,6 +50,7 @@ def test_likeness_is_mutual_and_nobody_is_unlike_itself(one, other):
     assert alike(first, first) == (first.blocks >= 5)
 
 
+@settings(deadline=None)
 @given(trials, st.dictionaries(st.sampled_from("abcd"), trials), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
 def test_whatever_others_say_a_stream_has_proven_its_floor_by_itself(own, others, floor):
     told = judged(own, others, floor)
@@ -62,7 +64,7 @@ def test_whatever_others_say_a_stream_has_proven_its_floor_by_itself(own, others
     assert told.proves(floor) or not told.proves_alone(floor)
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.floats(0.85, 1.0), st.floats(0.0, 0.55), st.integers(0, 2**32))
 def test_streams_of_two_kinds_are_never_alike(well, badly, seed):
     kinds = {"w1": well, "w2": well, "b1": badly, "b2": badly}
