@@ -70,7 +70,7 @@ class _Watched:
         trials: what the cheaper looker has said against the last stage.
         judged: what these are worth, with those of its group.
         alone: it has left its group, and neither takes nor gives evidence until its own trials prove a looker.
-        by_group: the looker in force is not proven by its own trials alone.
+        by_group: those with whose trials the looker in force was proven; empty: its own were enough.
         asked: the open trial.
         next_pts: media time of the next trial.
         owed_s: media time by which trials have come early, so that later ones wait.
@@ -86,7 +86,7 @@ class _Watched:
     trials: list[Matched] = field(default_factory=list)
     judged: Judged = UNKNOWN
     alone: bool = False
-    by_group: bool = False
+    by_group: tuple[str, ...] = ()
     asked: Future[Shadow] | None = None
     next_pts: float = 0.0
     owed_s: float = 0.0
@@ -149,7 +149,7 @@ class Floor(Tuner):
             and watched.judged.proves(watched.floor)
         ):
             yield self._put_in_force(name, watched, status, looker)
-        self._ask(name, watched, stream, looker)
+        self._ask(name, watched, stream)
 
     def _judge(self, name: str, watched: _Watched, status: Status, looker: Variant) -> Iterator[Change]:
         """See what the newest trial changes: of what is in force, of what is proven, of who is alike."""
@@ -158,7 +158,7 @@ class Floor(Tuner):
             if (newest := failed(watched.trials, least)) is not None:
                 reason = f"{looker} agrees with the last stage to {newest.value:.2f}, at most {newest.high:.2f}"
                 if watched.by_group:
-                    reason += f", not to {least:.2f} as {_on(watched.judged.group)}"
+                    reason += f", not to {least:.2f} as {_on(watched.by_group)}"
                 yield self._back(name, watched, status, _AGAIN_S, reason)
                 return
             if any(_is_under(watched.floor, watched.trials[-newest:]) for newest in _NEWEST):
@@ -170,11 +170,11 @@ class Floor(Tuner):
 
     def _put_in_force(self, name: str, watched: _Watched, status: Status, looker: Variant) -> Change:
         judged = watched.judged
-        watched.by_group = not judged.proves_alone(watched.floor)
+        watched.by_group = () if judged.proves_alone(watched.floor) else judged.group
         together = judged.together
         reason = f"{looker} agrees with the last stage to {together.value:.2f}, at least {judged.low:.2f}"
         if watched.by_group:
-            reason += f", {_on(judged.group)} too"
+            reason += f", {_on(watched.by_group)} too"
         return self._change(name, watched, status, replace(CAREFUL, looker=looker, believed=judged.low), reason)
 
     def _back(self, name: str, watched: _Watched, status: Status, again_s: float, why: str) -> Change:
@@ -189,7 +189,7 @@ class Floor(Tuner):
             other, stream = self._streams.get(name), status.streams.get(name)
             if other is not None and stream is not None:
                 _bring_forward(other, stream.pts)
-        watched.alone, watched.by_group = True, False
+        watched.alone, watched.by_group = True, ()
         watched.judged = judged(watched.trials, {}, watched.floor)
 
     def _others(self, name: str, watched: _Watched, looker: Variant) -> Mapping[str, Trials]:
@@ -226,8 +226,11 @@ class Floor(Tuner):
         told = together.estimate(watched.want)
         return None if told is None else (told.value, told.high)
 
-    def _ask(self, name: str, watched: _Watched, stream: StreamNow, looker: Variant) -> None:
+    def _ask(self, name: str, watched: _Watched, stream: StreamNow) -> None:
         if not self.config.trials or watched.asked is not None or stream.pts < watched.next_pts:
+            return
+        looker = self._looker(watched)  # another one than before where settings have just changed
+        if looker is None:
             return
         roles = self._roles
         assert roles.little is not None
@@ -283,6 +286,7 @@ class Floor(Tuner):
     def _change(self, name: str, watched: _Watched, status: Status, to: Configuration, why: str) -> Change:
         if to.looker != watched.configuration.looker and to.looker is None:
             watched.trials.clear()  # it has to prove itself anew
+            watched.asked = None
             watched.judged = UNKNOWN
         watched.configuration, watched.since = to, len(status.epochs) + 1
         settings: dict[str, dict[str, Any]] = self._roles.settings(to, watched.floor)
