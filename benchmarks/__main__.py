@@ -1,9 +1,9 @@
 """`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
-kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` what
-it takes to judge cameras alone and in groups, `held` what floors of accuracy hold and cost on each clip, `floor`
-what one is worth on days that change: that is for the page, too.
+kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
+what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
+accuracy hold and cost on each clip, `floor` what one is worth on days that change: that is for the page, too.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ def main() -> None:
         from benchmarks.chameleon import report
 
         for line in report():
+            print(line)  # noqa: T201
+    if part == "groups":  # the same
+        from benchmarks.groups import report as grouped
+
+        for line in grouped():
             print(line)  # noqa: T201
     if part == "floor":  # an hour of looks
         from benchmarks import floor

@@ -39,6 +39,7 @@ class Street:
         finds: of little.
         right: share of the audited boxes that are right, under the settings in force; None: nobody audits.
         last_share: of the frames that the last stage looks at.
+        tried: model and size of the cheaper looker, of each trial.
         changes: what was put in force, with when and why.
     """
 
@@ -49,7 +50,7 @@ class Street:
         self.finds, self.right, self.last_share = 10, None, 1.0
         self.boxes, self.fails, self.busy, self.ends = 10, False, False, False
         self.floor = FLOOR
-        self.asked, self.changes, self.epochs = [], [], []
+        self.asked, self.tried, self.changes, self.epochs = [], [], [], []
         self.evidence = {}
 
     def go(self, seconds):
@@ -82,6 +83,7 @@ class Street:
         if self.busy:
             raise RunError("too many are open")
         self.asked.append(self.pts)
+        self.tried.append((variants[1].settings["model"], variants[1].settings["size"]))
         future = Future()
         if self.ends:
             future.set_exception(RunError("the run ended"))
@@ -139,6 +141,20 @@ def test_a_looker_that_trials_have_proven_comes_into_force_and_leaves_when_it_st
     cam.go(600)
     assert cam.looker == "big"
     assert len(cam.changes) == 2
+
+
+@pytest.mark.parametrize("fails", ["finds", "right"])
+def test_what_trials_of_one_looker_said_does_not_count_for_the_next(street, fails):
+    """A smaller input was tuned; when it is put out, the little model as it is has to prove itself."""
+    cam = street(replace(LITTLE, looker=Variant("little", 320)))
+    cam.go(100)
+    setattr(cam, fails, 3 if fails == "finds" else 0.3)
+    cam.go(40)
+    cam.finds, cam.right = 10, None
+    out = cam.changes[0][0]
+    cam.go(300)
+    assert {size for at, (_, size) in zip(cam.asked, cam.tried, strict=True) if at < out} == {320}
+    assert {size for at, (_, size) in zip(cam.asked, cam.tried, strict=True) if at >= out} == {None}
 
 
 @pytest.mark.parametrize(("last_share", "within_s"), [(0.1, 60), (0.001, 120)])

@@ -3,22 +3,22 @@
 The tracker of a stream adapts the time between looks by itself, within seconds. What it cannot see is whether whoever
 looks in place of the last stage is right. Two things tell: the random audits of the run, and trials in its shadow, in
 which the last stage and a cheaper variant are asked about the same frame, as often as a share of the stream's own cost
-allows.
+allows. Streams that are alike share what their trials say (`groups.py`), and take turns with them.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidpipe.core.answer import How
 from vidpipe.core.errors import VidpipeError
+from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.status import Status, StreamNow
 from vidpipe.runtime.driver.tuner import Change, Tuner, TunerConfig
@@ -26,18 +26,19 @@ from vidpipe.runtime.shadow.ask import Shadow
 from vidpipe.runtime.shadow.ask import Variant as Asked
 from vidpipe.sources.base import Want
 from vidpipe.statistics.agreement import Matched, match, together
-from vidpipe.statistics.blocks import BLOCK_S, Estimate, estimate
+from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, model_of_stage, roles_of
+from vidpipe.tuning.floor.groups import UNKNOWN, Judged, Trials, failed, judged
 from vidpipe.tuning.looks import Variant
 
+log = logging.getLogger(__name__)
+
 _KEPT = 64  # trials of a stream that are believed: a scene changes
-_FEWEST = 12  # of them, before a cheaper looker is put in force
-_FAILED = 6  # of them, before one is taken out of force again
-_ROOM = 0.5  # share of the error that the floor allows, which a looker must leave for the time between looks
 _TRIAL = 1.5  # looks that a trial costs
 _NEWEST = (1, 3)  # trials that together, when they fall under the floor, make others come at once
 _HURRY_S = BLOCK_S  # media time between those: sooner they would say the same thing twice
 _SLOWEST_S = 60.0  # media time between trials of a looker in force, whatever its share: it may fail at any time
+_NAMED = 4  # streams of a group, in a reason
 _AGAIN_S = 120.0  # media time after a breach before anything is loosened; twice as long after each further one
 
 
@@ -46,6 +47,17 @@ class FloorConfig(TunerConfig):
     trials: float = Field(
         default=0.02, ge=0, le=1, description="share of a stream's cost that trials of a cheaper looker may take"
     )
+    near: list[list[str]] = Field(
+        default=[],
+        description="streams that may share what trials say, a list for each place; default: any that are alike",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        named = [stream for place in self.near for stream in place]
+        if twice := [stream for stream in dict.fromkeys(named) if named.count(stream) > 1]:
+            raise ValueError(f"near: {', '.join(twice)}: named more than once; a stream is in one place")
+        return self
 
 
 @dataclass(slots=True)
@@ -56,6 +68,9 @@ class _Watched:
         configuration: that is in force.
         since: number of the epoch that brought it.
         trials: what the cheaper looker has said against the last stage.
+        judged: what these are worth, with those of its group.
+        alone: it has left its group, and neither takes nor gives evidence until its own trials prove a looker.
+        by_group: those with whose trials the looker in force was proven; empty: its own were enough.
         asked: the open trial.
         next_pts: media time of the next trial.
         owed_s: media time by which trials have come early, so that later ones wait.
@@ -68,7 +83,10 @@ class _Watched:
     want: Want
     configuration: Configuration
     since: int = 0
-    trials: deque[Matched] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    trials: list[Matched] = field(default_factory=list)
+    judged: Judged = UNKNOWN
+    alone: bool = False
+    by_group: tuple[str, ...] = ()
     asked: Future[Shadow] | None = None
     next_pts: float = 0.0
     owed_s: float = 0.0
@@ -89,7 +107,11 @@ class Floor(Tuner):
         self._roles: Roles = roles_of(pipeline)
         self._last = Asked(self._roles.last)
         self._streams: dict[str, _Watched] = {}
+        self._place = {stream: number for number, streams in enumerate(self.config.near) for stream in streams}
         self._pipeline = pipeline
+        for stream in self._place.keys() - pipeline.streams.keys():  # a reload may bring it yet
+            near = did_you_mean(stream, pipeline.streams)
+            log.warning("the tuner 'floor': near: there is no stream '%s' so far%s", stream, near)
 
     def tune(self, status: Status) -> Sequence[Change]:
         """See `Tuner.tune`."""
@@ -109,28 +131,81 @@ class Floor(Tuner):
         return changes
 
     def _watch(self, name: str, watched: _Watched, stream: StreamNow, status: Status) -> Iterator[Change]:
-        self._take(watched)
+        is_new = self._take(watched)
         now = self._estimate(watched, stream)
         if now is not None and now[1] < watched.floor and watched.configuration != CAREFUL:
             watched.breaches += 1
-            watched.careful_until = stream.pts + _AGAIN_S * 2 ** (watched.breaches - 1)
-            yield self._change(name, watched, status, CAREFUL, f"measured {now[0]:.2f}, at most {now[1]:.2f}")
+            again_s = _AGAIN_S * 2 ** (watched.breaches - 1)
+            yield self._back(name, watched, status, again_s, f"measured {now[0]:.2f}, at most {now[1]:.2f}")
             return
-        in_force = watched.configuration.looker is not None
-        looker = watched.configuration.looker or self._cheaper()
+        looker = self._looker(watched)
         if looker is None:
             return
-        if in_force:
-            failed = self._failed(watched)
-            if failed is not None:
-                watched.careful_until = stream.pts + _AGAIN_S
-                reason = f"{looker} agrees with the last stage to {failed.value:.2f}, at most {failed.high:.2f}"
-                yield self._change(name, watched, status, CAREFUL, reason)
-        elif stream.pts >= watched.careful_until and self._is_proven(judged := _judge(watched.trials), watched):
-            cheaper = replace(CAREFUL, looker=looker, believed=judged.low)
-            reason = f"{looker} agrees with the last stage to {judged.value:.2f}, at least {judged.low:.2f}"
-            yield self._change(name, watched, status, cheaper, reason)
-        self._ask(name, watched, stream, looker)
+        if is_new:
+            yield from self._judge(name, watched, status, looker)
+        if (
+            watched.configuration.looker is None
+            and stream.pts >= watched.careful_until
+            and watched.judged.proves(watched.floor)
+        ):
+            yield self._put_in_force(name, watched, status, looker)
+        self._ask(name, watched, stream)
+
+    def _judge(self, name: str, watched: _Watched, status: Status, looker: Variant) -> Iterator[Change]:
+        """See what the newest trial changes: of what is in force, of what is proven, of who is alike."""
+        if watched.configuration.looker is not None:
+            least = watched.configuration.believed if watched.by_group else watched.floor
+            if (newest := failed(watched.trials, least)) is not None:
+                reason = f"{looker} agrees with the last stage to {newest.value:.2f}, at most {newest.high:.2f}"
+                if watched.by_group:
+                    reason += f", not to {least:.2f} as {_on(watched.by_group)}"
+                yield self._back(name, watched, status, _AGAIN_S, reason)
+                return
+            if any(_is_under(watched.floor, watched.trials[-newest:]) for newest in _NEWEST):
+                _bring_forward(watched, status.streams[name].pts + _HURRY_S)
+        others = {} if watched.alone else self._others(name, watched, looker)
+        watched.judged = judged(watched.trials, others, watched.floor)
+        if watched.judged.proves_alone(watched.floor):
+            watched.alone = False
+
+    def _put_in_force(self, name: str, watched: _Watched, status: Status, looker: Variant) -> Change:
+        judged = watched.judged
+        watched.by_group = () if judged.proves_alone(watched.floor) else judged.group
+        together = judged.together
+        reason = f"{looker} agrees with the last stage to {together.value:.2f}, at least {judged.low:.2f}"
+        if watched.by_group:
+            reason += f", {_on(watched.by_group)} too"
+        return self._change(name, watched, status, replace(CAREFUL, looker=looker, believed=judged.low), reason)
+
+    def _back(self, name: str, watched: _Watched, status: Status, again_s: float, why: str) -> Change:
+        """Careful settings, for so many media seconds at least; and out of its group."""
+        watched.careful_until = status.streams[name].pts + again_s
+        self._leave(watched, status)
+        return self._change(name, watched, status, CAREFUL, why)
+
+    def _leave(self, watched: _Watched, status: Status) -> None:
+        """What has changed for one may have changed for all: its group looks at once."""
+        for name in watched.judged.group:
+            other, stream = self._streams.get(name), status.streams.get(name)
+            if other is not None and stream is not None:
+                _bring_forward(other, stream.pts)
+        watched.alone, watched.by_group = True, ()
+        watched.judged = judged(watched.trials, {}, watched.floor)
+
+    def _others(self, name: str, watched: _Watched, looker: Variant) -> Mapping[str, Trials]:
+        """Trials of the same looker on streams that may be alike."""
+        return {
+            other: each.trials
+            for other, each in self._streams.items()
+            if other != name
+            and not each.alone
+            and self._place.get(other) == self._place.get(name)
+            and self._looker(each) == looker
+        }
+
+    def _looker(self, watched: _Watched) -> Variant | None:
+        """Whom its trials are about."""
+        return watched.configuration.looker or self._cheaper()
 
     def _cheaper(self) -> Variant | None:
         """Who may look in place of the last stage."""
@@ -139,21 +214,6 @@ class Floor(Tuner):
             return None
         variant = Variant(model_of_stage(roles.pipeline, roles.little))
         return None if variant.model == model_of_stage(roles.pipeline, roles.last) else variant
-
-    @staticmethod
-    def _failed(watched: _Watched) -> Estimate | None:
-        """What proves that the looker in force is not good enough; None: nothing does.
-
-        The newest trials count, few or many: those that brought it there would hide for long that it has failed.
-        """
-        trials = list(watched.trials)
-        newest = (_judge(trials[-number:]) for number in range(_FAILED, len(trials) + 1, _FAILED))
-        return next((each for each in newest if each.high < watched.floor), None)
-
-    @staticmethod
-    def _is_proven(judged: Estimate, watched: _Watched) -> bool:
-        least = watched.floor + _ROOM * (1 - watched.floor)
-        return judged.blocks >= _FEWEST and judged.low >= least
 
     def _estimate(self, watched: _Watched, stream: StreamNow) -> tuple[float, float] | None:
         """Accuracy under the settings in force, and its upper bound; None where there is no evidence."""
@@ -166,8 +226,11 @@ class Floor(Tuner):
         told = together.estimate(watched.want)
         return None if told is None else (told.value, told.high)
 
-    def _ask(self, name: str, watched: _Watched, stream: StreamNow, looker: Variant) -> None:
+    def _ask(self, name: str, watched: _Watched, stream: StreamNow) -> None:
         if not self.config.trials or watched.asked is not None or stream.pts < watched.next_pts:
+            return
+        looker = self._looker(watched)  # another one than before where settings have just changed
+        if looker is None:
             return
         roles = self._roles
         assert roles.little is not None
@@ -179,49 +242,62 @@ class Floor(Tuner):
         watched.next_pts = stream.pts + self._wait_s(watched, stream)
 
     def _wait_s(self, watched: _Watched, stream: StreamNow) -> float:
-        """Media seconds to the next trial: few where the looker in force seems to fail; later ones make up for it."""
-        apart_s = self._apart_s(watched, stream)
-        if watched.configuration.looker is None:
-            return apart_s
-        trials = list(watched.trials)
-        if apart_s > _HURRY_S and any(_is_under(watched.floor, trials[-newest:]) for newest in _NEWEST):
-            watched.owed_s += apart_s - _HURRY_S
-            return _HURRY_S
-        owed_s, watched.owed_s = watched.owed_s, 0.0
-        return min(apart_s + owed_s, _SLOWEST_S)
+        """Media seconds to the next trial: later ones make up for those that came early."""
+        wait_s = self._apart_s(watched, stream) + watched.owed_s
+        watched.owed_s = 0.0
+        return wait_s if watched.configuration.looker is None else min(wait_s, _SLOWEST_S)
 
     def _apart_s(self, watched: _Watched, stream: StreamNow) -> float:
-        """Media seconds from one trial to the next, which costs about as much as a look and a half."""
+        """Media seconds from one trial to the next, which costs about as much as a look and a half.
+
+        Where the trials of a group have decided, for a looker or against it, its streams take turns.
+        """
         begun_pts, begun_looks = watched.begun
         looks = self._looks(stream) - begun_looks
         between_s = (stream.pts - begun_pts) / looks if looks > 0 and stream.pts > begun_pts else 1.0
-        return _TRIAL * between_s / self.config.trials
+        in_force = watched.configuration.looker is not None
+        decided = in_force or watched.judged.refutes(watched.floor)
+        turns = 1 + len(watched.judged.group) if decided and not watched.alone else 1
+        return turns * _TRIAL * between_s / self.config.trials
 
     def _looks(self, stream: StreamNow) -> float:
         """So far, those of the last stage and of the one in its place, which cost a part of it."""
         little = stream.by.get(self._roles.little, 0) if self._roles.little is not None else 0
         return stream.by.get(self._roles.last, 0) + (_TRIAL - 1) * little
 
-    def _take(self, watched: _Watched) -> None:
+    @staticmethod
+    def _take(watched: _Watched) -> bool:
+        """Take what came of the open trial; whether it is evidence."""
         asked = watched.asked
         if asked is None or not asked.done():
-            return
+            return False
         watched.asked = None
         if asked.cancelled() or asked.exception() is not None:
-            return
+            return False
         last, little = asked.result().answers
         if How.FAILED in (last.how, little.how):
-            return
+            return False
         matched = match(little.detections, last.detections)
         if matched.boxes:
             watched.trials.append(matched)
+            del watched.trials[:-_KEPT]
+        return matched.boxes > 0
 
     def _change(self, name: str, watched: _Watched, status: Status, to: Configuration, why: str) -> Change:
         if to.looker != watched.configuration.looker and to.looker is None:
             watched.trials.clear()  # it has to prove itself anew
+            watched.asked = None
+            watched.judged = UNKNOWN
         watched.configuration, watched.since = to, len(status.epochs) + 1
         settings: dict[str, dict[str, Any]] = self._roles.settings(to, watched.floor)
         return Change(settings, [name], f"{why}, for a floor of {watched.floor:g}: {to}")
+
+
+def _bring_forward(watched: _Watched, pts: float) -> None:
+    """The next trial comes by then."""
+    early_s = max(0.0, watched.next_pts - pts)
+    watched.owed_s += early_s
+    watched.next_pts -= early_s
 
 
 def _is_under(floor: float, trials: Sequence[Matched]) -> bool:
@@ -229,10 +305,10 @@ def _is_under(floor: float, trials: Sequence[Matched]) -> bool:
     return f1 is not None and f1 < floor
 
 
-def _judge(trials: Iterable[Matched]) -> Estimate:
-    """Trials lie seconds apart: each is a block of its own."""
-    right, boxes = np.array([(2.0 * each.right, each.boxes) for each in trials], float).reshape(-1, 2).T
-    return estimate(right, boxes, np.arange(len(right)))
+def _on(streams: Collection[str]) -> str:
+    """Names of streams; of many the first."""
+    named = ", ".join(list(streams)[:_NAMED])
+    return f"on {named}" + (f" and {len(streams) - _NAMED} more" if len(streams) > _NAMED else "")
 
 
 def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
