@@ -12,7 +12,7 @@ from vidpipe.core.clock import Clock
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.anomaly import FLAT_S, FROZEN_S, AnomalyDetector
 from vidpipe.sources.cameras.connection import OPEN_S, READ_S, Connection
-from vidpipe.sources.cameras.decode_policy import STILL_S, DecodePolicy
+from vidpipe.sources.decoding.decode_policy import STILL_S, DecodePolicy
 from vidpipe.sources.cameras.errors import CAP_S, FIRST_S, CameraError, Kind
 from vidpipe.sources.cameras.frame_stamper import FrameStamper
 from vidpipe.sources.cameras.status import Status
@@ -115,7 +115,7 @@ class Session:
         self._decode = PictureDecoder(
             context,
             threads=threads,
-            skip_frame=camera.spec.skip_frame,
+            decoding=camera.spec.decoding,
             vector_tick=stream.time_base if camera.stamper.knobs.want_motion else None,
         )
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them

@@ -31,7 +31,7 @@ class LiveFileSource(ReadAhead):
     ) -> None:
         """Arguments and errors as of `FileSource`."""
         super().__init__(name, clock)
-        self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume, clock=clock)
+        self._file = FileSource(name, spec.waiting, knobs=knobs, resume=resume, clock=clock)
         self._resume = resume
         self._came = 0
         self._last_at: float | None = None

@@ -1,15 +1,19 @@
-"""Which packets of a camera are decoded: all, or key frames only while its picture has been still for some time.
+"""Which packets of a stream are decoded: all, or key frames only while its picture has been still for some time.
 
 A still stream costs next to nothing if only its key frames are decoded. What happens between two of them would be seen
 late, by up to a group of pictures; that is done only where that time is short, or where the sizes of packets have been
 seen to tell of motion on this very stream: an encoder spends few bytes on a still picture and many on a moving one, but
 with some (constant bit rate, noise) sizes say nothing. That is learnt while everything is decoded.
+
+Of a camera each packet is decided on as it comes (`wants`). Of a recording the packets up to the next key frame, and
+that key frame's picture, are known before anything is left out (`may_rest`): nothing is seen late.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +102,15 @@ class PacketSizes:
 
 
 class DecodePolicy:
-    """Decides for each packet, in the order of decoding, whether it is to be decoded.
+    """Decides, in the order of decoding, which packets are to be decoded.
 
     Args:
         max_blind_s: the longest time for which a still stream may go unseen where packets tell nothing; 0: never.
+
+    Attributes:
+        sizes: what has been learnt of packets.
+        idle: the picture has been still for so long that decoding may be saved.
+        group_s: from key frame to key frame, the longest of late; infinite before there are two.
     """
 
     def __init__(self, max_blind_s: float, *, still_s: float = STILL_S) -> None:
@@ -114,7 +123,7 @@ class DecodePolicy:
         """A new connection: what was learnt of sizes holds on, the rest begins anew."""
         self._stillness = Stillness()
         self._key_at: float | None = None
-        self._group_s = math.inf
+        self.group_s = math.inf
         self.idle = False
 
     def wants(self, size: int, at: float, *, key: bool) -> bool:
@@ -122,12 +131,23 @@ class DecodePolicy:
         if key:
             if self._key_at is not None:
                 # The longest of late: an encoder may stretch its groups while nothing moves.
-                self._group_s = max(at - self._key_at, 0.9 * self._group_s if self._group_s < math.inf else 0.0)
+                self.group_s = max(at - self._key_at, 0.9 * self.group_s if self.group_s < math.inf else 0.0)
             self._key_at = at
             return True
         if self.idle and (self._is_blind_too_long(at) or (self.sizes.tell and self.sizes.is_motion(size))):
             self.wake()
         return not self.idle
+
+    def may_rest(self, sizes: Iterable[int], seconds: float) -> bool:
+        """Whether packets behind a key frame can be left out: nothing of late has moved, and nothing tells of motion.
+
+        Args:
+            sizes: of these packets, bytes.
+            seconds: from that key frame to the next.
+        """
+        if not self.idle or any(map(self.sizes.is_motion, sizes)):
+            return False
+        return self.sizes.tell or seconds <= self._longest_s
 
     def saw(self, preview: Image, at: float, size: int, *, key: bool) -> None:
         """A decoded picture, of a packet that `wants` was asked of."""
@@ -139,7 +159,7 @@ class DecodePolicy:
         if not self.idle and not key:
             self.sizes.learn(size, at, moved=moved, still_s=still_s)
         if not moved and self._stillness.seconds(at) >= self._still_s:
-            self.idle = self._longest_s > 0 and (self.sizes.tell or self._group_s <= self._longest_s)
+            self.idle = self._longest_s > 0 and (self.sizes.tell or self.group_s <= self._longest_s)
 
     def _is_blind_too_long(self, at: float) -> bool:
         """Where packets tell nothing, and the next key frame is late."""

@@ -8,7 +8,7 @@
 import numpy as np
 import pytest
 
-from vidpipe.sources.cameras.decode_policy import DecodePolicy, PacketSizes, worst_block
+from vidpipe.sources.decoding.decode_policy import DecodePolicy, PacketSizes, worst_block
 
 FPS = 10
 STILL = np.full((48, 64), 90, np.uint8)
