@@ -40,6 +40,7 @@ class Stream:
             wanted = self.policy.wants(size, at, key=key)
             if wanted:
                 self.policy.saw(moving(i) if moves else STILL, at, size, key=key)
+                self.policy.settle(at)
             self.decoded.append(wanted)
             self.count += 1
         return self.decoded[first:]

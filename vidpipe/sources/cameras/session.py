@@ -236,6 +236,7 @@ class Session:
             log.warning("camera %s is back after %.1f s", camera.name, gap_s)
         preview = frame.preview()
         camera.policy.saw(preview, taken.at, taken.size, key=taken.key)
+        camera.policy.settle(taken.at)
         anomaly = camera.anomalies.see(preview, now)
         camera.queue.put(frame)
         self._mind_anomaly(anomaly, now)

@@ -18,6 +18,8 @@ from vidpipe.sources.decoding.container import VideoPacket
 from vidpipe.sources.decoding.decode_policy import DecodePolicy
 from vidpipe.sources.files.decoder import FileDecoder, KeyDecoder, Stamped
 
+_STILL_S = 2.0  # without motion, until groups are looked at before they are decoded: none is seen late for that
+_EVERY_S = 0.2  # from one picture that is looked at to the next, while all are decoded
 _LONGEST = 5000  # packets of a group that are kept until it is known whether it is decoded
 _MOST_HELD_BYTES = 16_000_000  # of them
 _KEPT = 64  # packets whose pictures are awaited: more than any order of B-frames needs
@@ -44,12 +46,13 @@ class Resting:
         self._decode = decode
         self._open = key_decoder
         self._decode_key: KeyDecoder | None = None
-        self._policy = DecodePolicy(max_blind_s)
+        self._policy = DecodePolicy(max_blind_s, still_s=_STILL_S, sways=True)
         self._max_blind_s = max_blind_s
         self._tick = float(tick)
         self._preview = preview
-        self._sent: dict[int, tuple[int, bool]] = {}  # by stamp: bytes, and whether it is a key frame
-        self._key_s = -math.inf  # the time of the last key frame
+        self._sent: dict[int, int] = {}  # bytes by stamp, 0 of key frames: until their pictures come
+        self._largest = 0  # of packets since the last picture that was looked at
+        self._seen_s = self._key_s = -math.inf  # times of that picture, and of the last key frame
         self._peeked: tuple[VideoPacket, av.VideoFrame] | None = None
 
     @property
@@ -80,7 +83,7 @@ class Resting:
         """Decode all of a group, or its key frame alone; `following`: the packet behind it."""
         first, picture = group[0], self._alone(group[0])
         if picture is None or following is None or not self._is_still(group, following):
-            self._policy.wake()
+            self._policy.doubt()
             for packet in group:
                 yield from self._decoded(packet)
             return
@@ -99,6 +102,7 @@ class Resting:
         if picture is None:
             return False
         self._policy.saw(self._preview(picture), end_s, following.size, key=True)
+        self._seen_s = end_s if self._policy.idle else -math.inf
         return self._policy.idle
 
     def _alone(self, packet: VideoPacket) -> av.VideoFrame | None:
@@ -113,24 +117,31 @@ class Resting:
         """Decode a packet, and look at what comes out."""
         stamp = self._decode.stamp(packet)
         if stamp is not None:
-            self._sent[stamp] = packet.size, packet.is_keyframe
+            self._sent[stamp] = 0 if packet.is_keyframe else packet.size
             if len(self._sent) > _KEPT:
                 del self._sent[next(iter(self._sent))]
         for frames in self._decode(packet):
             for at, frame in frames:
-                told = self._sent.pop(at, None) if at is not None else None
-                if at is not None and told is not None and not frame.is_corrupt:
-                    size, key = told
-                    self._policy.saw(self._preview(frame), at * self._tick, size, key=key)
+                if at is not None and at in self._sent and not frame.is_corrupt:
+                    self._see(frame, at * self._tick, self._sent.pop(at))
             yield frames
+
+    def _see(self, frame: av.VideoFrame, at: float, size: int) -> None:
+        """Look at some pictures, each on behalf of those since the one before: to look at all costs half of decoding."""
+        self._largest = max(self._largest, size)
+        if at >= self._seen_s + _EVERY_S or not size:
+            self._policy.saw(self._preview(frame), at, self._largest, key=not size)
+            self._seen_s, self._largest = at, 0
 
     def _begin_group(self, packet: VideoPacket) -> None:
         at = self._at(packet)
         if packet.is_keyframe and at is not None:
             if at < self._key_s:  # another recording is joined to the first
                 self._policy.begin()
+                self._seen_s = -math.inf
             self._key_s = at
             self._policy.wants(packet.size, at, key=True)
+            self._policy.settle(self._seen_s)
 
     def _at(self, packet: VideoPacket) -> float | None:
         stamp = self._decode.stamp(packet)
