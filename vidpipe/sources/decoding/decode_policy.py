@@ -24,7 +24,7 @@ STILL_S = 5.0  # without motion, until a stream counts as still
 _MOVED = 30.0  # grey levels squared in the worst block: as much as stage `difference` takes for a change
 _BLOCKS = 10
 _SWAY = 12.0  # times the median error of a block: the largest of many is less, where only the camera sways
-_KEYS, _FEWEST_KEYS = 32, 6  # pairs of key frames that the median is of
+_KEYS, _FEWEST_KEYS = 16, 5  # pairs of key frames that the median is of
 
 _SLACK = 1.05  # stamps are rounded, and a group as long as the bound is within it
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import av
@@ -20,6 +20,10 @@ from vidpipe.sources.decoding.vectors import VectorExport
 Stamped: TypeAlias = tuple[int | None, av.VideoFrame]
 """A picture with its stamp, in ticks; None where it has none."""
 
+LONGEST = 5000
+"""Packets of a group that are kept until it is known what becomes of it: a file may have no other key frame."""
+
+_MOST_HELD_BYTES = 16_000_000  # of them
 _UNSTAMPED = -(1 << 63)
 
 
@@ -76,16 +80,24 @@ class FileDecoder:
             self.lacking.add(stamp, damaged(error))
         yield frames
 
-    def key_frame(self, packet: VideoPacket, picture: av.VideoFrame | None) -> Iterator[list[Stamped]]:
-        """The same of a key frame that another decoder has decoded by itself; None: to no whole picture."""
+    def key_frame(self, group: Sequence[VideoPacket], picture: av.VideoFrame | None) -> Iterator[list[Stamped]]:
+        """The same of a group that is left out but for its key frame.
+
+        Args:
+            picture: of the key frame, which another decoder has decoded by itself; None: that gave no whole one.
+        """
+        key, stamp = group[0], self.stamp(group[0])
         yield self.rest()
-        stamp = self.stamp(packet)
         yield from self._begin_group(stamp)
-        if packet.is_discard:
+        if stamp is None and picture is not None and not key.is_discard:  # nobody knows what is shown before it
+            yield [(stamp, picture)]
+        for packet in group[1:]:
+            self.leave_out(packet)
+        if key.is_discard:
             self.discarded += 1
         elif picture is None:
             self.lacking.add(stamp, damaged("no whole picture"))
-        else:
+        elif stamp is not None:
             yield [(stamp, picture)]
 
     def leave_out(self, packet: VideoPacket) -> None:
@@ -143,6 +155,17 @@ class FileDecoder:
         except FFmpegError as error:
             return [], error.strerror or str(error)
         return [(frame.dts if self._by_dts else frame.pts, frame) for frame in frames], ""
+
+
+def group_of(key: VideoPacket, packets: Iterator[VideoPacket]) -> tuple[list[VideoPacket], VideoPacket | None]:
+    """The packets from a key frame up to the next, and that; fewer where they are too many to keep."""
+    group, held = [key], key.size
+    for packet in packets:
+        if packet.is_keyframe or len(group) == LONGEST or held > _MOST_HELD_BYTES:
+            return group, packet
+        group.append(packet)
+        held += packet.size
+    return group, None
 
 
 class KeyDecoder:

@@ -26,14 +26,13 @@ from vidpipe.sources.decoding.container import (
 from vidpipe.sources.decoding.pictures import NoPicture, damaged
 from vidpipe.sources.decoding.timeline import Timeline
 from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
-from vidpipe.sources.files.decoder import FileDecoder, KeyDecoder, Stamped
+from vidpipe.sources.files.decoder import LONGEST, FileDecoder, KeyDecoder, Stamped, group_of
 from vidpipe.sources.files.resting import Resting
 
 Decoded: TypeAlias = tuple[float, av.VideoFrame | NoPicture]
 """Media seconds, and the decoder's picture, or why there is none."""
 
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
-_LONG_GROUP = 5000  # packets: a file without key frames is not gathered in memory
 _ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
 _ALL = Decoding()
 _PATCHED = damaged("patched by the decoder")
@@ -167,11 +166,14 @@ class Reader:
 
     def _key_frames(self, packets: Iterator[VideoPacket]) -> Iterator[list[Stamped]]:
         decode_key = self._key_decoder()
-        for packet in packets:
+        packet = next(packets, None)
+        while packet is not None:
             if packet.is_keyframe:
-                yield from self._decode.key_frame(packet, decode_key(packet))
+                group, packet = group_of(packet, packets)
+                yield from self._decode.key_frame(group, decode_key(group[0]))
             else:
                 self._decode.leave_out(packet)
+                packet = next(packets, None)
 
     def _key_decoder(self) -> KeyDecoder:
         """A decoder of the same stream; only the container knows all that it must be told."""
@@ -216,7 +218,7 @@ def _from_key_frame(packets: Iterator[VideoPacket], before: int) -> Iterator[Vid
     last: int | None = None
     for packet in packets:
         stamp = packet.dts
-        enough = stamp is None or stamp >= before or (last is not None and stamp < last) or len(group) == _LONG_GROUP
+        enough = stamp is None or stamp >= before or (last is not None and stamp < last) or len(group) == LONGEST
         if packet.is_keyframe and not enough:
             group.clear()
         group.append(packet)

@@ -16,12 +16,10 @@ import av
 from vidpipe.core.frame import Image
 from vidpipe.sources.decoding.container import VideoPacket
 from vidpipe.sources.decoding.decode_policy import DecodePolicy
-from vidpipe.sources.files.decoder import FileDecoder, KeyDecoder, Stamped
+from vidpipe.sources.files.decoder import FileDecoder, KeyDecoder, Stamped, group_of
 
 _STILL_S = 2.0  # without motion, until groups are looked at before they are decoded: none is seen late for that
 _EVERY_S = 0.2  # from one picture that is looked at to the next, while all are decoded
-_LONGEST = 5000  # packets of a group that are kept until it is known whether it is decoded
-_MOST_HELD_BYTES = 16_000_000  # of them
 _KEPT = 64  # packets whose pictures are awaited: more than any order of B-frames needs
 
 
@@ -73,7 +71,7 @@ class Resting:
         while packet is not None:
             self._begin_group(packet)
             if packet.is_keyframe and self._policy.idle:
-                group, packet = _group(packet, packets)
+                group, packet = group_of(packet, packets)
                 yield from self._group(group, packet)
             else:
                 yield from self._decoded(packet)
@@ -81,15 +79,13 @@ class Resting:
 
     def _group(self, group: list[VideoPacket], following: VideoPacket | None) -> Iterator[list[Stamped]]:
         """Decode all of a group, or its key frame alone; `following`: the packet behind it."""
-        first, picture = group[0], self._alone(group[0])
+        picture = self._alone(group[0])
         if picture is None or following is None or not self._is_still(group, following):
             self._policy.doubt()
             for packet in group:
                 yield from self._decoded(packet)
             return
-        yield from self._decode.key_frame(first, picture)
-        for packet in group[1:]:
-            self._decode.leave_out(packet)
+        yield from self._decode.key_frame(group, picture)
 
     def _is_still(self, group: list[VideoPacket], following: VideoPacket) -> bool:
         """Whether nothing happens between a key frame and the next."""
@@ -146,14 +142,3 @@ class Resting:
     def _at(self, packet: VideoPacket) -> float | None:
         stamp = self._decode.stamp(packet)
         return None if stamp is None else stamp * self._tick
-
-
-def _group(key: VideoPacket, packets: Iterator[VideoPacket]) -> tuple[list[VideoPacket], VideoPacket | None]:
-    """The packets from a key frame up to the next, and that; fewer where they are too many to keep."""
-    group, held = [key], key.size
-    for packet in packets:
-        if packet.is_keyframe or len(group) == _LONGEST or held > _MOST_HELD_BYTES:
-            return group, packet
-        group.append(packet)
-        held += packet.size
-    return group, None
