@@ -55,6 +55,9 @@ class Decoding(NamedTuple):
         return ", ".join(parts)
 
 
+DECODE_ALL = Decoding()
+
+
 class StreamSpec(BaseModel):
     """One stream, as the user wrote it. Polygons are corner points (x, y) in parts of width and height, 0..1."""
 
@@ -151,7 +154,7 @@ class StreamSpec(BaseModel):
     @property
     def recording(self) -> StreamSpec:
         """The same stream as a recording that waits, and of which every picture is decoded, whatever that takes."""
-        return self.waiting.decoded(Decoding())
+        return self.waiting.decoded(DECODE_ALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def test_a_camera_that_sways_stands_still(tmp_path: Path) -> None:
     """Its edges move by a pixel and back all the time, by far more than what counts as a change elsewhere."""
 
     def picture(i: int, width: int, height: int) -> av.VideoFrame:
-        y, x = np.mgrid[:height, :width]
+        x = np.tile(np.arange(width), (height, 1))
         luma = 110 + 60 * np.sin((x + 1.2 * np.sin(i / 9)) / 2)
         passing = 500 <= i < 560
         if passing:

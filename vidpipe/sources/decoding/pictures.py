@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vidpipe.core.answer import How
-from vidpipe.sources.base import Decoding
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.sources.clock import Moment
 from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
 from vidpipe.sources.decoding.references import References
@@ -75,7 +75,6 @@ def damaged(reason: str) -> NoPicture:
 
 
 _NO_PICTURE = damaged("no picture")
-_ALL = Decoding()
 
 
 class Decoded(NamedTuple):
@@ -98,7 +97,7 @@ class PictureDecoder:
         context: VideoCodecContext,
         *,
         threads: int = 1,
-        decoding: Decoding = _ALL,
+        decoding: Decoding = DECODE_ALL,
         vector_tick: Fraction | None = None,
     ) -> None:
         """Set it up.

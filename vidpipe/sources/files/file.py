@@ -31,8 +31,9 @@ class FileSource:
 
     `pts` is media time from the file's first picture, and only grows. `seq` counts from 0 at the first picture
     delivered, the first one at or behind `start_s`; what lies at `end_s` or behind is not delivered. A damaged picture
-    comes as `Missing`, `Reader` says what counts as damaged; so does one that the spec leaves undecoded. Pictures are 8-bit YUV 4:2:0, upright, hidden parts blank;
-    that of a plain upright file without a mask is the decoder's own (no copy).
+    comes as `Missing`, `Reader` says what counts as damaged; so does one that the spec leaves undecoded. Pictures are
+    8-bit YUV 4:2:0, upright, hidden parts blank; that of a plain upright file without a mask is the decoder's own (no
+    copy).
 
     Attributes:
         info: `frames` and `fps` as the header has them, so far as it can be believed.

@@ -14,7 +14,7 @@ from av.error import FFmpegError
 
 from vidpipe.core.errors import SourceError
 from vidpipe.core.frame import Image
-from vidpipe.sources.base import Decoding
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.sources.decoding.container import (
     ASSUMED_FPS,
     VideoPacket,
@@ -34,7 +34,6 @@ Decoded: TypeAlias = tuple[float, av.VideoFrame | NoPicture]
 
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
 _ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
-_ALL = Decoding()
 _PATCHED = damaged("patched by the decoder")
 
 
@@ -64,7 +63,7 @@ class Reader:
         stop: threading.Event,
         origin: int | None = None,
         motion: bool = False,
-        decoding: Decoding = _ALL,
+        decoding: Decoding = DECODE_ALL,
         preview: Callable[[av.VideoFrame], Image] | None = None,
     ) -> None:
         """Open the file.
@@ -95,7 +94,7 @@ class Reader:
         context = self.stream.codec_context
         self.vectors: Vectors | None = None
         self._export = VectorExport(context, tick, by_dts=self._by_dts) if motion and can_export(context) else None
-        if self._by_dts and context.has_b_frames and decoding != _ALL:
+        if self._by_dts and context.has_b_frames and decoding != DECODE_ALL:
             decoding = Decoding(skip_loop_filter=decoding.skip_loop_filter)
             self.notes.append("every picture was decoded: an AVI does not say when its B-frames are shown")
         self._decoding, self._preview, self._tick = decoding, preview, tick
@@ -148,7 +147,7 @@ class Reader:
             yield at(lost), why
 
     def _batches(self) -> Iterator[list[Stamped]]:
-        """The pictures that come out as each packet goes in or is left out, and those left in the decoder at the end."""
+        """The pictures that come out as packets go in or are left out, and those left in the decoder at the end."""
         packets = self._packets()
         if self._undecoded_before is not None:
             packets = _from_key_frame(packets, self._undecoded_before)

@@ -123,7 +123,7 @@ class Resting:
             yield frames
 
     def _see(self, frame: av.VideoFrame, at: float, size: int) -> None:
-        """Look at some pictures, each on behalf of those since the one before: to look at all costs half of decoding."""
+        """Look at some pictures, each for those since the one before: to look at all costs half of decoding."""
         self._largest = max(self._largest, size)
         if at >= self._seen_s + _EVERY_S or not size:
             self._policy.saw(self._preview(frame), at, self._largest, key=not size)
