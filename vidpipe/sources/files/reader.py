@@ -79,6 +79,8 @@ class Reader:
         Raises:
             SourceError: see `open_container`; or key frames alone are wanted of what can be opened only once.
         """
+        if (decoding.skip_frame == "nokey" or decoding.max_blind_s) and not path.is_file():
+            raise SourceError(f"{path} can be read only once: leave out skip_frame: nokey and max_blind_s")
         self._path, self._threads = path, threads
         self._container, self.stream = open_container(path)
         self.fps = believable_fps(self.stream)
@@ -176,8 +178,6 @@ class Reader:
 
     def _key_decoder(self) -> KeyDecoder:
         """A decoder of the same stream; only the container knows all that it must be told."""
-        if not self._path.is_file():
-            raise SourceError(f"{self._path} can be read only once: leave out skip_frame: nokey and max_blind_s")
         self._key_container, stream = open_container(self._path)
         return KeyDecoder(stream.codec_context, self._decoding, threads=self._threads)
 
