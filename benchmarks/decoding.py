@@ -49,8 +49,7 @@ their noise (x264, crf 20, a key frame every 50 pictures, 4 s), in which three p
 With `max_blind_s: {blind_s:g}` {decoded} of {frames} pictures are decoded, {times} times
 faster than bare PyAV decodes all of them (CPU, median and range). Presence F1, looks of 2001 at every
 fifth decoded picture against every fifth of all: {presence:.2f}. The passages are decoded from
-{late} pictures behind their first on.
-"""
+{late} pictures behind their first on."""
 
 STILL_MINUTES = 10
 _FPS = Fraction(25, 2)
