@@ -3,7 +3,8 @@
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
-accuracy hold and cost on each clip, `floor` what one is worth on days that change: that is for the page, too.
+accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
+less: these two are for the page, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PAGE = Path("docs/benchmarks.md")
 REPORTS = Path("bench-output")
 KEPT = REPORTS / "promises.json"
 FLOORS = "floor.json"
+DECODING = "decoding.md"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -37,12 +39,18 @@ def measure_promises(kinds: Sequence[str]) -> None:
 def write_page() -> None:
     """Write docs/benchmarks.md of what is kept."""
     known = [Promise(what, *measured) for what, measured in _kept().items()]
-    PAGE.write_text(document(known, list(what_was_found(REPORTS)), section(REPORTS / FLOORS)))
+    PAGE.write_text(
+        document(known, list(what_was_found(REPORTS)), section(REPORTS / FLOORS), _text(REPORTS / DECODING))
+    )
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
 
 
 def _kept() -> dict[str, tuple[str, str]]:
     return json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.is_file() else ""
 
 
 def main() -> None:
@@ -67,6 +75,16 @@ def main() -> None:
         REPORTS.mkdir(exist_ok=True)
         for line in floor.report(names, REPORTS, REPORTS / FLOORS):
             print(line, flush=True)  # noqa: T201
+    if part == "decoding":  # ten minutes
+        from benchmarks import decoding
+
+        REPORTS.mkdir(exist_ok=True)
+        lines = []
+        for line in decoding.report(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
+            lines.append(f"{line}\n")
+        if not names:
+            (REPORTS / DECODING).write_text("".join(lines))
     if part == "held":  # nor this: it takes an hour the first time
         from benchmarks.held import report as held
 

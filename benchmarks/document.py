@@ -40,8 +40,8 @@ TAIL = """
 """
 
 
-def document(promises: Sequence[Promise], benched: Sequence[Benched], floors: str = "") -> str:
-    """The whole page; `floors` is the section on days that change."""
+def document(promises: Sequence[Promise], benched: Sequence[Benched], floors: str = "", decoding: str = "") -> str:
+    """The whole page; `floors` is the section on days that change, `decoding` that on what is left undecoded."""
     lines: list[str] = []
     if benched:
         bench = benched[0].figures
@@ -52,6 +52,8 @@ def document(promises: Sequence[Promise], benched: Sequence[Benched], floors: st
                 lines += _clip(clip, command)
     if floors:
         lines.append(floors)
+    if decoding:
+        lines.append(decoding)
     if promises:
         lines += ["## Promises", "", "`python -m benchmarks promises`: median (least-most).", ""]
         lines += _table(("figure", "measured", "wanted"), promises)

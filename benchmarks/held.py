@@ -24,6 +24,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.base import StreamSpec
 from vidpipe.tuning.floor.apply import audit_rate, with_audits
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
+from vidpipe.tuning.floor.decoding import decode_shares
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.footage import variants_of
 from vidpipe.tuning.floor.replay import replay
@@ -155,11 +156,13 @@ def _chosen(clip: _Clip, found: Search, floor: float) -> tuple[float | None, flo
     looks = {variant: clip.scored_look(variant) for variant in {clip.big, configuration.looker or clip.big}}
     settings = clip.roles.settings(configuration, floor if found.chosen.guarded else None)
     audited = with_audits(clip.roles.pipeline, audit_rate(found.chosen.cpu_ms, found.safe.cpu_ms))
-    (run,) = replay(audited, "clip", clip.scored, looks, [settings])
+    (run,) = replay(audited, "clip", clip.scored.decoded(configuration.decoding), looks, [settings])
     frames = run.series.frames
     looks_ms = sum(count * looks[variant].cpu_ms for variant, count in run.looks.items()) / frames
     truth = looks[clip.big].predictions.sure()
-    return evidence([run.series], [truth]).value, looks[clip.big].predictions.decode_cpu_ms + run.stages_ms + looks_ms
+    (share,) = decode_shares("clip", [clip.scored], [configuration.decoding])
+    decode_ms = share * looks[clip.big].predictions.decode_cpu_ms
+    return evidence([run.series], [truth]).value, decode_ms + run.stages_ms + looks_ms
 
 
 def report(names: Sequence[str]) -> Iterator[str]:

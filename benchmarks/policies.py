@@ -241,7 +241,7 @@ def searched(fit: Footage, stop: int, floor: float) -> Chosen:
     length, every = round(_FIT_S * FPS), round(_FIT_EVERY_S * FPS)
     begins = range(0, max(1, stop - length + 1), every)
     stretches = [fit.part(begin, min(stop, begin + length)) for begin in begins]
-    chosen = search(fit.roles, STREAM, stretches, floor, "boxes", Silent()).chosen
+    chosen = search(fit.roles, STREAM, stretches, floor, "boxes", Silent(), decodings=()).chosen
     return chosen.configuration, floor if chosen.guarded else None
 
 

@@ -13,8 +13,8 @@ from tests.cameras.conftest import HURRY
 from vidpipe.core.answer import How
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.picture import YuvPicture
-from vidpipe.sources.cameras import decode_policy
-from vidpipe.sources.cameras.decode_policy import PacketSizes
+from vidpipe.sources.decoding import decode_policy
+from vidpipe.sources.decoding.decode_policy import PacketSizes
 
 FPS, STILL, MOVING = 25, 50, 25
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -21,6 +21,41 @@ Want = Literal["boxes", "presence", "count"]
 
 LIVE_FILE = "live+file:"
 """What stands before the path of a recording that is to be played at its own speed, as if it were a camera."""
+
+
+BLIND_S = 2.0
+"""For how long a camera's still picture may go undecoded where nobody says."""
+
+
+class Decoding(NamedTuple):
+    """Which pictures of a stream are decoded, and how; by default all of them, as their encoder meant them.
+
+    Attributes:
+        skip_frame: pictures that never are: those that no other builds on, or all but key frames.
+        max_blind_s: media seconds for which a still picture may go undecoded, unless the sizes of packets are known to
+            announce motion; 0: it never does.
+        skip_loop_filter: the edges of blocks are not smoothed: pictures drift a little from the original.
+    """
+
+    skip_frame: Literal["none", "nonref", "nokey"] = "none"
+    max_blind_s: float = 0.0
+    skip_loop_filter: bool = False
+
+    def __str__(self) -> str:
+        left_out = {
+            "none": "every picture is decoded",
+            "nonref": "pictures that no other builds on are not decoded",
+            "nokey": "only key frames are decoded",
+        }
+        parts = [] if self.skip_frame == "none" and self[1:] != (0.0, False) else [left_out[self.skip_frame]]
+        if self.max_blind_s:
+            parts.append(f"of a still picture only key frames are decoded, for {self.max_blind_s:g} s")
+        if self.skip_loop_filter:
+            parts.append("without the loop filter")
+        return ", ".join(parts)
+
+
+DECODE_ALL = Decoding()
 
 
 class StreamSpec(BaseModel):
@@ -49,13 +84,17 @@ class StreamSpec(BaseModel):
     )
     skip_frame: Literal["none", "nonref", "nokey"] = Field(
         default="none",
-        description="pictures of a camera that are never decoded: those that no other builds on, or all but key frames",
+        description="pictures that are never decoded: those that no other builds on, or all but key frames",
     )
-    max_blind_s: float = Field(
-        default=2.0,
+    skip_loop_filter: bool = Field(
+        default=False,
+        description="decode without smoothing the edges of blocks (H.264, HEVC): cheaper, and pictures drift a little",
+    )
+    max_blind_s: float | None = Field(
+        default=None,
         ge=0,
-        description="while a camera's picture is still, the longest time that it may go undecoded unless packets "
-        "are known to announce motion, seconds; 0: never",
+        description="while the picture is still, the longest time that it may go undecoded unless packets are known to "
+        f"announce motion, seconds; 0: never; default: {BLIND_S:g} for a camera, 0 for a recording",
     )
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
@@ -96,9 +135,26 @@ class StreamSpec(BaseModel):
         return is_own(self.url) and own_class(self.url).live
 
     @property
-    def recording(self) -> StreamSpec:
-        """The same stream as a recording that waits: for looking at every picture of it, however long that takes."""
+    def decoding(self) -> Decoding:
+        """Which of its pictures are decoded."""
+        blind_s = self.max_blind_s
+        if blind_s is None:
+            blind_s = BLIND_S if is_camera(self.url) else 0.0
+        return Decoding(self.skip_frame, blind_s, self.skip_loop_filter)
+
+    def decoded(self, decoding: Decoding) -> StreamSpec:
+        """The same stream with these of its pictures decoded."""
+        return self.model_copy(update=decoding._asdict())
+
+    @property
+    def waiting(self) -> StreamSpec:
+        """The same stream as a recording that waits for whoever looks at it."""
         return self.model_copy(update={"url": self.url.removeprefix(LIVE_FILE)})
+
+    @property
+    def recording(self) -> StreamSpec:
+        """The same stream as a recording that waits, and of which every picture is decoded, whatever that takes."""
+        return self.waiting.decoded(DECODE_ALL)
 
 
 @dataclass(frozen=True, slots=True)

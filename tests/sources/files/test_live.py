@@ -55,6 +55,13 @@ def of_file(clip, **spec):
     return list(open_source("cam", StreamSpec(url=str(clip), **spec), knobs=Knobs()))
 
 
+def test_pictures_that_the_user_does_not_want_are_left_undecoded(clip):
+    items = list(played(clip, skip_frame="nokey"))
+    assert [(item.seq, item.pts) for item in items] == [(item.seq, item.pts) for item in of_file(clip)]
+    assert {item.reason for item in items if isinstance(item, Missing)} <= {"not decoded", "overloaded"}
+    assert [item.seq for item in items if isinstance(item, Frame)] == [0, 12, 24, 36, 48]
+
+
 def test_it_comes_at_its_own_speed_and_loses_nothing_on_who_keeps_up(clip):
     clock = HandClock()
     source = opened(clip)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 import vidpipe
 from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, yard
 from vidpipe.core.errors import ConfigError
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.tuning.budget.apply import apply_budget
 from vidpipe.tuning.budget.limits import parse
 from vidpipe.tuning.budget.tuner import Budget
@@ -86,6 +88,14 @@ def test_streams_get_what_makes_them_worth_most_together(budgeted, budget, weigh
     assert pipeline.tuner is not None
     assert pipeline.tuner.type is Budget
     assert lines[-1].startswith(f"budget {budget}: ")
+
+
+def test_what_cannot_change_while_streams_run_is_no_part_of_a_plan(budgeted):
+    less = replace(FRONTIER[1], configuration=replace(FRONTIER[1].configuration, decoding=Decoding("nokey")))
+    cheap_and_good = replace(less, cpu_ms=1.0, estimate=FRONTIER[2].estimate)
+    pipeline, _ = budgeted("cpu=0.4", {"a": (cheap_and_good, *FRONTIER)})
+    assert between(pipeline) == {"a": 0.2}
+    assert pipeline.streams["a"].spec.decoding == DECODE_ALL
 
 
 def test_floors_go_first(budgeted):

@@ -51,6 +51,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     following_network(folder / "little.onnx", OBJECTS[:1], ["person", "car"], shift_px=SHIFT_PX)
     encode(folder / "clip.mp4", frames=FRAMES, fps=FPS)
     encode(folder / "slow.mp4", frames=65, fps=5)
+    encode(folder / "b_frames.mp4", frames=75, fps=FPS, b_frames=2)
     return folder
 
 

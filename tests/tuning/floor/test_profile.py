@@ -9,6 +9,7 @@ import pytest
 
 from tests.tuning.floor.conftest import ALONE, PAIR
 from vidpipe.core.errors import ConfigError
+from vidpipe.sources.base import BLIND_S, Decoding
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.apply import apply_tuned
 from vidpipe.tuning.floor.configuration import CAREFUL, SAFE, Configuration, roles_of
@@ -61,7 +62,14 @@ def configs(pipeline):
 
 @pytest.mark.parametrize(
     "chosen",
-    [CHOSEN, SAFE, CAREFUL, replace(CAREFUL, believed=0.98), replace(CHOSEN, looker=Variant("little", 320))],
+    [
+        CHOSEN,
+        SAFE,
+        CAREFUL,
+        replace(CAREFUL, believed=0.98),
+        replace(CHOSEN, looker=Variant("little", 320)),
+        replace(CHOSEN, decoding=Decoding("nonref", 10.0)),
+    ],
 )
 def test_it_comes_back_as_it_was_written(tuned, tmp_path, chosen):
     told = tuned(tmp_path / "p", chosen=chosen)
@@ -83,6 +91,31 @@ def test_a_run_takes_up_what_was_chosen_with_the_floor_that_it_was_chosen_for(tu
     assert configs(pipeline)["difference"].enabled
     assert (pipeline.streams["cam"].spec.floor, pipeline.streams["cam"].spec.want) == (0.9, "boxes")
     assert pipeline.tuner is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "own", "decoding"),
+    [
+        ("clip.mp4", {}, Decoding("nonref", 10.0)),
+        ("live+file:clip.mp4", {"skip_loop_filter": True}, Decoding("nonref", 10.0, skip_loop_filter=True)),
+        ("rtsp://camera/1", {}, Decoding("nonref", BLIND_S)),
+    ],
+)
+def test_what_is_chosen_of_decoding_is_in_force_when_the_stream_is_opened(tuned, made, tmp_path, url, own, decoding):
+    """Of a camera only what it need not go back for."""
+    tuned(tmp_path / "p", chosen=replace(CHOSEN, decoding=Decoding("nonref", 10.0)))
+    pipeline = made()
+    stream = pipeline.streams["cam"]
+    stream = replace(stream, spec=stream.spec.model_copy(update={"url": url, **own}))
+    pipeline, (line,) = apply_tuned(replace(pipeline, streams={"cam": stream}), tmp_path / "p")
+    assert pipeline.streams["cam"].spec.decoding == decoding
+    assert "pictures that no other builds on are not decoded" in line
+
+
+def test_what_is_chosen_with_every_picture_decoded_leaves_to_the_user_what_is(tuned, made, tmp_path):
+    tuned(tmp_path / "p")
+    pipeline, _ = apply_tuned(made(skip_frame="nonref"), tmp_path / "p")
+    assert pipeline.streams["cam"].spec.decoding == Decoding("nonref")
 
 
 def test_a_floor_without_a_profile_begins_careful(made, tmp_path):

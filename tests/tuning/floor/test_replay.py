@@ -11,6 +11,7 @@ from tests.tuning.floor.conftest import ALONE, PAIR, looks_of
 from vidpipe.core.errors import ConfigError
 from vidpipe.runtime.driver.session import Run
 from vidpipe.tuning.floor.configuration import CAREFUL, SAFE, Configuration, roles_of
+from vidpipe.tuning.floor.decoding import LESS
 from vidpipe.tuning.floor.profile import with_settings
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.looks import Variant
@@ -43,9 +44,22 @@ CONFIGURATIONS = [
 def test_a_replay_is_a_run(made, text, stream):
     """Boxes, who looked, and how often each model did: of every frame, under every configuration."""
     roles = roles_of(made(text, **stream))
-    pipeline, spec = roles.pipeline, roles.pipeline.streams["cam"].spec
+    spec = roles.pipeline.streams["cam"].spec
     looks = looks_of(roles)
     asked = [each for each in CONFIGURATIONS if each[0].looker is None or roles.little is not None]
+    assert_runs(roles, spec, looks, asked)
+
+
+@pytest.mark.parametrize("decoding", LESS, ids=str)
+def test_a_replay_is_a_run_where_less_is_decoded(made, decoding):
+    roles = roles_of(made(clip="b_frames.mp4"))
+    spec = roles.pipeline.streams["cam"].spec.decoded(decoding)
+    asked = [(replace(configuration, decoding=decoding), floor) for configuration, floor in CONFIGURATIONS]
+    assert_runs(roles, spec, looks_of(roles), asked)
+
+
+def assert_runs(roles, spec, looks, asked):
+    pipeline = roles.pipeline
     replays = replay(pipeline, "cam", spec, looks, [roles.settings(*each) for each in asked])
     for (configuration, floor), replayed in zip(asked, replays, strict=True):
         with Run(with_settings(roles, {"cam": (configuration, floor)}), engine="inline") as run:

@@ -9,7 +9,9 @@ import pytest
 
 from tests.tuning.floor.conftest import ALONE, PAIR, Silent, stretch_of
 from vidpipe.accuracy.held import held_for
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.tuning.floor.configuration import SAFE, roles_of
+from vidpipe.tuning.floor.decoding import LESS, decode_shares
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.search import search
 
@@ -60,6 +62,40 @@ def test_vectors_of_the_codec_are_tried_where_the_tracker_is_on_the_device(searc
     assert any(each.configuration.motion == "codec" and said in str(each.configuration) for each in found.tried)
     found, _ = searched(0.6, ALONE.replace("[{id: big, ", "[{id: track, type: track, on: edge}, {id: big, on: edge, "))
     assert not any(each.configuration.motion == "codec" for each in found.tried)
+
+
+def test_decoding_less_is_tried_where_it_saves_enough_and_counts_by_its_bound(searched, monkeypatch):
+    """Priced as measured; what saves nothing is not tried, and the tracker cannot vouch for what was never seen."""
+    monkeypatch.setattr("vidpipe.tuning.floor.search._MATTERS", 1e-6)
+    monkeypatch.setattr("vidpipe.tuning.floor.search.decode_shares", lambda stream, specs, decodings: [0.5, 0.1, 1.0])
+    found, _ = searched(0.6)
+    less = {each.configuration.decoding: each for each in found.tried if not each.configuration.decodes_all}
+    assert set(less) == {Decoding("nonref"), Decoding("nokey")}
+    for decoding, each in less.items():
+        assert str(each.configuration).endswith(str(decoding))
+        assert each.holds(0.6) == (each.estimate.low >= 0.6)
+    whole = next(
+        each
+        for each in found.tried
+        if each.configuration == replace(less[LESS[0]].configuration, decoding=DECODE_ALL) and each.guarded
+    )
+    assert less[LESS[0]].estimate.value == pytest.approx(whole.estimate.value), "the clip has no B-frames"
+
+
+def test_decoding_less_is_left_alone_where_decoding_costs_little(searched, monkeypatch):
+    monkeypatch.setattr("vidpipe.tuning.floor.search._MATTERS", 1.0)
+    monkeypatch.setattr("vidpipe.tuning.floor.search.decode_shares", lambda *_: pytest.fail("nothing is measured"))
+    found, _ = searched(0.6)
+    assert all(each.configuration.decodes_all for each in found.tried)
+
+
+@pytest.mark.timed
+def test_the_price_of_decoding_less_is_measured(made):
+    spec = made(ALONE, "b_frames.mp4").streams["cam"].spec
+    nonref, nokey, _, everything = decode_shares("cam", [spec], [*LESS, DECODE_ALL])
+    assert nokey < nonref < 1.0
+    assert nokey < 0.6
+    assert everything == pytest.approx(1.0, abs=0.3)
 
 
 def test_a_bound_of_several_stretches_is_no_wider_than_of_one(made):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.sources.address import from_environment, is_camera
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import BLIND_S, StreamSpec
 
 if TYPE_CHECKING:
     from vidpipe.sources.cameras.probe import Findings
@@ -84,10 +84,9 @@ def _hints(found: Findings, address: str) -> Iterator[str]:
         other = substream(address)
         where = f"; its maker's may be called {other}" if other else ""
         yield f"decoding this costs more than a detector needs: give a smaller stream as url, this as record_url{where}"
-    bound_s = StreamSpec.model_fields["max_blind_s"].default
-    if found.group_s is not None and found.group_s > bound_s:
+    if found.group_s is not None and found.group_s > BLIND_S:
         yield (
-            f"with a key frame at least every {bound_s:g} s (set in the camera) a still picture would cost a third "
+            f"with a key frame at least every {BLIND_S:g} s (set in the camera) a still picture would cost a third "
             "to decode"
         )
     if found.b_frames:

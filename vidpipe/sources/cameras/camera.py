@@ -13,12 +13,12 @@ from vidpipe.sources.address import check_address
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.cameras.anomaly import AnomalyDetector
 from vidpipe.sources.cameras.connection import Connection
-from vidpipe.sources.cameras.decode_policy import DecodePolicy
 from vidpipe.sources.cameras.errors import Backoff, CameraError, Kind
 from vidpipe.sources.cameras.frame_stamper import FrameStamper
 from vidpipe.sources.cameras.session import CameraState, Session, Timings
 from vidpipe.sources.cameras.status import Status
 from vidpipe.sources.decoding import hardware
+from vidpipe.sources.decoding.decode_policy import DecodePolicy
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.read_ahead import ReadAhead
 
@@ -68,7 +68,7 @@ class CameraSource(ReadAhead):
             FrameStamper(name, spec, knobs, resume, clock),
             self._queue,
             Status(timings.stall_s, clock),
-            DecodePolicy(spec.max_blind_s, still_s=timings.still_s),
+            DecodePolicy(spec.decoding.max_blind_s, still_s=timings.still_s),
             AnomalyDetector(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
             self._stop,
         )

@@ -12,7 +12,6 @@ from vidpipe.core.clock import Clock
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.anomaly import FLAT_S, FROZEN_S, AnomalyDetector
 from vidpipe.sources.cameras.connection import OPEN_S, READ_S, Connection
-from vidpipe.sources.cameras.decode_policy import STILL_S, DecodePolicy
 from vidpipe.sources.cameras.errors import CAP_S, FIRST_S, CameraError, Kind
 from vidpipe.sources.cameras.frame_stamper import FrameStamper
 from vidpipe.sources.cameras.status import Status
@@ -20,6 +19,7 @@ from vidpipe.sources.clock import CaptureClock
 from vidpipe.sources.decoding import hardware
 from vidpipe.sources.decoding.access_units import AccessUnit
 from vidpipe.sources.decoding.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
+from vidpipe.sources.decoding.decode_policy import STILL_S, DecodePolicy
 from vidpipe.sources.decoding.pictures import NOT_DECODED, Decoded, Lack, NoPicture, PictureDecoder, Taken
 from vidpipe.sources.health import State
 from vidpipe.sources.queue import NO_TIME, NewestQueue
@@ -115,7 +115,7 @@ class Session:
         self._decode = PictureDecoder(
             context,
             threads=threads,
-            skip_frame=camera.spec.skip_frame,
+            decoding=camera.spec.decoding,
             vector_tick=stream.time_base if camera.stamper.knobs.want_motion else None,
         )
         self._held: list[tuple[VideoPacket, Taken]] = []  # not decoded, and others may build on them
@@ -236,6 +236,7 @@ class Session:
             log.warning("camera %s is back after %.1f s", camera.name, gap_s)
         preview = frame.preview()
         camera.policy.saw(preview, taken.at, taken.size, key=taken.key)
+        camera.policy.settle(taken.at)
         anomaly = camera.anomalies.see(preview, now)
         camera.queue.put(frame)
         self._mind_anomaly(anomaly, now)

@@ -69,23 +69,26 @@ def believable_fps(stream: VideoStream) -> float | None:
     return None
 
 
-def prepare(context: VideoCodecContext, threads: int) -> None:
+def prepare(context: VideoCodecContext, threads: int, *, skip_loop_filter: bool = False) -> None:
     """Set a decoder up to give pictures at once, and damaged ones as well.
 
     Args:
         threads: over the slices of a picture. Whole pictures in parallel come later by as many, and blur which packet
             an error belongs to.
+        skip_loop_filter: leave block edges as they are: what builds on such a picture drifts away from the original.
     """
     context.thread_type, context.thread_count = "SLICE", threads
     context.flags |= Flags.output_corrupt  # else H.264 leaves damaged pictures out without a word
     if context.name == "mjpeg":
-        context.options = {"err_detect": "explode"}  # else it shows them as if they were whole
+        context.options["err_detect"] = "explode"  # else it shows them as if they were whole
+    if skip_loop_filter:
+        context.options["skip_loop_filter"] = "all"
 
 
 def why_damaged(packet: VideoPacket, context: VideoCodecContext) -> str:
     """What is wrong with a packet that its decoder would not tell, or ""."""
     if context.name == "mjpeg" and not is_whole(bytes(packet)):
-        return "damaged: cut off before its end"
+        return "cut off before its end"
     return ""
 
 

@@ -13,8 +13,10 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vidpipe.core.answer import How
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.sources.clock import Moment
 from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
+from vidpipe.sources.decoding.references import References
 from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
 
 MOST_OPEN = 32  # packets whose pictures are awaited: more than any order of B-frames needs
@@ -67,6 +69,14 @@ class NoPicture(NamedTuple):
 NOT_DECODED = NoPicture(Lack.NOT_WANTED, "not decoded")
 
 
+def damaged(reason: str) -> NoPicture:
+    """In place of a picture that is not whole."""
+    return NoPicture(Lack.DAMAGED, f"damaged: {reason}")
+
+
+_NO_PICTURE = damaged("no picture")
+
+
 class Decoded(NamedTuple):
     """What became of a packet: a picture with the vectors of its codec, or why there is none."""
 
@@ -87,7 +97,7 @@ class PictureDecoder:
         context: VideoCodecContext,
         *,
         threads: int = 1,
-        skip_frame: str = "none",
+        decoding: Decoding = DECODE_ALL,
         vector_tick: Fraction | None = None,
     ) -> None:
         """Set it up.
@@ -95,32 +105,29 @@ class PictureDecoder:
         Args:
             vector_tick: of the stream's stamps, if anybody wants the vectors of its codec; None: nobody does.
         """
-        prepare(context, threads)
+        prepare(context, threads, skip_loop_filter=decoding.skip_loop_filter)
         self._export = VectorExport(context, vector_tick) if vector_tick and can_export(context) else None
-        if skip_frame == "nonref":
-            context.skip_frame = "NONREF"
         self.context = context
-        self._left_out = NOT_DECODED if skip_frame == "nonref" else _damaged("damaged: no picture")
-        self._open: list[tuple[int, int, Taken]] = []
+        self._references = References(context) if decoding.skip_frame == "nonref" else None
+        self._open: list[tuple[int, int, Taken, NoPicture]] = []  # and why, if no picture comes of it
         self._count = 0
 
     def __call__(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """The pictures that are complete now; what never comes out is told when its turn has passed."""
         if reason := why_damaged(packet, self.context):
-            yield Decoded(taken, _damaged(reason))
+            yield Decoded(taken, damaged(reason))
+            return
+        if self._references is not None and packet not in self._references:
+            yield from self._opened(taken, NOT_DECODED, [])
             return
         if self._export:
             self._export.sent(packet)
         try:
             frames = self.context.decode(packet)
         except FFmpegError as error:
-            yield Decoded(taken, _damaged(f"damaged: {error.strerror}"))
+            yield Decoded(taken, damaged(error.strerror or str(error)))
             return
-        self._count += 1
-        heapq.heappush(self._open, (self._count if taken.stamp is None else taken.stamp, self._count, taken))
-        yield from self._closed(frames)
-        while len(self._open) > MOST_OPEN:
-            yield Decoded(heapq.heappop(self._open)[2], self._left_out)
+        yield from self._opened(taken, _NO_PICTURE, frames)
 
     def flush(self) -> Iterator[Decoded]:
         """What is still in the decoder; afterwards it begins anew, at a key frame."""
@@ -130,7 +137,7 @@ class PictureDecoder:
             frames = []
         yield from self._closed(frames)
         while self._open:
-            yield Decoded(heapq.heappop(self._open)[2], self._left_out)
+            yield self._given_up()
         self.context.flush_buffers()
 
     @property
@@ -138,17 +145,26 @@ class PictureDecoder:
         """Whether every packet that went in has come out."""
         return not self._open
 
+    def _opened(self, taken: Taken, otherwise: NoPicture, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
+        """What is complete once a packet has had its turn."""
+        self._count += 1
+        stamp = self._count if taken.stamp is None else taken.stamp
+        heapq.heappush(self._open, (stamp, self._count, taken, otherwise))
+        yield from self._closed(frames)
+        while len(self._open) > MOST_OPEN:
+            yield self._given_up()
+
+    def _given_up(self) -> Decoded:
+        _, _, taken, why = heapq.heappop(self._open)
+        return Decoded(taken, why)
+
     def _closed(self, frames: list[av.VideoFrame]) -> Iterator[Decoded]:
         for frame in frames:
             vectors = self._export.came(frame) if self._export else None
             while self._open:
-                stamp, _, taken = heapq.heappop(self._open)
+                stamp, _, taken, why = heapq.heappop(self._open)
                 if taken.stamp is None or frame.pts is None or stamp >= frame.pts:
-                    patched = _damaged("damaged: patched by the decoder") if frame.is_corrupt else None
+                    patched = damaged("patched by the decoder") if frame.is_corrupt else None
                     yield Decoded(taken, patched or frame, vectors)
                     break
-                yield Decoded(taken, self._left_out)
-
-
-def _damaged(reason: str) -> NoPicture:
-    return NoPicture(Lack.DAMAGED, reason)
+                yield Decoded(taken, why)

@@ -23,16 +23,17 @@ from numpy.typing import NDArray
 from vidpipe.core.motion import CELL, Motion
 from vidpipe.sources.decoding.container import VideoPacket
 from vidpipe.sources.decoding.normal import Turn
+from vidpipe.sources.decoding.references import References
 
-_B_FRAMES = {"h264", "mpeg4", "mpeg1video", "mpeg2video"}
-CODECS = frozenset({*_B_FRAMES, "msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2"})
+CODECS = frozenset(
+    {"h264", "mpeg4", "mpeg1video", "mpeg2video"}
+    | {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2"}
+)
 """FFmpeg's names of the codecs whose vectors it exports."""
 
 _CELL_BITS = CELL.bit_length() - 1
 _KEPT = 24  # packets that are remembered: more than any order of B-frames needs
 _KEYS = 3  # pictures in a row that may be coded all anew, as at a cut
-_HEAD = 4096  # bytes of a packet in which its picture begins, or it counts as a reference
-_B_PICTURE = {"mpeg4": 2, "mpeg1video": 3, "mpeg2video": 3}  # how these codecs number pictures of that type
 
 
 def can_export(context: VideoCodecContext) -> bool:
@@ -96,7 +97,7 @@ class VectorExport:
         self._codec = context.name
         self._tick = float(tick)
         self._by_dts = by_dts
-        self._length_size = _length_size(context)
+        self._reference_packets = References(context)
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
         self._count = 0
         self._anchor: int | None = None  # stamp of the newest picture out that is no B-frame
@@ -107,7 +108,7 @@ class VectorExport:
         if self._by_dts or packet.pts is None:
             return
         self._count += 1
-        self._sent[packet.pts] = _Sent(self._count, self._is_reference(packet))
+        self._sent[packet.pts] = _Sent(self._count, packet in self._reference_packets)
         self._sent.move_to_end(packet.pts)
         if len(self._sent) > _KEPT:
             self._sent.popitem(last=False)
@@ -143,19 +144,6 @@ class VectorExport:
         past = max((at for at in known if at < stamp), default=None)
         return past, min((at for at in known if at > stamp), default=None)
 
-    def _is_reference(self, packet: VideoPacket) -> bool:
-        """Whether other pictures may build on this one."""
-        if self._codec not in _B_FRAMES:
-            return True
-        head = bytes(memoryview(packet)[:_HEAD])
-        if self._codec == "h264":
-            return _is_h264_reference(head, self._length_size)
-        start = head.find(b"\0\0\1\xb6" if self._codec == "mpeg4" else b"\0\0\1\0")
-        if start < 0 or start + 5 >= len(head):
-            return True
-        kind = head[start + 4] >> 6 if self._codec == "mpeg4" else head[start + 5] >> 3 & 7
-        return kind != _B_PICTURE[self._codec]
-
 
 def _exported(frame: av.VideoFrame) -> MotionVectors | None:
     try:
@@ -163,28 +151,6 @@ def _exported(frame: av.VideoFrame) -> MotionVectors | None:
     except ValueError:  # beside them is a kind of side data that PyAV does not know
         return None
     return exported
-
-
-def _length_size(context: VideoCodecContext) -> int:
-    """Bytes of the length before each unit of H.264, as MP4 has it; 0: start codes stand there."""
-    extradata = context.extradata
-    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
-
-
-def _is_h264_reference(head: bytes, length_size: int) -> bool:
-    """By `nal_ref_idc` of the first slice (H.264, 7.4.1)."""
-    start = length_size
-    while True:
-        if not length_size:
-            start = head.find(b"\0\0\1", start) + 3
-            if start < 3:
-                return True
-        if start >= len(head):
-            return True
-        if head[start] & 31 in (1, 2, 5):
-            return bool(head[start] & 0x60)
-        if length_size:
-            start += int.from_bytes(head[start - length_size : start], "big") + length_size
 
 
 def _field(vectors: NDArray[np.void], past_s: float | None, future_s: float | None, width: int, height: int) -> Motion:

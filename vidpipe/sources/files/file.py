@@ -11,14 +11,14 @@ from pathlib import Path
 
 import av
 
-from vidpipe.core.answer import How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError
-from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.picture import YuvPicture
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.normal import Normaliser
+from vidpipe.sources.decoding.pictures import Lack, NoPicture
 from vidpipe.sources.files.reader import Decoded, Reader
 from vidpipe.sources.view import View
 
@@ -31,8 +31,9 @@ class FileSource:
 
     `pts` is media time from the file's first picture, and only grows. `seq` counts from 0 at the first picture
     delivered, the first one at or behind `start_s`; what lies at `end_s` or behind is not delivered. A damaged picture
-    comes as `Missing`; `Reader` says what counts as damaged. Pictures are 8-bit YUV 4:2:0, upright, hidden parts blank;
-    that of a plain upright file without a mask is the decoder's own (no copy).
+    comes as `Missing`, `Reader` says what counts as damaged; so does one that the spec leaves undecoded. Pictures are
+    8-bit YUV 4:2:0, upright, hidden parts blank; that of a plain upright file without a mask is the decoder's own (no
+    copy).
 
     Attributes:
         info: `frames` and `fps` as the header has them, so far as it can be believed.
@@ -78,7 +79,7 @@ class FileSource:
 
         if self._end_s <= spec.start_s:
             raise SourceError(f"{self._path}: end_s {spec.end_s:g} must be more than start_s {spec.start_s:g}")
-        self._reader = Reader(self._path, threads=threads, stop=self._stop, motion=knobs.want_motion)
+        self._reader = self._open()
         self._recorded_at = self._reader.recorded_at
         self._decoded = iter(self._reader)
         self._head, first = self._first_picture()
@@ -123,9 +124,9 @@ class FileSource:
             if pts >= self._end_s:
                 complete = True
                 break
-            if isinstance(picture, str):
-                damaged += 1
-                yield Missing(self.info.name, seq, pts, How.DROPPED, picture)
+            if isinstance(picture, NoPicture):
+                damaged += picture.lack is Lack.DAMAGED
+                yield Missing(self.info.name, seq, pts, picture.lack.how, picture.reason)
             else:
                 yield self._frame(seq, pts, picture)
             seq += 1
@@ -154,12 +155,30 @@ class FileSource:
             vectors=vectors and partial(vectors.motion, self._normal.turn, hidden),
         )
 
+    def _open(self, origin: int | None = None) -> Reader:
+        return Reader(
+            self._path,
+            threads=self._threads,
+            stop=self._stop,
+            origin=origin,
+            motion=self.knobs.want_motion,
+            decoding=self._spec.decoding,
+            preview=self._preview,
+        )
+
+    def _preview(self, decoded: av.VideoFrame) -> Image:
+        """Of a picture as stages see it, its hidden parts blank."""
+        picture = self._normal(decoded)
+        if self._view:
+            picture, _, _ = self._view.apply(picture)
+        return Frame("", 0, 0.0, YuvPicture(picture), picture.width, picture.height).preview()
+
     def _first_picture(self) -> tuple[list[Decoded], av.VideoFrame]:
         """What comes up to the first picture that can be shown, and that picture as stages will see it."""
         head: list[Decoded] = []
         for item in self._decoded:
             head.append(item)
-            if not isinstance(item[1], str):
+            if not isinstance(item[1], NoPicture):
                 return head, self._normal(item[1])
         self.close()
         raise SourceError(f"{self._path} holds no picture that can be decoded; give another file")
@@ -179,8 +198,7 @@ class FileSource:
         after = self._resume.pts + _SAME_S if self._resume else self._spec.start_s - _SAME_S
         if after <= _SEEK_MARGIN_S or not self._path.is_file():  # what comes from a pipe comes once
             return None
-        origin, motion = self._reader.timeline.origin, self.knobs.want_motion
-        reader = Reader(self._path, threads=self._threads, stop=self._stop, origin=origin, motion=motion)
+        reader = self._open(self._reader.timeline.origin)
         decoded = iter(reader)
         landed = reader.seek(after - _SEEK_MARGIN_S)
         head = _behind(decoded, after, self._resume) if landed else None
@@ -231,6 +249,6 @@ def _behind(decoded: Iterator[Decoded], after: float, resume: Resume | None) -> 
     for pts, picture in decoded:
         if pts > after:
             return [(pts, picture)] if key and met else None
-        key = key or (not isinstance(picture, str) and picture.key_frame)
+        key = key or (not isinstance(picture, NoPicture) and picture.key_frame)
         met = met or (resume is not None and abs(pts - resume.pts) <= _SAME_S)
     return [] if key and met else None

@@ -31,9 +31,9 @@ class LiveFileSource(ReadAhead):
     ) -> None:
         """Arguments and errors as of `FileSource`."""
         super().__init__(name, clock)
-        self._file = FileSource(name, spec.recording, knobs=knobs, resume=resume, clock=clock)
+        self._file = FileSource(name, spec.waiting, knobs=knobs, resume=resume, clock=clock)
         self._resume = resume
-        self._came = 0
+        self._came = self._received = 0
         self._last_at: float | None = None
         self.info = replace(self._file.info, live=True)
 
@@ -52,7 +52,7 @@ class LiveFileSource(ReadAhead):
         return Health(
             state,
             last_frame_at=self._last_at,
-            received=self._came,
+            received=self._received,
             decoded=self._came,
             codec=info.codec,
             decoder="software, 1 thread",
@@ -79,6 +79,7 @@ class LiveFileSource(ReadAhead):
             if self._stop.wait_until(item.since):
                 return
             item.captured_at = item.since + self._clock.offset()
+            self._received += 1
             if isinstance(item, Frame):
                 self._last_at = self._clock.utc()
                 self._came += 1

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
 import av
-from av.error import EOFError as EndOfFile
+from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.stream import VideoStream
 
+from vidpipe.core.errors import SourceError
+from vidpipe.core.frame import Image
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.sources.decoding.container import (
     ASSUMED_FPS,
     VideoPacket,
     announced_seconds,
     believable_fps,
     open_container,
-    prepare,
     recorded_at,
-    why_damaged,
 )
+from vidpipe.sources.decoding.pictures import NoPicture, damaged
 from vidpipe.sources.decoding.timeline import Timeline
 from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
+from vidpipe.sources.files.decoder import LONGEST, FileDecoder, KeyDecoder, Stamped, group_of
+from vidpipe.sources.files.resting import Resting
 
-Decoded: TypeAlias = tuple[float, av.VideoFrame | str]
+Decoded: TypeAlias = tuple[float, av.VideoFrame | NoPicture]
 """Media seconds, and the decoder's picture, or why there is none."""
 
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
-_LONG_GROUP = 5000  # packets: a file without key frames is not gathered in memory
 _ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
-_UNSTAMPED = -(1 << 63)
+_PATCHED = damaged("patched by the decoder")
 
 
 class Reader:
@@ -45,44 +46,62 @@ class Reader:
     that HEVC and VP9 patch without saying so, look whole to FFmpeg and come as such. That a packet is marked corrupt
     proves nothing: every joint between two whole .ts segments is.
 
+    A picture that is left undecoded has the place and time that it would have, decoded. Of an AVI with B-frames every
+    picture is decoded: which of them a packet holds nobody knows before. So is what comes before the first key frame.
+
     Attributes:
         fps, seconds, recorded_at: what the header says and can be believed, or None.
         notes: what was wrong with the file as a whole, known at the end.
         vectors: of the picture that came last; None: it has none, or nobody wants them.
-        discarded: packets that the container itself leaves out of the presentation (edit lists).
     """
 
     def __init__(
-        self, path: Path, *, threads: int, stop: threading.Event, origin: int | None = None, motion: bool = False
+        self,
+        path: Path,
+        *,
+        threads: int,
+        stop: threading.Event,
+        origin: int | None = None,
+        motion: bool = False,
+        decoding: Decoding = DECODE_ALL,
+        preview: Callable[[av.VideoFrame], Image] | None = None,
     ) -> None:
         """Open the file.
 
         Args:
+            decoding: which pictures are decoded.
+            preview: of a picture as stages see it, by which it is known to be still; None: whether it is is no matter.
             motion: whether anybody wants the vectors of its codec.
             threads: of the decoder (see `prepare`).
             stop: ends the iteration soon after it is set.
             origin: the stamp at which media time is 0; None: that of the first picture.
 
         Raises:
-            SourceError: see `open_container`.
+            SourceError: see `open_container`; or key frames alone are wanted of what can be opened only once.
         """
+        if (decoding.skip_frame == "nokey" or decoding.max_blind_s) and not path.is_file():
+            raise SourceError(f"{path} can be read only once: leave out skip_frame: nokey and max_blind_s")
+        self._path, self._threads = path, threads
         self._container, self.stream = open_container(path)
         self.fps = believable_fps(self.stream)
         self.seconds = announced_seconds(self._container, self.stream)
         self.recorded_at = recorded_at(self._container, self.stream)
         self.notes: list[str] = []
-        self.discarded = 0
         tick = self.stream.time_base or Fraction(1, av.time_base)
         self.timeline = Timeline(tick, 1 / (self.fps or ASSUMED_FPS), origin)
         self._by_dts = self._container.format.name == "avi"
         self._stop = stop
-        self._damaged = _Damaged()
         self._undecoded_before: int | None = None
 
         context = self.stream.codec_context
-        prepare(context, threads)
         self.vectors: Vectors | None = None
         self._export = VectorExport(context, tick, by_dts=self._by_dts) if motion and can_export(context) else None
+        if self._by_dts and context.has_b_frames and decoding != DECODE_ALL:
+            decoding = Decoding(skip_loop_filter=decoding.skip_loop_filter)
+            self.notes.append("every picture was decoded: an AVI does not say when its B-frames are shown")
+        self._decoding, self._preview, self._tick = decoding, preview, tick
+        self._decode = FileDecoder(context, decoding, threads=threads, by_dts=self._by_dts, export=self._export)
+        self._key_container: InputContainer | None = None
 
     def seek(self, pts: float) -> bool:
         """Begin at a key frame near a media time, before it if the container is good; False where it cannot be done.
@@ -105,40 +124,62 @@ class Reader:
 
     def close(self) -> None:
         self._container.close()
+        if self._key_container is not None:
+            self._key_container.close()
+
+    @property
+    def discarded(self) -> int:
+        """Packets that the container itself leaves out of the presentation (edit lists)."""
+        return self._decode.discarded
 
     def __iter__(self) -> Iterator[Decoded]:
-        at, by_dts, damaged = self.timeline.at, self._by_dts, self._damaged
+        at, lacking = self.timeline.at, self._decode.lacking
         for frames in self._batches():
-            for frame in frames:
-                stamp = frame.dts if by_dts else frame.pts
+            for stamp, frame in frames:
                 self.vectors = self._export.came(frame) if self._export else None
-                reason = ""
-                if damaged:
-                    for lost, why in damaged.before(stamp):
+                wrong: NoPicture | None = None
+                if lacking:
+                    for lost, why in lacking.before(stamp):
                         yield at(lost), why
-                    reason = damaged.at(stamp)
+                    wrong = lacking.at(stamp)
                 if frame.is_corrupt:
-                    reason = reason or "damaged: patched by the decoder"
-                yield at(stamp), reason or frame
-        for lost, why in damaged.before(None):
+                    wrong = wrong or _PATCHED
+                yield at(stamp), wrong or frame
+        for lost, why in lacking.before(None):
             yield at(lost), why
 
-    def _batches(self) -> Iterator[list[av.VideoFrame]]:
-        """The pictures that come out of the decoder as each packet goes in, and those left in it at the end."""
+    def _batches(self) -> Iterator[list[Stamped]]:
+        """The pictures that come out as packets go in or are left out, and those left in the decoder at the end."""
         packets = self._packets()
         if self._undecoded_before is not None:
             packets = _from_key_frame(packets, self._undecoded_before)
-        for packet in packets:
-            if self._export:
-                self._export.sent(packet)
-            frames, error = _decode(self.stream, packet)
-            if packet.is_discard:
-                self.discarded += 1
-            elif error:
-                self._damaged.add(packet.dts if self._by_dts else packet.pts, error)
-            yield frames
+        if self._decoding.skip_frame == "nokey":
+            yield from self._key_frames(packets)
+        elif self._decoding.max_blind_s and self._preview:
+            resting = Resting(self._decode, self._key_decoder, self._decoding.max_blind_s, self._tick, self._preview)
+            yield from resting.batches(packets)
+            self.notes += resting.notes
+        else:
+            for packet in packets:
+                yield from self._decode(packet)
         if not self._stop.is_set():
-            yield _decode(self.stream, None)[0]
+            yield self._decode.end()
+
+    def _key_frames(self, packets: Iterator[VideoPacket]) -> Iterator[list[Stamped]]:
+        decode_key = self._key_decoder()
+        packet = next(packets, None)
+        while packet is not None:
+            if packet.is_keyframe:
+                group, packet = group_of(packet, packets)
+                yield from self._decode.key_frame(group, decode_key(group[0]))
+            else:
+                self._decode.leave_out(packet)
+                packet = next(packets, None)
+
+    def _key_decoder(self) -> KeyDecoder:
+        """A decoder of the same stream; only the container knows all that it must be told."""
+        self._key_container, stream = open_container(self._path)
+        return KeyDecoder(stream.codec_context, self._decoding, threads=self._threads)
 
     def _packets(self) -> Iterator[VideoPacket]:
         """All packets that hold something; half a packet at the very end is no picture and is left out."""
@@ -176,7 +217,7 @@ def _from_key_frame(packets: Iterator[VideoPacket], before: int) -> Iterator[Vid
     last: int | None = None
     for packet in packets:
         stamp = packet.dts
-        enough = stamp is None or stamp >= before or (last is not None and stamp < last) or len(group) == _LONG_GROUP
+        enough = stamp is None or stamp >= before or (last is not None and stamp < last) or len(group) == LONGEST
         if packet.is_keyframe and not enough:
             group.clear()
         group.append(packet)
@@ -185,38 +226,3 @@ def _from_key_frame(packets: Iterator[VideoPacket], before: int) -> Iterator[Vid
         last = stamp
     yield from group
     yield from packets
-
-
-def _decode(stream: VideoStream, packet: VideoPacket | None) -> tuple[list[av.VideoFrame], str]:
-    """The pictures that come out, and what is wrong with the packet, or ""."""
-    if packet is not None and (reason := why_damaged(packet, stream.codec_context)):
-        return [], reason
-    try:
-        return stream.decode(packet), ""
-    except EndOfFile:
-        return [], ""
-    except FFmpegError as error:
-        return [], f"damaged: {error.strerror or error}"
-
-
-class _Damaged:
-    """Damaged packets until their turn in presentation order: an error is known before earlier pictures are out."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, str]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._heap)
-
-    def add(self, stamp: int | None, reason: str) -> None:
-        heapq.heappush(self._heap, (_UNSTAMPED if stamp is None else stamp, reason))
-
-    def before(self, stamp: int | None) -> Iterator[tuple[int | None, str]]:
-        """Those whose turn comes before a stamp, and all of them before None."""
-        while self._heap and (stamp is None or self._heap[0][0] < stamp):
-            lost, reason = heapq.heappop(self._heap)
-            yield (None if lost == _UNSTAMPED else lost), reason
-
-    def at(self, stamp: int | None) -> str:
-        """What is wrong with the picture of this very stamp that the decoder gave all the same, or ""."""
-        return heapq.heappop(self._heap)[1] if self._heap and self._heap[0][0] == stamp else ""

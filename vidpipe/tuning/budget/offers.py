@@ -77,7 +77,9 @@ def offers(roles: Roles, profiles: Path, config: BudgetConfig) -> Offers:
     for name, stream in pipeline.streams.items():
         cost, floor = _Cost(roles, name, videos[name], config), stream.spec.floor
         if (known := tuned.get(name)) is not None:
-            every = [(_holds(point, known, floor), cost.option(point, known)) for point in known.frontier]
+            # A plan may be made anew while the streams run, when what they decode is settled.
+            points = [point for point in known.frontier if configuration_of(point).decodes_all]
+            every = [(_holds(point, known, floor), cost.option(point, known)) for point in points]
         else:
             every = [(True, cost.careful(dearest, floor))]
         able = [(holds, option) for holds, option in every if option is not None]

@@ -9,6 +9,7 @@ from typing import Any
 from vidpipe.core.errors import ConfigError
 from vidpipe.models.sizes import smaller_sizes
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, Tier
+from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 from vidpipe.stages.difference.difference import Difference
 from vidpipe.stages.track.seen import By
@@ -39,6 +40,7 @@ class Configuration:
         change, failing: shares of change, and of lost tracks, that do.
         difference: whether the difference detector answers while nothing changes.
         still: what counts as no change for it, mean squared error; None: what its stage is set to.
+        decoding: which pictures are decoded. It is in force when a stream is opened, and cannot change afterwards.
     """
 
     looker: Variant | None = None
@@ -52,11 +54,17 @@ class Configuration:
     failing: float = TRIGGER
     difference: bool = False
     still: float | None = None
+    decoding: Decoding = DECODE_ALL
 
     @property
     def is_safe(self) -> bool:
         """Whether the last stage looks at every frame: nothing is more accurate, by definition."""
-        return self.looker is None and self.between_s == 0 and not self.difference
+        return self.looker is None and self.between_s == 0 and not self.difference and self.decodes_all
+
+    @property
+    def decodes_all(self) -> bool:
+        """Whether every picture is decoded."""
+        return self.decoding == DECODE_ALL
 
     def __str__(self) -> str:
         who = "the last stage" if self.looker is None else str(self.looker)
@@ -73,6 +81,7 @@ class Configuration:
         extras = [f"never less often than every {self.longest_s:.3g} s"] if self.longest_s else []
         extras += [f"looks where something changes, too{shares}"] * self.triggers
         extras += [f"while nothing changes{still} nobody looks"] * self.difference
+        extras += [] if self.decodes_all else [str(self.decoding)]
         return "; ".join([f"{who} {rhythm}", *extras])
 
 
@@ -94,7 +103,7 @@ def holds(configuration: Configuration, floor: float, f1: float | None, low: flo
         f1: None: there was nothing to find.
         guarded: whether the tracker adapts the time between looks.
     """
-    if guarded and not configuration.triggers and not configuration.difference:
+    if guarded and not configuration.triggers and not configuration.difference and configuration.decodes_all:
         return f1 is None or f1 >= floor
     return (configuration.is_safe and not guarded) or low >= floor
 

@@ -17,7 +17,8 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, write_whole
 from vidpipe.core.settings import with_values
 from vidpipe.pipeline.spec import Pipeline, Stream
-from vidpipe.sources.base import Want
+from vidpipe.sources.address import is_camera
+from vidpipe.sources.base import DECODE_ALL, Decoding, StreamSpec, Want
 from vidpipe.stages.track.seen import By
 from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.search import Search, Tried
@@ -49,7 +50,7 @@ class Point(_Part):
         blocks: independent stretches of time that the bounds rest on.
         cpu_ms: CPU time a frame.
         looks: share of frames that a model looks at.
-        believed, longest_s, change, failing, still: as in `Configuration`.
+        believed, longest_s, change, failing, still, decoding: as in `Configuration`.
     """
 
     says: str
@@ -71,6 +72,7 @@ class Point(_Part):
     change: float = TRIGGER
     failing: float = TRIGGER
     still: float | None = None
+    decoding: Decoding = DECODE_ALL
 
 
 class Tuned(_Part):
@@ -140,6 +142,7 @@ def point(tried: Tried) -> Point:
         change=configuration.change,
         failing=configuration.failing,
         still=configuration.still,
+        decoding=configuration.decoding,
     )
 
 
@@ -158,6 +161,7 @@ def configuration_of(point: Point) -> Configuration:
         point.failing,
         point.difference,
         point.still,
+        point.decoding,
     )
 
 
@@ -316,8 +320,21 @@ def with_settings(roles: Roles, chosen: Mapping[str, tuple[Configuration, float 
     pipeline = roles.pipeline
     streams = dict(pipeline.streams)
     for name, (configuration, floor) in chosen.items():
-        streams[name] = _set(pipeline, pipeline.streams[name], roles.settings(configuration, floor))
+        stream = _set(pipeline, pipeline.streams[name], roles.settings(configuration, floor))
+        streams[name] = replace(stream, spec=_decoded(stream.spec, configuration.decoding))
     return replace(pipeline, streams=streams)
+
+
+def _decoded(spec: StreamSpec, decoding: Decoding) -> StreamSpec:
+    """The stream with what was chosen of its decoding; what the user has set besides stays.
+
+    A camera goes back to no picture that it has left out, so it rests by its own bound.
+    """
+    if decoding.skip_frame != "none":
+        spec = spec.model_copy(update={"skip_frame": decoding.skip_frame})
+    if decoding.max_blind_s and not is_camera(spec.url):
+        spec = spec.model_copy(update={"max_blind_s": decoding.max_blind_s})
+    return spec
 
 
 def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str, Any]]) -> Stream:

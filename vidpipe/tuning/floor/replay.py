@@ -68,7 +68,7 @@ def replay(
     """Run the cascade under each of these settings over a stretch of a stream.
 
     Args:
-        spec: the stretch.
+        spec: the stretch; what it leaves undecoded nobody looks at.
         looks: of every variant that is asked for, at every frame of the stretch.
         vectors_ms: what it costs to have the codec's vectors of a picture; None: that is measured, if they are wanted.
 
@@ -77,7 +77,7 @@ def replay(
     """
     runs = [_Run(pipeline, stream, looks, each) for each in settings]
     wanting = (run.knobs for run in runs if run.knobs.want_motion)
-    source = open_source(stream, spec.recording, knobs=next(wanting, Knobs()))
+    source = open_source(stream, spec.waiting, knobs=next(wanting, Knobs()))
     with closing(source):
         for picture in source:
             if isinstance(picture, Frame):

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from vidpipe.accuracy.held import held_for
 from vidpipe.accuracy.series import Series
 from vidpipe.core.progress import Progress
-from vidpipe.sources.base import StreamSpec, Want
+from vidpipe.sources.base import DECODE_ALL, Decoding, StreamSpec, Want
 from vidpipe.stages.track.seen import By
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import SAFE, Configuration, Roles, holds, model_of_stage
+from vidpipe.tuning.floor.decoding import LESS, decode_shares
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.export import export_ms
 from vidpipe.tuning.floor.replay import Replayed, replay
@@ -31,6 +32,7 @@ _LOOKERS = 3  # variants, the last stage's included, with which boxes are moved:
 _FLOWS: tuple[tuple[By, float], ...] = (("flow", 0.0), ("flow", 0.1))  # things that turn fast are lost by long steps
 _CODEC: tuple[tuple[By, float], ...] = (("codec", 0.1),)  # as good as at every frame
 _DEARER = 1.05  # times what safe costs, that one may cost whose time between looks may still grow
+_MATTERS = 0.05  # share of what a configuration costs, that decoding less must save to be tried
 _LONG_S = 1.2  # between looks, in the replay that shows how errors grow with age
 
 
@@ -96,11 +98,13 @@ def search(
     want: Want,
     progress: Progress,
     more: int = 0,
+    decodings: Sequence[Decoding] = LESS,
 ) -> Search:
     """Find the cheapest way to answer this footage that holds a floor.
 
     Args:
         more: configurations that Optuna may try beside those that are always tried.
+        decodings: ways to decode less that may be tried.
     """
     footage = _Footage(roles, stream, stretches, want, floor)
     held = footage.held()
@@ -126,6 +130,10 @@ def search(
     if more:
         progress.step(f"{stream}: replaying {more} configurations that Optuna proposes")
         others += footage.explored(more)
+    best = _cheapest([*guarded, *others], floor, safe)
+    if decodings and footage.decode_share(best) >= _MATTERS:
+        progress.step(f"{stream}: decoding is {footage.decode_share(best):.0%} of the cheapest: replaying with less")
+        others += footage.decoding_less(best, floor, decodings)
     tried = sorted([*held, *guarded, *others], key=lambda each: each.cpu_ms)
     return Search(tried, _cheapest([*guarded, *others], floor, safe), _cheapest(held, floor, safe), safe)
 
@@ -188,6 +196,7 @@ class _Footage:
             variant: [stretch.looks[variant].predictions.sure() for stretch in stretches] for variant in first.looks
         }
         self._vectors_ms = export_ms(stream, first.spec) if roles.sees_motion else None
+        self._decode_shares: dict[Decoding, float] = {DECODE_ALL: 1.0}
         self.motions = _FLOWS if self._vectors_ms is None else _FLOWS + _CODEC
         self.believed = {variant: self._estimate(self._sure[variant]) for variant in first.looks}
 
@@ -227,11 +236,17 @@ class _Footage:
         itself = evidence(found, self._sure[configuration.looker], _of_frames(self._want), where).value
         return replace(configuration, believed=min(1.0, low / itself) if itself else configuration.believed)
 
-    def replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[Tried]:
-        """The cascade under each of these; with a floor, the tracker adapts the time between looks."""
+    def replayed(
+        self, configurations: Sequence[Configuration], floor: float | None, decoding: Decoding = DECODE_ALL
+    ) -> list[Tried]:
+        """The cascade under each of these; with a floor, the tracker adapts the time between looks.
+
+        Args:
+            decoding: that of all of them.
+        """
         return [
             self._tried(configuration, runs, floor is not None)
-            for configuration, runs in zip(configurations, self._replayed(configurations, floor), strict=True)
+            for configuration, runs in zip(configurations, self._replayed(configurations, floor, decoding), strict=True)
         ]
 
     def explored(self, trials: int) -> list[Tried]:
@@ -245,13 +260,40 @@ class _Footage:
             lambda each: self.replayed(each, None), lookers, self._frame_s, trials, motions, difference=with_difference
         )
 
-    def _replayed(self, configurations: Sequence[Configuration], floor: float | None) -> list[list[Replayed]]:
-        """The replays of each configuration, one for each stretch."""
+    def decode_share(self, tried: Tried) -> float:
+        """What share of a configuration's cost decoding is."""
+        return self._decode_ms / tried.cpu_ms
+
+    def decoding_less(self, best: Tried, floor: float, decodings: Sequence[Decoding]) -> list[Tried]:
+        """A configuration with fewer pictures decoded, in each way that saves enough of what it costs.
+
+        The tracker learns nothing of pictures that were never seen, so these count by their lower bound.
+        """
+        specs = [stretch.spec for stretch in self._stretches]
+        self._decode_shares |= dict(zip(decodings, decode_shares(self._stream, specs, decodings), strict=True))
+        tried = []
+        for decoding in decodings:
+            if (1 - self._decode_shares[decoding]) * self.decode_share(best) >= _MATTERS:
+                less = replace(best.configuration, decoding=decoding)
+                tried += self.replayed([less], floor if best.guarded else None, decoding)
+        return tried
+
+    def _replayed(
+        self, configurations: Sequence[Configuration], floor: float | None, decoding: Decoding = DECODE_ALL
+    ) -> list[list[Replayed]]:
+        """The replays of each configuration, one for each stretch, of which these pictures are decoded."""
         settings = [self._roles.settings(each, floor) for each in configurations]
         if not settings:
             return []
         runs = [
-            replay(self._roles.pipeline, self._stream, stretch.spec, stretch.looks, settings, self._vectors_ms)
+            replay(
+                self._roles.pipeline,
+                self._stream,
+                stretch.spec.decoded(decoding),
+                stretch.looks,
+                settings,
+                self._vectors_ms,
+            )
             for stretch in self._stretches
         ]
         return [list(of_one) for of_one in zip(*runs, strict=True)]
@@ -261,7 +303,7 @@ class _Footage:
         stages_ms = sum(run.stages_ms * run.series.frames for run in runs) / self._frames
         looks_ms = sum(number * self._look_ms[variant] for variant, number in looks.items()) / self._frames
         estimate = self._estimate([run.series for run in runs])
-        cpu_ms = self._decode_ms + stages_ms + looks_ms
+        cpu_ms = self._decode_ms * self._decode_shares[configuration.decoding] + stages_ms + looks_ms
         settled_s = _settled(runs[-1].looked) * self._frame_s if guarded else 0.0
         return Tried(configuration, estimate, cpu_ms, looks.total() / self._frames, guarded, settled_s)
 

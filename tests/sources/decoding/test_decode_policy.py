@@ -8,7 +8,7 @@
 import numpy as np
 import pytest
 
-from vidpipe.sources.cameras.decode_policy import DecodePolicy, PacketSizes, worst_block
+from vidpipe.sources.decoding.decode_policy import DecodePolicy, PacketSizes, Stillness, Sway, worst_block
 
 FPS = 10
 STILL = np.full((48, 64), 90, np.uint8)
@@ -40,6 +40,7 @@ class Stream:
             wanted = self.policy.wants(size, at, key=key)
             if wanted:
                 self.policy.saw(moving(i) if moves else STILL, at, size, key=key)
+                self.policy.settle(at)
             self.decoded.append(wanted)
             self.count += 1
         return self.decoded[first:]
@@ -123,6 +124,42 @@ def test_a_new_connection_begins_by_decoding_and_forgets_no_sizes():
 
 def test_what_was_never_seen_still_says_nothing():
     assert not PacketSizes().is_motion(10**9)
+
+
+def test_the_size_of_a_packet_that_announces_motion_is_no_size_of_a_still_picture():
+    """It comes before anything is seen to move: learnt as still, it would hide every later one."""
+    sizes = PacketSizes()
+    for onset in range(6):
+        for i in range(40):
+            size = 4000 if i >= 37 else 500  # the last three, of a picture that does not move yet
+            sizes.learn(size, onset * 10 + i / FPS, moved=i == 39, still_s=2.0)
+    assert sizes.is_motion(1000)
+
+
+def test_a_group_rests_only_where_nothing_tells_of_motion():
+    policy = Stream(DecodePolicy(2.0))
+    policy.play(20, moves=False)
+    rests = policy.policy.may_rest
+    assert rests([500, 520], 2.0)
+    assert not rests([500, 4000], 2.0)
+    assert not rests([500, 520], 2.5), "sizes have not been seen to tell"
+    policy.policy.doubt()
+    assert not rests([500, 520], 2.0)
+    policy.policy.settle(20.0)
+    assert rests([500, 520], 2.0), "the picture has been still all the time"
+
+
+def test_what_the_picture_always_does_is_no_motion_and_what_it_does_elsewhere_is():
+    sway = Sway()
+    swayed = STILL.copy()
+    swayed[0:5, 0:7] = 120
+    for i in range(12):
+        sway.see(swayed if i % 2 else STILL, float(i))
+        sway.see(STILL, float(i))  # seen again, it is not learnt again
+    stillness = Stillness()
+    stillness.see(STILL, 0.0)
+    assert not stillness.see(swayed, 1.0, sway.limits)
+    assert stillness.see(moving(0), 2.0, sway.limits)
 
 
 def test_the_worst_block_counts():
