@@ -85,7 +85,7 @@ def examine(
         return f"{spec.path} will be fetched when it is first run{_under(resolved.licence)}"
     if file.suffix == ".pt":
         return f"{file} will be read when it is first run: with torch that takes seconds"
-    network, names = _read(spec, resolved, file, 1, _quantised(spec, resolved, file, search_paths))
+    network, names = _read(spec, resolved, file, 1, quantised_file(spec, resolved, file, search_paths))
     for use in uses or _usual(resolved):
         if use == "embedder":
             _check_embeds(spec, resolved)
@@ -121,7 +121,7 @@ def _under(licence: str | None) -> str:
 def open_network(
     spec: ModelSpec, resolved: ResolvedModel, classes: Classes, search_paths: Sequence[Path], threads: int | None
 ) -> tuple[Network, OutputDecoder, Labels]:
-    """A detector's network, what reads its outputs, and what they mean to the pipeline; errors as of `load_detector`."""
+    """A detector's network, what reads its outputs, and what they mean; errors as of `load_detector`."""
     network, names = _open(spec, resolved, search_paths, threads)
     return network, *_decoding(resolved, classes, network, names)
 
@@ -132,6 +132,21 @@ def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
     if resolved.origin == "python":
         return source_file(spec.path, search_paths)
     return resolved.file or _fetch(resolved)
+
+
+def quantised_file(
+    spec: ModelSpec, resolved: ResolvedModel, file: Path, search_paths: Sequence[Path] = ()
+) -> Path | None:
+    """The int8 network that stands in for the one in a model's file; None where that is used itself.
+
+    Raises:
+        ModelError: there is none, or it is damaged, or made of another file.
+    """
+    if spec.precision != "int8" or spec.calibrated is None:
+        return None
+    folder = Path(spec.calibrated).expanduser()
+    near = (path / folder for path in (Path(), *search_paths))
+    return int8.find(next((each for each in near if each.is_dir()), folder), file, resolved.size)
 
 
 def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
@@ -159,7 +174,7 @@ def _open(
 ) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
     file = resolved.file or _fetch(resolved)
-    quantised = _quantised(spec, resolved, file, search_paths)
+    quantised = quantised_file(spec, resolved, file, search_paths)
     threads = spec.threads or threads
     if file.suffix == ".pt":
         size = resolved.size or DEFAULT_SIZE
@@ -171,15 +186,6 @@ def _open(
             return network, resolved.names or network.names
         file = ultralytics.exported(file, size)
     return _read(spec, resolved, file, threads, quantised)
-
-
-def _quantised(spec: ModelSpec, resolved: ResolvedModel, file: Path, search_paths: Sequence[Path]) -> Path | None:
-    """The network that stands in for the one in a model's file; None where that is used itself."""
-    if spec.precision != "int8" or spec.calibrated is None:
-        return None
-    folder = Path(spec.calibrated).expanduser()
-    near = (path / folder for path in (Path(), *search_paths))
-    return int8.find(next((each for each in near if each.is_dir()), folder), file, resolved.size)
 
 
 def _read(

@@ -49,7 +49,7 @@ class Scripted:
             data={"class_name": np.array(CLASSES)[numbers]},
         )
 
-    def detector(self, name: str, size: object = None) -> Scripted:
+    def detector(self, name: str, *variant: object) -> Scripted:
         """It is its own library of models, of one called little."""
         assert name == "little"
         return self

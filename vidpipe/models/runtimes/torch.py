@@ -43,9 +43,7 @@ class TorchNetwork:
         ModelError: the file is damaged or no detector.
     """
 
-    def __init__(
-        self, file: Path, size: tuple[int, int], threads: int | None, precision: Precision = "auto"
-    ) -> None:
+    def __init__(self, file: Path, size: tuple[int, int], threads: int | None, precision: Precision = "auto") -> None:
         import torch
 
         if threads is not None:

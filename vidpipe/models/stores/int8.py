@@ -1,7 +1,7 @@
 """Networks that were quantised to int8 on a stream's own frames; each made whole, then moved into its place.
 
-    FOLDER/NAME-DIGEST/network.xml, network.bin   of a model's file and the size of its input, which DIGEST tells
-    FOLDER/NAME-DIGEST/made.json                  from what, of how many frames, and what the two files must be
+FOLDER/NAME-DIGEST/network.xml, network.bin   of a model's file and the size of its input, which DIGEST tells
+FOLDER/NAME-DIGEST/made.json                  from what, of how many frames, and what the two files must be
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from vidpipe.core.errors import ModelError, RunError
 from vidpipe.models.stores.download import sha256_of
 from vidpipe.models.stores.paths import with_weights
 
-FOLDER = "int8"  # beside what else is known of a stream
 _NETWORK, _MADE = "network.xml", "made.json"
 _FORMAT = 1
 _DIGITS = 16  # of a digest, in the name of a folder
@@ -73,9 +72,7 @@ def find(folder: Path, original: Path, size: tuple[int, int] | None) -> Path:
     return place / _NETWORK
 
 
-def keep(
-    folder: Path, original: Path, size: tuple[int, int] | None, frames: int, save: Callable[[Path], None]
-) -> Path:
+def keep(folder: Path, original: Path, size: tuple[int, int] | None, frames: int, save: Callable[[Path], None]) -> Path:
     """Keep a quantised network, in place of one that is damaged; gives its .xml.
 
     Args:
