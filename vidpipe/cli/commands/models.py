@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -22,6 +23,7 @@ from vidpipe.sources.open import expand
 from vidpipe.tuning.paths import int8_of, profiles_dir
 
 _LOOKS = 12  # that are timed
+_WIDE = 200  # characters of a line that goes into a file
 _PICTURE = (720, 1280, 3)
 _PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -53,7 +55,7 @@ def show_models(
     Raises:
         ConfigError: the pipeline cannot be loaded, or one of its models.
     """
-    console = Console(markup=False, highlight=False)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     if pipeline is None:
         rows = list(_shipped())
     else:
