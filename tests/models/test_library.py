@@ -70,3 +70,21 @@ def test_threads_have_their_own_and_agree(library, name):
             np.testing.assert_array_equal(answer.xyxy, expected.xyxy)
             assert set(answer.data["class_name"]) == {"vehicle"}
     assert library.meters()[name][0] == 1 + 8 * 20
+
+
+def test_a_variant_is_loaded_and_metered_by_itself(library):
+    """At another size, or in another precision; the model of the pipeline stays as it is."""
+    own, exact, plain = library.detector("little"), library.detector("little", None, "f32"), library.detector("little")
+    assert own is plain
+    assert exact is not own
+    assert exact is library.detector("little", None, "f32", "a folder that only int8 looks into")
+    assert (own.spec.precision, exact.spec.precision) == ("auto", "f32")
+    exact.detect([PICTURE])
+    library.detector("little", (64, 64), "f32").detect([PICTURE, PICTURE])
+    assert {name: calls for name, (calls, _, _) in library.meters().items()} == {
+        "little": 0,
+        "little@f32": 1,
+        "little@64x64@f32": 2,
+    }
+    with pytest.raises(ModelError, match="precision int8 takes a network that was calibrated"):
+        library.detector("little", None, "int8")

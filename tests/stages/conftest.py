@@ -16,7 +16,7 @@ from vidpipe.core.picture import BgrPicture
 class NoModels:
     """For stages that use none."""
 
-    def detector(self, name: str, size: object = None) -> Any:
+    def detector(self, name: str, *variant: object) -> Any:
         raise AssertionError(f"asked for detector {name}")
 
     def embedder(self, name: str) -> Any:

@@ -13,7 +13,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 
 if TYPE_CHECKING:
-    from vidpipe.models.base import Detector, Embedder, Size
+    from vidpipe.models.base import Detector, Embedder, Precision, Size
 
 
 DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
@@ -23,11 +23,19 @@ EmbedderName = Annotated[str, Field(json_schema_extra={"names": "embedder"}, des
 class Models(Protocol):
     """The models of the pipeline, loaded on first use and shared by the stages of one actor."""
 
-    def detector(self, name: str, size: Size | None = None) -> Detector:
-        """A detector, for the calling thread; with `size` its variant for inputs of that size."""
+    def detector(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> Detector:
+        """A detector, for the calling thread.
+
+        Args:
+            size, precision, calibrated: of the variant that is asked for, in place of what the model has (`ModelSpec`).
+        """
         ...
 
-    def load(self, name: str, size: Size | None = None) -> None:
+    def load(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> None:
         """Have a detector loaded for threads that will ask for it; from any thread. Raises ModelError."""
         ...
 

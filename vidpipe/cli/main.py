@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
 import vidpipe
+from vidpipe.cli.ending import fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
     BudgetOption,
@@ -134,6 +133,23 @@ def plan(
     from vidpipe.cli.commands.plan import show_plan
 
     show_plan(pipeline, config, source or [], set_ or [], profiles)
+
+
+@app.command()
+def models(
+    pipeline: Annotated[
+        str | None, typer.Argument(help="A pipeline file or name. Default: all that come with vidpipe.")
+    ] = None,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    timing: Annotated[bool, typer.Option("--time/--no-time", help="Time looks, which takes seconds a model.")] = True,
+    profiles: ProfilesOption = None,
+    set_: SetOption = None,
+) -> None:
+    """List models: licence, input size, classes, and what a look costs on this machine in each precision."""
+    from vidpipe.cli.commands.models import show_models
+
+    show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)
 
 
 @app.command()
@@ -353,7 +369,7 @@ def main() -> None:
     except VidpipeError as error:
         message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:
-        message, status = _usage(error), 2
+        message, status = usage(error), 2
     except Exception as error:
         hint = "this is a fault of vidpipe; VIDPIPE_DEBUG=1 shows where"
         message, status, cause = f"{type(error).__name__}: {error} ({hint})", 1, error if debug else None
@@ -361,36 +377,8 @@ def main() -> None:
         if status == INTERRUPTED:  # typer makes it of a KeyboardInterrupt, too
             message = "interrupted"
         else:
-            _leave(status)
-    _fail(without_addresses(message, arguments), status, cause)
-
-
-def _usage(error: Any) -> str:
-    """On one line what typer says in a box of seven."""
-    said = error.format_message().replace("Value error, ", "").rstrip(".")
-    command = error.ctx.command_path if error.ctx else "vidpipe"
-    return f"{said[0].lower()}{said[1:]} (see {command} --help)"
-
-
-def _fail(message: str, status: int, cause: BaseException | None) -> NoReturn:
-    if cause is not None:
-        logging.getLogger(__name__).error("", exc_info=cause)
-    sys.stderr.write(f"vidpipe: {message}\n")
-    _leave(status)
-
-
-def _leave(status: int) -> NoReturn:
-    """End the process.
-
-    Python's own end aborts it where a thread is inside a decoder or a model that does not come back. What such threads
-    hold ends with the process.
-    """
-    if any(thread.daemon and thread.name.startswith("vidpipe-") for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):  # nobody may read it any more
-                stream.flush()
-        os._exit(status)
-    sys.exit(status)
+            leave(status)
+    fail(without_addresses(message, arguments), status, cause)
 
 
 if __name__ == "__main__":

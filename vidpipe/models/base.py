@@ -18,6 +18,8 @@ Family = Literal["yolo", "yolox", "ssd", "atss", "tfod", "embedder"]
 Score = Annotated[float, Field(ge=0, le=1)]
 Size = int | tuple[int, int]
 """Of a network's input in pixels: a side, or (height, width)."""
+Precision = Literal["auto", "f32", "bf16", "int8"]
+"""What a network computes in; auto: what its runtime chooses on this machine."""
 
 
 class Slicing(BaseModel):
@@ -56,6 +58,14 @@ class ModelSpec(BaseModel):
     size: Size | None = Field(
         default=None, description="of the input in pixels: a side, or (height, width), where the network allows it"
     )
+    precision: Precision = Field(
+        default="auto",
+        description="what the network computes in; `auto`: what the runtime chooses on this machine. `int8` takes the "
+        "network that `vidpipe tune` has made of it, in `calibrated`",
+    )
+    calibrated: str | None = Field(
+        default=None, description="with `int8`: a folder of networks that were calibrated on a stream's own frames"
+    )
     threads: int | None = Field(
         default=None,
         ge=1,
@@ -69,6 +79,14 @@ class ModelSpec(BaseModel):
     trust: bool = Field(
         default=False, description="load a .pt (a pickle: it can run code) that is not Ultralytics' own"
     )
+
+    def varied(
+        self, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> ModelSpec:
+        """The model with another size of its input, precision or folder; what is None stays."""
+        values = {"size": size, "precision": precision, "calibrated": calibrated}
+        changed = {name: value for name, value in values.items() if value is not None}
+        return self.model_copy(update=changed) if changed else self
 
 
 class Detector(Protocol):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from vidpipe.core.errors import ModelError
 from vidpipe.core.nearest import nearest
-from vidpipe.models.base import Classes, ModelSpec, Size
+from vidpipe.models.base import Classes, ModelSpec, Precision, Size
 from vidpipe.models.detectors.detector import LoadedDetector
 from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
@@ -21,12 +21,31 @@ VARIANTS = 4  # that are held, beside the models as the pipeline has them
 M = TypeVar("M", LoadedDetector, LoadedEmbedder)
 
 
+class _Variant(NamedTuple):
+    """A model as it is asked for; what is None is as the pipeline has it."""
+
+    name: str
+    size: Size | None = None
+    precision: Precision | None = None
+    calibrated: str | None = None
+
+    def __str__(self) -> str:
+        """What its cost is listed under: "big", "big@320", "big@480x864" (height, width), "big@480x864@int8"."""
+        size = self.size if self.size is None or isinstance(self.size, int) else f"{self.size[0]}x{self.size[1]}"
+        return "@".join(str(part) for part in (self.name, size, self.precision) if part is not None)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the model as the pipeline has it."""
+        return self == (self.name, None, None, None)
+
+
 class Library:
     """Implements `cascade.stage.Models`.
 
     A model belongs to the thread that asked for it; another thread that asks gets an instance of its own, on the same
-    weights. A detector at another size is a variant of it: loaded and metered by itself. Of the variants the newest few
-    are held; who has one keeps it.
+    weights. A detector at another size or precision is a variant of it: loaded and metered by itself. Of the variants
+    the newest few are held; who has one keeps it.
 
     Args:
         specs: the pipeline's models by name.
@@ -48,35 +67,39 @@ class Library:
         self._threads = threads
         self._loading = threading.Lock()  # one model after another
         self._lock = threading.Lock()  # of the meters, held for moments
-        self._detectors: dict[str, LoadedDetector] = {}
-        self._embedders: dict[str, LoadedEmbedder] = {}
+        self._detectors: dict[_Variant, LoadedDetector] = {}
+        self._embedders: dict[_Variant, LoadedEmbedder] = {}
         self._meters: dict[str, Meter] = {}
         self._of_thread = threading.local()
 
-    def detector(self, name: str, size: Size | None = None) -> MeteredDetector:
-        """The detector of that name, for the calling thread; with `size` its variant for inputs of that size.
+    def detector(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> MeteredDetector:
+        """The detector of that name, for the calling thread, or the variant of it that is asked for.
 
         Raises:
-            ModelError: the pipeline has no such model, or it cannot be loaded, or not at that size.
+            ModelError: the pipeline has no such model, or it cannot be loaded, or not so.
         """
-        own: WeakValueDictionary[str, MeteredDetector]
+        own: WeakValueDictionary[_Variant, MeteredDetector]
         own = self._of_thread.__dict__.setdefault("detectors", WeakValueDictionary())
-        variant = _variant(name, size)
+        variant = _variant(name, size, precision, calibrated)
         if (detector := own.get(variant)) is None:
-            loaded = self._instance(self._detectors, name, size, self._load_detector)
-            detector = own[variant] = MeteredDetector(loaded, self._meters[variant])
+            loaded = self._instance(self._detectors, variant, self._load_detector)
+            detector = own[variant] = MeteredDetector(loaded, self._meters[str(variant)])
         return detector
 
-    def load(self, name: str, size: Size | None = None) -> None:
+    def load(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> None:
         """Have a detector loaded for threads that will ask for it; from any thread, and errors as of `detector`."""
         with self._loading:
-            self._load(self._detectors, name, size, self._load_detector)
+            self._load(self._detectors, _variant(name, size, precision, calibrated), self._load_detector)
 
     def embedder(self, name: str) -> MeteredEmbedder:
         """The embedder of that name, for the calling thread; errors as of `detector`."""
         own: dict[str, MeteredEmbedder] = self._of_thread.__dict__.setdefault("embedders", {})
         if name not in own:
-            loaded = self._instance(self._embedders, name, None, self._load_embedder)
+            loaded = self._instance(self._embedders, _Variant(name), self._load_embedder)
             own[name] = MeteredEmbedder(loaded, self._meters[name])
         return own[name]
 
@@ -85,26 +108,25 @@ class Library:
         with self._lock:
             return {name: meter.snapshot() for name, meter in self._meters.items()}
 
-    def _instance(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:
+    def _instance(self, loaded: dict[_Variant, M], variant: _Variant, load: Callable[[ModelSpec], M]) -> M:
         """The model itself for the first thread that asks, a clone for each later one."""
         with self._loading:
-            if _variant(name, size) in loaded:
+            if variant in loaded:
                 with noting_threads():
-                    return loaded[_variant(name, size)].clone()
-            return self._load(loaded, name, size, load)
+                    return loaded[variant].clone()
+            return self._load(loaded, variant, load)
 
-    def _load(self, loaded: dict[str, M], name: str, size: Size | None, load: Callable[[ModelSpec], M]) -> M:
-        if name not in self._specs:
-            near = nearest(name, self._specs) or sorted(self._specs)
+    def _load(self, loaded: dict[_Variant, M], variant: _Variant, load: Callable[[ModelSpec], M]) -> M:
+        if variant.name not in self._specs:
+            near = nearest(variant.name, self._specs) or sorted(self._specs)
             raise ModelError(
-                f"model {name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
+                f"model {variant.name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
             )
-        variant, spec = _variant(name, size), self._specs[name]
         if variant not in loaded:
-            loaded[variant] = load(spec if size is None else spec.model_copy(update={"size": size}))
+            loaded[variant] = load(self._specs[variant.name].varied(*variant[1:]))
             with self._lock:
-                self._meters.setdefault(variant, Meter())
-            others = [each for each in loaded if each not in self._specs]
+                self._meters.setdefault(str(variant), Meter())
+            others = [each for each in loaded if not each.is_own]
             for old in others[:-VARIANTS]:
                 del loaded[old]
         return loaded[variant]
@@ -116,8 +138,6 @@ class Library:
         return load_embedder(spec, search_paths=self._search_paths, threads=self._threads)
 
 
-def _variant(name: str, size: Size | None) -> str:
-    """What a model at a size is called: "big", "big@320", "big@480x864" (height, width)."""
-    if size is None:
-        return name
-    return f"{name}@{size}" if isinstance(size, int) else f"{name}@{size[0]}x{size[1]}"
+def _variant(name: str, size: Size | None, precision: Precision | None, calibrated: str | None) -> _Variant:
+    """The folder tells int8 networks apart, and nothing else."""
+    return _Variant(name, size, precision, calibrated if precision == "int8" else None)

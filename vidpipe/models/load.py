@@ -17,9 +17,9 @@ from vidpipe.models.embedder import LoadedEmbedder, NetworkEmbedder
 from vidpipe.models.metadata.model_metadata import metadata_of
 from vidpipe.models.meter import noting_threads
 from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
-from vidpipe.models.resolve import ResolvedModel, resolve
+from vidpipe.models.resolve import ResolvedModel, check_precision, resolve
 from vidpipe.models.runtimes import Network
-from vidpipe.models.stores import omz, pypi, ultralytics
+from vidpipe.models.stores import int8, omz, pypi, ultralytics
 
 Use = Literal["detector", "embedder"]
 """What a stage wants a model to be."""
@@ -56,7 +56,7 @@ def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads
     with noting_threads():
         if resolved.origin == "python":
             return OwnEmbedder(spec, search_paths)
-        network, _ = _open(spec, resolved, threads)
+        network, _ = _open(spec, resolved, search_paths, threads)
         length = embedders.vector_length(spec.path, network.outputs)
         return NetworkEmbedder(network.compile(embedders.PIXELS), length)
 
@@ -85,7 +85,7 @@ def examine(
         return f"{spec.path} will be fetched when it is first run{_under(resolved.licence)}"
     if file.suffix == ".pt":
         return f"{file} will be read when it is first run: with torch that takes seconds"
-    network, names = _read(spec, resolved, file, 1)
+    network, names = _read(spec, resolved, file, 1, quantised_file(spec, resolved, file, search_paths))
     for use in uses or _usual(resolved):
         if use == "embedder":
             _check_embeds(spec, resolved)
@@ -118,12 +118,35 @@ def _under(licence: str | None) -> str:
     return f" (licence: {licence})" if licence else ""
 
 
+def open_network(
+    spec: ModelSpec, resolved: ResolvedModel, classes: Classes, search_paths: Sequence[Path], threads: int | None
+) -> tuple[Network, OutputDecoder, Labels]:
+    """A detector's network, what reads its outputs, and what they mean; errors as of `load_detector`."""
+    network, names = _open(spec, resolved, search_paths, threads)
+    return network, *_decoding(resolved, classes, network, names)
+
+
 def fetch(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> Path:
     """The model's file; one that is not on this machine yet is fetched now. Errors as of `load_detector`."""
     resolved = resolve(spec, search_paths)
     if resolved.origin == "python":
         return source_file(spec.path, search_paths)
     return resolved.file or _fetch(resolved)
+
+
+def quantised_file(
+    spec: ModelSpec, resolved: ResolvedModel, file: Path, search_paths: Sequence[Path] = ()
+) -> Path | None:
+    """The int8 network that stands in for the one in a model's file; None where that is used itself.
+
+    Raises:
+        ModelError: there is none, or it is damaged, or made of another file.
+    """
+    if spec.precision != "int8" or spec.calibrated is None:
+        return None
+    folder = Path(spec.calibrated).expanduser()
+    near = (path / folder for path in (Path(), *search_paths))
+    return int8.find(next((each for each in near if each.is_dir()), folder), file, resolved.size)
 
 
 def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
@@ -142,30 +165,33 @@ def _detector(
 ) -> LoadedDetector:
     if resolved.origin == "python":
         return OwnDetector(spec, classes, search_paths)
-    network, names = _open(spec, resolved, threads)
-    decoder, labels = _decoding(resolved, classes, network, names)
+    network, decoder, labels = open_network(spec, resolved, classes, search_paths, threads)
     return NetworkDetector(spec, network.compile(decoder.pixels), decoder, labels)
 
 
-def _open(spec: ModelSpec, resolved: ResolvedModel, threads: int | None) -> tuple[Network, tuple[str, ...] | None]:
+def _open(
+    spec: ModelSpec, resolved: ResolvedModel, search_paths: Sequence[Path], threads: int | None
+) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
     file = resolved.file or _fetch(resolved)
+    quantised = quantised_file(spec, resolved, file, search_paths)
     threads = spec.threads or threads
     if file.suffix == ".pt":
         size = resolved.size or DEFAULT_SIZE
         if runtime_of(spec, file) == "torch":
             from vidpipe.models.runtimes import torch
 
-            network = torch.TorchNetwork(file, size, threads)
+            check_precision(spec, "torch")
+            network = torch.TorchNetwork(file, size, threads, spec.precision)
             return network, resolved.names or network.names
         file = ultralytics.exported(file, size)
-    return _read(spec, resolved, file, threads)
+    return _read(spec, resolved, file, threads, quantised)
 
 
 def _read(
-    spec: ModelSpec, resolved: ResolvedModel, file: Path, threads: int | None
+    spec: ModelSpec, resolved: ResolvedModel, file: Path, threads: int | None, quantised: Path | None = None
 ) -> tuple[Network, tuple[str, ...] | None]:
-    """The network in a file that is no checkpoint, and its classes."""
+    """The network in a file that is no checkpoint, or in one that was quantised, and its classes."""
     names = resolved.names or metadata_of(resolved.source, file).names
     if spec.runtime == "onnxruntime":
         from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
@@ -173,7 +199,7 @@ def _read(
         return OnnxNetwork(file, resolved.size, threads), names
     from vidpipe.models.runtimes.openvino import OpenVINONetwork
 
-    return OpenVINONetwork(file, resolved.size, threads), names
+    return OpenVINONetwork(quantised or file, resolved.size, threads, spec.precision), names
 
 
 def _decoding(

@@ -82,10 +82,32 @@ def resolve(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classes
     if spec.settings and resolved.origin != "python":
         raise ModelError(f"model {spec.path}: `settings` are for a Python class")
     _check_runtime(spec, resolved)
+    check_precision(spec, "python" if resolved.origin == "python" else spec.runtime)
     _check_size(spec, resolved)
     if classes is not None:
         _check_thresholds(spec, classes)
     return resolved
+
+
+def check_precision(spec: ModelSpec, runtime: str | None) -> None:
+    """Raise ModelError where a runtime cannot compute in the precision that is asked for; None: OpenVINO, or not known.
+
+    ONNX Runtime computes in what its file says, torch in f32, or in half precision on CUDA.
+    """
+    able = {"python": ("auto",), "onnxruntime": ("auto",), "torch": ("auto", "f32")}.get(runtime or "")
+    if able is not None and spec.precision not in able:
+        if runtime == "python":
+            raise ModelError(f"model {spec.path}: a Python class computes as it likes: leave `precision` out")
+        raise ModelError(
+            f"model {spec.path}: runtime {runtime} does not compute in {spec.precision}: set `runtime: openvino`, or "
+            f"leave `precision` out"
+        )
+    if spec.precision == "int8" and spec.calibrated is None:
+        raise ModelError(
+            f"model {spec.path}: precision int8 takes a network that was calibrated on the stream's frames: "
+            "`vidpipe tune` makes and uses one; by hand, name its folder as `calibrated`. A file that is int8 itself "
+            "takes no `precision`"
+        )
 
 
 def files_of(spec: ModelSpec, search_paths: Sequence[Path] = ()) -> list[Path]:

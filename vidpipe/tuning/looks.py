@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,30 +11,33 @@ from typing import NamedTuple
 
 from vidpipe.accuracy.reference.predictions import Predictions, Viewer
 from vidpipe.accuracy.reference.reference import reference
+from vidpipe.core.frame import Frame, Image
 from vidpipe.core.progress import Progress
-from vidpipe.models.base import ModelSpec, Size
+from vidpipe.core.settings import Knobs
+from vidpipe.models.base import ModelSpec, Precision, Size
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
 
 TIMED = 12  # looks that are made to learn their price, where all were known from an earlier time
 
 
 class Variant(NamedTuple):
-    """A model of the pipeline at a size of its input; None: the one that it has."""
+    """A model of the pipeline at a size of its input, and in a precision; None: the one that it has."""
 
     model: str
     size: Size | None = None
+    precision: Precision | None = None
 
     def __str__(self) -> str:
-        if self.size is None:
-            return self.model
-        side = self.size if isinstance(self.size, int) else f"{self.size[1]}x{self.size[0]}"
-        return f"{self.model} at {side}"
+        said = self.model
+        if self.size is not None:
+            said += f" at {self.size}" if isinstance(self.size, int) else f" at {self.size[1]}x{self.size[0]}"
+        return said if self.precision is None else f"{said} in {self.precision}"
 
     def spec(self, pipeline: Pipeline) -> ModelSpec:
-        """The model as it is set at this size."""
-        own = pipeline.models[self.model]
-        return own if self.size is None else own.model_copy(update={"size": self.size})
+        """The model as it is set so."""
+        return pipeline.models[self.model].varied(self.size, self.precision)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +87,14 @@ def look(
     _, cpu_ms, decode_ms, looked = viewer.cost()
     priced = replace(predictions, cpu_ms=cpu_ms, decode_cpu_ms=decode_ms)
     return Look(priced, spent_s + _spent_s(looked, cpu_ms))
+
+
+def pictures_of(stream: str, spec: StreamSpec, every: int) -> Generator[Image]:
+    """Every so many-th picture of a stretch, uint8 BGR [h, w, 3]; valid until the next one."""
+    with closing(open_source(stream, spec, knobs=Knobs())) as source:
+        for number, picture in enumerate(source):
+            if number % every == 0 and isinstance(picture, Frame):
+                yield picture.bgr()
 
 
 def _spent_s(looked: int, cpu_ms: float) -> float:

@@ -223,6 +223,8 @@ def model_digest(pipeline: Pipeline, name: str | None = None) -> str:
     spec = pipeline.models[name]
     known = resolve(spec, [Path(path) for path in pipeline.search_paths], pipeline.classes)
     digest = hashlib.sha256(repr((known.size, known.threshold, spec.slicing)).encode())
+    if spec.precision != "auto":
+        digest.update(spec.precision.encode())
     for file in with_weights(known.file) if known.file else ():
         digest.update(str(file.stat().st_size).encode())
         with file.open("rb") as opened:

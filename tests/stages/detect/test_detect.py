@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from vidpipe.core.frame import Frame, Image
 from vidpipe.core.picture import BgrPicture
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.library import Library
-from vidpipe.stages.detect.detect import Detect, DetectConfig
+from vidpipe.stages.detect.detect import IDLE, VARIANTS, Detect, DetectConfig
 
 CLASSES = ("person", "vehicle")
 
@@ -49,7 +50,7 @@ class Scripted:
             data={"class_name": np.array(CLASSES)[numbers]},
         )
 
-    def detector(self, name: str, size: object = None) -> Scripted:
+    def detector(self, name: str, *variant: object) -> Scripted:
         """It is its own library of models, of one called little."""
         assert name == "little"
         return self
@@ -312,3 +313,37 @@ def test_real_frames(assets, library):
         x, y = asked.width, asked.height
         assert (said.detections.xyxy <= [x, y, x, y]).all()
     assert 0 < sure < 100
+
+
+class Numbered:
+    """A library that counts how often each variant is loaded."""
+
+    def __init__(self):
+        self.loaded = Counter()
+
+    def detector(self, *variant):
+        self.loaded[variant] += 1
+        return Scripted([])
+
+
+def test_int8_networks_of_many_streams_stay_while_they_are_in_use_and_go_when_they_are_not():
+    """With as many streams as it likes: else every frame would wait for a network to be loaded."""
+    models = Numbered()
+    stage = opened(Detect, models, model="little")
+
+    def look(folder):
+        stage.config = DetectConfig(model="little", precision="int8", calibrated=folder)
+        ask(stage, frame(grey()))
+
+    streams = [f"stream {number}" for number in range(3 * VARIANTS)]
+    for _ in range(3):
+        for stream in streams:
+            look(stream)
+    assert set(models.loaded.values()) == {1}
+    for _ in range(IDLE):
+        look(streams[0])
+    look("another")
+    look(streams[-1])  # among the newest few that are kept in any case
+    assert set(models.loaded.values()) == {1}
+    look(streams[1])
+    assert models.loaded["little", None, "int8", streams[1]] == 2

@@ -22,7 +22,7 @@ class Sees:
     def __init__(self):
         self.seen = []
 
-    def detector(self, name, size=None):
+    def detector(self, name, *variant):
         return self
 
     def detect(self, images, floor=None):

@@ -29,7 +29,7 @@ class Models:
         self.name, self.least, self.calls = name, least, 0
         self.all = {} if name else {"little": Models("little", 120), "middle": Models("middle", 40)}
 
-    def detector(self, name, size=None):
+    def detector(self, name, *variant):
         return self.all[name]
 
     def detect(self, images, floor=None):

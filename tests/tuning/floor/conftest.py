@@ -12,6 +12,7 @@ from tests.models.networks import following_network
 from vidpipe.core.progress import Silent
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.tuning.floor import precisions
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
 from vidpipe.tuning.floor.search import Stretch
 from vidpipe.tuning.looks import Look, Variant, look
@@ -60,6 +61,12 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test fills the cache or the profiles of the user who runs it."""
     monkeypatch.setenv("VIDPIPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("VIDPIPE_PROFILES", str(tmp_path / "profiles"))
+
+
+@pytest.fixture(autouse=True)
+def one_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of microseconds cost the same in every precision: which seems cheaper is chance."""
+    monkeypatch.setattr(precisions, "others", lambda spec, paths: [])
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from vidpipe.core.versions import versions
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.cache import cache_dir
 from vidpipe.models.detectors.detector import thresholds
-from vidpipe.models.load import fetch, runtime_of
+from vidpipe.models.load import fetch, quantised_file, runtime_of
 from vidpipe.models.resolve import resolve
 from vidpipe.models.stores.paths import with_weights
 from vidpipe.sources.base import Resume, StreamSpec
@@ -91,6 +91,10 @@ def _key(stream: StreamSpec, spec: ModelSpec, classes: Classes, search_paths: Se
         "classes": list(classes.mapping.items()),
         "versions": versions((*libraries, *_PICKLED) if file.suffix == ".pt" else libraries),
     }
+    if spec.precision != "auto":
+        parts["precision"] = spec.precision
+    if quantised := quantised_file(spec, resolved, file, search_paths):
+        parts["int8"] = [_sha256(part) for part in with_weights(quantised)]
     if runtime == "torch":
         from vidpipe.models.runtimes.torch import has_cuda
 

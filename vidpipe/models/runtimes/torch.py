@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.models.base import Precision
 from vidpipe.models.runtimes import Output, Pixels, checkpoint
 
 if TYPE_CHECKING:
@@ -36,19 +37,21 @@ class TorchNetwork:
         file: a .pt that is trusted: loading it unpickles.
         size: (height, width) of the input.
         threads: for inference on a CPU; torch has one number for the whole process.
+        precision: auto (half on CUDA, f32 on a CPU) or f32.
 
     Raises:
         ModelError: the file is damaged or no detector.
     """
 
-    def __init__(self, file: Path, size: tuple[int, int], threads: int | None) -> None:
+    def __init__(self, file: Path, size: tuple[int, int], threads: int | None, precision: Precision = "auto") -> None:
         import torch
 
         if threads is not None:
             torch.set_num_threads(threads)
         module, self.names = checkpoint.load(file)
         self._device = torch.device("cuda" if has_cuda() else "cpu")
-        self._type = torch.float16 if self._device.type == "cuda" else torch.float32
+        half = self._device.type == "cuda" and precision == "auto"
+        self._type = torch.float16 if half else torch.float32
         self._module = module.to(self._device, self._type)
         self.size = size
         with torch.inference_mode():

@@ -47,6 +47,11 @@ _MODELS = {
 }
 
 
+def names() -> tuple[str, ...]:
+    """Of the models that can be had."""
+    return tuple(_MODELS)
+
+
 def name_of(source: str) -> str:
     """The model's name in `omz:NAME`.
 

@@ -91,7 +91,7 @@ def find_pipeline(pipeline: str | Path) -> Path:
         raise ConfigError("what may be an address stands where the pipeline should: give it as --source, with rtsp://")
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         raise ConfigError(f"pipeline {name}: no such file")
-    folders = [Path("pipelines"), _shipped()]
+    folders = [Path("pipelines"), shipped()]
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
@@ -99,8 +99,8 @@ def find_pipeline(pipeline: str | Path) -> Path:
     raise ConfigError(f"no pipeline '{name}' in ./pipelines or among those of vidpipe{near}")
 
 
-def _shipped() -> Path:
-    """The pipelines that come with vidpipe: inside an installed package, beside it in a checkout."""
+def shipped() -> Path:
+    """The folder of the pipelines that come with vidpipe: inside an installed package, beside it in a checkout."""
     package = Path(__file__).parents[2]
     inside = package / "pipelines"
     return inside if inside.is_dir() else package.parent / "pipelines"

@@ -21,7 +21,7 @@ from vidpipe.cascade.stage import Context, DetectorName, Models, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import ClassName, Knob, StageConfig
-from vidpipe.models.base import Detector, Score, Size
+from vidpipe.models.base import Detector, Precision, Score, Size
 from vidpipe.stages.detect.acceptance import AcceptancePolicy, Decision, Rule
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes
 from vidpipe.stages.detect.usefulness import ASK_ANYWAY, Usefulness
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     import supervision as sv
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-VARIANTS = 4  # of a stage, that are kept: a model at a size
+VARIANTS = 4  # of a stage, that are kept in any case: a model at a size, in a precision
+IDLE = 256  # calls without a look, after which further ones are let go
 _REJECT = 0.1  # where margins are learnt: boxes that nearly count are doubts as well
 
 
@@ -40,6 +41,12 @@ class DetectConfig(StageConfig):
     model: DetectorName = Knob(..., description="that runs; another one is loaded beside it before it takes over")
     size: Size | None = Knob(
         None, description="of the model's input, in place of the one that it has: a side, or (height, width)"
+    )
+    precision: Precision | None = Knob(
+        None, description="that the model computes in, in place of the one that it has; int8 takes `calibrated`"
+    )
+    calibrated: str | None = Knob(
+        None, description="with int8: folder of the networks that `vidpipe tune` has calibrated on the stream"
     )
     accept: Score | dict[ClassName, Score] | None = Knob(
         None,
@@ -88,7 +95,8 @@ class Detect(Stage[DetectConfig]):
 
     def open(self, context: Context) -> None:
         self._models = context.models
-        self._variants: dict[tuple[str, Size | None], Detector] = {}
+        self._variants: dict[object, tuple[Detector, int]] = {}  # each with when it was asked last
+        self._asked = 0
         self._detector = self._variant()
         self._last = context.last
         self._policies: dict[str, AcceptancePolicy] = {}
@@ -108,18 +116,23 @@ class Detect(Stage[DetectConfig]):
         return [next(answers) if ask else None for ask in asked]
 
     def _variant(self) -> Detector:
-        """The model and size of the settings in force."""
-        key = (self.config.model, self.config.size)
-        if key not in self._variants:
-            if len(self._variants) == VARIANTS:  # the one that has been there longest and is not in use
-                del self._variants[next(iter(self._variants))]
-            self._variants[key] = self._models.detector(*key)
-        self._variants[key] = self._variants.pop(key)  # the newest
-        return self._variants[key]
+        """The model of the settings in force, as they say."""
+        key = _asked_for(self.config)
+        self._asked += 1
+        detector, _ = self._variants.pop(key, (None, 0))
+        if detector is None:
+            spare = list(self._variants.items())[: len(self._variants) + 1 - VARIANTS]
+            for other, (_, last_asked) in spare:
+                # Streams may have an int8 network each: what is in use stays, or every frame would wait for one.
+                if self._asked - last_asked > IDLE:
+                    del self._variants[other]
+            detector = self._models.detector(*key)
+        self._variants[key] = detector, self._asked  # the newest
+        return detector
 
     @classmethod
     def prepare(cls, config: DetectConfig, models: Models) -> None:
-        models.load(config.model, config.size)
+        models.load(*_asked_for(config))
 
     def _look(self, frames: Sequence[Frame]) -> list[Answer | None]:
         self._detector = self._variant()
@@ -251,6 +264,11 @@ class Detect(Stage[DetectConfig]):
         if doubtful.any():
             places = in_source_pixels(cast("sv.Detections", boxes[doubtful]), frame).xyxy
         frame.features[self.id] = LowConfidenceBoxes(answer, np.array(places, np.float32), decision)
+
+
+def _asked_for(config: DetectConfig) -> tuple[str, Size | None, Precision | None, str | None]:
+    """What `Models.detector` takes."""
+    return config.model, config.size, config.precision, config.calibrated
 
 
 def least_by_class(labels: Sequence[int], margins: NDArray[np.float64]) -> dict[int, float]:

@@ -66,7 +66,7 @@ def apply_budget(pipeline: Pipeline, config: BudgetConfig, profiles: Path) -> tu
     if plan is None:
         raise ConfigError(impossible(found, limits, config))
     pipeline = with_settings(
-        roles, {name: (option.what.configuration, option.what.floor) for name, option in plan.items()}
+        roles, {name: (option.what.configuration, option.what.floor) for name, option in plan.items()}, profiles
     )
     # An audit is a look of the last stage, which the most accurate option of a stream makes at every frame.
     every = {name: wish.options[-1].demand[CPU] for name, wish in found.anything.items()}

@@ -74,7 +74,7 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
             lines.append(f"stream {name} begins with a look at every frame, and loosens as it proves {floor:g}")
     if not chosen:
         return pipeline, lines
-    pipeline = with_settings(roles_of(_promised(pipeline, asked)), chosen)
+    pipeline = with_settings(roles_of(_promised(pipeline, asked)), chosen, profiles)
     if rates:
         pipeline = with_audits(pipeline, min(rates))
     if pipeline.tuner is None and any(floor is not None for _, floor in chosen.values()):

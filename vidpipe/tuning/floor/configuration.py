@@ -156,7 +156,7 @@ class Roles:
             rules = dict.fromkeys(("accept", "agreement", "budget", "at_least", "least_f1"))
             settings[self.little] = {"enabled": chosen.looker is not None, **rules}
             if chosen.looker is not None:
-                settings[self.little] |= {"model": chosen.looker.model, "size": chosen.looker.size}
+                settings[self.little] |= chosen.looker._asdict()
         if self.difference is not None:
             settings[self.difference] = {"enabled": chosen.difference}
             if chosen.still is not None:

@@ -22,6 +22,7 @@ from vidpipe.sources.open import open_source
 from vidpipe.stages.difference.camera_stability import STABLE, movement
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage
 from vidpipe.tuning.floor.evidence import evidence
+from vidpipe.tuning.floor.precisions import cheaper
 from vidpipe.tuning.floor.search import Stretch
 from vidpipe.tuning.looks import Look, Variant, look
 
@@ -40,7 +41,7 @@ class Footage:
     Attributes:
         video_s: media seconds of all of it.
         dropped: variants that are out, and why.
-        looked_s: CPU seconds that looking has taken now.
+        looked_s: CPU seconds that looking has taken now, and making and timing other precisions.
     """
 
     stretches: list[Stretch]
@@ -56,6 +57,8 @@ class Footage:
 
 def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | None, progress: Progress) -> Footage:
     """Look at the footage of a recording with every variant that may be of use.
+
+    Models in int8 take part where those of `roles` name a folder for their networks (`calibrated_in`).
 
     Args:
         for_s: how much of it, media seconds; None: all.
@@ -95,12 +98,14 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
             f"stream {stream}: {big} found no {classes} in {video_s:.0f} s: without anything to find no configuration "
             "can be told from another; give footage that shows some"
         )
-    for variant in variants_of(roles):
+    lengths = [(part, series.frames) for part, series in zip(parts, truth, strict=True)]
+    precise, timed_s = cheaper(roles, stream, lengths, footage.dropped, progress)
+    for variant in [*variants_of(roles), *precise]:
         progress.step(f"{stream}: {variant} looks at every frame", round(share))
         made = _looked(pipeline, stream, parts, variant, truth, floor, want, footage.dropped, progress)
         for into, one in zip(looks, made, strict=False):
             into[variant] = one
-    footage.looked_s = sum(one.spent_s for each in looks for one in each.values())
+    footage.looked_s = timed_s + sum(one.spent_s for each in looks for one in each.values())
     complete = set.intersection(*(set(each) for each in looks)) - footage.dropped.keys()
     footage.stretches = [
         Stretch(part, series, {variant: each[variant] for variant in each if variant in complete})

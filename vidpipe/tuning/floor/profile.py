@@ -12,10 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vidpipe.accuracy.reference.model import folders
 from vidpipe.accuracy.series import Series
-from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, ModelError, RunError
 from vidpipe.core.files import check_writable, write_whole
 from vidpipe.core.settings import with_values
+from vidpipe.models.base import Precision
+from vidpipe.models.resolve import resolve
+from vidpipe.models.stores import int8
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import DECODE_ALL, Decoding, StreamSpec, Want
@@ -24,7 +28,7 @@ from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, mo
 from vidpipe.tuning.floor.search import Search, Tried
 from vidpipe.tuning.floor.trial import Trial
 from vidpipe.tuning.looks import Variant
-from vidpipe.tuning.paths import TUNED, folder_of
+from vidpipe.tuning.paths import TUNED, folder_of, int8_of
 from vidpipe.tuning.profile import model_digest
 
 FORMAT = 2
@@ -35,10 +39,11 @@ class _Part(BaseModel):
 
 
 class Look(_Part):
-    """Which variant looks: a model and a size of its input."""
+    """Which variant looks: a model, a size of its input, and a precision."""
 
     model: str
     size: int | tuple[int, int] | None
+    precision: Precision | None = None
 
 
 class Point(_Part):
@@ -124,7 +129,7 @@ def point(tried: Tried) -> Point:
     looker = configuration.looker
     return Point(
         says=str(configuration),
-        look=None if looker is None else Look(model=looker.model, size=looker.size),
+        look=None if looker is None else Look(**looker._asdict()),
         believed=configuration.believed,
         motion=configuration.motion,
         step_s=configuration.step_s,
@@ -148,7 +153,7 @@ def point(tried: Tried) -> Point:
 
 def configuration_of(point: Point) -> Configuration:
     """The way back."""
-    looker = None if point.look is None else Variant(point.look.model, point.look.size)
+    looker = None if point.look is None else Variant(point.look.model, point.look.size, point.look.precision)
     return Configuration(
         looker,
         point.believed,
@@ -199,7 +204,7 @@ class Basis:
             ConfigError: it cannot be read, or is of no use for this pipeline.
         """
         tuned = read(profiles, stream)
-        if tuned is not None and (why := self._why_not(tuned)):
+        if tuned is not None and (why := self._why_not(tuned) or self._lacking(profiles, tuned)):
             raise ConfigError(f"what was tuned for stream {stream} {why}: tune again")
         return tuned
 
@@ -215,6 +220,19 @@ class Basis:
             return "was measured against another model than the last stage's"
         if tuned.little != self.little:
             return "was chosen with another model before the last stage's"
+        return ""
+
+    def _lacking(self, profiles: Path, tuned: Tuned) -> str:
+        """Which int8 network of what was chosen, or may be, is missing or damaged; empty: none."""
+        looks = [point.look for point in (tuned.chosen, *tuned.frontier) if point.look is not None]
+        for model in dict.fromkeys(look.model for look in looks if look.precision == "int8"):
+            paths = folders(self._pipeline)
+            known = resolve(self._pipeline.models[model], paths, self._pipeline.classes)
+            try:
+                if known.file is not None:
+                    int8.find(int8_of(profiles, tuned.stream), known.file, known.size)
+            except ModelError as error:
+                return f"needs an int8 network: {error}"
         return ""
 
     @cached_property
@@ -315,12 +333,21 @@ def read(profiles: Path, stream: str) -> Tuned | None:
         raise ConfigError(f"profile {path} is damaged: {place}: {first['msg']}: tune again") from None
 
 
-def with_settings(roles: Roles, chosen: Mapping[str, tuple[Configuration, float | None]]) -> Pipeline:
-    """The pipeline with configurations of some of its streams, each with the floor that its tracker holds."""
+def with_settings(
+    roles: Roles, chosen: Mapping[str, tuple[Configuration, float | None]], profiles: Path | None = None
+) -> Pipeline:
+    """The pipeline with configurations of some of its streams, each with the floor that its tracker holds.
+
+    Args:
+        profiles: where the int8 networks of the streams lie; None: no configuration takes one.
+    """
     pipeline = roles.pipeline
     streams = dict(pipeline.streams)
     for name, (configuration, floor) in chosen.items():
-        stream = _set(pipeline, pipeline.streams[name], roles.settings(configuration, floor))
+        settings = roles.settings(configuration, floor)
+        if profiles is not None and roles.little is not None and (folder := int8_of(profiles, name)).is_dir():
+            settings[roles.little]["calibrated"] = str(folder.absolute())  # also for what a tuner sets later
+        stream = _set(pipeline, pipeline.streams[name], settings)
         streams[name] = replace(stream, spec=_decoded(stream.spec, configuration.decoding))
     return replace(pipeline, streams=streams)
 

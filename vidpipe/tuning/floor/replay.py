@@ -26,7 +26,7 @@ from vidpipe.core.answer import Answer
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.settings import Knobs, StageConfig, with_values
-from vidpipe.models.base import Embedder, ModelSpec, Size
+from vidpipe.models.base import Embedder, ModelSpec, Precision, Size
 from vidpipe.models.library import Library
 from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.sources.base import StreamSpec
@@ -165,12 +165,16 @@ class _Recorded:
         self._known = looks
         self._library: Library | None = None
 
-    def detector(self, name: str, size: Size | None = None) -> _RecordedDetector:
-        variant = Variant(name, size)
+    def detector(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> _RecordedDetector:
+        variant = Variant(name, size, precision)
         known = self._known.get(variant)
         return _RecordedDetector(self, variant, variant.spec(self._pipeline), known)
 
-    def load(self, name: str, size: Size | None = None) -> None:
+    def load(
+        self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
+    ) -> None:
         """Nothing is loaded."""
 
     def embedder(self, name: str) -> Embedder:

@@ -6,8 +6,6 @@ What it says of such things is chance, and so is any agreement with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +13,12 @@ import numpy as np
 from vidpipe.accuracy.reference.model import folders
 from vidpipe.accuracy.scores.matching import match
 from vidpipe.accuracy.series import Series
-from vidpipe.core.frame import Frame, Image
-from vidpipe.core.settings import Knobs
 from vidpipe.models.load import load_detector
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.sources.open import open_source
 from vidpipe.statistics.agreement import Matched, together
 from vidpipe.statistics.agreement import match as match_detections
 from vidpipe.tuning.floor.search import Stretch
-from vidpipe.tuning.looks import Variant
+from vidpipe.tuning.looks import Variant, pictures_of
 
 _PICTURES = 24  # that are looked at twice more
 _SHIFT = 0.02  # of width and height, that the shifted crop leaves out
@@ -80,7 +75,7 @@ def _again(pipeline: Pipeline, stream: str, stretch: Stretch, big: Variant) -> t
     detector = load_detector(big.spec(pipeline), pipeline.classes, search_paths=folders(pipeline))
     mirrored, shifted = [], []
     every = max(1, stretch.truth.frames // _PICTURES)
-    for picture in _pictures(stretch, stream, every):
+    for picture in pictures_of(stream, stretch.spec, every):
         plain, *_ = detector.detect([picture])
         height, width = picture.shape[:2]
         (flipped,) = detector.detect([np.ascontiguousarray(picture[:, ::-1])])
@@ -91,13 +86,6 @@ def _again(pipeline: Pipeline, stream: str, stretch: Stretch, big: Variant) -> t
         moved.xyxy += np.array([x, y, x, y], np.float32)
         shifted.append(match_detections(plain, moved))
     return mirrored, shifted
-
-
-def _pictures(stretch: Stretch, stream: str, every: int) -> Iterator[Image]:
-    with closing(open_source(stream, stretch.spec, knobs=Knobs())) as source:
-        for number, picture in enumerate(source):
-            if number % every == 0 and isinstance(picture, Frame):
-                yield picture.bgr()
 
 
 def _f1(matched: list[Matched]) -> float | None:

@@ -14,16 +14,20 @@ from typing import NamedTuple
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.progress import Progress
+from vidpipe.models.runtimes import nncf
+from vidpipe.models.runtimes.openvino import has_bf16
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
+from vidpipe.tuning.floor.precisions import calibrated_in
 from vidpipe.tuning.floor.profile import Basis, Tuned, check_place, tuned_of, write
 from vidpipe.tuning.floor.search import Search, search
 from vidpipe.tuning.floor.trial import Trial, try_reference
 from vidpipe.tuning.looks import Variant
+from vidpipe.tuning.paths import int8_of
 
 LIVE_S = 1200.0  # of a camera, where nobody says
 
@@ -78,7 +82,7 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
     check_place(options.profiles, stream)
     source = recorded(alone, stream, options.for_s or LIVE_S, progress) if camera else nullcontext(alone)
     with source as footage_of:
-        roles = roles_of(footage_of)
+        roles = calibrated_in(roles_of(footage_of), int8_of(options.profiles, stream))
         for_s = None if camera else options.for_s
         footage = gather(roles, stream, options.floor, options.want, for_s, progress)
         big = Variant(model_of_stage(roles.pipeline, roles.last))
@@ -171,6 +175,7 @@ def _key(pipeline: Pipeline, basis: Basis, stream: str, options: TuneOptions) ->
         pipeline.audit.model_dump(mode="json"),
         basis.model,
         basis.little,
+        [has_bf16(), nncf.is_installed()],
         {name: model.model_dump(mode="json") for name, model in pipeline.models.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

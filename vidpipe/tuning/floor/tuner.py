@@ -234,7 +234,7 @@ class Floor(Tuner):
             return
         roles = self._roles
         assert roles.little is not None
-        little = Asked(roles.little, {"model": looker.model, "size": looker.size})
+        little = Asked(roles.little, looker._asdict())
         try:
             watched.asked = self.ask(name, [self._last, little])
         except VidpipeError:  # too much is asked at the moment, or the stream has just ended
@@ -317,7 +317,7 @@ def _in_force(roles: Roles, pipeline: Pipeline, stream: str) -> Configuration:
     looker = None
     if roles.little is not None and getattr(configs[roles.little], "enabled", False):
         little: Any = configs[roles.little]
-        looker = Variant(little.model, little.size)
+        looker = Variant(little.model, little.size, little.precision)
     track: Any = configs[roles.track]
     difference = roles.difference is not None and bool(getattr(configs[roles.difference], "enabled", False))
     return Configuration(

@@ -1,0 +1,76 @@
+"""NNCF, which quantises networks of OpenVINO to int8: the optional part `compress` of vidpipe, slow to import.
+
+It is kept quiet: it would otherwise draw progress bars and send telemetry, which it does without asking.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from vidpipe.core.errors import ModelError
+from vidpipe.models.runtimes import one_line
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+
+def is_installed() -> bool:
+    """Whether networks can be quantised here; told without the seconds of its import."""
+    return importlib.util.find_spec("nncf") is not None
+
+
+def quantised(file: Path, model: ov.Model, tensors: Sequence[NDArray[Any]]) -> ov.Model:
+    """A network in int8, its ranges calibrated on what it makes of some inputs; the one given stays as it is.
+
+    Args:
+        file: as errors call it.
+
+    Raises:
+        ModelError: NNCF is not installed, or cannot quantise it.
+    """
+    check_installed(file)
+    with _quiet() as nncf:
+        try:
+            # Ranges on both sides of zero: those on one side are no cheaper than bf16 where a CPU has that.
+            preset = nncf.QuantizationPreset.PERFORMANCE
+            return nncf.quantize(model, nncf.Dataset(tensors), preset=preset, subset_size=len(tensors))
+        except Exception as error:  # many algorithms deep
+            raise ModelError(f"model {file}: NNCF cannot quantise it to int8: {one_line(error)}") from error
+
+
+def check_installed(file: Path) -> None:
+    """Raise ModelError where NNCF is not installed."""
+    if not is_installed():
+        raise ModelError(f"model {file}: to be quantised to int8 it takes NNCF: `pip install vidpipe[compress]`")
+
+
+@contextmanager
+def _quiet() -> Iterator[Any]:
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        with _without("openvino_telemetry"):  # NNCF then sends nothing, and writes no client's id
+            import nncf
+        nncf.set_log_level(logging.CRITICAL)
+        yield nncf
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """As if a module were not installed."""
+    known: dict[str, Any] = sys.modules
+    before = known.get(module)
+    known[module] = None
+    try:
+        yield
+    finally:
+        del known[module]
+        if before is not None:
+            known[module] = before
