@@ -97,12 +97,13 @@ def test_a_run_takes_up_what_was_chosen_with_the_floor_that_it_was_chosen_for(tu
     ("url", "own", "decoding"),
     [
         ("clip.mp4", {}, Decoding("nonref", 10.0)),
-        ("live+file:clip.mp4", {"skip_loop_filter": True}, Decoding("nonref", 10.0, skip_loop_filter=True)),
-        ("rtsp://camera/1", {}, Decoding("nonref", BLIND_S)),
+        ("clip.mp4", {"skip_loop_filter": True}, Decoding("nonref", 10.0, skip_loop_filter=True)),
+        ("live+file:clip.mp4", {}, Decoding()),
+        ("rtsp://camera/1", {}, Decoding(max_blind_s=BLIND_S)),
     ],
 )
 def test_what_is_chosen_of_decoding_is_in_force_when_the_stream_is_opened(tuned, made, tmp_path, url, own, decoding):
-    """Of a camera only what it need not go back for."""
+    """Not of a live one: where its floor breaks, every picture must be there to look at."""
     tuned(tmp_path / "p", chosen=replace(CHOSEN, decoding=Decoding("nonref", 10.0)))
     pipeline = made()
     stream = pipeline.streams["cam"]

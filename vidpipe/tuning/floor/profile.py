@@ -21,7 +21,6 @@ from vidpipe.models.base import Precision
 from vidpipe.models.resolve import resolve
 from vidpipe.models.stores import int8
 from vidpipe.pipeline.spec import Pipeline, Stream
-from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import DECODE_ALL, Decoding, StreamSpec, Want
 from vidpipe.stages.track.seen import By
 from vidpipe.tuning.floor.configuration import TRIGGER, Configuration, Roles, model_of_stage, roles_of
@@ -355,13 +354,12 @@ def with_settings(
 def _decoded(spec: StreamSpec, decoding: Decoding) -> StreamSpec:
     """The stream with what was chosen of its decoding; what the user has set besides stays.
 
-    A camera goes back to no picture that it has left out, so it rests by its own bound.
+    A live stream keeps its own: where its floor breaks, every picture must be there to look at.
     """
-    if decoding.skip_frame != "none":
-        spec = spec.model_copy(update={"skip_frame": decoding.skip_frame})
-    if decoding.max_blind_s and not is_camera(spec.url):
-        spec = spec.model_copy(update={"max_blind_s": decoding.max_blind_s})
-    return spec
+    if spec.live or decoding == DECODE_ALL:
+        return spec
+    told = {"skip_frame": decoding.skip_frame, "max_blind_s": decoding.max_blind_s or spec.max_blind_s}
+    return spec.model_copy(update=told)
 
 
 def _set(pipeline: Pipeline, stream: Stream, settings: Mapping[str, Mapping[str, Any]]) -> Stream:

@@ -21,6 +21,7 @@ from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import Want
 from vidpipe.statistics.blocks import BLOCK_S
 from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
+from vidpipe.tuning.floor.decoding import LESS
 from vidpipe.tuning.floor.footage import Footage, gather, recorded
 from vidpipe.tuning.floor.precisions import calibrated_in
 from vidpipe.tuning.floor.profile import Basis, Tuned, check_place, tuned_of, write
@@ -89,7 +90,8 @@ def tune(pipeline: Pipeline, stream: str, options: TuneOptions, progress: Progre
         progress.step(f"{stream}: {big} on trial")
         trial = try_reference(roles.pipeline, stream, footage.stretches, big)
         began = time.process_time()
-        found = search(roles, stream, footage.stretches, options.floor, options.want, progress, options.more)
+        less = () if spec.live else LESS
+        found = search(roles, stream, footage.stretches, options.floor, options.want, progress, options.more, less)
         searched_s = time.process_time() - began
     refused = _refused(trial, options.floor, big)
     if refused:
