@@ -27,6 +27,7 @@ from vidpipe.tuning.floor.configuration import Roles, model_of_stage, roles_of
 from vidpipe.tuning.floor.decoding import decode_shares
 from vidpipe.tuning.floor.evidence import evidence
 from vidpipe.tuning.floor.footage import variants_of
+from vidpipe.tuning.floor.precisions import calibrated_in, cheaper
 from vidpipe.tuning.floor.replay import replay
 from vidpipe.tuning.floor.search import Search, Stretch, search
 from vidpipe.tuning.looks import Look, Variant, look
@@ -78,7 +79,8 @@ def on_clips(names: Sequence[str] = (), variation: str = "") -> Iterator[Row]:
         for clip in sorted((ASSETS / "videos").iterdir()):
             if not names or clip.name in names or clip.stem in names:
                 source = varied(clip, variation, Path(folder)) if variation else clip
-                yield from _of_clip(clip.stem + (f", {variation}" if variation else ""), source)
+                name = clip.stem + (f", {variation}" if variation else "")
+                yield from _of_clip(name, source, Path(folder) / f"int8-{clip.stem}")
 
 
 def varied(clip: Path, variation: str, folder: Path) -> Path:
@@ -102,17 +104,19 @@ def varied(clip: Path, variation: str, folder: Path) -> Path:
 
 
 class _Clip:
-    """Both parts of a clip, with the looks that were needed so far."""
+    """Both parts of a clip, with the looks that were needed so far; `int8`: where its quantised networks are kept."""
 
-    def __init__(self, name: str, source: Path) -> None:
+    def __init__(self, name: str, source: Path, int8: Path) -> None:
         self.name = name
-        self.roles: Roles = roles_of(load(PIPELINE, sources={"clip": str(source)}))
+        self.roles: Roles = calibrated_in(roles_of(load(PIPELINE, sources={"clip": str(source)})), int8)
         self.big = Variant(model_of_stage(self.roles.pipeline, self.roles.last))
         frames = outline("clip", StreamSpec(url=str(source)), self.roles.pipeline.classes.names)
         border = float(frames.pts[round(FITTED * frames.frames)]) - 0.5 / frames.fps
         first = StreamSpec(url=str(source), end_s=border)
         self.scored = StreamSpec(url=str(source), start_s=border)
-        looks = {variant: self._look(first, variant) for variant in (self.big, *variants_of(self.roles))}
+        fitted = round(FITTED * frames.frames)
+        precise, _ = cheaper(self.roles, "clip", [(first, fitted)], {}, Silent())
+        looks = {variant: self._look(first, variant) for variant in (self.big, *variants_of(self.roles), *precise)}
         self.fitted = Stretch(first, looks[self.big].predictions.sure(), looks)
         self._scored_looks: dict[Variant, Look] = {}
 
@@ -126,8 +130,8 @@ class _Clip:
         return look(pipeline, "clip", spec, variant.spec(pipeline), Silent())
 
 
-def _of_clip(name: str, source: Path) -> Iterator[Row]:
-    clip = _Clip(name, source)
+def _of_clip(name: str, source: Path, int8: Path) -> Iterator[Row]:
+    clip = _Clip(name, source, int8)
     truth = clip.scored_look(clip.big).predictions.sure()
     every_ms = clip.scored_look(clip.big).cpu_ms + clip.scored_look(clip.big).predictions.decode_cpu_ms
     for floor in FLOORS:
