@@ -254,3 +254,8 @@ def test_a_pipeline_whose_last_stage_is_no_detect_is_refused_in_words(made):
     pipeline = made(ALONE.replace("{id: big, type: detect, model: big}", "{id: rate, type: 'tests.builders:Told'}"))
     with pytest.raises(ConfigError, match="no `detect`"):
         tuner_of(replace(pipeline, tuner=Part(Floor, FloorConfig())))
+
+
+def test_a_pipeline_without_a_tracker_is_refused_in_words(made):
+    with pytest.raises(ConfigError, match="a floor needs a stage `track` before the first `detect`"):
+        tuner_of(replace(made(PAIR), tuner=Part(Floor, FloorConfig())))

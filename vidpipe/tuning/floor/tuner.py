@@ -17,7 +17,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from vidpipe.core.answer import How
-from vidpipe.core.errors import VidpipeError
+from vidpipe.core.errors import ConfigError, VidpipeError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.status import Status, StreamNow
@@ -105,6 +105,8 @@ class Floor(Tuner):
     def begin(self, pipeline: Pipeline) -> None:
         """See `Tuner.begin`."""
         self._roles: Roles = roles_of(pipeline)
+        if len(self._roles.pipeline.stages) != len(pipeline.stages):
+            raise ConfigError("a floor needs a stage `track` before the first `detect`; `hold_floors` puts one in")
         self._last = Asked(self._roles.last)
         self._streams: dict[str, _Watched] = {}
         self._place = {stream: number for number, streams in enumerate(self.config.near) for stream in streams}
