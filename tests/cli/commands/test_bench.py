@@ -127,9 +127,11 @@ def test_every_figure_can_be_worked_out_from_what_it_leaves(compared):
     # So small a network costs less than the noise: what its rate would be is another matter each time.
     assert ("uniform sampling" in candidates) != any("uniform sampling" in note for note in clip.notes)
     assert any(name.startswith("static") for name in candidates)
-    # Five seconds prove nothing but a look at every frame; little, which misses the person, is no looker.
+    # Five seconds prove nothing but a look at every frame, and little, which misses the person, is no looker. How far
+    # between looks a tracker that adapts begins hangs on prices, which are noise here.
+    assert candidates["static at the floor"].what == "the last stage looks at every frame, boxes held between"
     for name in ("tuned", "static at the floor"):
-        assert candidates[name].what == "the last stage looks at every frame, boxes held between"
+        assert candidates[name].what.startswith("the last stage looks ")
         assert candidates[name].agreement.boxes.f1 == 1.0
         assert "little" not in candidates[name].by
     assert {choice.model for choice in clip.grid} == {"little", "big"}
