@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,13 +98,18 @@ def gather(roles: Roles, stream: str, floor: float, want: Want, for_s: float | N
             f"stream {stream}: {big} found no {classes} in {video_s:.0f} s: without anything to find no configuration "
             "can be told from another; give footage that shows some"
         )
+
+    def consider(variants: Iterable[Variant]) -> None:
+        for variant in variants:
+            progress.step(f"{stream}: {variant} looks at every frame", round(share))
+            made = _looked(pipeline, stream, parts, variant, truth, floor, want, footage.dropped, progress)
+            for into, one in zip(looks, made, strict=False):
+                into[variant] = one
+
+    consider(variants_of(roles))
     lengths = [(part, series.frames) for part, series in zip(parts, truth, strict=True)]
     precise, timed_s = cheaper(roles, stream, lengths, footage.dropped, progress)
-    for variant in [*variants_of(roles), *precise]:
-        progress.step(f"{stream}: {variant} looks at every frame", round(share))
-        made = _looked(pipeline, stream, parts, variant, truth, floor, want, footage.dropped, progress)
-        for into, one in zip(looks, made, strict=False):
-            into[variant] = one
+    consider(precise)
     footage.looked_s = timed_s + sum(one.spent_s for each in looks for one in each.values())
     complete = set.intersection(*(set(each) for each in looks)) - footage.dropped.keys()
     footage.stretches = [

@@ -50,7 +50,7 @@ def cheaper(
 
     Args:
         parts: the footage, with the frames of each part.
-        dropped: gets the others, and why they are.
+        dropped: variants that are out already; gets the others, and why they are.
 
     Returns:
         The variants, and the CPU seconds that it took to find them.
@@ -62,7 +62,7 @@ def cheaper(
     worth: list[Variant] = []
     for model in dict.fromkeys(model_of_stage(pipeline, stage) for stage in (roles.last, roles.little)):
         own = Variant(model)
-        tried = list(_others(pipeline, model))
+        tried = [] if own in dropped else list(_others(pipeline, model))  # its other precisions are no better
         if not tried:
             continue
         pictures = pictures or list(_spread(stream, parts))
