@@ -27,17 +27,21 @@ BLIND_S = 2.0
 """For how long a camera's still picture may go undecoded where nobody says."""
 
 
+SkipFrame = Literal["none", "nonref", "nokey"]
+"""Pictures that are never decoded: none, those that no other builds on, or all but key frames."""
+
+
 class Decoding(NamedTuple):
     """Which pictures of a stream are decoded, and how; by default all of them, as their encoder meant them.
 
     Attributes:
-        skip_frame: pictures that never are: those that no other builds on, or all but key frames.
+        skip_frame: pictures that never are.
         max_blind_s: media seconds for which a still picture may go undecoded, unless the sizes of packets are known to
             announce motion; 0: it never does.
         skip_loop_filter: the edges of blocks are not smoothed: pictures drift a little from the original.
     """
 
-    skip_frame: Literal["none", "nonref", "nokey"] = "none"
+    skip_frame: SkipFrame = "none"
     max_blind_s: float = 0.0
     skip_loop_filter: bool = False
 
@@ -82,7 +86,7 @@ class StreamSpec(BaseModel):
     decoder: Literal["auto", "software"] = Field(
         default="auto", description="auto: a camera's video is decoded by hardware, if there is any and it works"
     )
-    skip_frame: Literal["none", "nonref", "nokey"] = Field(
+    skip_frame: SkipFrame = Field(
         default="none",
         description="pictures that are never decoded: those that no other builds on, or all but key frames",
     )

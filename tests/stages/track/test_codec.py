@@ -11,7 +11,9 @@ from tests.sources.decoding.test_vectors import ENCODERS, FPS, box_of, encode, f
 from tests.stages.conftest import ask
 from tests.stages.track.conftest import found, measured
 from tests.stages.track.test_track import overlap, track
+from vidpipe.core.frame import Frame
 from vidpipe.core.motion import CELL, Motion
+from vidpipe.stages.track import codec
 from vidpipe.stages.track.codec import Gathered, move
 
 ROWS, COLUMNS = 15, 20
@@ -168,6 +170,21 @@ def test_fast_things_are_moved_before_they_leave_the_cells_that_tell_of_them():
     gathered.add(field(), STEP_S)
     assert gathered.is_far(np.array([[300, -100]], np.float32))
     assert not gathered.is_far(np.zeros((0, 2), np.float32))
+
+
+def test_what_was_gathered_before_a_step_of_flow_is_no_part_of_the_next(tmp_path, monkeypatch):
+    frames = frames_of(encode(tmp_path / "a.mp4"))
+    told, moves = Frame.motion, []
+    monkeypatch.setattr(Frame, "motion", lambda frame: None if frame.seq == frames[2].seq else told(frame))
+    monkeypatch.setattr(
+        codec, "move", lambda motion, *rest: moves.append((motion.reach_s, rest[2])) or move(motion, *rest)
+    )
+    stage = track(motion="codec", refresh_s=60, change=1, failing=1, step_s=2 / FPS)
+    assert ask(stage, frames[0]) is None
+    stage.learn(frames[0], measured(frames[0].seq, found(box_of(frames[0]))))
+    for frame in frames[1:5]:
+        ask(stage, frame)
+    assert moves == [(pytest.approx(2 / FPS, abs=1e-3), pytest.approx(2 / FPS, abs=1e-3))]
 
 
 def followed(frames, late=0):

@@ -87,9 +87,7 @@ class Stillness:
         if self._reference is None or self._reference.shape != preview.shape:
             self._reference, self._since = preview, at
             return True
-        if worst_block(preview, self._reference) <= _MOVED:
-            return False
-        if limits is not None and (block_errors(preview, self._reference) <= limits).all():
+        if worst_block(preview, self._reference, limits) <= _MOVED:
             return False
         self._reference, self._since = preview, at
         return True
@@ -234,15 +232,20 @@ class DecodePolicy:
         self._stillness = Stillness()
 
 
-def worst_block(one: Image, other: Image) -> float:
-    """The largest mean squared error of two previews in a grid of blocks, or a bound on it that says enough."""
+def worst_block(one: Image, other: Image, limits: NDArray[np.float32] | None = None) -> float:
+    """The largest mean squared error of two previews in a grid of blocks, or a bound on it that says enough.
+
+    Args:
+        limits: up to which an error of a block counts for nothing; None: every error counts.
+    """
     import cv2
 
     height, width = one.shape
     bound = float(cv2.norm(one, other, cv2.NORM_L2SQR)) / ((height // _BLOCKS) * (width // _BLOCKS) or 1)
     if bound <= _MOVED:  # even if all of it were in one block
         return bound
-    return float(block_errors(one, other).max())
+    errors = block_errors(one, other)
+    return float((errors if limits is None else errors[errors > limits]).max(initial=0.0))
 
 
 def block_errors(one: Image, other: Image) -> NDArray[np.float32]:

@@ -228,7 +228,8 @@ class Track(Stage[TrackConfig]):
         at = self._at
         if at is not None and at.seq == frame.seq:
             return at
-        motion = self._gathered.take() if self._by == "codec" else None
+        gathered = self._gathered.take()  # also where flow goes on: what was before a step is no part of the next
+        motion = gathered if self._by == "codec" else None
         now = Seen.of(frame, self._by, motion, watched=self._watches)
         change = 0.0
         if at is not None:
