@@ -61,7 +61,7 @@ def test_each_sees_what_the_one_before_it_gave():
     runner = TransformRunner([Marks("a"), Marks("b")], CLASSES)
     completed, events = complete(runner)
     assert completed.reason.endswith("ab")
-    assert [event.by for event in events] == ["a", "b"]
+    assert [event.rule for event in events] == ["a", "b"]
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(3)])
@@ -71,7 +71,7 @@ def test_what_one_raises_costs_that_result_its_completion_only(error):
         completed, events = complete(runner)
         assert completed.reason.endswith("b")
         assert not completed.reason.endswith("ab")
-        assert [event.by for event in events] == ["b"]
+        assert [event.rule for event in events] == ["b"]
     meters = runner.meters()
     assert (meters["a"].asked, meters["a"].answered, meters["a"].raised) == (2, 0, {"apply": 2})
     assert (meters["b"].asked, meters["b"].answered, meters["b"].errors) == (2, 2, 0)

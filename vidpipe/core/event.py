@@ -24,7 +24,10 @@ class Event:
         kind: what happened: "zone.enter", "line.cross", or a name that the transform's author chose.
         stream, seq, pts: the result at which it was seen; media seconds.
         at: UTC seconds of that picture; None where the recording does not say.
-        by: id of the transform.
+        rule: id of the transform, or name of the rule, that saw it.
+        id: the same for all phases of what happened once, and for nothing else of the run.
+        by: the stage that answered that result.
+        age_s: how long before it the boxes were measured, in media seconds; None: they never were.
         phase: see `Phase`; what has no duration only begins.
         data: what else there is to know, as JSON can hold it: the zone, the track, a count.
     """
@@ -34,6 +37,9 @@ class Event:
     seq: int
     pts: float
     at: float | None
-    by: str
+    rule: str
+    id: str
+    by: str = ""
+    age_s: float | None = None
     phase: Phase = Phase.BEGIN
     data: Mapping[str, Any] = field(default_factory=dict)

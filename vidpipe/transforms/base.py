@@ -72,11 +72,28 @@ class Transform(Generic[C]):
         """
         raise TypeError(f"{type(self).__name__} has no method `apply`: a transform must say what it does with a result")
 
-    def emit(self, kind: str, moment: Moment, *, phase: Phase = Phase.BEGIN, **data: Any) -> None:
-        """Emit an event at this result; it goes to sinks and to `Run.events`, after the result itself."""
+    def emit(
+        self,
+        kind: str,
+        moment: Moment,
+        *,
+        phase: Phase = Phase.BEGIN,
+        id: str = "",
+        rule: str = "",
+        **data: Any,
+    ) -> None:
+        """Emit an event at this result; it goes to sinks and to `Run.events`, after the result itself.
+
+        Args:
+            id: the same for all phases of one thing that lasts; without one it is made of the place.
+            rule: as of `Event`; without a name of its own it is this transform.
+            data: fields of the event; those that all events may have are in docs/results.md.
+        """
         if self._emitted is None:
             self._emitted = []
-        event = Event(kind, moment.stream, moment.seq, moment.pts, moment.captured_at, self.id, phase, data)
+        rule = rule or self.id
+        id = id or f"{rule}/{kind}/{moment.seq}.{len(self._emitted)}"
+        event = Event(kind, moment.stream, moment.seq, moment.pts, moment.captured_at, rule, id, phase=phase, data=data)
         self._emitted.append(event)
 
     def snapshot(self) -> Any:

@@ -6,6 +6,7 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from vidpipe.cascade.contract import Contract
@@ -102,7 +103,7 @@ class TransformRunner:
         completed = transform.apply(frame, answer, moment)
         if completed is not None:
             self._contracts[transform.id].check_result(completed, moment)
-        events += transform.take_events()
+        events += [replace(event, by=answer.by) for event in transform.take_events()]
         return completed
 
     def _snapshot(self, transform: Transform[Any]) -> bytes | None:
