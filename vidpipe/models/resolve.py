@@ -14,9 +14,10 @@ from vidpipe.models import own
 from vidpipe.models.base import Classes, Family, ModelSpec
 from vidpipe.models.cache import fetched_dir
 from vidpipe.models.metadata.model_metadata import ModelMetadata, coco80, metadata_of
-from vidpipe.models.stores import omz, paths
+from vidpipe.models.stores import paths
+from vidpipe.models.stores.pinned import Store, store_of
 
-Origin = Literal["file", "ultralytics", "pypi", "omz", "python"]
+Origin = Literal["file", "ultralytics", "pypi", "pinned", "python"]
 _LARGEST = 8192  # side of an input: what a network computes on it would fill a machine's memory
 _STRIDE = 32  # YOLO networks halve their input five times
 
@@ -27,8 +28,8 @@ class ResolvedModel:
 
     Attributes:
         source: the path or name that the user wrote.
-        origin: a file that is there, weights fetched by Ultralytics' name, a wheel of PyPI, the Open Model Zoo, or
-            a class of the user's.
+        origin: a file that is there, weights fetched by Ultralytics' name, a wheel of PyPI, a store whose
+            files are pinned, or a class of the user's.
         file: where it lies; None where it is still to be fetched.
         family, names, size: None where only the loaded file will tell; `size` is (height, width) in pixels.
         threshold: None for the family's own.
@@ -75,8 +76,8 @@ def resolve(spec: ModelSpec, search_paths: Sequence[Path] = (), classes: Classes
         raise ModelError("model: its path is an address: fetch the file, and give where it lies")
     if spec.path.startswith("pypi:"):
         resolved = _from_pypi(spec)
-    elif spec.path.startswith(omz.PREFIX):
-        resolved = _from_omz(spec, search_paths)
+    elif (store := store_of(spec.path)) is not None:
+        resolved = _from_store(store, spec, search_paths)
     else:
         resolved = _from_file(spec, search_paths)
     if spec.settings and resolved.origin != "python":
@@ -176,10 +177,10 @@ def _from_pypi(spec: ModelSpec) -> ResolvedModel:
     return _merge(spec, metadata, "pypi", pypi.cached(wheel, sha256), sha256)
 
 
-def _from_omz(spec: ModelSpec, search_paths: Sequence[Path]) -> ResolvedModel:
-    name = omz.name_of(spec.path)
-    file = paths.find(f"{name}.xml", search_paths)
-    return _merge(spec, metadata_of(name, file), "omz" if file is None else "file", file)
+def _from_store(store: Store, spec: ModelSpec, search_paths: Sequence[Path]) -> ResolvedModel:
+    name = store.name_of(spec.path)
+    file = paths.find(store.file_of(name), search_paths)
+    return _merge(spec, metadata_of(name, file), "pinned" if file is None else "file", file)
 
 
 def _merge(
@@ -210,7 +211,12 @@ def _check_runtime(spec: ModelSpec, resolved: ResolvedModel) -> None:
         if spec.runtime is not None:
             raise ModelError(f"model {spec.path}: a Python class runs itself: leave `runtime` out")
         return
-    suffix = ".pt" if resolved.origin == "ultralytics" else Path(resolved.file or spec.path).suffix
+    if resolved.origin == "ultralytics":
+        suffix = ".pt"
+    elif resolved.file is None and (store := store_of(spec.path)) is not None:
+        suffix = store.suffix
+    else:
+        suffix = Path(resolved.file or spec.path).suffix
     reads = {"onnxruntime": ".onnx", "torch": ".pt"}.get(spec.runtime or "")
     if reads is not None and suffix != reads:
         raise ModelError(

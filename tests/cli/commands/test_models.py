@@ -39,9 +39,15 @@ def test_models_of_a_pipeline_are_timed_where_they_are_here(shell, monkeypatch):
 def test_without_a_pipeline_those_that_come_with_vidpipe_are_listed(shell):
     said = shell.vidpipe("models", "--no-time")
     assert said.status == 0, said.err
-    for path in ("yolo11n", "omz:person-vehicle-bike-detection-2001", "omz:person-vehicle-bike-detection-2002"):
+    for path in (
+        "yolox:yolox_tiny",
+        "yolox:yolox_s",
+        "omz:person-vehicle-bike-detection-2001",
+        "omz:person-vehicle-bike-detection-2002",
+    ):
         assert said.out.count(f" {path} ") == 1
-    assert "AGPL-3.0" in said.out
+    assert "Apache-2.0" in said.out
+    assert "AGPL" not in said.out
     assert " ms" not in said.out
 
 

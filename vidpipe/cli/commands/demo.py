@@ -13,7 +13,7 @@ from vidpipe.core.files import make_folder
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 
-BETTER = "yolo11n"  # in place of the demo's own model, where its weights can be fetched
+BETTER = "yolox:yolox_tiny"  # in place of the demo's own model, where its weights can be fetched
 
 
 def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "inline"]) -> int:

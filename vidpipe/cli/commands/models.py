@@ -17,7 +17,7 @@ from vidpipe.models.load import load_detector
 from vidpipe.models.precisions import look_ms, others
 from vidpipe.models.resolve import ResolvedModel, resolve
 from vidpipe.models.runtimes import nncf, openvino
-from vidpipe.models.stores import omz
+from vidpipe.models.stores.pinned import STORES
 from vidpipe.pipeline.yaml.load import load, shipped
 from vidpipe.sources.open import expand
 from vidpipe.tuning.paths import int8_of, profiles_dir
@@ -90,7 +90,7 @@ def _of(
 
 
 def _shipped() -> Iterator[_Row]:
-    """The models of vidpipe's own pipelines, each once, and the others of the zoo that it knows."""
+    """The models of vidpipe's own pipelines, each once, and the others that it knows where to get."""
     paths: set[str] = set()
     for file in sorted(shipped().glob("*.yaml")):
         loaded = load(file)
@@ -98,9 +98,9 @@ def _shipped() -> Iterator[_Row]:
             if spec.path not in paths:
                 paths.add(spec.path)
                 yield _Row(f"{loaded.name}: {name}", spec, [Path(path) for path in loaded.search_paths], ())
-    for name in omz.names():
-        if f"{omz.PREFIX}{name}" not in paths:
-            yield _Row("", ModelSpec(path=f"{omz.PREFIX}{name}"), (), ())
+    for path in (f"{store.prefix}{name}" for store in STORES for name in store.names()):
+        if path not in paths:
+            yield _Row("", ModelSpec(path=path), (), ())
 
 
 def _measured(row: _Row, known: ResolvedModel, size: str, classes: str) -> tuple[str, str, list[str]]:

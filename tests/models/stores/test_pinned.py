@@ -1,4 +1,4 @@
-"""Models of the Open Model Zoo: local files first, else fetched from where they are pinned."""
+"""Models of stores whose files are pinned: local files first, else fetched from there."""
 
 import shutil
 
@@ -17,7 +17,7 @@ RELEASES = ["2022.3/models_bin/1", "2023.0/models_bin/1"]
 
 def test_a_model_is_known_before_it_is_fetched():
     resolved = resolve(SPEC)
-    assert (resolved.origin, resolved.file, resolved.family) == ("omz", None, "ssd")
+    assert (resolved.origin, resolved.file, resolved.family) == ("pinned", None, "ssd")
     assert (resolved.names, resolved.licence) == (("vehicle", "person", "bike"), "Apache-2.0")
 
 
@@ -70,3 +70,38 @@ def test_the_pinned_files_are_fetched_from_the_release_that_has_them(assets, mir
     spec = ModelSpec(path=f"omz:{name}")
     assert fetch(spec) == cache / "models" / f"{name}.xml" == resolve(spec).file
     assert sorted(file.suffix for file in (cache / "models").iterdir()) == [".bin", ".xml"]
+
+
+def test_yolox_comes_as_one_file_from_its_release(mirror, cache):
+    spec = ModelSpec(path="yolox:yolox_tiny")
+    resolved = resolve(spec)
+    assert (resolved.origin, resolved.file, resolved.family, resolved.licence) == (
+        "pinned",
+        None,
+        "yolox",
+        "Apache-2.0",
+    )
+    assert resolved.names[:3] == ("person", "bicycle", "car")
+    folder = mirror / "github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
+    folder.mkdir(parents=True)
+    (folder / "yolox_tiny.onnx").write_bytes(b"another network")
+    with pytest.raises(ModelError, match="SHA-256"):
+        fetch(spec)
+    (folder / "yolox_tiny.onnx").unlink()
+    with pytest.raises(ModelError, match=r"fetch yolox_tiny.onnx elsewhere and put it into .*models"):
+        fetch(spec)
+
+
+def test_a_store_says_what_runs_its_files_before_they_are_there():
+    assert resolve(ModelSpec(path="yolox:yolox_s", runtime="onnxruntime")).origin == "pinned"
+    with pytest.raises(ModelError, match=r"runtime torch reads .pt only"):
+        resolve(ModelSpec(path="yolox:yolox_s", runtime="torch"))
+    with pytest.raises(ModelError, match=r"no such model of YOLOX; nearest: yolox_s"):
+        resolve(ModelSpec(path="yolox:yolox_ss"))
+
+
+@pytest.mark.footage
+def test_a_file_of_a_store_lies_where_models_lie(assets):
+    assert (
+        resolve(ModelSpec(path="yolox:yolox_nano"), [assets / "models"]).file == assets / "models" / "yolox_nano.onnx"
+    )
