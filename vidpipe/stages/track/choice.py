@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _MARGIN = 0.02  # share of the boxes that vectors may lose and flow holds: looks, which that would cost, are dear
 _CONFIDENCE = 0.9  # of the bound on that share, one-sided
 _LEAST = 4  # trials, fewer say nothing of how much they differ
-_KEPT = 48  # trials: what was before says little of now
-_ENOUGH = 24  # of boxes as old as they now become; with so many only some intervals are tried
+_KEPT = 96  # trials: what was before says little of now, but fewer would never prove anything of single boxes
+_ENOUGH = 24  # of boxes as old as they now become; with so many, or when vectors are proven, few intervals are tried
 _EVERY = 8  # intervals between looks, of which one is still tried then
 _AS_OLD = 0.5  # share of the present age that boxes must have had to count: for a moment they hold in any way
 
@@ -64,7 +64,9 @@ class Choice:
     def tries(self, old: int) -> bool:
         """Whether boxes shall be moved in both ways until the next look; to be asked once a look."""
         self._looks += 1
-        return len(self._telling(old)) < _ENOUGH or self._looks % _EVERY == 0
+        if self._looks % _EVERY == 0:
+            return True
+        return len(self._telling(old)) < _ENOUGH and self.means(old) == "flow"
 
     def learn(self, old: int, flowed: Tracks, vectored: Tracks, found: sv.Detections) -> None:
         """A look has come to boxes that were moved in both ways.
