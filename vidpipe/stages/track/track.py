@@ -197,12 +197,13 @@ class Track(Stage[TrackConfig]):
         """Go on to this frame: by the vectors of its codec, or by a step of flow if it is time for one."""
         at = self._at
         self._mover.meet(frame, self.config.motion)
-        if self._mover.lacks_vectors:
-            self._counts["without vectors"] += 1
-            self._vectored = None
         if at is not None and (frame.pts < self._pts or _goes_elsewhere(at, frame) or self._is_cut(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
+            self._mover.meet(frame, self.config.motion)
+        if self._mover.lacks_vectors:
+            self._counts["without vectors"] += 1
+            self._vectored = None
         if frame.seq > self._seq >= 0:
             each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
             self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
@@ -329,7 +330,9 @@ class Track(Stage[TrackConfig]):
         self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
         tracks = Tracks.of(named, known, at, self._mover.by)
-        vectored = Tracks.of(named, look.vectored or known, at, "codec") if self._mover.tries else None
+        vectored = None
+        if self._mover.tries:
+            vectored = Tracks.of(named, known if look.vectored is None else look.vectored, at, "codec")
         if at.preview is not None:
             boxes = at.in_preview(tracks.boxes)
             if look.by_change and (agreed or not _has_new(named, known)):
@@ -364,9 +367,9 @@ class Track(Stage[TrackConfig]):
         for cached in way(self._cache.since(at.seq), most, always=self._looks):
             now = cached.seen
             tracks = self._step(tracks, at, now)
-            # What was not on trial yet has not kept what both ways take.
-            both = vectored is not None and now.motion is not None and now.grey is not None
-            vectored = vectored.step(at, now, "codec") if both and vectored else None
+            if vectored is not None:  # before the trial began nobody has kept what both ways take
+                both = now.motion is not None and now.grey is not None
+                vectored = vectored.step(at, now, "codec") if both else None
             at = now
             if at.seq in self._looks:
                 look = self._looks[at.seq]
