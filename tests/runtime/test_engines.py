@@ -57,6 +57,11 @@ stages:
   - {id: track, type: track, refresh_s: 1, change: 1, motion: codec, on: device}
   - {id: read, type: mystages:Read, on: cloud}
 """,
+    "tracked by what looks bear out": """
+stages:
+  - {id: track, type: track, refresh_s: 0.2, change: 1, motion: auto, on: device}
+  - {id: read, type: mystages:Read, on: cloud}
+""",
     "vectors do not cross a link": """
 stages:
   - {id: counts, type: mystages:Counts, on: device}
@@ -92,6 +97,8 @@ def two(tmp_path_factory):
         ("isolated", 3),
         ("tracked", 0),
         ("tracked by vectors", 0),
+        ("tracked by what looks bear out", 0),
+        ("tracked by what looks bear out", 3),
         ("vectors do not cross a link", 0),
     ],
 )

@@ -28,7 +28,7 @@ SETTINGS = {
     "difference": [{}, {"earlier_s": 20}, {"scene": "SCENE"}],
     "gate": [{"weights": "GATE"}],
     "sample": [{"fps": 5}],
-    "track": [{"refresh_s": 0.5, "agreement": 0.9}],
+    "track": [{"refresh_s": 0.5, "agreement": 0.9}, {"refresh_s": 0.5, "motion": "auto"}],
     "detect": [{"model": "bright", "agreement": 0.9, "budget": 0.5, "least_f1": 0.5}],
     "select": [{"models": ["bright"]}],
     "regions": [{"model": "bright"}],

@@ -21,13 +21,13 @@ BOX = (100, 80, 140, 160)
 def tracked(at, *boxes):
     detections = found(*boxes)
     detections.tracker_id = np.arange(1, len(boxes) + 1)
-    return Tracks.of(detections, np.zeros((len(boxes), 2), np.float32), at.grey)
+    return Tracks.of(detections, Tracks.none(), at, "flow")
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, 0), (-4, 2), (0, -6), (7, 5)])
 def test_a_box_moves_with_what_is_in_it(dx, dy):
     before = seen(0, BOX)
-    moved = tracked(before, BOX).step(before, seen(1, shifted(BOX, dx, dy)))
+    moved = tracked(before, BOX).step(before, seen(1, shifted(BOX, dx, dy)), "flow")
     np.testing.assert_allclose(moved.boxes[0], shifted(BOX, dx, dy), atol=1)
     np.testing.assert_allclose(moved.velocity[0], [dx * 5, dy * 5], atol=5)  # half of 10 a second: smoothed
 
@@ -36,7 +36,7 @@ def test_a_thing_that_moves_evenly_is_followed_through_many_frames():
     before, tracks = seen(0, BOX), tracked(seen(0, BOX), BOX)
     for seq in range(1, 16):
         now = seen(seq, shifted(BOX, 6 * seq, seq))
-        tracks = tracks.step(before, now)
+        tracks = tracks.step(before, now, "flow")
         before = now
     assert iou(tracks.boxes[0], np.array(shifted(BOX, 90, 15), np.float32)) > 0.85
     assert 0.6 < tracks.belief[0] < 1  # falls with age
@@ -67,7 +67,7 @@ def test_what_stands_before_another_thing_does_not_take_it_along():
     before, tracks = seen(0, back, front), tracked(seen(0, back, front), back, front)
     for seq in range(1, 8):
         now = seen(seq, back, shifted(front, 5 * seq))
-        tracks = tracks.step(before, now)
+        tracks = tracks.step(before, now, "flow")
         before = now
     np.testing.assert_allclose(tracks.boxes[0], back, atol=4)
     np.testing.assert_allclose(tracks.boxes[1], shifted(front, 35), atol=4)
@@ -86,11 +86,11 @@ def test_without_texture_a_box_goes_on_as_it_went_and_ends_after_a_while():
     ]
     tracks = tracked(flat[0], BOX)
     tracks = dataclasses.replace(tracks, velocity=np.array([[20, 0]], np.float32))
-    moved = tracks.step(flat[0], flat[1])
+    moved = tracks.step(flat[0], flat[1], "flow")
     np.testing.assert_allclose(moved.boxes[0], shifted(BOX, 2), atol=0.01)
     assert moved.failing.all()
     for before, now in pairwise(flat[1:]):
-        moved = moved.step(before, now)
+        moved = moved.step(before, now, "flow")
     assert not len(moved)
 
 
@@ -100,7 +100,7 @@ def test_a_box_that_leaves_the_picture_ends():
     counts = []
     for seq in range(1, 8):
         now = seen(seq, shifted(box, 6 * seq))
-        tracks = tracks.step(before, now)
+        tracks = tracks.step(before, now, "flow")
         before = now
         counts.append(len(tracks))
     assert counts[0] == 1
@@ -113,7 +113,7 @@ def test_what_comes_in_over_an_edge_still_begins_there():
     before, tracks = seen(0, thing), tracked(seen(0, thing), (0, 80, 12, 160))
     for seq in range(1, 9):
         now = seen(seq, shifted(thing, 5 * seq))
-        tracks = tracks.step(before, now)
+        tracks = tracks.step(before, now, "flow")
         before = now
     np.testing.assert_allclose(tracks.detections((320, 240)).xyxy[0], (0, 80, 52, 160), atol=4)
 
@@ -121,7 +121,7 @@ def test_what_comes_in_over_an_edge_still_begins_there():
 def test_published_boxes_lie_in_the_picture_and_their_scores_fall():
     box = (290, 80, 320, 160)
     before = seen(0, box)
-    tracks = tracked(before, box).step(before, seen(1, shifted(box, 4)))
+    tracks = tracked(before, box).step(before, seen(1, shifted(box, 4)), "flow")
     published = tracks.detections((320, 240))
     assert published.xyxy[0, 2] == 320
     assert 0 < published.confidence[0] < 0.9
@@ -135,6 +135,6 @@ def test_any_number_of_boxes(count):
     corner = rng.uniform(-20, 300, (count, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(0, 60, (count, 2))], axis=1)
     before = seen(0)
-    moved = tracked(before, *boxes).step(before, seen(1))
+    moved = tracked(before, *boxes).step(before, seen(1), "flow")
     assert len(moved) <= count
     assert np.isfinite(moved.boxes).all()

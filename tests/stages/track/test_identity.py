@@ -21,7 +21,7 @@ BOX, OTHER = (40, 60, 80, 140), (200, 60, 240, 140)
 
 def after(named, seq, *boxes):
     """What flow says of them at a later look."""
-    tracks = Tracks.of(named, np.zeros((len(named), 2), np.float32), seen(seq).grey)
+    tracks = Tracks.of(named, Tracks.none(), seen(seq), "flow")
     tracks.boxes[:] = np.array(boxes, np.float32)
     return tracks
 

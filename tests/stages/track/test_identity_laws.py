@@ -60,7 +60,8 @@ class Street:
 def followed(named, boxes) -> Tracks:
     count = len(named)
     ones = np.ones(count, np.float32)
-    return Tracks(named, boxes.astype(np.float32), np.zeros((count, 2), np.float32), no_points(count), ones, 0 * ones)
+    still = np.zeros((count, 2), np.float32)
+    return Tracks(named, boxes.astype(np.float32), still, no_points(count), ones, 0 * ones, ones)
 
 
 def update(identities, *look):

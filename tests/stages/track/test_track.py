@@ -131,6 +131,16 @@ def test_lost_tracks_trigger_a_look():
     assert ask(stage, at(2)) is None  # both have gone from where they were
 
 
+def test_behind_a_cut_boxes_are_followed_from_the_first_look_on():
+    stage = patient()
+    look(stage, at(0, BOX), BOX)
+    elsewhere = texture(9, 320, 240)
+    look(stage, at(1, BOX, ground=elsewhere), BOX)
+    assert stage.counts["broken off"] == 1
+    answer = ask(stage, at(2, place(BOX, 1), ground=elsewhere))
+    assert answer.detections.xyxy[0, 0] - BOX[0] == pytest.approx(4, abs=0.5)
+
+
 def test_a_cut_drops_all_tracks_and_triggers_a_look():
     stage = patient(change=1, failing=1)
     look(stage, at(0, BOX), BOX)
@@ -243,7 +253,7 @@ def test_between_steps_of_flow_things_go_on_as_they_went(fps, apart, monkeypatch
     """Flow ten times a second: at higher rates boxes go on at their velocity in between, and are as right."""
     stage, steps = patient(), []
     step = Tracks.step
-    monkeypatch.setattr(Tracks, "step", lambda self, before, now: steps.append(now.seq) or step(self, before, now))
+    monkeypatch.setattr(Tracks, "step", lambda self, *way: steps.append(way[1].seq) or step(self, *way))
     for seq in range(4 * apart + 3):
         asked = Frame("cam", seq, seq / fps, at(0, shifted(BOX, seq)).picture, 320, 240)
         answer = ask(stage, asked)

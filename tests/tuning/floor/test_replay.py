@@ -30,6 +30,7 @@ CONFIGURATIONS = [
     (replace(CAREFUL, between_s=0.4, triggers=True, difference=True), 0.6),
     (replace(SAFE, motion="codec", between_s=0.3), None),
     (replace(SAFE, motion="codec", between_s=0.3, triggers=True), 0.6),
+    (replace(SAFE, motion="auto", between_s=0.3), 0.6),
     (LITTLE, None),
     (replace(LITTLE, motion="flow", between_s=0.3), 0.6),
     (replace(LITTLE, difference=True, between_s=0.2), 0.6),

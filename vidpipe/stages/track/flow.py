@@ -69,6 +69,10 @@ class Points(NamedTuple):
         """Those of some of the boxes."""
         return Points(self.xy[rows], self.alive[rows], self.found[rows])
 
+    def only(self, boxes: NDArray[np.bool_]) -> Points:
+        """The same, but followed in these boxes [n] alone."""
+        return self._replace(alive=self.alive & boxes[:, None])
+
 
 class Moved(NamedTuple):
     """Boxes after a step.
@@ -85,14 +89,23 @@ class Moved(NamedTuple):
     points: Points
     trust: NDArray[np.float32]
 
+    def where(self, rows: NDArray[np.bool_], other: Moved) -> Moved:
+        """These in some rows [n], another's in the rest; their own points."""
+        boxes, velocity = (np.where(rows[:, None], *both) for both in zip(self[:2], other[:2], strict=True))
+        return Moved(boxes, velocity, self.points, np.where(rows, self.trust, other.trust))
+
 
 def no_points(boxes: int) -> Points:
     """Of so many boxes, none in any of them."""
     return Points(np.zeros((boxes, POINTS, 2), np.float32), np.zeros((boxes, POINTS), bool), np.zeros(boxes, np.int64))
 
 
-def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
-    """The points to follow in each box [n, 4], best corners first; a box without texture has none."""
+def good_points(picture: Grey, boxes: NDArray[np.floating], wanted: NDArray[np.bool_] | None = None) -> Points:
+    """The points to follow in each box [n, 4], best corners first; a box without texture has none.
+
+    Args:
+        wanted: [n], in which of them points are sought; None: in all.
+    """
     import cv2
 
     points = no_points(len(boxes))
@@ -102,7 +115,7 @@ def good_points(picture: Grey, boxes: NDArray[np.floating]) -> Points:
     corners = np.concatenate([middle - half, middle + half], axis=1) * picture.box_scale
     corners = np.clip(np.round(corners), 0, [width, height, width, height]).astype(int)
     for row, (x0, y0, x1, y1) in enumerate(corners.tolist()):
-        if x1 - x0 < 4 or y1 - y0 < 4:
+        if x1 - x0 < 4 or y1 - y0 < 4 or (wanted is not None and not wanted[row]):
             continue
         apart = max(1.5, 0.5 * ((x1 - x0) * (y1 - y0) / POINTS) ** 0.5)
         found = cv2.goodFeaturesToTrack(picture.pixels[y0:y1, x0:x1], POINTS, 0.02, apart, blockSize=3)

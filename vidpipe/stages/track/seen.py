@@ -11,8 +11,12 @@ from vidpipe.core.frame import Frame, Image
 from vidpipe.core.motion import Motion
 from vidpipe.stages.track.flow import Grey
 
-By = Literal["flow", "codec", "held"]
-"""What moves boxes from frame to frame: points that are followed, the vectors of the codec, or nothing."""
+By = Literal["flow", "codec", "auto", "held"]
+"""What shall move boxes from frame to frame: points that are followed, the vectors of the codec, whichever of them the
+stream needs, or nothing."""
+
+Means = Literal["flow", "codec", "both", "held"]
+"""What moves them at the moment. Both: the codec, and flow those boxes in which its vectors disagree."""
 
 _LEAST_WIDTH = 320  # of the picture that is followed: at half of 768 flow is as good as at all of it, for a third
 
@@ -22,9 +26,9 @@ class Seen(NamedTuple):
 
     Attributes:
         size: (width, height) of the source in pixels.
-        grey: to follow points in; None where nobody does.
-        motion: the vectors of the codec since the frame before that is kept, to move boxes by; None where points are
-            followed, or nothing is.
+        grey: to follow points in; None where nobody did.
+        motion: the vectors of the codec since the frame before that is kept, to move boxes by; None: there are none, or
+            nobody goes by them.
         preview: to see change in; None where nobody looks.
         discontinuity: as of the frame.
     """
@@ -38,18 +42,21 @@ class Seen(NamedTuple):
     motion: Motion | None = None
 
     @classmethod
-    def of(cls, frame: Frame, by: By = "flow", motion: Motion | None = None, *, watched: bool = True) -> Seen:
+    def of(cls, frame: Frame, motion: Motion | None = None, *, pictured: bool = True, watched: bool = True) -> Seen:
         """Copies of what is needed of a frame, which itself is gone after the call.
 
         Args:
-            by: what moves boxes to it and on from it.
-            motion: by which, where that is the codec.
+            motion: the vectors to move boxes to it by.
+            pictured: whether points are followed to it, or on from it.
             watched: whether it will be asked what has changed.
         """
-        size = (frame.width, frame.height)
-        grey = Grey.of(_halved(frame.luma()), *size) if by == "flow" else None
         preview = frame.keep(frame.preview()) if watched else None
-        return cls(frame.seq, frame.pts, size, grey, preview, frame.discontinuity, motion)
+        seen = cls(frame.seq, frame.pts, (frame.width, frame.height), None, preview, frame.discontinuity, motion)
+        return seen.pictured(frame) if pictured else seen
+
+    def pictured(self, frame: Frame) -> Seen:
+        """The same with a picture to follow points in, made of its frame."""
+        return self if self.grey is not None else self._replace(grey=Grey.of(_halved(frame.luma()), *self.size))
 
     def in_preview(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes [n, 4] in pixels of the preview."""

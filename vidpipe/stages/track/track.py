@@ -27,8 +27,9 @@ from vidpipe.models.base import Score
 from vidpipe.stages.track.aging import Aging
 from vidpipe.stages.track.appearance import colours
 from vidpipe.stages.track.change import Change, is_cut, mean_change
-from vidpipe.stages.track.codec import Gathered
+from vidpipe.stages.track.choice import Choice
 from vidpipe.stages.track.identity import Identities
+from vidpipe.stages.track.mover import Mover
 from vidpipe.stages.track.refresh import Refresh
 from vidpipe.stages.track.replay import MOST, ActiveCache, Cached, way
 from vidpipe.stages.track.seen import By, Seen
@@ -61,7 +62,8 @@ class TrackConfig(StageConfig):
     motion: By = Knob(
         "flow",
         description="flow: boxes are moved by optical flow; codec: by the motion vectors of H.264 or MPEG-4, and by "
-        "flow where there are none; held: they stay where they were found",
+        "flow where there are none; auto: by flow until looks have proven that vectors are as good; held: they stay "
+        "where they were found",
     )
     step_s: float = Knob(
         0.1, ge=0, description="media time between two moves; things go on as they went meanwhile. 0: every frame"
@@ -82,7 +84,7 @@ class TrackConfig(StageConfig):
     @property
     def wants_motion(self) -> bool:
         """See `StageConfig.wants_motion`."""
-        return self.motion == "codec"
+        return self.motion in ("codec", "auto")
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class _Look:
         by_change: unexplained change triggered it: if it finds nothing new, that was a false alarm.
         unasked: the boxes that would have been published, had nobody looked; None: nobody wants to know.
         old: how many frames ago their look was.
+        vectored: `tracks` as vectors would have moved them, while flow did; None: that was not tried.
     """
 
     tracks: Tracks
@@ -101,6 +104,7 @@ class _Look:
     by_change: bool
     unasked: sv.Detections | None
     old: int
+    vectored: Tracks | None
 
 
 class Track(Stage[TrackConfig]):
@@ -113,6 +117,7 @@ class Track(Stage[TrackConfig]):
     def open(self, context: Context) -> None:
         self._identities = Identities(self.config.activate)
         self._refresh = Refresh(self.config.refresh_s)
+        self._choice = Choice()
         self._aging: Aging | None = None
         self._aging_of: tuple[Any, ...] = ()  # the settings that it was begun under
         self._frame_s = 0.0  # between frames, on average
@@ -159,22 +164,25 @@ class Track(Stage[TrackConfig]):
     def snapshot(self) -> Any:
         # As bytes: what is under way changes before anybody sends it. Pictures stay behind, and with them what is
         # followed: after a restart the first frame is looked at, and its boxes get the identities that they had.
-        return pickle.dumps((self._identities, self._change.usual, self._refresh))
+        return pickle.dumps((self._identities, self._change.usual, self._refresh, self._choice))
 
     def restore(self, state: Any) -> None:
-        self._identities, self._change.usual, self._refresh = pickle.loads(state)
+        self._identities, self._change.usual, self._refresh, self._choice = pickle.loads(state)
 
     @property
     def counts(self) -> Counter[str]:
-        """Looks by what asked for them, how often all tracks were dropped, and frames that lack the codec's vectors."""
+        """Looks by what asked for them, how often all tracks were dropped, and frames that lack the codec's vectors.
+
+        With `motion: auto` also steps of boxes by what moved them, and looks at which flow and vectors were compared.
+        """
         return self._counts
 
     def _reset(self) -> None:
         """Nothing is known: at the beginning, and where the stream breaks off."""
         self._tracks = Tracks.none()
-        self._gathered = Gathered()
+        self._mover = Mover()
         self._published: tuple[Tracks | None, sv.Detections] = (None, nothing())  # boxes as they were published last
-        self._by: By = "held"  # what moved boxes to the newest frame
+        self._vectored: Tracks | None = None  # the tracks since the last look as vectors move them, while flow does
         self._at = None
         self._seq, self._pts = -1, -math.inf
         self._as_of = -1
@@ -188,36 +196,32 @@ class Track(Stage[TrackConfig]):
     def _advance(self, frame: Frame) -> None:
         """Go on to this frame: by the vectors of its codec, or by a step of flow if it is time for one."""
         at = self._at
-        self._by = self._by_of(frame)
+        self._mover.meet(frame, self.config.motion)
         if at is not None and (frame.pts < self._pts or _goes_elsewhere(at, frame) or self._is_cut(at, frame)):
             self._reset()
             self._counts["broken off"] += 1
+            self._mover.meet(frame, self.config.motion)
+        if self._mover.lacks_vectors:
+            self._counts["without vectors"] += 1
+            self._vectored = None
         if frame.seq > self._seq >= 0:
             each_s = (frame.pts - self._pts) / (frame.seq - self._seq)
             self._frame_s += (each_s - self._frame_s) * (_RATE if self._frame_s else 1)
-            if self._by == "codec" and (motion := frame.motion()) is not None:
-                self._gathered.add(motion, frame.pts - self._pts)
+            self._mover.gather(frame, frame.pts - self._pts)
         self._seq, self._pts = frame.seq, frame.pts
         if self._at is None or self._is_time_to_step(frame.pts - self._at.pts):
             self._step_to(frame)
 
     def _is_time_to_step(self, seconds: float) -> bool:
         """Whether boxes are moved so long after the last step, if anything happens between looks at all."""
-        if self._by == "codec" and self._gathered.is_far(self._tracks.velocity):
+        if self._mover.is_far(self._tracks.velocity):
             return True
-        return (self._watches or self._by == "codec") and seconds >= self.config.step_s - _SLACK_S
-
-    def _by_of(self, frame: Frame) -> By:
-        """What moves boxes to this frame: flow as well where the codec should, and tells nothing."""
-        if self.config.motion != "codec" or frame.motion() is not None:
-            return self.config.motion
-        self._counts["without vectors"] += 1
-        return "flow"
+        return (self._watches or self._mover.has_vectors) and seconds >= self.config.step_s - _SLACK_S
 
     @property
     def _watches(self) -> bool:
         """Whether pictures between looks are worth a glance: something is followed, or change asks for looks."""
-        return self._by == "flow" or self.config.change < 1
+        return self._mover.by == "flow" or self.config.change < 1
 
     def _is_cut(self, at: Seen, frame: Frame) -> bool:
         """Whether nothing can be followed to this picture; where nothing is followed the next look is soon enough."""
@@ -228,12 +232,16 @@ class Track(Stage[TrackConfig]):
         at = self._at
         if at is not None and at.seq == frame.seq:
             return at
-        gathered = self._gathered.take()  # also where flow goes on: what was before a step is no part of the next
-        motion = gathered if self._by == "codec" else None
-        now = Seen.of(frame, self._by, motion, watched=self._watches)
+        pictured = self._mover.needs_picture(self._tracks)
+        now = Seen.of(frame, self._mover.take(), pictured=pictured, watched=self._watches)
         change = 0.0
         if at is not None:
             self._tracks = self._step(self._tracks, at, now)
+            if self._vectored is not None:
+                self._vectored = self._vectored.step(at, now, "codec")
+            if self.config.motion == "auto":
+                flowed = self._tracks.flowed(self._mover.by)
+                self._counts.update({"boxes by flow": flowed, "boxes by vectors": len(self._tracks) - flowed})
             if self._looks and at.preview is not None and now.preview is not None:
                 change = mean_change(at.preview, now.preview)
         self._at = now
@@ -245,7 +253,7 @@ class Track(Stage[TrackConfig]):
         if self.config.motion == "held":
             return tracks
         began = time.perf_counter()
-        moved = tracks.step(before, now)
+        moved = tracks.step(before, now, self._mover.by)
         self._step_ms += 0.1 * (1000 * (time.perf_counter() - began) - self._step_ms)
         return moved
 
@@ -287,8 +295,12 @@ class Track(Stage[TrackConfig]):
     def _look(self, frame: Frame, *, by_change: bool) -> _Look:
         learns = self._as_of >= 0 and (self.config.floor is not None or self.config.agreement is not None)
         unasked = self._moved(frame) if learns else None
-        at = self._step_to(frame)
-        return _Look(self._tracks, at, by_change, unasked, frame.seq - self._as_of)
+        at, vectored, old = self._step_to(frame), self._vectored, frame.seq - self._as_of
+        self._mover.choose(self._choice, old, len(self._tracks))
+        self._vectored = None
+        if self._mover.needs_picture(self._tracks):
+            self._at = at = at.pictured(frame)  # boxes may have come by vectors, and go on by flow
+        return _Look(self._tracks, at, by_change, unasked, old, vectored)
 
     def _moved(self, frame: Frame) -> sv.Detections:
         """The known boxes, as they are published for a frame that nobody looks at."""
@@ -310,10 +322,17 @@ class Track(Stage[TrackConfig]):
         """Go on from a look's boxes, brought to the present; they are returned with identities."""
         at, known, found = look.seen, look.tracks, answer.detections
         # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
-        agreed = answer.by == self._looked_by and self._agrees(look, found)
+        comparable = answer.by == self._looked_by
+        agreed = comparable and self._agrees(look, found)
+        if comparable and look.vectored is not None:
+            self._choice.learn(look.old, known, look.vectored, found)
+            self._counts["looks at both"] += 1
         self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
-        tracks = Tracks.of(named, known.velocity_of(ids_of(named)), at.grey)
+        tracks = Tracks.of(named, known, at, self._mover.by)
+        vectored = None
+        if self._mover.tries:
+            vectored = Tracks.of(named, known if look.vectored is None else look.vectored, at, "codec")
         if at.preview is not None:
             boxes = at.in_preview(tracks.boxes)
             if look.by_change and (agreed or not _has_new(named, known)):
@@ -322,7 +341,7 @@ class Track(Stage[TrackConfig]):
         self._as_of = at.seq
         self._looked_seq = max(self._looked_seq, at.seq)
         self._looked_at = max(self._looked_at, at.pts)  # an audit is as good as a look, and saves the next one
-        self._tracks = self._to_present(tracks, at)
+        self._tracks, self._vectored = self._to_present(tracks, vectored, at)
         return named
 
     def _agrees(self, look: _Look, found: sv.Detections) -> bool:
@@ -340,17 +359,22 @@ class Track(Stage[TrackConfig]):
         self._refresh.learn(agreed, config.agreement, config.refresh_s)
         return agreed >= config.agreement
 
-    def _to_present(self, tracks: Tracks, at: Seen) -> Tracks:
+    def _to_present(self, tracks: Tracks, vectored: Tracks | None, at: Seen) -> tuple[Tracks, Tracks | None]:
         """Track on through the active cache, and correct on the way what other looks will be held against."""
         most = max(_ALWAYS_REPLAYED, int(self.config.replay_ms / max(self._step_ms, 0.05)))
-        if self._by == "codec":
+        if self._mover.has_vectors:
             most = MOST  # vectors tell of one step each, and cost little
         for cached in way(self._cache.since(at.seq), most, always=self._looks):
-            tracks = self._step(tracks, at, cached.seen)
-            at = cached.seen
+            now = cached.seen
+            tracks = self._step(tracks, at, now)
+            if vectored is not None:  # before the trial began nobody has kept what both ways take
+                both = now.motion is not None and now.grey is not None
+                vectored = vectored.step(at, now, "codec") if both else None
+            at = now
             if at.seq in self._looks:
-                self._looks[at.seq].tracks = tracks
-        return tracks
+                look = self._looks[at.seq]
+                look.tracks, look.vectored = tracks, vectored
+        return tracks, vectored
 
 
 def _has_new(named: sv.Detections, known: Tracks) -> bool:

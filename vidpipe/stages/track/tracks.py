@@ -13,7 +13,7 @@ from vidpipe.core.answer import nothing
 from vidpipe.models.boxes import area, shifted
 from vidpipe.stages.track import codec, flow
 from vidpipe.stages.track.flow import Grey, Moved, Points, good_points, no_points
-from vidpipe.stages.track.seen import Seen
+from vidpipe.stages.track.seen import Means, Seen
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _HALF_LIFE_S = 4.0  # after which a box that is followed perfectly is believed half as much
 _TRUST_S = 1.0  # the same for one of which nothing is left to follow
 _LOST_S = 1.5  # without anything to follow a box ends
+_UNITED = 0.7  # share of the vectors inside a box that must agree, of late, for them to be one thing's
+_RENEW = 0.5  # what the newest step weighs in that
 _EDGE = 0.012  # of the picture's size, within which a box touches its edge
 _VISIBLE = 0.4  # share of a box that must be in the picture: at less it has left
 
@@ -36,6 +38,7 @@ class Tracks:
         points: what is followed in each.
         belief: float32 [n], 1 when measured; falls with age and with what cannot be followed any longer.
         blind_s: float32 [n], media seconds since there was something to follow.
+        unity: float32 [n], how far the codec's vectors inside have agreed of late, 0..1; 1: nothing speaks against it.
     """
 
     measured: sv.Detections
@@ -45,25 +48,32 @@ class Tracks:
     belief: NDArray[np.float32]
     blind_s: NDArray[np.float32]
 
+    unity: NDArray[np.float32]
+
     @classmethod
-    def of(cls, detections: sv.Detections, velocity: NDArray[np.float32], grey: Grey | None) -> Tracks:
-        """The boxes of an answer, as of the picture that it was given for; None: there are no points to seek in it."""
+    def of(cls, detections: sv.Detections, known: Tracks, seen: Seen, by: Means) -> Tracks:
+        """The boxes of an answer, with identities, as of the frame that it was given for.
+
+        Args:
+            known: what was followed to there: the same things go on as they went.
+            by: what moves them on from there.
+        """
         boxes = np.asarray(detections.xyxy, np.float32)
         count = len(boxes)
-        return cls(
-            detections,
-            boxes,
-            velocity,
-            no_points(count) if grey is None else good_points(grey, boxes),
-            np.ones(count, np.float32),
-            np.zeros(count, np.float32),
-        )
+        velocity, unity = np.zeros((count, 2), np.float32), np.ones(count, np.float32)
+        rows, own = (ids_of(detections)[:, None] == known.ids).nonzero()
+        velocity[rows], unity[rows] = known.velocity[own], known.unity[own]
+        belief, blind_s = np.ones(count, np.float32), np.zeros(count, np.float32)
+        tracks = cls(detections, boxes, velocity, no_points(count), belief, blind_s, unity)
+        if seen.grey is None or by == "codec":
+            return tracks
+        return replace(tracks, points=good_points(seen.grey, boxes, tracks._flows(by)))
 
     @classmethod
     def none(cls) -> Tracks:
         """Nothing to follow."""
         nobody = np.zeros((0, 2), np.float32)
-        return cls(nothing(), np.zeros((0, 4), np.float32), nobody, no_points(0), nobody[:, 0], nobody[:, 0])
+        return cls(nothing(), np.zeros((0, 4), np.float32), nobody, no_points(0), *[nobody[:, 0]] * 3)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -73,19 +83,29 @@ class Tracks:
         """Identity of each."""
         return ids_of(self.measured)
 
-    def velocity_of(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of things by identity, float32 [n, 2]; 0 for those that are not among these."""
-        rows, own = (ids[:, None] == self.ids).nonzero()
-        velocity = np.zeros((len(ids), 2), np.float32)
-        velocity[rows] = self.velocity[own]
-        return velocity
+    @property
+    def disunited(self) -> NDArray[np.bool_]:
+        """In which of them the codec's vectors disagree, [n]."""
+        return self.unity < _UNITED
 
-    def step(self, before: Seen, after: Seen) -> Tracks:
-        """The same things in a later frame; those that left it, or of which nothing is left to follow, have ended."""
+    def flowed(self, by: Means) -> int:
+        """How many of them flow has moved in a step."""
+        return len(self) if by == "flow" else int(np.count_nonzero(self.points.alive.any(axis=1) & self._flows(by)))
+
+    def _flows(self, by: Means) -> NDArray[np.bool_]:
+        """Which of them are moved by flow, [n]."""
+        return self.disunited if by == "both" else np.full(len(self), by == "flow")
+
+    def step(self, before: Seen, after: Seen, by: Means) -> Tracks:
+        """The same things in a later frame; those that left it, or of which nothing is left to follow, have ended.
+
+        Args:
+            by: what moves them, as far as both frames have kept what that takes; else the other.
+        """
         if not len(self):
             return self
         seconds = after.pts - before.pts
-        moved = self._moved(before, after, np.float32(seconds))
+        moved, unity = self._moved(before, after, np.float32(seconds), by)
         decay = 0.5 ** (seconds / _HALF_LIFE_S + (1 - moved.trust) * (seconds / _TRUST_S))
         blind_s = np.where(moved.trust > 0, 0, self.blind_s + seconds).astype(np.float32)
         tracks = replace(
@@ -95,19 +115,34 @@ class Tracks:
             points=moved.points,
             belief=(self.belief * decay).astype(np.float32),
             blind_s=blind_s,
+            unity=unity,
         )
         stays = (blind_s <= _LOST_S) & (_visible(tracks.boxes, after.size) >= _VISIBLE)
         left: Tracks = tracks if stays.all() else tracks.of_rows(np.flatnonzero(stays))
-        if after.grey is not None:
-            left._renew_points(after.grey)
+        if after.grey is not None and by != "codec":
+            left._renew_points(after.grey, left._flows(by))
         return left
 
-    def _moved(self, before: Seen, after: Seen, seconds: np.float32) -> Moved:
+    def _moved(self, before: Seen, after: Seen, seconds: np.float32, by: Means) -> tuple[Moved, NDArray[np.float32]]:
+        """Where they are in a later frame, and how far the vectors inside agree then."""
         on = self.velocity * seconds
-        if after.motion is not None and seconds > 0:
-            return codec.move(after.motion, self.boxes, on, float(seconds), self.blind_s)
+        follow = before.grey is not None and after.grey is not None
+        if after.motion is None or seconds <= 0 or (by == "flow" and follow):
+            return self._followed(before, after, on, self.points), self.unity
+        told = codec.move(after.motion, self.boxes, on, float(seconds), self.blind_s)
+        unity = self.unity
+        if after.motion.known.any():
+            unity = unity + _RENEW * (told.trust - unity)
+        flows = self._flows(by)
+        if not follow or not flows.any():
+            return told, unity
+        followed = self._followed(before, after, on, self.points.only(flows))
+        return followed.where(followed.trust > 0, told), unity
+
+    def _followed(self, before: Seen, after: Seen, on: NDArray[np.float32], points: Points) -> Moved:
+        """Moved as their points go; what has none, or all where there are no pictures, goes on: by `on` [n, 2]."""
         if before.grey is not None and after.grey is not None:
-            return flow.move(before.grey, after.grey, self.boxes, on, self.points)
+            return flow.move(before.grey, after.grey, self.boxes, on, points)
         return Moved(shifted(self.boxes, on), on, no_points(len(self)), np.zeros(len(self), np.float32))
 
     def coasted(self, seconds: float, size: tuple[int, int]) -> Tracks:
@@ -126,6 +161,7 @@ class Tracks:
             self.points.of(rows),
             self.belief[rows],
             self.blind_s[rows],
+            self.unity[rows],
         )
 
     def detections(self, size: tuple[int, int]) -> sv.Detections:
@@ -157,9 +193,9 @@ class Tracks:
             boxes[:, 2:][inwards_high] = np.maximum(boxes[:, 2:], sides)[inwards_high]
         return boxes
 
-    def _renew_points(self, grey: Grey) -> None:
-        """New points where half of the old ones are gone: the box has still moved with the others."""
-        few = np.flatnonzero(self.points.alive.sum(axis=1) * 2 <= self.points.found)
+    def _renew_points(self, grey: Grey, flows: NDArray[np.bool_]) -> None:
+        """New points in boxes that flow moves, where half of the old ones are gone: it has moved with the others."""
+        few = np.flatnonzero(flows & (self.points.alive.sum(axis=1) * 2 <= self.points.found))
         if len(few):
             new = good_points(grey, self.boxes[few])
             self.points.xy[few], self.points.alive[few], self.points.found[few] = new.xy, new.alive, new.found

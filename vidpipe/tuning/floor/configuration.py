@@ -73,6 +73,8 @@ class Configuration:
             rhythm += ", boxes moved by flow between" + (f" each {self.step_s:g} s" if self.step_s else "")
         elif self.motion == "codec":
             rhythm += ", boxes moved by the codec's vectors between"
+        elif self.motion == "auto":
+            rhythm += ", boxes moved by flow or the codec's vectors between"
         else:
             rhythm += ", boxes held between"
         own = (self.change, self.failing) != (TRIGGER, TRIGGER)
