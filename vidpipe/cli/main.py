@@ -20,6 +20,7 @@ from vidpipe.cli.options import (
     ConfigOption,
     EngineName,
     EngineOption,
+    EventsOption,
     FloorOption,
     OutOption,
     PipelineArgument,
@@ -75,6 +76,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
+    events: EventsOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
@@ -100,7 +102,8 @@ def run(
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
     outputs = (results, report, video, metrics, profiles, floor)
-    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
+    place = (pipeline, config, source or [], set_ or [], engine.value, address)
+    options = RunOptions(*place, *outputs, budget=budget, events=events)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -307,6 +310,24 @@ def tune(
     place = (pipeline, config, source or [], set_ or [])
     options = TuneArguments(*place, floor, want.value, for_, out, search.value, trials)
     raise typer.Exit(run_tune(options))
+
+
+@app.command()
+def replay(
+    pipeline: PipelineArgument,
+    results: Annotated[Path, typer.Option(metavar="FILE.jsonl", help="What a run has answered.", show_default=False)],
+    config: ConfigOption = None,
+    events: EventsOption = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="EVENTS.jsonl", help="Earlier events: say what differs.", show_default=False),
+    ] = None,
+    set_: SetOption = None,
+) -> None:
+    """Hold rules against the results of an earlier run: its events, without looking at a picture."""
+    from vidpipe.cli.commands.replay import ReplayOptions, run_replay
+
+    raise typer.Exit(run_replay(ReplayOptions(pipeline, results, config, events, against, set_ or [])))
 
 
 @app.command()

@@ -49,6 +49,12 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
 EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+EventsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--events", metavar="FILE.jsonl", help="What rules and transforms tell; - is stdout.", show_default=False
+    ),
+]
 ProfilesOption = Annotated[
     Path | None,
     typer.Option(
