@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
@@ -86,6 +84,7 @@ def _seen(line: Mapping[str, Any]) -> Seen:
     found = line["detections"]
     audits = [Audit(each["stage"], each["missed"], each["false"]) for each in line.get("audits", ())]
     width, height = line["size"] or (0, 0)
+    found = found if width else []
     return Seen(
         line["seq"],
         line["pts"],
@@ -93,8 +92,8 @@ def _seen(line: Mapping[str, Any]) -> Seen:
         line["as_of"],
         width,
         height,
-        np.array([box["xyxy"] for box in found], np.float64).reshape(-1, 4),
-        np.array([1.0 if box["score"] is None else box["score"] for box in found], np.float64),
+        [box["xyxy"] for box in found],
+        [1.0 if box["score"] is None else box["score"] for box in found],
         [box["class"] for box in found],
         [-1 if box["track_id"] is None else box["track_id"] for box in found],
         audits,

@@ -1,23 +1,26 @@
-"""From published results of a stream to what its rules say happened: the one way, live and replayed."""
+"""From published results of a stream to what its rules say happened: the one way, live and replayed.
+
+Most objects of most results are where they were, as far as rules can tell. So of each it is known how far it may go
+until it can be in another zone, or over a line: only those that have gone so far are looked at, all together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vidpipe.transforms.rules.crossings import Before, Crossings
+from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
-from vidpipe.transforms.rules.geometry import Lines, Zones
-from vidpipe.transforms.rules.objects import KEEP_S, Known, Objects, anchors
-from vidpipe.transforms.rules.schedule import Schedule
+from vidpipe.transforms.rules.geometry import Geometry
+from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
-from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig, RuleSpec
+from vidpipe.transforms.rules.spec import RulesConfig
 from vidpipe.transforms.rules.visits import Visits
-from vidpipe.transforms.rules.watch import Happening, Watch
+from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
 
-_NO_ROWS = np.zeros(0, np.intp)
+_ANCHORS = ("feet", "centre")
+_AXES = 0.7  # of the room around a point, so far it may go along both axes at once
 
 
 class Engine:
@@ -31,18 +34,18 @@ class Engine:
     """
 
     def __init__(self, config: RulesConfig) -> None:
-        self._zones = Zones(list(config.zones.values()))
-        self._anchors = sorted({rule.anchor for rule in config.rules if rule.kind != "line"})
-        watches = list(_watches(config, self._anchors))
-        lines = [watch for watch in watches if watch.rule.kind == "line"]
-        visits = [watch for watch in watches if watch.rule.kind in TRACKED and watch not in lines]
-        self._crossings = Crossings(lines, Lines(list(config.lines.values())))
-        self._visits = Visits(visits)
-        self._gatherings = Gatherings([watch for watch in watches if watch.rule.kind not in TRACKED])
+        self._watches = list(watches_of(config))
+        self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
+        self._anchors = [name for name in _ANCHORS if any(watch.rule.anchor == name for watch in self._watches)]
+        self._of_visits = [watch for watch in self._watches if watch.rule.kind in ("zone", "dwell")]
+        self._of_gatherings = [w for w in self._watches if w.rule.kind in ("occupancy", "presence", "absence")]
+        self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
+        self._visits = Visits(self._watches)
+        self._crossings = Crossings(self._watches, self._geometry)
+        self._gatherings = Gatherings(self._of_gatherings)
         self._objects = Objects()
-        self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in visits)])
+        self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._of_visits)])
         self._ages, self._misses = Ages(), MissRate()
-        self._pts = 0.0
         self.age_s: float | None = None
 
     def miss_rate(self) -> dict[str, float | None]:
@@ -52,83 +55,64 @@ class Engine:
     def see(self, seen: Seen) -> list[Happening]:
         """What happens with the next result of the stream."""
         self.age_s = self._ages.age_s(seen)
-        self._misses.learn(seen.audits)
+        if seen.audits:
+            self._misses.learn(seen.audits)
         happened: list[Happening] = []
-        if len(self._objects):
-            happened += self._end(seen)
-        rows, boxes = _NO_ROWS, seen.boxes
-        if seen.width and len(boxes):
-            boxes = boxes / np.array([seen.width, seen.height] * 2, np.float64)
-            rows = self._objects.find(seen, boxes)
-            self._move(seen, rows, boxes)
-        happened += self._look_into_zones(seen, self._known(seen, rows, boxes[: len(rows)]))
-        happened += self._crossings.see(seen, self._objects)
-        self._pts = seen.pts
+        for known in self._objects.end(seen.pts, self._keep_s):
+            happened += self._visits.end(seen, known)
+            happened += self._crossings.end(seen, known)
+        self._wake(seen)
+        objects = self._see_objects(seen) if seen.boxes else []
+        for known in self._objects:
+            if seen.pts >= known.due:
+                happened += self._visits.tell(seen, known)
+        happened += self._crossings.tell(seen, objects)
+        happened += self._gatherings.see(seen, objects)
         return happened
 
-    def _end(self, seen: Seen) -> Iterator[Happening]:
-        """Objects that nobody has seen for too long end; where time goes back, all of them."""
-        objects = self._objects
-        over = seen.pts - objects.last > self._keep_s
-        if seen.pts < self._pts:
-            over[:] = True
-        if over.any():
-            yield from self._visits.end(seen, objects, over)
-            yield from self._crossings.end(seen, objects, over)
-            self._visits.keep(~over)
-            objects.keep(~over)
+    def _wake(self, seen: Seen) -> None:
+        """Have watches hold by the time of day."""
+        for watch in self._scheduled:
+            assert watch.schedule is not None
+            if watch.awake != (awake := watch.schedule.holds(seen.at)):
+                watch.awake = awake
+                for known in self._objects:
+                    known.room = -1.0
 
-    def _move(self, seen: Seen, rows: NDArray[np.intp], boxes: NDArray[np.float64]) -> None:
-        tracked = rows >= 0
-        if tracked.all():
-            own, scores = rows, seen.scores
-        else:
-            own, boxes, scores = rows[tracked], boxes[tracked], seen.scores[tracked]
-        if len(own):
-            before = Before(self._objects.box[own], self._objects.last[own])
-            self._objects.move(seen, own, boxes, scores)
-            if len(self._crossings):
-                self._crossings.go(seen, self._objects, own, before)
+    def _see_objects(self, seen: Seen) -> list[Object]:
+        """What is in the picture, each where it is now."""
+        boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
+        objects = self._objects.find(seen, boxes)
+        elsewhere: list[Object] = []
+        for known, box, score in zip(objects, boxes, seen.scores, strict=True):
+            if known.move(seen, box, score) or not known.is_where_it_was():
+                elsewhere.append(known)
+        if elsewhere:
+            self._look(seen, elsewhere)
+        return objects
 
-    def _known(self, seen: Seen, rows: NDArray[np.intp], boxes: NDArray[np.float64]) -> Known:
-        scores, heights = seen.scores[: len(rows)], boxes[:, 3] - boxes[:, 1]
-        if len(self._objects) and len(rows):
-            tracked = rows >= 0
-            scores = np.where(tracked, self._objects.score[rows], scores)
-            heights = np.where(tracked, self._objects.height[rows], heights)
-        return Known(rows, boxes, scores, heights)
-
-    def _look_into_zones(self, seen: Seen, known: Known) -> Iterator[Happening]:
-        visits, gatherings, rows = self._visits, self._gatherings, known.rows
-        inside = self._inside(known.boxes)
-        if len(visits):
-            tracked = rows >= 0
-            own = inside[:, visits.columns] & visits.counting(seen, known)
-            yield from visits.see(seen, self._objects, rows[tracked], own[tracked])
-        if len(gatherings):
-            yield from gatherings.see(seen, inside[:, gatherings.columns] & gatherings.counting(seen, known))
-
-    def _inside(self, boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which boxes are in which zones, and in the picture, by each anchor: [m, anchors * (zones + 1)]."""
-        columns: list[NDArray[np.bool_]] = []
+    def _look(self, seen: Seen, objects: Sequence[Object]) -> None:
+        """Find out where these objects are."""
+        self._crossings.go(seen, objects)
+        count = len(objects)
+        inside: dict[str, list[list[bool]]] = {}
+        room = np.full(count, np.inf)
         for anchor in self._anchors:
-            columns += [self._zones.inside(anchors(boxes, anchor)), np.ones((len(boxes), 1), bool)]
-        return np.concatenate(columns, axis=1) if columns else np.zeros((len(boxes), 0), bool)
+            points = np.array([known.anchor(anchor) for known in objects])
+            inside[anchor] = self._geometry.inside(points).tolist()
+            np.minimum(room, self._geometry.room(points), out=room)
+        for place, (known, own) in enumerate(zip(objects, room.tolist(), strict=True)):
+            known.looked_at, known.room = (known.x, known.feet, known.centre), _AXES * own
+            if self._of_visits and known.id >= 0:
+                self._visits.look(seen, known, tuple(_where(self._of_visits, known, inside, place)))
+            if self._of_gatherings:
+                known.counted = tuple(_where(self._of_gatherings, known, inside, place))
 
 
-def _watches(config: RulesConfig, by_anchor: list[Anchor]) -> Iterator[Watch]:
-    """The rules, each at each of its places."""
-    zones, lines = list(config.zones), list(config.lines)
-    for rule in config.rules:
-        active = config.schedules[rule.active] if isinstance(rule.active, str) else rule.active
-        schedule = None if active is None else Schedule(active)
-        if rule.kind == "line":
-            for name in lines if rule.places is None else rule.places:
-                yield Watch(rule, name, lines.index(name), schedule)
-            continue
-        first = by_anchor.index(rule.anchor) * (len(zones) + 1)
-        if rule.places is None and rule.kind not in TRACKED:
-            yield Watch(rule, "", first + len(zones), schedule)
-            continue
-        for name in zones if rule.places is None else rule.places:
-            yield Watch(rule, name, first + zones.index(name), schedule)
+def _where(
+    watches: Iterable[Watch], known: Object, inside: dict[str, list[list[bool]]], place: int
+) -> Iterator[int]:
+    """The watches that count an object which is inside these zones."""
+    for watch in watches:
+        if (watch.index < 0 or inside[watch.rule.anchor][place][watch.index]) and watch.counts(known):
+            yield watch.number

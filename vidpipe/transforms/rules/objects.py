@@ -6,10 +6,10 @@ new one where it must be, goes on as the same object; and of two that exchange t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from vidpipe.transforms.rules.seen import Seen
 
@@ -26,181 +26,237 @@ _KNOWN_S = 1.0  # after which an object counts though one look alone has found i
 _INSIDE = 1e-6  # anchors of boxes that the picture cuts off lie in it still
 
 
-class Objects:
-    """Objects in a table, a row each; rows end, and then those below move up.
+@dataclass(slots=True)
+class Visit:
+    """An object in a zone, for one watch.
 
     Attributes:
-        ids: identity under which each was first seen.
-        serial: a number of its own for each, never given again.
-        box: float64 [n, 4], where it was last seen: xyxy in parts of width and height.
-        last, first: float64 [n], media seconds when that was, and when it was first seen.
-        score, height: float64 [n], the best score so far, and the greatest height in parts of the picture's.
-        confirmed: bool [n]: two looks have found it, or it has been there for a while.
+        first: media seconds when it was first seen inside.
+        last: when it was last seen inside; None: it is inside as long as it is seen.
+        due: how long it has to stay until there is something to tell.
+        told: how often that was so.
+        id: of the event; "": nothing was told yet.
     """
 
+    first: float
+    due: float
+    last: float | None = None
+    told: int = 0
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Crossing:
+    """A crossing that does not count yet.
+
+    Attributes:
+        net: how often the line was crossed from left to right, less how often the other way.
+        at: media seconds of the first time.
+        clear_since: since when the object has been clear of the line; None: it is not.
+    """
+
+    net: int
+    at: float
+    clear_since: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Object:
+    """One object. Places are in parts of the picture's width and height.
+
+    Attributes:
+        id: identity under which it was first seen; negative: a box that has none.
+        number: of its own in this stream, never given again.
+        first, last: media seconds when it was first and last seen.
+        as_of: of the look that found it first.
+        box: where it was last seen, xyxy.
+        x, feet, centre: of the box: its middle, lower edge, and the middle of its height.
+        was: the same three and `last`, of the time before.
+        velocity: of the middle, a second; None: it was seen once.
+        score, height: the best score so far, and the greatest height.
+        confirmed: two looks have found it, or it has been there for a while.
+        looked_at: x, feet and centre for which it is known where it is, and `room`: how far from there it may go until
+            that changes; negative: it is not known.
+        visits, crossings: by watch.
+        inside: the watches of visits where it is.
+        counted: the watches of gatherings where it counts.
+        due: when one of its visits has something to tell at the earliest.
+    """
+
+    id: int
+    number: int
+    name: str
+    first: float
+    last: float
+    as_of: int
+    box: Sequence[float]
+    x: float = 0.0
+    feet: float = 0.0
+    centre: float = 0.0
+    was: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    velocity: tuple[float, float] | None = None
+    score: float = 0.0
+    height: float = 0.0
+    confirmed: bool = False
+    looked_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    room: float = -1.0
+    visits: dict[int, Visit] = field(default_factory=dict)
+    crossings: dict[int, Crossing] = field(default_factory=dict)
+    inside: tuple[int, ...] = ()
+    counted: tuple[int, ...] = ()
+    due: float = math.inf
+
+    def told(self) -> dict[str, Any]:
+        """What an event says of it."""
+        box = [round(edge, 4) for edge in self.box]
+        track = self.id if self.id >= 0 else None
+        return {"class": self.name, "track_id": track, "box": box, "score": self.score}
+
+    def anchor(self, name: str) -> tuple[float, float]:
+        """The point of the box that counts."""
+        return self.x, self.feet if name == "feet" else self.centre
+
+    def anchor_before(self, name: str) -> tuple[float, float]:
+        """The same the time before."""
+        x, feet, centre, _ = self.was
+        return x, feet if name == "feet" else centre
+
+    def is_where_it_was(self) -> bool:
+        """Whether it has not gone far enough to be elsewhere."""
+        x, feet, centre = self.looked_at
+        room = self.room
+        return -room < self.x - x < room and -room < self.feet - feet < room and -room < self.centre - centre < room
+
+    def move(self, seen: Seen, box: Sequence[float], score: float) -> bool:
+        """See it where it is now; whether more is known of it than before: a better score, a greater height."""
+        left, top, right, bottom = box
+        x, feet, centre = (left + right) / 2, bottom, (top + bottom) / 2
+        now, before = seen.pts, self.last
+        if now > before:
+            passed = now - before
+            vx, vy = (x - self.x) / passed, (centre - self.centre) / passed
+            self.velocity = (
+                (vx, vy) if self.velocity is None else ((vx + self.velocity[0]) / 2, (vy + self.velocity[1]) / 2)
+            )
+            self.was = self.x, self.feet, self.centre, before
+        else:
+            self.was = x, feet, centre, now
+        self.box, self.last, self.x, self.feet, self.centre = box, now, x, feet, centre
+        if not self.confirmed:
+            self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
+        height = bottom - top
+        if score <= self.score and height <= self.height:
+            return False
+        self.score, self.height = max(score, self.score), max(height, self.height)
+        return True
+
+    def off(self, seen: Seen, box: Sequence[float], aspect: float) -> float:
+        """How far a box is from where the object must be by now, in parts of the picture's height."""
+        passed = seen.pts - self.last
+        vx, vy = self.velocity or (0.0, 0.0)
+        dx = (box[0] + box[2]) / 2 - self.x - vx * passed
+        dy = (box[1] + box[3]) / 2 - self.centre - vy * passed
+        return math.hypot(dx * aspect, dy)
+
+
+class Objects:
+    """The objects of a stream by class and identity."""
+
     def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.serial: list[int] = []
-        self.classes: list[str] = []
-        self.box = np.zeros((0, 4))
-        self.last = np.zeros(0)
-        self.first = np.zeros(0)
-        self.score = np.zeros(0)
-        self.height = np.zeros(0)
-        self.confirmed = np.zeros(0, bool)
-        self._velocity = np.zeros((0, 2))  # of the centre, in parts of width and height a second
-        self._as_of = np.zeros(0, np.int64)  # of the look that found it first
-        self._row: dict[tuple[str, int], int] = {}
+        self.by_key: dict[tuple[str, int], Object] = {}
         self._next = 0
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self.by_key.values())
 
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Forget all objects but these, [n]."""
-        new_row = (np.cumsum(rows) - 1).tolist()
-        kept = rows.tolist()
-        for name in ("ids", "serial", "classes"):
-            setattr(self, name, [value for value, stays in zip(getattr(self, name), kept, strict=True) if stays])
-        self._row = {key: new_row[row] for key, row in self._row.items() if kept[row]}
-        for name in ("box", "last", "first", "score", "height", "confirmed", "_velocity", "_as_of"):
-            setattr(self, name, getattr(self, name)[rows])
+    def end(self, now: float, keep_s: float) -> list[Object]:
+        """Forget the objects that nobody has seen for so long; where time goes back, all of them."""
+        over = [key for key, known in self.by_key.items() if not 0 <= now - known.last <= keep_s]
+        return [self.by_key.pop(key) for key in over]
 
-    def find(self, seen: Seen, boxes: NDArray[np.float64]) -> NDArray[np.intp]:
-        """The row of the object that each box shows, [m]; -1: it has no identity. New objects have new rows.
+    def find(self, seen: Seen, boxes: Sequence[Sequence[float]]) -> list[Object]:
+        """The object that each box shows; new ones for those of which nothing is known, and for boxes without identity.
 
         Args:
-            boxes: [m, 4], in parts of width and height.
+            boxes: xyxy in parts of width and height.
         """
+        by_key, aspect = self.by_key, seen.width / seen.height
         keys = list(zip(seen.classes, seen.ids, strict=True))
-        row_of = self._row
-        rows = [row_of.get(key, -1) for key in keys]
-        if -1 in rows:
-            known = set(rows)
-            for place, (key, row) in enumerate(zip(keys, rows, strict=True)):
-                if row < 0 <= key[1]:
-                    row = self._taken_over(key[0], boxes[place], seen, known)
-                    rows[place] = row_of[key] = self._new(key, boxes[place], seen) if row < 0 else row
-                    known.add(rows[place])
-        found = np.array(rows, np.intp)
-        if len(rows) > 1 and len(self):
-            self._unswap(keys, found, boxes, seen)
-        return found
+        found = [by_key.get(key) for key in keys]
+        jumped: list[int] = []
+        for place, (known, box) in enumerate(zip(found, boxes, strict=True)):
+            if known is not None and known.off(seen, box, aspect) > _JUMP * (box[3] - box[1]):
+                jumped.append(place)
+        if len(jumped) > 1:
+            self._unswap(seen, keys, found, boxes, jumped)
+        if None not in found:
+            return found  # type: ignore[return-value]
+        there = {known.number for known in found if known is not None}
+        objects: list[Object] = []
+        for key, known, box in zip(keys, found, boxes, strict=True):
+            if known is None:
+                known = (self._taken_over(seen, key, box, there) if key[1] >= 0 else None) or self._new(seen, key, box)
+                there.add(known.number)
+                if key[1] >= 0:
+                    by_key[key] = known
+            objects.append(known)
+        return objects
 
-    def move(self, seen: Seen, rows: NDArray[np.intp], boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
-        """See objects where they are now, as boxes [m, 4] with scores [m]; no row may be there twice."""
-        passed = seen.pts - self.last[rows]
-        moves = passed > 0
-        if moves.any():
-            way = _centres(boxes) - _centres(self.box[rows])
-            velocity = np.divide(way, passed[:, None], out=self._velocity[rows], where=moves[:, None])
-            young = self.first[rows] == self.last[rows]
-            self._velocity[rows] = np.where(young[:, None], velocity, (self._velocity[rows] + velocity) / 2)
-        self.box[rows] = boxes
-        self.last[rows] = seen.pts
-        self.score[rows] = np.maximum(self.score[rows], scores)
-        self.height[rows] = np.maximum(self.height[rows], boxes[:, 3] - boxes[:, 1])
-        self.confirmed[rows] |= (self._as_of[rows] != seen.as_of) | (seen.pts - self.first[rows] >= _KNOWN_S)
+    def _new(self, seen: Seen, key: tuple[str, int], box: Sequence[float]) -> Object:
+        self._next += key[1] >= 0
+        return Object(key[1], self._next, key[0], seen.pts, seen.pts, seen.as_of, box)
 
-    def told(self, row: int) -> dict[str, Any]:
-        """What an event says of an object."""
-        box = [round(edge, 4) for edge in self.box[row].tolist()]
-        return {"class": self.classes[row], "track_id": self.ids[row], "box": box, "score": float(self.score[row])}
-
-    def _new(self, key: tuple[str, int], box: NDArray[np.float64], seen: Seen) -> int:
-        self.ids.append(key[1])
-        self.classes.append(key[0])
-        self.serial.append(self._next)
-        self._next += 1
-        self.box = np.concatenate([self.box, box[None]])
-        self.last = np.append(self.last, seen.pts)
-        self.first = np.append(self.first, seen.pts)
-        self.score = np.append(self.score, 0.0)
-        self.height = np.append(self.height, 0.0)
-        self.confirmed = np.append(self.confirmed, False)
-        self._velocity = np.concatenate([self._velocity, np.zeros((1, 2))])
-        self._as_of = np.append(self._as_of, seen.as_of)
-        return len(self.ids) - 1
-
-    def _taken_over(self, name: str, box: NDArray[np.float64], seen: Seen, known: set[int]) -> int:
-        """The row of a lost object that this box goes on with under a new identity; -1: none."""
-        if _at_edge(box):
-            return -1
+    def _taken_over(
+        self, seen: Seen, key: tuple[str, int], box: Sequence[float], there: set[int]
+    ) -> Object | None:
+        """The lost object that this box goes on with under a new identity, now its own; None: there is none."""
         height = box[3] - box[1]
-        centre, aspect = (box[:2] + box[2:]) / 2, seen.width / seen.height
-        best, least = -1, _NEAR * height
-        for row, other in enumerate(self.classes):
-            passed = seen.pts - self.last[row]
-            if other != name or row in known or not 0 < passed <= _TAKE_OVER_S or _at_edge(self.box[row]):
+        best, least = None, _NEAR * height
+        for old, known in self.by_key.items():
+            if old[0] != key[0] or known.number in there or not 0 < seen.pts - known.last <= _TAKE_OVER_S:
                 continue
-            was = self.box[row, 3] - self.box[row, 1]
-            if not was / _LIKE <= height <= was * _LIKE:
+            was = known.box[3] - known.box[1]
+            if was > _LIKE * height or height > _LIKE * was or _is_at_edge(box) or _is_at_edge(known.box):
                 continue
-            off = centre - (self.box[row, :2] + self.box[row, 2:]) / 2 - self._velocity[row] * passed
-            distance = float(np.hypot(off[0] * aspect, off[1]))
-            if distance < least:
-                best, least = row, distance
-        return best
+            off = known.off(seen, box, seen.width / seen.height)
+            if off < least:
+                best, least = old, off
+        return None if best is None else self.by_key.pop(best)
 
     def _unswap(
-        self, keys: list[tuple[str, int]], rows: NDArray[np.intp], boxes: NDArray[np.float64], seen: Seen
+        self,
+        seen: Seen,
+        keys: Sequence[tuple[str, int]],
+        found: list[Object | None],
+        boxes: Sequence[Sequence[float]],
+        jumped: list[int],
     ) -> None:
-        """Where two objects have exchanged their identities, exchange them back; writes into `rows`."""
-        passed = seen.pts - self.last[rows]
-        expected = _centres(self.box[rows]) + self._velocity[rows] * passed[:, None]
-        scale = np.array([seen.width / seen.height, 1.0])
-        heights = boxes[:, 3] - boxes[:, 1]
-        centres = _centres(boxes) * scale
-        expected *= scale
-        off = centres - expected
-        jumps = np.hypot(off[:, 0], off[:, 1]) > _JUMP * heights
-        jumps &= (rows >= 0) & (passed > 0)
-        if np.count_nonzero(jumps) < 2:
-            return
-        left = np.flatnonzero(jumps).tolist()
-        while len(left) > 1:
-            one = left.pop()
-            for other in left:
-                if keys[one][0] == keys[other][0] and _fits(centres, expected, one, other):
-                    rows[one], rows[other] = rows[other], rows[one]
-                    self._row[keys[one]], self._row[keys[other]] = int(rows[one]), int(rows[other])
-                    left.remove(other)
+        """Where two objects have exchanged their identities, exchange them back."""
+        aspect = seen.width / seen.height
+        while len(jumped) > 1:
+            one = jumped.pop()
+            for other in jumped:
+                a, b = found[one], found[other]
+                if a is None or b is None or a is b or a.name != b.name:
+                    continue
+                jump = a.off(seen, boxes[one], aspect) + b.off(seen, boxes[other], aspect)
+                if a.off(seen, boxes[other], aspect) + b.off(seen, boxes[one], aspect) < _FITS * jump:
+                    found[one], found[other] = b, a
+                    self.by_key[keys[one]], self.by_key[keys[other]] = b, a
+                    jumped.remove(other)
                     break
 
 
-class Known(NamedTuple):
-    """What is known of the boxes of one result, a row each.
-
-    Attributes:
-        rows: of their objects, [m]; -1: a box without identity.
-        boxes: [m, 4], in parts of width and height.
-        scores, heights: [m], the best of its object so far; of a box without identity its own.
-    """
-
-    rows: NDArray[np.intp]
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    heights: NDArray[np.float64]
+def relative(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """A box in pixels in parts of the picture; it ends within it, also where it reaches beyond."""
+    left, top, right, bottom = box
+    return (
+        min(max(left / width, 0.0), 1.0),
+        min(max(top / height, 0.0), 1.0),
+        min(max(right / width, 0.0), 1.0),
+        min(max(bottom / height, _INSIDE), 1 - _INSIDE),
+    )
 
 
-def anchors(boxes: NDArray[np.float64], anchor: str) -> NDArray[np.float64]:
-    """The point of each box [n, 4] that counts, [n, 2]; within the picture, also where a box reaches beyond."""
-    x = (boxes[:, 0] + boxes[:, 2]) / 2
-    y = boxes[:, 3] if anchor == "feet" else (boxes[:, 1] + boxes[:, 3]) / 2
-    return np.clip(np.stack([x, y], axis=1), _INSIDE, 1 - _INSIDE)
-
-
-def _centres(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    centres: NDArray[np.float64] = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return centres
-
-
-def _at_edge(box: NDArray[np.float64]) -> bool:
-    return bool((box[:2] <= _EDGE).any() or (box[2:] >= 1 - _EDGE).any())
-
-
-def _fits(centres: NDArray[np.float64], expected: NDArray[np.float64], one: int, other: int) -> bool:
-    """Whether two objects are about where the other one must be."""
-    ways = [(one, one), (other, other), (one, other), (other, one)]
-    apart = [float(np.hypot(*(centres[a] - expected[b]))) for a, b in ways]
-    return apart[2] + apart[3] < _FITS * (apart[0] + apart[1])
+def _is_at_edge(box: Sequence[float]) -> bool:
+    return min(box) <= _EDGE or max(box) >= 1 - _EDGE

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import Answer
@@ -26,8 +25,8 @@ class Seen(NamedTuple):
         at: UTC seconds; None where the recording does not say.
         as_of: number of the frame that the boxes were measured on; -1: none yet.
         width, height: of the picture in pixels; 0 where there has been none yet.
-        boxes: float64 [n, 4], xyxy in pixels.
-        scores: float64 [n]; 1 where none is told.
+        boxes: [n] of [4], xyxy in pixels; none where there has been no picture yet.
+        scores: [n]; 1 where none is told.
         classes: [n], by name.
         ids: [n], identity of each; negative: it has none.
         audits: whose outcome has become known since the result before.
@@ -39,8 +38,8 @@ class Seen(NamedTuple):
     as_of: int
     width: int
     height: int
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    boxes: Sequence[Sequence[float]]
+    scores: Sequence[float]
     classes: Sequence[str]
     ids: Sequence[int]
     audits: Sequence[Audit] = ()
@@ -49,13 +48,14 @@ class Seen(NamedTuple):
     def of(cls, answer: Answer, moment: Moment) -> Seen:
         """What is published at a moment."""
         boxes = answer.detections
-        count = len(boxes)
+        count = len(boxes) if moment.width else 0
         names = np.asarray(boxes.data["class_name"]).tolist() if count else []
-        ids = [-1] * count if boxes.tracker_id is None else boxes.tracker_id.tolist()
-        scores = np.ones(count) if boxes.confidence is None else round_scores(boxes.confidence)
+        ids = boxes.tracker_id.tolist() if count and boxes.tracker_id is not None else [-1] * count
+        scores = round_scores(boxes.confidence).tolist() if count and boxes.confidence is not None else [1.0] * count
+        xyxy = round_boxes(boxes.xyxy).tolist() if count else []
         at = None if moment.captured_at is None else round_seconds(moment.captured_at)
         place = moment.seq, round_seconds(moment.pts), at, answer.as_of, moment.width, moment.height
-        return cls(*place, round_boxes(boxes.xyxy), scores, names, ids, moment.audits)
+        return cls(*place, xyxy, scores, names, ids, moment.audits)
 
 
 class Ages:

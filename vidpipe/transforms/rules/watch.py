@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidpipe.core.event import Phase
-from vidpipe.transforms.rules.objects import Known
+from vidpipe.transforms.rules.objects import Object
 from vidpipe.transforms.rules.schedule import Schedule
 from vidpipe.transforms.rules.seen import Seen
-from vidpipe.transforms.rules.spec import RuleSpec, names
+from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, names
+
+ROUNDING_S = 1e-6
+"""To this, times are equal: two tenths of a second are not less than 0.2 s, whatever their binary sum."""
 
 
 class Happening(NamedTuple):
@@ -31,66 +31,52 @@ class Happening(NamedTuple):
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Watch:
-    """A rule at one zone or line.
+    """A rule at one zone or line, or in the whole picture.
 
     Attributes:
+        number: among the watches of the stream.
         place: name of the zone or line; "": the whole picture.
-        index: of the zone or line in the geometry.
+        index: of the zone or line; -1: the whole picture.
+        classes: that it is about; None: all.
         schedule: when it holds; None: always.
+        awake: whether it holds now.
     """
 
+    number: int
     rule: RuleSpec
     place: str
     index: int
+    classes: frozenset[str] | None
     schedule: Schedule | None
+    awake: bool = True
+
+    def counts(self, known: Object) -> bool:
+        """Whether it is about this object, and holds now."""
+        rule = self.rule
+        large = known.score >= rule.least_score and known.height >= rule.least_height
+        return self.awake and large and (self.classes is None or known.name in self.classes)
 
 
-@dataclass(slots=True)
-class Watches:
-    """Some watches that look at the same boxes, with what they ask of them as arrays, a column each."""
-
-    watches: Sequence[Watch]
-    columns: NDArray[np.intp] = field(init=False)
-    _scores: NDArray[np.float64] = field(init=False)
-    _heights: NDArray[np.float64] = field(init=False)
-    _scheduled: list[tuple[int, Schedule]] = field(init=False)
-    _of_class: dict[str, NDArray[np.bool_]] = field(init=False, default_factory=dict)
-    _asks: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.columns = np.array([watch.index for watch in self.watches], np.intp)
-        self._scores = np.array([watch.rule.least_score for watch in self.watches])
-        self._heights = np.array([watch.rule.least_height for watch in self.watches])
-        self._scheduled = [(k, watch.schedule) for k, watch in enumerate(self.watches) if watch.schedule]
-        self._asks = bool(self._scores.any() or self._heights.any())
-
-    def __len__(self) -> int:
-        return len(self.watches)
-
-    def counting(self, seen: Seen, known: Known) -> NDArray[np.bool_]:
-        """Which boxes count for which watches, wherever they are, [m, watches]."""
-        counts = self.classes(seen.classes)
-        if self._asks:
-            counts &= known.scores[:, None] >= self._scores
-            counts &= known.heights[:, None] >= self._heights
-        for column in self.sleeping(seen):
-            counts[:, column] = False
-        return counts
-
-    def classes(self, written: Sequence[str]) -> NDArray[np.bool_]:
-        """Which watches are about things of these classes, [m, watches]."""
-        own = self._of_class
-        for name in written:
-            if name not in own:
-                about = (names(watch.rule.classes) for watch in self.watches)
-                own[name] = np.array([wanted is None or name in wanted for wanted in about], bool)
-        return np.array([own[name] for name in written], bool).reshape(-1, len(self))
-
-    def sleeping(self, seen: Seen) -> list[int]:
-        """The watches that do not hold now."""
-        return [column for column, schedule in self._scheduled if not schedule.holds(seen.at)]
+def watches_of(config: RulesConfig) -> Iterator[Watch]:
+    """The rules, each at each of its places."""
+    number = 0
+    for rule in config.rules:
+        active = config.schedules[rule.active] if isinstance(rule.active, str) else rule.active
+        classes = names(rule.classes)
+        there: Sequence[str] = list(config.lines if rule.kind == "line" else config.zones)
+        whole = rule.places is None and rule.kind not in TRACKED
+        for name in [""] if whole else there if rule.places is None else rule.places:
+            yield Watch(
+                number,
+                rule,
+                name,
+                -1 if whole else there.index(name),
+                None if classes is None else frozenset(classes),
+                None if active is None else Schedule(active),
+            )
+            number += 1
 
 
 def span(seen: Seen, begin: float, end: float | None = None) -> dict[str, Any]:
