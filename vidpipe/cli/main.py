@@ -102,8 +102,8 @@ def run(
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
     outputs = (results, report, video, metrics, profiles, floor)
-    place = (pipeline, config, source or [], set_ or [], engine.value, address)
-    options = RunOptions(*place, *outputs, budget=budget, events=events)
+    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
+    options = replace(options, events=events)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))

@@ -13,12 +13,14 @@ _PIXELS, _SCORE, _SECONDS = 2, 4, 6
 
 def round_boxes(xyxy: ArrayLike) -> NDArray[np.float64]:
     """Boxes, float64 [n, 4], to a hundredth of a pixel."""
-    return np.round(np.asarray(xyxy, np.float64).reshape(-1, 4), _PIXELS)
+    rounded: NDArray[np.float64] = np.asarray(xyxy, np.float64).reshape(-1, 4).round(_PIXELS)
+    return rounded
 
 
 def round_scores(scores: ArrayLike) -> NDArray[np.float64]:
     """Scores, float64 [n], to four places."""
-    return np.round(np.asarray(scores, np.float64), _SCORE)
+    rounded: NDArray[np.float64] = np.asarray(scores, np.float64).round(_SCORE)
+    return rounded
 
 
 def round_seconds(seconds: float) -> float:

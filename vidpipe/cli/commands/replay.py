@@ -137,7 +137,7 @@ def _read(path: Path) -> Iterator[Told]:
 
 
 def _note_kept(sink: EventsFile | None) -> None:
-    if sink is not None and sink.lines.kept:
+    if sink is not None and sink.kept:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"note: earlier events are now {sink.lines.kept}", markup=False
+            f"note: earlier events are now {sink.kept}", markup=False
         )

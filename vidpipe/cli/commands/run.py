@@ -118,9 +118,9 @@ def _execute(
         except RunError as failure:
             outcome.errors.append(str(failure))
     for sink in lines:
-        if sink.lines.kept:
+        if sink.kept:
             path = options.results if sink.what == "results" else options.events
-            outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.lines.kept}")
+            outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:

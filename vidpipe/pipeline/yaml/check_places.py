@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,8 +29,8 @@ def check_zones(document: Document, stream: str) -> dict[str, Polygon]:
             first, second = crossing
             document.mistake(
                 keys,
-                f"its border crosses itself: side {first + 1}, from {_shown(polygon[first])}, and side {second + 1}, from "
-                f"{_shown(polygon[second])}; write the corners in the order in which one walks around it",
+                f"its border crosses itself: side {first + 1}, from {_shown(polygon[first])}, and side {second + 1}, "
+                f"from {_shown(polygon[second])}; write the corners in the order in which one walks around it",
             )
         elif _area(polygon) == 0:
             document.mistake(keys, "has no area: nothing can be in it")
@@ -110,7 +110,7 @@ def _is_hidden(view: View, line: Line) -> bool:
     import numpy as np
 
     parts = np.linspace(0, 1, _SAMPLES)[:, None]
-    points = np.concatenate([np.array(a) + parts * (np.array(b) - a) for a, b in zip(line, line[1:], strict=False)])
+    points = np.concatenate([np.array(a) + parts * (np.array(b) - a) for a, b in pairwise(line)])
     return bool(at(view.hidden(_GRID, _GRID), points * _GRID).all())
 
 

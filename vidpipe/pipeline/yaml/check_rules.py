@@ -111,7 +111,8 @@ def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping
 def _tells_who_is_who(entries: Entries) -> bool:
     """Whether some stage or transform gives identities; of those that are not vidpipe's own nobody knows."""
     own = {**STAGES.builtin, **TRANSFORMS.builtin}
-    return any(entry.written.get("type") == "track" or entry.written.get("type") not in own for entry in entries.every)
+    types = [entry.written.get("type") for entry in entries.every]
+    return any(not isinstance(name, str) or name == "track" or name not in own for name in types)
 
 
 def _refuse_lines(document: Document, lines: Mapping[str, Mapping[str, object]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
@@ -190,7 +191,7 @@ def _build(
         if entry.type and entry.config
     )
     if any(RULES in own for own in differing.values()):  # behind all others: they go by what is published
-        transforms += (PlacedTransform(RULES, Rules, RulesConfig()),)
+        transforms += (PlacedTransform(RULES, cast("type[Any]", Rules), RulesConfig()),)
     return Pipeline(
         name=spec.name or name,
         classes=classes_of(spec.classes),

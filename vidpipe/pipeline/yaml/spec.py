@@ -74,8 +74,8 @@ class ConfigFile(BaseModel):
     )
     rules: list[RuleSpec] = Field(
         default=[],
-        description="when something in a zone, at a line or in the picture is an event; those of a configuration stand in "
-        "place of the pipeline's; a zone or line that no rule names tells who enters and leaves, or crosses it",
+        description="when something in a zone, at a line or in the picture is an event; those of a configuration stand "
+        "in place of the pipeline's; a zone or line that no rule names tells who enters and leaves, or crosses it",
     )
     schedules: dict[Name, Annotated[list[SpanSpec], Field(min_length=1)]] = Field(
         default={}, description="times of day for rules, by name"

@@ -147,6 +147,11 @@ class LinesSink(Sink):
             self._file = LinesFile(Path(self.config.path), self.what, keep=True, tells=True)
         return self._file
 
+    @property
+    def kept(self) -> Path | None:
+        """Where what was there before went."""
+        return self.lines.kept
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()

@@ -1,8 +1,8 @@
 """Who crosses which line, and which way: rules of kind line.
 
 An object has crossed a line when its way has led over it and it has been clear of it for a while. What sits on a line,
-and flickers, goes over and comes back: it crosses once it leaves, or not at all. What is lost before it is clear is told
-as `uncertain`.
+and flickers, goes over and comes back: it crosses once it leaves, or not at all. What is lost before it is clear is
+told as `uncertain`.
 """
 
 from __future__ import annotations

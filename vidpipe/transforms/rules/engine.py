@@ -6,7 +6,7 @@ until it can be in another zone, or over a line: only those that have gone so fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,12 +15,9 @@ from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
 from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
-from vidpipe.transforms.rules.spec import RulesConfig
+from vidpipe.transforms.rules.spec import TRACKED, RulesConfig
 from vidpipe.transforms.rules.visits import Visits
 from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
-
-_ANCHORS = ("feet", "centre")
-_AXES = 0.7  # of the room around a point, so far it may go along both axes at once
 
 
 class Engine:
@@ -36,15 +33,18 @@ class Engine:
     def __init__(self, config: RulesConfig) -> None:
         self._watches = list(watches_of(config))
         self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
-        self._anchors = [name for name in _ANCHORS if any(watch.rule.anchor == name for watch in self._watches)]
-        self._of_visits = [watch for watch in self._watches if watch.rule.kind in ("zone", "dwell")]
-        self._of_gatherings = [w for w in self._watches if w.rule.kind in ("occupancy", "presence", "absence")]
+        self._whole = [watch for watch in self._watches if watch.index < 0]
+        self._of_zone: dict[str, dict[int, list[Watch]]] = {}  # by anchor, then by zone
+        for watch in self._watches:
+            of_zone = self._of_zone.setdefault(watch.rule.anchor, {})
+            if watch.rule.kind != "line" and watch.index >= 0:
+                of_zone.setdefault(watch.index, []).append(watch)
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
-        self._gatherings = Gatherings(self._of_gatherings)
+        self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
         self._objects = Objects()
-        self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._of_visits)])
+        self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
         self._ages, self._misses = Ages(), MissRate()
         self.age_s: float | None = None
 
@@ -85,7 +85,7 @@ class Engine:
         objects = self._objects.find(seen, boxes)
         elsewhere: list[Object] = []
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
-            if known.move(seen, box, score) or not known.is_where_it_was():
+            if known.move(seen, box, score):
                 elsewhere.append(known)
         if elsewhere:
             self._look(seen, elsewhere)
@@ -94,25 +94,17 @@ class Engine:
     def _look(self, seen: Seen, objects: Sequence[Object]) -> None:
         """Find out where these objects are."""
         self._crossings.go(seen, objects)
-        count = len(objects)
-        inside: dict[str, list[list[bool]]] = {}
-        room = np.full(count, np.inf)
-        for anchor in self._anchors:
+        room = np.full(len(objects), np.inf)
+        there: list[list[Watch]] = [list(self._whole) for _ in objects]
+        for anchor, of_zone in self._of_zone.items():
             points = np.array([known.anchor(anchor) for known in objects])
-            inside[anchor] = self._geometry.inside(points).tolist()
             np.minimum(room, self._geometry.room(points), out=room)
-        for place, (known, own) in enumerate(zip(objects, room.tolist(), strict=True)):
-            known.looked_at, known.room = (known.x, known.feet, known.centre), _AXES * own
-            if self._of_visits and known.id >= 0:
-                self._visits.look(seen, known, tuple(_where(self._of_visits, known, inside, place)))
-            if self._of_gatherings:
-                known.counted = tuple(_where(self._of_gatherings, known, inside, place))
-
-
-def _where(
-    watches: Iterable[Watch], known: Object, inside: dict[str, list[list[bool]]], place: int
-) -> Iterator[int]:
-    """The watches that count an object which is inside these zones."""
-    for watch in watches:
-        if (watch.index < 0 or inside[watch.rule.anchor][place][watch.index]) and watch.counts(known):
-            yield watch.number
+            for place, zone in zip(*(found.tolist() for found in self._geometry.inside(points).nonzero()), strict=True):
+                there[place] += of_zone.get(zone, ())
+        for known, watches, own in zip(objects, there, room.tolist(), strict=True):
+            known.looked_x, known.looked_feet, known.looked_centre = known.x, known.feet, known.centre
+            known.room = own
+            counting = [watch for watch in watches if watch.counts(known)]
+            if known.id >= 0:
+                self._visits.look(seen, known, tuple(watch.number for watch in counting if watch.rule.kind in TRACKED))
+            known.counted = tuple(watch.number for watch in counting if watch.rule.kind not in TRACKED)

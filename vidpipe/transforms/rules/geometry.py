@@ -49,6 +49,7 @@ class Geometry:
         length = np.hypot(along[:, 0], along[:, 1])
         self._nx, self._ny = -along[:, 1] / length, along[:, 0] / length
         self._offset = -(self._from[:, 0] * self._nx + self._from[:, 1] * self._ny)
+        self._right = tuple(each[self._sides :] for each in (self._nx, self._ny, self._offset))  # of lines alone
         self._low, self._high = ends.min(axis=1), ends.max(axis=1)
         rise = along[: self._sides, 1]
         self._slope = np.divide(along[: self._sides, 0], rise, out=np.zeros_like(rise), where=rise != 0)
@@ -114,8 +115,8 @@ class Geometry:
 
         A product of matrices would not be: a point on a line could be left of it once, and right of it the next time.
         """
-        own = slice(self._sides, None)
-        right: NDArray[np.float64] = points[:, :1] * self._nx[own] + points[:, 1:] * self._ny[own] + self._offset[own]
+        nx, ny, offset = self._right
+        right: NDArray[np.float64] = points[:, :1] * nx + points[:, 1:] * ny + offset
         return right
 
 

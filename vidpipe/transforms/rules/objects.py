@@ -23,7 +23,7 @@ _EDGE = 0.01  # of the picture: who is there has left, or has just come
 _JUMP = 0.15  # in heights: less than this no two objects have exchanged their identities
 _FITS = 1 / 3  # of the way that two would have jumped is left if they have
 _KNOWN_S = 1.0  # after which an object counts though one look alone has found it
-_INSIDE = 1e-6  # anchors of boxes that the picture cuts off lie in it still
+_LOWEST = 1 - 1e-6  # of the picture: feet of boxes that its lower edge cuts off stand in it still
 
 
 @dataclass(slots=True)
@@ -72,11 +72,12 @@ class Object:
         box: where it was last seen, xyxy.
         x, feet, centre: of the box: its middle, lower edge, and the middle of its height.
         was: the same three and `last`, of the time before.
-        velocity: of the middle, a second; None: it was seen once.
+        vx, vy: how fast the middle goes, a second.
+        moves: whether that is known: it was seen twice.
         score, height: the best score so far, and the greatest height.
         confirmed: two looks have found it, or it has been there for a while.
-        looked_at: x, feet and centre for which it is known where it is, and `room`: how far from there it may go until
-            that changes; negative: it is not known.
+        looked_x, looked_feet, looked_centre: for which it is known where it is, and `room`: how far from there it may
+            go until that changes; negative: it is not known.
         visits, crossings: by watch.
         inside: the watches of visits where it is.
         counted: the watches of gatherings where it counts.
@@ -94,11 +95,15 @@ class Object:
     feet: float = 0.0
     centre: float = 0.0
     was: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    velocity: tuple[float, float] | None = None
+    vx: float = 0.0
+    vy: float = 0.0
+    moves: bool = False
     score: float = 0.0
     height: float = 0.0
     confirmed: bool = False
-    looked_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    looked_x: float = 0.0
+    looked_feet: float = 0.0
+    looked_centre: float = 0.0
     room: float = -1.0
     visits: dict[int, Visit] = field(default_factory=dict)
     crossings: dict[int, Crossing] = field(default_factory=dict)
@@ -121,41 +126,36 @@ class Object:
         x, feet, centre, _ = self.was
         return x, feet if name == "feet" else centre
 
-    def is_where_it_was(self) -> bool:
-        """Whether it has not gone far enough to be elsewhere."""
-        x, feet, centre = self.looked_at
-        room = self.room
-        return -room < self.x - x < room and -room < self.feet - feet < room and -room < self.centre - centre < room
-
     def move(self, seen: Seen, box: Sequence[float], score: float) -> bool:
-        """See it where it is now; whether more is known of it than before: a better score, a greater height."""
+        """See it where it is now; whether it may be elsewhere than it was, or count for more than it did."""
         left, top, right, bottom = box
-        x, feet, centre = (left + right) / 2, bottom, (top + bottom) / 2
-        now, before = seen.pts, self.last
-        if now > before:
-            passed = now - before
-            vx, vy = (x - self.x) / passed, (centre - self.centre) / passed
-            self.velocity = (
-                (vx, vy) if self.velocity is None else ((vx + self.velocity[0]) / 2, (vy + self.velocity[1]) / 2)
-            )
+        x, centre, now, before = (left + right) / 2, (top + bottom) / 2, seen.pts, self.last
+        passed = now - before
+        if passed > 0:
             self.was = self.x, self.feet, self.centre, before
+            vx, vy = (x - self.x) / passed, (centre - self.centre) / passed
+            if self.moves:
+                self.vx, self.vy = (vx + self.vx) / 2, (vy + self.vy) / 2
+            else:
+                self.vx, self.vy, self.moves = vx, vy, True
         else:
-            self.was = x, feet, centre, now
-        self.box, self.last, self.x, self.feet, self.centre = box, now, x, feet, centre
+            self.was = x, bottom, centre, now
+        self.box, self.last, self.x, self.feet, self.centre = box, now, x, bottom, centre
         if not self.confirmed:
             self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
-        height = bottom - top
-        if score <= self.score and height <= self.height:
-            return False
-        self.score, self.height = max(score, self.score), max(height, self.height)
-        return True
+        if score > self.score or bottom - top > self.height:
+            self.score, self.height = max(score, self.score), max(bottom - top, self.height)
+            return True
+        across, feet, down = x - self.looked_x, bottom - self.looked_feet, centre - self.looked_centre
+        if down > feet > -down or down < feet < -down:
+            feet = down
+        return self.room < 0 or across * across + feet * feet >= self.room * self.room
 
-    def off(self, seen: Seen, box: Sequence[float], aspect: float) -> float:
+    def off(self, now: float, box: Sequence[float], aspect: float) -> float:
         """How far a box is from where the object must be by now, in parts of the picture's height."""
-        passed = seen.pts - self.last
-        vx, vy = self.velocity or (0.0, 0.0)
-        dx = (box[0] + box[2]) / 2 - self.x - vx * passed
-        dy = (box[1] + box[3]) / 2 - self.centre - vy * passed
+        passed = now - self.last
+        dx = (box[0] + box[2]) / 2 - self.x - self.vx * passed
+        dy = (box[1] + box[3]) / 2 - self.centre - self.vy * passed
         return math.hypot(dx * aspect, dy)
 
 
@@ -184,9 +184,13 @@ class Objects:
         keys = list(zip(seen.classes, seen.ids, strict=True))
         found = [by_key.get(key) for key in keys]
         jumped: list[int] = []
-        for place, (known, box) in enumerate(zip(found, boxes, strict=True)):
-            if known is not None and known.off(seen, box, aspect) > _JUMP * (box[3] - box[1]):
-                jumped.append(place)
+        for place, known in enumerate(found):
+            if known is not None:
+                left, top, right, bottom = boxes[place]
+                least = _JUMP * (bottom - top)
+                across, down = (left + right) / 2 - known.x, (top + bottom) / 2 - known.centre
+                if abs(across) * aspect > least or abs(down) > least:
+                    jumped.append(place)
         if len(jumped) > 1:
             self._unswap(seen, keys, found, boxes, jumped)
         if None not in found:
@@ -206,9 +210,7 @@ class Objects:
         self._next += key[1] >= 0
         return Object(key[1], self._next, key[0], seen.pts, seen.pts, seen.as_of, box)
 
-    def _taken_over(
-        self, seen: Seen, key: tuple[str, int], box: Sequence[float], there: set[int]
-    ) -> Object | None:
+    def _taken_over(self, seen: Seen, key: tuple[str, int], box: Sequence[float], there: set[int]) -> Object | None:
         """The lost object that this box goes on with under a new identity, now its own; None: there is none."""
         height = box[3] - box[1]
         best, least = None, _NEAR * height
@@ -218,7 +220,7 @@ class Objects:
             was = known.box[3] - known.box[1]
             if was > _LIKE * height or height > _LIKE * was or _is_at_edge(box) or _is_at_edge(known.box):
                 continue
-            off = known.off(seen, box, seen.width / seen.height)
+            off = known.off(seen.pts, box, seen.width / seen.height)
             if off < least:
                 best, least = old, off
         return None if best is None else self.by_key.pop(best)
@@ -239,8 +241,10 @@ class Objects:
                 a, b = found[one], found[other]
                 if a is None or b is None or a is b or a.name != b.name:
                     continue
-                jump = a.off(seen, boxes[one], aspect) + b.off(seen, boxes[other], aspect)
-                if a.off(seen, boxes[other], aspect) + b.off(seen, boxes[one], aspect) < _FITS * jump:
+                jump = a.off(seen.pts, boxes[one], aspect) + b.off(seen.pts, boxes[other], aspect)
+                if jump < _JUMP * (boxes[one][3] - boxes[one][1] + boxes[other][3] - boxes[other][1]):
+                    continue
+                if a.off(seen.pts, boxes[other], aspect) + b.off(seen.pts, boxes[one], aspect) < _FITS * jump:
                     found[one], found[other] = b, a
                     self.by_key[keys[one]], self.by_key[keys[other]] = b, a
                     jumped.remove(other)
@@ -249,13 +253,10 @@ class Objects:
 
 def relative(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
     """A box in pixels in parts of the picture; it ends within it, also where it reaches beyond."""
-    left, top, right, bottom = box
-    return (
-        min(max(left / width, 0.0), 1.0),
-        min(max(top / height, 0.0), 1.0),
-        min(max(right / width, 0.0), 1.0),
-        min(max(bottom / height, _INSIDE), 1 - _INSIDE),
-    )
+    left, top, right, bottom = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+    if left < 0 or top < 0 or right > 1 or bottom > _LOWEST:
+        return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, _LOWEST)
+    return left, top, right, bottom
 
 
 def _is_at_edge(box: Sequence[float]) -> bool:

@@ -14,7 +14,7 @@ class Schedule:
 
     def __init__(self, spans: Sequence[SpanSpec]) -> None:
         self._spans = [
-            (ZoneInfo(span.timezone), frozenset(map(DAYS.index, span.days)), _minute(span.begin), _minute(span.end))
+            (ZoneInfo(span.timezone), frozenset(map(DAYS.index, span.days)), (_minute(span.begin), _minute(span.end)))
             for span in spans
         ]
         self._asked = -1  # the minute that was asked for last, and what the answer was
@@ -27,7 +27,8 @@ class Schedule:
         minute = int(at // 60)
         if minute != self._asked:
             now = datetime.fromtimestamp(minute * 60, UTC)
-            self._asked, self._holds = minute, any(_within(now.astimezone(zone), *span) for zone, *span in self._spans)
+            self._asked = minute
+            self._holds = any(_within(now.astimezone(zone), days, *ends) for zone, days, ends in self._spans)
         return self._holds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -62,20 +61,20 @@ class Ages:
     """How old the boxes of results are, in media seconds."""
 
     def __init__(self) -> None:
-        self._pts: OrderedDict[int, float] = OrderedDict()  # of frames that boxes may have been measured on
+        self._pts: dict[int, float] = {}  # of frames that boxes may have been measured on, in order
         self._measured: tuple[int, float] = -1, 0.0  # the newest of them, which may stay so for longer than that
 
     def age_s(self, seen: Seen) -> float | None:
         """Of the boxes of the newest result; None: they were never measured, or so long ago that nobody knows."""
         self._pts[seen.seq] = seen.pts
         if len(self._pts) > _REMEMBERED:
-            self._pts.popitem(last=False)
+            del self._pts[next(iter(self._pts))]
         if seen.as_of != self._measured[0]:
             if seen.as_of not in self._pts:
                 return None
             self._measured = seen.as_of, self._pts[seen.as_of]
-            while next(iter(self._pts)) < seen.as_of:  # what is measured from now on is newer
-                self._pts.popitem(last=False)
+            # What is measured from now on is newer.
+            self._pts = {seq: pts for seq, pts in self._pts.items() if seq > seen.as_of}
         return seen.pts - self._measured[1] if seen.as_of >= 0 else None
 
 

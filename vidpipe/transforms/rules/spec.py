@@ -36,7 +36,10 @@ _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s
 
 
 class SpanSpec(StageConfig):
-    """A time of day, on some days of the week. `from: "22:00", to: "06:00"` goes over midnight: the day is its first."""
+    """A time of day, on some days of the week.
+
+    From "22:00" to "06:00" goes over midnight: then the day is the one on which it begins.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
