@@ -136,12 +136,12 @@ def test_a_camera_that_reconnects_ends_what_it_saw_and_begins_anew() -> None:
     after = [seen(20 + seq, {2: RIGHT}, pts=32 + seq / 10, size=(1920, 1080)) for seq in range(20)]
     told = tell(rules(ENTER, {"id": "any", "kind": "presence"}), [*before, *after])
     assert [(each.kind, each.phase) for each in told] == [
-        ("presence", Phase.BEGIN),
         ("zone.enter", Phase.BEGIN),
+        ("presence", Phase.BEGIN),
         ("zone.exit", Phase.END),
         ("presence", Phase.END),
-        ("presence", Phase.BEGIN),
         ("zone.enter", Phase.BEGIN),
+        ("presence", Phase.BEGIN),
     ]
     assert [each.data["dwell_s"] for each in told if each.phase is Phase.END] == [1.9, 1.9]
 
