@@ -92,9 +92,10 @@ def _check_names(document: Document, keys: Keys, rule: RuleSpec, classes: Collec
 def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping[str, Mapping[str, object]]) -> None:
     """The streams that a rule names are there, and have the zones or lines that it names."""
     what = "line" if rule.kind == "line" else "zone"
-    for stream in rule.streams or ():
-        if stream not in there:
-            document.mistake((*keys, "streams"), f"there is no stream '{stream}'{did_you_mean(stream, there)}")
+    if missing := [stream for stream in rule.streams or () if stream not in there]:
+        message = f"there is no stream '{missing[0]}'{did_you_mean(missing[0], there)}"
+        document.mistake((*keys, "streams"), message)
+        return
     streams = [stream for stream in there if rule.streams is None or stream in rule.streams]
     known = sorted({name for stream in streams for name in there[stream]})
     for name in rule.places or ():

@@ -53,7 +53,7 @@ class SpanSpec(StageConfig):
     def _is_known(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise ValueError(f"there is no time zone '{value}': write it as Europe/Berlin, or UTC") from None
         return value
 
