@@ -56,7 +56,7 @@ class ResultsReplay:
                 try:
                     told = json.loads(line)
                     own = rules.get(told["stream"])
-                    seen = _seen(told) if own is not None else None
+                    seen = seen_of(told) if own is not None else None
                 except json.JSONDecodeError:
                     if not line.endswith("\n"):
                         return
@@ -80,7 +80,8 @@ def _rules(pipeline: Pipeline, stream: str) -> Rules | None:
     return rules
 
 
-def _seen(line: Mapping[str, Any]) -> Seen:
+def seen_of(line: Mapping[str, Any]) -> Seen:
+    """A line of a results file as rules see it; raises KeyError, TypeError or ValueError where it is none."""
     found = line["detections"]
     audits = [Audit(each["stage"], each["missed"], each["false"]) for each in line.get("audits", ())]
     width, height = line["size"] or (0, 0)

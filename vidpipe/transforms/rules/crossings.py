@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
 from vidpipe.core.event import Phase
 from vidpipe.transforms.rules.geometry import Geometry
 from vidpipe.transforms.rules.objects import Crossing, Object
 from vidpipe.transforms.rules.seen import Seen
+from vidpipe.transforms.rules.spec import Anchor
 from vidpipe.transforms.rules.watch import ROUNDING_S, Happening, Watch, span
 
 _CLEAR = 0.1  # of its box's height: so far an object has to be from a line to be clear of it
@@ -32,20 +31,19 @@ class Crossings:
     def __init__(self, watches: Sequence[Watch], geometry: Geometry) -> None:
         self._watches = watches
         self._geometry = geometry
-        self._of_line: dict[str, dict[int, list[Watch]]] = {}  # by anchor, then by line
+        self._of_line: dict[Anchor, dict[int, list[Watch]]] = {}  # by anchor, then by line
         for watch in watches:
             if watch.rule.kind == "line":
                 self._of_line.setdefault(watch.rule.anchor, {}).setdefault(watch.index, []).append(watch)
         self._totals: Counter[tuple[int, str]] = Counter()  # by watch and direction
 
-    def go(self, seen: Seen, objects: Sequence[Object]) -> None:
-        """See the ways that objects have gone since they were seen the time before."""
+    def go(self, seen: Seen, known: Object) -> None:
+        """See the way that an object has gone since it was seen the time before."""
+        x, feet, centre, began = known.was
         for anchor, of_line in self._of_line.items():
-            before = np.array([known.anchor_before(anchor) for known in objects])
-            now = np.array([known.anchor(anchor) for known in objects])
-            for crossed in self._geometry.crossed(before, now):
-                known = objects[crossed.way]
-                at = known.was[3] + crossed.part * (seen.pts - known.was[3])
+            start, end = (feet, known.feet) if anchor == "feet" else (centre, known.centre)
+            for crossed in self._geometry.crossed(x, start, known.x, end):
+                at = began + crossed.part * (seen.pts - began)
                 for watch in of_line.get(crossed.line, ()):
                     if watch.awake:
                         _cross(known, watch.number, crossed.sign, at)
@@ -53,6 +51,8 @@ class Crossings:
     def tell(self, seen: Seen, objects: Iterable[Object]) -> Iterator[Happening]:
         """Those of the crossings of objects that are seen now that count by now."""
         for known in objects:
+            if not known.crossings:
+                continue
             for number, crossing in list(known.crossings.items()):
                 watch = self._watches[number]
                 if not self._is_clear(seen, known, watch):

@@ -1,21 +1,19 @@
 """From published results of a stream to what its rules say happened: the one way, live and replayed.
 
-Most objects of most results are where they were, as far as rules can tell. So of each it is known how far it may go
-until it can be in another zone, or over a line: only those that have gone so far are looked at, all together.
+Plain numbers of one object after another, not arrays of all: most objects of most results are where they were, as far as
+rules can tell, and what does not change costs nothing but to see that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
 from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
-from vidpipe.transforms.rules.spec import TRACKED, RulesConfig
+from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
 from vidpipe.transforms.rules.visits import Visits
 from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
 
@@ -34,11 +32,11 @@ class Engine:
         self._watches = list(watches_of(config))
         self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
         self._whole = [watch for watch in self._watches if watch.index < 0]
-        self._of_zone: dict[str, dict[int, list[Watch]]] = {}  # by anchor, then by zone
+        self._of_zone: dict[Anchor, dict[int, list[Watch]]] = {"feet": {}, "centre": {}}
         for watch in self._watches:
-            of_zone = self._of_zone.setdefault(watch.rule.anchor, {})
             if watch.rule.kind != "line" and watch.index >= 0:
-                of_zone.setdefault(watch.index, []).append(watch)
+                self._of_zone[watch.rule.anchor].setdefault(watch.index, []).append(watch)
+        self._has_lines = any(watch.rule.kind == "line" for watch in self._watches)
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
@@ -77,34 +75,35 @@ class Engine:
             if watch.awake != (awake := watch.schedule.holds(seen.at)):
                 watch.awake = awake
                 for known in self._objects:
-                    known.room = -1.0
+                    known.zones = None
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""
         boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
         objects = self._objects.find(seen, boxes)
-        elsewhere: list[Object] = []
+        zones_at, by_feet, by_centre = (
+            self._geometry.zones_at,
+            bool(self._of_zone["feet"]),
+            bool(self._of_zone["centre"]),
+        )
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
-            if known.move(seen, box, score):
-                elsewhere.append(known)
-        if elsewhere:
-            self._look(seen, elsewhere)
+            known.move(seen, box, score)
+            feet = zones_at(known.x, known.feet) if by_feet else ()
+            centre = zones_at(known.x, known.centre) if by_centre else ()
+            if known.zones != (zones := (feet, centre)):
+                known.zones = zones
+                self._look(seen, known)
+            if self._has_lines and known.id >= 0:
+                self._crossings.go(seen, known)
         return objects
 
-    def _look(self, seen: Seen, objects: Sequence[Object]) -> None:
-        """Find out where these objects are."""
-        self._crossings.go(seen, objects)
-        room = np.full(len(objects), np.inf)
-        there: list[list[Watch]] = [list(self._whole) for _ in objects]
-        for anchor, of_zone in self._of_zone.items():
-            points = np.array([known.anchor(anchor) for known in objects])
-            np.minimum(room, self._geometry.room(points), out=room)
-            for place, zone in zip(*(found.tolist() for found in self._geometry.inside(points).nonzero()), strict=True):
-                there[place] += of_zone.get(zone, ())
-        for known, watches, own in zip(objects, there, room.tolist(), strict=True):
-            known.looked_x, known.looked_feet, known.looked_centre = known.x, known.feet, known.centre
-            known.room = own
-            counting = [watch for watch in watches if watch.counts(known)]
-            if known.id >= 0:
-                self._visits.look(seen, known, tuple(watch.number for watch in counting if watch.rule.kind in TRACKED))
-            known.counted = tuple(watch.number for watch in counting if watch.rule.kind not in TRACKED)
+    def _look(self, seen: Seen, known: Object) -> None:
+        """See which watches an object is for, where it is now."""
+        assert known.zones is not None
+        counting = [watch for watch in self._whole if watch.counts(known)]
+        for of_zone, zones in zip(self._of_zone.values(), known.zones, strict=True):
+            for zone in zones:
+                counting += [watch for watch in of_zone.get(zone, ()) if watch.counts(known)]
+        if known.id >= 0:
+            self._visits.look(seen, known, tuple(watch.number for watch in counting if watch.rule.kind in TRACKED))
+        known.counted = tuple(watch.number for watch in counting if watch.rule.kind not in TRACKED)

@@ -1,106 +1,101 @@
-"""Which points lie in which zones, which ways cross which lines, and how far points may go until that can change."""
+"""Which zones a point lies in, and which lines a way crosses.
+
+Both are asked for each object of each result, and nearly all answers are those of the result before. So they are worked
+out in advance for the cells of a grid; only in cells through which a border goes, or near a line, is anything computed.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.sources.base import Line, Polygon
 
-Points = NDArray[np.float64]
-"""x, y in parts of width and height, [n, 2]."""
+_CELLS = 128  # a side of the picture
+_HALF = math.sqrt(0.5) / _CELLS + 1e-9  # from the middle of a cell to its corner
 
 
 class Crossed(NamedTuple):
     """A way over a line.
 
     Attributes:
-        way: which one.
         line: which one.
         sign: 1 from left to right for one who walks along the line, -1 the other way.
         part: how much of the way lies before the line, 0..1.
     """
 
-    way: int
     line: int
     sign: int
     part: float
 
 
+class _Segment(NamedTuple):
+    """A part of a line; what is more than 0 by `right` is to the right of one who walks along it."""
+
+    line: int
+    ax: float
+    ay: float
+    bx: float
+    by: float
+    nx: float
+    ny: float
+    offset: float
+
+    def right(self, x: float, y: float) -> float:
+        """Of a point it is the same whenever it is asked: who stands on a line is on one side of it."""
+        return x * self.nx + y * self.ny + self.offset
+
+
 class Geometry:
-    """The zones and lines of a stream."""
+    """The zones and lines of a stream; points are x, y in parts of width and height."""
 
     def __init__(self, zones: Sequence[Polygon], lines: Sequence[Line]) -> None:
-        sides = [side for zone in zones for side in pairwise([*zone, zone[0]])]
-        self._lines = [list(pairwise(line)) for line in lines]
-        segments = [segment for line in self._lines for segment in line]
-        self._zones, self._sides = len(zones), len(sides)
-        self._first = np.cumsum([0, *map(len, zones)])[:-1]
-        self._line_of = np.repeat(np.arange(len(lines)), [len(line) for line in self._lines])
-        ends = np.array([*sides, *segments], np.float64).reshape(-1, 2, 2)
-        self._from, self._to = ends[:, 0], ends[:, 1]
-        along = self._to - self._from
-        # What is more than 0 by these is to the right of one who walks along, as y counts downwards.
-        length = np.hypot(along[:, 0], along[:, 1])
-        self._nx, self._ny = -along[:, 1] / length, along[:, 0] / length
-        self._offset = -(self._from[:, 0] * self._nx + self._from[:, 1] * self._ny)
-        self._right = tuple(each[self._sides :] for each in (self._nx, self._ny, self._offset))  # of lines alone
-        self._low, self._high = ends.min(axis=1), ends.max(axis=1)
-        rise = along[: self._sides, 1]
-        self._slope = np.divide(along[: self._sides, 0], rise, out=np.zeros_like(rise), where=rise != 0)
-        self._x = ends[: self._sides, 0, 0] - self._slope * ends[: self._sides, 0, 1]
+        self._given = zones, lines
+        self._zones = [_sides(zone) for zone in zones]
+        # Y counts downwards: right of one who walks to the right is below.
+        self._segments = [
+            _Segment(number, ax, ay, bx, by, ay - by, bx - ax, ax * (by - ay) - ay * (bx - ax))
+            for number, line in enumerate(lines)
+            for (ax, ay), (bx, by) in pairwise(line)
+        ]
+        self._there = _by_cell(zones)
+        # A way that is shorter along both axes crosses no line, wherever in its cell it begins.
+        away = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
+        self._free = (np.maximum(away - _HALF, 0) * math.sqrt(0.5)).tolist()
 
-    def inside(self, points: Points) -> NDArray[np.bool_]:
-        """Whether each point lies in each zone, by the even-odd rule, [n, zones]."""
-        if not self._zones:
-            return np.zeros((len(points), 0), bool)
-        y = points[:, 1:]
-        left = (self._from[: self._sides, 1] <= y) != (self._to[: self._sides, 1] <= y)
-        left &= points[:, :1] < self._x + self._slope * y
-        return np.logical_xor.reduceat(left, self._first, axis=1)
+    def __reduce__(self) -> Any:
+        return Geometry, self._given  # the grid is large, and soon made
 
-    def room(self, points: Points) -> NDArray[np.float64]:
-        """How far each point may go in any direction before it comes to a side of a zone or a line, at least, [n].
+    def zones_at(self, x: float, y: float) -> tuple[int, ...]:
+        """The zones that a point in the picture lies in, by the even-odd rule."""
+        there = self._there[min(int(y * _CELLS), _CELLS - 1)][min(int(x * _CELLS), _CELLS - 1)]
+        if there is not None:
+            return there
+        return tuple(number for number, sides in enumerate(self._zones) if _is_inside(sides, x, y))
 
-        The distance from the straight line through a segment is none too great, nor is that from its bounding box.
-        """
-        if not len(self._from):
-            return np.full(len(points), np.inf)
-        x, y = points[:, :1], points[:, 1:]
-        away = np.abs(x * self._nx + y * self._ny + self._offset)
-        for of_points, low, high in ((x, self._low[:, 0], self._high[:, 0]), (y, self._low[:, 1], self._high[:, 1])):
-            np.maximum(away, low - of_points, out=away)
-            np.maximum(away, of_points - high, out=away)
-        room: NDArray[np.float64] = away.min(axis=1)
-        return room
-
-    def crossed(self, before: Points, now: Points) -> list[Crossed]:
-        """What the straight ways from `before` to `now` cross, lines only.
+    def crossed(self, x0: float, y0: float, x1: float, y1: float) -> Sequence[Crossed]:
+        """The lines that a straight way crosses, which begins in the picture.
 
         An end on a line counts as left of it, so that a way which goes on from there crosses once.
         """
-        if not self._lines:
-            return []
-        was, is_ = self._right_of(before), self._right_of(now)
-        apart = (was > 0) != (is_ > 0)
-        if not apart.any():
-            return []
-        ways, segments = apart.nonzero()
-        start, way = before[ways], now[ways] - before[ways]
-        from_side = _cross(way, self._from[self._sides + segments] - start) > 0
-        meets = from_side != (_cross(way, self._to[self._sides + segments] - start) > 0)
-        ways, segments = ways[meets], segments[meets]
-        sides = was[ways, segments].tolist(), is_[ways, segments].tolist()
-        numbers = ways.tolist(), self._line_of[segments].tolist()
-        return [
-            Crossed(way, line, 1 if old <= 0 else -1, old / (old - new))
-            for way, line, old, new in zip(*numbers, *sides, strict=True)
-        ]
+        dx, dy = x1 - x0, y1 - y0
+        free = self._free[min(int(y0 * _CELLS), _CELLS - 1)][min(int(x0 * _CELLS), _CELLS - 1)]
+        if -free < dx < free and -free < dy < free:
+            return ()
+        crossed = []
+        for segment in self._segments:
+            was, is_ = segment.right(x0, y0), segment.right(x1, y1)
+            if (was > 0) == (is_ > 0):
+                continue
+            _, ax, ay, bx, by, *_ = segment
+            if (dx * (ay - y0) - dy * (ax - x0) > 0) != (dx * (by - y0) - dy * (bx - x0) > 0):
+                crossed.append(Crossed(segment.line, 1 if was <= 0 else -1, was / (was - is_)))
+        return crossed
 
     def distance(self, line: int, x: float, y: float, aspect: float) -> float:
         """How far a point is from a line, in parts of the picture's height.
@@ -108,25 +103,67 @@ class Geometry:
         Args:
             aspect: width of the picture by its height.
         """
-        return min(_distance(*start, *end, x, y, aspect) for start, end in self._lines[line])
-
-    def _right_of(self, points: Points) -> NDArray[np.float64]:
-        """How far points are to the right of lines, [n, segments]; of a point it is the same whoever is beside it.
-
-        A product of matrices would not be: a point on a line could be left of it once, and right of it the next time.
-        """
-        nx, ny, offset = self._right
-        right: NDArray[np.float64] = points[:, :1] * nx + points[:, 1:] * ny + offset
-        return right
+        own = (segment for segment in self._segments if segment.line == line)
+        return min(_distance(segment, x, y, aspect) for segment in own)
 
 
-def _cross(one: Points, other: Points) -> NDArray[np.float64]:
-    crossed: NDArray[np.float64] = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
-    return crossed
+_Side = tuple[float, float, float, float]
+"""Of a zone, from upper end to lower end: y of both, and the x at y = 0 and slope of the straight line through them."""
 
 
-def _distance(ax: float, ay: float, bx: float, by: float, x: float, y: float, aspect: float) -> float:
-    dx, dy, px, py = (bx - ax) * aspect, by - ay, (x - ax) * aspect, y - ay
+def _sides(zone: Polygon) -> list[_Side]:
+    sides = []
+    for (ax, ay), (bx, by) in pairwise([*zone, zone[0]]):
+        if ay != by:  # a point is never beside a level side
+            slope = (bx - ax) / (by - ay)
+            sides.append((min(ay, by), max(ay, by), ax - slope * ay, slope))
+    return sides
+
+
+def _is_inside(sides: Sequence[_Side], x: float, y: float) -> bool:
+    inside = False
+    for upper, lower, start, slope in sides:
+        if upper <= y < lower and x < start + slope * y:
+            inside = not inside
+    return inside
+
+
+def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
+    """The zones of each cell, by row and column; None where a border goes through it."""
+    middles = (np.arange(_CELLS) + 0.5) / _CELLS
+    inside = np.zeros((_CELLS, _CELLS, len(zones)), bool)
+    for number, zone in enumerate(zones):
+        for upper, lower, start, slope in _sides(zone):
+            rows = (upper <= middles) & (middles < lower)
+            inside[:, :, number] ^= rows[:, None] & (middles < (start + slope * middles)[:, None])
+    borders = [(*one, *other) for zone in zones for one, other in pairwise([*zone, zone[0]])]
+    mixed = (_away(borders) <= _HALF).tolist()
+    known: dict[bytes, tuple[int, ...]] = {}  # one tuple for all cells that have the same zones
+    table: list[list[tuple[int, ...] | None]] = []
+    for row in range(_CELLS):
+        keys = [inside[row, column].tobytes() for column in range(_CELLS)]
+        for column, key in enumerate(keys):
+            known.setdefault(key, tuple(np.flatnonzero(inside[row, column]).tolist()))
+        table.append([None if is_mixed else known[key] for key, is_mixed in zip(keys, mixed[row], strict=True)])
+    return table
+
+
+def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.float64]:
+    """How far the middle of each cell is from the nearest segment, [cells, cells]; infinite where there are none."""
+    middles = (np.arange(_CELLS) + 0.5) / _CELLS
+    x, y = middles[None, :], middles[:, None]
+    away = np.full((_CELLS, _CELLS), np.inf)
+    for ax, ay, bx, by in segments:
+        dx, dy = bx - ax, by - ay
+        length2 = dx * dx + dy * dy
+        part = np.clip(((x - ax) * dx + (y - ay) * dy) / length2, 0, 1) if length2 else 0.0
+        np.minimum(away, np.hypot(x - ax - part * dx, y - ay - part * dy), out=away)
+    return away
+
+
+def _distance(segment: _Segment, x: float, y: float, aspect: float) -> float:
+    dx, dy = (segment.bx - segment.ax) * aspect, segment.by - segment.ay
+    px, py = (x - segment.ax) * aspect, y - segment.ay
     length2 = dx * dx + dy * dy
     part = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 else 0.0
     return math.hypot(px - part * dx, py - part * dy)

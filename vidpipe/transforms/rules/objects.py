@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidpipe.transforms.rules.seen import Seen
+from vidpipe.transforms.rules.spec import Anchor
 
 KEEP_S = 2.0
 """Media time for which an object that nobody sees may come back under its identity, as trackers have it."""
@@ -72,12 +73,9 @@ class Object:
         box: where it was last seen, xyxy.
         x, feet, centre: of the box: its middle, lower edge, and the middle of its height.
         was: the same three and `last`, of the time before.
-        vx, vy: how fast the middle goes, a second.
-        moves: whether that is known: it was seen twice.
         score, height: the best score so far, and the greatest height.
         confirmed: two looks have found it, or it has been there for a while.
-        looked_x, looked_feet, looked_centre: for which it is known where it is, and `room`: how far from there it may
-            go until that changes; negative: it is not known.
+        zones: that it is in, by its feet and by its centre; None: that is to be looked at anew.
         visits, crossings: by watch.
         inside: the watches of visits where it is.
         counted: the watches of gatherings where it counts.
@@ -91,20 +89,14 @@ class Object:
     last: float
     as_of: int
     box: Sequence[float]
-    x: float = 0.0
-    feet: float = 0.0
-    centre: float = 0.0
-    was: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    vx: float = 0.0
-    vy: float = 0.0
-    moves: bool = False
-    score: float = 0.0
+    x: float
+    feet: float
+    centre: float
+    was: tuple[float, float, float, float]
+    score: float = -1.0
     height: float = 0.0
     confirmed: bool = False
-    looked_x: float = 0.0
-    looked_feet: float = 0.0
-    looked_centre: float = 0.0
-    room: float = -1.0
+    zones: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     visits: dict[int, Visit] = field(default_factory=dict)
     crossings: dict[int, Crossing] = field(default_factory=dict)
     inside: tuple[int, ...] = ()
@@ -117,45 +109,29 @@ class Object:
         track = self.id if self.id >= 0 else None
         return {"class": self.name, "track_id": track, "box": box, "score": self.score}
 
-    def anchor(self, name: str) -> tuple[float, float]:
+    def anchor(self, name: Anchor) -> tuple[float, float]:
         """The point of the box that counts."""
         return self.x, self.feet if name == "feet" else self.centre
 
-    def anchor_before(self, name: str) -> tuple[float, float]:
-        """The same the time before."""
-        x, feet, centre, _ = self.was
-        return x, feet if name == "feet" else centre
-
-    def move(self, seen: Seen, box: Sequence[float], score: float) -> bool:
-        """See it where it is now; whether it may be elsewhere than it was, or count for more than it did."""
+    def move(self, seen: Seen, box: Sequence[float], score: float) -> None:
+        """See it where it is now."""
         left, top, right, bottom = box
-        x, centre, now, before = (left + right) / 2, (top + bottom) / 2, seen.pts, self.last
-        passed = now - before
-        if passed > 0:
-            self.was = self.x, self.feet, self.centre, before
-            vx, vy = (x - self.x) / passed, (centre - self.centre) / passed
-            if self.moves:
-                self.vx, self.vy = (vx + self.vx) / 2, (vy + self.vy) / 2
-            else:
-                self.vx, self.vy, self.moves = vx, vy, True
-        else:
-            self.was = x, bottom, centre, now
-        self.box, self.last, self.x, self.feet, self.centre = box, now, x, bottom, centre
+        now = seen.pts
+        if now > self.last:
+            self.was = self.x, self.feet, self.centre, self.last
+        self.box, self.last, self.x, self.feet, self.centre = box, now, (left + right) / 2, bottom, (top + bottom) / 2
         if not self.confirmed:
             self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
         if score > self.score or bottom - top > self.height:
             self.score, self.height = max(score, self.score), max(bottom - top, self.height)
-            return True
-        across, feet, down = x - self.looked_x, bottom - self.looked_feet, centre - self.looked_centre
-        if down > feet > -down or down < feet < -down:
-            feet = down
-        return self.room < 0 or across * across + feet * feet >= self.room * self.room
+            self.zones = None
 
     def off(self, now: float, box: Sequence[float], aspect: float) -> float:
         """How far a box is from where the object must be by now, in parts of the picture's height."""
-        passed = now - self.last
-        dx = (box[0] + box[2]) / 2 - self.x - self.vx * passed
-        dy = (box[1] + box[3]) / 2 - self.centre - self.vy * passed
+        x, _, centre, before = self.was
+        went = (now - self.last) / (self.last - before) if self.last > before else 0.0
+        dx = (box[0] + box[2]) / 2 - self.x - (self.x - x) * went
+        dy = (box[1] + box[3]) / 2 - self.centre - (self.centre - centre) * went
         return math.hypot(dx * aspect, dy)
 
 
@@ -188,8 +164,8 @@ class Objects:
             if known is not None:
                 left, top, right, bottom = boxes[place]
                 least = _JUMP * (bottom - top)
-                across, down = (left + right) / 2 - known.x, (top + bottom) / 2 - known.centre
-                if abs(across) * aspect > least or abs(down) > least:
+                across, down = ((left + right) / 2 - known.x) * aspect, (top + bottom) / 2 - known.centre
+                if not (-least < across < least and -least < down < least):
                     jumped.append(place)
         if len(jumped) > 1:
             self._unswap(seen, keys, found, boxes, jumped)
@@ -208,7 +184,9 @@ class Objects:
 
     def _new(self, seen: Seen, key: tuple[str, int], box: Sequence[float]) -> Object:
         self._next += key[1] >= 0
-        return Object(key[1], self._next, key[0], seen.pts, seen.pts, seen.as_of, box)
+        left, top, right, bottom = box
+        middle = (left + right) / 2, bottom, (top + bottom) / 2
+        return Object(key[1], self._next, key[0], seen.pts, seen.pts, seen.as_of, box, *middle, (*middle, seen.pts))
 
     def _taken_over(self, seen: Seen, key: tuple[str, int], box: Sequence[float], there: set[int]) -> Object | None:
         """The lost object that this box goes on with under a new identity, now its own; None: there is none."""

@@ -86,7 +86,7 @@ class Visits:
         visit = known.visits.pop(watch.number)
         if watch.number in known.inside:  # it is lost; where it comes back is to be seen
             known.inside = tuple(number for number in known.inside if number != watch.number)
-            known.room = -1.0
+            known.zones = None
         if not visit.told:
             return
         rule = watch.rule
