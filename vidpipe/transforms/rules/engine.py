@@ -6,7 +6,7 @@ rules can tell, and what does not change costs nothing but to see that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
@@ -16,6 +16,8 @@ from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
 from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
 from vidpipe.transforms.rules.visits import Visits
 from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
+
+_NOWHERE: tuple[tuple[int, ...], float] = (), math.inf  # for an anchor that no rule goes by
 
 
 class Engine:
@@ -36,7 +38,9 @@ class Engine:
         for watch in self._watches:
             if watch.rule.kind != "line" and watch.index >= 0:
                 self._of_zone[watch.rule.anchor].setdefault(watch.index, []).append(watch)
-        self._has_lines = any(watch.rule.kind == "line" for watch in self._watches)
+        self._by_feet, self._by_centre = (
+            any(watch.rule.anchor == anchor for watch in self._watches) for anchor in ("feet", "centre")
+        )
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
@@ -81,19 +85,19 @@ class Engine:
         """What is in the picture, each where it is now."""
         boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
         objects = self._objects.find(seen, boxes)
-        zones_at, by_feet, by_centre = (
-            self._geometry.zones_at,
-            bool(self._of_zone["feet"]),
-            bool(self._of_zone["centre"]),
-        )
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
+            room = known.room  # from where it was
             known.move(seen, box, score)
-            feet = zones_at(known.x, known.feet) if by_feet else ()
-            centre = zones_at(known.x, known.centre) if by_centre else ()
-            if known.zones != (zones := (feet, centre)):
+            feet = centre = _NOWHERE
+            if self._by_feet:
+                feet = self._geometry.at(known.x, known.feet)
+            if self._by_centre:
+                centre = self._geometry.at(known.x, known.centre)
+            known.room = min(feet[1], centre[1])
+            if known.zones != (zones := (feet[0], centre[0])):
                 known.zones = zones
                 self._look(seen, known)
-            if self._has_lines and known.id >= 0:
+            if room < math.inf and not known.stays_within(room):
                 self._crossings.go(seen, known)
         return objects
 

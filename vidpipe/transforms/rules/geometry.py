@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidpipe.sources.base import Line, Polygon
 
-_CELLS = 128  # a side of the picture
+_CELLS = 128  # along each side of the picture, and one more, for what lies on its right and lower edge
 _HALF = math.sqrt(0.5) / _CELLS + 1e-9  # from the middle of a cell to its corner
 
 
@@ -35,7 +35,7 @@ class Crossed(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """A part of a line; what is more than 0 by `right` is to the right of one who walks along it."""
+    """A part of a line; a point is to the right of one who walks along it by x * nx + y * ny + offset."""
 
     line: int
     ax: float
@@ -45,10 +45,6 @@ class _Segment(NamedTuple):
     nx: float
     ny: float
     offset: float
-
-    def right(self, x: float, y: float) -> float:
-        """Of a point it is the same whenever it is asked: who stands on a line is on one side of it."""
-        return x * self.nx + y * self.ny + self.offset
 
 
 class Geometry:
@@ -63,38 +59,36 @@ class Geometry:
             for number, line in enumerate(lines)
             for (ax, ay), (bx, by) in pairwise(line)
         ]
-        self._there = _by_cell(zones)
         # A way that is shorter along both axes crosses no line, wherever in its cell it begins.
         away = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
-        self._free = (np.maximum(away - _HALF, 0) * math.sqrt(0.5)).tolist()
+        free = (np.maximum(away - _HALF, 0) * math.sqrt(0.5)).tolist()
+        self._cells = [list(zip(*rows, strict=True)) for rows in zip(_by_cell(zones), free, strict=True)]
 
     def __reduce__(self) -> Any:
         return Geometry, self._given  # the grid is large, and soon made
 
-    def zones_at(self, x: float, y: float) -> tuple[int, ...]:
-        """The zones that a point in the picture lies in, by the even-odd rule."""
-        there = self._there[min(int(y * _CELLS), _CELLS - 1)][min(int(x * _CELLS), _CELLS - 1)]
-        if there is not None:
-            return there
-        return tuple(number for number, sides in enumerate(self._zones) if _is_inside(sides, x, y))
+    def at(self, x: float, y: float) -> tuple[tuple[int, ...], float]:
+        """The zones that a point in the picture lies in, by the even-odd rule, and how far it may go along both axes
+        without crossing a line, at least.
+        """
+        zones, free = self._cells[int(y * _CELLS)][int(x * _CELLS)]
+        if zones is None:
+            zones = tuple(number for number, sides in enumerate(self._zones) if _is_inside(sides, x, y))
+        return zones, free
 
-    def crossed(self, x0: float, y0: float, x1: float, y1: float) -> Sequence[Crossed]:
-        """The lines that a straight way crosses, which begins in the picture.
+    def crossed(self, x0: float, y0: float, x1: float, y1: float) -> list[Crossed]:
+        """The lines that a straight way crosses.
 
         An end on a line counts as left of it, so that a way which goes on from there crosses once.
         """
         dx, dy = x1 - x0, y1 - y0
-        free = self._free[min(int(y0 * _CELLS), _CELLS - 1)][min(int(x0 * _CELLS), _CELLS - 1)]
-        if -free < dx < free and -free < dy < free:
-            return ()
         crossed = []
-        for segment in self._segments:
-            was, is_ = segment.right(x0, y0), segment.right(x1, y1)
+        for line, ax, ay, bx, by, nx, ny, offset in self._segments:
+            was, is_ = x0 * nx + y0 * ny + offset, x1 * nx + y1 * ny + offset
             if (was > 0) == (is_ > 0):
                 continue
-            _, ax, ay, bx, by, *_ = segment
             if (dx * (ay - y0) - dy * (ax - x0) > 0) != (dx * (by - y0) - dy * (bx - x0) > 0):
-                crossed.append(Crossed(segment.line, 1 if was <= 0 else -1, was / (was - is_)))
+                crossed.append(Crossed(line, 1 if was <= 0 else -1, was / (was - is_)))
         return crossed
 
     def distance(self, line: int, x: float, y: float, aspect: float) -> float:
@@ -130,8 +124,8 @@ def _is_inside(sides: Sequence[_Side], x: float, y: float) -> bool:
 
 def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
     """The zones of each cell, by row and column; None where a border goes through it."""
-    middles = (np.arange(_CELLS) + 0.5) / _CELLS
-    inside = np.zeros((_CELLS, _CELLS, len(zones)), bool)
+    middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
+    inside = np.zeros((_CELLS + 1, _CELLS + 1, len(zones)), bool)
     for number, zone in enumerate(zones):
         for upper, lower, start, slope in _sides(zone):
             rows = (upper <= middles) & (middles < lower)
@@ -140,8 +134,8 @@ def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
     mixed = (_away(borders) <= _HALF).tolist()
     known: dict[bytes, tuple[int, ...]] = {}  # one tuple for all cells that have the same zones
     table: list[list[tuple[int, ...] | None]] = []
-    for row in range(_CELLS):
-        keys = [inside[row, column].tobytes() for column in range(_CELLS)]
+    for row in range(_CELLS + 1):
+        keys = [inside[row, column].tobytes() for column in range(_CELLS + 1)]
         for column, key in enumerate(keys):
             known.setdefault(key, tuple(np.flatnonzero(inside[row, column]).tolist()))
         table.append([None if is_mixed else known[key] for key, is_mixed in zip(keys, mixed[row], strict=True)])
@@ -149,10 +143,10 @@ def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
 
 
 def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.float64]:
-    """How far the middle of each cell is from the nearest segment, [cells, cells]; infinite where there are none."""
-    middles = (np.arange(_CELLS) + 0.5) / _CELLS
+    """How far the middle of each cell is from the nearest segment, [rows, columns]; infinite where there are none."""
+    middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
     x, y = middles[None, :], middles[:, None]
-    away = np.full((_CELLS, _CELLS), np.inf)
+    away = np.full((_CELLS + 1, _CELLS + 1), np.inf)
     for ax, ay, bx, by in segments:
         dx, dy = bx - ax, by - ay
         length2 = dx * dx + dy * dy

@@ -76,6 +76,7 @@ class Object:
         score, height: the best score so far, and the greatest height.
         confirmed: two looks have found it, or it has been there for a while.
         zones: that it is in, by its feet and by its centre; None: that is to be looked at anew.
+        room: how far it may go from there along both axes, at least, until it has crossed a line.
         visits, crossings: by watch.
         inside: the watches of visits where it is.
         counted: the watches of gatherings where it counts.
@@ -97,6 +98,7 @@ class Object:
     height: float = 0.0
     confirmed: bool = False
     zones: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    room: float = math.inf
     visits: dict[int, Visit] = field(default_factory=dict)
     crossings: dict[int, Crossing] = field(default_factory=dict)
     inside: tuple[int, ...] = ()
@@ -125,6 +127,11 @@ class Object:
         if score > self.score or bottom - top > self.height:
             self.score, self.height = max(score, self.score), max(bottom - top, self.height)
             self.zones = None
+
+    def stays_within(self, room: float) -> bool:
+        """Whether it went no further than that since the time before."""
+        x, feet, centre, _ = self.was
+        return -room < self.x - x < room and -room < self.feet - feet < room and -room < self.centre - centre < room
 
     def off(self, now: float, box: Sequence[float], aspect: float) -> float:
         """How far a box is from where the object must be by now, in parts of the picture's height."""
