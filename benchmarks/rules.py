@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -84,7 +85,8 @@ def crossings(paths: Paths) -> Counter[tuple[str, str]]:
     wanted: Counter[tuple[str, str]] = Counter()
     for path in paths.values():
         for name, ((at, _), _) in LINES.items():
-            sides = [(side, [t for t, *_ in own]) for side, own in groupby(path, lambda place: place[1] > at)]
+            placed = [(x > at, t) for t, x, _ in path]
+            sides = [(side, [t for _, t in own]) for side, own in groupby(placed, itemgetter(0))]
             lasting = [side for side, times in sides if times[-1] - times[0] + 0.1 >= SETTLED_S - 1e-6]
             wanted.update((name, "in" if new else "out") for old, new in pairwise(lasting) if old != new)
     return wanted
@@ -318,9 +320,8 @@ def vtest() -> None:
         frame, track, x, y, w, h = map(float, line.split(",")[:6])
         paths[int(track)].append(((frame - 1) / rate, (x + w / 2) / width, min((y + h) / height, 1 - 1e-6)))
     pipeline = load("follow", sources={"vtest": str(assets / "videos" / "vtest.avi")})
-    results = [
-        seen for seen in _answers(replace(pipeline, search_paths=(*pipeline.search_paths, str(assets / "models"))))
-    ]
+    here = replace(pipeline, search_paths=(*pipeline.search_paths, str(assets / "models")))
+    results = list(_answers(here))
     scored = score(told([*results, *nobody(len(results), (width, height))]), paths)
     tell("vtest, follow", [scored])
     for name in LINES:
@@ -368,7 +369,7 @@ def _walk(objects: int, frames: int) -> Iterator[Seen]:
     for seq in range(frames):
         at = at + speed
         speed = np.where((at < 0) | (at > [640, 360]), -speed, speed)
-        boxes = np.round(np.hstack([at, at + [40, 115]]), 2).tolist()
+        boxes = np.round(np.hstack([at, at + np.array([40, 115])]), 2).tolist()
         yield Seen(seq, seq / 10, None, seq, 768, 576, boxes, [0.9] * objects, ["person"] * objects, range(objects))
 
 

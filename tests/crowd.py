@@ -1,4 +1,4 @@
-"""A pipeline with rules, and a crowd for it that walks at random; everything of it is a user's own, and takes no model."""
+"""A pipeline with rules, and a crowd for it that walks at random: all of a user's own, without a model."""
 
 from __future__ import annotations
 

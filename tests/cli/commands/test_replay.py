@@ -80,7 +80,7 @@ def test_a_sink_of_the_pipeline_tells_events_too(folder: Path) -> None:
         file.write("sinks: [{type: events, path: own.jsonl}]\n")
     run()
     assert (folder / "own.jsonl").read_bytes() == (folder / "events.jsonl").read_bytes()
-    with pytest.raises(ConfigError, match="own.jsonl are the same file"):
+    with pytest.raises(ConfigError, match=r"own\.jsonl are the same file"):
         run("own.jsonl")
 
 

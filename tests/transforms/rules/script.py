@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from vidpipe.cascade.audit import Audit
@@ -78,7 +79,7 @@ def tell(config: RulesConfig, results: Iterable[Seen]) -> list[Told]:
 def way(*points: tuple[float, float], step: float = 0.02) -> list[tuple[float, float]]:
     """From point to point, `step` of the picture in each result."""
     gone = [points[0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         count = max(1, round(max(abs(x1 - x0), abs(y1 - y0)) / step))
         gone += [(x0 + (x1 - x0) * part / count, y0 + (y1 - y0) * part / count) for part in range(1, count + 1)]
     return gone

@@ -1,7 +1,7 @@
 """From published results of a stream to what its rules say happened: the one way, live and replayed.
 
-Plain numbers of one object after another, not arrays of all: most objects of most results are where they were, as far as
-rules can tell, and what does not change costs nothing but to see that.
+Plain numbers of one object after another, not arrays of all: most objects of most results are where they were, as far
+as rules can tell, and what does not change costs nothing but to see that.
 """
 
 from __future__ import annotations
