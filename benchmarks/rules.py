@@ -116,7 +116,7 @@ def present(paths: Paths) -> dict[str, list[Run]]:
 def _closed(times: Sequence[float]) -> list[tuple[float, float]]:
     runs: list[list[float]] = []
     for t in times:
-        if runs and t - runs[-1][1] < GAP_S:
+        if runs and t - runs[-1][1] <= GAP_S + 1e-6:
             runs[-1][1] = t
         else:
             runs.append([t, t])

@@ -32,13 +32,14 @@ class Visit:
     """An object in a zone, for one watch.
 
     Attributes:
-        first: media seconds when it was first seen inside.
+        seq, first: number and media seconds of the result in which it was first seen inside.
         last: when it was last seen inside; None: it is inside as long as it is seen.
         due: how long it has to stay until there is something to tell.
         told: how often that was so.
         id: of the event; "": nothing was told yet.
     """
 
+    seq: int
     first: float
     due: float
     last: float | None = None

@@ -34,8 +34,8 @@ class Visits:
                 self._leave(known, number)
         for number in inside:
             rule = self._watches[number].rule
-            visit = known.visits.setdefault(number, Visit(seen.pts, (rule.after_s or rule.confirm_s) - ROUNDING_S))
-            visit.last = None
+            due = (rule.after_s or rule.confirm_s) - ROUNDING_S
+            known.visits.setdefault(number, Visit(seen.seq, seen.pts, due)).last = None
         known.inside = inside
         known.due = -math.inf
 
@@ -72,7 +72,7 @@ class Visits:
         rule = watch.rule
         first = not visit.told
         if first:
-            visit.id = f"{rule.id}/{watch.place}/{seen.seq}.{known.number}"
+            visit.id = f"{rule.id}/{watch.place}/{visit.seq}.{known.number}"
         visit.told += 1
         visit.due += rule.again_s or math.inf
         told = {"zone": watch.place, **known.told(), "dwell_s": round(seen.pts - visit.first, 3)}
