@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vidpipe import Pipeline
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline import spec
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.transforms.rules.rules import RULES
-from vidpipe.transforms.rules.spec import RuleSpec
+from vidpipe.transforms.rules.spec import RuleSpec, SpanSpec
 
 STAGES = """classes: {person: person, car: car}
 models: {all: {path: all.onnx, family: ssd, names: [person, car]}}
@@ -196,6 +198,17 @@ def test_what_needs_a_tracker_says_so(tmp_path: Path, kind: str) -> None:
 def test_a_line_needs_a_tracker(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"streams.a.lines.door: is a line, but no stage tells who is who"):
         pipeline(tmp_path, "streams: {a: {url: x, lines: {door: [[0, 1], [1, 0]]}}}", UNTRACKED)
+
+
+def test_the_page_of_events_shows_rules_that_hold() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
+    blocks = [yaml.load(block, yaml.BaseLoader) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) == 4
+    for block in blocks:
+        for rule in block["rules"]:
+            RuleSpec.model_validate(rule)
+        for spans in block.get("schedules", {}).values():
+            assert all(SpanSpec.model_validate(each) for each in spans)
 
 
 def test_an_id_that_rules_have_is_refused_where_there_are_rules(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ class RuleSpec(StageConfig):
     )
     zone: OneOrMore | None = Field(
         default=None,
-        description="a zone, or several, of the streams that have it; default: the whole picture, of kinds zone and "
-        "dwell each zone",
+        description="a zone, or several, of the streams that have it; default: the whole picture; of kinds zone and "
+        "dwell, each zone",
     )
     line: OneOrMore | None = Field(default=None, description="of kind line: a line, or several; default: each line")
     classes: OneOrMore | None = Field(default=None, alias="class", description="whom it is about; default: all")
