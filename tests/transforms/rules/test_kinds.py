@@ -37,6 +37,12 @@ def test_what_only_brushes_a_zone_does_not_enter_and_a_step_outside_is_no_exit()
     assert kinds(tell(rules(ENTER), script(stepped))) == ["zone.enter"]
 
 
+def test_who_comes_back_after_the_grace_has_made_another_visit_also_where_results_are_rare() -> None:
+    results = [seen(seq, {1: place}, pts=float(seq)) for seq, place in enumerate([IN, IN, OUT, IN, IN, IN])]
+    assert kinds(tell(rules({**ENTER, "grace_s": 1.5}), results)) == ["zone.enter", "zone.exit", "zone.enter"]
+    assert kinds(tell(rules({**ENTER, "grace_s": 2.5}), results)) == ["zone.enter"]
+
+
 def test_dwell_tells_once_it_is_long_enough_then_again_and_at_the_end() -> None:
     rule = {"id": "long", "kind": "dwell", "zone": "yard", "after_s": 1, "again_s": 2, "grace_s": 0.5}
     told = tell(rules(rule), script([*alone(1, [IN] * 40), *[{}] * 30]))

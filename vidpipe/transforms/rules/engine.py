@@ -63,6 +63,9 @@ class Engine:
         for known in self._objects.end(seen.pts, self._keep_s):
             happened += self._visits.end(seen, known)
             happened += self._crossings.end(seen, known)
+        for known in self._objects:
+            if seen.pts >= known.due:
+                happened += self._visits.expire(seen, known)
         self._wake(seen)
         objects = self._see_objects(seen) if seen.boxes else []
         for known in self._objects:

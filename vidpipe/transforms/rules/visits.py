@@ -39,6 +39,13 @@ class Visits:
         known.inside = inside
         known.due = -math.inf
 
+    def expire(self, seen: Seen, known: Object) -> Iterator[Happening]:
+        """End the visits that an object has left for too long, before it is seen again: where it is now is another."""
+        for number, visit in list(known.visits.items()):
+            watch = self._watches[number]
+            if visit.last is not None and seen.pts - visit.last >= watch.rule.grace_s - ROUNDING_S:
+                yield from self._end(seen, known, watch, visit.last)
+
     def tell(self, seen: Seen, known: Object) -> Iterator[Happening]:
         """What there is to tell of an object's visits; after its `due`."""
         now, due = seen.pts, math.inf
