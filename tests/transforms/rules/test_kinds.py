@@ -41,6 +41,10 @@ def test_who_comes_back_after_the_grace_has_made_another_visit_also_where_result
     results = [seen(seq, {1: place}, pts=float(seq)) for seq, place in enumerate([IN, IN, OUT, IN, IN, IN])]
     assert kinds(tell(rules({**ENTER, "grace_s": 1.5}), results)) == ["zone.enter", "zone.exit", "zone.enter"]
     assert kinds(tell(rules({**ENTER, "grace_s": 2.5}), results)) == ["zone.enter"]
+    presence = {"id": "any", "kind": "presence", "zone": "yard"}
+    phases = [each.phase.value for each in tell(rules({**presence, "grace_s": 1.5}), results)]
+    assert phases == ["begin", "end", "begin"]
+    assert [each.phase.value for each in tell(rules({**presence, "grace_s": 2.5}), results)] == ["begin"]
 
 
 def test_dwell_tells_once_it_is_long_enough_then_again_and_at_the_end() -> None:

@@ -43,7 +43,7 @@ class Visits:
         """End the visits that an object has left for too long, before it is seen again: where it is now is another."""
         for number, visit in list(known.visits.items()):
             watch = self._watches[number]
-            if visit.last is not None and seen.pts - visit.last >= watch.rule.grace_s - ROUNDING_S:
+            if visit.last is not None and seen.pts - visit.last > watch.rule.grace_s + ROUNDING_S:
                 yield from self._end(seen, known, watch, visit.last)
 
     def tell(self, seen: Seen, known: Object) -> Iterator[Happening]:
