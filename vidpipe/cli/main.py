@@ -16,15 +16,18 @@ import vidpipe
 from vidpipe.cli.ending import fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
+    AgainstOption,
     BudgetOption,
     ConfigOption,
     EngineName,
     EngineOption,
     EventsOption,
     FloorOption,
+    MetricsOption,
     OutOption,
     PipelineArgument,
     ProfilesOption,
+    ResultsOption,
     SearchName,
     SetOption,
     SourceOption,
@@ -84,14 +87,7 @@ def run(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
     ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS:]PORT",
-            help="Serve Prometheus metrics there; without an address to this machine only.",
-            show_default=False,
-        ),
-    ] = None,
+    metrics: MetricsOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
     budget: BudgetOption = None,
@@ -315,13 +311,10 @@ def tune(
 @app.command()
 def replay(
     pipeline: PipelineArgument,
-    results: Annotated[Path, typer.Option(metavar="FILE.jsonl", help="What a run has answered.", show_default=False)],
+    results: ResultsOption,
     config: ConfigOption = None,
     events: EventsOption = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(metavar="EVENTS.jsonl", help="Earlier events: say what differs.", show_default=False),
-    ] = None,
+    against: AgainstOption = None,
     set_: SetOption = None,
 ) -> None:
     """Hold rules against the results of an earlier run: its events, without looking at a picture."""

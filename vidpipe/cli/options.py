@@ -55,6 +55,21 @@ EventsOption = Annotated[
         "--events", metavar="FILE.jsonl", help="What rules and transforms tell; - is stdout.", show_default=False
     ),
 ]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[ADDRESS:]PORT",
+        help="Serve Prometheus metrics there; without an address to this machine only.",
+        show_default=False,
+    ),
+]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="FILE.jsonl", help="What a run has answered.", show_default=False)
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="EVENTS.jsonl", help="Earlier events: say what differs.", show_default=False),
+]
 ProfilesOption = Annotated[
     Path | None,
     typer.Option(

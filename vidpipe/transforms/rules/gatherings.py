@@ -64,7 +64,7 @@ class Gatherings:
         now, (begin_s, end_s) = seen.pts, _times(watch.rule)
         # Over a gap in the stream nobody knows what was so: as with objects that nobody sees.
         broken_off = self._pts is not None and not 0 <= now - self._pts <= max(KEEP_S, end_s)
-        # It was not so at the result before, and where results are rare it may be so again only when the time has passed.
+        # Not so at the result before, and so again too late: where results are rare nothing came in between.
         lapsed = self._pts is not None and state.last < self._pts and now - state.last > end_s + ROUNDING_S
         over = broken_off or lapsed or (not is_so and now - state.last >= end_s - ROUNDING_S)
         if state.since is not None and over:
