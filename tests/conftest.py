@@ -25,7 +25,7 @@ _TOGETHER = {
         f"runtime/test_{name}.py"
         for name in (
             *("beginning_and_end", "frame_sinks", "interim", "live", "odd_answers", "parity"),
-            *("reconfigurer", "recordings", "session", "variants"),
+            *("reconfigurer", "recordings", "rules", "session", "variants"),
         )
     ),
     "a trained gate": ("stages/gate/", "cli/test_versions.py", "tuning/test_gated.py"),

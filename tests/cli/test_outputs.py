@@ -18,7 +18,7 @@ from tests.runtime.conftest import Runner
 from vidpipe.cli.commands.run import RunOptions, run_pipeline
 from vidpipe.core.errors import VidpipeError
 
-OPTIONS = ("results", "report", "video")
+OPTIONS = ("results", "events", "report", "video")
 INPUTS = ("clip.mp4", "pipeline.yaml", "config.yaml", "mystages.py")
 ALIASES = ("{}", "./{}", "sub/../{}", "{folder}/{}", "link-{}", "hard-{}", "sub/link-{}")
 ELSEWHERE = (

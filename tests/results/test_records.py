@@ -3,7 +3,8 @@
 import threading
 
 from tests.builders import answer
-from vidpipe.results.records import Ended, Outbox, Result
+from vidpipe.results.collector import Collector
+from vidpipe.results.records import Batch, Ended, Outbox, Result, Snapshot
 
 
 def record(seq):
@@ -66,3 +67,18 @@ def test_received_means_that_the_next_batch_was_asked_for():
     outbox.take(0)
     assert received.wait(5)
     waiting.join()
+
+
+def test_a_position_brings_what_was_published_since_the_snapshot_where_that_is_asked_for():
+    collector = Collector(["cam"], catch_up=True)
+    collector.take(Batch(published=[record(seq) for seq in range(5)]))
+    assert [each.seq for each in collector.position("cam").since] == [0, 1, 2, 3, 4]
+    collector.take(
+        Batch(published=[record(seq) for seq in range(5, 9)], snapshots=[Snapshot("cam", {"rules": b""}, 6)])
+    )
+    assert [each.seq for each in collector.position("cam").since] == [7, 8]
+    collector.begin("cam", live=False)  # nothing of the old picture holds
+    assert collector.position("cam").since == ()
+    plain = Collector(["cam"])
+    plain.take(Batch(published=[record(0)]))
+    assert plain.position("cam").since == ()

@@ -163,7 +163,7 @@ def test_of_the_old_picture_nothing_is_known_where_a_stream_begins_anew():
     """A device that died right behind a change took up what its stages had known of the camera from before."""
     collector = Collector(["cam"])
     published = Result("cam", 0, 0.0, None, 0.0, 0, answer("big", 1))
-    collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"})]))
+    collector.take(Batch(published=[published], snapshots=[Snapshot("cam", {"track": "boxes"}, 0)]))
     assert collector.position("cam").states == {"track": "boxes"}
     collector.begin("cam", live=False)
     position = collector.position("cam")

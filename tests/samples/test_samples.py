@@ -85,6 +85,17 @@ def test_describe_objects(run_sample):
     assert ran.report()["models"]["looks"]["calls"] < len(boxes)
 
 
+def test_count_at_a_door(run_sample):
+    """The results tell again what the run has told; a stricter rule tells something else."""
+    ran = run_sample("count-at-a-door", "20", "--engine", "inline")
+
+    events = (ran.folder / "output" / "events.jsonl").read_text()
+    assert events == (ran.folder / "output" / "again.jsonl").read_text()
+    assert '"kind": "line.cross"' in events
+    assert "street: door (line door), lurks (dwell mat), crowd (occupancy mat)" in ran.printed
+    assert " the same, " in ran.printed.splitlines()[-1]
+
+
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_extensions(run_sample, engine):
     """Each class of the user's does its part."""

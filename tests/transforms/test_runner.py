@@ -109,6 +109,17 @@ def test_what_they_keep_outlives_them():
     assert refusing.meters()["a"].raised == {"restore": 1}
 
 
+def test_after_a_restart_they_see_what_was_published_since_and_what_they_tell_of_it_is_no_news():
+    caught_up = []
+    first, second = Marks("a"), Marks("b")
+    second.published = lambda answer, moment: caught_up.append(moment.seq) or second.emit("seen", moment)
+    runner = TransformRunner([first, second], CLASSES)
+    runner.catch_up((answer("big"), replace(MOMENT, seq=seq)) for seq in (3, 4))
+    assert caught_up == [3, 4]
+    _, events = complete(runner)
+    assert [event.rule for event in events] == ["a", "b"]
+
+
 def test_they_close_whatever_one_of_them_raises():
     closed = []
     first, second = Marks("a", close=ValueError("bad")), Marks("b")

@@ -16,14 +16,18 @@ import vidpipe
 from vidpipe.cli.ending import fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
+    AgainstOption,
     BudgetOption,
     ConfigOption,
     EngineName,
     EngineOption,
+    EventsOption,
     FloorOption,
+    MetricsOption,
     OutOption,
     PipelineArgument,
     ProfilesOption,
+    ResultsOption,
     SearchName,
     SetOption,
     SourceOption,
@@ -75,6 +79,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
+    events: EventsOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
@@ -82,14 +87,7 @@ def run(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
     ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS:]PORT",
-            help="Serve Prometheus metrics there; without an address to this machine only.",
-            show_default=False,
-        ),
-    ] = None,
+    metrics: MetricsOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
     budget: BudgetOption = None,
@@ -101,6 +99,7 @@ def run(
 
     outputs = (results, report, video, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
+    options = replace(options, events=events)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -307,6 +306,21 @@ def tune(
     place = (pipeline, config, source or [], set_ or [])
     options = TuneArguments(*place, floor, want.value, for_, out, search.value, trials)
     raise typer.Exit(run_tune(options))
+
+
+@app.command()
+def replay(
+    pipeline: PipelineArgument,
+    results: ResultsOption,
+    config: ConfigOption = None,
+    events: EventsOption = None,
+    against: AgainstOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Hold rules against the results of an earlier run: its events, without looking at a picture."""
+    from vidpipe.cli.commands.replay import ReplayOptions, run_replay
+
+    raise typer.Exit(run_replay(ReplayOptions(pipeline, results, config, events, against, set_ or [])))
 
 
 @app.command()

@@ -49,6 +49,27 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
 EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+EventsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--events", metavar="FILE.jsonl", help="What rules and transforms tell; - is stdout.", show_default=False
+    ),
+]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[ADDRESS:]PORT",
+        help="Serve Prometheus metrics there; without an address to this machine only.",
+        show_default=False,
+    ),
+]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="FILE.jsonl", help="What a run has answered.", show_default=False)
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="EVENTS.jsonl", help="Earlier events: say what differs.", show_default=False),
+]
 ProfilesOption = Annotated[
     Path | None,
     typer.Option(

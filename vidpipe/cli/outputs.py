@@ -15,7 +15,9 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, claim, write_whole
 from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Part, Pipeline
-from vidpipe.results.sinks.results import ResultsConfig, ResultsFile
+from vidpipe.results.sinks.events import EventsFile
+from vidpipe.results.sinks.lines import LinesConfig
+from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
 from vidpipe.sources.address import is_camera, secret_files
 
@@ -37,6 +39,7 @@ class Outputs:
 
     Args:
         sinks: that the pipeline names.
+        events: where events go.
 
     Attributes:
         video: the frame sink that draws, if one was asked for.
@@ -49,15 +52,17 @@ class Outputs:
         video: Path | None,
         streams: Sequence[str],
         sinks: Sequence[Part] = (),
+        events: Path | None = None,
     ) -> None:
         self.results = results
+        self.events = events
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
         self._streams = streams
         self._sinks = [
             Named(f"sinks.{place}.path", Path(sink.config.path))
             for place, sink in enumerate(sinks)
-            if isinstance(sink.config, ResultsConfig)
+            if isinstance(sink.config, LinesConfig)
         ]
 
     def check(self, inputs: Sequence[Named]) -> None:
@@ -73,17 +78,18 @@ class Outputs:
             for other in (*inputs, *outputs[:number]):
                 if _is_same(output.path, other.path):
                     raise ConfigError(f"{output} and {other} are the same file; write to another one")
-            for results in self._results_files():
-                if _is_put_aside(output.path, results.path):
-                    raise ConfigError(f"{output}: earlier results of {results} may go there; write to another file")
+            for lines in self._files_of_lines():
+                if _is_put_aside(output.path, lines.path):
+                    what = "events" if lines.option == "--events" else "results"
+                    raise ConfigError(f"{output}: earlier {what} of {lines} may go there; write to another file")
         for option, path in outputs:
             if not is_stdout(path):
-                _check(path, option.removeprefix("--"), self._results_files())
+                _check(path, option.removeprefix("--"), self._files_of_lines())
 
     @property
     def on_stdout(self) -> bool:
         """Whether one of them is stdout: then nothing else is printed there."""
-        return any(path is not None and is_stdout(path) for path in (self.results, self.report))
+        return any(path is not None and is_stdout(path) for path in (self.results, self.events, self.report))
 
     def results_file(self, stdout: int | None) -> ResultsFile | None:
         """The sink of answers, if they were asked for; on `stdout`, a descriptor, where that is meant."""
@@ -91,15 +97,22 @@ class Outputs:
             return None
         return ResultsFile(self.results, keep=True, descriptor=stdout if is_stdout(self.results) else None)
 
+    def events_file(self, stdout: int | None) -> EventsFile | None:
+        """The same of events."""
+        if self.events is None:
+            return None
+        return EventsFile(self.events, keep=True, descriptor=stdout if is_stdout(self.events) else None)
+
     def report_file(self, stdout: int | None) -> ReportFile | None:
-        """The same for reports."""
+        """The same of reports."""
         return None if self.report is None else ReportFile(self.report, stdout if is_stdout(self.report) else None)
 
-    def _results_files(self) -> list[Named]:
-        return ([] if self.results is None else [Named("--results", self.results)]) + self._sinks
+    def _files_of_lines(self) -> list[Named]:
+        options = {"--results": self.results, "--events": self.events}
+        return [Named(option, path) for option, path in options.items() if path is not None] + self._sinks
 
     def _files(self) -> list[Named]:
-        files = self._results_files()
+        files = self._files_of_lines()
         if self.report is not None:
             files.append(Named("--report", self.report))
         if self.video is not None:
@@ -178,8 +191,8 @@ def own_stdout() -> Iterator[int]:
         os.close(own)
 
 
-def _check(path: Path, what: str, results: Sequence[Named]) -> None:
-    put_aside = path.is_file() and path.stat().st_size > 0 and path in [file.path for file in results]
+def _check(path: Path, what: str, lines: Sequence[Named]) -> None:
+    put_aside = path.is_file() and path.stat().st_size > 0 and path in [file.path for file in lines]
     check_writable(path, what, replaced=what == "report" or put_aside)
     if path.is_file() and what != "report":
         held = claim(path, what, make=False)

@@ -27,7 +27,8 @@ class Event:
         rule: id of the transform, or name of the rule, that saw it.
         id: the same for all phases of what happened once, and for nothing else of the run.
         by: the stage that answered that result.
-        age_s: how long before it the boxes were measured, in media seconds; None: they never were.
+        age_s: how long before it the boxes were measured, in media seconds; None: they never were, or the transform
+            does not say.
         phase: see `Phase`; what has no duration only begins.
         data: what else there is to know, as JSON can hold it: the zone, the track, a count.
     """

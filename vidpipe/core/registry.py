@@ -35,7 +35,10 @@ TRANSFORMS = Kind(
 SINKS = Kind(
     "sink",
     "vidpipe.results.sinks.base:Sink",
-    {"results": "vidpipe.results.sinks.results:ResultsFile"},
+    {
+        "events": "vidpipe.results.sinks.events:EventsFile",
+        "results": "vidpipe.results.sinks.results:ResultsFile",
+    },
     "vidpipe.results.sinks",
     "write",
     "what it does with results",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable
 
 from vidpipe.core.answer import How, nothing, unknown
@@ -18,9 +19,12 @@ class Collector:
 
     Args:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
+        catch_up: whether transforms ask for what was published since their last snapshot.
     """
 
-    def __init__(self, streams: Iterable[str], *, live: Collection[str] = (), clock: Clock = REAL) -> None:
+    def __init__(
+        self, streams: Iterable[str], *, live: Collection[str] = (), clock: Clock = REAL, catch_up: bool = False
+    ) -> None:
         nothing()  # imports what answers are made of now, not under the first batch
         self._clock = clock
         self.ledgers: dict[str, StreamLedger] = {}
@@ -29,6 +33,7 @@ class Collector:
         self.status_monitors: dict[str, StatusMonitor] = {}
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
+        self._since: dict[str, deque[Result]] | None = {} if catch_up else None  # what was published since, by stream
         self._looked_at: dict[str, float] = {}  # by the monotonic clock
         for stream in streams:
             self.begin(stream, live=stream in live)
@@ -51,6 +56,9 @@ class Collector:
             self.status_monitors[stream].look(health)
         for snapshot in batch.snapshots:
             self._states[snapshot.stream] = snapshot.states
+            since = self._since.get(snapshot.stream) if self._since is not None else None
+            while since and since[0].seq <= snapshot.seq:
+                since.popleft()
         for ended in batch.ended:
             self.ended[ended.stream] = ended
             if ended.stream in self.status_monitors:
@@ -60,6 +68,8 @@ class Collector:
         """Count a stream that joins, or begins anew behind its last answer, when nothing of the old picture holds."""
         self.ended.pop(stream, None)
         self._states.pop(stream, None)
+        if self._since is not None:
+            self._since[stream] = deque()
         if (last := self._last.get(stream)) is not None:
             self._last[stream] = last._replace(answer=unknown())
         ledger = self.ledgers.setdefault(stream, StreamLedger())
@@ -85,7 +95,8 @@ class Collector:
         last = self._last.get(stream)
         if last is None:
             return Position()
-        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}))
+        since = tuple(self._since[stream]) if self._since is not None else ()
+        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}), since)
 
     def newest(self, stream: str) -> Result | None:
         """What was published last of a stream."""
@@ -104,7 +115,9 @@ class Collector:
             self._looked_at[record.stream] = self._clock.monotonic()
         if last is not None and record.seq != last.seq + 1:
             raise AssertionError(f"stream {record.stream}: frame {record.seq} came behind frame {last.seq}")
-        self._last[record.stream] = record._replace(picture=None)
+        kept = self._last[record.stream] = record._replace(picture=None)
+        if self._since is not None:
+            self._since[record.stream].append(kept)
         self.ledgers[record.stream].count(record)
 
     def _time(self, record: Result, same_clock: bool) -> None:

@@ -18,6 +18,7 @@ from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.sources.base import Resume
 from vidpipe.sources.health import Health
+from vidpipe.transforms.base import Moment
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -41,6 +42,7 @@ class Result(NamedTuple):
         size: (width, height) of the stream's pictures; None where none has come yet.
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
         look: what the last stage found, before any transform, where this is what it saw; None for all other answers.
+        audits: whose outcome has become known since the stream's result before: `audit`, and late ones.
     """
 
     stream: str
@@ -55,6 +57,13 @@ class Result(NamedTuple):
     size: tuple[int, int] | None = None
     picture: Image | None = None
     look: Look | None = None
+    audits: tuple[Audit, ...] = ()
+
+    @property
+    def moment(self) -> Moment:
+        """The place of the answer in its stream."""
+        size = self.size or (0, 0)
+        return Moment(self.stream, self.seq, self.pts, self.captured_at, *size, self.epoch, self.audits)
 
     @property
     def detections(self) -> sv.Detections:
@@ -74,24 +83,30 @@ def published(
     epoch: int,
     size: tuple[int, int] | None,
     look: Look | None = None,
+    audits: tuple[Audit, ...] = (),
     *,
     pictures: bool,
 ) -> Result:
-    """What is published of a picture; `covered`, `epoch`, `size` and `look` as of `Result`.
+    """What is published of a picture; `covered`, `epoch`, `size`, `look` and `audits` as of `Result`.
 
     Args:
         pictures: whether it brings its picture.
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, completed.answer, completed.audit, covered, size, picture, look)
+    return Result(*known, completed.answer, completed.audit, covered, size, picture, look, audits)
 
 
 class Snapshot(NamedTuple):
-    """State of a stream's stages, pickled, by stage id; of those below the device, as last seen."""
+    """State of a stream's stages and transforms, pickled, by id; of those below the device, as last seen.
+
+    Attributes:
+        seq: of the last result that transforms had seen.
+    """
 
     stream: str
     states: dict[str, bytes]
+    seq: int
 
 
 class Ended(NamedTuple):
@@ -298,7 +313,8 @@ class Position(NamedTuple):
     Attributes:
         resume: behind this picture; None: from the beginning.
         last: the last published answer, if any.
-        states: of the stream's stages, pickled, by stage id.
+        states: of the stream's stages and transforms, pickled, by id.
+        since: what was published since they were taken, in order, where a transform asks for it.
         poison: pictures that are not to be tried again.
         careful: the process died here before: ask and answer the next pictures one at a time, each told of before, so
             that it will be known on which one it dies.
@@ -307,6 +323,7 @@ class Position(NamedTuple):
     resume: Resume | None = None
     last: Answer | None = None
     states: Mapping[str, bytes] = {}
+    since: Sequence[Result] = ()
     poison: frozenset[int] = frozenset()
     careful: bool = False
 

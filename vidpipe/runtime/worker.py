@@ -225,6 +225,7 @@ class WorkerRuntime:
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
                 transforms.restore(position.states)
+                transforms.catch_up((result.answer, result.moment) for result in position.since)
             writers = StreamFrameSinks.opened(frame_sinks, source.info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
         view = View.of(spec)

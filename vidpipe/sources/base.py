@@ -15,6 +15,7 @@ from vidpipe.sources.own import is_own, own_class
 
 Relative = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Relative, Relative]], Field(min_length=3)]
+Line = Annotated[list[tuple[Relative, Relative]], Field(min_length=2)]
 
 Want = Literal["boxes", "presence", "count"]
 """What of the answers of a stream must be right: where each thing is, which classes are there, or how many things."""
@@ -104,8 +105,10 @@ class StreamSpec(BaseModel):
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
     settings: dict[str, object] = Field(default={}, description="of a source of your own, which `url` names")
     zones: dict[str, Polygon] = Field(
-        default={}, description="named parts of the picture, in which presence is scored separately"
+        default={},
+        description="named parts of the picture, for rules; `vidpipe bench` scores presence in each of them",
     )
+    lines: dict[str, Line] = Field(default={}, description="named lines of two points or more, for rules")
     start_s: float = Field(default=0.0, ge=0, description="where in the recording to begin, media seconds")
     end_s: float | None = Field(default=None, gt=0, description="where to end, media seconds")
     leaves_device: Literal["never", "frames"] = Field(

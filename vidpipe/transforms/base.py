@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer
 from vidpipe.core.event import Event, Phase
@@ -25,6 +26,7 @@ class Moment:
         captured_at: UTC seconds, or None for a recording that does not say.
         width, height: of the picture in pixels; 0 before the first picture that could be decoded.
         epoch: of the settings that it was answered under.
+        audits: whose outcome has become known since the result before: of this answer, or of late ones.
     """
 
     stream: str
@@ -34,6 +36,7 @@ class Moment:
     width: int
     height: int
     epoch: int
+    audits: tuple[Audit, ...] = ()
 
 
 class Transform(Generic[C]):
@@ -43,7 +46,7 @@ class Transform(Generic[C]):
     of `seq`, also repeated and fallback ones. Sinks, drawn video and iterators get what it changes; no stage learns
     from it.
 
-    Calls come in this order: `open`, `restore` (only after a restart), `apply` for each result, `close`.
+    Calls come in this order: `open`, after a restart `restore` and `published`, `apply` for each result, `close`.
 
     Attributes:
         config: the settings in force for this result.
@@ -72,6 +75,16 @@ class Transform(Generic[C]):
         """
         raise TypeError(f"{type(self).__name__} has no method `apply`: a transform must say what it does with a result")
 
+    def published(self, answer: Answer, moment: Moment) -> None:
+        """After a restart: what was published between the last snapshot and the end of the process, in order.
+
+        With this a transform whose state depends on results alone continues exactly where it was. What it emits here
+        is left out, as it was emitted then.
+
+        Args:
+            answer: as it was published, behind all transforms.
+        """
+
     def emit(
         self,
         kind: str,
@@ -80,6 +93,7 @@ class Transform(Generic[C]):
         phase: Phase = Phase.BEGIN,
         id: str = "",
         rule: str = "",
+        age_s: float | None = None,
         **data: Any,
     ) -> None:
         """Emit an event at this result; it goes to sinks and to `Run.events`, after the result itself.
@@ -87,14 +101,15 @@ class Transform(Generic[C]):
         Args:
             id: the same for all phases of one thing that lasts; without one it is made of the place.
             rule: as of `Event`; without a name of its own it is this transform.
+            age_s: as of `Event`.
             data: fields of the event; those that all events may have are in docs/results.md.
         """
         if self._emitted is None:
             self._emitted = []
         rule = rule or self.id
         id = id or f"{rule}/{kind}/{moment.seq}.{len(self._emitted)}"
-        event = Event(kind, moment.stream, moment.seq, moment.pts, moment.captured_at, rule, id, phase=phase, data=data)
-        self._emitted.append(event)
+        place = moment.stream, moment.seq, moment.pts, moment.captured_at
+        self._emitted.append(Event(kind, *place, rule, id, age_s=age_s, phase=phase, data=data))
 
     def snapshot(self) -> Any:
         """State that must survive a restart, as something small that pickles; None for a transform without."""

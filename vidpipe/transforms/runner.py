@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -82,6 +82,14 @@ class TransformRunner:
         for transform in self._transforms:
             if transform.id in states:
                 self._call(transform, "restore", _restore, transform, states[transform.id])
+
+    def catch_up(self, results: Iterable[tuple[Answer, Moment]]) -> None:
+        """Have transforms see what was published since that snapshot."""
+        for answer, moment in results:
+            for transform in self._transforms:
+                self._call(transform, "published", transform.published, answer, moment)
+        for transform in self._transforms:
+            transform.take_events()
 
     def meters(self) -> dict[str, Meter]:
         """What each has done and cost so far, by id: `answered` are the results that it changed; any thread may ask."""

@@ -16,6 +16,8 @@ from vidpipe.models.resolve import resolve
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.pipeline.yaml import load
+from vidpipe.transforms.rules.rules import RULES
+from vidpipe.transforms.rules.spec import RulesConfig
 
 
 def check(
@@ -32,6 +34,8 @@ def check(
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
+    for line in _rules(checked):
+        console.print(line, soft_wrap=True)
     if shortened := plan(checked).shortened:
         console.print(shortened)
     for note in notes:
@@ -42,12 +46,24 @@ def _stages(pipeline: Pipeline) -> Table:
     table = Table("stage", "type", "on", "model", "family", "size", box=None, pad_edge=False)
     parts: list[tuple[PlacedStage | PlacedTransform, str, str]]
     parts = [(stage, STAGES.name_of(stage.type), stage.tier.value) for stage in pipeline.stages]
-    parts += [(part, TRANSFORMS.name_of(part.type), "results") for part in pipeline.transforms]
+    parts += [(part, TRANSFORMS.name_of(part.type), "results") for part in pipeline.transforms if part.id != RULES]
     for part, kind, where in parts:
         models = list(_models(part.config, pipeline))
         columns = zip(*models, strict=True) if models else [()] * 3
         table.add_row(part.id, kind, where, *(", ".join(column) for column in columns))
     return table
+
+
+def _rules(pipeline: Pipeline) -> Iterator[str]:
+    """What is told of each stream."""
+    for name, stream in pipeline.streams.items():
+        if isinstance(config := stream.configs.get(RULES), RulesConfig):
+            told = [f"{rule.id} ({rule.kind}{_of(rule.places)})" for rule in config.rules]
+            yield f"{name}: {', '.join(told)}"
+
+
+def _of(places: Sequence[str] | None) -> str:
+    return f" {', '.join(places)}" if places else ""
 
 
 def _models(settings: StageConfig, pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:

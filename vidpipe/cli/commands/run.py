@@ -39,6 +39,7 @@ class RunOptions:
     floor: float | None = None
     want: Want | None = None
     budget: str | None = None
+    events: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -76,7 +77,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
-    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams), pipeline.sinks)
+    named = options.results, options.report, options.video
+    outputs = Outputs(*named, list(pipeline.streams), pipeline.sinks, options.events)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
         return _execute(pipeline, options, outputs, stdout, reload)
@@ -88,7 +90,8 @@ def _execute(
     """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
     from vidpipe.runtime.driver.run import run
 
-    results, report = outputs.results_file(stdout), outputs.report_file(stdout)
+    report = outputs.report_file(stdout)
+    lines = [sink for sink in (outputs.results_file(stdout), outputs.events_file(stdout)) if sink is not None]
     with ExitStack() as watching:
         live = any(stream.spec.live for stream in pipeline.streams.values())
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
@@ -103,7 +106,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=[results] if results else [],
+            sinks=lines,
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,
@@ -114,8 +117,10 @@ def _execute(
             report.write(outcome.report)
         except RunError as failure:
             outcome.errors.append(str(failure))
-    if results and results.kept:
-        outcome.notes.append(f"earlier results of {options.results} are now {results.kept}")
+    for sink in lines:
+        if sink.kept:
+            path = options.results if sink.what == "results" else options.events
+            outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream
 from vidpipe.pipeline.yaml.check_models import check_models, classes_of
+from vidpipe.pipeline.yaml.check_rules import check_rules
 from vidpipe.pipeline.yaml.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
 from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Mark, Mistake
 from vidpipe.pipeline.yaml.document import Document
@@ -20,6 +22,8 @@ from vidpipe.pipeline.yaml.read import read
 from vidpipe.pipeline.yaml.spec import ConfigFile, PipelineFile
 from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.sources.base import Want
+from vidpipe.transforms.rules.rules import RULES, Rules
+from vidpipe.transforms.rules.spec import RulesConfig
 
 
 def load(
@@ -28,6 +32,7 @@ def load(
     config: Path | None = None,
     sources: Mapping[str, str] | None = None,
     sets: Sequence[str] = (),
+    otherwise: Mapping[str, str] | None = None,
     floor: float | None = None,
     want: Want | None = None,
     notes: list[str] | None = None,
@@ -39,6 +44,7 @@ def load(
         config: a file with streams and links, which counts where both files say something.
         sources: further streams, URL by name; for a stream of the configuration that has no URL, its URL.
         sets: "stages.detect.accept=0.4": single values that go before what the files say.
+        otherwise: URL by name for streams that have none after all that.
         floor: accuracy asked of each stream that says nothing of its own, see `StreamSpec`.
         want: what that is of, the same.
         notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
@@ -53,6 +59,9 @@ def load(
     """
     path = find_pipeline(pipeline)
     document = _gather(path, config, sources or {}, sets)
+    for stream, url in (otherwise or {}).items():
+        if not document.has(("streams", stream, "url")):
+            _add_source(document, stream, url)
     _promise(document, {"floor": floor, "want": want})
     search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
     return checked(document, path.stem, search_paths, notes)
@@ -64,6 +73,7 @@ def checked(document: Document, name: str, search_paths: tuple[str, ...], notes:
     known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
     entries = check_stages(document, known, search_paths)
     differing = check_streams(document, known, entries, search_paths)
+    rules = check_rules(document, known["class"], entries)
     check_links(document, entries.stages)
     parts = check_parts(document, search_paths)
     if notes is not None:
@@ -73,6 +83,9 @@ def checked(document: Document, name: str, search_paths: tuple[str, ...], notes:
             notes.append(f"{document.path(entry.keys)}: {kind} is a transform now: write it under `transforms:`")
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
+    for stream, config in rules.items():
+        if config.rules:
+            differing[stream][RULES] = config
     return _build(document, name, entries, differing, parts, search_paths)
 
 
@@ -177,6 +190,8 @@ def _build(
         for entry in (*entries.misplaced, *entries.transforms)
         if entry.type and entry.config
     )
+    if any(RULES in own for own in differing.values()):  # behind all others: they go by what is published
+        transforms += (PlacedTransform(RULES, cast("type[Any]", Rules), RulesConfig()),)
     return Pipeline(
         name=spec.name or name,
         classes=classes_of(spec.classes),

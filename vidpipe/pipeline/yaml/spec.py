@@ -12,6 +12,7 @@ from vidpipe.cascade.audit import AuditSpec
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.sources.base import StreamSpec
+from vidpipe.transforms.rules.spec import RuleSpec, SpanSpec
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -70,6 +71,14 @@ class ConfigFile(BaseModel):
     streams: dict[Name, StreamSpec] = Field(default={}, description="cameras and files, by name")
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
+    )
+    rules: list[RuleSpec] = Field(
+        default=[],
+        description="when something in a zone, at a line or in the picture is an event; those of a configuration stand "
+        "in place of the pipeline's; a zone or line that no rule names tells who enters and leaves, or crosses it",
+    )
+    schedules: dict[Name, Annotated[list[SpanSpec], Field(min_length=1)]] = Field(
+        default={}, description="times of day for rules, by name"
     )
     sinks: list[PartSpec] = Field(default=[], description="what takes results, beside the command's options")
     tuner: PartSpec | None = Field(default=None, description="what changes settings while it runs; default: nothing")

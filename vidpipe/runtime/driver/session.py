@@ -40,6 +40,7 @@ from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.shadow.ask import Shadow, Variant
 from vidpipe.sources.base import StreamInfo
+from vidpipe.transforms.base import Transform
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
@@ -109,7 +110,8 @@ class Run:
         self._watchers = watchers
         self._on_report = on_report
         self._clock = clock
-        self._collector = Collector(pipeline.streams, live=live, clock=clock)
+        catch_up = any(part.type.published is not Transform.published for part in pipeline.transforms)
+        self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
 
+from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Completed
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
@@ -79,6 +80,7 @@ class StreamWorker:
         self._parts: Parts | None = None
         self._open: deque[Item] = deque()
         self._late: list[StreamTicket] = []
+        self._late_audits: list[Audit] = []  # since the last result
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._snapshot_timer = SnapshotTimer()
@@ -322,6 +324,7 @@ class StreamWorker:
             seen = self._seen(parts, ticket)
             audit = parts.cascade.complete(ticket, seen, late=True).audit
             if audit is not None:
+                self._late_audits.append(audit)
                 self._outbox.audit(LateAudit(self.stream, ticket.frame.knobs.version, audit, ticket.checks))
             self._crowded = ticket.is_refused()
             if self._crowded:
@@ -343,21 +346,24 @@ class StreamWorker:
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
         look = parts.cascade.look(item.seq, completed.answer)
-        completed, events = self._transformed(parts, item, completed)
+        audits = (*self._late_audits, *([completed.audit] if completed.audit is not None else ()))
+        self._late_audits.clear()
+        completed, events = self._transformed(parts, item, completed, audits)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
-        record = published(item, completed, covered, self._in_force.version, self._size, look, pictures=self._pictures)
+        in_force = self._in_force.version
+        record = published(item, completed, covered, in_force, self._size, look, audits, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 
     def _transformed(
-        self, parts: Parts, item: Frame | Missing, completed: Completed
+        self, parts: Parts, item: Frame | Missing, completed: Completed, audits: tuple[Audit, ...]
     ) -> tuple[Completed, Sequence[Event]]:
         """The answer as transforms leave it, and what they saw happen."""
         if not parts.transforms:
             return completed, ()
         size = self._size or (0, 0)
-        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version)
+        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version, audits)
         frame = item if isinstance(item, Frame) else None
         answer, events = parts.transforms.complete(frame, completed.answer, moment, self._in_force)
         return completed._replace(answer=answer), events
@@ -365,5 +371,5 @@ class StreamWorker:
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:
         if self._snapshot_timer.is_due(item.pts):
             states = parts.states | parts.cascade.snapshot(self.stream) | parts.transforms.snapshot()
-            if states:
-                self._outbox.snapshot(Snapshot(self.stream, states))
+            if states or parts.transforms:
+                self._outbox.snapshot(Snapshot(self.stream, states, item.seq))

@@ -1,0 +1,157 @@
+"""Rules against the streams that they are for: which hold where, and names that lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from pydantic import ValidationError
+
+from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.registry import STAGES, TRANSFORMS
+from vidpipe.pipeline.yaml.check_places import check_lines, check_zones
+from vidpipe.pipeline.yaml.checks import Entries
+from vidpipe.pipeline.yaml.diagnostics import Keys
+from vidpipe.pipeline.yaml.document import Document
+from vidpipe.transforms.rules.rules import RULES
+from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, SpanSpec, names
+
+_NOBODY_KNOWN = "no stage tells who is who from one frame to the next"
+_WAY_OUT = "add a stage of type track, or take occupancy or presence, which do without"
+
+
+def check_rules(document: Document, classes: Collection[str] | None, entries: Entries) -> dict[str, RulesConfig]:
+    """The rules of each stream, those of zones and lines that no rule names included.
+
+    Args:
+        classes: that there are; None where only a loaded model will tell.
+    """
+    streams = document.mapping(("streams",))
+    zones = {stream: check_zones(document, stream) for stream in streams}
+    lines = {stream: check_lines(document, stream) for stream in streams}
+    written = list(_rules(document))
+    tracked = _tells_who_is_who(entries)
+    for keys, rule in written:
+        _check_names(document, keys, rule, classes)
+        if streams:
+            _check_places(document, keys, rule, lines if rule.kind == "line" else zones)
+        if rule.kind in TRACKED and not tracked:
+            document.mistake(keys, f"a rule of kind {rule.kind}, but {_NOBODY_KNOWN}: {_WAY_OUT}", at=(*keys, "kind"))
+    if not tracked:
+        _refuse_lines(document, lines)
+    schedules = _schedules(document)
+    found = {
+        stream: RulesConfig.model_construct(
+            zones=zones[stream],
+            lines=lines[stream],
+            rules=list(_of_stream(stream, [rule for _, rule in written], zones[stream], lines[stream], tracked)),
+            schedules=schedules,
+        )
+        for stream in streams
+    }
+    if any(config.rules for config in found.values()):
+        _check_id(document, entries)
+    return found
+
+
+def _rules(document: Document) -> Iterator[tuple[Keys, RuleSpec]]:
+    """The rules that are well-formed, each with its place."""
+    written = document.value(("rules",))
+    first: dict[str, Keys] = {}
+    for index, value in enumerate(written if isinstance(written, list) else []):
+        keys: Keys = ("rules", index)
+        try:
+            rule = RuleSpec.model_validate(value)
+        except ValidationError:
+            continue  # has been said, where the fields are checked
+        if first.setdefault(rule.id, keys) != keys:
+            where = document.mark((*first[rule.id], "id"))
+            document.mistake(keys, f"another rule has the id '{rule.id}' already: {where}", at=(*keys, "id"))
+        yield keys, rule
+
+
+def _schedules(document: Document) -> dict[str, list[SpanSpec]]:
+    try:
+        return {
+            name: [SpanSpec.model_validate(span) for span in spans]
+            for name, spans in document.mapping(("schedules",)).items()
+        }
+    except (ValidationError, TypeError):
+        return {}  # has been said
+
+
+def _check_names(document: Document, keys: Keys, rule: RuleSpec, classes: Collection[str] | None) -> None:
+    for name in names(rule.classes) or ():
+        if classes is not None and name not in classes:
+            document.mistake((*keys, "class"), f"there is no class '{name}'{did_you_mean(name, classes)}")
+    schedules = document.mapping(("schedules",))
+    if isinstance(rule.active, str) and rule.active not in schedules:
+        near = did_you_mean(rule.active, schedules) or ": write it under `schedules`"
+        document.mistake((*keys, "active"), f"there is no schedule '{rule.active}'{near}")
+
+
+def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping[str, Mapping[str, object]]) -> None:
+    """The streams that a rule names are there, and have the zones or lines that it names."""
+    what = "line" if rule.kind == "line" else "zone"
+    if missing := [stream for stream in rule.streams or () if stream not in there]:
+        message = f"there is no stream '{missing[0]}'{did_you_mean(missing[0], there)}"
+        document.mistake((*keys, "streams"), message)
+        return
+    streams = [stream for stream in there if rule.streams is None or stream in rule.streams]
+    known = sorted({name for stream in streams for name in there[stream]})
+    for name in rule.places or ():
+        if name not in known:
+            where = f"streams.NAME.{what}s" if rule.streams is None else f"that of {', '.join(rule.streams)}"
+            near = did_you_mean(name, known) or f": write it under `{where}`"
+            document.mistake((*keys, what), f"no stream has a {what} '{name}'{near}")
+    if rule.places is None and rule.kind in TRACKED and not known:
+        document.mistake(
+            keys, f"a rule of kind {rule.kind}, but no stream has a {what}: write it under `streams.NAME.{what}s`"
+        )
+
+
+def _tells_who_is_who(entries: Entries) -> bool:
+    """Whether some stage or transform gives identities; of those that are not vidpipe's own nobody knows."""
+    own = {**STAGES.builtin, **TRANSFORMS.builtin}
+    types = [entry.written.get("type") for entry in entries.every]
+    return any(not isinstance(name, str) or name == "track" or name not in own for name in types)
+
+
+def _refuse_lines(document: Document, lines: Mapping[str, Mapping[str, object]]) -> None:
+    for stream, own in lines.items():
+        for name in own:
+            message = f"is a line, but {_NOBODY_KNOWN}: add a stage of type track"
+            document.mistake(("streams", stream, "lines", name), message)
+
+
+def _of_stream(
+    stream: str,
+    rules: Sequence[RuleSpec],
+    zones: Collection[str],
+    lines: Collection[str],
+    tracked: bool,
+) -> Iterator[RuleSpec]:
+    """The rules that hold on a stream, each with those of its places that are there; then the obvious ones."""
+    left_zones, left_lines = dict.fromkeys(zones), dict.fromkeys(lines)
+    for rule in rules:
+        if rule.streams is not None and stream not in rule.streams:
+            continue
+        there, left, field = (lines, left_lines, "line") if rule.kind == "line" else (zones, left_zones, "zone")
+        if rule.places is None and rule.kind not in TRACKED:
+            yield rule  # of the whole picture
+            continue
+        own = [name for name in there if rule.places is None or name in rule.places]
+        if own:
+            for name in own:
+                left.pop(name, None)
+            yield rule.model_copy(update={field: own})
+    for name in left_zones:
+        yield RuleSpec.model_validate({"id": name, "kind": "zone" if tracked else "presence", "zone": name})
+    for name in left_lines:
+        yield RuleSpec.model_validate({"id": name, "kind": "line", "line": name})
+
+
+def _check_id(document: Document, entries: Entries) -> None:
+    for entry in entries.every:
+        if entry.written.get("id") == RULES:
+            message = f"'{RULES}' is what tells of zones, lines and rules in reports: take another id"
+            document.mistake(entry.keys, message, at=(*entry.keys, "id"))

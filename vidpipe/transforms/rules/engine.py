@@ -1,0 +1,116 @@
+"""From published results of a stream to what its rules say happened: the one way, live and replayed.
+
+Plain numbers of one object after another, not arrays of all: most objects of most results are where they were, as far
+as rules can tell, and what does not change costs nothing but to see that.
+"""
+
+from __future__ import annotations
+
+import math
+
+from vidpipe.transforms.rules.crossings import Crossings
+from vidpipe.transforms.rules.gatherings import Gatherings
+from vidpipe.transforms.rules.geometry import Geometry
+from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
+from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
+from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
+from vidpipe.transforms.rules.visits import Visits
+from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
+
+_NOWHERE: tuple[tuple[int, ...], float] = (), math.inf  # for an anchor that no rule goes by
+
+
+class Engine:
+    """The rules of one stream.
+
+    It goes by what results files hold, and by no clock: so the same results give the same events. It pickles, with all
+    that it remembers.
+
+    Attributes:
+        age_s: of the boxes of the newest result, in media seconds; None: nobody knows.
+    """
+
+    def __init__(self, config: RulesConfig) -> None:
+        self._watches = list(watches_of(config))
+        self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
+        self._whole = [watch for watch in self._watches if watch.index < 0]
+        self._of_zone: dict[Anchor, dict[int, list[Watch]]] = {"feet": {}, "centre": {}}
+        for watch in self._watches:
+            if watch.rule.kind != "line" and watch.index >= 0:
+                self._of_zone[watch.rule.anchor].setdefault(watch.index, []).append(watch)
+        self._by_feet, self._by_centre = (
+            any(watch.rule.anchor == anchor for watch in self._watches) for anchor in ("feet", "centre")
+        )
+        self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
+        self._visits = Visits(self._watches)
+        self._crossings = Crossings(self._watches, self._geometry)
+        self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
+        self._objects = Objects()
+        self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
+        self._ages, self._misses = Ages(), MissRate()
+        self.age_s: float | None = None
+
+    def miss_rate(self) -> dict[str, float | None]:
+        """Of the stream, by what is known with the newest result."""
+        return self._misses.told()
+
+    def see(self, seen: Seen) -> list[Happening]:
+        """What happens with the next result of the stream."""
+        self.age_s = self._ages.age_s(seen)
+        if seen.audits:
+            self._misses.learn(seen.audits)
+        happened: list[Happening] = []
+        for known in self._objects.end(seen.pts, self._keep_s):
+            happened += self._visits.end(seen, known)
+            happened += self._crossings.end(seen, known)
+        for known in self._objects:
+            if seen.pts >= known.due:
+                happened += self._visits.expire(seen, known)
+        self._wake(seen)
+        objects = self._see_objects(seen) if seen.boxes else []
+        for known in self._objects:
+            if seen.pts >= known.due:
+                happened += self._visits.tell(seen, known)
+        happened += self._crossings.tell(seen, objects)
+        happened += self._gatherings.see(seen, objects)
+        return happened
+
+    def _wake(self, seen: Seen) -> None:
+        """Have watches hold by the time of day."""
+        for watch in self._scheduled:
+            assert watch.schedule is not None
+            if watch.awake != (awake := watch.schedule.holds(seen.at)):
+                watch.awake = awake
+                for known in self._objects:
+                    known.zones = None
+
+    def _see_objects(self, seen: Seen) -> list[Object]:
+        """What is in the picture, each where it is now."""
+        boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
+        objects = self._objects.find(seen, boxes)
+        for known, box, score in zip(objects, boxes, seen.scores, strict=True):
+            room = known.room  # from where it was
+            known.move(seen, box, score)
+            feet = centre = _NOWHERE
+            if self._by_feet:
+                feet = self._geometry.at(known.x, known.feet)
+            if self._by_centre:
+                centre = self._geometry.at(known.x, known.centre)
+            known.room = min(feet[1], centre[1])
+            if known.zones != (zones := (feet[0], centre[0])):
+                known.zones = zones
+                self._look(seen, known)
+            if room < math.inf and not known.stays_within(room):
+                self._crossings.go(seen, known)
+        return objects
+
+    def _look(self, seen: Seen, known: Object) -> None:
+        """See which watches an object is for, where it is now."""
+        assert known.zones is not None
+        counting = [watch for watch in self._whole if watch.counts(known)]
+        for of_zone, zones in zip(self._of_zone.values(), known.zones, strict=True):
+            for zone in zones:
+                counting += [watch for watch in of_zone.get(zone, ()) if watch.counts(known)]
+        if known.id >= 0:
+            self._visits.look(seen, known, tuple(watch.number for watch in counting if watch.rule.kind in TRACKED))
+        known.counted = tuple(watch.number for watch in counting if watch.rule.kind not in TRACKED)

@@ -1,0 +1,163 @@
+"""Which zones a point lies in, and which lines a way crosses.
+
+Both are asked for each object of each result, and nearly all answers are those of the result before. So they are worked
+out in advance for the cells of a grid; only in cells through which a border goes, or near a line, is anything computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpipe.sources.base import Line, Polygon
+
+_CELLS = 128  # along each side of the picture, and one more, for what lies on its right and lower edge
+_HALF = math.sqrt(0.5) / _CELLS + 1e-9  # from the middle of a cell to its corner
+
+
+class Crossed(NamedTuple):
+    """A way over a line.
+
+    Attributes:
+        line: which one.
+        sign: 1 from left to right for one who walks along the line, -1 the other way.
+        part: how much of the way lies before the line, 0..1.
+    """
+
+    line: int
+    sign: int
+    part: float
+
+
+class _Segment(NamedTuple):
+    """A part of a line; a point is to the right of one who walks along it by x * nx + y * ny + offset."""
+
+    line: int
+    ax: float
+    ay: float
+    bx: float
+    by: float
+    nx: float
+    ny: float
+    offset: float
+
+
+class Geometry:
+    """The zones and lines of a stream; points are x, y in parts of width and height."""
+
+    def __init__(self, zones: Sequence[Polygon], lines: Sequence[Line]) -> None:
+        self._given = zones, lines
+        self._zones = [_sides(zone) for zone in zones]
+        # Y counts downwards: right of one who walks to the right is below.
+        self._segments = [
+            _Segment(number, ax, ay, bx, by, ay - by, bx - ax, ax * (by - ay) - ay * (bx - ax))
+            for number, line in enumerate(lines)
+            for (ax, ay), (bx, by) in pairwise(line)
+        ]
+        # A way that is shorter along both axes crosses no line, wherever in its cell it begins.
+        away = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
+        free = (np.maximum(away - _HALF, 0) * math.sqrt(0.5)).tolist()
+        self._cells = [list(zip(*rows, strict=True)) for rows in zip(_by_cell(zones), free, strict=True)]
+
+    def __reduce__(self) -> Any:
+        return Geometry, self._given  # the grid is large, and soon made
+
+    def at(self, x: float, y: float) -> tuple[tuple[int, ...], float]:
+        """The zones that a point in the picture lies in, by the even-odd rule, and how far it may go along both axes
+        without crossing a line, at least.
+        """
+        zones, free = self._cells[int(y * _CELLS)][int(x * _CELLS)]
+        if zones is None:
+            zones = tuple(number for number, sides in enumerate(self._zones) if _is_inside(sides, x, y))
+        return zones, free
+
+    def crossed(self, x0: float, y0: float, x1: float, y1: float) -> list[Crossed]:
+        """The lines that a straight way crosses.
+
+        An end on a line counts as left of it, so that a way which goes on from there crosses once.
+        """
+        dx, dy = x1 - x0, y1 - y0
+        crossed = []
+        for line, ax, ay, bx, by, nx, ny, offset in self._segments:
+            was, is_ = x0 * nx + y0 * ny + offset, x1 * nx + y1 * ny + offset
+            if (was > 0) == (is_ > 0):
+                continue
+            if (dx * (ay - y0) - dy * (ax - x0) > 0) != (dx * (by - y0) - dy * (bx - x0) > 0):
+                crossed.append(Crossed(line, 1 if was <= 0 else -1, was / (was - is_)))
+        return crossed
+
+    def distance(self, line: int, x: float, y: float, aspect: float) -> float:
+        """How far a point is from a line, in parts of the picture's height.
+
+        Args:
+            aspect: width of the picture by its height.
+        """
+        own = (segment for segment in self._segments if segment.line == line)
+        return min(_distance(segment, x, y, aspect) for segment in own)
+
+
+_Side = tuple[float, float, float, float]
+"""Of a zone, from upper end to lower end: y of both, and the x at y = 0 and slope of the straight line through them."""
+
+
+def _sides(zone: Polygon) -> list[_Side]:
+    sides = []
+    for (ax, ay), (bx, by) in pairwise([*zone, zone[0]]):
+        if ay != by:  # a point is never beside a level side
+            slope = (bx - ax) / (by - ay)
+            sides.append((min(ay, by), max(ay, by), ax - slope * ay, slope))
+    return sides
+
+
+def _is_inside(sides: Sequence[_Side], x: float, y: float) -> bool:
+    inside = False
+    for upper, lower, start, slope in sides:
+        if upper <= y < lower and x < start + slope * y:
+            inside = not inside
+    return inside
+
+
+def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
+    """The zones of each cell, by row and column; None where a border goes through it."""
+    middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
+    inside = np.zeros((_CELLS + 1, _CELLS + 1, len(zones)), bool)
+    for number, zone in enumerate(zones):
+        for upper, lower, start, slope in _sides(zone):
+            rows = (upper <= middles) & (middles < lower)
+            inside[:, :, number] ^= rows[:, None] & (middles < (start + slope * middles)[:, None])
+    borders = [(*one, *other) for zone in zones for one, other in pairwise([*zone, zone[0]])]
+    mixed = (_away(borders) <= _HALF).tolist()
+    known: dict[bytes, tuple[int, ...]] = {}  # one tuple for all cells that have the same zones
+    table: list[list[tuple[int, ...] | None]] = []
+    for row in range(_CELLS + 1):
+        keys = [inside[row, column].tobytes() for column in range(_CELLS + 1)]
+        for column, key in enumerate(keys):
+            known.setdefault(key, tuple(np.flatnonzero(inside[row, column]).tolist()))
+        table.append([None if is_mixed else known[key] for key, is_mixed in zip(keys, mixed[row], strict=True)])
+    return table
+
+
+def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.float64]:
+    """How far the middle of each cell is from the nearest segment, [rows, columns]; infinite where there are none."""
+    middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
+    x, y = middles[None, :], middles[:, None]
+    away = np.full((_CELLS + 1, _CELLS + 1), np.inf)
+    for ax, ay, bx, by in segments:
+        dx, dy = bx - ax, by - ay
+        length2 = dx * dx + dy * dy
+        part = np.clip(((x - ax) * dx + (y - ay) * dy) / length2, 0, 1) if length2 else 0.0
+        np.minimum(away, np.hypot(x - ax - part * dx, y - ay - part * dy), out=away)
+    return away
+
+
+def _distance(segment: _Segment, x: float, y: float, aspect: float) -> float:
+    dx, dy = (segment.bx - segment.ax) * aspect, segment.by - segment.ay
+    px, py = (x - segment.ax) * aspect, y - segment.ay
+    length2 = dx * dx + dy * dy
+    part = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 else 0.0
+    return math.hypot(px - part * dx, py - part * dy)

@@ -1,0 +1,249 @@
+"""The objects that rules know of a stream: which one each box of a result shows, and where it was before.
+
+Identities are a tracker's, but trackers err where rules are hurt most. What has lost its identity, and is found under a
+new one where it must be, goes on as the same object; and of two that exchange theirs each stays the object that it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidpipe.transforms.rules.seen import Seen
+from vidpipe.transforms.rules.spec import Anchor
+
+KEEP_S = 2.0
+"""Media time for which an object that nobody sees may come back under its identity, as trackers have it."""
+
+_TAKE_OVER_S = 1.0  # the same, under a new identity
+_NEAR = 0.5  # how far from where it must be, in heights of its box, a new identity may begin to take it over
+_LIKE = 1.4  # by which factor the heights of both may differ
+_EDGE = 0.01  # of the picture: who is there has left, or has just come
+_JUMP = 0.15  # in heights: less than this no two objects have exchanged their identities
+_FITS = 1 / 3  # of the way that two would have jumped is left if they have
+_KNOWN_S = 1.0  # after which an object counts though one look alone has found it
+_LOWEST = 1 - 1e-6  # of the picture: feet of boxes that its lower edge cuts off stand in it still
+
+
+@dataclass(slots=True)
+class Visit:
+    """An object in a zone, for one watch.
+
+    Attributes:
+        seq, first: number and media seconds of the result in which it was first seen inside.
+        last: when it was last seen inside; None: it is inside as long as it is seen.
+        due: how long it has to stay until there is something to tell.
+        told: how often that was so.
+        id: of the event; "": nothing was told yet.
+    """
+
+    seq: int
+    first: float
+    due: float
+    last: float | None = None
+    told: int = 0
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Crossing:
+    """A crossing that does not count yet.
+
+    Attributes:
+        net: how often the line was crossed from left to right, less how often the other way.
+        at: media seconds of the first time.
+        clear_since: since when the object has been clear of the line; None: it is not.
+    """
+
+    net: int
+    at: float
+    clear_since: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Object:
+    """One object. Places are in parts of the picture's width and height.
+
+    Attributes:
+        id: identity under which it was first seen; negative: a box that has none.
+        number: of its own in this stream, never given again.
+        first, last: media seconds when it was first and last seen.
+        as_of: of the look that found it first.
+        box: where it was last seen, xyxy.
+        x, feet, centre: of the box: its middle, lower edge, and the middle of its height.
+        was: the same three and `last`, of the time before.
+        score, height: the best score so far, and the greatest height.
+        confirmed: two looks have found it, or it has been there for a while.
+        zones: that it is in, by its feet and by its centre; None: that is to be looked at anew.
+        room: how far it may go from there along both axes, at least, until it has crossed a line.
+        visits, crossings: by watch.
+        inside: the watches of visits where it is.
+        counted: the watches of gatherings where it counts.
+        due: when one of its visits has something to tell at the earliest.
+    """
+
+    id: int
+    number: int
+    name: str
+    first: float
+    last: float
+    as_of: int
+    box: Sequence[float]
+    x: float
+    feet: float
+    centre: float
+    was: tuple[float, float, float, float]
+    score: float = -1.0
+    height: float = 0.0
+    confirmed: bool = False
+    zones: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    room: float = math.inf
+    visits: dict[int, Visit] = field(default_factory=dict)
+    crossings: dict[int, Crossing] = field(default_factory=dict)
+    inside: tuple[int, ...] = ()
+    counted: tuple[int, ...] = ()
+    due: float = math.inf
+
+    def told(self) -> dict[str, Any]:
+        """What an event says of it."""
+        box = [round(edge, 4) for edge in self.box]
+        track = self.id if self.id >= 0 else None
+        return {"class": self.name, "track_id": track, "box": box, "score": self.score}
+
+    def anchor(self, name: Anchor) -> tuple[float, float]:
+        """The point of the box that counts."""
+        return self.x, self.feet if name == "feet" else self.centre
+
+    def move(self, seen: Seen, box: Sequence[float], score: float) -> None:
+        """See it where it is now."""
+        left, top, right, bottom = box
+        now = seen.pts
+        if now > self.last:
+            self.was = self.x, self.feet, self.centre, self.last
+        self.box, self.last, self.x, self.feet, self.centre = box, now, (left + right) / 2, bottom, (top + bottom) / 2
+        if not self.confirmed:
+            self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
+        if score > self.score or bottom - top > self.height:
+            self.score, self.height = max(score, self.score), max(bottom - top, self.height)
+            self.zones = None
+
+    def stays_within(self, room: float) -> bool:
+        """Whether it went no further than that since the time before."""
+        x, feet, centre, _ = self.was
+        return -room < self.x - x < room and -room < self.feet - feet < room and -room < self.centre - centre < room
+
+    def off(self, now: float, box: Sequence[float], aspect: float) -> float:
+        """How far a box is from where the object must be by now, in parts of the picture's height."""
+        x, _, centre, before = self.was
+        went = (now - self.last) / (self.last - before) if self.last > before else 0.0
+        dx = (box[0] + box[2]) / 2 - self.x - (self.x - x) * went
+        dy = (box[1] + box[3]) / 2 - self.centre - (self.centre - centre) * went
+        return math.hypot(dx * aspect, dy)
+
+
+class Objects:
+    """The objects of a stream by class and identity."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[tuple[str, int], Object] = {}
+        self._next = 0
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self.by_key.values())
+
+    def end(self, now: float, keep_s: float) -> list[Object]:
+        """Forget the objects that nobody has seen for so long; where time goes back, all of them."""
+        over = [key for key, known in self.by_key.items() if not 0 <= now - known.last <= keep_s]
+        return [self.by_key.pop(key) for key in over]
+
+    def find(self, seen: Seen, boxes: Sequence[Sequence[float]]) -> list[Object]:
+        """The object that each box shows; new ones for those of which nothing is known, and for boxes without identity.
+
+        Args:
+            boxes: xyxy in parts of width and height.
+        """
+        by_key, aspect = self.by_key, seen.width / seen.height
+        keys = list(zip(seen.classes, seen.ids, strict=True))
+        found = [by_key.get(key) for key in keys]
+        jumped: list[int] = []
+        for place, known in enumerate(found):
+            if known is not None:
+                left, top, right, bottom = boxes[place]
+                least = _JUMP * (bottom - top)
+                across, down = ((left + right) / 2 - known.x) * aspect, (top + bottom) / 2 - known.centre
+                if not (-least < across < least and -least < down < least):
+                    jumped.append(place)
+        if len(jumped) > 1:
+            self._unswap(seen, keys, found, boxes, jumped)
+        if None not in found:
+            return found  # type: ignore[return-value]
+        there = {known.number for known in found if known is not None}
+        objects: list[Object] = []
+        for key, known, box in zip(keys, found, boxes, strict=True):
+            if known is None:
+                known = (self._taken_over(seen, key, box, there) if key[1] >= 0 else None) or self._new(seen, key, box)
+                there.add(known.number)
+                if key[1] >= 0:
+                    by_key[key] = known
+            objects.append(known)
+        return objects
+
+    def _new(self, seen: Seen, key: tuple[str, int], box: Sequence[float]) -> Object:
+        self._next += key[1] >= 0
+        left, top, right, bottom = box
+        middle = (left + right) / 2, bottom, (top + bottom) / 2
+        return Object(key[1], self._next, key[0], seen.pts, seen.pts, seen.as_of, box, *middle, (*middle, seen.pts))
+
+    def _taken_over(self, seen: Seen, key: tuple[str, int], box: Sequence[float], there: set[int]) -> Object | None:
+        """The lost object that this box goes on with under a new identity, now its own; None: there is none."""
+        height = box[3] - box[1]
+        best, least = None, _NEAR * height
+        for old, known in self.by_key.items():
+            if old[0] != key[0] or known.number in there or not 0 < seen.pts - known.last <= _TAKE_OVER_S:
+                continue
+            was = known.box[3] - known.box[1]
+            if was > _LIKE * height or height > _LIKE * was or _is_at_edge(box) or _is_at_edge(known.box):
+                continue
+            off = known.off(seen.pts, box, seen.width / seen.height)
+            if off < least:
+                best, least = old, off
+        return None if best is None else self.by_key.pop(best)
+
+    def _unswap(
+        self,
+        seen: Seen,
+        keys: Sequence[tuple[str, int]],
+        found: list[Object | None],
+        boxes: Sequence[Sequence[float]],
+        jumped: list[int],
+    ) -> None:
+        """Where two objects have exchanged their identities, exchange them back."""
+        aspect = seen.width / seen.height
+        while len(jumped) > 1:
+            one = jumped.pop()
+            for other in jumped:
+                a, b = found[one], found[other]
+                if a is None or b is None or a is b or a.name != b.name:
+                    continue
+                jump = a.off(seen.pts, boxes[one], aspect) + b.off(seen.pts, boxes[other], aspect)
+                if jump < _JUMP * (boxes[one][3] - boxes[one][1] + boxes[other][3] - boxes[other][1]):
+                    continue
+                if a.off(seen.pts, boxes[other], aspect) + b.off(seen.pts, boxes[one], aspect) < _FITS * jump:
+                    found[one], found[other] = b, a
+                    self.by_key[keys[one]], self.by_key[keys[other]] = b, a
+                    jumped.remove(other)
+                    break
+
+
+def relative(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """A box in pixels in parts of the picture; it ends within it, also where it reaches beyond."""
+    left, top, right, bottom = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+    if left < 0 or top < 0 or right > 1 or bottom > _LOWEST:
+        return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, _LOWEST)
+    return left, top, right, bottom
+
+
+def _is_at_edge(box: Sequence[float]) -> bool:
+    return min(box) <= _EDGE or max(box) >= 1 - _EDGE

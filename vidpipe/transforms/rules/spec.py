@@ -1,0 +1,154 @@
+"""What a user writes of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from vidpipe.core.settings import StageConfig
+from vidpipe.sources.base import Line, Polygon
+
+Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line"]
+Anchor = Literal["feet", "centre"]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+OneOrMore = str | Annotated[list[str], Field(min_length=1)]
+
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TRACKED: frozenset[Kind] = frozenset({"zone", "dwell", "line"})
+"""Kinds that ask which object is which from one result to the next."""
+
+_ONLY: dict[str, frozenset[str]] = {
+    "line": frozenset({"line"}),
+    "directions": frozenset({"line"}),
+    "zone": frozenset({"zone", "dwell", "occupancy", "presence", "absence"}),
+    "after_s": frozenset({"dwell"}),
+    "again_s": frozenset({"dwell"}),
+    "at_least": frozenset({"occupancy"}),
+    "for_s": frozenset({"occupancy", "absence"}),
+    "grace_s": frozenset({"zone", "dwell", "occupancy", "presence"}),
+    "confirm_s": frozenset({"zone", "line", "presence", "absence"}),
+}
+_NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
+
+
+class SpanSpec(StageConfig):
+    """A time of day, on some days of the week.
+
+    From "22:00" to "06:00" goes over midnight: then the day is the one on which it begins.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    days: Annotated[list[Day], Field(min_length=1)] = Field(default=list(DAYS), description="on which it begins")
+    begin: Time = Field(alias="from", description='hour and minute, as "22:00"')
+    end: Time = Field(alias="to", description='the first minute that is not in it; "00:00" is the end of the day')
+    timezone: str = Field(default="UTC", description="whose time that is, as Europe/Berlin")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError, ValueError):
+            raise ValueError(f"there is no time zone '{value}': write it as Europe/Berlin, or UTC") from None
+        return value
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.begin == self.end:
+            raise ValueError("begins and ends at the same minute: for a whole day leave the rule without `active`")
+        return self
+
+
+class RuleSpec(StageConfig):
+    """When something in the picture is an event."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    id: str = Field(min_length=1, description="names the rule in events and messages")
+    kind: Kind = Field(
+        description="zone: somebody enters or leaves; dwell: stays; occupancy: so many are there; presence: anybody "
+        "is; absence: nobody is; line: somebody crosses it"
+    )
+    zone: OneOrMore | None = Field(
+        default=None,
+        description="a zone, or several, of the streams that have it; default: the whole picture; of kinds zone and "
+        "dwell, each zone",
+    )
+    line: OneOrMore | None = Field(default=None, description="of kind line: a line, or several; default: each line")
+    classes: OneOrMore | None = Field(default=None, alias="class", description="whom it is about; default: all")
+    streams: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="where it holds; default: on all streams that have such a zone or line"
+    )
+    anchor: Anchor = Field(
+        default="feet", description="the point of a box that counts: middle of the lower edge, or centre"
+    )
+    least_score: float = Field(default=0.0, ge=0, le=1, description="an object counts from this score on")
+    least_height: float = Field(
+        default=0.0, ge=0, le=1, description="an object counts from this height on, in parts of the picture's"
+    )
+    active: str | list[SpanSpec] | None = Field(
+        default=None, description="when it holds: a schedule by name, or times of day; default: always"
+    )
+    confirm_s: float = Field(
+        default=0.2, ge=0, description="how long it must be so before it counts: inside, beyond the line, seen at all"
+    )
+    grace_s: float = Field(
+        default=1.0, ge=0, description="how long it may not be so before it has ended: outside, lost, too few"
+    )
+    after_s: float | None = Field(default=None, gt=0, description="of kind dwell: how long somebody has to stay")
+    again_s: float | None = Field(
+        default=None, gt=0, description="of kind dwell: tell again each time that so much more has passed"
+    )
+    at_least: int | None = Field(default=None, ge=1, description="of kind occupancy: how many")
+    for_s: float | None = Field(
+        default=None, ge=0, description="of kinds occupancy and absence: for how long; occupancy's default: 1"
+    )
+    directions: tuple[str, str] = Field(
+        default=("in", "out"),
+        description="of kind line: names of the two ways over it; the first is from left to right for one who walks "
+        "along the line from its first point to its last",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        for name in sorted(self.model_fields_set):
+            if name in _ONLY and self.kind not in _ONLY[name] and getattr(self, name) is not None:
+                raise ValueError(f"'{name}' means nothing to a rule of kind {self.kind}: leave it out")
+        for name in _NEEDED.get(self.kind, ()):
+            if getattr(self, name) is None:
+                raise ValueError(f"field '{name}' is missing: a rule of kind {self.kind} needs it")
+        if self.directions[0] == self.directions[1]:
+            raise ValueError("directions: the two ways over a line need two names")
+        return self
+
+    @property
+    def places(self) -> Sequence[str] | None:
+        """The zones or lines that it names; None: it names none."""
+        return names(self.line if self.kind == "line" else self.zone)
+
+
+class RulesConfig(StageConfig):
+    """The rules of one stream. Zones and lines are points (x, y) in parts of width and height, 0..1.
+
+    Attributes:
+        rules: those that hold here; each zone and line that they name is there.
+        schedules: that they name.
+    """
+
+    zones: dict[str, Polygon] = {}
+    lines: dict[str, Line] = {}
+    rules: list[RuleSpec] = []
+    schedules: dict[str, list[SpanSpec]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+
+def names(written: str | Sequence[str] | None) -> Sequence[str] | None:
+    """One name or several, as several."""
+    return [written] if isinstance(written, str) else written
