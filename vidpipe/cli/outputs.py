@@ -17,6 +17,8 @@ from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.results.sinks.results import ResultsConfig, ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
+from vidpipe.results.store.file import default_path
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.sources.address import is_camera, secret_files
 
 STDOUT = ("-", "/dev/stdout")
@@ -40,6 +42,7 @@ class Outputs:
 
     Attributes:
         video: the frame sink that draws, if one was asked for.
+        store: the sink that keeps events, if one was asked for.
     """
 
     def __init__(
@@ -49,16 +52,20 @@ class Outputs:
         video: Path | None,
         streams: Sequence[str],
         sinks: Sequence[Part] = (),
+        store: Path | None = None,
     ) -> None:
         self.results = results
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
+        self.store = None if store is None else StoreSink(StoreConfig(path=str(store)))
         self._streams = streams
+        named = {f"sinks.{place}.path": sink.config for place, sink in enumerate(sinks)}
         self._sinks = [
-            Named(f"sinks.{place}.path", Path(sink.config.path))
-            for place, sink in enumerate(sinks)
-            if isinstance(sink.config, ResultsConfig)
+            Named(name, Path(config.path)) for name, config in named.items() if isinstance(config, ResultsConfig)
         ]
+        self._stores = [Named(name, config.file) for name, config in named.items() if isinstance(config, StoreConfig)]
+        if store is not None:
+            self._stores.append(Named("--store", store))
 
     def check(self, inputs: Sequence[Named]) -> None:
         """Refuse what cannot be written, and what would destroy an input or another output.
@@ -77,7 +84,10 @@ class Outputs:
                 if _is_put_aside(output.path, results.path):
                     raise ConfigError(f"{output}: earlier results of {results} may go there; write to another file")
         for option, path in outputs:
-            if not is_stdout(path):
+            if Named(option, path) in self._stores:
+                if path != default_path() or path.parent.is_dir():  # that folder is made when it is needed
+                    check_writable(path, "store")
+            elif not is_stdout(path):
                 _check(path, option.removeprefix("--"), self._results_files())
 
     @property
@@ -99,7 +109,7 @@ class Outputs:
         return ([] if self.results is None else [Named("--results", self.results)]) + self._sinks
 
     def _files(self) -> list[Named]:
-        files = self._results_files()
+        files = self._results_files() + self._stores
         if self.report is not None:
             files.append(Named("--report", self.report))
         if self.video is not None:

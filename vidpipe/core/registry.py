@@ -35,7 +35,10 @@ TRANSFORMS = Kind(
 SINKS = Kind(
     "sink",
     "vidpipe.results.sinks.base:Sink",
-    {"results": "vidpipe.results.sinks.results:ResultsFile"},
+    {
+        "results": "vidpipe.results.sinks.results:ResultsFile",
+        "store": "vidpipe.results.store.sink:StoreSink",
+    },
     "vidpipe.results.sinks",
     "write",
     "what it does with results",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
@@ -18,6 +18,9 @@ class Collector:
 
     Args:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
+
+    Attributes:
+        sink_counts: tells what sinks have counted, by their names.
     """
 
     def __init__(self, streams: Iterable[str], *, live: Collection[str] = (), clock: Clock = REAL) -> None:
@@ -27,6 +30,7 @@ class Collector:
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
         self.status_monitors: dict[str, StatusMonitor] = {}
+        self.sink_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
         self._looked_at: dict[str, float] = {}  # by the monotonic clock

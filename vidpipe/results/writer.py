@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
-from typing import Any
+from typing import Any, NamedTuple
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
@@ -20,6 +21,15 @@ log = logging.getLogger(__name__)
 LIMIT = 20_000  # answers that wait
 FLUSH_EVERY_S = 5.0
 BLOCKED_S = 5.0  # for one write, after which a sink is said to block
+
+
+class _Parcel(NamedTuple):
+    """What waits together."""
+
+    results: Sequence[Result] = ()
+    published_at: float = 0.0
+    events: Sequence[Event] = ()
+    report: Mapping[str, Any] | None = None
 
 
 class Writer:
@@ -36,7 +46,7 @@ class Writer:
     def __init__(self, sinks: Sequence[Sink], clock: Clock = REAL) -> None:
         self._sinks = sinks
         self._clock = clock
-        self._waiting: deque[tuple[Sequence[Result], float, Sequence[Event]]] = deque()
+        self._waiting: deque[_Parcel] = deque()
         self.durable: dict[str, dict[str, int]] = {}
         self._records = 0
         self._unwritten = 0
@@ -66,9 +76,31 @@ class Writer:
             if self._records >= LIMIT:
                 self._unwritten += len(records)
                 return
-            self._waiting.append((records, published_at, events))
+            self._waiting.append(_Parcel(records, published_at, events))
             self._records += len(records)
             self._changed.notify_all()
+
+    def report(self, report: Mapping[str, Any]) -> None:
+        """Hand a report on, behind what waits."""
+        with self._changed:
+            self._waiting.append(_Parcel(report=report))
+            self._changed.notify_all()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What sinks count, by their names; those that count nothing are left out."""
+        counted: dict[str, dict[str, int]] = {}
+        for sink in self._sinks:
+            try:
+                counts = dict(sink.counts)
+            except Exception as error:  # a user's sink may raise anything
+                log.debug("a sink raised", exc_info=error)
+                continue
+            if counts:
+                name, number = str(sink), 2
+                while name in counted:
+                    name, number = f"{sink} ({number})", number + 1
+                counted[name] = counts
+        return counted
 
     @property
     def is_full(self) -> bool:
@@ -107,24 +139,33 @@ class Writer:
 
     def _run(self) -> None:
         flushed_at = self._clock.monotonic()
+        dirty = False  # something was written since: it is flushed in time, also if nothing more comes
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
+                until = flushed_at + FLUSH_EVERY_S if dirty else math.inf
+                self._clock.wait_for(self._changed, lambda: self._waiting or self._closing, until)
+                if self._closing and not self._waiting:
                     break
-                records, published_at, events = self._waiting.popleft()
-            if records:
-                self._each(methodcaller("write", records, published_at), self._broken)
-            if events:
-                self._each(methodcaller("tell", events), self._broken)
-            if self._clock.monotonic() - flushed_at > FLUSH_EVERY_S:
+                parcel = self._waiting.popleft() if self._waiting else _Parcel()
+            self._hand_on(parcel)
+            dirty = True
+            if self._clock.monotonic() - flushed_at >= FLUSH_EVERY_S:
                 flushed_at = self._clock.monotonic()
                 self._each(self._flush, self._broken)
+                dirty = False
             with self._changed:
-                self._records -= len(records)
+                self._records -= len(parcel.results)
                 self._changed.notify_all()
         self._each(self._flush, self._broken)
         self._each(methodcaller("close"))
+
+    def _hand_on(self, parcel: _Parcel) -> None:
+        if parcel.results:
+            self._each(methodcaller("write", parcel.results, parcel.published_at), self._broken)
+        if parcel.events:
+            self._each(methodcaller("tell", parcel.events), self._broken)
+        if parcel.report is not None:
+            self._each(methodcaller("report", parcel.report), self._broken)
 
     def _flush(self, sink: Sink) -> None:
         if durable := sink.flush():

@@ -34,6 +34,7 @@ class RunOptions:
     results: Path | None = None
     report: Path | None = None
     video: Path | None = None
+    store: Path | None = None
     metrics: str | None = None
     profiles: Path | None = None
     floor: float | None = None
@@ -76,7 +77,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
-    outputs = Outputs(options.results, options.report, options.video, list(pipeline.streams), pipeline.sinks)
+    files_asked = (options.results, options.report, options.video)
+    outputs = Outputs(*files_asked, list(pipeline.streams), pipeline.sinks, options.store)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
         return _execute(pipeline, options, outputs, stdout, reload)
@@ -103,7 +105,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=[results] if results else [],
+            sinks=[sink for sink in (results, outputs.store) if sink is not None],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,

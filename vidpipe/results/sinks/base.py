@@ -13,8 +13,8 @@ from vidpipe.results.records import Result
 class Sink:
     """Base class of all sinks. What it raises ends the run early, with that message; the sink then gets nothing more.
 
-    Calls come in this order: `begin`, then `write`, `tell` and `flush` as results come, `close`; all but `begin` in one
-    thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
+    Calls come in this order: `begin`, then `write`, `tell`, `report` and `flush` as results come, `close`; all but
+    `begin` in one thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
 
     Attributes:
         config: its settings, where it is named in a pipeline.
@@ -50,9 +50,17 @@ class Sink:
     def tell(self, events: Sequence[Event]) -> None:
         """Take some events, each after the result at which it happened."""
 
+    def report(self, report: Mapping[str, Any]) -> None:
+        """Take the report of the run so far, every half minute and at its end, as docs/results.md has it."""
+
     def flush(self) -> Mapping[str, int]:
         """Make written results durable; returns the `seq` of the last durable one by stream. Called now and then."""
         return {}
 
     def close(self) -> None:
         """Flush and release everything; called once, also after an error."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What became of what it took, by name, for the report and metrics; another thread may ask."""
+        return {}

@@ -277,6 +277,7 @@ class Run:
 
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)
+        self._collector.sink_counts = writer.counts
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)
@@ -298,7 +299,7 @@ class Run:
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
             build = partial(self._report, reporter, finished=False)
-            interim = Interim(self._on_report, self._engine.counts, build, self._clock)
+            interim = Interim([self._on_report, writer.report], self._engine.counts, build, self._clock)
             errors: list[str] = []
             if self._asked.is_set():
                 self._enter(RunState.STOPPING)
@@ -313,6 +314,7 @@ class Run:
             reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
             interim.close()
+            writer.report(self._report(reporter, counts, finished=False))
         finally:
             if interim is not None:
                 interim.leave()
