@@ -24,7 +24,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE event (
         id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL,
         zone TEXT, line TEXT, class TEXT, severity TEXT NOT NULL, review INTEGER NOT NULL,
-        at REAL NOT NULL, last REAL NOT NULL, phase TEXT NOT NULL, seq INTEGER NOT NULL, data TEXT NOT NULL
+        at REAL NOT NULL, last REAL NOT NULL, phase TEXT NOT NULL, unended INTEGER NOT NULL, seq INTEGER NOT NULL,
+        data TEXT NOT NULL
     );
     CREATE INDEX event_at ON event (at);
     CREATE INDEX event_stream ON event (stream, at);
@@ -33,9 +34,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX event_class ON event (class, at) WHERE class IS NOT NULL;
     CREATE INDEX event_zone ON event (zone, at) WHERE zone IS NOT NULL;
     CREATE INDEX event_line ON event (line, at) WHERE line IS NOT NULL;
-    CREATE INDEX event_severity ON event (severity, at);
-    CREATE INDEX event_review ON event (review);
-    CREATE TABLE lasting (kind TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE INDEX event_alert ON event (at) WHERE severity = 'alert';
+    CREATE INDEX event_unended ON event (at) WHERE unended;
+    CREATE TABLE kind (name TEXT PRIMARY KEY, lasts INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE review (
         id INTEGER PRIMARY KEY, stream TEXT NOT NULL, began REAL NOT NULL, ended REAL NOT NULL, severity TEXT NOT NULL,
         events INTEGER NOT NULL, kinds TEXT NOT NULL, classes TEXT NOT NULL
@@ -43,22 +44,23 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX review_stream ON review (stream, began);
     CREATE INDEX review_ended ON review (severity, ended);
     CREATE TABLE track (
-        run INTEGER NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, class TEXT NOT NULL, score REAL NOT NULL,
-        first REAL NOT NULL, last REAL NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
-        frames INTEGER NOT NULL, PRIMARY KEY (run, stream, track)
+        run INTEGER NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, first REAL NOT NULL,
+        first_seq INTEGER NOT NULL, last REAL NOT NULL, last_seq INTEGER NOT NULL, class TEXT NOT NULL,
+        score REAL NOT NULL, frames INTEGER NOT NULL, PRIMARY KEY (run, stream, track)
     ) WITHOUT ROWID;
     CREATE INDEX track_last ON track (last);
-    CREATE TABLE stream_minute (
-        minute INTEGER NOT NULL, stream TEXT NOT NULL, frames INTEGER NOT NULL, PRIMARY KEY (minute, stream)
+    CREATE TABLE stream_count (
+        span INTEGER NOT NULL, start INTEGER NOT NULL, stream TEXT NOT NULL, frames INTEGER NOT NULL,
+        PRIMARY KEY (span, start, stream)
     ) WITHOUT ROWID;
-    CREATE TABLE class_minute (
-        minute INTEGER NOT NULL, stream TEXT NOT NULL, class TEXT NOT NULL,
-        boxes INTEGER NOT NULL, most INTEGER NOT NULL, PRIMARY KEY (minute, stream, class)
+    CREATE TABLE class_count (
+        span INTEGER NOT NULL, start INTEGER NOT NULL, stream TEXT NOT NULL, class TEXT NOT NULL,
+        boxes INTEGER NOT NULL, most INTEGER NOT NULL, PRIMARY KEY (span, start, stream, class)
     ) WITHOUT ROWID;
-    CREATE TABLE event_minute (
-        minute INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL, zone TEXT NOT NULL,
-        line TEXT NOT NULL, direction TEXT NOT NULL, class TEXT NOT NULL, events INTEGER NOT NULL,
-        PRIMARY KEY (minute, stream, kind, rule, zone, line, direction, class)
+    CREATE TABLE event_count (
+        span INTEGER NOT NULL, start INTEGER NOT NULL, stream TEXT NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL,
+        zone TEXT NOT NULL, line TEXT NOT NULL, direction TEXT NOT NULL, class TEXT NOT NULL, events INTEGER NOT NULL,
+        PRIMARY KEY (span, start, stream, kind, rule, zone, line, direction, class)
     ) WITHOUT ROWID;
     CREATE TABLE stage_minute (
         minute INTEGER NOT NULL, stream TEXT NOT NULL, stage TEXT NOT NULL, asked INTEGER NOT NULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from vidpipe.results.store.pending import minute_of
+from vidpipe.results.store.spans import MINUTE_S, start_of
 
 StageRow = tuple[int, str, str, int, int, int, int, float]
 StateRow = tuple[float, str, str, str]
@@ -40,7 +40,7 @@ class StageMinutes:
             asked for many streams in one call, so `asked` and CPU are of all together, under `ALL`. And of each live
             stream whose state is another one (UTC seconds, stream, state, detail).
         """
-        minute = minute_of(now)
+        minute = start_of(now, MINUTE_S)
         stages: list[StageRow] = []
         for (stream, stage), total in _totals(report):
             before = self._totals.get((stream, stage), _Total())

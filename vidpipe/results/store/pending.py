@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vidpipe.results.records import Result
+from vidpipe.results.store.spans import starts
 
 if TYPE_CHECKING:
     import supervision as sv
-
-MINUTE_S = 60
 
 
 class Happened(NamedTuple):
@@ -31,20 +30,19 @@ class Happened(NamedTuple):
 
 @dataclass(slots=True)
 class TrackSpan:
-    """Where one track was seen: `first` and `last` as (UTC seconds, seq), and the class of its best box."""
+    """Where one track was seen: `first` and `last` as (UTC seconds, seq), and class and score of its best box."""
 
-    name: str
-    score: float
+    best: tuple[str, float]
     first: tuple[float, int]
     last: tuple[float, int]
     frames: int = 1
 
-    def see(self, name: str, score: float, at: tuple[float, int]) -> None:
+    def see(self, box: tuple[str, float], at: tuple[float, int]) -> None:
         """It is in a further result."""
         self.last = at
         self.frames += 1
-        if score > self.score:
-            self.name, self.score = name, score
+        if box[1] > self.best[1]:
+            self.best = box
 
 
 @dataclass(slots=True)
@@ -53,15 +51,15 @@ class Pending:
 
     Attributes:
         positions: by stream, (seq, UTC seconds) of the last result.
-        frames: results, by (minute, stream); minutes in UTC seconds.
-        boxes, most: of a class: the sum of its boxes, and the most in one result; by (minute, stream, class).
+        frames: results, by (span, start, stream); see `starts`.
+        boxes, most: of a class: the sum of its boxes, and the most in one result; by (span, start, stream, class).
         tracks: by (stream, number).
     """
 
     positions: dict[str, tuple[int, float]] = field(default_factory=dict)
-    frames: Counter[tuple[int, str]] = field(default_factory=Counter)
-    boxes: Counter[tuple[int, str, str]] = field(default_factory=Counter)
-    most: dict[tuple[int, str, str], int] = field(default_factory=dict)
+    frames: Counter[tuple[int, int, str]] = field(default_factory=Counter)
+    boxes: Counter[tuple[int, int, str, str]] = field(default_factory=Counter)
+    most: dict[tuple[int, int, str, str], int] = field(default_factory=dict)
     tracks: dict[tuple[str, int], TrackSpan] = field(default_factory=dict)
     events: list[Happened] = field(default_factory=list)
     stages: list[tuple[Any, ...]] = field(default_factory=list)
@@ -100,19 +98,19 @@ class Gatherer:
         at = self.time_of(result.captured_at, result.pts)
         stream, seq = result.stream, result.seq
         seen = self._of(result)
-        minute = minute_of(at)
         pending.positions[stream] = seq, at
-        pending.frames[minute, stream] += 1
-        for name, count in seen.classes.items():
-            key = minute, stream, name
-            pending.boxes[key] += count
-            pending.most[key] = max(pending.most.get(key, 0), count)
+        for span, start in starts(at):
+            pending.frames[span, start, stream] += 1
+            for name, count in seen.classes.items():
+                key = span, start, stream, name
+                pending.boxes[key] += count
+                pending.most[key] = max(pending.most.get(key, 0), count)
         for track, name, score in seen.tracked:
             known = pending.tracks.get((stream, track))
             if known is None:
-                pending.tracks[stream, track] = TrackSpan(name, score, (at, seq), (at, seq))
+                pending.tracks[stream, track] = TrackSpan((name, score), (at, seq), (at, seq))
             else:
-                known.see(name, score, (at, seq))
+                known.see((name, score), (at, seq))
 
     def _of(self, result: Result) -> Seen:
         detections = result.answer.detections
@@ -120,11 +118,6 @@ class Gatherer:
         if seen is None or seen.detections is not detections:
             seen = self._seen[result.stream] = _seen(detections)
         return seen
-
-
-def minute_of(at: float) -> int:
-    """The UTC seconds at which the minute began."""
-    return int(at // MINUTE_S) * MINUTE_S
 
 
 def _seen(detections: sv.Detections) -> Seen:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.events import FIELDS, SCHEMA
 from vidpipe.results.store.file import default_path, meaning, open_to_read
+from vidpipe.results.store.spans import MINUTE_S, SPANS_S, start_of
 
 Row = dict[str, Any]
 
@@ -19,8 +23,9 @@ Row = dict[str, Any]
 class Store:
     """A store to ask, also while a run writes it: `with vidpipe.Store("yard.db") as store: store.events(zone="gate")`.
 
-    Times are UTC seconds. `since` and `until` bound them, the latter not included; None: no bound. Other arguments name
-    what a row must have; None: anything. `kind` may be a pattern, such as "zone.*". For one thread at a time.
+    Times are UTC seconds. `since` and `until` bound them, the latter not included; None: no bound. Counts are of whole
+    minutes, hours or days of UTC, so there these bounds are moved outwards. Other arguments name what a row must have;
+    None: anything. `kind` may be a pattern, such as "zone.*". For one thread at a time.
 
     Args:
         path: of the file; None: `$VIDPIPE_STORE`, or `~/.local/share/vidpipe/store.db`.
@@ -75,17 +80,18 @@ class Store:
             duration), `unended` (as of the argument), `severity` and `review`.
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
-        where = _Where(named | {"review": review}, kind)
+        where = _Where({**named, "review": review})
         where.between("at", since, until)
+        if review is not None:  # it says where to look
+            for row in self._ask("SELECT stream, began, ended FROM review WHERE id = ?", (review,)):
+                where.also("stream = ? AND at BETWEEN ? AND ?", *row)
         if unended:
-            where.also("phase <> 'end' AND kind IN (SELECT kind FROM lasting)")
-        lasting = {row["kind"] for row in self._ask("SELECT kind FROM lasting")}
-        if newest is None:
-            rows: Iterable[sqlite3.Row] = self._each(f"SELECT * FROM event {where} ORDER BY at", where.values)
+            where.also("unended")
+        if kind is None:
+            rows = self._of(where, newest)
         else:
-            newest_first = f"SELECT * FROM event {where} ORDER BY at DESC LIMIT ?"
-            rows = reversed(self._ask(newest_first, (*where.values, newest)))
-        return (_event(row, lasting) for row in rows)
+            rows = self._of_kinds(where, self._ask("SELECT name FROM kind WHERE name GLOB ?", (kind,)), newest)
+        return map(_event, rows)
 
     def reviews(
         self,
@@ -128,14 +134,17 @@ class Store:
         Returns:
             `time` (at which it begins), `stream`, `class`, `mean` (boxes a result), `most` (boxes in one result).
         """
-        where = _Where({"c.stream": stream, "class": class_})
-        where.between("c.minute", since, until)
+        where = _counted({"stream": stream, "class": class_}, since, until, every_s)
         rows = self._ask(
-            f"SELECT c.minute / ? * ? AS time, c.stream, class, sum(boxes) AS boxes, max(most) AS most "
-            f"FROM class_minute c {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            (*(2 * [_whole_minutes(every_s)]), *where.values),
+            f"SELECT start / {every_s} * {every_s} AS time, stream, class, sum(boxes) AS boxes, max(most) AS most "
+            f"FROM class_count {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            where.values,
         )
-        frames = self._frames(since, until, stream, every_s)
+        where = _counted({"stream": stream}, since, until, every_s)
+        all_frames = (
+            f"SELECT start / {every_s} * {every_s}, stream, sum(frames) FROM stream_count {where} GROUP BY 1, 2"
+        )
+        frames = {(time, stream): count for time, stream, count in self._ask(all_frames, where.values)}
         return [
             {
                 "time": row["time"],
@@ -169,13 +178,15 @@ class Store:
             `time` (at which it begins), `stream`, `kind`, `zone`, `line`, `direction`, `class` (None where events name
             none), `events`.
         """
-        where = _Where({"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule}, kind)
-        where.between("minute", since, until)
+        named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule}
+        where = _counted(named, since, until, every_s)
+        if kind is not None:
+            where.also("kind GLOB ?", kind)
         rows = self._ask(
-            "SELECT minute / ? * ? AS time, stream, kind, nullif(zone, '') AS zone, nullif(line, '') AS line, "
-            "nullif(direction, '') AS direction, nullif(class, '') AS class, sum(events) AS events "
-            f"FROM event_minute {where} GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7",
-            (*(2 * [_whole_minutes(every_s)]), *where.values),
+            f"SELECT start / {every_s} * {every_s} AS time, stream, kind, nullif(zone, '') AS zone, "
+            "nullif(line, '') AS line, nullif(direction, '') AS direction, nullif(class, '') AS class, "
+            f"sum(events) AS events FROM event_count {where} GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7",
+            where.values,
         )
         return [dict(row) for row in rows]
 
@@ -220,16 +231,16 @@ class Store:
             run["positions"] = {row["stream"]: row["seq"] for row in positions}
         return runs
 
-    def _frames(
-        self, since: float | None, until: float | None, stream: str | None, every_s: int
-    ) -> Mapping[tuple[int, str], int]:
-        where = _Where({"stream": stream})
-        where.between("minute", since, until)
-        rows = self._ask(
-            f"SELECT minute / ? * ?, stream, sum(frames) FROM stream_minute {where} GROUP BY 1, 2",
-            (every_s, every_s, *where.values),
-        )
-        return {(time, stream): frames for time, stream, frames in rows}
+    def _of(self, where: _Where, newest: int | None) -> Iterable[sqlite3.Row]:
+        if newest is None:
+            return self._each(f"SELECT * FROM event {where} ORDER BY at", where.values)
+        return reversed(self._ask(f"SELECT * FROM event {where} ORDER BY at DESC LIMIT ?", (*where.values, newest)))
+
+    def _of_kinds(self, where: _Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
+        """The same of each kind, by its index, and from these the newest: a rare kind is found at once."""
+        each = [self._of(where.and_also("kind = ?", kind["name"]), newest) for kind in kinds]
+        merged = merge(*each, key=itemgetter("at"))
+        return merged if newest is None else iter(deque(merged, newest))
 
     def _ask(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         return list(self._each(query, values))
@@ -244,14 +255,12 @@ class Store:
 class _Where:
     """The conditions of a query."""
 
-    def __init__(self, named: Mapping[str, Any], kind: str | None = None) -> None:
+    def __init__(self, named: Mapping[str, Any]) -> None:
         self._conditions: list[str] = []
         self.values: list[Any] = []
         for column, value in named.items():
             if value is not None:
                 self.also(f"{column} = ?", value)
-        if kind is not None:
-            self.also("kind GLOB ?" if "*" in kind else "kind = ?", kind)
 
     def between(self, column: str, since: float | None, until: float | None) -> None:
         if since is not None:
@@ -263,11 +272,17 @@ class _Where:
         self._conditions.append(condition)
         self.values += values
 
+    def and_also(self, condition: str, *values: Any) -> _Where:
+        """These and another one."""
+        more = _Where({})
+        more._conditions, more.values = [*self._conditions, condition], [*self.values, *values]
+        return more
+
     def __str__(self) -> str:
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
 
-def _event(row: sqlite3.Row, lasting: Collection[str]) -> Row:
+def _event(row: sqlite3.Row) -> Row:
     # One whose only phase is its end began before anything was stored.
     lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
     return {
@@ -277,13 +292,17 @@ def _event(row: sqlite3.Row, lasting: Collection[str]) -> Row:
         **json.loads(row["data"]),
         "time": row["at"],
         "lasted_s": None if lasted is None else round(lasted, 3),
-        "unended": row["phase"] != "end" and row["kind"] in lasting,
+        "unended": bool(row["unended"]),
         "severity": row["severity"],
         "review": row["review"],
     }
 
 
-def _whole_minutes(every_s: int) -> int:
-    if every_s < 60 or every_s % 60:
+def _counted(named: Mapping[str, Any], since: float | None, until: float | None, every_s: int) -> _Where:
+    """The conditions of counts: of hours where these will do, and of whole rows."""
+    if every_s < MINUTE_S or every_s % MINUTE_S:
         raise ConfigError(f"counts are kept by minute: {every_s} s must be whole minutes")
-    return every_s
+    where = _Where({"span": max(span for span in SPANS_S if every_s % span == 0), **named})
+    first = None if since is None else start_of(since, every_s)
+    where.between("start", first, None if until is None else -start_of(-until, every_s))
+    return where

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-Kept = Literal["stages", "counts", "tracks", "notices", "alerts"]
+Kept = Literal["stages", "minutes", "tracks", "hours", "notices", "alerts"]
 """Classes of rows, in the order in which they go under pressure: all of the first class before any of the next."""
 
 PRESSURE: tuple[Kept, ...] = get_args(Kept)
@@ -15,10 +15,12 @@ CHUNK = 2000  # rows in one transaction: some 50 ms, for which the other sinks w
 MOST_S = 0.5  # of deleting at a time
 ROOM = 0.97  # of the most bytes, that pressure leaves
 
+_COUNTS = ("event_count", "class_count", "stream_count")
 _TABLES: Mapping[Kept, tuple[tuple[str, str, str], ...]] = {
     "stages": (("stage_minute", "minute", ""), ("state", "at", "")),
-    "counts": (("event_minute", "minute", ""), ("class_minute", "minute", ""), ("stream_minute", "minute", "")),
+    "minutes": tuple((table, "start", "span = 60") for table in _COUNTS),
     "tracks": (("track", "last", ""),),
+    "hours": tuple((table, "start", "span = 3600") for table in _COUNTS),
     "notices": (("event", "at", "severity = 'notice'"), ("review", "ended", "severity = 'notice'")),
     "alerts": (("event", "at", "severity = 'alert'"), ("review", "ended", "severity = 'alert'")),
 }

@@ -20,7 +20,8 @@ from vidpipe.results.events import as_json
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.store import retention
-from vidpipe.results.store.commit import Rules, RunRow, begin_run, commit, end_run, transaction
+from vidpipe.results.store.commit import RunRow, begin_run, commit, end_run, transaction
+from vidpipe.results.store.events import Rules
 from vidpipe.results.store.file import default_path, meaning, open_to_write, primary_code
 from vidpipe.results.store.minutes import StageMinutes
 from vidpipe.results.store.pending import Gatherer, Happened, Pending
@@ -38,7 +39,8 @@ class StoreConfig(StageConfig):
         default=None, description="the file; default: `$VIDPIPE_STORE`, or `~/.local/share/vidpipe/store.db`"
     )
     keep_days: dict[Kept, Annotated[float, Field(gt=0)]] = Field(
-        default={}, description="age at which stages, counts, tracks, notices, alerts are deleted; default: none is"
+        default={},
+        description="age at which stages, minutes, tracks, hours, notices, alerts go; default: none",
     )
     max_mb: float = Field(
         default=2000, ge=1, description="megabytes that the file may fill; beyond, the oldest go, in that order"
