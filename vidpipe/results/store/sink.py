@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from vidpipe.core.clock import REAL, Clock
-from vidpipe.core.errors import RunError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Event
 from vidpipe.core.files import make_folder
 from vidpipe.core.settings import StageConfig
@@ -101,7 +101,7 @@ class StoreSink(Sink):
         try:
             self._run = begin_run(self._connection, provenance)
         except sqlite3.Error as error:
-            raise RunError(meaning(path, error)) from None
+            raise ConfigError(meaning(path, error)) from None
         self._name = str(provenance["start"])
         self._rules = Rules(self.config.alerts, self.config.review_gap_s)
         self._gatherer = Gatherer(self._run.began)
