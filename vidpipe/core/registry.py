@@ -38,6 +38,7 @@ SINKS = Kind(
     {
         "results": "vidpipe.results.sinks.results:ResultsFile",
         "store": "vidpipe.results.store.sink:StoreSink",
+        "webhook": "vidpipe.results.sinks.webhook:WebhookSink",
     },
     "vidpipe.results.sinks",
     "write",
