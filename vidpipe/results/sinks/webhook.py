@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,7 +143,9 @@ def _judge(error: urllib.error.HTTPError) -> None:
     """Raise what follows from an answer that is not 2xx."""
     said = f"it answers {error.code} {error.reason or ''}".rstrip()
     if 300 <= error.code < 400:
-        raise LaterError(f"{said}, to {_shown(error.headers.get('Location', ''))}: write that address if it is right")
+        location = error.headers.get("Location", "")
+        where = _shown(location) if "://" in location else "another path"
+        raise LaterError(f"{said}, to {where}: write that address if it is right")
     if error.code < 500 and error.code not in _LATER:
         raise RefusedError(said)
     raise LaterError(said, _asked_to_wait_s(error.headers))
@@ -168,6 +170,8 @@ def _why(error: Exception, timeout_s: float) -> str:
         return f"its certificate is not trusted: {reason.verify_message}; name another one in `ca_file`"
     if isinstance(reason, socket.gaierror):
         return "there is no machine of that name"
+    if isinstance(reason, RemoteDisconnected):
+        return "it hung up without an answer"
     if isinstance(reason, OSError):
         return (reason.strerror or type(reason).__name__).lower()
     return f"it answers what is no HTTP ({type(error).__name__})"

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import RunError, contained
@@ -56,6 +56,8 @@ class RefusedError(RunError):
 
 
 class OutboxConfig(StageConfig):
+    model_config = ConfigDict(hide_input_in_errors=True)  # which may be a password
+
     kinds: list[str] = Field(default=["*"], description="which kinds of events go there, patterns with `*`")
     streams: list[str] = Field(default=["*"], description="of which streams, the same")
     outbox: str | None = Field(
