@@ -38,6 +38,7 @@ SINKS = Kind(
     {
         "results": "vidpipe.results.sinks.results:ResultsFile",
         "store": "vidpipe.results.store.sink:StoreSink",
+        "mqtt": "vidpipe.results.sinks.mqtt:MqttSink",
         "webhook": "vidpipe.results.sinks.webhook:WebhookSink",
     },
     "vidpipe.results.sinks",
