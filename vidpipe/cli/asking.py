@@ -1,4 +1,4 @@
-"""The subcommands that ask a store: `vidpipe events` and `vidpipe counts`."""
+"""The subcommands about what becomes of results: `vidpipe events`, `vidpipe counts`, `vidpipe sinks`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vidpipe.cli.options import ConfigOption, PipelineArgument, SetOption
 
 StoreOption = Annotated[
     Path | None,
@@ -35,6 +37,10 @@ def add_to(app: typer.Typer) -> None:
     """Make them commands of the app."""
     app.command()(events)
     app.command()(counts)
+    sinks = typer.Typer(help="Sinks of a pipeline.", no_args_is_help=True)
+    sinks.command(name="test")(sinks_test)
+    sinks.callback()(_sinks)
+    app.add_typer(sinks, name="sinks")
 
 
 def events(
@@ -83,3 +89,14 @@ def counts(
 
     asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
     raise typer.Exit(show_counts(asked, form_of(json=json, csv=csv), every))
+
+
+def _sinks() -> None:
+    """Sinks of a pipeline."""
+
+
+def sinks_test(pipeline: PipelineArgument, config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Send one test event to each sink of a pipeline, and say what came of it."""
+    from vidpipe.cli.commands.sinks import run_sinks_test
+
+    raise typer.Exit(run_sinks_test(pipeline, config, set_ or []))

@@ -10,7 +10,13 @@ from pydantic import SecretStr
 
 from vidpipe.core.errors import ConfigError
 
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|api_?key|auth", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+
+
+def names_secret(name: str) -> bool:
+    """Whether a setting of such a name may hold a credential."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def look_up(written: SecretStr | None, what: str) -> str:

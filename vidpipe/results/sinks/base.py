@@ -24,6 +24,10 @@ class Sink:
 
     config: Any = None
 
+    def __str__(self) -> str:
+        """What reports, metrics and messages call it."""
+        return type(self).__name__
+
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open what is written to; called once, before the first `write`, when everything else of the run is open.
 
@@ -59,6 +63,17 @@ class Sink:
 
     def close(self) -> None:
         """Flush and release everything; called once, also after an error."""
+
+    def try_out(self, event: Mapping[str, Any]) -> str:
+        """Take one event, as docs/results.md has it, without a run around it; for `vidpipe sinks test`.
+
+        Returns:
+            What came of it, for people; "" of a sink that has nothing to try.
+
+        Raises:
+            VidpipeError: it could not be taken.
+        """
+        return ""
 
     @property
     def counts(self) -> Mapping[str, int]:

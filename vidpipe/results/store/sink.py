@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +87,19 @@ class StoreSink(Sink):
 
     def __str__(self) -> str:
         return f"store {self.config.file}"
+
+    def try_out(self, event: Mapping[str, Any]) -> str:
+        """See whether the file can be written; the event is not kept. Raises ConfigError."""
+        if self.config.path is None:
+            make_folder(self.config.file.parent)
+        try:
+            with closing(open_to_write(self.config.file)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("INSERT INTO kind VALUES (?, 0) ON CONFLICT DO NOTHING", (event["kind"],))
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise ConfigError(meaning(self.config.file, error)) from None
+        return "can be written; the event is not kept"
 
     @property
     def counts(self) -> Mapping[str, int]:

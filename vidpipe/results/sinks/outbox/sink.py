@@ -56,6 +56,8 @@ class RefusedError(RunError):
 
 
 class OutboxConfig(StageConfig):
+    """Settings of every sink with an outbox; those of one's own inherit from it."""
+
     model_config = ConfigDict(hide_input_in_errors=True)  # which may be a password
 
     kinds: list[str] = Field(default=["*"], description="which kinds of events go there, patterns with `*`")
