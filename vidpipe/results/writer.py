@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from operator import methodcaller
 from typing import Any, NamedTuple
 
@@ -35,9 +35,9 @@ class _Parcel(NamedTuple):
 class Writer:
     """Hands results and events on to sinks, each in turn.
 
-    What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
-    any looks at `is_full` before. What a sink raises is raised by the next `write`; that sink gets no more, and
-    is closed with the others.
+    What is put is written later, in order. Once `LIMIT` results wait, more of live streams are left out and counted,
+    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. What a sink
+    raises is raised by the next `write`; that sink gets no more, and is closed with the others.
 
     Attributes:
         durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
@@ -49,7 +49,9 @@ class Writer:
         self._waiting: deque[_Parcel] = deque()
         self.durable: dict[str, dict[str, int]] = {}
         self._records = 0
-        self._unwritten = 0
+        self._events = 0
+        self._unwritten = 0  # results that were left out
+        self._untold = 0  # the same of events
         self._changed = threading.Condition()
         self._closing = False
         self._error: RunError | None = None
@@ -69,15 +71,32 @@ class Writer:
             except Exception as error:  # a user's sink may raise anything
                 raise ConfigError(str(_as_run_error(sink, error))) from error
 
-    def write(self, records: Sequence[Result], published_at: float, events: Sequence[Event] = ()) -> None:
+    def write(
+        self,
+        records: Sequence[Result],
+        published_at: float,
+        events: Sequence[Event] = (),
+        live: Container[str] | None = None,
+    ) -> None:
+        """Put results and events.
+
+        Args:
+            live: streams whose results may be left out; None: any.
+        """
         with self._changed:
             if self._error is not None:
                 raise self._error
             if self._records >= LIMIT:
-                self._unwritten += len(records)
-                return
+                # What came of recordings while they were asked to wait is little, and must not be lost.
+                kept = [record for record in records if live is not None and record.stream not in live]
+                self._unwritten += len(records) - len(kept)
+                records = kept
+            if self._events >= LIMIT:
+                self._untold += len(events)
+                events = ()
             self._waiting.append(_Parcel(records, published_at, events))
             self._records += len(records)
+            self._events += len(events)
             self._changed.notify_all()
 
     def report(self, report: Mapping[str, Any]) -> None:
@@ -129,13 +148,14 @@ class Writer:
             left = self._records
             self._thread.join(timeout_s)
         with self._changed:
-            unwritten, error = self._unwritten + self._records, self._error
+            unwritten, untold, error = self._unwritten + self._records, self._untold + self._events, self._error
+        missing = f"{unwritten} answers{f' and {untold} events' if untold else ''} were not written"
         if self._thread.is_alive() and self._at is not None:
-            raise RunError(f"{self._at[0]} takes nothing: {unwritten} answers were not written")
+            raise RunError(f"{self._at[0]} takes nothing: {missing}")
         if error is not None:
             raise error
-        if unwritten:
-            raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
+        if unwritten or untold:
+            raise RunError(f"{missing}: {', '.join(map(str, self._sinks))} was too slow")
 
     def _run(self) -> None:
         flushed_at = self._clock.monotonic()
@@ -155,6 +175,7 @@ class Writer:
                 dirty = False
             with self._changed:
                 self._records -= len(parcel.results)
+                self._events -= len(parcel.events)
                 self._changed.notify_all()
         self._each(self._flush, self._broken)
         self._each(methodcaller("close"))

@@ -360,7 +360,7 @@ class Run:
                 self._hand_on(batch)
                 try:
                     if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, self._clock.utc(), batch.events)
+                        writer.write(batch.published, self._clock.utc(), batch.events, collector.status_monitors)
                 except RunError as error:
                     errors.append(str(error))
             writer.watch()
