@@ -56,6 +56,7 @@ class EventWriter:
         self._reviews: dict[int, _Review] = {}
         self._last: dict[str, _Review | None] = {}  # the newest review of a stream
         self._counts: Counter[tuple[Any, ...]] = Counter()
+        self._severities: dict[str, str] = {}  # of kinds
         self._lasting = {name: bool(lasts) for name, lasts in connection.execute("SELECT name, lasts FROM kind")}
 
     def write(self, event: Happened) -> None:
@@ -142,7 +143,10 @@ class EventWriter:
     def _severity(self, told: Mapping[str, Any]) -> str:
         if (said := told.get("severity")) in ("alert", "notice"):
             return str(said)
-        return "alert" if any(fnmatchcase(told["kind"], pattern) for pattern in self._rules.alerts) else "notice"
+        if (severity := self._severities.get(told["kind"])) is None:
+            alert = any(fnmatchcase(told["kind"], pattern) for pattern in self._rules.alerts)
+            severity = self._severities[told["kind"]] = "alert" if alert else "notice"
+        return severity
 
     def _review_at(self, at: float, stream: str) -> _Review:
         """The review to which an event belongs that begins now: the stream's last one, or another."""

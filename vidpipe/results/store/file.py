@@ -10,6 +10,7 @@ from pathlib import Path
 from vidpipe.core.errors import ConfigError
 
 APPLICATION = 0x76696470  # "vidp" in the header of the file: what tells a store from other programs' SQLite files
+_CACHE_KB = 16_000  # of pages: what new rows of a large file touch
 WAIT_S = 1.0  # for another process that writes; the thread of all sinks waits with it
 
 MIGRATIONS: tuple[str, ...] = (
@@ -35,7 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX event_zone ON event (zone, at) WHERE zone IS NOT NULL;
     CREATE INDEX event_line ON event (line, at) WHERE line IS NOT NULL;
     CREATE INDEX event_alert ON event (at) WHERE severity = 'alert';
-    CREATE INDEX event_unended ON event (at) WHERE unended;
+    CREATE INDEX event_unended ON event (review) WHERE unended;
     CREATE TABLE kind (name TEXT PRIMARY KEY, lasts INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE review (
         id INTEGER PRIMARY KEY, stream TEXT NOT NULL, began REAL NOT NULL, ended REAL NOT NULL, severity TEXT NOT NULL,
@@ -97,6 +98,7 @@ def open_to_write(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3
         version = _version(connection, path, migrations)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         if version < len(migrations):
             _migrate(connection, migrations)
     except sqlite3.Error as error:

@@ -233,13 +233,14 @@ class Store:
 
     def _of(self, where: _Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
-            return self._each(f"SELECT * FROM event {where} ORDER BY at", where.values)
-        return reversed(self._ask(f"SELECT * FROM event {where} ORDER BY at DESC LIMIT ?", (*where.values, newest)))
+            return self._each(f"SELECT rowid, * FROM event {where} ORDER BY at, rowid", where.values)
+        newest_first = f"SELECT rowid, * FROM event {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+        return reversed(self._ask(newest_first, (*where.values, newest)))
 
     def _of_kinds(self, where: _Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
         """The same of each kind, by its index, and from these the newest: a rare kind is found at once."""
         each = [self._of(where.and_also("kind = ?", kind["name"]), newest) for kind in kinds]
-        merged = merge(*each, key=itemgetter("at"))
+        merged = merge(*each, key=itemgetter("at", "rowid"))
         return merged if newest is None else iter(deque(merged, newest))
 
     def _ask(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
