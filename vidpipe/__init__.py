@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vidpipe.pipeline.yaml.load import load
     from vidpipe.results.records import Result
     from vidpipe.results.sinks.base import Sink
+    from vidpipe.results.sinks.outbox.sink import LaterError, OutboxConfig, OutboxSink, RefusedError
+    from vidpipe.results.store.queries import Store
     from vidpipe.runtime.driver.epochs import Epoch
     from vidpipe.runtime.driver.outcome import Outcome
     from vidpipe.runtime.driver.run import run
@@ -45,14 +47,18 @@ __all__ = [
     "Frame",
     "How",
     "Knob",
+    "LaterError",
     "ModelError",
     "ModelName",
     "Moment",
+    "OutboxConfig",
+    "OutboxSink",
     "Outcome",
     "Phase",
     "PictureSource",
     "Pipeline",
     "Polygon",
+    "RefusedError",
     "Result",
     "Run",
     "RunError",
@@ -66,6 +72,7 @@ __all__ = [
     "StageConfig",
     "StageError",
     "Status",
+    "Store",
     "Transform",
     "Tuner",
     "TunerConfig",
@@ -90,14 +97,18 @@ _HOME = {
     "Frame": "vidpipe.core.frame",
     "How": "vidpipe.core.answer",
     "Knob": "vidpipe.core.settings",
+    "LaterError": "vidpipe.results.sinks.outbox.sink",
     "ModelError": "vidpipe.core.errors",
     "ModelName": "vidpipe.core.settings",
     "Moment": "vidpipe.transforms.base",
+    "OutboxConfig": "vidpipe.results.sinks.outbox.sink",
+    "OutboxSink": "vidpipe.results.sinks.outbox.sink",
     "Outcome": "vidpipe.runtime.driver.outcome",
     "Phase": "vidpipe.core.event",
     "PictureSource": "vidpipe.sources.own",
     "Pipeline": "vidpipe.pipeline.yaml.build",
     "Polygon": "vidpipe.sources.base",
+    "RefusedError": "vidpipe.results.sinks.outbox.sink",
     "Result": "vidpipe.results.records",
     "Run": "vidpipe.runtime.driver.session",
     "RunError": "vidpipe.core.errors",
@@ -111,6 +122,7 @@ _HOME = {
     "StageConfig": "vidpipe.core.settings",
     "StageError": "vidpipe.core.errors",
     "Status": "vidpipe.runtime.driver.status",
+    "Store": "vidpipe.results.store.queries",
     "Transform": "vidpipe.transforms.base",
     "Tuner": "vidpipe.runtime.driver.tuner",
     "TunerConfig": "vidpipe.runtime.driver.tuner",

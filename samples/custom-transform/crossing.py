@@ -15,7 +15,7 @@ class Crossing(Transform[CrossingConfig]):
     """Leaves in each result the boxes whose feet (middle of the lower edge) stand inside."""
 
     Config = CrossingConfig
-    busy = False
+    since: int | None = None  # the picture from which on somebody has been there
 
     def apply(self, frame: Frame | None, answer: Answer, moment: Moment) -> Answer:
         import numpy as np
@@ -23,7 +23,10 @@ class Crossing(Transform[CrossingConfig]):
 
         corners = np.array(self.config.polygon) * (moment.width, moment.height)
         inside = sv.PolygonZone(corners.round().astype(int)).trigger(answer.detections)
-        if inside.any() != self.busy:
-            self.busy = bool(inside.any())
-            self.emit("crossing", moment, phase=Phase.BEGIN if self.busy else Phase.END, count=int(inside.sum()))
+        if inside.any() and self.since is None:
+            self.since = moment.seq
+            self.emit("crossing", moment, id=f"crossing/{self.since}", count=int(inside.sum()))
+        elif not inside.any() and self.since is not None:
+            self.emit("crossing", moment, phase=Phase.END, id=f"crossing/{self.since}", count=0)
+            self.since = None
         return replace(answer, detections=answer.detections[inside])

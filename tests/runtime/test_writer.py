@@ -183,3 +183,74 @@ def recording(inline, folder):
     (folder / "pipeline.yaml").write_text(READ)
     clip = clips.encode(folder / "clip.mp4", frames=100, fps=25)
     return load(folder / "pipeline.yaml", sources={"a": str(clip)})
+
+
+class Told(Kept):
+    """Keeps events and reports, too; it waits as `Kept` does before it takes results."""
+
+    def __init__(self):
+        super().__init__()
+        self.events, self.reports = [], []
+
+    def tell(self, events):
+        self.events += events
+
+    def report(self, report):
+        self.reports.append(report)
+
+    @property
+    def counts(self):
+        return {"taken": len(self.taken)}
+
+
+def test_events_are_told_also_where_results_of_live_streams_are_left_out(monkeypatch):
+    """An alarm is worth more than one box more or less; and of a recording nothing is left out."""
+    monkeypatch.setattr(module, "LIMIT", 5)
+    sink = Told()
+    writer = Writer([sink])
+    for seq in range(8):
+        file = record(seq)._replace(stream="file")
+        writer.write([record(seq), file], 0.0, [seq], live={"cam"})
+    sink.may.set()
+    with pytest.raises(RunError, match="5 answers and 3 events were not written: results over there was too slow"):
+        writer.close()
+    assert sink.taken == [0, 0, 1, 1, 2, 2, *range(3, 8)]
+    assert sink.events == [0, 1, 2, 3, 4]
+
+
+def test_reports_come_behind_what_was_put_before():
+    sink = Told()
+    sink.may.set()
+    writer = Writer([sink, Kept()])
+    writer.write([], 0.0, ["an event"])
+    writer.report({"finished": False})
+    until(lambda: sink.reports)
+    assert sink.events == ["an event"]
+    assert writer.counts() == {"results over there": {"taken": 0}}
+    writer.close()
+
+
+def test_what_is_written_is_flushed_in_time_also_if_nothing_more_comes():
+    """A camera that has gone: what came before is durable before the power goes, too."""
+    sink, clock = Flushed(), HandClock()
+    sink.may.set()
+    writer = Writer([sink], clock)
+    writer.write([record(0)], 0.0)
+    until(lambda: sink.taken)
+    clock.turn(FLUSH_EVERY_S)
+    until(lambda: sink.flushed == 1)
+    clock.turn(10 * FLUSH_EVERY_S)
+    time.sleep(0.02)
+    assert sink.flushed == 1
+    writer.close()
+
+
+def test_sinks_of_one_name_are_counted_apart_and_one_that_raises_is_left_out():
+    class Raises(Told):
+        @property
+        def counts(self):
+            raise ValueError("its author's fault")
+
+    writer = Writer([Told(), Told(), Raises()])
+    assert writer.counts() == {"results over there": {"taken": 0}, "results over there (2)": {"taken": 0}}
+    writer.close()

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
+from vidpipe.cli import asking
 from vidpipe.cli.ending import fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -87,6 +88,12 @@ def run(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="The footage with boxes drawn.", show_default=False)
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.db", help="Keep events and counts there, for `vidpipe events|counts`.", show_default=False
+        ),
+    ] = None,
     metrics: MetricsOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
@@ -97,7 +104,7 @@ def run(
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
 
-    outputs = (results, report, video, metrics, profiles, floor)
+    outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
     options = replace(options, events=events)
     if want is not None:
@@ -357,6 +364,9 @@ def demo(
     from vidpipe.cli.commands.demo import run_demo
 
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
+
+
+asking.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -19,6 +19,8 @@ from vidpipe.results.sinks.events import EventsFile
 from vidpipe.results.sinks.lines import LinesConfig
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
+from vidpipe.results.store.file import default_path
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.sources.address import is_camera, secret_files
 
 STDOUT = ("-", "/dev/stdout")
@@ -43,6 +45,7 @@ class Outputs:
 
     Attributes:
         video: the frame sink that draws, if one was asked for.
+        store: the sink that keeps events, if one was asked for.
     """
 
     def __init__(
@@ -53,17 +56,21 @@ class Outputs:
         streams: Sequence[str],
         sinks: Sequence[Part] = (),
         events: Path | None = None,
+        store: Path | None = None,
     ) -> None:
         self.results = results
         self.events = events
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
+        self.store = None if store is None else StoreSink(StoreConfig(path=str(store)))
         self._streams = streams
+        named = {f"sinks.{place}.path": sink.config for place, sink in enumerate(sinks)}
         self._sinks = [
-            Named(f"sinks.{place}.path", Path(sink.config.path))
-            for place, sink in enumerate(sinks)
-            if isinstance(sink.config, LinesConfig)
+            Named(name, Path(config.path)) for name, config in named.items() if isinstance(config, LinesConfig)
         ]
+        self._stores = [Named(name, config.file) for name, config in named.items() if isinstance(config, StoreConfig)]
+        if store is not None:
+            self._stores.append(Named("--store", store))
 
     def check(self, inputs: Sequence[Named]) -> None:
         """Refuse what cannot be written, and what would destroy an input or another output.
@@ -83,7 +90,10 @@ class Outputs:
                     what = "events" if lines.option == "--events" else "results"
                     raise ConfigError(f"{output}: earlier {what} of {lines} may go there; write to another file")
         for option, path in outputs:
-            if not is_stdout(path):
+            if Named(option, path) in self._stores:
+                if path != default_path() or path.parent.is_dir():  # that folder is made when it is needed
+                    check_writable(path, "store")
+            elif not is_stdout(path):
                 _check(path, option.removeprefix("--"), self._files_of_lines())
 
     @property
@@ -112,7 +122,7 @@ class Outputs:
         return [Named(option, path) for option, path in options.items() if path is not None] + self._sinks
 
     def _files(self) -> list[Named]:
-        files = self._files_of_lines()
+        files = self._files_of_lines() + self._stores
         if self.report is not None:
             files.append(Named("--report", self.report))
         if self.video is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
@@ -20,6 +20,9 @@ class Collector:
     Args:
         live: the streams whose latency counts from when a picture was captured, not from when it was decoded.
         catch_up: whether transforms ask for what was published since their last snapshot.
+
+    Attributes:
+        sink_counts: tells what sinks have counted, by their names.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Collector:
         self.ended: dict[str, Ended] = {}
         self.latencies = Latencies()
         self.status_monitors: dict[str, StatusMonitor] = {}
+        self.sink_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
         self._since: dict[str, deque[Result]] | None = {} if catch_up else None  # what was published since, by stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from vidpipe.core.event import Event
@@ -56,5 +57,6 @@ def as_json(event: Event, run: str) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=16)
 def _compact(run: str) -> str:
     return datetime.fromisoformat(run).astimezone(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,13 +13,13 @@ from typing import Any
 from pydantic import BaseModel
 
 import vidpipe
+from vidpipe.core.secrets import names_secret
 from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.address import Address, is_camera, looks_secret
 
 Size = tuple[int, int]
 
-_SECRET_NAME = re.compile(r"pass|secret|token|credential|api_?key|auth", re.IGNORECASE)
 _HIDDEN = "not shown"
 
 
@@ -115,7 +114,7 @@ def _shown(value: Any) -> Any:
     """The same, without what may be a credential: user's stages may have settings of any kind."""
     if isinstance(value, dict):
         return {
-            name: _HIDDEN if each and _SECRET_NAME.search(str(name)) and isinstance(each, str) else _shown(each)
+            name: _HIDDEN if each and names_secret(str(name)) and isinstance(each, str) else _shown(each)
             for name, each in value.items()
         }
     if isinstance(value, list):

@@ -92,6 +92,7 @@ def build_report(
         },
         "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
+        "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
         "deaths": {name: [round(at, 3) for at in times] for name, times in counts.deaths.items()},
     }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from operator import methodcaller
-from typing import Any
+from typing import Any, NamedTuple
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
@@ -22,12 +23,21 @@ FLUSH_EVERY_S = 5.0
 BLOCKED_S = 5.0  # for one write, after which a sink is said to block
 
 
+class _Parcel(NamedTuple):
+    """What waits together."""
+
+    results: Sequence[Result] = ()
+    published_at: float = 0.0
+    events: Sequence[Event] = ()
+    report: Mapping[str, Any] | None = None
+
+
 class Writer:
     """Hands results and events on to sinks, each in turn.
 
-    What is put is written later, in order. Once `LIMIT` answers wait, more are left out and counted: who must not lose
-    any looks at `is_full` before. What a sink raises is raised by the next `write`; that sink gets no more, and
-    is closed with the others.
+    What is put is written later, in order. Once `LIMIT` results wait, more of live streams are left out and counted,
+    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. What a sink
+    raises is raised by the next `write`; that sink gets no more, and is closed with the others.
 
     Attributes:
         durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
@@ -36,10 +46,12 @@ class Writer:
     def __init__(self, sinks: Sequence[Sink], clock: Clock = REAL) -> None:
         self._sinks = sinks
         self._clock = clock
-        self._waiting: deque[tuple[Sequence[Result], float, Sequence[Event]]] = deque()
+        self._waiting: deque[_Parcel] = deque()
         self.durable: dict[str, dict[str, int]] = {}
         self._records = 0
-        self._unwritten = 0
+        self._events = 0
+        self._unwritten = 0  # results that were left out
+        self._untold = 0  # the same of events
         self._changed = threading.Condition()
         self._closing = False
         self._error: RunError | None = None
@@ -59,16 +71,55 @@ class Writer:
             except Exception as error:  # a user's sink may raise anything
                 raise ConfigError(str(_as_run_error(sink, error))) from error
 
-    def write(self, records: Sequence[Result], published_at: float, events: Sequence[Event] = ()) -> None:
+    def write(
+        self,
+        records: Sequence[Result],
+        published_at: float,
+        events: Sequence[Event] = (),
+        live: Container[str] | None = None,
+    ) -> None:
+        """Put results and events.
+
+        Args:
+            live: streams whose results may be left out; None: any.
+        """
         with self._changed:
             if self._error is not None:
                 raise self._error
             if self._records >= LIMIT:
-                self._unwritten += len(records)
-                return
-            self._waiting.append((records, published_at, events))
+                # What came of recordings while they were asked to wait is little, and must not be lost.
+                kept = [record for record in records if live is not None and record.stream not in live]
+                self._unwritten += len(records) - len(kept)
+                records = kept
+            if self._events >= LIMIT:
+                self._untold += len(events)
+                events = ()
+            self._waiting.append(_Parcel(records, published_at, events))
             self._records += len(records)
+            self._events += len(events)
             self._changed.notify_all()
+
+    def report(self, report: Mapping[str, Any]) -> None:
+        """Hand a report on, behind what waits."""
+        with self._changed:
+            self._waiting.append(_Parcel(report=report))
+            self._changed.notify_all()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What sinks count, by their names; those that count nothing are left out."""
+        counted: dict[str, dict[str, int]] = {}
+        for sink in self._sinks:
+            try:
+                counts = dict(sink.counts)
+            except Exception as error:  # a user's sink may raise anything
+                log.debug("a sink raised", exc_info=error)
+                continue
+            if counts:
+                name, number = str(sink), 2
+                while name in counted:
+                    name, number = f"{sink} ({number})", number + 1
+                counted[name] = counts
+        return counted
 
     @property
     def is_full(self) -> bool:
@@ -97,34 +148,45 @@ class Writer:
             left = self._records
             self._thread.join(timeout_s)
         with self._changed:
-            unwritten, error = self._unwritten + self._records, self._error
+            unwritten, untold, error = self._unwritten + self._records, self._untold + self._events, self._error
+        missing = f"{unwritten} answers{f' and {untold} events' if untold else ''} were not written"
         if self._thread.is_alive() and self._at is not None:
-            raise RunError(f"{self._at[0]} takes nothing: {unwritten} answers were not written")
+            raise RunError(f"{self._at[0]} takes nothing: {missing}")
         if error is not None:
             raise error
-        if unwritten:
-            raise RunError(f"{unwritten} answers were not written: {', '.join(map(str, self._sinks))} was too slow")
+        if unwritten or untold:
+            raise RunError(f"{missing}: {', '.join(map(str, self._sinks))} was too slow")
 
     def _run(self) -> None:
         flushed_at = self._clock.monotonic()
+        dirty = False  # something was written since: it is flushed in time, also if nothing more comes
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
+                until = flushed_at + FLUSH_EVERY_S if dirty else math.inf
+                self._clock.wait_for(self._changed, lambda: self._waiting or self._closing, until)
+                if self._closing and not self._waiting:
                     break
-                records, published_at, events = self._waiting.popleft()
-            if records:
-                self._each(methodcaller("write", records, published_at), self._broken)
-            if events:
-                self._each(methodcaller("tell", events), self._broken)
-            if self._clock.monotonic() - flushed_at > FLUSH_EVERY_S:
+                parcel = self._waiting.popleft() if self._waiting else _Parcel()
+            self._hand_on(parcel)
+            dirty = True
+            if self._clock.monotonic() - flushed_at >= FLUSH_EVERY_S:
                 flushed_at = self._clock.monotonic()
                 self._each(self._flush, self._broken)
+                dirty = False
             with self._changed:
-                self._records -= len(records)
+                self._records -= len(parcel.results)
+                self._events -= len(parcel.events)
                 self._changed.notify_all()
         self._each(self._flush, self._broken)
         self._each(methodcaller("close"))
+
+    def _hand_on(self, parcel: _Parcel) -> None:
+        if parcel.results:
+            self._each(methodcaller("write", parcel.results, parcel.published_at), self._broken)
+        if parcel.events:
+            self._each(methodcaller("tell", parcel.events), self._broken)
+        if parcel.report is not None:
+            self._each(methodcaller("report", parcel.report), self._broken)
 
     def _flush(self, sink: Sink) -> None:
         if durable := sink.flush():

@@ -34,6 +34,7 @@ class RunOptions:
     results: Path | None = None
     report: Path | None = None
     video: Path | None = None
+    store: Path | None = None
     metrics: str | None = None
     profiles: Path | None = None
     floor: float | None = None
@@ -77,8 +78,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
-    named = options.results, options.report, options.video
-    outputs = Outputs(*named, list(pipeline.streams), pipeline.sinks, options.events)
+    asked = options.results, options.report, options.video
+    outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, events=options.events, store=options.store)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
         return _execute(pipeline, options, outputs, stdout, reload)
@@ -106,7 +107,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=lines,
+            sinks=lines + ([outputs.store] if outputs.store else []),
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,

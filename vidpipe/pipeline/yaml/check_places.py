@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
 from vidpipe.sources.base import Line, Polygon
-from vidpipe.sources.view import View, at
+
+if TYPE_CHECKING:
+    from vidpipe.sources.view import View
 
 Point = tuple[float, float]
 
@@ -92,7 +94,11 @@ def _view(document: Document, stream: str) -> View | None:
     hidden: Mapping[str, list[Polygon]] = {
         field: list(_listed(document, ("streams", stream, field)).values()) for field in ("mask", "regions")
     }
-    return View(**hidden) if any(hidden.values()) else None
+    if not any(hidden.values()):
+        return None
+    from vidpipe.sources.view import View  # with FFmpeg and OpenCV behind it
+
+    return View(**hidden)
 
 
 def _listed(document: Document, keys: Keys) -> dict[int, Polygon]:
@@ -108,6 +114,8 @@ def _listed(document: Document, keys: Keys) -> dict[int, Polygon]:
 
 def _is_hidden(view: View, line: Line) -> bool:
     import numpy as np
+
+    from vidpipe.sources.view import at
 
     parts = np.linspace(0, 1, _SAMPLES)[:, None]
     points = np.concatenate([np.array(a) + parts * (np.array(b) - a) for a, b in pairwise(line)])

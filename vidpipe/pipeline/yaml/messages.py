@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.secrets import names_secret
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
 
@@ -96,12 +97,13 @@ def _explain_one(document: Document, keys: Keys, details: ErrorDetails, fields: 
 
 
 def _not(document: Document, keys: Keys) -> str:
-    """ ", not 'x'" for a value that may be shown: no address, nothing out of the environment, nothing long."""
+    """ ", not 'x'" for a value that may be shown: no address or password, nothing long."""
     value = document.value(keys)
     if isinstance(value, dict | list):
         return f", not a {'mapping' if isinstance(value, dict) else 'list'}"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
-    hidden = "url" in keys or keys in document.secrets or "://" in text or len(text) > 60
+    named = any(key == "url" or (isinstance(key, str) and names_secret(key)) for key in keys)
+    hidden = named or keys in document.secrets or "://" in text or len(text) > 60
     return "" if hidden else f", not {text}"
 
 

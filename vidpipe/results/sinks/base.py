@@ -13,8 +13,8 @@ from vidpipe.results.records import Result
 class Sink:
     """Base class of all sinks. What it raises ends the run early, with that message; the sink then gets nothing more.
 
-    Calls come in this order: `begin`, then `write`, `tell` and `flush` as results come, `close`; all but `begin` in one
-    thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
+    Calls come in this order: `begin`, then `write`, `tell`, `report` and `flush` as results come, `close`; all but
+    `begin` in one thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
 
     Attributes:
         config: its settings, where it is named in a pipeline.
@@ -23,6 +23,10 @@ class Sink:
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: Any = None
+
+    def __str__(self) -> str:
+        """What reports, metrics and messages call it."""
+        return type(self).__name__
 
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open what is written to; called once, before the first `write`, when everything else of the run is open.
@@ -50,9 +54,28 @@ class Sink:
     def tell(self, events: Sequence[Event]) -> None:
         """Take some events, each after the result at which it happened."""
 
+    def report(self, report: Mapping[str, Any]) -> None:
+        """Take the report of the run so far, every half minute and at its end, as docs/results.md has it."""
+
     def flush(self) -> Mapping[str, int]:
         """Make written results durable; returns the `seq` of the last durable one by stream. Called now and then."""
         return {}
 
     def close(self) -> None:
         """Flush and release everything; called once, also after an error."""
+
+    def try_out(self, event: Mapping[str, Any]) -> str:
+        """Take one event, as docs/results.md has it, without a run around it; for `vidpipe sinks test`.
+
+        Returns:
+            What came of it, for people; "" of a sink that has nothing to try.
+
+        Raises:
+            VidpipeError: it could not be taken.
+        """
+        return ""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What became of what it took, by name, for the report and metrics; another thread may ask."""
+        return {}

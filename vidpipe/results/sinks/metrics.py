@@ -82,6 +82,7 @@ def _families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Ite
     yield from _of_sources(statuses)
     yield from _of_frames(collector)
     yield from _of_accuracy(collector)
+    yield from _of_sinks(collector)
     help = "From capture (live) or decoding to the sink, since the run began."
     seconds = GaugeMetricFamily("vidpipe_latency_seconds", help, labels=["quantile"])
     for quantile in (0.5, 0.95, 0.99):
@@ -142,6 +143,18 @@ def _of_frames(collector: Collector) -> Iterator[Metric]:
         for stage, covers in ledger.late.items():
             late.add_metric([stream, stage], covers.total())
     yield late
+
+
+def _of_sinks(collector: Collector) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("vidpipe_sink_waiting", "Events that wait to be delivered.", labels=["sink"])
+    counted = CounterMetricFamily("vidpipe_sink_events", "What became of what sinks took.", labels=["sink", "what"])
+    for sink, counts in collector.sink_counts().items():
+        for what, count in counts.items():
+            if what == "waiting":
+                waiting.add_metric([sink], count)
+            else:
+                counted.add_metric([sink, what], count)
+    yield from (waiting, counted)
 
 
 def _of_accuracy(collector: Collector) -> Iterator[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -25,19 +25,20 @@ class Interim:
     Actors are asked for their counts, and files are written, in a thread of its own: neither may hold up answers.
 
     Args:
-        write: where the report goes; what it raises is told, and tried again the next time. None: nowhere.
+        takers: what the report is given to; what one raises is told, and it gets the next one all the same. None is
+            left out.
         counts: what stages have counted, asked of all actors.
         build: the report by such counts, in the calling thread.
     """
 
     def __init__(
         self,
-        write: Callable[[Report], None] | None,
+        takers: Sequence[Callable[[Report], None] | None],
         counts: Callable[[], Counts],
         build: Callable[[Counts], Report],
         clock: Clock,
     ) -> None:
-        self._write = write
+        self._takers = [take for take in takers if take is not None]
         self._counts = counts
         self._build = build
         self._clock = clock
@@ -51,7 +52,7 @@ class Interim:
     def go_on(self) -> None:
         """Mostly does nothing: to be called often."""
         now = self._clock.monotonic()
-        if self._write is None:
+        if not self._takers:
             return
         if self._asked is None and now >= self._due:
             self._due = now + EVERY_S
@@ -64,7 +65,7 @@ class Interim:
 
     def leave(self) -> None:
         """Write a last one, with what was counted last: the run has broken off, and nobody can be asked any more."""
-        if self._write is not None and not self._closed:
+        if self._takers and not self._closed:
             self._put(self._build(self._last))
         self.close()
 
@@ -76,9 +77,8 @@ class Interim:
 
     def _put(self, report: Report) -> None:
         with self._writing:
-            if self._closed or self._write is None:
-                return
-            try:
-                self._write(report)
-            except VidpipeError as error:
-                log.warning("%s", error)
+            for take in () if self._closed else self._takers:
+                try:
+                    take(report)
+                except VidpipeError as error:
+                    log.warning("%s", error)

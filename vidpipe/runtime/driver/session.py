@@ -279,6 +279,7 @@ class Run:
 
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)
+        self._collector.sink_counts = writer.counts
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)
@@ -300,7 +301,7 @@ class Run:
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
             build = partial(self._report, reporter, finished=False)
-            interim = Interim(self._on_report, self._engine.counts, build, self._clock)
+            interim = Interim([self._on_report, writer.report], self._engine.counts, build, self._clock)
             errors: list[str] = []
             if self._asked.is_set():
                 self._enter(RunState.STOPPING)
@@ -315,6 +316,7 @@ class Run:
             reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
             interim.close()
+            writer.report(self._report(reporter, counts, finished=False))
         finally:
             if interim is not None:
                 interim.leave()
@@ -360,7 +362,7 @@ class Run:
                 self._hand_on(batch)
                 try:
                     if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, self._clock.utc(), batch.events)
+                        writer.write(batch.published, self._clock.utc(), batch.events, collector.status_monitors)
                 except RunError as error:
                     errors.append(str(error))
             writer.watch()

@@ -1,0 +1,102 @@
+"""The subcommands about what becomes of results: `vidpipe events`, `vidpipe counts`, `vidpipe sinks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidpipe.cli.options import ConfigOption, PipelineArgument, SetOption
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.db",
+        help="Default: $VIDPIPE_STORE, or ~/.local/share/vidpipe/store.db.",
+        show_default=False,
+    ),
+]
+SinceOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="1h, 7d before now, or a date: 2026-11-30, 2026-11-30T08:00.")
+]
+UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="The same.", show_default=False)]
+StreamOption = Annotated[str | None, typer.Option(help="Name of a stream.", show_default=False)]
+ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Of objects.", show_default=False)]
+ZoneOption = Annotated[str | None, typer.Option(help="Name of a zone.", show_default=False)]
+LineOption = Annotated[str | None, typer.Option(help="Name of a line.", show_default=False)]
+KindOption = Annotated[
+    str | None, typer.Option(help="Kind of event: zone.enter, or a pattern: 'zone.*'.", show_default=False)
+]
+RuleOption = Annotated[str | None, typer.Option(help="Name of a rule.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Comma-separated values.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make them commands of the app."""
+    app.command()(events)
+    app.command()(counts)
+    sinks = typer.Typer(help="Sinks of a pipeline.", no_args_is_help=True)
+    sinks.command(name="test")(sinks_test)
+    sinks.callback()(_sinks)
+    app.add_typer(sinks, name="sinks")
+
+
+def events(
+    store: StoreOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    stream: StreamOption = None,
+    class_: ClassOption = None,
+    zone: ZoneOption = None,
+    line: LineOption = None,
+    kind: KindOption = None,
+    rule: RuleOption = None,
+    unended: Annotated[bool, typer.Option("--unended", help="Only those that have begun and not ended.")] = False,
+    newest: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="How many, the newest; 0: all. Default: 100 in a table, else all.", show_default=False
+        ),
+    ] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """Show the events of a store: what happened when, and where."""
+    from vidpipe.cli.commands.events import Filter, form_of, show_events
+
+    asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
+    raise typer.Exit(show_events(asked, form_of(json=json, csv=csv), newest, unended=unended))
+
+
+def counts(
+    store: StoreOption = None,
+    since: SinceOption = "24h",
+    until: UntilOption = None,
+    stream: StreamOption = None,
+    class_: ClassOption = None,
+    zone: ZoneOption = None,
+    line: LineOption = None,
+    kind: KindOption = None,
+    rule: RuleOption = None,
+    every: Annotated[str, typer.Option(metavar="TIME", help="What a row stands for: 1m, 15m, 24h.")] = "1h",
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """Show how many of each class were in view; with --kind, --zone, --line or --rule, how many events there were."""
+    from vidpipe.cli.commands.events import Filter, form_of, show_counts
+
+    asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
+    raise typer.Exit(show_counts(asked, form_of(json=json, csv=csv), every))
+
+
+def _sinks() -> None:
+    """Sinks of a pipeline."""
+
+
+def sinks_test(pipeline: PipelineArgument, config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Send one test event to each sink of a pipeline, and say what came of it."""
+    from vidpipe.cli.commands.sinks import run_sinks_test
+
+    raise typer.Exit(run_sinks_test(pipeline, config, set_ or []))

@@ -1,0 +1,44 @@
+"""What is kept elsewhere than where it is written: in an environment variable or a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from vidpipe.core.errors import ConfigError
+
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|api_?key|auth", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+
+
+def names_secret(name: str) -> bool:
+    """Whether a setting of such a name may hold a credential."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def look_up(written: SecretStr | None, what: str) -> str:
+    """The text with each `${env:NAME}` and `${file:PATH}` looked up; "" of None.
+
+    Args:
+        what: it is, for the error: "a password".
+
+    Raises:
+        ConfigError: a variable or file is missing; it says nothing of their content.
+    """
+
+    def find(match: re.Match[str]) -> str:
+        kind, name = match[1], match[2]
+        if kind == "env":
+            if name not in os.environ:
+                raise ConfigError(f"the environment variable {name} is not set; it should hold {what}")
+            return os.environ[name].strip()
+        try:
+            return Path(name).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise ConfigError(f"the file {name}, which should hold {what}, cannot be read: {why}") from None
+
+    return "" if written is None else _REFERENCE.sub(find, written.get_secret_value())

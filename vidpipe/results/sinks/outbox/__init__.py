@@ -1,0 +1,1 @@
+"""Events on their way to another program: kept on disk until they are delivered."""

@@ -1,0 +1,309 @@
+"""Asking a store: events, reviews, counts, tracks, stages, states and runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vidpipe.core.errors import ConfigError
+from vidpipe.results.events import FIELDS, SCHEMA
+from vidpipe.results.store.file import default_path, meaning, open_to_read
+from vidpipe.results.store.spans import MINUTE_S, SPANS_S, start_of
+
+Row = dict[str, Any]
+
+
+class Store:
+    """A store to ask, also while a run writes it: `with vidpipe.Store("yard.db") as store: store.events(zone="gate")`.
+
+    Times are UTC seconds. `since` and `until` bound them, the latter not included; None: no bound. Counts are of whole
+    minutes, hours or days of UTC, so there these bounds are moved outwards. Other arguments name what a row must have;
+    None: anything. `kind` may be a pattern, such as "zone.*". For one thread at a time.
+
+    Args:
+        path: of the file; None: `$VIDPIPE_STORE`, or `~/.local/share/vidpipe/store.db`.
+
+    Raises:
+        ConfigError: there is none, it is no store, damaged, locked, or of a newer vidpipe. Each method raises it, too.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = default_path() if path is None else Path(path).expanduser()
+        self._connection = open_to_read(self.path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        class_: str | None = None,
+        zone: str | None = None,
+        line: str | None = None,
+        kind: str | None = None,
+        rule: str | None = None,
+        severity: str | None = None,
+        review: int | None = None,
+        unended: bool = False,
+        newest: int | None = None,
+    ) -> Iterator[Row]:
+        """Events in order of time, each once, with what its last phase says. They are read as they are asked for.
+
+        Args:
+            severity: "alert" or "notice".
+            review: number of a review.
+            unended: only those that last, as others of their kind do, and have not ended.
+            newest: only so many, the newest.
+
+        Returns:
+            The fields of `vidpipe.event/1`, and `time` (UTC seconds at which it began; of a recording that does not say
+            when it was taken as if it had begun with the run), `lasted_s` (None if it has not ended, or has no
+            duration), `unended` (as of the argument), `severity` and `review`.
+        """
+        named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
+        where = _Where({**named, "review": review})
+        where.between("at", since, until)
+        if review is not None:  # it says where to look
+            for row in self._ask("SELECT stream, began, ended FROM review WHERE id = ?", (review,)):
+                where.also("stream = ? AND at BETWEEN ? AND ?", *row)
+        if unended:
+            where.also("unended")
+        if kind is None:
+            rows = self._of(where, newest)
+        else:
+            rows = self._of_kinds(where, self._ask("SELECT name FROM kind WHERE name GLOB ?", (kind,)), newest)
+        return map(_event, rows)
+
+    def reviews(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        severity: str | None = None,
+        newest: int | None = None,
+    ) -> list[Row]:
+        """Spans of time in which events of a stream overlap or are near, in order of time.
+
+        Returns:
+            `id`, `stream`, `began`, `ended` (of the last event so far), `severity` ("alert" if one of them is),
+            `events` (how many), `kinds` and `classes` (lists).
+        """
+        where = _Where({"stream": stream, "severity": severity})
+        where.between("began", None, until)
+        if since is not None:
+            where.also("ended >= ?", since)
+        limit = -1 if newest is None else newest
+        rows = self._ask(f"SELECT * FROM review {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
+        lists = ("kinds", "classes")
+        return [dict(row) | {name: json.loads(row[name]) for name in lists} for row in reversed(rows)]
+
+    def counts(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        class_: str | None = None,
+        every_s: int = 60,
+    ) -> list[Row]:
+        """How many of each class were in view, by stream and time.
+
+        Args:
+            every_s: seconds that a row stands for: whole minutes.
+
+        Returns:
+            `time` (at which it begins), `stream`, `class`, `mean` (boxes a result), `most` (boxes in one result).
+        """
+        where = _counted({"stream": stream, "class": class_}, since, until, every_s)
+        rows = self._ask(
+            f"SELECT start / {every_s} * {every_s} AS time, stream, class, sum(boxes) AS boxes, max(most) AS most "
+            f"FROM class_count {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            where.values,
+        )
+        where = _counted({"stream": stream}, since, until, every_s)
+        all_frames = (
+            f"SELECT start / {every_s} * {every_s}, stream, sum(frames) FROM stream_count {where} GROUP BY 1, 2"
+        )
+        frames = {(time, stream): count for time, stream, count in self._ask(all_frames, where.values)}
+        return [
+            {
+                "time": row["time"],
+                "stream": row["stream"],
+                "class": row["class"],
+                "mean": row["boxes"] / frames[row["time"], row["stream"]],
+                "most": row["most"],
+            }
+            for row in rows
+        ]
+
+    def event_counts(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        class_: str | None = None,
+        zone: str | None = None,
+        line: str | None = None,
+        kind: str | None = None,
+        rule: str | None = None,
+        every_s: int = 60,
+    ) -> list[Row]:
+        """How many events began, by time, stream, kind, zone, line, direction and class.
+
+        Args:
+            every_s: seconds that a row stands for: whole minutes.
+
+        Returns:
+            `time` (at which it begins), `stream`, `kind`, `zone`, `line`, `direction`, `class` (None where events name
+            none), `events`.
+        """
+        named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule}
+        where = _counted(named, since, until, every_s)
+        if kind is not None:
+            where.also("kind GLOB ?", kind)
+        rows = self._ask(
+            f"SELECT start / {every_s} * {every_s} AS time, stream, kind, nullif(zone, '') AS zone, "
+            "nullif(line, '') AS line, nullif(direction, '') AS direction, nullif(class, '') AS class, "
+            f"sum(events) AS events FROM event_count {where} GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7",
+            where.values,
+        )
+        return [dict(row) for row in rows]
+
+    def tracks(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        class_: str | None = None,
+        newest: int | None = None,
+    ) -> list[Row]:
+        """Tracks in order of their last result: `run`, `stream`, `track`, `class`, `score` (the best, and the class of
+        that box), `first`, `last` (UTC seconds), `first_seq`, `last_seq`, `frames` (results that it is in)."""
+        where = _Where({"stream": stream, "class": class_})
+        where.between("last", since, until)
+        limit = -1 if newest is None else newest
+        rows = self._ask(f"SELECT * FROM track {where} ORDER BY last DESC LIMIT ?", (*where.values, limit))
+        return [dict(row) for row in reversed(rows)]
+
+    def stages(self, *, since: float | None = None, until: float | None = None, stream: str | None = None) -> list[Row]:
+        """What stages did, by minute: `minute`, `stream` ("": all together), `stage`, `asked`, `answered`, `audited`,
+        `missed`, `cpu_s`. `asked` and `cpu_s` are known of all streams together only."""
+        where = _Where({"stream": stream})
+        where.between("minute", since, until)
+        return [dict(row) for row in self._ask(f"SELECT * FROM stage_minute {where} ORDER BY 1, 2, 3", where.values)]
+
+    def states(self, *, since: float | None = None, until: float | None = None, stream: str | None = None) -> list[Row]:
+        """Changes of the states of live streams, seen each half minute: `at`, `stream`, `state`, `detail`."""
+        where = _Where({"stream": stream})
+        where.between("at", since, until)
+        return [dict(row) for row in self._ask(f"SELECT * FROM state {where} ORDER BY at, rowid", where.values)]
+
+    def runs(self) -> list[Row]:
+        """Runs in order: `id`, `name` (when it began, as its results say), `began`, `ended` (None: it goes on, or was
+        killed), `pipeline`, `version`, `provenance` (the first line of its results), and `positions`: by stream the
+        `seq` up to which everything is here."""
+        runs = [dict(row) for row in self._ask("SELECT * FROM run ORDER BY id")]
+        for run in runs:
+            run["provenance"] = json.loads(run["provenance"])
+            positions = self._ask("SELECT stream, seq FROM position WHERE run = ?", (run["id"],))
+            run["positions"] = {row["stream"]: row["seq"] for row in positions}
+        return runs
+
+    def _of(self, where: _Where, newest: int | None) -> Iterable[sqlite3.Row]:
+        if newest is None:
+            return self._each(f"SELECT rowid, * FROM event {where} ORDER BY at, rowid", where.values)
+        newest_first = f"SELECT rowid, * FROM event {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+        return reversed(self._ask(newest_first, (*where.values, newest)))
+
+    def _of_kinds(self, where: _Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
+        """The same of each kind, by its index, and from these the newest: a rare kind is found at once."""
+        each = [self._of(where.and_also("kind = ?", kind["name"]), newest) for kind in kinds]
+        merged = merge(*each, key=itemgetter("at", "rowid"))
+        return merged if newest is None else iter(deque(merged, newest))
+
+    def _ask(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        return list(self._each(query, values))
+
+    def _each(self, query: str, values: Sequence[Any]) -> Iterator[sqlite3.Row]:
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise ConfigError(meaning(self.path, error)) from None
+
+
+class _Where:
+    """The conditions of a query."""
+
+    def __init__(self, named: Mapping[str, Any]) -> None:
+        self._conditions: list[str] = []
+        self.values: list[Any] = []
+        for column, value in named.items():
+            if value is not None:
+                self.also(f"{column} = ?", value)
+
+    def between(self, column: str, since: float | None, until: float | None) -> None:
+        if since is not None:
+            self.also(f"{column} >= ?", since)
+        if until is not None:
+            self.also(f"{column} < ?", until)
+
+    def also(self, condition: str, *values: Any) -> None:
+        self._conditions.append(condition)
+        self.values += values
+
+    def and_also(self, condition: str, *values: Any) -> _Where:
+        """These and another one."""
+        more = _Where({})
+        more._conditions, more.values = [*self._conditions, condition], [*self.values, *values]
+        return more
+
+    def __str__(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+def _event(row: sqlite3.Row) -> Row:
+    # One whose only phase is its end began before anything was stored.
+    lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
+    return {
+        "schema": SCHEMA,
+        **{name: row[name] for name in ("id", "phase", "kind", "stream", "rule")},
+        **dict.fromkeys(("at", "seq", "pts", "by", "age_s", *FIELDS)),
+        **json.loads(row["data"]),
+        "time": row["at"],
+        "lasted_s": None if lasted is None else round(lasted, 3),
+        "unended": bool(row["unended"]),
+        "severity": row["severity"],
+        "review": row["review"],
+    }
+
+
+def _counted(named: Mapping[str, Any], since: float | None, until: float | None, every_s: int) -> _Where:
+    """The conditions of counts: of hours where these will do, and of whole rows."""
+    if every_s < MINUTE_S or every_s % MINUTE_S:
+        raise ConfigError(f"counts are kept by minute: {every_s} s must be whole minutes")
+    where = _Where({"span": max(span for span in SPANS_S if every_s % span == 0), **named})
+    first = None if since is None else start_of(since, every_s)
+    where.between("start", first, None if until is None else -start_of(-until, every_s))
+    return where
