@@ -153,3 +153,12 @@ def test_two_runs_share_a_store(tmp_path):
     with Store(Path(tmp_path / "s.db")) as asked:
         assert len(list(asked.events())) == 2
         assert [run["positions"] for run in asked.runs()] == [{"gate": 0}, {"gate": 0}]
+
+
+@pytest.mark.parametrize("kind", [None, "*"])
+def test_reading_may_be_left_off_after_the_store_is_closed(store, kind):
+    """As a command does whose output nobody reads any longer."""
+    with Store(store) as opened:
+        events = opened.events(kind=kind)
+        assert next(events)["stream"]
+    del events  # an error in a generator that is thrown away is a warning, which fails a test

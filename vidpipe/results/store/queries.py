@@ -248,7 +248,8 @@ class Store:
 
     def _each(self, query: str, values: Sequence[Any]) -> Iterator[sqlite3.Row]:
         try:
-            yield from self._connection.execute(query, values)
+            for row in self._connection.execute(query, values):  # not `yield from`: that would close it, perhaps late
+                yield row
         except sqlite3.Error as error:
             raise ConfigError(meaning(self.path, error)) from None
 
