@@ -248,8 +248,8 @@ class Store:
 
     def _each(self, query: str, values: Sequence[Any]) -> Iterator[sqlite3.Row]:
         try:
-            for row in self._connection.execute(query, values):  # not `yield from`: that would close it, perhaps late
-                yield row
+            rows = self._connection.execute(query, values)
+            yield from iter(rows.fetchone, None)  # from the cursor itself it would close that, perhaps after the store
         except sqlite3.Error as error:
             raise ConfigError(meaning(self.path, error)) from None
 
