@@ -209,7 +209,8 @@ class Learner:
         shape = (1, *scene.shape[:2], 4)
         example: Any = torch.zeros(shape, dtype=torch.uint8)
         with torch.no_grad():
-            model = ov.convert_model(_Exported(net.eval()), example_input=example, input=list(shape))
+            traced = torch.jit.trace(_Exported(net.eval()), example, check_trace=False)
+            model = ov.convert_model(traced, example_input=example, input=list(shape))
         settings: Mapping[str, Any] = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
         self._request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
 
