@@ -93,7 +93,8 @@ def background(pictures: NDArray[np.uint8]) -> Image:
 
 def with_difference(picture: Image, scene: Image) -> NDArray[np.uint8]:
     """uint8 [h, w, 4]: the picture, and the most that any colour is off the background."""
-    return np.dstack([picture, cv2.absdiff(picture, scene).max(axis=2)])
+    blue, green, red = cv2.split(cv2.absdiff(picture, scene))
+    return cv2.merge([*cv2.split(picture), cv2.max(cv2.max(blue, green), red)])
 
 
 class Lessons:
