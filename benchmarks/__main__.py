@@ -4,7 +4,8 @@
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less: these two are for the page, too.
+less: these two are for the page, too. `learner` tells what a detector that
+learns its camera is worth, `reuse` what one that computes its first layers alone.
 """
 
 from __future__ import annotations
@@ -85,6 +86,16 @@ def main() -> None:
             lines.append(f"{line}\n")
         if not names:
             (REPORTS / DECODING).write_text("".join(lines))
+    if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
+        from benchmarks.learner.report import report as learner
+
+        for line in learner(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
+    if part == "reuse":  # some minutes, for the same page
+        from benchmarks.reuse import report as reuse
+
+        for line in reuse(names):
+            print(line, flush=True)  # noqa: T201
     if part == "held":  # nor this: it takes an hour the first time
         from benchmarks.held import report as held
 
