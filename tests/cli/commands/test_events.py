@@ -15,19 +15,18 @@ from vidpipe.core.event import Phase
 from vidpipe.results.store.queries import Store
 from vidpipe.results.store.sink import StoreConfig, StoreSink
 
-NOW = time.time()
-
 
 @pytest.fixture
 def store(shell):
     """s.db: an hour ago somebody crosses a line and two enter a zone, of whom one has left; a car is there all day."""
+    now = time.time()
     store = StoreSink(StoreConfig(path=str(shell.folder / "s.db")))
     store.begin(PROVENANCE)
 
     def at(seq, kind, ago_s, **data):
         told = event(seq, kind, **data)
         return type(told)(
-            kind, told.stream, seq, told.pts, NOW - ago_s, told.rule, told.id, phase=told.phase, data=told.data
+            kind, told.stream, seq, told.pts, now - ago_s, told.rule, told.id, phase=told.phase, data=told.data
         )
 
     store.tell([
@@ -38,7 +37,7 @@ def store(shell):
         at(9, "zone.stay", 3300, id="one", zone="door", phase=Phase.END),
     ])  # fmt: skip
     store.write(
-        [result(number, "person", "person")._replace(captured_at=NOW - 3000 + number) for number in range(3)], 0.0
+        [result(number, "person", "person")._replace(captured_at=now - 3000 + number) for number in range(3)], 0.0
     )
     store.close()
     return shell
@@ -120,7 +119,7 @@ def test_mistakes(store, arguments, said):
 
 
 def test_a_date_is_one_of_this_machine(store):
-    today = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(NOW - 3600))
+    today = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 3600))
     said = store.vidpipe("events", "--store", "s.db", "--json", "--since", today)
     assert len(said.out.splitlines()) == 2
 

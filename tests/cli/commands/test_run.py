@@ -26,7 +26,7 @@ LINE = [
 ]
 BOX = ["xyxy", "score", "class", "track_id"]
 COUNTED = {"stages", "transforms", "models", "links", "deaths", "shadows"}
-REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", *COUNTED}
+REPORT = {"finished", "errors", "run", "streams", "wall_s", "cpu_s", "fps", "latency_ms", "sinks", *COUNTED}
 STREAM = {"frames_in", "how", "by", "dropped", "late", "video_s", "audits", "accuracy"}
 RUN = ["version", "pipeline", "start", "settings", "models", "streams"]
 ASKED = {"floor", "want", "held", "sure"}
