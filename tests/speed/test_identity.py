@@ -36,6 +36,6 @@ def looks(identities: Identities | LibraryIdentities) -> Callable[[], None]:
         named = identities.update(found(*boxes), BETWEEN_S * number, known, colours)
         assert named.tracker_id.tolist() == list(range(1, 11))
         zeros = np.zeros(10, np.float32)
-        known = Tracks(named, boxes, np.zeros((10, 2), np.float32), no_points(10), zeros + 1, zeros)
+        known = Tracks(named, boxes, np.zeros((10, 2), np.float32), no_points(10), zeros + 1, zeros, zeros + 1)
 
     return look
