@@ -21,7 +21,7 @@ seconds here, which is hard on whatever adapts. Held against 2003 at every frame
 decoding, as a share of 2003 at every frame. Minutes, and windows of 20 s, without an object are left out.
 The static setting is chosen on all frames of the first day, with hindsight; the search saw only 20 s of each 50 s
 of it, and of the steady street 20 s in all. Mean of {streets} (cost: least to most), all minutes together. One
-street has as many minutes as phases: too few for more than a first look.
+street alone is no more than a first look.
 """
 BREACHES = """Something breaks in the rush: seconds of media time until F1 of the last 10 s is back over the floor, for
 each street (0.0: it never fell under it; never: not within the half minute that is left), and the worst
