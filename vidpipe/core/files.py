@@ -35,6 +35,11 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def data_folder() -> Path:
+    """Where vidpipe keeps what it learns and what waits: `$XDG_DATA_HOME/vidpipe`, or `~/.local/share/vidpipe`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "vidpipe"
+
+
 def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = False) -> None:
     """All of the content or, where the disk is full, the old file: never half of it. Raises RunError.
 

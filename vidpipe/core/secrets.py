@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from vidpipe.core.errors import ConfigError
 
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|api_?key|auth", re.IGNORECASE)
-_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+"""How a text names a variable or a file that holds a part of it: its kind, and its name."""
 
 
 def names_secret(name: str) -> bool:
@@ -41,4 +42,4 @@ def look_up(written: SecretStr | None, what: str) -> str:
             why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigError(f"the file {name}, which should hold {what}, cannot be read: {why}") from None
 
-    return "" if written is None else _REFERENCE.sub(find, written.get_secret_value())
+    return "" if written is None else REFERENCE.sub(find, written.get_secret_value())

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from vidpipe.core.errors import SourceError
+from vidpipe.core.secrets import REFERENCE
 from vidpipe.sources.descriptors import too_many
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@]+)(?::(\d{1,5}))?(?=[/?#]|$)")
 _LAST_PORT = 65535
@@ -82,7 +82,7 @@ class Address:
     def __str__(self) -> str:
         if self.device:
             return self.device
-        if _REFERENCE.search(self._written):
+        if REFERENCE.search(self._written):
             return "an address that is kept secret"
         match = _SCHEME.match(self._written)
         host = _HOST.match(_split(self._written[match.end() :])[1]) if match else None
@@ -100,7 +100,7 @@ class Address:
         return Address, (self._written,)
 
     def _resolved(self) -> str:
-        return _REFERENCE.sub(_look_up, self._written)
+        return REFERENCE.sub(_look_up, self._written)
 
 
 def from_environment(written: str) -> str:
@@ -109,7 +109,7 @@ def from_environment(written: str) -> str:
     Raises:
         SourceError: there is no such variable.
     """
-    return _REFERENCE.sub(lambda match: _look_up(match) if match[1] == "env" else match[0], written)
+    return REFERENCE.sub(lambda match: _look_up(match) if match[1] == "env" else match[0], written)
 
 
 def check_address(written: str) -> None:
@@ -120,12 +120,12 @@ def check_address(written: str) -> None:
 
 def is_camera(written: str) -> bool:
     """Whether a source is a camera's address, and not a path."""
-    return bool(_SCHEME.match(written) or _REFERENCE.search(written) or _DEVICE.match(written))
+    return bool(_SCHEME.match(written) or REFERENCE.search(written) or _DEVICE.match(written))
 
 
 def secret_files(written: str) -> list[Path]:
     """The files in which parts of an address are kept."""
-    return [Path(name).expanduser() for kind, name in _REFERENCE.findall(written) if kind == "file"]
+    return [Path(name).expanduser() for kind, name in REFERENCE.findall(written) if kind == "file"]
 
 
 def looks_secret(written: str) -> bool:

@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from vidpipe.core.files import data_folder
+
 FILE = "profile.json"  # what `specialize` has learnt
 TUNED = "tuned.json"  # what `tune` has chosen
 _INT8 = "int8"  # the networks that `tune` has made
@@ -25,5 +27,4 @@ def int8_of(profiles: Path, stream: str) -> Path:
 
 def profiles_dir() -> Path:
     """`$VIDPIPE_PROFILES`, or `~/.local/share/vidpipe/profiles`."""
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("VIDPIPE_PROFILES") or data / "vidpipe" / "profiles")
+    return Path(os.environ.get("VIDPIPE_PROFILES") or data_folder() / "profiles")

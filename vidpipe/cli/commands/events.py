@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,22 +96,19 @@ def show_counts(filter: Filter, form: Form, every: str) -> int:
 
 
 def _print(form: Form, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
-    try:
-        if form == "json":
-            print_json(rows)
-        else:
-            print_csv(rows, columns)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return end_quietly()
-    return 0
+    return _printed(lambda: print_json(rows) if form == "json" else print_csv(rows, columns))
 
 
 def _print_table(rows: list[dict[str, str]]) -> int:
     if not rows:
         sys.stderr.write("there is nothing of that kind\n")
+    return _printed(lambda: print_table(rows))
+
+
+def _printed(show: Callable[[], None]) -> int:
+    """The exit status of printing, also to a reader that has gone."""
     try:
-        print_table(rows)
+        show()
         sys.stdout.flush()
     except BrokenPipeError:
         return end_quietly()

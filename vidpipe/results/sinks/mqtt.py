@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import socket
 import ssl
 import threading
 import time
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.secrets import look_up
+from vidpipe.results.sinks.outbox.network import tls_context, why_unreached
 from vidpipe.results.sinks.outbox.sink import LaterError, OutboxConfig, OutboxSink
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class MqttSink(OutboxSink):
         self._user = look_up(self.config.user, "a broker's user")
         self._password = look_up(self.config.password, "a broker's password")
         if self.config.ca_file is not None:
-            self._tls_context()
+            tls_context(self.config.ca_file, self)
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         try:
@@ -125,13 +124,6 @@ class MqttSink(OutboxSink):
         values = {name: _NOT_IN_A_LEVEL.sub("_", str(event.get(name) or "-")) for name in _FIELDS}
         return self.config.topic.format(**values)
 
-    def _tls_context(self) -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=self.config.ca_file)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise ConfigError(f"{self}: ca_file {self.config.ca_file} cannot be read: {why}") from None
-
     def _connected(self) -> Client:
         """A connection that the broker has accepted. A new one each time: an old one would send what it still holds."""
         from paho.mqtt.client import Client
@@ -153,7 +145,7 @@ class MqttSink(OutboxSink):
         if self._user:
             client.username_pw_set(self._user, self._password or None)
         if self.config.tls:
-            client.tls_set_context(self._tls_context())
+            client.tls_set_context(tls_context(self.config.ca_file, self))
         client.will_set(self.config.available, "offline", qos=1, retain=True)
         client.connect(self.config.host, self._port, _KEEPALIVE_S)
         self._client = client
@@ -177,14 +169,8 @@ def _check_topic(topic: str) -> None:
 
 
 def _why(error: Exception, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"it did not answer within {timeout_s:g} s"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}; name another one in `ca_file`"
-    if isinstance(error, socket.gaierror):
-        return "there is no machine of that name"
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
         return "it does not speak TLS there; see `tls` and `port`"
     if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__).lower()
+        return why_unreached(error, timeout_s)
     return str(error) or type(error).__name__

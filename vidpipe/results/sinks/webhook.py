@@ -7,8 +7,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +22,7 @@ from pydantic import Field, SecretStr, field_validator
 import vidpipe
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.secrets import look_up
+from vidpipe.results.sinks.outbox.network import tls_context, why_unreached
 from vidpipe.results.sinks.outbox.sink import LaterError, OutboxConfig, OutboxSink, RefusedError, key_of
 
 _LATER = (401, 403, 404, 407, 408, 409, 425, 429)
@@ -83,11 +82,8 @@ class WebhookSink(OutboxSink):
             raise ConfigError(f"{self}: the address {error}") from None
         self._token = look_up(config.token, "a webhook's token")
         self._keys = [_key(each) for each in look_up(config.secret, "a webhook's secret").split()]
-        try:
-            context = ssl.create_default_context(cafile=config.ca_file)
-        except OSError as error:
-            raise ConfigError(f"{self}: ca_file {config.ca_file} cannot be read: {error.strerror or error}") from None
-        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect())
+        https = urllib.request.HTTPSHandler(context=tls_context(config.ca_file, self))
+        self._opener = urllib.request.build_opener(https, _NoRedirect())
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:
@@ -164,16 +160,10 @@ def _asked_to_wait_s(headers: Message[str, str]) -> float:
 def _why(error: Exception, timeout_s: float) -> str:
     """What went wrong, without any part of the address."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, TimeoutError):
-        return f"it did not answer within {timeout_s:g} s"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {reason.verify_message}; name another one in `ca_file`"
-    if isinstance(reason, socket.gaierror):
-        return "there is no machine of that name"
     if isinstance(reason, RemoteDisconnected):
         return "it hung up without an answer"
     if isinstance(reason, OSError):
-        return (reason.strerror or type(reason).__name__).lower()
+        return why_unreached(reason, timeout_s)
     return f"it answers what is no HTTP ({type(error).__name__})"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import data_folder
 
 APPLICATION = 0x76696470  # "vidp" in the header of the file: what tells a store from other programs' SQLite files
 _CACHE_KB = 16_000  # of pages: what new rows of a large file touch
@@ -78,8 +79,7 @@ MIGRATIONS: tuple[str, ...] = (
 
 def default_path() -> Path:
     """`$VIDPIPE_STORE`, or `~/.local/share/vidpipe/store.db`."""
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Path(os.environ.get("VIDPIPE_STORE") or data / "vidpipe" / "store.db")
+    return Path(os.environ.get("VIDPIPE_STORE") or data_folder() / "store.db")
 
 
 def open_to_write(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import random
 import sqlite3
 import threading
@@ -20,7 +19,7 @@ from pydantic import ConfigDict, Field
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import RunError, contained
 from vidpipe.core.event import Event
-from vidpipe.core.files import make_folder
+from vidpipe.core.files import data_folder, make_folder
 from vidpipe.core.settings import StageConfig
 from vidpipe.results.events import as_json
 from vidpipe.results.records import Result
@@ -195,9 +194,8 @@ class OutboxSink(Sink):
     def _file(self) -> Path:
         if self.config.outbox is not None:
             return Path(self.config.outbox).expanduser()
-        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
         digest = hashlib.sha256(self.destination.encode()).hexdigest()[:12]
-        return make_folder(data / "vidpipe" / "outbox") / f"{type(self).__name__.lower()}-{digest}.db"
+        return make_folder(data_folder() / "outbox") / f"{type(self).__name__.lower()}-{digest}.db"
 
     def _wants(self, event: Event) -> bool:
         of_kind = any(fnmatchcase(event.kind, pattern) for pattern in self.config.kinds)
