@@ -99,6 +99,11 @@ class Writer:
             self._events += len(events)
             self._changed.notify_all()
 
+    @property
+    def takes_reports(self) -> bool:
+        """Whether any sink does: else none need be made for them."""
+        return any(type(sink).report is not Sink.report for sink in self._sinks)
+
     def report(self, report: Mapping[str, Any]) -> None:
         """Hand a report on, behind what waits."""
         with self._changed:

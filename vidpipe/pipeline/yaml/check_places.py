@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidpipe.sources.view import View
 
 Point = tuple[float, float]
+K = TypeVar("K", bound=Hashable)
 
 _SIDES = ((0, 0.0, "left"), (0, 1.0, "right"), (1, 0.0, "upper"), (1, 1.0, "lower"))
 _GRID = 400  # columns and rows of the picture in which hidden parts are looked up
@@ -24,7 +25,7 @@ _SAMPLES = 50  # points of a line that are looked at
 
 def check_zones(document: Document, stream: str) -> dict[str, Polygon]:
     """The zones of a stream that are well-formed; what is wrong with them becomes mistakes."""
-    zones = _well_formed(document, ("streams", stream, "zones"), TypeAdapter(Polygon))
+    zones = _well_formed(document.mapping(("streams", stream, "zones")).items(), TypeAdapter(Polygon))
     for name, polygon in zones.items():
         keys: Keys = ("streams", stream, "zones", name)
         if crossing := _crosses_itself(polygon):
@@ -41,7 +42,7 @@ def check_zones(document: Document, stream: str) -> dict[str, Polygon]:
 
 def check_lines(document: Document, stream: str) -> dict[str, Line]:
     """The same of lines."""
-    lines = _well_formed(document, ("streams", stream, "lines"), TypeAdapter(Line))
+    lines = _well_formed(document.mapping(("streams", stream, "lines")).items(), TypeAdapter(Line))
     view = _view(document, stream)
     for name, line in lines.items():
         keys: Keys = ("streams", stream, "lines", name)
@@ -57,12 +58,12 @@ def check_lines(document: Document, stream: str) -> dict[str, Line]:
     return lines
 
 
-def _well_formed(document: Document, keys: Keys, kind: TypeAdapter[Any]) -> dict[str, Any]:
-    """What is written there, by name, without what is not of this kind: that has been said."""
-    sound: dict[str, Any] = {}
-    for name, written in document.mapping(keys).items():
+def _well_formed(written: Iterable[tuple[K, Any]], kind: TypeAdapter[Any]) -> dict[K, Any]:
+    """What is written, by name or place, without what is not of this kind: that has been said."""
+    sound: dict[K, Any] = {}
+    for name, value in written:
         try:
-            sound[name] = kind.validate_python(written)
+            sound[name] = kind.validate_python(value)
         except ValidationError:
             continue
     return sound
@@ -91,25 +92,16 @@ def _area(polygon: Sequence[Point]) -> float:
 
 
 def _view(document: Document, stream: str) -> View | None:
-    hidden: Mapping[str, list[Polygon]] = {
-        field: list(_listed(document, ("streams", stream, field)).values()) for field in ("mask", "regions")
-    }
+    hidden: dict[str, list[Polygon]] = {}
+    for field in ("mask", "regions"):
+        written = document.value(("streams", stream, field))
+        polygons = enumerate(written if isinstance(written, list) else [])
+        hidden[field] = list(_well_formed(polygons, TypeAdapter(Polygon)).values())
     if not any(hidden.values()):
         return None
     from vidpipe.sources.view import View  # with FFmpeg and OpenCV behind it
 
     return View(**hidden)
-
-
-def _listed(document: Document, keys: Keys) -> dict[int, Polygon]:
-    written = document.value(keys)
-    sound: dict[int, Polygon] = {}
-    for place, polygon in enumerate(written if isinstance(written, list) else []):
-        try:
-            sound[place] = TypeAdapter(Polygon).validate_python(polygon)
-        except ValidationError:
-            continue
-    return sound
 
 
 def _is_hidden(view: View, line: Line) -> bool:

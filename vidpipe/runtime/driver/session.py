@@ -301,7 +301,8 @@ class Run:
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
             build = partial(self._report, reporter, finished=False)
-            interim = Interim([self._on_report, writer.report], self._engine.counts, build, self._clock)
+            takers = [self._on_report, writer.report if writer.takes_reports else None]
+            interim = Interim(takers, self._engine.counts, build, self._clock)
             errors: list[str] = []
             if self._asked.is_set():
                 self._enter(RunState.STOPPING)
@@ -316,7 +317,8 @@ class Run:
             reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
             interim.close()
-            writer.report(self._report(reporter, counts, finished=False))
+            if writer.takes_reports:
+                writer.report(self._report(reporter, counts, finished=False))
         finally:
             if interim is not None:
                 interim.leave()
