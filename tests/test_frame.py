@@ -84,3 +84,11 @@ def test_law_every_picture_has_a_preview_of_about_the_width_asked_for(width, hei
 def test_previews_keep_what_is_there(size):
     picture = frame(size=size)
     assert picture.preview().mean() == pytest.approx(picture.luma().mean(), abs=1)
+
+
+@given(st.integers(2, 12), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_law_a_pixel_of_a_preview_is_the_mean_of_its_run_to_the_nearest_grey_level(k, rows, seed):
+    luma = np.random.default_rng(seed).integers(0, 256, (rows, 10 * k + min(k // 2, 4)), dtype=np.uint8)
+    preview = Frame("cam", 0, 0.0, BgrPicture(np.dstack([luma] * 3)), *luma.shape[::-1]).preview(10)
+    runs = luma[min(k, rows) // 2 :: k, : 10 * k].reshape(-1, 10, k)
+    assert np.abs(preview - runs.mean(axis=2)).max() < 0.5001

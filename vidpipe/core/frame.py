@@ -231,5 +231,8 @@ def _sparse_means(luma: Image, width: int) -> Image:
     if k <= 1:
         return np.array(luma, copy=True)
     sparse = luma[min(k, rows) // 2 :: k, : columns // k * k]  # of a picture lower than that, its middle row
-    means: Image = cv2.resize(sparse, (columns // k, sparse.shape[0]), interpolation=cv2.INTER_AREA)
+    # cv2.resize (INTER_AREA) gives the same to the last bit and takes twice as long: it has no SIMD for runs. Copied as
+    # bytes first, as conversion would wait for each row to come from memory.
+    runs = np.ascontiguousarray(sparse).astype(np.float32).reshape(len(sparse), -1, k)
+    means: Image = cv2.convertScaleAbs(runs @ np.ones(k, np.float32), alpha=1 / k)
     return means
