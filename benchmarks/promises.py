@@ -36,6 +36,7 @@ stages:
 audit: {rate: 0, max_unchecked_s: null}
 """
 EVERY_FRAME = """
+classes: {{person: person}}
 models: {{little: {{path: "{path}"}}}}
 stages: [{{id: little, type: detect, model: little, on: edge}}]
 """
@@ -113,6 +114,22 @@ def _detector_alone(path: Path, footage: Path) -> float:
     for image in images * 3:
         detector.detect([image])
     return 3 * len(images) / (time.perf_counter() - began)
+
+
+def shared_model(name: str, footage: Path) -> Iterator[Promise]:
+    """What a look costs where two streams use one model, against one stream that has it alone."""
+    path = model(name)
+    if path is None:
+        yield Promise(f"{name}, CPU of a look, two streams / one", "no such model here", "<= 0.90")
+        return
+
+    def cpu_ms(streams: int) -> float:
+        clips = {f"clip{i}": footage for i in range(streams)}
+        report = report_of(EVERY_FRAME.format(path=path), clips, "inline")
+        return float(report["models"]["little"]["cpu_ms"])
+
+    ratios = paired(lambda: cpu_ms(2), lambda: cpu_ms(1), 3)
+    yield Promise(f"{name}, CPU of a look, two streams / one", spread(ratios), "<= 0.90")
 
 
 def reference_speed(name: str, footage: Path) -> Iterator[Promise]:
@@ -262,6 +279,7 @@ def promises(which: Sequence[str], folder: Path) -> Iterator[Promise]:
             detector_on_edge("yolov8n_int8.tflite", vtest, ">= 0.85"),
             detector_on_edge("person-vehicle-bike-detection-2000.xml", vtest, ">= 0.55"),
         ),
+        "shared": lambda: shared_model("person-vehicle-bike-detection-2000.xml", vtest),
         "reference": lambda: reference_speed("person-vehicle-bike-detection-2003.xml", vtest),
         "precision": precision,
         "scoring": scoring,

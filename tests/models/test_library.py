@@ -9,7 +9,7 @@ from tests.models.networks import constant_network, mean_network, yolo_columns
 from vidpipe.cascade.stage import Models
 from vidpipe.core.errors import ModelError
 from vidpipe.models.base import Classes, ModelSpec, Slicing
-from vidpipe.models.library import Library
+from vidpipe.models.library import Library, threads_of_a_look
 
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 
@@ -88,3 +88,8 @@ def test_a_variant_is_loaded_and_metered_by_itself(library):
     }
     with pytest.raises(ModelError, match="precision int8 takes a network that was calibrated"):
         library.detector("little", None, "int8")
+
+
+@pytest.mark.parametrize(("streams", "cores", "threads"), [(0, 4, 4), (1, 4, 4), (2, 4, 2), (3, 4, 1), (9, 4, 1)])
+def test_streams_share_the_cores_before_a_look_takes_several(streams, cores, threads):
+    assert threads_of_a_look(streams, cores) == threads

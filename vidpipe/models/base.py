@@ -70,7 +70,8 @@ class ModelSpec(BaseModel):
         default=None,
         ge=1,
         le=1024,
-        description="CPU threads that infer; default: all cores. One takes the least CPU time",
+        description="CPU threads of a look; default: the cores, shared out among the streams that the run begins with. "
+        "One takes the least CPU time",
     )
     names: list[str] | None = Field(default=None, description="the model's own classes, in order")
     settings: dict[str, Any] = Field(default={}, description="of a Python class: its keyword arguments")

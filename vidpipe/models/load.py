@@ -37,8 +37,7 @@ def load_detector(
         spec: the model as the user wrote it.
         classes: of the pipeline.
         search_paths: folders in which a relative path is looked for, after the working directory.
-        threads: for inference, where the spec does not say; None lets the runtime take all cores. One thread costs the
-            least CPU time, by .6 to .9.
+        threads: for inference, where the spec does not say; None lets the runtime take all cores.
 
     Raises:
         ModelError: it cannot be found, fetched or read, or is not what the spec says.

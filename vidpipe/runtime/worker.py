@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +20,7 @@ from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.core.extensions import find_on
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
-from vidpipe.models.library import Library
+from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
@@ -79,7 +78,7 @@ class WorkerRuntime:
             pipeline.models,
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
-            threads=os.cpu_count(),
+            threads=threads_of_a_look(len(pipeline.streams)),
         )
         self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were
