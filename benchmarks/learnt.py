@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.footage import model
 from benchmarks.measure import bare_decoding
 from vidpipe.accuracy.reference.reference import reference
 from vidpipe.accuracy.scores.presence import presence
@@ -25,6 +26,7 @@ from vidpipe.tuning.profile import apply
 from vidpipe.tuning.specialize import SpecializeOptions, specialize
 
 STREAM = "learnt"
+BIG = "person-vehicle-bike-detection-2003.xml"
 THRESHOLD = 0.4  # under it 2003 sees a person of the picture's size in the noise of the generated night
 BUDGET = 0.01
 BASE_S = 60.0  # of the scored part, on which the big model alone is timed
@@ -74,7 +76,8 @@ def saved(clip: Path, folder: Path, fit: float = 0.5, threshold: float = THRESHO
         folder: for the profile and the results.
         fit: share of the clip to fit on.
     """
-    pipeline = load("every-frame", sources={STREAM: str(clip)}, sets=[f"models.big.threshold={threshold}"])
+    sets = [f"models.big.path={model(BIG)}", f"models.big.threshold={threshold}"]
+    pipeline = load("every-frame", sources={STREAM: str(clip)}, sets=sets)
     truth = _reference(pipeline)
     border = float(truth.pts[round(truth.frames * fit)]) - 0.5 * float(np.median(np.diff(truth.pts)))
     options = SpecializeOptions(Budget(BUDGET, BUDGET), folder, for_s=border)

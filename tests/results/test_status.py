@@ -122,3 +122,43 @@ def test_overload_of_late_does_not_hide_behind_another_kind_of_before():
     clock.turn(1)
     monitor.look(Health(State.LIVE, last_frame_at=1.0, received=1010))
     assert monitor.status().health.state is State.OVERLOADED
+
+
+def test_a_stream_is_degraded_while_what_it_passes_on_is_not_answered():
+    monitor, clock = followed(ANSWERED)
+    for _ in range(12):
+        monitor.note(answered=False)
+        clock.turn(0.5)
+    monitor.look(Health(State.LIVE))
+    status = monitor.status()
+    assert (status.health.state, status.health.detail) == (
+        State.DEGRADED,
+        "no answer to what was passed on for 6 s",
+    )
+    monitor.note(answered=True)
+    assert monitor.status().health.state is State.LIVE
+
+
+def test_one_picture_that_gave_way_to_a_newer_one_degrades_nothing():
+    """Nothing more is passed on: the scene is empty."""
+    monitor, clock = followed(ANSWERED)
+    for _ in range(2):
+        monitor.note(answered=False)
+        for _ in range(20):
+            clock.turn(1.0)
+            monitor.look(Health(State.LIVE))
+            assert monitor.status().health.state is State.LIVE
+
+
+def test_a_stream_is_degraded_while_a_part_of_the_pipeline_is_away():
+    monitor, clock = followed(ANSWERED)
+    monitor.away = {"edge": clock.monotonic() - 12}
+    status = monitor.status()
+    assert (status.health.state, status.health.detail) == (State.DEGRADED, "edge away for 12 s")
+
+
+def test_trouble_of_the_camera_comes_before_that_of_the_pipeline():
+    monitor, clock = followed(ANSWERED)
+    monitor.away = {"edge": clock.monotonic()}
+    monitor.look(Health(State.STALLED, "nothing has come for 4 s"))
+    assert monitor.status().health.state is State.STALLED

@@ -19,7 +19,20 @@ class AuditSpec(BaseModel):
     max_unchecked_s: float | None = Field(
         default=30.0, gt=0, description="longest media time of a stream without an answer of the last stage"
     )
+    max_age_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="longest media time between a picture and the one that its answer rests on: then the answer is "
+        "`dropped`, and says that nothing is known; default: twice `max_unchecked_s`",
+    )
     seed: int = Field(default=0, ge=0, description="another seed audits other frames")
+
+    @property
+    def expires_s(self) -> float | None:
+        """`max_age_s`, or what it is by default; None: no answer is too old."""
+        if self.max_age_s is not None or self.max_unchecked_s is None:
+            return self.max_age_s
+        return 2 * self.max_unchecked_s
 
 
 class Check(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.results.ledger import Latencies, StreamLedger
-from vidpipe.results.records import Batch, Ended, Position, Result
+from vidpipe.results.records import Batch, Covered, Ended, Position, Result
 from vidpipe.results.status import StatusMonitor
 from vidpipe.results.usage import machine
 from vidpipe.sources.base import Resume, Want
@@ -51,6 +51,7 @@ class Collector:
             self.ledgers[audit.stream].count_late_audit(audit)
         for late in batch.late_answers:
             self.ledgers[late.stream].count_late(late)
+            self._note(late.stream, answered=True)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
         for stream in batch.begun_anew:
@@ -86,6 +87,11 @@ class Collector:
         """Hold the stream's accuracy against this from now on; see `StreamSpec`."""
         accuracy = self.ledgers[stream].accuracy
         accuracy.floor, accuracy.want = floor, want
+
+    def note_away(self, away: Mapping[str, float]) -> None:
+        """Parts of the pipeline that nobody reaches now, and since when, by the monotonic clock."""
+        for monitor in self.status_monitors.values():
+            monitor.away = away
 
     @property
     def done(self) -> bool:
@@ -123,6 +129,14 @@ class Collector:
         if self._since is not None:
             self._since[record.stream].append(kept)
         self.ledgers[record.stream].count(record)
+        if record.covered is Covered.LATE or (answer.how is How.FAILED and answer.by == "engine"):
+            self._note(record.stream, answered=False)
+        elif record.look is not None:
+            self._note(record.stream, answered=True)
+
+    def _note(self, stream: str, *, answered: bool) -> None:
+        if (monitor := self.status_monitors.get(stream)) is not None:
+            monitor.note(answered=answered)
 
     def _time(self, record: Result, same_clock: bool) -> None:
         """Count how old an answer is: by the clock that no one sets, where the stream is read on this machine."""

@@ -16,6 +16,7 @@ LOOK_EVERY_S = 0.5  # between two looks at a source
 _WINDOW_S = 5.0  # over which rates are taken
 _SILENT_S = 10.0  # without word of a source, after which the process that holds it counts as gone
 _HOUR_S = 3600.0
+_UNANSWERED_S = 5.0  # without an answer to what was passed on, after which a stream counts as degraded
 _OVERLOAD_SHARE = 0.02  # of the pictures of late that nobody had time for
 
 
@@ -57,7 +58,8 @@ class StreamStatus:
     """How a live stream fares at one moment.
 
     Attributes:
-        health: as its source tells, with `overloaded` as state where it is live and nobody has time for its pictures.
+        health: as its source tells; where it is live, with `degraded` as state while nobody answers what its stages
+            pass on, and `overloaded` where nobody has time for its pictures.
         age_s: since the newest picture; None before the first.
         reconnects_h, stalls_h: within the last hour.
     """
@@ -104,7 +106,11 @@ class _Sample(NamedTuple):
 
 
 class StatusMonitor:
-    """Follows one live stream, by its ledger and what its source tells."""
+    """Follows one live stream, by its ledger and what its source tells.
+
+    Attributes:
+        away: parts of the pipeline that nobody reaches, and since when, by the monotonic clock.
+    """
 
     def __init__(self, ledger: StreamLedger, clock: Clock = REAL) -> None:
         self._ledger = ledger
@@ -115,6 +121,18 @@ class StatusMonitor:
         self._first: _Sample | None = None
         self._last: _Sample | None = None
         self._events: deque[tuple[float, int, int]] = deque()  # (at, reconnects, stalls) of the last hour
+        self._unanswered: tuple[float, float] | None = None  # first and last time that what was passed on was not
+        self.away: Mapping[str, float] = {}
+
+    def note(self, *, answered: bool) -> None:
+        """Whether what the stream's stages passed on has now been answered."""
+        now = self._clock.monotonic()
+        if answered:
+            self._unanswered = None
+        elif self._unanswered is None or now - self._unanswered[1] > _UNANSWERED_S:
+            self._unanswered = (now, now)
+        else:
+            self._unanswered = (self._unanswered[0], now)
 
     def look(self, health: Health) -> None:
         """What the source tells now."""
@@ -157,6 +175,8 @@ class StatusMonitor:
         silent_s = self._clock.monotonic() - self._samples[-1].at if self._samples else 0.0
         if health.state is State.LIVE and silent_s > _SILENT_S:
             health = replace(health, state=State.STALLED, detail=f"no word of its process for {silent_s:.0f} s")
+        elif health.state is State.LIVE and (degraded := self._degraded()):
+            health = replace(health, state=State.DEGRADED, detail=degraded)
         elif health.state is State.LIVE and (share := self._overload()) > _OVERLOAD_SHARE:
             detail = f"no time for {100 * share:.0f} % of its pictures"
             health = replace(health, state=State.OVERLOADED, detail=detail)
@@ -181,6 +201,16 @@ class StatusMonitor:
 
     def _rates(self) -> Rates:
         return _rates(self._samples[0], self._samples[-1]) if self._samples else Rates()
+
+    def _degraded(self) -> str:
+        """Why answers are worth less now; "" where they are not."""
+        now = self._clock.monotonic()
+        if self.away:
+            return ", ".join(f"{name} away for {max(0.0, now - since):.0f} s" for name, since in self.away.items())
+        if self._unanswered is None or now - self._unanswered[1] > _UNANSWERED_S:
+            return ""  # nothing is passed on: what was last may have given way to a newer picture
+        seconds = now - self._unanswered[0]
+        return f"no answer to what was passed on for {seconds:.0f} s" if seconds > _UNANSWERED_S else ""
 
     def _overload(self) -> float:
         """The share of the pictures of late that nobody had time for."""

@@ -68,7 +68,17 @@ class Engine(Protocol):
         """
         ...
 
-    def counts(self) -> Counts: ...
+    def away(self) -> Mapping[str, float]:
+        """Segments that nobody reaches now, and since when, by the monotonic clock."""
+        ...
+
+    def counts(self, *, fresh: bool = True) -> Counts:
+        """What all parts have counted.
+
+        Args:
+            fresh: up to this moment, for which a part that hangs is waited for; else up to a second or so ago.
+        """
+        ...
 
     def cpu_s(self) -> float: ...
 

@@ -157,7 +157,10 @@ class InlineEngine:
         """Have these asked of the stream's next picture, in the shadow of its own answer."""
         self._stream_pool.ask(stream, asks)
 
-    def counts(self) -> Counts:
+    def away(self) -> Mapping[str, float]:
+        return {}
+
+    def counts(self, *, fresh: bool = True) -> Counts:
         return self._runtime.counts(self._stack.counts())
 
     def cpu_s(self) -> float:

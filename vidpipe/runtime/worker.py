@@ -159,6 +159,7 @@ class WorkerRuntime:
             pictures=plan.pictures,
             live=plan.pipeline.streams[stream].spec.live,
             caution=caution,
+            expires_s=plan.pipeline.audit.expires_s,
             shadow=partial(self.shadow, frozenset(stage.id for stage in plan.segments[0].per_stream), downstream),
             clock=self.clock,
         )

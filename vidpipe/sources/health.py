@@ -7,13 +7,14 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a live stream stands. A source is in all of these but `overloaded`, which the engine tells of it."""
+    """Where a live stream stands. Of `degraded` and `overloaded` the engine tells, of the others the source."""
 
     CONNECTING = "connecting"
     WARMING = "warming"
     LIVE = "live"
     STALLED = "stalled"
     BACKING_OFF = "backing off"
+    DEGRADED = "degraded"
     OVERLOADED = "overloaded"
     STOPPED = "stopped"
 

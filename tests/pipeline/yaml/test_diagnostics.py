@@ -18,7 +18,7 @@ FIELDS = [
         "{shaper: {delay: 4}}",
         "16: links.device-edge.shaper: unknown field 'delay'; did you mean 'delay_ms'?",
     ),
-    ("rate: 0.02", "colour: red", "12: audit: unknown field 'colour'; there is max_unchecked_s, rate, seed"),
+    ("rate: 0.02", "colour: red", "12: audit: unknown field 'colour'; there is max_age_s, max_unchecked_s, rate, seed"),
     ("type: difference, ", "", "9: stages.difference: field 'type' is missing"),
     ("id: big, ", "", "11: stages.2: field 'id' is missing"),
     ("model: big", "isolate: true", "11: stages.big: field 'model' is missing"),

@@ -25,7 +25,9 @@ _DRAW_EVERY_S = 0.5
 _NAME, _STATE, _BY = 18, 11, 10  # columns
 _OTHER = 17  # for age and rate, and between columns; what is left shows what is seen
 _ACCURACY = 6  # the same for accuracy, where a floor is asked of any stream
-_STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow", State.STALLED: "red", State.BACKING_OFF: "red"}
+_STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow"} | dict.fromkeys(
+    (State.DEGRADED, State.STALLED, State.BACKING_OFF), "red"
+)
 
 
 class LiveTable:

@@ -80,6 +80,7 @@ class Metrics(PrometheusCollector):
 
 def _families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Iterator[Metric]:
     yield from _of_sources(statuses)
+    yield _look_age(collector)
     yield from _of_frames(collector)
     yield from _of_accuracy(collector)
     yield from _of_sinks(collector)
@@ -116,6 +117,16 @@ def _of_sources(statuses: Mapping[str, StreamStatus]) -> Iterator[Metric]:
     yield _counter("reconnects", "Connections made anew.", statuses, lambda status: status.health.reconnects)
     yield _counter("stalls", "How often pictures ceased to come.", statuses, lambda status: status.health.stalls)
     yield _counter("out_of_sight_seconds", "Without a picture in all.", statuses, lambda status: status.health.gap_s)
+
+
+def _look_age(collector: Collector) -> Metric:
+    """Streams of which nobody has looked at a picture are missing."""
+    help = "Since a model last looked at one of its pictures, as far as is known."
+    age = GaugeMetricFamily("vidpipe_stream_look_age_seconds", help, labels=["stream"])
+    for stream in collector.ledgers:
+        if (seconds := collector.look_age_s(stream)) is not None:
+            age.add_metric([stream], seconds)
+    return age
 
 
 def _of_frames(collector: Collector) -> Iterator[Metric]:

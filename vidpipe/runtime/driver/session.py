@@ -240,8 +240,8 @@ class Run:
         return self._events
 
     def status(self) -> Status:
-        """The status at this moment, as an immutable snapshot."""
-        counts = self._engine.counts() if self._state is RunState.RUNNING else None
+        """The status at this moment, as an immutable snapshot; stages and links on Ray as of a second or so ago."""
+        counts = self._engine.counts(fresh=False) if self._state is RunState.RUNNING else None
         with self._changed:
             return status_of(self._state, self._collector, self._control, counts, self._feed, self._clock)
 
@@ -314,8 +314,8 @@ class Run:
                     errors = self._take_all(writer, reporter, interim)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
-            reporter.cpu_s = self._engine.cpu_s()
             counts = self._engine.counts()
+            reporter.cpu_s = self._engine.cpu_s()
             interim.close()
             if writer.takes_reports:
                 writer.report(self._report(reporter, counts, finished=False))
@@ -360,6 +360,7 @@ class Run:
                 batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
             except RunError as error:
                 return [*errors, str(error)]
+            collector.note_away(self._engine.away())
             for batch in batches:
                 self._hand_on(batch)
                 try:

@@ -83,7 +83,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away: Mapping[str, str] = {}
+        self._away: Mapping[str, float] = {}  # links at whose other end nobody is, and since when
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -141,13 +141,18 @@ class Census:
         with self._lock:
             return sum(word.cpu_s for member in self._members for word in member.words.values())
 
+    def away(self) -> Mapping[str, float]:
+        """Segments that nobody reaches, and since when, by the monotonic clock."""
+        return {link.split("-")[-1]: since for link, since in self._away.items()}
+
     def _tell(self, away: Mapping[str, str]) -> None:
         for link, reason in away.items():
             if link not in self._away:
                 log.warning("%s; the run goes on without it, and tries to reach it again", reason)
         for link in self._away.keys() - away.keys():
             log.warning("%s is there again", link.split("-")[-1])
-        self._away = away
+        now = time.monotonic()
+        self._away = {link: self._away.get(link, now) for link in away}
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:

@@ -94,7 +94,8 @@ class RayEngine:
     def start(self) -> None:
         self._usage = TreeUsage()
         if self._address is not None:
-            self._cpu_before_s = self._actors_cpu_s()
+            self._ask_all()
+            self._cpu_before_s = self._census.cpu_s()
         _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
@@ -240,18 +241,25 @@ class RayEngine:
         _get([device.actor.open.remote({})], OPEN_S)
         return device
 
-    def counts(self) -> Counts:
+    def away(self) -> Mapping[str, float]:
+        return self._census.away()
+
+    def counts(self, *, fresh: bool = True) -> Counts:
         """What all actors have counted; of one that died, as far as it could tell."""
-        self._ask_all()
+        if fresh:
+            self._ask_all()
         return self._census.counts()
 
     def cpu_s(self) -> float:
-        """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster."""
+        """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster.
+
+        Of actors as they last told, within a second or so: who publishes answers waits for none of them.
+        """
         if self._usage is None:
             return 0.0
         used = self._usage.cpu_s()
         if self._address is not None:
-            used += self._actors_cpu_s() - self._cpu_before_s
+            used += self._census.cpu_s() - self._cpu_before_s
         return used
 
     def close(self, patience_s: float) -> None:
@@ -276,11 +284,6 @@ class RayEngine:
 
     def _actors(self) -> list[Any]:
         return [*self._segments, *(device.actor for device in self._devices)]
-
-    def _actors_cpu_s(self) -> float:
-        """CPU seconds of all actors since they began; of one that is away, as last told."""
-        self._ask_all()
-        return self._census.cpu_s()
 
     def _ask_all(self) -> None:
         if self._usage is not None and not self._lost:  # else nobody is there to answer
@@ -307,9 +310,14 @@ class RayEngine:
         return {stream: self._positions(stream) for stream in device.streams}
 
     def _restart(self, device: Device, positions: dict[str, Position]) -> Batch:
-        """Bring a device back, with its streams where they go on."""
-        log.warning("a device with %s died; its streams go on behind their last answers", ", ".join(device.streams))
-        deadline = time.monotonic() + REVIVE_S
+        """Bring a device back, with its streams where they go on.
+
+        On a cluster it is waited for until the run is stopped: its machine may be starting again. On this machine alone
+        one that does not come back has ended for good.
+        """
+        names = ", ".join(device.streams)
+        log.warning("a device with %s died; its streams go on behind their last answers", names)
+        said_at = died_at = time.monotonic()
         while not self._stopping:
             try:
                 if self._packed is not None:  # it was made for other streams
@@ -320,9 +328,13 @@ class RayEngine:
                 ended = [Ended(stream) for stream in positions if stream not in staying]
                 return Batch(ended=ended, begun_anew=list(staying))
             except (RayActorError, GetTimeoutError):
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if self._address is None and now - died_at > REVIVE_S:
                     gone = RunError("the device died and did not come back")
                     return Batch(ended=[Ended(stream, gone) for stream in device.streams])
+                if now - said_at > REVIVE_S:
+                    said_at = now
+                    log.warning("the device with %s is away for %.0f s; it is waited for", names, now - died_at)
                 time.sleep(0.1)
             except RayTaskError as error:
                 return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])

@@ -24,6 +24,7 @@ from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 from vidpipe.runtime.streams.caution import Caution
+from vidpipe.runtime.streams.expiry import Expiry
 from vidpipe.runtime.streams.ordering import Item, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_ticket import StreamTicket
@@ -49,6 +50,8 @@ class StreamWorker:
         knobs: the settings of the stream that are in force now; None: as the source gives them.
         pictures: whether answers bring the picture that they are of.
         caution: while it is on, pictures are asked and answered one at a time.
+        expires_s: media seconds between a picture and the one that its answer rests on, after which nothing is known;
+            None: any.
         shadow: has stages say what they would of a frame under other settings; see `Downstream.shadow`.
         clock: that answers are waited for by.
     """
@@ -65,6 +68,7 @@ class StreamWorker:
         knobs: Callable[[], Knobs | None] = lambda: None,
         pictures: bool = False,
         caution: Caution | None = None,
+        expires_s: float | None = None,
         shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] | None = None,
         clock: Clock = REAL,
     ) -> None:
@@ -76,6 +80,7 @@ class StreamWorker:
         self._outbox = outbox
         self._ordering = ordering
         self._caution = caution
+        self._expiry = Expiry(expires_s)
         self._live = live
         self._parts: Parts | None = None
         self._open: deque[Item] = deque()
@@ -345,6 +350,7 @@ class StreamWorker:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
+        completed = completed._replace(answer=self._expiry.minded(item, completed.answer))
         look = parts.cascade.look(item.seq, completed.answer)
         audits = (*self._late_audits, *([completed.audit] if completed.audit is not None else ()))
         self._late_audits.clear()
