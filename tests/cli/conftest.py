@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -166,14 +167,16 @@ class Command:
     """A `vidpipe` that runs, in a process group of its own as a terminal would start it.
 
     Args:
+        runs: the folder of runs that have a name.
         fresh: Python begins anew for it, and loads what it needs: seconds of CPU.
     """
 
-    def __init__(self, folder: Path, arguments: Sequence[str], *, fresh: bool = False) -> None:
+    def __init__(self, folder: Path, runs: str, arguments: Sequence[str], *, fresh: bool = False) -> None:
         self._mark = uuid.uuid4().hex
         self._folder = folder
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("VIDPIPE_")}
         places = {f"VIDPIPE_{place.upper()}": str(folder / place) for place in ("cache", "profiles")}
+        places["VIDPIPE_RUNS"] = runs
         environment = inherited | {"VIDPIPE_TEST_MARK": self._mark} | places
         self.process = _fresh(folder, arguments, environment) if fresh else Forked(arguments, folder, environment)
 
@@ -226,6 +229,13 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._commands: list[Command] = []
+        self._runs = tempfile.TemporaryDirectory(prefix="vp-")  # of a short name, as sockets must have one
+        Path(self._runs.name).chmod(0o700)
+
+    @property
+    def runs(self) -> str:
+        """The folder of runs that have a name."""
+        return self._runs.name
 
     def write(self, name: str, text: str) -> Path:
         file = self.folder / name
@@ -233,7 +243,7 @@ class Shell:
         return file
 
     def start(self, *arguments: object, fresh: bool = False) -> Command:
-        command = Command(self.folder, [str(argument) for argument in arguments], fresh=fresh)
+        command = Command(self.folder, self._runs.name, [str(argument) for argument in arguments], fresh=fresh)
         self._commands.append(command)
         return command
 
@@ -272,6 +282,7 @@ class Shell:
                 command.kill()
             for pipe in (command.process.stdout, command.process.stderr):
                 pipe.close()
+        self._runs.cleanup()
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
+INTERRUPTED = 130
+"""Exit status of a command that was asked to end before it was done."""
+
 
 def usage(error: Any) -> str:
     """On one line what typer says in a box of seven."""

@@ -13,18 +13,20 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking
-from vidpipe.cli.ending import fail, leave, usage
+from vidpipe.cli import asking, reaching
+from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
     AgainstOption,
     BudgetOption,
     ConfigOption,
+    DetachOption,
     EngineName,
     EngineOption,
     EventsOption,
     FloorOption,
     MetricsOption,
+    NameOption,
     OutOption,
     PipelineArgument,
     ProfilesOption,
@@ -50,8 +52,6 @@ app = typer.Typer(
 
 # Typer does not export what it raises of a wrong command line, and from 0.26 on it is not click's either.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-
-INTERRUPTED = 130
 
 
 def _version(asked: bool) -> None:
@@ -99,6 +99,8 @@ def run(
     want: WantOption = None,
     budget: BudgetOption = None,
     profiles: ProfilesOption = None,
+    name: NameOption = None,
+    detach: DetachOption = None,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
@@ -106,7 +108,7 @@ def run(
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
-    options = replace(options, events=events)
+    options = replace(options, events=events, name=name, detach=detach)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -367,6 +369,7 @@ def demo(
 
 
 asking.add_to(app)
+reaching.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -104,6 +104,14 @@ BudgetOption = Annotated[
         show_default=False,
     ),
 ]
+NameOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="That `vidpipe status|stop|apply` reaches it by.", show_default=False),
+]
+DetachOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Go on in the background under this name.", show_default=False),
+]
 AddressOption = Annotated[
     str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
 ]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from vidpipe.cli.outputs import Named, Outputs, inputs_of, own_stdout
+from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.live_table import LiveTable
 from vidpipe.cli.terminal.progress import ProgressBar
 from vidpipe.cli.terminal.summary import print_summary
-from vidpipe.core.errors import RunError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.runtime.driver.session import Watcher
+from vidpipe.runtime.driver.session import Run, Watcher
 from vidpipe.sources.base import Want
+
+Beside = Callable[[Run], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,25 @@ class RunOptions:
     want: Want | None = None
     budget: str | None = None
     events: Path | None = None
+    name: str | None = None
+    detach: str | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
-    """Run to the end; the exit status. Raises ConfigError where it cannot begin."""
+    """Run to the end, or into the background; the exit status. Raises ConfigError where it cannot begin."""
+    name = options.name if options.detach is None else options.detach
+    if name is None:
+        return _run(options)
+    from vidpipe.cli.runs.named import run_named
+
+    if options.detach is not None and any(map(is_stdout, filter(None, (options.results, options.events)))):
+        raise ConfigError("--detach: a run in the background has no stdout to write results or events to: name files")
+    if options.name is not None and options.detach is not None:
+        raise ConfigError("--name and --detach: one of them gives the name")
+    return run_named(name, lambda beside: _run(options, beside), detach=options.detach is not None)
+
+
+def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
     from vidpipe.cli.profiles import with_profiles
     from vidpipe.pipeline.yaml.load import find_pipeline, load
     from vidpipe.sources.open import expand
@@ -69,11 +86,15 @@ def run_pipeline(options: RunOptions) -> int:
 
     files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
     reload = Reload(read, files)  # before they are read: what is changed meanwhile is taken up later
-    return execute(read(), options, reload)
+    return execute(read(), options, reload, beside)
 
 
-def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None) -> int:
-    """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams."""
+def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None, beside: Beside = nullcontext) -> int:
+    """Run a loaded pipeline with the outputs that the options name; live, `reload` may give it other streams.
+
+    Args:
+        beside: as of `vidpipe.runtime.driver.run.run`.
+    """
     from vidpipe.pipeline.yaml.load import find_pipeline
 
     files = [Named("pipeline", find_pipeline(options.pipeline))]
@@ -82,11 +103,16 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
     outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, events=options.events, store=options.store)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
-        return _execute(pipeline, options, outputs, stdout, reload)
+        return _execute(pipeline, options, outputs, stdout, reload, beside)
 
 
 def _execute(
-    pipeline: Pipeline, options: RunOptions, outputs: Outputs, stdout: int | None, reload: Reload | None
+    pipeline: Pipeline,
+    options: RunOptions,
+    outputs: Outputs,
+    stdout: int | None,
+    reload: Reload | None,
+    beside: Beside,
 ) -> int:
     """The same with outputs that are sound; `stdout`: a descriptor of it, where one of them has it for itself."""
     from vidpipe.runtime.driver.run import run
@@ -112,6 +138,7 @@ def _execute(
             watchers=watchers,
             reload=reload if live else None,
             on_report=report.write if report and report.takes_many else None,
+            beside=beside,
         )
     if report:
         try:

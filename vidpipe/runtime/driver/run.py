@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock
@@ -26,11 +26,15 @@ def run(
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
     on_report: Callable[[dict[str, Any]], None] | None = None,
+    beside: Callable[[Run], AbstractContextManager[object]] = nullcontext,
     clock: Clock = REAL,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams, and return when all have ended. Arguments as of `Run`.
 
     SIGINT and SIGTERM ask it to end in order; a second one ends it at once.
+
+    Args:
+        beside: makes what is open while the run goes on.
 
     Raises:
         ConfigError: it could not begin: a source, model or stage does not open.
@@ -48,7 +52,7 @@ def run(
         results=False,
         clock=clock,
     )
-    with _stop_signals(session), session:
+    with _stop_signals(session), session, beside(session):
         return session.join()
 
 

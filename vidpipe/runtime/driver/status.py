@@ -34,6 +34,7 @@ class StreamNow:
         accuracy: as the report has it, for all stages and epochs together.
         evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
         lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
+        detail: why it is in this state, for people.
     """
 
     state: str
@@ -49,6 +50,7 @@ class StreamNow:
     accuracy: Mapping[str, Any]
     evidence: Mapping[int, Evidence]
     lost: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def status_of(
             ledger.accuracy.summary(),
             ledger.accuracy.copies(),
             ledger.lost,
+            fare.health.detail if fare else "",
         )
     return Status(
         state,

@@ -1,0 +1,68 @@
+"""The subcommands that reach a run from another shell: `vidpipe status`, `stop`, `apply`, `logs`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vidpipe.cli.asking import JsonOption
+
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Of the run. Default: the only one that goes on.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make them commands of the app."""
+    for command in (status, stop, apply, logs):
+        app.command()(command)
+
+
+def status(name: RunArgument = None, json: JsonOption = False) -> None:
+    """Show how a run fares; without a name, which runs there are."""
+    from vidpipe.cli.commands.runs import show_status
+
+    raise typer.Exit(show_status(name, json=json))
+
+
+def stop(
+    name: RunArgument = None,
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Longest to wait for its end.")] = 30,
+) -> None:
+    """End a run in order: what was read is answered, and results and report are complete."""
+    from vidpipe.cli.commands.runs import stop_run
+
+    raise typer.Exit(stop_run(name, wait))
+
+
+def apply(
+    name: RunArgument = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="STAGE.FIELD=VALUE",
+            help="A setting: little.accept=0.4. Several times.",
+            show_default=False,
+        ),
+    ] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option(help="Of which it is changed. Several times. Default: all.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="For the report.")] = "",
+) -> None:
+    """Change settings of a run while it goes on."""
+    from vidpipe.cli.commands.runs import apply_to_run
+
+    raise typer.Exit(apply_to_run(name, set_ or [], stream or None, reason))
+
+
+def logs(
+    name: RunArgument = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+) -> None:
+    """Show what a run in the background has said."""
+    from vidpipe.cli.commands.runs import show_logs
+
+    raise typer.Exit(show_logs(name, follow=follow))

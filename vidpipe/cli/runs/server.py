@@ -1,0 +1,147 @@
+"""What a run that has a name does when it is asked: tells its status, changes settings, ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from vidpipe.cli.runs.messages import MOST_BYTES, pack, read
+from vidpipe.cli.runs.place import Place
+from vidpipe.core.errors import ConfigError, VidpipeError
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.status import Status
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S = 5.0  # for a question to come in whole
+_AT_ONCE = 8  # connections; others wait
+
+
+@contextmanager
+def served(run: Run, place: Place) -> Iterator[None]:
+    """Answer questions to this run, inside the block; whose name is held by the caller."""
+    server = _Server(run, place)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+class _Server:
+    """Listens on the socket of a run: each connection in a thread of its own, as new settings take seconds."""
+
+    def __init__(self, run: Run, place: Place) -> None:
+        self._run = run
+        self._place = place
+        self._since = time.time()
+        self._orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "status": self._status,
+            "stop": self._stop,
+            "apply": self._apply,
+        }
+        place.socket.unlink(missing_ok=True)  # of a run that was killed
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(place.socket))
+        place.socket.chmod(0o600)
+        self._listener.listen(_AT_ONCE)
+        self._free = threading.BoundedSemaphore(_AT_ONCE)
+        threading.Thread(target=self._listen, name="vidpipe-control", daemon=True).start()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for the next connection
+        self._listener.close()
+        self._place.socket.unlink(missing_ok=True)
+
+    def _listen(self) -> None:
+        while True:
+            self._free.acquire()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # it is closed
+                return
+            threading.Thread(target=self._serve, args=(connection,), name="vidpipe-asked", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, suppress(OSError):  # whoever asked may have gone
+                connection.settimeout(_PATIENCE_S)
+                connection.sendall(pack(self._answer(connection)))
+        finally:
+            self._free.release()
+
+    def _answer(self, connection: socket.socket) -> dict[str, Any]:
+        try:
+            question = read(connection, MOST_BYTES)
+            order = self._orders.get(str(question.get("do")))
+            if order is None:
+                raise ConfigError(f"a run does {', '.join(self._orders)}; not {question.get('do')!r}")
+            return order(question)
+        except ValueError as error:
+            return {"error": "config", "message": f"the question cannot be read: {error}"}
+        except VidpipeError as error:
+            return {"error": "config" if isinstance(error, ConfigError) else "run", "message": str(error)}
+        except Exception as error:  # a question must not end the thread that answers it without a word
+            log.debug("a question to the run", exc_info=error)
+            return {"error": "run", "message": f"it failed: {type(error).__name__}"}
+
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"name": self._place.name, "pid": os.getpid(), "since": self._since} | told(self._run.status())
+
+    def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._run.stop()
+        return {"stopping": True}
+
+    def _apply(self, question: dict[str, Any]) -> dict[str, Any]:
+        stages, streams, reason = question.get("stages"), question.get("streams"), question.get("reason")
+        if not isinstance(stages, dict) or not all(isinstance(fields, dict) for fields in stages.values()):
+            raise ConfigError("stages: must be settings by stage and field")
+        if streams is not None and not (isinstance(streams, list) and all(isinstance(each, str) for each in streams)):
+            raise ConfigError("streams: must be a list of names")
+        epoch = self._run.apply(stages=stages, streams=streams, reason=str(reason or ""))
+        return {"epoch": epoch.number, "streams": list(epoch.streams)}
+
+
+def told(status: Status) -> dict[str, Any]:
+    """A status as plain data."""
+    return {
+        "state": str(status.state),
+        "at": status.at,
+        "streams": {
+            name: {
+                "state": stream.state,
+                "detail": stream.detail,
+                "frames_in": stream.frames_in,
+                "pts": stream.pts,
+                "how": dict(stream.how),
+                "by": dict(stream.by),
+                "epoch": stream.epoch,
+                "seen": dict(stream.seen),
+                "answered_by": stream.answered_by,
+                "look_age_s": stream.look_age_s,
+                "lost": stream.lost,
+                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
+                "accuracy": dict(stream.accuracy),
+            }
+            for name, stream in status.streams.items()
+        },
+        "stages": {id: dict(meter) for id, meter in status.stages.items()},
+        "links": {name: dict(counts) for name, counts in status.links.items()},
+        "epochs": [
+            {
+                "epoch": epoch.number,
+                "at": epoch.at,
+                "by": epoch.by,
+                "reason": epoch.reason,
+                "streams": list(epoch.streams),
+                "changes": epoch.changes,
+            }
+            for epoch in status.epochs
+        ],
+    }
