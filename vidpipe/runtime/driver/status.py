@@ -34,6 +34,7 @@ class StreamNow:
         accuracy: as the report has it, for all stages and epochs together.
         evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
         lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
+        paused: whether it has ended until somebody resumes it.
     """
 
     state: str
@@ -49,6 +50,7 @@ class StreamNow:
     accuracy: Mapping[str, Any]
     evidence: Mapping[int, Evidence]
     lost: int = 0
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,13 @@ class Status:
     is_held: bool
 
 
+def states_of(collector: Collector) -> dict[str, str]:
+    """The state of each stream; nobody may change what it is made of meanwhile."""
+    fares = stream_statuses(collector.status_monitors)
+    states = {name: "ended" if name in collector.ended else "running" for name in collector.ledgers}
+    return states | {name: fare.health.state.value for name, fare in fares.items()}
+
+
 def status_of(
     state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result], clock: Clock
 ) -> Status:
@@ -87,13 +96,12 @@ def status_of(
         counts: of all processes; None where there are none any more.
         feed: what waits for whoever iterates.
     """
-    fares = stream_statuses(collector.status_monitors)
+    states, paused = states_of(collector), control.paused
     streams = {}
     for name, ledger in collector.ledgers.items():
         last = collector.newest(name)
-        fare = fares.get(name)
         streams[name] = StreamNow(
-            fare.health.state.value if fare else "ended" if name in collector.ended else "running",
+            states[name],
             ledger.frames_in,
             last.pts if last else 0.0,
             dict(ledger.how),
@@ -106,6 +114,7 @@ def status_of(
             ledger.accuracy.summary(),
             ledger.accuracy.copies(),
             ledger.lost,
+            name in paused,
         )
     return Status(
         state,
