@@ -15,7 +15,7 @@ from vidpipe.results.sinks.mqtt.home_assistant.controls import Control
 log = logging.getLogger(__name__)
 
 _LONGEST = 256  # bytes of a command
-_MOST_WAITING = 8
+_MOST_OPEN = 8  # that wait, or are under way
 _MINUTE_S = 60.0
 _COUNTS = ("commands", "commands_done", "commands_failed", "commands_refused")
 
@@ -91,7 +91,7 @@ class Commands:
             self._came.popleft()
         if len(self._came) >= self._a_minute:
             return f"more than {self._a_minute} commands a minute"
-        if len(self._waiting) >= _MOST_WAITING:
+        if self._open >= _MOST_OPEN:
             return "too many commands wait"
         self._came.append(now)
         return ""
