@@ -24,7 +24,7 @@ class Control(NamedTuple):
     Attributes:
         key: tells it from all else of the device.
         options: the only texts that it takes.
-        state: which of them is in force.
+        now: which of them is in force, given the state of the stream.
         choose: puts one of them in force; raises VidpipeError.
     """
 
@@ -32,22 +32,20 @@ class Control(NamedTuple):
     platform: Literal["switch", "select"]
     name: str
     options: Sequence[str]
-    state: str
+    now: Callable[[str], str]
     choose: Callable[[ControlledRun, str], object]
 
 
-def controls_of(pipeline: Pipeline, stream: str, state: str, floors: Sequence[float]) -> Iterator[Control]:
-    """The controls of a stream, each as it stands.
+def controls_of(pipeline: Pipeline, stream: str, floors: Sequence[float]) -> Iterator[Control]:
+    """The controls of a stream.
 
     Args:
-        state: of the stream, as `ControlledRun.states` has it.
         floors: that may be asked, of a stream that has one.
     """
-    running = OFF if state == "paused" else ON
-    yield Control("running", "switch", "running", (ON, OFF), running, partial(_run, stream))
+    yield Control("running", "switch", "running", (ON, OFF), _runs, partial(_run, stream))
     rules = rules_of(pipeline, stream)
     for rule in rules.rules:
-        now = OFF if rule.id in rules.off else ON
+        now = partial(_as_set, OFF if rule.id in rules.off else ON)
         key = f"rule-{id_of(rule.id)}"
         yield Control(key, "switch", f"rule {rule.id}", (ON, OFF), now, partial(_switch, stream, rule.id))
     for stage in pipeline.stages:
@@ -56,10 +54,10 @@ def controls_of(pipeline: Pipeline, stream: str, state: str, floors: Sequence[fl
             key, name = f"model-{stage.id}-{field}", f"{field} of {stage.id}"
             choose = partial(_set, stream, stage.id, field)
             if len(pipeline.models) > 1:
-                yield Control(key, "select", name, tuple(pipeline.models), model, choose)
+                yield Control(key, "select", name, tuple(pipeline.models), partial(_as_set, model), choose)
     if (floor := pipeline.streams[stream].spec.floor) is not None:
         options = tuple(f"{each:g}" for each in sorted({*floors, floor}))
-        yield Control("floor", "select", "floor", options, f"{floor:g}", partial(_ask_floor, stream))
+        yield Control("floor", "select", "floor", options, partial(_as_set, f"{floor:g}"), partial(_ask_floor, stream))
 
 
 def rules_of(pipeline: Pipeline, stream: str) -> RulesConfig:
@@ -74,6 +72,14 @@ def _model_knobs(config: StageConfig) -> Iterator[tuple[str, str]]:
         field = str(place[0])
         if len(place) == 1 and is_knob(type(config).model_fields[field]):
             yield field, model
+
+
+def _runs(state: str) -> str:
+    return OFF if state == "paused" else ON
+
+
+def _as_set(text: str, _state: str) -> str:
+    return text
 
 
 def _run(stream: str, run: ControlledRun, text: str) -> None:

@@ -19,73 +19,83 @@ _UP = ("running", "live", "warming", "overloaded")  # states of a stream in whic
 
 
 class Device:
-    """One stream at one moment: what Home Assistant is told of it, by topic.
+    """One stream, as long as its settings are what they are.
 
     Attributes:
+        topic: in which Home Assistant finds it.
         controls: by the topic to which Home Assistant sends commands.
-        messages: what is to stand in which topic.
         platforms: of its components, by key.
     """
 
-    def __init__(
-        self, spec: HomeAssistantSpec, pipeline: Pipeline, stream: str, state: str, states: StreamStates, error: str
-    ) -> None:
+    def __init__(self, spec: HomeAssistantSpec, pipeline: Pipeline, stream: str) -> None:
         self._id = f"{spec.id}-{id_of(stream)}"
+        self._stream = stream
         self._spec = spec
         self._base = f"{spec.topic}/{id_of(stream)}"
         self._available = f"{self._base}/available"
+        self._rules = rules_of(pipeline, stream)
+        self._sensors = list(sensors_of(self._rules))
         self._components: dict[str, Component] = {}
-        self.messages: dict[str, str] = {}
         self.controls: dict[str, Control] = {}
-        self._add_sensors(pipeline, stream, states)
-        self._add("state", "sensor", state, name="state", always=True, entity_category="diagnostic")
+        self._add_sensors()
         if spec.commands:
-            for control in controls_of(pipeline, stream, state, spec.floors):
-                self._add_control(control)
-            problem: Component = {"value_template": "{{ value_json.error[:255] }}", "entity_category": "diagnostic"}
-            self._add("error", "sensor", error, name="last error", always=True, attributes=True, **problem)
-        self.messages[self._available] = "online" if state in _UP else "offline"
+            self._add_controls(pipeline)
         self.topic = discovery_topic(spec, self._id)
         self.platforms = {key: str(component["platform"]) for key, component in self._components.items()}
-        self.messages[self.topic] = self._payload(stream, self._components)
-        self._stream = stream
+        self._discovery = self._payload(self._components)
+
+    def messages(self, state: str, states: StreamStates, error: str) -> dict[str, str]:
+        """What is to stand in which topic now.
+
+        Args:
+            state: of the stream, as `ControlledRun.states` has it.
+            error: what was wrong with the last command, as JSON.
+        """
+        texts = {told.key: states.value(told, self._rules) for told in self._sensors}
+        texts |= {"seen": states.seen(), "state": state}
+        if self._spec.commands:
+            texts |= {control.key: control.now(state) for control in self.controls.values()} | {"error": error}
+        told = {self._state_topic(key): text for key, text in texts.items()}
+        return {self.topic: self._discovery, self._available: "online" if state in _UP else "offline", **told}
 
     def without(self, gone: Mapping[str, str]) -> str:
         """The discovery message that has Home Assistant remove these components, given by their platforms."""
-        return self._payload(
-            self._stream, self._components | {key: {"platform": platform} for key, platform in gone.items()}
-        )
+        return self._payload(self._components | {key: {"platform": platform} for key, platform in gone.items()})
 
-    def _payload(self, stream: str, components: Mapping[str, Component]) -> str:
-        device = {"identifiers": [self._id], "name": stream, "manufacturer": ORIGIN, "model": "stream"}
+    def _payload(self, components: Mapping[str, Component]) -> str:
+        device = {"identifiers": [self._id], "name": self._stream, "manufacturer": ORIGIN, "model": "stream"}
         origin = {"name": ORIGIN, "sw_version": vidpipe.__version__}
         return json.dumps({"device": device, "origin": origin, "components": components})
 
-    def _add_sensors(self, pipeline: Pipeline, stream: str, states: StreamStates) -> None:
-        rules = rules_of(pipeline, stream)
-        for told in sensors_of(rules):
-            kind = next(rule.kind for rule in rules.rules if rule.id == told.rule)
+    def _add_sensors(self) -> None:
+        for told in self._sensors:
+            kind = next(rule.kind for rule in self._rules.rules if rule.id == told.rule)
             more: Component = {"state_class": "total_increasing" if told.what == CROSSINGS else "measurement"}
             if told.what == IS_SO:
                 more = {} if kind == "absence" else {"device_class": "occupancy"}
             platform = "binary_sensor" if told.what == IS_SO else "sensor"
-            self._add(told.key, platform, states.value(told, rules), name=told.name, **more)
+            self._add(told.key, platform, name=told.name, **more)
         template: Component = {"value_template": "{{ value_json.total }}", "state_class": "measurement"}
-        self._add("seen", "sensor", states.seen(), name="in sight", attributes=True, **template)
+        self._add("seen", "sensor", name="in sight", attributes=True, **template)
+        self._add("state", "sensor", name="state", always=True, entity_category="diagnostic")
 
-    def _add_control(self, control: Control) -> None:
-        topic = f"{self._base}/{control.key}/set"
-        more: Component = {"command_topic": topic, "entity_category": "config"}
-        if control.platform == "select":
-            more["options"] = list(control.options)
-        self._add(control.key, control.platform, control.state, name=control.name, always=True, **more)
-        self.controls[topic] = control
+    def _add_controls(self, pipeline: Pipeline) -> None:
+        for control in controls_of(pipeline, self._stream, self._spec.floors):
+            topic = f"{self._base}/{control.key}/set"
+            more: Component = {"command_topic": topic, "entity_category": "config"}
+            if control.platform == "select":
+                more["options"] = list(control.options)
+            self._add(control.key, control.platform, name=control.name, always=True, **more)
+            self.controls[topic] = control
+        problem: Component = {"value_template": "{{ value_json.error[:255] }}", "entity_category": "diagnostic"}
+        self._add("error", "sensor", name="last error", always=True, attributes=True, **problem)
 
-    def _add(
-        self, key: str, platform: str, value: str, *, always: bool = False, attributes: bool = False, **more: Any
-    ) -> None:
+    def _state_topic(self, key: str) -> str:
+        return f"{self._base}/{key}/state"
+
+    def _add(self, key: str, platform: str, *, always: bool = False, attributes: bool = False, **more: Any) -> None:
         """Add a component; `always`: it is there as long as the run is, whatever becomes of the stream."""
-        topic = f"{self._base}/{key}/state"
+        topic = self._state_topic(key)
         topics = [available_topic(self._spec)] if always else [available_topic(self._spec), self._available]
         self._components[key] = {
             "platform": platform,
@@ -96,7 +106,6 @@ class Device:
             "availability_mode": "all",
             **more,
         }
-        self.messages[topic] = value
 
 
 def available_topic(spec: HomeAssistantSpec) -> str:

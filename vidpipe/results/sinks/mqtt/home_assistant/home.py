@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidpipe.core.clock import Clock
 from vidpipe.core.event import Event
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import ControlledRun
 from vidpipe.results.sinks.mqtt.broker import KEEPALIVE_S, Broker, refusal
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0  # in which counts, states of streams and other settings are published; events are at once
 _CLOSE_S = 2.0
+_DOWN = ("paused", "ended", "stopped")  # states of a stream in which nothing of it is so any more
 _UP_AGAIN_S = 60  # at most, until a broker that is away is tried again
 
 
@@ -65,6 +67,8 @@ class Home:
         self._published: dict[str, str] = {}  # over this connection, by topic
         self._found: dict[str, dict[str, Component]] = {}  # what earlier runs have left, by topic
         self._known: dict[str, dict[str, str]] = {}  # platforms of components that Home Assistant has, by topic
+        self._pipeline: Pipeline | None = None  # of which the devices are
+        self._devices: Mapping[str, Device] = {}  # by stream
         self._controls: Mapping[str, tuple[str, Control]] = {}  # with their streams, by topic
         self._commands: Commands | None = None
         if spec.commands:
@@ -194,20 +198,15 @@ class Home:
 
     def _bring_up_to_date(self) -> None:
         """Publish what is not in the broker's topics as it should be."""
-        pipeline, states = self._run.pipeline, self._run.states()
-        named = [name for name in pipeline.streams if any(fnmatchcase(name, each) for each in self._patterns)]
+        states = self._run.states()
         with self._changed:
-            devices = [self._device(name, states.get(name, "")) for name in named]
-            self._controls = {
-                topic: (name, control)
-                for name, device in zip(named, devices, strict=True)
-                for topic, control in device.controls.items()
-            }
+            if self._pipeline is not self._run.pipeline:
+                self._know(self._run.pipeline)
             if not self._is_connected:
                 return
-            wanted = {topic: text for device in devices for topic, text in device.messages.items()}
-            wanted[available_topic(self._spec)] = "online"
-            for device in devices:
+            wanted = {available_topic(self._spec): "online"}
+            for stream, device in self._devices.items():
+                wanted |= self._messages(stream, device, states.get(stream, ""))
                 self._announce(device)
             self._clear(wanted)
             for topic, text in wanted.items():
@@ -215,22 +214,31 @@ class Home:
                     self._publish(topic, text)
                     self._published[topic] = text
 
-    def _device(self, stream: str, state: str) -> Device:
+    def _know(self, pipeline: Pipeline) -> None:
+        """Have devices, and take commands, as this pipeline has it."""
+        named = [name for name in pipeline.streams if any(fnmatchcase(name, each) for each in self._patterns)]
+        self._devices = {name: Device(self._spec, pipeline, name) for name in named}
+        self._controls = {
+            topic: (name, control)
+            for name, device in self._devices.items()
+            for topic, control in device.controls.items()
+        }
+        self._pipeline = pipeline
+
+    def _messages(self, stream: str, device: Device, state: str) -> Mapping[str, str]:
         states = self._of(stream)
-        pipeline = self._run.pipeline
-        if state in ("paused", "ended", "stopped"):
+        if state in _DOWN:
             states.forget()
-        error = self._errors.get(stream) or _error("", None)
-        return Device(self._spec, pipeline, stream, state, states, error)
+        return device.messages(state, states, self._errors.get(stream, _error("", None)))
 
     def _announce(self, device: Device) -> None:
         """Have Home Assistant remove components that are gone; what is there is announced with all else."""
         before = dict(self._known.get(device.topic, {}))
         if (found := self._found.pop(device.topic, None)) is not None:
             before |= {key: str(each.get("platform", "sensor")) for key, each in found.items()}
-            for topic in {*topics_of({key: each for key, each in found.items() if key not in device.platforms})}:
-                if topic not in device.messages and topic != available_topic(self._spec):
-                    self._publish(topic, "")
+            gone_topics = {str(each.get("state_topic")) for key, each in found.items() if key not in device.platforms}
+            for topic in sorted(gone_topics):
+                self._publish(topic, "")
         if gone := {key: platform for key, platform in before.items() if key not in device.platforms}:
             self._publish(device.topic, device.without(gone))
             self._published.pop(device.topic, None)  # and then without a word of them
