@@ -36,6 +36,7 @@ SINKS = Kind(
     "sink",
     "vidpipe.results.sinks.base:Sink",
     {
+        "apprise": "vidpipe.results.sinks.apprise:AppriseSink",
         "events": "vidpipe.results.sinks.events:EventsFile",
         "results": "vidpipe.results.sinks.results:ResultsFile",
         "store": "vidpipe.results.store.sink:StoreSink",
