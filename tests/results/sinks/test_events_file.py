@@ -135,7 +135,7 @@ def test_a_file_is_turned_at_its_size(tmp_path, name):
         made.tell([event(seq)])
     made.close()
     aside = sorted(tmp_path.glob(f"{name}.*"), key=lambda path: int(path.name.rpartition(".")[2]))
-    assert len(aside) > 3
+    assert len(aside) > 1
     assert all(path.stat().st_size < 14 * LINE for path in aside)
     assert seqs(*aside, tmp_path / name) == list(range(95))
 
