@@ -39,8 +39,10 @@ def _section(name: str) -> Iterator[str]:
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """Public methods and properties that the class itself defines and documents."""
-    for name, value in vars(kind).items():
+    """Public methods and properties that the class documents, or one above it that is not public itself."""
+    public = {getattr(vidpipe, name) for name in vidpipe.__all__} - {kind}
+    own = [each for each in kind.__mro__ if each.__module__.startswith("vidpipe.") and each not in public]
+    for name, value in [item for each in own for item in vars(each).items()]:
         shown = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if not name.startswith("_") and (inspect.isfunction(shown) or isinstance(shown, property)) and shown.__doc__:
             yield name, shown

@@ -15,6 +15,7 @@ import pytest
 
 from tests import clips
 from tests.runtime.conftest import BY_INLINE, LIVE_FPS
+from tests.waiting import until
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.accuracy import Evidence
@@ -329,6 +330,72 @@ def test_under_asyncio(begin, pipeline, clip):
 def test_two_runs_in_one_process(begin, pipeline, clip):
     with begin(pipeline(clip, "one")) as run, begin(pipeline(clip, "two")) as other:
         assert len(list(run)) == len(list(other)) == 100
+
+
+def test_a_stream_that_is_paused_goes_on_where_it_stood(begin, pipeline, clip):
+    """No frame is told twice or left out, whatever stands still meanwhile; and the run waits for it."""
+    with begin(pipeline(clip, "one", "two")) as run:
+        results = iter(run)
+        seen = [next(results) for _ in range(10)]
+        run.pause("one")
+        run.pause("one")
+        assert run.states()["one"] == "paused"
+        until(lambda: run.status().streams["one"].state == "ended", 30)
+        assert run.status().streams["one"].paused
+        assert run.state is RunState.RUNNING
+        run.resume("one", reason="a test")
+        run.resume("one")
+        seen += results
+        report = run.join().report["streams"]
+    for stream in ("one", "two"):
+        assert [result.seq for result in seen if result.stream == stream] == list(range(100))
+    (entry,) = report["one"]["settings"]
+    assert (entry["by"], entry["reason"], entry["changes"]) == ("user", "a test", {})
+    assert report["two"]["settings"] == []
+
+
+@BY_INLINE
+def test_a_run_waits_for_its_last_stream_and_can_be_stopped_meanwhile(begin, pipeline, clip):
+    with begin(pipeline(clip, "one", live=True)) as run:
+        run.pause("one")
+        until(lambda: run.status().streams["one"].paused and run.states()["one"] == "paused")
+        until(lambda: run.status().streams["one"].state == "stopped")
+        assert run.state is RunState.RUNNING
+    assert run.join().errors == []
+
+
+@BY_INLINE
+def test_a_stream_that_is_paused_stays_so_when_its_configuration_changes(begin, pipeline, clip, runner):
+    first = pipeline(clip, "one", "two", live=True)
+    urls = {"one": str(clip), "two": f"live+file:{clip}"}
+    fresh = [load(runner.folder / "pipeline.yaml", sources=urls)]
+    with begin(first, reload=lambda: fresh.pop() if fresh else None, results=False) as run:
+        run.pause("one")
+        until(lambda: not run.pipeline.streams["one"].spec.live)
+        assert run.states()["one"] == "paused"
+        run.resume("one")
+        until(lambda: run.status().streams["one"].frames_in >= 100)
+
+
+@BY_INLINE
+def test_another_floor_is_asked_of_a_stream(begin, pipeline, clip, runner):
+    """And stays so when a configuration is read again that says nothing new of it."""
+    fresh = []
+    loaded = pipeline(clip, "one", live=True, sets=["streams.one.floor=0.9"])
+    with begin(loaded, reload=lambda: fresh.pop() if fresh else None, results=False) as run:
+        run.ask_floor("one", 0.8)
+        assert run.status().streams["one"].accuracy["floor"] == 0.8
+        fresh.append(pipeline(clip, "one", live=True, sets=["streams.one.floor=0.9", "stages.says.word=other"]))
+        until(lambda: run.status().epochs)
+        assert run.status().streams["one"].accuracy["floor"] == run.pipeline.streams["one"].spec.floor == 0.8
+        with pytest.raises(ConfigError, match=r"streams.one.floor: Input should be less than 1, not 1.5"):
+            run.ask_floor("one", 1.5)
+
+
+@pytest.mark.parametrize("call", ["pause", "resume", "ask_floor"])
+def test_what_is_asked_of_a_stream_that_is_not_there(inline_run, call):
+    with pytest.raises(ConfigError, match=r"there is no stream 'tow'; did you mean 'two'\?"):
+        getattr(inline_run, call)("tow", *([0.5] if call == "ask_floor" else []))
 
 
 def test_every_state_leads_to_an_end():

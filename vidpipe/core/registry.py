@@ -36,10 +36,11 @@ SINKS = Kind(
     "sink",
     "vidpipe.results.sinks.base:Sink",
     {
+        "apprise": "vidpipe.results.sinks.apprise:AppriseSink",
         "events": "vidpipe.results.sinks.events:EventsFile",
         "results": "vidpipe.results.sinks.results:ResultsFile",
         "store": "vidpipe.results.store.sink:StoreSink",
-        "mqtt": "vidpipe.results.sinks.mqtt:MqttSink",
+        "mqtt": "vidpipe.results.sinks.mqtt.sink:MqttSink",
         "webhook": "vidpipe.results.sinks.webhook:WebhookSink",
     },
     "vidpipe.results.sinks",

@@ -14,7 +14,7 @@ from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.results.records import Result
-from vidpipe.results.sinks.base import Sink
+from vidpipe.results.sinks.base import ControlledRun, Sink
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +61,16 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="vidpipe-writer", daemon=True)
         self._thread.start()
 
-    def begin(self, provenance: Mapping[str, Any]) -> None:
-        """Have each open what it writes to, in the calling thread. Raises VidpipeError."""
+    def begin(self, provenance: Mapping[str, Any], run: ControlledRun | None = None) -> None:
+        """Have each open what it writes to, in the calling thread. Raises VidpipeError.
+
+        Args:
+            run: whose results they are; None: nothing runs that could be changed.
+        """
         for sink in self._sinks:
             try:
+                if run is not None:
+                    sink.attach(run)
                 sink.begin(provenance)
             except VidpipeError:
                 raise

@@ -20,7 +20,7 @@ from tests.results.store.told import PROVENANCE, event
 from tests.waiting import until
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Phase
-from vidpipe.results.sinks.mqtt import MqttConfig, MqttSink
+from vidpipe.results.sinks.mqtt.sink import MqttConfig, MqttSink
 
 PASSWORD = "pass-word-of-the-broker"
 # paho does not close a connection whose handshake fails; it is gone with the exception.

@@ -115,7 +115,7 @@ def told(status: Status) -> dict[str, Any]:
         "at": status.at,
         "streams": {
             name: {
-                "state": stream.state,
+                "state": "paused" if stream.paused else stream.state,
                 "detail": stream.detail,
                 "frames_in": stream.frames_in,
                 "pts": stream.pts,

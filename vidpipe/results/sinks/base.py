@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from vidpipe.core.event import Event
 from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.records import Result
+
+
+class ControlledRun(Protocol):
+    """A run as its sinks see it: commands may come through them. Any thread may call it; see `Run`."""
+
+    @property
+    def pipeline(self) -> Pipeline: ...
+
+    def states(self) -> Mapping[str, str]: ...
+
+    def apply(
+        self, *, stages: Mapping[str, Mapping[str, Any]], streams: Collection[str] | None, reason: str, by: str
+    ) -> object: ...
+
+    def pause(self, stream: str) -> None: ...
+
+    def resume(self, stream: str, *, reason: str = "", by: str) -> None: ...
+
+    def ask_floor(self, stream: str, floor: float | None) -> None: ...
 
 
 class Sink:
     """Base class of all sinks. What it raises ends the run early, with that message; the sink then gets nothing more.
 
-    Calls come in this order: `begin`, then `write`, `tell`, `report` and `flush` as results come, `close`; all but
-    `begin` in one thread. A sink that blocks makes recordings wait; results of live streams are left out, and counted.
+    Calls come in this order: `attach`, `begin`, then `write`, `tell`, `report` and `flush` as results come, `close`;
+    all but the first two in one thread. A sink that blocks makes recordings wait; results of live streams are left out,
+    and counted.
 
     Attributes:
         config: its settings, where it is named in a pipeline.
@@ -27,6 +48,9 @@ class Sink:
     def __str__(self) -> str:
         """What reports, metrics and messages call it."""
         return type(self).__name__
+
+    def attach(self, run: ControlledRun) -> None:
+        """Know the run whose results come, as something to look at and to change; not called where none goes on."""
 
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open what is written to; called once, before the first `write`, when everything else of the run is open.

@@ -31,7 +31,6 @@ class ResultsFile(LinesSink):
 
     def __init__(self, path: Path | None = None, *, keep: bool = False, descriptor: int | None = None) -> None:
         super().__init__(path, keep=keep, descriptor=descriptor)
-        self._head = b""
         # A reused answer shares its detections with the one before: most lines need not be rendered twice.
         self._rendered: dict[str, tuple[sv.Detections, str]] = {}
 
@@ -41,17 +40,10 @@ class ResultsFile(LinesSink):
         Raises:
             ConfigError: the file cannot be opened, or another run writes it.
         """
-        self._head = json.dumps({"schema": SCHEMA, **provenance}).encode() + b"\n"
-        if self.lines.begin():
-            self._put(b"")
+        self.lines.begin(json.dumps({"schema": SCHEMA, **provenance}).encode() + b"\n")
 
     def write(self, records: Sequence[Result], published_at: float) -> None:
-        self._put("".join([self._line(record, published_at) for record in records]).encode())
-
-    def _put(self, text: bytes) -> None:
-        """Write lines, before them the first one unless that is done."""
-        text, self._head = self._head + text, b""
-        self.lines.write(text)
+        self.lines.write("".join([self._line(record, published_at) for record in records]).encode())
 
     def _line(self, record: Result, published_at: float) -> str:
         answer = record.answer

@@ -22,11 +22,8 @@ from pydantic import Field, SecretStr, field_validator
 import vidpipe
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.secrets import look_up
-from vidpipe.results.sinks.outbox.network import tls_context, why_unreached
+from vidpipe.results.sinks.outbox.network import NOT_YET, tls_context, why_unreached
 from vidpipe.results.sinks.outbox.sink import LaterError, OutboxConfig, OutboxSink, RefusedError, key_of
-
-_LATER = (401, 403, 404, 407, 408, 409, 425, 429)
-"""What a receiver says that is set up wrongly, or has no time: somebody will set it right, and nothing is lost."""
 
 _LONGEST_S = 3600.0  # that a receiver may ask to wait
 _PREFIX = "whsec_"
@@ -142,7 +139,7 @@ def _judge(error: urllib.error.HTTPError) -> None:
         location = error.headers.get("Location", "")
         where = _shown(location) if "://" in location else "another path"
         raise LaterError(f"{said}, to {where}: write that address if it is right")
-    if error.code < 500 and error.code not in _LATER:
+    if error.code < 500 and error.code not in NOT_YET:
         raise RefusedError(said)
     raise LaterError(said, _asked_to_wait_s(error.headers))
 

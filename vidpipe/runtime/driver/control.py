@@ -9,14 +9,18 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from vidpipe.core.clock import REAL, Clock
-from vidpipe.core.errors import VidpipeError
+from vidpipe.core.errors import ConfigError, VidpipeError
+from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline import diff
-from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Result
 from vidpipe.runtime.driver.epochs import Changes, Epoch, changed, timeline
 from vidpipe.runtime.engine import Engine
+from vidpipe.sources.base import StreamSpec
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +37,7 @@ class Control:
     """Changes a run while it goes on.
 
     Settings change by epochs: a frame is treated under one epoch on every tier, and its result names it. Streams come,
-    go and begin anew; one that begins anew has ended before, and goes on behind its last answer.
+    go, are paused and begin anew; one that begins anew has ended before, and goes on behind its last answer.
 
     Attributes:
         pipeline: as it is now.
@@ -59,11 +63,18 @@ class Control:
         self._lock = threading.Lock()  # of the pipeline and its epochs, held for moments
         self._applying = threading.Lock()  # one change at a time, models may load meanwhile
         self._ending: set[str] = set()  # streams that begin anew once they have ended
+        self._paused: set[str] = set()
 
     @property
     def done(self) -> bool:
         """Whether no stream is between its end and its new beginning."""
-        return not self._ending
+        return not self._ending and not self._paused
+
+    @property
+    def paused(self) -> frozenset[str]:
+        """Streams that have been paused, and not resumed."""
+        with self._lock:
+            return frozenset(self._paused)
 
     def apply(self, changes: Changes, streams: Collection[str] | None, *, by: str, reason: str) -> Epoch:
         """Change settings, from the next frame of each stream on.
@@ -82,6 +93,49 @@ class Control:
                 self._engine.update(self.pipeline)
             return epoch
 
+    def pause(self, stream: str) -> None:
+        """End a stream until it is resumed; one that is paused stays so. Raises ConfigError."""
+        with self._lock:
+            self._check(stream)
+            if stream in self._paused:
+                return
+            if stream in self._collector.ended and stream not in self._ending:
+                raise ConfigError(f"stream '{stream}' cannot be paused: it has ended")
+            self._paused.add(stream)
+            self._ending.discard(stream)
+            self._engine.remove({stream})
+
+    def resume(self, stream: str, *, by: str, reason: str) -> None:
+        """Have a stream that was paused begin anew behind its last answer, in a new epoch. Raises ConfigError."""
+        with self._lock:
+            self._check(stream)
+            if stream not in self._paused:
+                return
+            epoch = self._begin_epoch([stream], {}, by=by, reason=reason)
+            self._replace(stream, replace(self.pipeline.streams[stream], epoch=epoch.number))
+            self._paused.discard(stream)
+            self._ending.add(stream)
+
+    def ask_floor(self, stream: str, floor: float | None) -> None:
+        """Ask another accuracy of a stream; what has been counted is held against it. Raises ConfigError."""
+        with self._lock:
+            self._check(stream)
+            try:
+                known = self.pipeline.streams[stream]
+                spec = StreamSpec.model_validate(known.spec.model_dump() | {"floor": floor})
+            except ValidationError as error:
+                raise ConfigError(f"streams.{stream}.floor: {error.errors()[0]['msg']}, not {floor}") from None
+            self._replace(stream, replace(known, spec=spec))
+            self._promise([stream])
+
+    def _check(self, stream: str) -> None:
+        if stream not in self.pipeline.streams:
+            raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, self.pipeline.streams)}")
+
+    def _replace(self, name: str, stream: Stream) -> None:
+        self.pipeline = replace(self.pipeline, streams={**self.pipeline.streams, name: stream})
+        self._engine.update(self.pipeline)
+
     def note(self, records: Collection[Result]) -> None:
         """See where epochs begin, in answers as they come."""
         for record in records:
@@ -99,10 +153,17 @@ class Control:
 
     def go_on(self) -> None:
         """Look whether the configuration has changed, and begin anew what has ended for it; never waits."""
-        if self._reload is None:
-            return
+        if self._reload is not None:
+            self._read_again(self._reload)
+        with self._lock:
+            ended = self._ending & self._collector.ended.keys()
+            self._ending -= ended
+        if ended:
+            self._begin(ended)
+
+    def _read_again(self, reload: Callable[[], Pipeline | None]) -> None:
         try:
-            if self._reading is None and (fresh := self._reload()) is not None:
+            if self._reading is None and (fresh := reload()) is not None:
                 self._look_into(fresh)
             if self._reading is not None and self._reading.loaded.done() and self._applying.acquire(blocking=False):
                 reading, self._reading = self._reading, None
@@ -113,9 +174,6 @@ class Control:
                     self._applying.release()
         except VidpipeError as error:
             log.warning("the configuration is not taken up, and the run goes on as it is: %s", error)
-        if ended := self._ending & self._collector.ended.keys():
-            self._ending -= ended
-            self._begin(ended)
 
     def _prepare(self, changes: Changes, streams: Collection[str] | None) -> tuple[str, ...]:
         """Load what settings need, beside what is in use; whose they are."""
@@ -160,7 +218,9 @@ class Control:
             # What was applied to a stream that goes on stays, but for what the configuration says anew.
             streams = dict(fresh.streams)
             for name in found.going_on:
-                streams[name] = replace(self.pipeline.streams[name], spec=fresh.streams[name].spec)
+                streams[name] = self.pipeline.streams[name]
+                if name in found.promised:
+                    streams[name] = replace(streams[name], spec=fresh.streams[name].spec)
             if found.changed:
                 epoch = self._begin_epoch(found.changed, {}, by="reload", reason="the stream begins anew")
                 streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in found.changed}
@@ -173,7 +233,8 @@ class Control:
             going = {*found.removed, *found.changed} - self._collector.ended.keys()
             self._engine.remove(going)
             anew = {stream for stream in found.added if stream in self._collector.ledgers}
-            self._ending = (self._ending | set(found.changed) | anew) & fresh.streams.keys()
+            self._paused -= {*found.removed, *found.added}
+            self._ending = ((self._ending | set(found.changed) | anew) & fresh.streams.keys()) - self._paused
             self._begin([stream for stream in found.added if stream not in anew])
             log.warning("the configuration was taken up: %s", found)
 

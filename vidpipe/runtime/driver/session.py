@@ -7,8 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +27,7 @@ from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
 from vidpipe.runtime.driver.control import Control
-from vidpipe.runtime.driver.epochs import Changes, Epoch
+from vidpipe.runtime.driver.controllable import Controllable
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
 from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
@@ -38,7 +37,6 @@ from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
-from vidpipe.runtime.shadow.ask import Shadow, Variant
 from vidpipe.sources.base import StreamInfo
 from vidpipe.transforms.base import Transform
 
@@ -56,7 +54,7 @@ class Watcher(Protocol):
     def progressed(self, collector: Collector) -> None: ...
 
 
-class Run:
+class Run(Controllable):
     """A pipeline that runs: `with Run(pipeline) as run: for result in run: ...`.
 
     Entering the block opens everything and begins; leaving it, also by an exception, stops it in order and waits. All
@@ -183,55 +181,6 @@ class Run:
         """`join` for asyncio."""
         return await asyncio.to_thread(self.join)
 
-    def apply(
-        self,
-        *,
-        stages: Changes,
-        streams: Collection[str] | None = None,
-        reason: str = "",
-        by: str = "user",
-    ) -> Epoch:
-        """Change settings while it runs; what is read from now on is answered under them, on every tier.
-
-        Args:
-            stages: the new values, by stage id and field; fields that pipelines.md calls knobs.
-            streams: whose settings change; None: of all.
-            reason: why, for the report.
-            by: who asks.
-
-        Returns:
-            The epoch, which each result under these settings names.
-
-        Raises:
-            ConfigError: no such stream, stage or setting, a value out of bounds, or a model that does not load: then
-                nothing has changed.
-            RunError: the run has ended.
-        """
-        if self._state not in (RunState.OPENING, RunState.RUNNING):
-            raise RunError(f"nothing can be changed: the run is {self._state}")
-        return self._control.apply(stages, streams, by=by, reason=reason)
-
-    def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
-        """Ask in the shadow of the run: what would these variants say of the stream's next frame?
-
-        They are asked on the tiers of their stages, on copies of the same frame, by a process of low priority: nothing
-        waits for them, nothing of them is published, and what they cost is told apart (`shadows` in the report).
-
-        Args:
-            variants: stages whose answers depend on the frame alone, such as `detect`, under other settings. Each says
-                what it sees as if it were the last stage: it passes nothing on.
-
-        Returns:
-            What they say. It raises RunError where the run ends before.
-
-        Raises:
-            ConfigError: no such stream, stage or setting, or a stage that cannot be asked so.
-            RunError: the run does not go on, or too many questions are open.
-        """
-        if self._state is not RunState.RUNNING:
-            raise RunError(f"nothing can be asked: the run is {self._state}")
-        return self._questions.ask(self._control.pipeline, stream, variants)
-
     def events(self) -> Feed[Event]:
         """The events of transforms, to iterate over beside the results, in a thread or under asyncio.
 
@@ -297,7 +246,7 @@ class Run:
         interim: Interim | None = None
         try:
             reporter = Reporter(provenance, self._collector, self._engine.open(self._asked))
-            writer.begin(reporter.provenance(self._control.pipeline))
+            writer.begin(reporter.provenance(self._control.pipeline), self)
             for watcher in self._watchers:
                 watcher.started(reporter.infos)
             build = partial(self._report, reporter, finished=False)

@@ -12,7 +12,7 @@ from vidpipe.results.accuracy import Evidence
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts, Result
 from vidpipe.results.report import stage_report
-from vidpipe.results.status import stream_statuses
+from vidpipe.results.status import StreamStatus, stream_statuses
 from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.epochs import Epoch
 from vidpipe.runtime.driver.feed import Feed
@@ -35,6 +35,7 @@ class StreamNow:
         evidence: what that rests on, by epoch of the settings: counts that add up and are judged anew.
         lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
         detail: why it is in this state, for people.
+        paused: whether it has ended until somebody resumes it.
     """
 
     state: str
@@ -51,6 +52,7 @@ class StreamNow:
     evidence: Mapping[int, Evidence]
     lost: int = 0
     detail: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,16 @@ class Status:
     is_held: bool
 
 
+def states_of(collector: Collector) -> dict[str, str]:
+    """The state of each stream; nobody may change what it is made of meanwhile."""
+    return _states(collector, stream_statuses(collector.status_monitors))
+
+
+def _states(collector: Collector, fares: Mapping[str, StreamStatus]) -> dict[str, str]:
+    states = {name: "ended" if name in collector.ended else "running" for name in collector.ledgers}
+    return states | {name: fare.health.state.value for name, fare in fares.items()}
+
+
 def status_of(
     state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result], clock: Clock
 ) -> Status:
@@ -89,13 +101,13 @@ def status_of(
         counts: of all processes; None where there are none any more.
         feed: what waits for whoever iterates.
     """
-    fares = stream_statuses(collector.status_monitors)
+    fares, paused = stream_statuses(collector.status_monitors), control.paused
+    states = _states(collector, fares)
     streams = {}
     for name, ledger in collector.ledgers.items():
         last = collector.newest(name)
-        fare = fares.get(name)
         streams[name] = StreamNow(
-            fare.health.state.value if fare else "ended" if name in collector.ended else "running",
+            states[name],
             ledger.frames_in,
             last.pts if last else 0.0,
             dict(ledger.how),
@@ -108,7 +120,8 @@ def status_of(
             ledger.accuracy.summary(),
             ledger.accuracy.copies(),
             ledger.lost,
-            fare.health.detail if fare else "",
+            fares[name].health.detail if name in fares else "",
+            name in paused,
         )
     return Status(
         state,

@@ -7,6 +7,7 @@ as rules can tell, and what does not change costs nothing but to see that.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
@@ -42,6 +43,7 @@ class Engine:
             any(watch.rule.anchor == anchor for watch in self._watches) for anchor in ("feet", "centre")
         )
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
+        self._off: Sequence[str] = ()
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
         self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
@@ -53,6 +55,16 @@ class Engine:
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
         return self._misses.told()
+
+    def switch_off(self, rules: Sequence[str]) -> None:
+        """Have these rules, by id, hold at no time from the next result on, and all others at theirs."""
+        if rules != self._off:
+            self._off = rules
+            for watch in self._watches:
+                self._turn(watch, watch.rule.id not in rules)
+            self._scheduled = [
+                watch for watch in self._watches if watch.schedule is not None and watch.rule.id not in rules
+            ]
 
     def see(self, seen: Seen) -> list[Happening]:
         """What happens with the next result of the stream."""
@@ -79,10 +91,13 @@ class Engine:
         """Have watches hold by the time of day."""
         for watch in self._scheduled:
             assert watch.schedule is not None
-            if watch.awake != (awake := watch.schedule.holds(seen.at)):
-                watch.awake = awake
-                for known in self._objects:
-                    known.zones = None
+            self._turn(watch, watch.schedule.holds(seen.at))
+
+    def _turn(self, watch: Watch, awake: bool) -> None:
+        if watch.awake != awake:
+            watch.awake = awake
+            for known in self._objects:
+                known.zones = None
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""

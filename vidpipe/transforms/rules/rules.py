@@ -35,6 +35,7 @@ class Rules(Transform[RulesConfig]):
 
     def see(self, seen: Seen, stream: str) -> None:
         """Take the next result, and emit what happens with it."""
+        self._engine.switch_off(self.config.off)
         happened = self._engine.see(seen)
         if not happened:
             return

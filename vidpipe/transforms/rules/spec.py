@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from vidpipe.core.settings import StageConfig
+from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.sources.base import Line, Polygon
 
 Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line"]
@@ -138,12 +139,23 @@ class RulesConfig(StageConfig):
     Attributes:
         rules: those that hold here; each zone and line that they name is there.
         schedules: that they name.
+        off: ids of rules that are switched off: what they watch ends, as if it were not their hours.
     """
 
     zones: dict[str, Polygon] = {}
     lines: dict[str, Line] = {}
     rules: list[RuleSpec] = []
     schedules: dict[str, list[SpanSpec]] = {}
+    off: tuple[str, ...] = Knob(())
+
+    @field_validator("off")
+    @classmethod
+    def _are_rules(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        ids = [rule.id for rule in info.data.get("rules", ())]
+        for name in value:
+            if name not in ids:
+                raise ValueError(f"there is no rule '{name}' on that stream{did_you_mean(name, ids)}")
+        return value
 
     def __bool__(self) -> bool:
         return bool(self.rules)

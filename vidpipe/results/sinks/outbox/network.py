@@ -7,6 +7,9 @@ import ssl
 
 from vidpipe.core.errors import ConfigError
 
+NOT_YET = (401, 403, 404, 407, 408, 409, 425, 429)
+"""What a receiver says that is set up wrongly, or has no time: somebody will set it right, and nothing is lost."""
+
 
 def tls_context(ca_file: str | None, sink: object) -> ssl.SSLContext:
     """A context that checks certificates by the system's, or by a file's.

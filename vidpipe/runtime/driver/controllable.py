@@ -1,0 +1,120 @@
+"""What may be said to a run from outside: other settings, streams that pause, questions in its shadow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future
+
+from vidpipe.core.errors import RunError
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.collector import Collector
+from vidpipe.runtime.driver.control import Control
+from vidpipe.runtime.driver.epochs import Changes, Epoch
+from vidpipe.runtime.driver.questions import Questions
+from vidpipe.runtime.driver.states import RunState
+from vidpipe.runtime.driver.status import states_of
+from vidpipe.runtime.shadow.ask import Shadow, Variant
+
+
+class Controllable:
+    """The part of a `Run` that changes it while it goes on. Any thread may call it."""
+
+    _state: RunState
+    _changed: threading.Condition
+    _collector: Collector
+    _control: Control
+    _questions: Questions
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What runs, as it is now: another object after each change."""
+        return self._control.pipeline
+
+    def states(self) -> dict[str, str]:
+        """The state of each stream: as in `status`, and "paused"."""
+        with self._changed:
+            states = states_of(self._collector)
+        return states | dict.fromkeys(self._control.paused, "paused")
+
+    def apply(
+        self,
+        *,
+        stages: Changes,
+        streams: Collection[str] | None = None,
+        reason: str = "",
+        by: str = "user",
+    ) -> Epoch:
+        """Change settings while it runs; what is read from now on is answered under them, on every tier.
+
+        Args:
+            stages: the new values, by stage id and field; fields that pipelines.md calls knobs.
+            streams: whose settings change; None: of all.
+            reason: why, for the report.
+            by: who asks.
+
+        Returns:
+            The epoch, which each result under these settings names.
+
+        Raises:
+            ConfigError: no such stream, stage or setting, a value out of bounds, or a model that does not load: then
+                nothing has changed.
+            RunError: the run has ended.
+        """
+        if self._state not in (RunState.OPENING, RunState.RUNNING):
+            raise RunError(f"nothing can be changed: the run is {self._state}")
+        return self._control.apply(stages, streams, by=by, reason=reason)
+
+    def pause(self, stream: str) -> None:
+        """End a stream until `resume`; what was read is answered. The run goes on, also if none is left.
+
+        Raises:
+            ConfigError: no such stream, or it has ended.
+            RunError: the run does not go on.
+        """
+        self._must_run("paused")
+        self._control.pause(stream)
+
+    def resume(self, stream: str, *, reason: str = "", by: str = "user") -> None:
+        """Have a stream that was paused begin anew behind its last answer, under an epoch of its own.
+
+        Raises:
+            ConfigError: no such stream.
+            RunError: the run does not go on.
+        """
+        self._must_run("resumed")
+        self._control.resume(stream, by=by, reason=reason or "it was paused, and begins anew")
+
+    def ask_floor(self, stream: str, floor: float | None) -> None:
+        """Ask another accuracy of a stream from now on, as its `floor` does; None: none. What holds floors goes by it.
+
+        Raises:
+            ConfigError: no such stream, or no such accuracy.
+            RunError: the run does not go on.
+        """
+        self._must_run("asked of it")
+        self._control.ask_floor(stream, floor)
+
+    def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
+        """Ask in the shadow of the run: what would these variants say of the stream's next frame?
+
+        They are asked on the tiers of their stages, on copies of the same frame, by a process of low priority: nothing
+        waits for them, nothing of them is published, and what they cost is told apart (`shadows` in the report).
+
+        Args:
+            variants: stages whose answers depend on the frame alone, such as `detect`, under other settings. Each says
+                what it sees as if it were the last stage: it passes nothing on.
+
+        Returns:
+            What they say. It raises RunError where the run ends before.
+
+        Raises:
+            ConfigError: no such stream, stage or setting, or a stage that cannot be asked so.
+            RunError: the run does not go on, or too many questions are open.
+        """
+        self._must_run("asked")
+        return self._questions.ask(self._control.pipeline, stream, variants)
+
+    def _must_run(self, what: str) -> None:
+        if self._state is not RunState.RUNNING:
+            raise RunError(f"nothing can be {what}: the run is {self._state}")
