@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import clips
 from tests.cli.conftest import RAY
 from tests.waiting import until
 
@@ -27,13 +28,18 @@ audit: {rate: 0}
 """
 
 
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory):
+    """A recording that is played as a camera, for longer than any test takes."""
+    return f"yard=live+file:{clips.encode(tmp_path_factory.mktemp('camera') / 'slow.mp4', frames=2400, fps=8)}"
+
+
 @pytest.fixture
-def detached(shell, footage):
+def detached(shell, camera):
     """Begins a run in the background; its command has ended by then."""
 
     def begin(name="yard", engine="inline", pipeline=PIPELINE):
-        source = f"yard=live+file:{footage / 'long.mp4'}"
-        command = shell.begin(pipeline, source, "--detach", name, engine=engine, fresh=True)
+        command = shell.begin(pipeline, camera, "--detach", name, engine=engine, fresh=True)
         return command, command.end(60)
 
     return begin
@@ -98,8 +104,8 @@ def test_a_name_belongs_to_one_run_until_its_process_has_ended(shell, detached):
     shell.vidpipe("stop", "yard")
 
 
-def test_one_in_the_foreground_is_reached_too_and_ends_well_when_it_is_asked_to(shell, footage):
-    command = shell.begin(PIPELINE, f"yard=live+file:{footage / 'long.mp4'}", "--name", "yard")
+def test_one_in_the_foreground_is_reached_too_and_ends_well_when_it_is_asked_to(shell, camera):
+    command = shell.begin(PIPELINE, camera, "--name", "yard")
     command.wait_for_lines(5)
     assert status(shell, "yard")["streams"]["yard"]["state"] == "live"
     assert shell.vidpipe("logs").error == "run yard has no log: it runs in the foreground"
@@ -107,8 +113,8 @@ def test_one_in_the_foreground_is_reached_too_and_ends_well_when_it_is_asked_to(
     assert command.end(20).status == 0
 
 
-def test_what_is_no_question_is_answered_and_harms_nobody(shell, footage):
-    command = shell.begin(PIPELINE, f"yard=live+file:{footage / 'long.mp4'}", "--name", "yard")
+def test_what_is_no_question_is_answered_and_harms_nobody(shell, camera):
+    command = shell.begin(PIPELINE, camera, "--name", "yard")
     command.wait_for_lines(5)
     place = f"{shell.runs}/yard.sock"
     assert Path(place).stat().st_mode & 0o077 == 0
