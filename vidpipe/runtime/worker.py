@@ -21,6 +21,8 @@ from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.core.extensions import find_on
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
+from vidpipe.media.stream import StreamMedia
+from vidpipe.media.writer import MediaWriter
 from vidpipe.models.library import Library
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
@@ -36,9 +38,13 @@ from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker
-from vidpipe.sources.base import StreamInfo
-from vidpipe.sources.open import open_source
+from vidpipe.sources.address import is_camera
+from vidpipe.sources.base import Source, StreamInfo, StreamSpec
+from vidpipe.sources.decoding.packets import Footage, PacketRing
+from vidpipe.sources.open import footage_of, open_source
 from vidpipe.sources.view import View
+from vidpipe.transforms.rules.rules import RULES
+from vidpipe.transforms.rules.spec import RulesConfig
 from vidpipe.transforms.runner import TransformRunner
 
 
@@ -89,6 +95,7 @@ class WorkerRuntime:
         setup = Setup(pipeline.models, pipeline.classes, pipeline.search_paths, pipeline.stages)
         self.shadows = ShadowWorker(setup, pack)
         self.clock = clock
+        self._media = MediaWriter(pipeline.media, clock) if pipeline.media is not None else None
         self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
@@ -199,7 +206,8 @@ class WorkerRuntime:
 
     def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
-        counts = Counts({}, self._library.meters(), dict(links), shadows=self.shadows.meters())
+        media = self._media.counts.of_all() if self._media is not None else {}
+        counts = Counts({}, self._library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
@@ -216,8 +224,14 @@ class WorkerRuntime:
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
-            source = open_source(stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock)
+            ring = self._ring(stream, spec)
+            source = open_source(
+                stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock, ring=ring
+            )
             opened.callback(source.close)
+            media = self._stream_media(stream, spec, source, ring)
+            if media is not None:
+                opened.callback(media.close)
             cascade = self._open(self.plan.segments[0].per_stream, (stream,), top=True)
             opened.callback(cascade.close)
             transforms = self._transforms(stream)
@@ -234,10 +248,32 @@ class WorkerRuntime:
             cascade,
             transforms,
             writers,
+            media,
             partial(_hide, view) if view else None,
             position.poison,
             dict(position.states),
         )
+
+    def _ring(self, stream: str, spec: StreamSpec) -> PacketRing | None:
+        """Where a camera's packets are kept, if clips are made of them."""
+        media = self.plan.pipeline.media
+        if media is None or not media.clips or not spec.may_have_clips or not is_camera(spec.url):
+            return None
+        rules = self.plan.pipeline.streams[stream].configs.get(RULES)
+        told_late_s = rules.told_late_s if isinstance(rules, RulesConfig) else 0.0
+        return PacketRing(media.reach_s(told_late_s), media.max_bytes)
+
+    def _stream_media(
+        self, stream: str, spec: StreamSpec, source: Source, ring: PacketRing | None
+    ) -> StreamMedia | None:
+        """What makes pictures and clips of a stream's events, if they are asked for."""
+        if self._media is None:
+            return None
+        self._media.open()
+        footage: Footage | None = ring
+        if footage is None and self._media.spec.clips and spec.may_have_clips:
+            footage = footage_of(source, self._media.spec.max_bytes)
+        return StreamMedia(stream, self._media.spec, self._media, footage, live=spec.live, clock=self.clock)
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""

@@ -78,6 +78,11 @@ class StreamSpec(BaseModel):
     record_url: str | None = Field(
         default=None, repr=False, description="another address of the same camera, to record clips from"
     )
+    clips: bool | None = Field(
+        default=None,
+        description="whether clips are made of its events, where `media` asks for clips; they show what `mask` and "
+        "`regions` hide, as nothing is encoded again; default: unless it hides something",
+    )
     transport: Literal["auto", "tcp", "udp"] = Field(
         default="auto", description="how an RTSP camera sends; auto: TCP, or UDP if the camera offers nothing else"
     )
@@ -140,6 +145,11 @@ class StreamSpec(BaseModel):
         if self.url.startswith(LIVE_FILE) or is_camera(self.url):
             return True
         return is_own(self.url) and own_class(self.url).live
+
+    @property
+    def may_have_clips(self) -> bool:
+        """Whether what its camera sends may be shown as it is."""
+        return not (self.mask or self.regions) if self.clips is None else self.clips
 
     @property
     def decoding(self) -> Decoding:

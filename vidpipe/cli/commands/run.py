@@ -41,6 +41,7 @@ class RunOptions:
     want: Want | None = None
     budget: str | None = None
     events: Path | None = None
+    media: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -64,6 +65,7 @@ def run_pipeline(options: RunOptions) -> int:
             sets=options.sets,
             floor=options.floor,
             want=options.want,
+            media=options.media,
         )
         return with_profiles(loaded, options.profiles, budget=budget)
 
