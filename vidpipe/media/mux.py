@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import av
@@ -48,13 +49,21 @@ def write(path: Path, packets: Sequence[Kept], told: Mapping[str, Any], at: floa
         output.metadata["comment"] = json.dumps(told)
         if at is not None:
             output.metadata["creation_time"] = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
+        period = _period(shown)
         for kept, pts, dts in zip(packets, shown, decode_times(shown), strict=True):
             packet = Packet(bytes(kept.packet))
             packet.stream = into
             packet.time_base = Fraction(1, TICKS)
             packet.pts, packet.dts = pts, dts
+            packet.duration = period  # that of the last one matters: without it players leave that out
             packet.is_keyframe = kept.key
             output.mux(packet)
+
+
+def _period(shown: Sequence[int]) -> int:
+    """Ticks from picture to picture, in the middle."""
+    order = sorted(shown)
+    return int(median([b - a for a, b in pairwise(order)] or [TICKS // 25]))
 
 
 def show_times(pts: Sequence[float]) -> list[int]:

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import chain, takewhile
 from typing import Protocol
 
 import av
@@ -106,7 +107,7 @@ class Footage(Protocol):
 
     @property
     def newest(self) -> float:
-        """Media seconds up to which they are there; infinite where all of them are."""
+        """Media seconds up to which they are there, with all that they build on; infinite where all of them are."""
         ...
 
     @property
@@ -149,6 +150,7 @@ class PacketRing:
         self._max_bytes = max_bytes
         self._groups: deque[list[Kept]] = deque()
         self._bytes = 0
+        self._untold: deque[Kept] = deque()  # from the first on whose turn has not come
         self._newest = -math.inf
         self._needed = math.inf
         self._broken = True  # what comes does not go on from what is there
@@ -172,9 +174,24 @@ class PacketRing:
         return self._newest
 
     def break_off(self) -> None:
-        """Nothing that comes builds on what is there: the next thing kept is a key frame."""
+        """Nothing that comes builds on what is there: the next thing kept is a key frame.
+
+        Of those whose turn has not come it never will, and what comes behind them may build on them.
+        """
         with self._lock:
             self._broken = True
+            if self._untold:
+                lost = self._untold[0]
+                while self._groups and (group := self._groups[-1]):
+                    while group and group[-1] is not lost:
+                        self._bytes -= group.pop().packet.size
+                    if group:
+                        self._bytes -= group.pop().packet.size
+                        break
+                    self._groups.pop()
+                if self._groups and not self._groups[-1]:
+                    self._groups.pop()
+                self._untold.clear()
 
     def add(self, kept: Kept) -> None:
         """Take the next one, in the order of decoding; before the first key frame it is not kept."""
@@ -186,13 +203,14 @@ class PacketRing:
                 return
             self._groups[-1].append(kept)
             self._bytes += kept.packet.size
-            self._come(kept.pts)
+            self._untold.append(kept)
+            self._mind()
 
     def tell(self, kept: Kept, seq: int, pts: float) -> None:
         """The turn of one that was added has come: these are number and media seconds of its frame."""
         with self._lock:
             kept.seq, kept.pts = seq, pts
-            self._come(pts)
+            self._mind()
 
     def keep_from(self, pts: float) -> None:
         """See `Footage`."""
@@ -202,12 +220,15 @@ class PacketRing:
     def between(self, begin: float, end: float) -> list[Kept]:
         """See `Footage`."""
         with self._lock:
-            kept = [each for group in self._groups for each in group if each.pts is not None]
+            untold = self._untold[0] if self._untold else None
+            kept = list(takewhile(lambda each: each is not untold, chain.from_iterable(self._groups)))
         return cut(kept, begin, end)
 
-    def _come(self, pts: float | None) -> None:
-        if pts is not None:
+    def _mind(self) -> None:
+        """Know what can be cut now, and let go of what nobody needs."""
+        while self._untold and (pts := self._untold[0].pts) is not None:
             self._newest = max(self._newest, pts)
+            self._untold.popleft()
         needed = min(self._newest - self._seconds, self._needed)
         while len(self._groups) > 1 and (self._bytes > self._max_bytes or _is_before(self._groups[1], needed)):
             self._let_go()
@@ -216,7 +237,10 @@ class PacketRing:
             self._broken = True
 
     def _let_go(self) -> None:
-        self._bytes -= sum(kept.packet.size for kept in self._groups.popleft())
+        gone = self._groups.popleft()
+        self._bytes -= sum(kept.packet.size for kept in gone)
+        while self._untold and self._untold[0] in gone:
+            self._untold.popleft()
 
 
 class KeptConnection:
@@ -274,6 +298,9 @@ def cut(kept: Sequence[Kept], begin: float, end: float) -> list[Kept]:
     first = next((place for place in reversed(keys) if _time(kept[place]) <= begin), keys[0])
     from_key = _time(kept[first])
     last = max((place for place, each in enumerate(kept) if _time(each) <= end), default=-1)
+    # What is shown behind the end because others build on it is shown without a gap before it.
+    until = max((_time(each) for each in kept[first : last + 1]), default=end)
+    last = max((place for place, each in enumerate(kept) if _time(each) <= until), default=-1)
     return [each for each in kept[first : last + 1] if _time(each) >= from_key]
 
 

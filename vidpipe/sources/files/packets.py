@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,26 +63,29 @@ class FilePackets:
                 container.seek((self._origin or 0) + int((begin - _BEFORE_S) / tick), stream=stream)
             timeline = Timeline(tick, 1 / (believable_fps(stream) or ASSUMED_FPS), self._origin)
             order = _Order(timeline, Fraction(1) / tick, by_dts=by_dts)
-            packets: list[Kept] = []
-            nbytes = 0
-            for packet in container.demux(stream):
-                if not packet.size or packet.is_discard:
-                    continue
-                packets.append(Kept(packet, self.coding))
-                nbytes += packet.size
-                for shown in order.after(packets[-1]):
-                    assert shown.pts is not None
-                    if shown.key and shown.pts <= begin:
-                        place = packets.index(shown)
-                        nbytes -= sum(kept.packet.size for kept in packets[:place])
-                        del packets[:place]
-                    if shown.pts > end:
-                        return cut([kept for kept in packets if kept.pts is not None], begin, end)
-                if nbytes > self._max_bytes:
-                    break
-            for _ in order.rest():
-                pass
-        return cut([kept for kept in packets if kept.pts is not None], begin, end)
+            return cut(self._read(container.demux(stream), order, begin, end), begin, end)
+
+    def _read(self, demuxed: Iterable[VideoPacket], order: _Order, begin: float, end: float) -> list[Kept]:
+        """From a key frame before `begin` on, in the order of decoding: each with its time, none without its turn."""
+        packets: list[Kept] = []
+        told, nbytes, newest = 0, 0, -math.inf
+        for packet in demuxed:
+            if not packet.size or packet.is_discard:
+                continue
+            packets.append(Kept(packet, self.coding))
+            nbytes += packet.size
+            for shown in order.after(packets[-1]):
+                if shown.key and shown.pts is not None and shown.pts <= begin:
+                    place = packets.index(shown)
+                    nbytes -= sum(kept.packet.size for kept in packets[:place])
+                    del packets[:place]
+                    told = 0
+            while told < len(packets) and (pts := packets[told].pts) is not None:
+                told, newest = told + 1, max(newest, pts)
+            if newest > end or nbytes > self._max_bytes:
+                return packets[:told]
+        deque(order.rest(), maxlen=0)
+        return packets
 
 
 class _Order:
