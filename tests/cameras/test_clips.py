@@ -8,6 +8,7 @@ import pytest
 
 from tests.cameras import conftest, servers
 from tests.media import clip as clip_of
+from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.camera import CameraSource
@@ -41,7 +42,7 @@ def test_each_picture_is_the_frame_of_its_time(serve, keep, tmp_path, encoding, 
     frames = viewer.frames
     begin, end = frames[10].pts, frames[35].pts
     (path,) = clip_of.written(tmp_path, ring.between(begin, end))
-    found = clip_of.check(path, frames)
+    found = clip_of.check(path, list(viewer.items))
     assert found[0].pts <= begin
     assert found[-1].pts >= end
 
@@ -55,12 +56,10 @@ def test_a_camera_that_comes_back_goes_on_in_the_same_file(serve, keep, clip, tm
     viewer.until_more(30)
     frames = viewer.frames
     (path,) = clip_of.written(tmp_path, ring.between(frames[5].pts, frames[-1].pts))
-    begin = clip_of.comment(path)["pts"]
     seconds = [at for at, _ in clip_of.shown(path)]
     gap = max(b - a for a, b in zip(seconds, seconds[1:]))
     assert gap == pytest.approx(viewer.source.health.gap_s, abs=0.3)
-    by_pts = {round(frame.pts - begin, 4): frame for frame in frames}
-    assert all(any(abs(at - pts) <= 1e-4 for pts in by_pts) for at in seconds)
+    clip_of.check(path, list(viewer.items), whole=False)  # what came before a key frame is left out
     assert len(seconds) > 35
 
 
@@ -73,10 +72,12 @@ def test_another_size_is_another_file(serve, keep, clip, larger_clip, tmp_path):
     server.start()
     viewer.until(lambda: viewer.frames[-1].width == 320)
     viewer.until_more(20)
-    frames = viewer.frames
     paths = clip_of.written(tmp_path, ring.between(0.0, math.inf))
     assert len(paths) == 2
-    sizes = {path: {frame.width for frame in clip_of.check(path, frames)} for path in paths}
+    sizes = {
+        path: {frame.width for frame in clip_of.check(path, list(viewer.items)) if isinstance(frame, Frame)}
+        for path in paths
+    }
     assert list(sizes.values()) == [{160}, {320}]
 
 
@@ -87,10 +88,3 @@ def test_the_ring_is_bounded(serve, keep, clip):
     viewer, ring = keep(serve({"/a": clip}).url(), max_bytes=40_000)
     viewer.until_more(50)
     assert 0 < ring.nbytes <= 40_000
-
-
-def test_packets_are_those_that_were_demuxed(serve, keep, clip):
-    """Nothing is copied: the ring has the very packets that were decoded."""
-    viewer, ring = keep(serve({"/a": clip}).url())
-    viewer.until_more(20)
-    assert all(kept.packet.size and kept.seq is not None for kept in ring.between(0.0, viewer.frames[-1].pts))
