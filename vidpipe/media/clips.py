@@ -47,8 +47,8 @@ class Clip:
 class Clips:
     """The clips of one stream that are open. For one thread.
 
-    Events that overlap, roll included, share a clip, as long as it does not grow beyond `max_s`: from then on what begins
-    has another. What goes on has no more than that.
+    Events that overlap, roll included, share a clip, as long as it does not grow beyond `max_s`: what begins from then
+    on has another. What goes on has no more than that.
 
     Args:
         place: gives a clip of an event that begins at those media seconds its path.

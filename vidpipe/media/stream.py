@@ -93,6 +93,8 @@ class StreamMedia:
         for clip in ready:
             self._cut_later(clip)
         self._writer.await_all(self._stream, _CLOSE_S)
+        if self._footage is not None:
+            self._footage.close()
 
     def _see(self, item: Frame | Missing, answer: Answer, events: Sequence[Event]) -> Sequence[Event]:
         frame = item if isinstance(item, Frame) else None
@@ -217,7 +219,7 @@ class StreamMedia:
         try:
             packets = self._footage.between(clip.begin, clip.end)
             if not packets:
-                raise DroppedError("no key frame was there")
+                raise DroppedError(self._footage.lacking)
             first = packets[0].pts or 0.0
             for number, part in enumerate(mux.parts(packets), 1):
                 begin = part[0].pts or 0.0

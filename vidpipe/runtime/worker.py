@@ -38,9 +38,8 @@ from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker
-from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import Source, StreamInfo, StreamSpec
-from vidpipe.sources.decoding.packets import Footage, PacketRing
+from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.open import footage_of, open_source
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
@@ -225,8 +224,9 @@ class WorkerRuntime:
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
             ring = self._ring(stream, spec)
+            kept = ring if spec.record_url is None else None
             source = open_source(
-                stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock, ring=ring
+                stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock, ring=kept
             )
             opened.callback(source.close)
             media = self._stream_media(stream, spec, source, ring)
@@ -255,9 +255,9 @@ class WorkerRuntime:
         )
 
     def _ring(self, stream: str, spec: StreamSpec) -> PacketRing | None:
-        """Where a camera's packets are kept, if clips are made of them."""
+        """Where a stream's packets are kept, if clips are made of them."""
         media = self.plan.pipeline.media
-        if media is None or not media.clips or not spec.may_have_clips or not is_camera(spec.url):
+        if media is None or not media.clips or not spec.may_have_clips:
             return None
         rules = self.plan.pipeline.streams[stream].configs.get(RULES)
         told_late_s = rules.told_late_s if isinstance(rules, RulesConfig) else 0.0
@@ -270,9 +270,7 @@ class WorkerRuntime:
         if self._media is None:
             return None
         self._media.open()
-        footage: Footage | None = ring
-        if footage is None and self._media.spec.clips and spec.may_have_clips:
-            footage = footage_of(source, self._media.spec.max_bytes)
+        footage = None if ring is None else footage_of(stream, spec, source, ring, self.clock)
         return StreamMedia(stream, self._media.spec, self._media, footage, live=spec.live, clock=self.clock)
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:

@@ -74,16 +74,22 @@ def open_source(
         return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume, clock=clock)
 
 
-def footage_of(source: Source, max_bytes: int) -> Footage | None:
-    """Where the encoded pictures of an open recording can be had again; None where they cannot: of other sources.
+def footage_of(name: str, spec: StreamSpec, source: Source, ring: PacketRing, clock: Clock = REAL) -> Footage | None:
+    """Where the encoded pictures of an open stream can be had again; None where they cannot: of a user's own source.
 
     Args:
-        max_bytes: of the packets that are taken at a time.
+        ring: that a camera's are kept in. Those of a recording are read again from its file.
     """
+    if is_camera(spec.url):
+        from vidpipe.sources.cameras.camera import CameraSource
+        from vidpipe.sources.cameras.recorder import Recorder
+
+        assert isinstance(source, CameraSource)
+        return ring if spec.record_url is None else Recorder(name, spec, ring, source, clock)
     from vidpipe.sources.files.file import FileSource
     from vidpipe.sources.files.live import LiveFileSource
 
-    return source.footage(max_bytes) if isinstance(source, FileSource | LiveFileSource) else None
+    return source.footage(ring.max_bytes) if isinstance(source, FileSource | LiveFileSource) else None
 
 
 def expand(*arguments: str) -> dict[str, str]:

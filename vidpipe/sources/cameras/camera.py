@@ -94,6 +94,16 @@ class CameraSource(ReadAhead):
         return self._camera.status.health
 
     @property
+    def zero(self) -> float | None:
+        """When media time was 0, by the monotonic clock; None before the first picture."""
+        return self._camera.stamper.zero
+
+    @property
+    def sender_lag_s(self) -> float | None:
+        """By how much pictures are dated later than by the sender's clock; None where that tells none."""
+        return self._camera.sender_lag_s
+
+    @property
     def notes(self) -> list[str]:
         """How the camera fared, in a line; complete when the iteration has ended."""
         if self._reader.ident is None:

@@ -78,6 +78,7 @@ class CameraState:
         anomaly, anomaly_since: what is wrong with pictures that come, "" for nothing, and since when.
         renewed: whether the connection was made anew for that.
         ring: keeps what comes, where somebody wants it.
+        sender_lag_s: by how much pictures are dated later than by the sender's clock; None where that tells none.
         patience: how many times `picture_s` a connection may go without a picture: some key frames are far apart.
     """
 
@@ -92,6 +93,7 @@ class CameraState:
     anomalies: AnomalyDetector
     stop: threading.Event
     ring: PacketRing | None = None
+    sender_lag_s: float | None = None
     anomaly: str = ""
     anomaly_since: float = 0.0
     renewed: bool = False
@@ -168,6 +170,8 @@ class Session:
         moment = self._clock.at(stamp, unit.at, unit.sender_utc)
         if moment.jumped:
             self._camera.stamper.break_off()
+        if unit.sender_utc is not None:
+            self._camera.sender_lag_s = moment.at - unit.sender_utc
         self._late_s = unit.at - moment.at
         kept = self._kept.keep(packet) if self._kept is not None else None
         return Taken(stamp, moment, packet.size, packet.is_keyframe, kept=kept)

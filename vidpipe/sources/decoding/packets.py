@@ -115,6 +115,11 @@ class Footage(Protocol):
         """How their times came about, where they are not those of the frames themselves; else ""."""
         ...
 
+    @property
+    def lacking(self) -> str:
+        """Why there may be nothing, in a few words."""
+        ...
+
     def keep_from(self, pts: float) -> None:
         """Keep what is needed from this media time on, as far as there is room; infinite: nothing is needed."""
         ...
@@ -129,6 +134,10 @@ class Footage(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Nothing more is asked for."""
+        ...
+
 
 class PacketRing:
     """The newest encoded pictures of a camera, in groups from key frame to key frame; for several threads.
@@ -141,13 +150,15 @@ class PacketRing:
         max_bytes: of all packets in it.
 
     Attributes:
-        note: see `Footage`.
+        max_bytes: of all packets in it.
+        lacking, note: see `Footage`.
     """
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
+        self.lacking = "no key frame was there"
         self.note = ""
         self._seconds = seconds
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._groups: deque[list[Kept]] = deque()
         self._bytes = 0
         self._untold: deque[Kept] = deque()  # from the first on whose turn has not come
@@ -224,15 +235,18 @@ class PacketRing:
             kept = list(takewhile(lambda each: each is not untold, chain.from_iterable(self._groups)))
         return cut(kept, begin, end)
 
+    def close(self) -> None:
+        """See `Footage`: what is there goes with the ring."""
+
     def _mind(self) -> None:
         """Know what can be cut now, and let go of what nobody needs."""
         while self._untold and (pts := self._untold[0].pts) is not None:
             self._newest = max(self._newest, pts)
             self._untold.popleft()
         needed = min(self._newest - self._seconds, self._needed)
-        while len(self._groups) > 1 and (self._bytes > self._max_bytes or _is_before(self._groups[1], needed)):
+        while len(self._groups) > 1 and (self._bytes > self.max_bytes or _is_before(self._groups[1], needed)):
             self._let_go()
-        if self._bytes > self._max_bytes:
+        if self._bytes > self.max_bytes:
             self._let_go()
             self._broken = True
 

@@ -37,6 +37,7 @@ class FilePackets:
         SourceError: it cannot be opened.
     """
 
+    lacking = "no key frame is there"
     note = ""
     newest = math.inf
 
@@ -52,6 +53,9 @@ class FilePackets:
 
     def keep_from(self, pts: float) -> None:
         """All of it stays there."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def between(self, begin: float, end: float) -> list[Kept]:
         """See `Footage`. Raises SourceError as well: the file is gone."""
