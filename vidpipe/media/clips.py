@@ -68,6 +68,8 @@ class Clips:
 
     def see(self, event: Event) -> tuple[Path, bool]:
         """Take a phase of an event: where its clip will be, and whether that is another clip than there was."""
+        if event.phase is not Phase.BEGIN:
+            self._lasting.add(event.kind)
         clip, new = self._of.get(event.id), False
         if clip is None:
             clip = self._joined(event)
@@ -98,8 +100,6 @@ class Clips:
 
     def _go_on(self, clip: Clip, event: Event) -> None:
         ended = event.phase is Phase.END
-        if event.phase is not Phase.BEGIN:
-            self._lasting.add(event.kind)
         last = _seconds(event, "ended_pts") if ended else event.pts
         clip.end = min(clip.limit, max(clip.end, last + self._spec.post_s))
         if ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import math
 import os
@@ -27,7 +28,7 @@ _HALF = re.compile(r"\.\d{6}\.\d{3}-[^/]*\.(jpg|mp4|mkv)\.part$")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d$|undated$")
 _LEFT_S = 3600.0  # after which a half file that nobody finishes is deleted
 _ROOM = 1.25  # of a file's size: so much is made room for at once
-_LONGEST = 60  # characters of a rule in a name
+_LONGEST = 80  # characters of a stream or rule in a name
 
 
 class _File(NamedTuple):
@@ -70,7 +71,7 @@ class MediaFolder:
         seconds = pts if at is None else at
         moment = datetime.fromtimestamp(max(0.0, seconds), UTC)
         day = "undated" if at is None else f"{moment:%Y-%m-%d}"
-        name = f"{moment:%H%M%S}.{moment.microsecond // 1000:03}-{_safe(what)[:_LONGEST]}"
+        name = f"{moment:%H%M%S}.{moment.microsecond // 1000:03}-{_safe(what)}"
         folder = self._root / _safe(stream) / day
         path, number = folder / f"{name}{suffix}", 2
         while path in self._promised or path.exists():
@@ -99,9 +100,8 @@ class MediaFolder:
         deleted = self._mind()
         part = path.with_name(f".{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                write(part)
+                _write(part, write)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -111,7 +111,7 @@ class MediaFolder:
                 deleted += freed
                 if not size:
                     raise
-                write(part)
+                _write(part, write)
             before = _size(path)
             part.replace(path)
         except BaseException:
@@ -122,8 +122,8 @@ class MediaFolder:
         return deleted + self._mind()
 
     def _room(self) -> float:
-        """Bytes that are made room for on a full disk: a hundredth of what may be here, at most a tenth of a GB."""
-        return min(self._spec.max_gb * 1e7, 1e8)
+        """Bytes that go at least on a full disk, so that not each file costs another: a tenth of ours, or 0.1 GB."""
+        return min(self._size / 10, 1e8)
 
     def _mind(self) -> int:
         """Delete what is too old, and the oldest where there is too much; how many files went."""
@@ -181,6 +181,11 @@ def check_folder(spec: MediaSpec) -> None:
     check_writable(folder / "x", "media folder")
 
 
+def _write(part: Path, write: Callable[[Path], None]) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    write(part)
+
+
 def _unlink(path: Path) -> bool:
     """Delete a file, and its folder with the last one; whether it was there."""
     try:
@@ -202,4 +207,6 @@ def _size(path: Path) -> int:
 def _safe(name: str) -> str:
     """A name of a file or folder for any text."""
     quoted = quote(name, safe=" ")
+    if len(quoted) > _LONGEST:
+        quoted = f"{quoted[: _LONGEST - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted

@@ -45,9 +45,16 @@ class Coding:
 
     @classmethod
     def of_key_frame(cls, codec: str, packet: bytes) -> Coding:
-        """Of a key frame that holds its parameter sets, as a camera sends it. Raises FFmpegError."""
+        """Of a key frame that holds its parameter sets, as a camera sends it.
+
+        Raises:
+            FFmpegError, ValueError: they cannot be read.
+        """
         with av.open(BytesIO(packet), format=_RAW[codec]) as bare:
-            return cls(bare.streams.video[0])
+            (stream,) = bare.streams.video
+            if not stream.codec_context.width:
+                raise ValueError("it does not say how large it is")
+            return cls(stream)
 
     @property
     def suffix(self) -> str:
@@ -286,7 +293,7 @@ class KeptConnection:
         self._sets = sets
         try:
             coding = Coding.of_key_frame(self._codec, bytes(packet))
-        except (FFmpegError, IndexError):
+        except (FFmpegError, ValueError):
             return  # a damaged one; the connection has said how it is coded
         if coding != self._coding:
             self._coding = coding
