@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,67 +11,24 @@ import pytest
 
 from tests import clips
 from tests.media import clip as clip_of
-from vidpipe.pipeline.spec import Pipeline
-from vidpipe.pipeline.yaml.load import load
+from tests.media import squares
 from vidpipe.results.sinks.events import EventsFile
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
 
-FRAMES, FPS = 200, clips.FPS
-
-STAGE = '''
-"""Finds the bright square of tests/clips.py, by the number that the picture carries."""
-
-import numpy as np
-import supervision as sv
-
-from vidpipe import Answer, How, Stage, nothing
-
-
-class Square(Stage):
-    def answer(self, frames):
-        return [self.find(frame) for frame in frames]
-
-    def find(self, frame):
-        inner = frame.luma()[4:12, :128].reshape(8, 8, 16)[:, :, 4:-4]
-        number = int(np.packbits(inner.mean(axis=(0, 2)) > 125)[0])
-        if not (30 <= number < 80 or 150 <= number < 170):
-            return Answer(nothing(), How.MEASURED, self.id, frame.seq)
-        left = 8 + number * 3 % (frame.width - 40)
-        boxes = sv.Detections(
-            xyxy=np.array([[left, frame.height // 2, left + 24, frame.height // 2 + 24]], np.float32),
-            confidence=np.array([0.9], np.float32), class_id=np.array([0]),
-            tracker_id=np.array([1 if number < 100 else 2]), data={"class_name": np.array(["square"])},
-        )
-        return Answer(boxes, How.MEASURED, self.id, frame.seq)
-'''
-
-PIPELINE = """
-classes: {square: square}
-stages: [{id: square, type: "squares:Square"}]
-audit: {rate: 0, max_unchecked_s: null}
-streams:
-  cam: {url: URL, zones: {all: [[0, 0], [1, 0], [1, 1], [0, 1]]}}
-rules: [{id: there, kind: zone, zone: all, grace_s: 0.2}]
-media: {folder: FOLDER, pre_s: 0.5, post_s: 0.3, pictures: frame}
-"""
+FRAMES = 200
 
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs the pipeline on a clip; gives events, results by number, and the report."""
-    (tmp_path / "squares.py").write_text(STAGE)
+    """Runs the pipeline on a clip; gives what it tells."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def run_it(path: Path, *, sets: tuple[str, ...] = (), **options: Any) -> tuple[list[Any], dict[int, Any], Any]:
-        (tmp_path / "p.yaml").write_text(PIPELINE.replace("URL", str(path)).replace("FOLDER", str(tmp_path / "media")))
-        pipeline: Pipeline = load(tmp_path / "p.yaml", sets=sets)
+    def run_it(path: Path, *, sets: tuple[str, ...] = (), **options: Any) -> squares.Told:
         sinks = [ResultsFile(tmp_path / "r.jsonl"), EventsFile(tmp_path / "e.jsonl")]
-        outcome = run(pipeline, sinks=sinks, **options)
+        outcome = run(squares.pipeline(tmp_path, path, sets), sinks=sinks, **options)
         assert not outcome.errors
-        lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()[1:]]
-        events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-        return events, {line["seq"]: line for line in lines}, outcome.report["media"]
+        return squares.told(tmp_path, outcome.report)
 
     return run_it
 
@@ -95,18 +51,9 @@ def test_boxes_of_results_lie_on_what_a_clip_shows(made, tmp_path, request, engi
         clip = Path(event["clip"])
         begin = clip_of.comment(clip)["pts"]
         assert begin <= event["started_pts"] - 0.5
-        shown = clip_of.shown(clip)
         ended = next(each for each in events if each["id"] == event["id"] and "ended_pts" in each)
-        assert begin + shown[-1][0] >= ended["ended_pts"] + 0.3 - 1 / FPS
-        with_boxes = 0
-        for seconds, number in shown:
-            result = min(results.values(), key=lambda line: abs(line["pts"] - begin - seconds))
-            assert abs(result["pts"] - begin - seconds) < 1e-4
-            assert result["seq"] == number
-            for box in result["detections"]:
-                assert box["xyxy"][0] == 8 + number * 3 % (clips.WIDTH - 40)
-                with_boxes += 1
-        assert with_boxes == {1: 50, 2: 20}[event["track_id"]]
+        assert begin + clip_of.shown(clip)[-1][0] >= ended["ended_pts"] + 0.3 - 1 / clips.FPS
+        assert squares.boxes_on(clip, results) == {1: 50, 2: 20}[event["track_id"]]
 
 
 def test_a_picture_is_of_the_frame_that_its_box_belongs_to(made, tmp_path):

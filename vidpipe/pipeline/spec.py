@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -153,6 +153,11 @@ class Pipeline:
         """All that has settings, by id: stages, then transforms, in order."""
         parts: list[PlacedStage | PlacedTransform] = [*self.stages, *self.transforms]
         return {part.id: part for part in parts}
+
+    @property
+    def without_media(self) -> Pipeline:
+        """The same without pictures and clips, for who only measures it."""
+        return replace(self, media=None)
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import threading
@@ -45,6 +46,8 @@ from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.rules.spec import RulesConfig
 from vidpipe.transforms.runner import TransformRunner
+
+log = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
@@ -257,7 +260,11 @@ class WorkerRuntime:
     def _ring(self, stream: str, spec: StreamSpec) -> PacketRing | None:
         """Where a stream's packets are kept, if clips are made of them."""
         media = self.plan.pipeline.media
-        if media is None or not media.clips or not spec.may_have_clips:
+        if media is None or not media.clips:
+            return None
+        if spec.why_no_clips:
+            if spec.clips is None:
+                log.warning("stream %s: no clips are made: %s", stream, spec.why_no_clips)
             return None
         rules = self.plan.pipeline.streams[stream].configs.get(RULES)
         told_late_s = rules.told_late_s if isinstance(rules, RulesConfig) else 0.0
@@ -271,6 +278,8 @@ class WorkerRuntime:
             return None
         self._media.open()
         footage = None if ring is None else footage_of(stream, spec, source, ring, self.clock)
+        if ring is not None and footage is None:
+            log.warning("stream %s: no clips are made: it can be read only once", stream)
         return StreamMedia(stream, self._media.spec, self._media, footage, live=spec.live, clock=self.clock)
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:

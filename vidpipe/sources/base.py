@@ -147,9 +147,13 @@ class StreamSpec(BaseModel):
         return is_own(self.url) and own_class(self.url).live
 
     @property
-    def may_have_clips(self) -> bool:
-        """Whether what its camera sends may be shown as it is."""
-        return not (self.mask or self.regions) if self.clips is None else self.clips
+    def why_no_clips(self) -> str:
+        """Why no clips can be made of it, or may; "" where nothing is known that is against them."""
+        if self.clips is False:
+            return "clips: false"
+        if self.clips is None and (self.mask or self.regions):
+            return "they would show what its mask and regions hide; `clips: true` allows that"
+        return "a source of your own gives pictures, not what a camera sent" if is_own(self.url) else ""
 
     @property
     def decoding(self) -> Decoding:
