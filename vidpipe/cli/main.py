@@ -25,6 +25,7 @@ from vidpipe.cli.options import (
     EngineOption,
     EventsOption,
     FloorOption,
+    MediaOption,
     MetricsOption,
     NameOption,
     OutOption,
@@ -94,6 +95,7 @@ def run(
             metavar="FILE.db", help="Keep events and counts there, for `vidpipe events|counts`.", show_default=False
         ),
     ] = None,
+    media: MediaOption = None,
     metrics: MetricsOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
@@ -108,7 +110,7 @@ def run(
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
-    options = replace(options, events=events, name=name, detach=detach)
+    options = replace(options, events=events, media=media, name=name, detach=detach)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))

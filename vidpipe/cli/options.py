@@ -55,6 +55,10 @@ EventsOption = Annotated[
         "--events", metavar="FILE.jsonl", help="What rules and transforms tell; - is stdout.", show_default=False
     ),
 ]
+MediaOption = Annotated[
+    Path | None,
+    typer.Option("--media", metavar="DIR", help="Pictures and clips of events, there.", show_default=False),
+]
 MetricsOption = Annotated[
     str | None,
     typer.Option(

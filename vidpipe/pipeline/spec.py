@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.settings import StageConfig
+from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.sources.base import StreamSpec
 from vidpipe.transforms.base import Transform
@@ -127,6 +128,7 @@ class Pipeline:
         transforms: what completes results behind the cascade, in order.
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
+        media: which pictures and clips of events are made; None: none.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -143,6 +145,7 @@ class Pipeline:
     transforms: tuple[PlacedTransform, ...] = ()
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
+    media: MediaSpec | None = None
     search_paths: tuple[str, ...] = ()
 
     @property
@@ -150,6 +153,11 @@ class Pipeline:
         """All that has settings, by id: stages, then transforms, in order."""
         parts: list[PlacedStage | PlacedTransform] = [*self.stages, *self.transforms]
         return {part.id: part for part in parts}
+
+    @property
+    def without_media(self) -> Pipeline:
+        """The same without pictures and clips, for who only measures it."""
+        return replace(self, media=None)
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

@@ -337,6 +337,7 @@ class Counts(NamedTuple):
         links: (frames, bytes) by link name.
         deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
         shadows: by variant.
+        media: pictures and clips, by stream.
     """
 
     stages: dict[str, Meter]
@@ -344,12 +345,16 @@ class Counts(NamedTuple):
     links: dict[str, tuple[int, int]]
     deaths: Mapping[str, tuple[float, ...]] = {}
     shadows: Mapping[str, Meter] = {}
+    media: Mapping[str, Counter[str]] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
         stages, shadows = _joined(self.stages, other.stages), _joined(self.shadows, other.shadows)
         deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
         models, links = _add(self.models, other.models), _add(self.links, other.links)
-        return Counts(stages, models, links, {**self.deaths, **deaths}, shadows)
+        media = {stream: Counter(counts) for stream, counts in self.media.items()}
+        for stream, counts in other.media.items():
+            media.setdefault(stream, Counter()).update(counts)
+        return Counts(stages, models, links, {**self.deaths, **deaths}, shadows, media)
 
 
 def _joined(one: Mapping[str, Meter], other: Mapping[str, Meter]) -> dict[str, Meter]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vidpipe.cascade.runner import Meter
+from vidpipe.media.counts import media_report
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.provenance import Provenance
@@ -93,6 +94,7 @@ def build_report(
         "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
+        "media": {stream: media_report(counts) for stream, counts in sorted(counts.media.items())},
         "deaths": {name: [round(at, 3) for at in times] for name, times in counts.deaths.items()},
     }
 

@@ -78,6 +78,11 @@ class StreamSpec(BaseModel):
     record_url: str | None = Field(
         default=None, repr=False, description="another address of the same camera, to record clips from"
     )
+    clips: bool | None = Field(
+        default=None,
+        description="whether clips are made of its events, where `media` asks for clips; they show what `mask` and "
+        "`regions` hide, as nothing is encoded again; default: unless it hides something",
+    )
     transport: Literal["auto", "tcp", "udp"] = Field(
         default="auto", description="how an RTSP camera sends; auto: TCP, or UDP if the camera offers nothing else"
     )
@@ -140,6 +145,15 @@ class StreamSpec(BaseModel):
         if self.url.startswith(LIVE_FILE) or is_camera(self.url):
             return True
         return is_own(self.url) and own_class(self.url).live
+
+    @property
+    def why_no_clips(self) -> str:
+        """Why no clips can be made of it, or may; "" where nothing is known that is against them."""
+        if self.clips is False:
+            return "clips: false"
+        if self.clips is None and (self.mask or self.regions):
+            return "they would show what its mask and regions hide; `clips: true` allows that"
+        return "a source of your own gives pictures, not what a camera sent" if is_own(self.url) else ""
 
     @property
     def decoding(self) -> Decoding:

@@ -17,6 +17,7 @@ from vidpipe.core.errors import SourceError
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamInfo, StreamSpec
+from vidpipe.sources.decoding.packets import Footage, PacketRing
 from vidpipe.sources.descriptors import too_many
 from vidpipe.sources.own import is_own
 from vidpipe.sources.view import View
@@ -30,7 +31,13 @@ TELL_S = 3.0  # that opening a recording may take in silence
 
 
 def open_source(
-    name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None = None, clock: Clock = REAL
+    name: str,
+    spec: StreamSpec,
+    *,
+    knobs: Knobs,
+    resume: Resume | None = None,
+    clock: Clock = REAL,
+    ring: PacketRing | None = None,
 ) -> Source:
     """Open one stream.
 
@@ -38,6 +45,7 @@ def open_source(
         name: of the stream, for results and metrics.
         resume: go on behind this picture of an earlier run.
         clock: that tells when pictures come, and are due.
+        ring: keeps what a camera sends; None: nobody wants it.
 
     Raises:
         SourceError: it cannot be read at all.
@@ -46,7 +54,7 @@ def open_source(
         from vidpipe.sources.cameras.camera import CameraSource
 
         try:
-            return CameraSource(name, spec, knobs=knobs, resume=resume, clock=clock)
+            return CameraSource(name, spec, knobs=knobs, resume=resume, clock=clock, ring=ring)
         except SourceError as error:
             raise SourceError(f"stream {name}: {error}") from None
     if is_own(spec.url):
@@ -64,6 +72,24 @@ def open_source(
 
     with _told_if_slow(name, path):
         return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume, clock=clock)
+
+
+def footage_of(name: str, spec: StreamSpec, source: Source, ring: PacketRing, clock: Clock = REAL) -> Footage | None:
+    """Where the encoded pictures of an open stream can be had again; None where they cannot: of a user's own source.
+
+    Args:
+        ring: that a camera's are kept in. Those of a recording are read again from its file.
+    """
+    if is_camera(spec.url):
+        from vidpipe.sources.cameras.camera import CameraSource
+        from vidpipe.sources.cameras.recorder import Recorder
+
+        assert isinstance(source, CameraSource)
+        return ring if spec.record_url is None else Recorder(name, spec, ring, source, clock)
+    from vidpipe.sources.files.file import FileSource
+    from vidpipe.sources.files.live import LiveFileSource
+
+    return source.footage(ring.max_bytes) if isinstance(source, FileSource | LiveFileSource) else None
 
 
 def expand(*arguments: str) -> dict[str, str]:

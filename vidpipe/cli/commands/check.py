@@ -12,6 +12,7 @@ from vidpipe.cli.profiles import with_profiles
 from vidpipe.core.names import references
 from vidpipe.core.registry import STAGES, TRANSFORMS
 from vidpipe.core.settings import StageConfig
+from vidpipe.media.folder import check_folder
 from vidpipe.models.resolve import resolve
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
@@ -35,6 +36,8 @@ def check(
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
     for line in _rules(checked):
+        console.print(line, soft_wrap=True)
+    for line in _media(checked):
         console.print(line, soft_wrap=True)
     if shortened := plan(checked).shortened:
         console.print(shortened)
@@ -60,6 +63,19 @@ def _rules(pipeline: Pipeline) -> Iterator[str]:
         if isinstance(config := stream.configs.get(RULES), RulesConfig):
             told = [f"{rule.id} ({rule.kind}{_of(rule.places)})" for rule in config.rules]
             yield f"{name}: {', '.join(told)}"
+
+
+def _media(pipeline: Pipeline) -> Iterator[str]:
+    """What is made of events, and of which streams there are no clips."""
+    media = pipeline.media
+    if media is None:
+        return
+    check_folder(media)
+    what = [*(["pictures"] if media.pictures != "none" else []), *(["clips"] if media.clips else [])]
+    yield f"media: {' and '.join(what) or 'nothing'} of {', '.join(media.kinds)} in {media.path}"
+    for name, stream in pipeline.streams.items() if media.clips else ():
+        if why := stream.spec.why_no_clips:
+            yield f"{name}: no clips: {why}"
 
 
 def _of(places: Sequence[str] | None) -> str:

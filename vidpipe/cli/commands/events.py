@@ -124,4 +124,5 @@ def _event_line(row: Row) -> dict[str, str]:
         **{name: plain(row[name]) for name in ("zone", "line", "direction", "class", "track_id", "count")},
         "lasted": lasted,
         "severity": row["severity"],
+        **{name: plain(row[name]) for name in ("snapshot", "clip")},
     }

@@ -19,6 +19,9 @@ from vidpipe.core.event import Event
 from vidpipe.results.events import as_json
 from vidpipe.results.sinks.events import EventsFile
 
+_MADE_LIVE = dict.fromkeys(("snapshot", "clip"))
+"""What a replay, which has no pictures, cannot tell; none of it is held against it."""
+
 Told = Mapping[str, Any]
 """An event as JSON has it."""
 
@@ -102,7 +105,7 @@ def _compare(console: Console, before: Sequence[Told], now: Sequence[Told]) -> N
 
 
 def _text(event: Told) -> str:
-    return json.dumps(event, sort_keys=True)
+    return json.dumps({**event, **_MADE_LIVE}, sort_keys=True)
 
 
 def _line(event: Told) -> str:

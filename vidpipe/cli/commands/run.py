@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,9 @@ from vidpipe.cli.terminal.live_table import LiveTable
 from vidpipe.cli.terminal.progress import ProgressBar
 from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.media.folder import check_folder
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run, Watcher
 from vidpipe.sources.base import Want
 
@@ -45,6 +47,7 @@ class RunOptions:
     events: Path | None = None
     name: str | None = None
     detach: str | None = None
+    media: Path | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -81,6 +84,7 @@ def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
             sets=options.sets,
             floor=options.floor,
             want=options.want,
+            media=options.media,
         )
         return with_profiles(loaded, options.profiles, budget=budget)
 
@@ -101,6 +105,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
     files += [Named("--config", options.config)] if options.config is not None else []
     asked = options.results, options.report, options.video
     outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, events=options.events, store=options.store)
+    if pipeline.media is not None and options.address is None:
+        check_folder(pipeline.media)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
     with own_stdout() if outputs.on_stdout else nullcontext() as stdout:
         return _execute(pipeline, options, outputs, stdout, reload, beside)
@@ -149,6 +155,7 @@ def _execute(
         if sink.kept:
             path = options.results if sink.what == "results" else options.events
             outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
+    outcome.notes += _media_notes(pipeline, outcome)
     print_summary(pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:
@@ -156,3 +163,14 @@ def _execute(
     for error in outcome.errors:
         console.print(f"vidpipe: {error}", markup=False)
     return outcome.exit_status
+
+
+def _media_notes(pipeline: Pipeline, outcome: Outcome) -> Iterator[str]:
+    """How many pictures and clips there are of each stream, and why others are not."""
+    for stream, told in outcome.report["media"].items():
+        for what in ("pictures", "clips"):
+            if (counts := told[what])["made"]:
+                missing = [f"{count} not: {why}" for why, count in counts["dropped"].items()]
+                missing += [f"{counts['waiting']} not yet"] if counts["waiting"] else []
+                place = pipeline.media.path if pipeline.media is not None else ""
+                yield "; ".join([f"{stream}: {counts['written']} {what} written to {place}", *missing])

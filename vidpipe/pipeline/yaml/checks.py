@@ -121,6 +121,7 @@ def check_streams(
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
         for field in ("url", "record_url"):
             _check_address(document, (*keys, field))
+        _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
@@ -155,6 +156,17 @@ def _check_address(document: Document, keys: Keys) -> None:
             check_address(written)
         except SourceError as error:
             document.mistake(keys, str(error))
+
+
+def _check_recorded(document: Document, keys: Keys) -> None:
+    """A camera is recorded from another address of the same camera; of a recording there is no better picture."""
+    url, recorded = document.value((*keys, "url")), document.value((*keys, "record_url"))
+    if not isinstance(recorded, str):
+        return
+    if not is_camera(recorded):
+        document.mistake((*keys, "record_url"), "must be a camera's address: rtsp://, rtsps://, http:// or https://")
+    elif isinstance(url, str) and not is_camera(url):
+        document.mistake((*keys, "record_url"), "only a camera has another address to record from: leave it out")
 
 
 def check_links(document: Document, entries: Sequence[Entry]) -> None:

@@ -35,6 +35,7 @@ def load(
     otherwise: Mapping[str, str] | None = None,
     floor: float | None = None,
     want: Want | None = None,
+    media: Path | None = None,
     notes: list[str] | None = None,
 ) -> Pipeline:
     """Read a pipeline and check all of it; no camera is opened.
@@ -47,6 +48,7 @@ def load(
         otherwise: URL by name for streams that have none after all that.
         floor: accuracy asked of each stream that says nothing of its own, see `StreamSpec`.
         want: what that is of, the same.
+        media: the folder of pictures and clips, whatever the files say.
         notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
             here. Otherwise they are read when the pipeline runs.
 
@@ -63,6 +65,9 @@ def load(
         if not document.has(("streams", stream, "url")):
             _add_source(document, stream, url)
     _promise(document, {"floor": floor, "want": want})
+    if media is not None:
+        document.put(("media", "folder"), str(media), Mark("--media"))
+        document.origins.append("--media")
     search_paths = tuple(dict.fromkeys([str(path.resolve().parent), str(Path.cwd())]))
     return checked(document, path.stem, search_paths, notes)
 
@@ -200,6 +205,7 @@ def _build(
         transforms=transforms,
         sinks=tuple(parts[0]),
         tuner=parts[1],
+        media=spec.media,
         streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
         audit=spec.audit,
         links=spec.links,

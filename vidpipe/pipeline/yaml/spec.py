@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.sources.base import StreamSpec
@@ -81,6 +82,7 @@ class ConfigFile(BaseModel):
         default={}, description="times of day for rules, by name"
     )
     sinks: list[PartSpec] = Field(default=[], description="what takes results, beside the command's options")
+    media: MediaSpec | None = Field(default=None, description="pictures and clips of events; default: none are made")
     tuner: PartSpec | None = Field(default=None, description="what changes settings while it runs; default: nothing")
     streams_per_actor: int | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Missing
+from vidpipe.media.stream import StreamMedia
 from vidpipe.results.frame_sink import StreamFrameSinks
 from vidpipe.sources.base import Source
 from vidpipe.transforms.runner import TransformRunner
@@ -20,6 +21,7 @@ class Parts:
     Attributes:
         transforms: complete what is published.
         frame_sinks: what sees its frames with their answers.
+        media: makes pictures and clips of what happens; None: nobody asks for any.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
         states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
@@ -29,6 +31,7 @@ class Parts:
     cascade: Cascade
     transforms: TransformRunner = field(default_factory=TransformRunner)
     frame_sinks: StreamFrameSinks = field(default_factory=lambda: StreamFrameSinks(""))
+    media: StreamMedia | None = None
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
     states: dict[str, bytes] = field(default_factory=dict)

@@ -227,7 +227,8 @@ class StreamWorker:
             self._learn_late(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
-        closing = [parts.frame_sinks.close, parts.transforms.close, parts.cascade.close, parts.source.close]
+        closing = [parts.media.close] if parts.media is not None else []
+        closing += [parts.frame_sinks.close, parts.transforms.close, parts.cascade.close, parts.source.close]
         errors = [self._guard(close) for close in closing]
         return next(filter(None, errors), None)
 
@@ -355,6 +356,8 @@ class StreamWorker:
         audits = (*self._late_audits, *([completed.audit] if completed.audit is not None else ()))
         self._late_audits.clear()
         completed, events = self._transformed(parts, item, completed, audits)
+        if parts.media is not None:
+            events = parts.media.see(item, completed.answer, events)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
         in_force = self._in_force.version

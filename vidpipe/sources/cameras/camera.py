@@ -19,6 +19,7 @@ from vidpipe.sources.cameras.session import CameraState, Session, Timings
 from vidpipe.sources.cameras.status import Status
 from vidpipe.sources.decoding import hardware
 from vidpipe.sources.decoding.decode_policy import DecodePolicy
+from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.read_ahead import ReadAhead
 
@@ -50,8 +51,12 @@ class CameraSource(ReadAhead):
         resume: Resume | None = None,
         timings: Timings = _USUAL,
         clock: Clock = REAL,
+        ring: PacketRing | None = None,
     ) -> None:
         """Nothing is connected before the iteration begins: a camera that is away keeps nobody waiting.
+
+        Args:
+            ring: keeps what the camera sends; None: nobody wants it.
 
         Raises:
             SourceError: the address is none.
@@ -71,6 +76,7 @@ class CameraSource(ReadAhead):
             DecodePolicy(spec.decoding.max_blind_s, still_s=timings.still_s),
             AnomalyDetector(frozen_s=timings.frozen_s, flat_s=timings.flat_s),
             self._stop,
+            ring,
         )
         self._backoff = Backoff(random.Random(), first_s=timings.first_s, cap_s=timings.cap_s)
         self._transport = "udp" if spec.transport == "udp" else "tcp"
@@ -86,6 +92,16 @@ class CameraSource(ReadAhead):
     @property
     def health(self) -> Health:
         return self._camera.status.health
+
+    @property
+    def zero(self) -> float | None:
+        """When media time was 0, by the monotonic clock; None before the first picture."""
+        return self._camera.stamper.zero
+
+    @property
+    def sender_lag_s(self) -> float | None:
+        """By how much pictures are dated later than by the sender's clock; None where that tells none."""
+        return self._camera.sender_lag_s
 
     @property
     def notes(self) -> list[str]:

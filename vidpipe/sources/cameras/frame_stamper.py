@@ -27,6 +27,7 @@ class FrameStamper:
     Attributes:
         seq: of the next picture.
         knobs: what frames carry.
+        zero: when `pts` was 0, by the monotonic clock; None before the first picture.
     """
 
     def __init__(self, name: str, spec: StreamSpec, knobs: Knobs, resume: Resume | None, clock: Clock) -> None:
@@ -37,7 +38,7 @@ class FrameStamper:
         self._normal = Normaliser()
         self._view = View.of(spec)
         self._pts = -1.0 if resume is None else resume.pts
-        self._zero = None if resume is None else self._zero_before(resume)
+        self.zero = None if resume is None else self._zero_before(resume)
         self._size: tuple[int, int] | None = None
         self._discontinuity = 0
         self.break_off()
@@ -80,9 +81,9 @@ class FrameStamper:
         return Missing(self._name, seq, pts, how, reason, captured_at, at)
 
     def _next(self, at: float) -> tuple[int, float, float]:
-        if self._zero is None:
-            self._zero = at
-        self._pts = max(at - self._zero, self._pts + STEP_S)
+        if self.zero is None:
+            self.zero = at
+        self._pts = max(at - self.zero, self._pts + STEP_S)
         seq = self.seq
         self.seq += 1
         return seq, self._pts, at + self._clock.offset()

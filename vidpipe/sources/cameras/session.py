@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vidpipe.core.clock import Clock
+from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.cameras.anomaly import FLAT_S, FROZEN_S, AnomalyDetector
 from vidpipe.sources.cameras.connection import OPEN_S, READ_S, Connection
@@ -20,6 +21,7 @@ from vidpipe.sources.decoding import hardware
 from vidpipe.sources.decoding.access_units import AccessUnit
 from vidpipe.sources.decoding.container import ASSUMED_FPS, VideoPacket, believable_fps, stamp_of
 from vidpipe.sources.decoding.decode_policy import STILL_S, DecodePolicy
+from vidpipe.sources.decoding.packets import KeptConnection, PacketRing
 from vidpipe.sources.decoding.pictures import NOT_DECODED, Decoded, Lack, NoPicture, PictureDecoder, Taken
 from vidpipe.sources.health import State
 from vidpipe.sources.queue import NO_TIME, NewestQueue
@@ -75,6 +77,8 @@ class CameraState:
         name: of the stream.
         anomaly, anomaly_since: what is wrong with pictures that come, "" for nothing, and since when.
         renewed: whether the connection was made anew for that.
+        ring: keeps what comes, where somebody wants it.
+        sender_lag_s: by how much pictures are dated later than by the sender's clock; None where that tells none.
         patience: how many times `picture_s` a connection may go without a picture: some key frames are far apart.
     """
 
@@ -88,6 +92,8 @@ class CameraState:
     policy: DecodePolicy
     anomalies: AnomalyDetector
     stop: threading.Event
+    ring: PacketRing | None = None
+    sender_lag_s: float | None = None
     anomaly: str = ""
     anomaly_since: float = 0.0
     renewed: bool = False
@@ -127,6 +133,7 @@ class Session:
         self._picture_at = camera.clock.monotonic()
         self._late_s = 0.0
         self._busy_since = self._picture_at
+        self._kept = KeptConnection(camera.ring, stream) if camera.ring is not None else None
         camera.policy.begin()
         software = f"software, {threads} thread{'s' * (threads > 1)}"
         decoder = connection.hardware or software
@@ -163,8 +170,11 @@ class Session:
         moment = self._clock.at(stamp, unit.at, unit.sender_utc)
         if moment.jumped:
             self._camera.stamper.break_off()
+        if unit.sender_utc is not None:
+            self._camera.sender_lag_s = moment.at - unit.sender_utc
         self._late_s = unit.at - moment.at
-        return Taken(stamp, moment, packet.size, packet.is_keyframe)
+        kept = self._kept.keep(packet) if self._kept is not None else None
+        return Taken(stamp, moment, packet.size, packet.is_keyframe, kept=kept)
 
     def _fed(self, packet: VideoPacket, taken: Taken) -> Iterator[Decoded]:
         """Put a packet into the decoder, or leave it out with the reason."""
@@ -227,10 +237,13 @@ class Session:
             else:
                 self._begin(now)
         if isinstance(picture, NoPicture):
-            camera.queue.put(camera.stamper.missing(taken.at, picture.lack.how, picture.reason))
+            missing = camera.stamper.missing(taken.at, picture.lack.how, picture.reason)
+            self._tell_ring(taken, missing)
+            camera.queue.put(missing)
             return
         self._picture_at = now
         frame = camera.stamper.frame(picture, taken.at, vectors)
+        self._tell_ring(taken, frame)
         gap_s = camera.status.decoded(frame.width, frame.height)
         if gap_s is not None:
             log.warning("camera %s is back after %.1f s", camera.name, gap_s)
@@ -240,6 +253,11 @@ class Session:
         anomaly = camera.anomalies.see(preview, now)
         camera.queue.put(frame)
         self._mind_anomaly(anomaly, now)
+
+    def _tell_ring(self, taken: Taken, item: Frame | Missing) -> None:
+        """Say which frame a packet that is kept has become."""
+        if taken.kept is not None and self._camera.ring is not None:
+            self._camera.ring.tell(taken.kept, item.seq, item.pts)
 
     def _check_hardware(self, decoded: Decoded) -> None:
         """Hold the first picture that hardware has decoded against software's."""

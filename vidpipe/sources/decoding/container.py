@@ -28,6 +28,7 @@ _BELIEVABLE_FPS = (0.05, 240.0)
 _TEXT_ART = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg "plays" any text file
 _MP4_ATOMS = {b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"}
 _LISTS = {"ffconcat": b"ffconcat version", "playlist": b"#EXTM3U"}
+_ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 
 
@@ -56,6 +57,11 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
         if other is not streams[0]:
             other.discard = Discard.all
     return container, streams[0]
+
+
+def has_one_time(container: InputContainer) -> bool:
+    """Whether its time cannot jump back: then a time is in one place of the file, and can be sought."""
+    return not _ONE_TIME.isdisjoint(container.format.name.split(","))
 
 
 def believable_fps(stream: VideoStream) -> float | None:

@@ -16,6 +16,7 @@ from vidpipe.core.answer import How
 from vidpipe.sources.base import DECODE_ALL, Decoding
 from vidpipe.sources.clock import Moment
 from vidpipe.sources.decoding.container import VideoPacket, prepare, why_damaged
+from vidpipe.sources.decoding.packets import Kept
 from vidpipe.sources.decoding.references import References
 from vidpipe.sources.decoding.vectors import VectorExport, Vectors, can_export
 
@@ -31,6 +32,7 @@ class Taken(NamedTuple):
         size: in bytes.
         key: whether it is a key frame.
         told: its place in the stream has been given away; it is decoded only because others build on it.
+        kept: the same packet where it is kept for clips; None: nobody wants it.
     """
 
     stamp: int | None
@@ -38,6 +40,7 @@ class Taken(NamedTuple):
     size: int
     key: bool
     told: bool = False
+    kept: Kept | None = None
 
     @property
     def at(self) -> float:

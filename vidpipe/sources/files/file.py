@@ -19,6 +19,7 @@ from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.normal import Normaliser
 from vidpipe.sources.decoding.pictures import Lack, NoPicture
+from vidpipe.sources.files.packets import FilePackets
 from vidpipe.sources.files.reader import Decoded, Reader
 from vidpipe.sources.view import View
 
@@ -100,6 +101,14 @@ class FileSource:
     @property
     def health(self) -> None:
         """A recording has none."""
+
+    def footage(self, max_bytes: int) -> FilePackets | None:
+        """Its encoded pictures, to be read again from the file; None of what can be read only once.
+
+        Args:
+            max_bytes: of the packets that are taken at a time.
+        """
+        return FilePackets(self._path, self._reader.timeline.origin, max_bytes) if self._path.is_file() else None
 
     def close(self) -> None:
         """Ends the iteration after the packet at hand; may be called from any thread, and twice."""

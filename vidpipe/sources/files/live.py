@@ -10,6 +10,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.base import Resume, StreamSpec
 from vidpipe.sources.files.file import FileSource
+from vidpipe.sources.files.packets import FilePackets
 from vidpipe.sources.health import Health, State
 from vidpipe.sources.queue import dropped
 from vidpipe.sources.read_ahead import ReadAhead
@@ -59,6 +60,10 @@ class LiveFileSource(ReadAhead):
             width=info.width,
             height=info.height,
         )
+
+    def footage(self, max_bytes: int) -> FilePackets | None:
+        """See `FileSource.footage`."""
+        return self._file.footage(max_bytes)
 
     def close(self) -> None:
         """See `ReadAhead.close`."""

@@ -20,6 +20,7 @@ from vidpipe.sources.decoding.container import (
     VideoPacket,
     announced_seconds,
     believable_fps,
+    has_one_time,
     open_container,
     recorded_at,
 )
@@ -33,7 +34,6 @@ Decoded: TypeAlias = tuple[float, av.VideoFrame | NoPicture]
 """Media seconds, and the decoder's picture, or why there is none."""
 
 _UNREADABLE = 50  # reads that fail in a row before a file is given up
-_ONE_TIME = {"avi", "matroska", "mov"}  # FFmpeg's names of formats
 _PATCHED = damaged("patched by the decoder")
 
 
@@ -113,7 +113,7 @@ class Reader:
         if origin is None or tick is None:
             return False
         stamp = origin + int(pts / tick)
-        if _ONE_TIME.isdisjoint(self._container.format.name.split(",")):
+        if not has_one_time(self._container):
             self._undecoded_before = stamp
             return True
         try:

@@ -160,6 +160,11 @@ class RulesConfig(StageConfig):
     def __bool__(self) -> bool:
         return bool(self.rules)
 
+    @property
+    def told_late_s(self) -> float:
+        """The longest time after its beginning at which an event is told: as long as it must have been so."""
+        return max((max(rule.after_s or 0.0, rule.for_s or 0.0, rule.confirm_s) for rule in self.rules), default=0.0)
+
 
 def names(written: str | Sequence[str] | None) -> Sequence[str] | None:
     """One name or several, as several."""
