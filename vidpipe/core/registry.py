@@ -40,6 +40,8 @@ SINKS = Kind(
         "events": "vidpipe.results.sinks.events:EventsFile",
         "results": "vidpipe.results.sinks.results:ResultsFile",
         "store": "vidpipe.results.store.sink:StoreSink",
+        "kafka": "vidpipe.results.sinks.kafka:KafkaSink",
+        "mjpeg": "vidpipe.results.sinks.mjpeg:MjpegSink",
         "mqtt": "vidpipe.results.sinks.mqtt.sink:MqttSink",
         "webhook": "vidpipe.results.sinks.webhook:WebhookSink",
     },

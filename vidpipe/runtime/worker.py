@@ -243,7 +243,8 @@ class WorkerRuntime:
                 cascade.restore(stream, position.states, position.last)
                 transforms.restore(position.states)
                 transforms.catch_up((result.answer, result.moment) for result in position.since)
-            writers = StreamFrameSinks.opened(frame_sinks, source.info, resumed=resumed, must=not (resumed or joins))
+            info = replace(source.info, stays=spec.leaves_device == "never")
+            writers = StreamFrameSinks.opened(frame_sinks, info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
         view = View.of(spec)
         return Parts(

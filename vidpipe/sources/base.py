@@ -189,6 +189,7 @@ class StreamInfo:
         frames: how many pictures are expected, or None.
         live: whether it comes at its own pace and cannot wait.
         codec: FFmpeg's name.
+        stays: whether its pictures may not leave the device, as the stream's `leaves_device` says.
     """
 
     name: str
@@ -198,6 +199,7 @@ class StreamInfo:
     frames: int | None
     live: bool = False
     codec: str = ""
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

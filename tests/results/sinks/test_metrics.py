@@ -18,7 +18,8 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result
 from vidpipe.results.sinks import metrics as module
-from vidpipe.results.sinks.metrics import Metrics, parse_place
+from vidpipe.results.sinks.http import parse_place
+from vidpipe.results.sinks.metrics import Metrics
 from vidpipe.runtime.driver.run import run
 from vidpipe.statistics.agreement import Matched
 
@@ -132,13 +133,13 @@ def test_accuracy_is_told_where_it_is_known(metrics):
     ("place", "expected"), [("9100", (9100, "127.0.0.1")), ("0.0.0.0:80", (80, "0.0.0.0")), ("[::1]:0", (0, "[::1]"))]
 )
 def test_places(place, expected):
-    assert parse_place(place) == expected
+    assert parse_place(place, "--metrics") == expected
 
 
 @pytest.mark.parametrize("place", ["", "http", "1.2.3.4:", "70000"])
 def test_no_places(place):
     with pytest.raises(ConfigError, match="write PORT"):
-        parse_place(place)
+        parse_place(place, "--metrics")
 
 
 def test_a_taken_port_is_said_so(metrics):

@@ -130,9 +130,10 @@ def _execute(
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
         watchers: list[Watcher] = [bar]
         if options.metrics is not None:
-            from vidpipe.results.sinks.metrics import Metrics, parse_place
+            from vidpipe.results.sinks.http import parse_place
+            from vidpipe.results.sinks.metrics import Metrics
 
-            watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics)))))
+            watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
         if live and reload is not None:
             watching.enter_context(on_hangup(reload))
         outcome = run(

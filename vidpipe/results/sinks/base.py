@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from vidpipe.core.event import Event
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Result
 
 
@@ -44,6 +45,11 @@ class Sink:
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: Any = None
+
+    @property
+    def frame_sink(self) -> FrameSink | None:
+        """What sees frames beside their answers, where the frames are; asked for once, before the run opens."""
+        return None
 
     def __str__(self) -> str:
         """What reports, metrics and messages call it."""

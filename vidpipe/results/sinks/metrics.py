@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from socket import gaierror
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -14,8 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector as PrometheusCollector
 
-from vidpipe.core.errors import ConfigError
-from vidpipe.results.sinks.http import PageServer
+from vidpipe.results.sinks.http import LOCAL, PageServer
 from vidpipe.results.status import StreamStatus, stream_statuses
 from vidpipe.sources.health import State
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from vidpipe.results.collector import Collector
     from vidpipe.sources.base import StreamInfo
 
-LOCAL = "127.0.0.1"
 _TOLD_EVERY_S = 0.5  # a run tells of every batch of answers; to work all of it out takes a millisecond and more
 
 
@@ -46,12 +42,7 @@ class Metrics(PrometheusCollector):
         self._told_at = -_TOLD_EVERY_S
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        address = address.strip("[]") or "0.0.0.0"
-        try:
-            self._server = PageServer(port, address, self._page)
-        except OSError as error:
-            why = error.strerror if isinstance(error, gaierror) or error.errno is None else os.strerror(error.errno)
-            raise ConfigError(f"metrics cannot be served at {address}:{port}: {why}; take another port") from None
+        self._server = PageServer(port, address, "metrics", self._page)
         self.port = self._server.port
 
     def collect(self) -> Iterable[Metric]:
@@ -210,11 +201,3 @@ def _counts(name: str, help: str, by: str, counted: Iterable[tuple[str, Mapping[
         for key, count in counts.items():
             family.add_metric([stream, key], count)
     return family
-
-
-def parse_place(place: str) -> tuple[int, str]:
-    """Port and address of `[ADDRESS:]PORT`; raises ConfigError."""
-    address, _, port = place.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"--metrics {place}: write PORT, or ADDRESS:PORT; 0.0.0.0:PORT lets other machines in")
-    return int(port), address or LOCAL

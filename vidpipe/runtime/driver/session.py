@@ -104,6 +104,7 @@ class Run(Controllable):
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
         self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
+        frame_sinks = [*frame_sinks, *(each for sink in self._sinks if (each := sink.frame_sink) is not None)]
         self._tuner = tuner_of(pipeline)
         self._watchers = watchers
         self._on_report = on_report
