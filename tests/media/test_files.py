@@ -34,7 +34,7 @@ CODINGS: list[tuple[str, dict[str, Any]]] = [
 
 def opened(path: Path, **spec: Any) -> tuple[list[Frame], FilePackets]:
     source = FileSource("cam", StreamSpec(url=str(path), **spec), knobs=Knobs())
-    packets = source.footage(50_000_000)
+    packets = source.packets(50_000_000)
     assert packets is not None
     frames = [item for item in source if isinstance(item, Frame)]
     return frames, packets
@@ -96,7 +96,7 @@ def test_recordings_that_were_joined(tmp_path: Path) -> None:
 def test_no_more_bytes_are_held_than_allowed(tmp_path: Path) -> None:
     path = clips.encode(tmp_path / "whole.mp4", frames=200)
     source = FileSource("cam", StreamSpec(url=str(path)), knobs=Knobs())
-    packets = source.footage(20_000)
+    packets = source.packets(20_000)
     assert packets is not None
     found = packets.between(2.0, 8.0)
     assert sum(kept.packet.size for kept in found) <= 30_000
@@ -110,8 +110,8 @@ def test_an_avi_with_b_frames_goes_into_no_container(tmp_path: Path) -> None:
 
 
 def test_what_mp4_does_not_take_goes_into_matroska(assets: Path) -> None:
-    _, packets = (lambda source: (source.close(), source.footage(1_000_000)))(
-        FileSource("cam", StreamSpec(url=str(assets / "videos" / "vtest.avi")), knobs=Knobs())
-    )
+    source = FileSource("cam", StreamSpec(url=str(assets / "videos" / "vtest.avi")), knobs=Knobs())
+    packets = source.packets(1_000_000)
+    source.close()
     assert packets is not None
     assert packets.coding.suffix == ".mkv"

@@ -83,7 +83,7 @@ def test_a_clip_is_cut_when_its_end_has_been_shown(made: Any) -> None:
     stream = made()
     stream.show(30)
     (begun,) = stream.show(20, stream.event())
-    (ended,) = stream.show(10, stream.event("end", ended_pts=4.9))
+    (ended,) = stream.show(9, stream.event("end", ended_pts=4.9))
     path = Path(begun.data["clip"])
     assert ended.data["clip"] == begun.data["clip"]
     assert not path.exists()

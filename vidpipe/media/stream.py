@@ -21,7 +21,7 @@ from vidpipe.media.best import Best, BestPictures, drawn
 from vidpipe.media.clips import Clip, Clips
 from vidpipe.media.spec import MediaSpec
 from vidpipe.media.writer import DroppedError, MediaWriter
-from vidpipe.sources.decoding.packets import Footage
+from vidpipe.sources.decoding.packets import Packets
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class StreamMedia:
     For the thread of the stream; the one that writes looks at clips whose time has come though no picture comes.
 
     Args:
-        footage: where its encoded pictures can be had again; None: no clips are made of it.
+        packets: where its encoded pictures can be had again; None: no clips are made of it.
         live: pictures come at their own pace, so that nothing waits for a disk.
     """
 
@@ -53,7 +53,7 @@ class StreamMedia:
         stream: str,
         spec: MediaSpec,
         writer: MediaWriter,
-        footage: Footage | None,
+        packets: Packets | None,
         *,
         live: bool,
         clock: Clock = REAL,
@@ -61,12 +61,12 @@ class StreamMedia:
         self._stream = stream
         self._spec = spec
         self._writer = writer
-        self._footage = footage
+        self._packets = packets
         self._live = live
         self._clock = clock
         self._best = None if spec.pictures == "none" else BestPictures(spec.pictures, boxes=spec.boxes)
         self._shown: OrderedDict[str, _Shown] = OrderedDict()  # by event
-        self._clips = Clips(spec, self._place_of_clip) if footage is not None else None
+        self._clips = Clips(spec, self._place_of_clip) if packets is not None else None
         self._ready: list[Clip] = []  # all of them has been shown; they wait for their last packets
         self._cutting: list[Clip] = []
         self._pts, self._since = 0.0, 0.0  # of the newest picture
@@ -93,8 +93,8 @@ class StreamMedia:
         for clip in ready:
             self._cut_later(clip)
         self._writer.await_all(self._stream, _CLOSE_S)
-        if self._footage is not None:
-            self._footage.close()
+        if self._packets is not None:
+            self._packets.close()
 
     def _see(self, item: Frame | Missing, answer: Answer, events: Sequence[Event]) -> Sequence[Event]:
         frame = item if isinstance(item, Frame) else None
@@ -146,8 +146,8 @@ class StreamMedia:
 
     def _clip(self, clips: Clips, event: Event) -> Path | None:
         """Where the event's clip will be; None where there will be none."""
-        assert self._footage is not None
-        coding = self._footage.coding
+        assert self._packets is not None
+        coding = self._packets.coding
         with self._lock:
             if coding is not None and not coding.container:
                 self._writer.counts.made(self._stream, "clips")
@@ -163,7 +163,7 @@ class StreamMedia:
         return path
 
     def _place_of_clip(self, event: Event, begin: float) -> Path:
-        coding = self._footage.coding if self._footage is not None else None
+        coding = self._packets.coding if self._packets is not None else None
         return self._place(event, begin, coding.suffix if coding is not None else ".mp4")
 
     def _place(self, event: Event, pts: float, suffix: str) -> Path:
@@ -186,12 +186,12 @@ class StreamMedia:
     def _hand_over(self, now: float) -> None:
         """Have clips cut of which all has been shown by these media seconds."""
         assert self._clips is not None
-        assert self._footage is not None
+        assert self._packets is not None
         with self._lock:
             self._ready += self._clips.take_due(now)
             if not self._ready:
                 return
-            newest, by_now = self._footage.newest, self._by_now()
+            newest, by_now = self._packets.newest, self._by_now()
             whole = [clip for clip in self._ready if newest >= clip.end or by_now >= clip.end]
             self._ready = [clip for clip in self._ready if clip not in whole]
             self._cutting += whole
@@ -206,28 +206,28 @@ class StreamMedia:
         return self._pts + self._clock.monotonic() - self._since - _LATE_S
 
     def _mind_need(self, clips: Clips) -> None:
-        assert self._footage is not None
-        self._footage.keep_from(min([clips.needed, *(clip.begin for clip in (*self._ready, *self._cutting))]))
+        assert self._packets is not None
+        self._packets.keep_from(min([clips.needed, *(clip.begin for clip in (*self._ready, *self._cutting))]))
 
     def _cut_later(self, clip: Clip) -> None:
         # In the thread that writes, `put` must never wait; a recording's clips are handed over by its own thread.
         self._writer.put(self._stream, "clips", partial(self._cut, clip), wait=not self._live)
 
     def _cut(self, clip: Clip) -> None:
-        assert self._footage is not None
+        assert self._packets is not None
         assert self._clips is not None
         try:
-            packets = self._footage.between(clip.begin, clip.end)
-            if not packets:
-                raise DroppedError(self._footage.lacking)
-            first = packets[0].pts or 0.0
-            for number, part in enumerate(mux.parts(packets), 1):
+            kept = self._packets.between(clip.begin, clip.end)
+            if not kept:
+                raise DroppedError(self._packets.lacking)
+            first = kept[0].pts or 0.0
+            for number, part in enumerate(mux.parts(kept), 1):
                 begin = part[0].pts or 0.0
                 told: dict[str, Any] = {"stream": self._stream, "pts": round(begin, 6), "events": clip.events}
                 if clip.at is not None:
                     told["utc"] = round(clip.at + begin, 3)
-                if self._footage.note:
-                    told["times"] = self._footage.note
+                if self._packets.note:
+                    told["times"] = self._packets.note
                 path = clip.path if number == 1 else clip.path.with_stem(f"{clip.path.stem}.{number}")
                 path = path.with_name(path.name.removesuffix(path.suffix) + part[0].coding.suffix)
                 write = partial(mux.write, packets=part, told=told, at=told.get("utc"))

@@ -40,7 +40,7 @@ from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import Source, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
-from vidpipe.sources.open import footage_of, open_source
+from vidpipe.sources.open import open_source, packets_of
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.rules.spec import RulesConfig
@@ -278,10 +278,10 @@ class WorkerRuntime:
         if self._media is None:
             return None
         self._media.open()
-        footage = None if ring is None else footage_of(stream, spec, source, ring, self.clock)
-        if ring is not None and footage is None:
+        packets = None if ring is None else packets_of(stream, spec, source, ring, self.clock)
+        if ring is not None and packets is None:
             log.warning("stream %s: no clips are made: it can be read only once", stream)
-        return StreamMedia(stream, self._media.spec, self._media, footage, live=spec.live, clock=self.clock)
+        return StreamMedia(stream, self._media.spec, self._media, packets, live=spec.live, clock=self.clock)
 
     def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""

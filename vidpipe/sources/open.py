@@ -17,7 +17,7 @@ from vidpipe.core.errors import SourceError
 from vidpipe.core.settings import Knobs
 from vidpipe.sources.address import from_environment, is_camera, looks_secret
 from vidpipe.sources.base import LIVE_FILE, Resume, Source, StreamInfo, StreamSpec
-from vidpipe.sources.decoding.packets import Footage, PacketRing
+from vidpipe.sources.decoding.packets import PacketRing, Packets
 from vidpipe.sources.descriptors import too_many
 from vidpipe.sources.own import is_own
 from vidpipe.sources.view import View
@@ -74,7 +74,7 @@ def open_source(
         return (LiveFileSource if spec.live else FileSource)(name, spec, knobs=knobs, resume=resume, clock=clock)
 
 
-def footage_of(name: str, spec: StreamSpec, source: Source, ring: PacketRing, clock: Clock = REAL) -> Footage | None:
+def packets_of(name: str, spec: StreamSpec, source: Source, ring: PacketRing, clock: Clock = REAL) -> Packets | None:
     """Where the encoded pictures of an open stream can be had again; None where they cannot: of a user's own source.
 
     Args:
@@ -89,7 +89,7 @@ def footage_of(name: str, spec: StreamSpec, source: Source, ring: PacketRing, cl
     from vidpipe.sources.files.file import FileSource
     from vidpipe.sources.files.live import LiveFileSource
 
-    return source.footage(ring.max_bytes) if isinstance(source, FileSource | LiveFileSource) else None
+    return source.packets(ring.max_bytes) if isinstance(source, FileSource | LiveFileSource) else None
 
 
 def expand(*arguments: str) -> dict[str, str]:

@@ -40,7 +40,7 @@ class Analysed(Protocol):
 
 
 class Recorder:
-    """Keeps what a stream's `record_url` sends, with the media times of the analysed stream, as `Footage`.
+    """Keeps what a stream's `record_url` sends, with the media times of the analysed stream, as `Packets`.
 
     Both connections date pictures by the monotonic clock. Where both tell the sender's clock (RTCP sender reports),
     which is that of one camera, what the dates differ by for one moment of it is taken off. Else both are taken to come
@@ -86,8 +86,8 @@ class Recorder:
     @property
     def note(self) -> str:
         if self.offset_s is None:
-            return "of record_url, by when pictures came"
-        return f"of record_url, which came {self.offset_s:.3f} s later by the sender's clock; taken off"
+            return "of record_url, put by when its pictures came"
+        return f"of record_url, put {-self.offset_s:+.3f} s by the sender's clock"
 
     def keep_from(self, pts: float) -> None:
         self._ring.keep_from(pts)

@@ -104,7 +104,7 @@ class Kept:
         return f"Kept(seq={self.seq}, pts={self.pts}, key={self.key})"
 
 
-class Footage(Protocol):
+class Packets(Protocol):
     """Where a stream's encoded pictures can be had again."""
 
     @property
@@ -158,7 +158,7 @@ class PacketRing:
 
     Attributes:
         max_bytes: of all packets in it.
-        lacking, note: see `Footage`.
+        lacking, note: see `Packets`.
     """
 
     def __init__(self, seconds: float, max_bytes: int) -> None:
@@ -231,19 +231,19 @@ class PacketRing:
             self._mind()
 
     def keep_from(self, pts: float) -> None:
-        """See `Footage`."""
+        """See `Packets`."""
         with self._lock:
             self._needed = pts
 
     def between(self, begin: float, end: float) -> list[Kept]:
-        """See `Footage`."""
+        """See `Packets`."""
         with self._lock:
             untold = self._untold[0] if self._untold else None
             kept = list(takewhile(lambda each: each is not untold, chain.from_iterable(self._groups)))
         return cut(kept, begin, end)
 
     def close(self) -> None:
-        """See `Footage`: what is there goes with the ring."""
+        """See `Packets`: what is there goes with the ring."""
 
     def _mind(self) -> None:
         """Know what can be cut now, and let go of what nobody needs."""
@@ -312,7 +312,7 @@ def parameter_sets(codec: str, head: bytes) -> bytes:
 
 
 def cut(kept: Sequence[Kept], begin: float, end: float) -> list[Kept]:
-    """What `Footage.between` gives of these, which all have their times, in the order of decoding."""
+    """What `Packets.between` gives of these, which all have their times, in the order of decoding."""
     keys = [place for place, each in enumerate(kept) if each.key]
     if not keys:
         return []

@@ -102,7 +102,7 @@ class FileSource:
     def health(self) -> None:
         """A recording has none."""
 
-    def footage(self, max_bytes: int) -> FilePackets | None:
+    def packets(self, max_bytes: int) -> FilePackets | None:
         """Its encoded pictures, to be read again from the file; None of what can be read only once.
 
         Args:

@@ -61,9 +61,9 @@ class LiveFileSource(ReadAhead):
             height=info.height,
         )
 
-    def footage(self, max_bytes: int) -> FilePackets | None:
-        """See `FileSource.footage`."""
-        return self._file.footage(max_bytes)
+    def packets(self, max_bytes: int) -> FilePackets | None:
+        """See `FileSource.packets`."""
+        return self._file.packets(max_bytes)
 
     def close(self) -> None:
         """See `ReadAhead.close`."""

@@ -58,7 +58,7 @@ class FilePackets:
         """Nothing is open."""
 
     def between(self, begin: float, end: float) -> list[Kept]:
-        """See `Footage`. Raises SourceError as well: the file is gone."""
+        """See `Packets`. Raises SourceError as well: the file is gone."""
         container, stream = open_container(self._path)
         with container:
             tick = stream.time_base or Fraction(1, av.time_base)
