@@ -34,9 +34,20 @@ _TOGETHER = {
 _FIRST = (*_TOGETHER, "cameras/", "cli/", "samples/", "bench/", "accuracy/", "stages/", "tuning/")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Who asks for timed tests alone need not load all the others: ten seconds."""
+    if config.option.markexpr != "timed" or collection_path.suffix != ".py" or _is_speed(collection_path):
+        return None
+    return "pytest.mark.timed" not in collection_path.read_text() or None
+
+
+def _is_speed(path: Path) -> bool:
+    return path.is_relative_to(_TESTS / "speed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(_TESTS / "speed"):
+        if _is_speed(item.path):
             item.add_marker(pytest.mark.timed)
     items.sort(key=lambda item: _turn(_unit(item.nodeid)))
 
@@ -80,12 +91,17 @@ def cluster() -> Iterator[str]:
     """The address of a Ray with a machine for each tier."""
     from ray.cluster_utils import Cluster
 
-    # Nobody reads a dashboard or logs here; and for each CPU Ray keeps an idle process at hand.
-    without = {"include_dashboard": False, "include_log_monitor": False, "num_cpus": 0}
-    without["setup_worker_path"] = str(_TESTS / "warm" / "ray_worker.py")
-    machines = Cluster(initialize_head=True, head_node_args={"resources": {"device": 1}, **without})
-    for tier in ("edge", "cloud"):
-        machines.add_node(resources={tier: 1}, **without)
+    from tests.warm.ask import PLACE
+    from tests.warm.forked import template
+    from vidpipe.runtime.ray.local import bare_nodes
+
+    os.environ[PLACE] = template().place
+    options = {"num_cpus": 0}  # for each of them Ray keeps an idle process at hand
+    options["setup_worker_path"] = str(_TESTS / "warm" / "ray_worker.py")
+    with bare_nodes():
+        machines = Cluster(initialize_head=True, head_node_args={"resources": {"device": 1}, **options})
+        for tier in ("edge", "cloud"):
+            machines.add_node(resources={tier: 1}, **options)
     yield machines.address
     machines.shutdown()
 

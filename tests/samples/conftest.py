@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.lines import answers
+from tests.warm.ask import PLACE
+from tests.warm.forked import template
 from vidpipe.core.errors import ModelError
 from vidpipe.models.load import fetch
 from vidpipe.pipeline.yaml.load import load
@@ -48,8 +50,25 @@ class Sample:
         return json.loads((self.folder / "output" / f"{name}.json").read_text())
 
 
+COMMANDS = {
+    "vidpipe": 'exec {ask} vidpipe.cli.main "$@"',
+    "python": '[ "$1" = -m ] || exec {python} "$@"; shift; exec {ask} "$@"',
+}
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs that samples run; what these load is loaded once, by the template."""
+    folder = tmp_path_factory.mktemp("commands")
+    python = {"python": sys.executable, "ask": f"{sys.executable} -S {ROOT / 'tests' / 'warm' / 'ask.py'}"}
+    for name, line in COMMANDS.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line.format(**python)}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
 @pytest.fixture
-def run_sample(people: None, tmp_path: Path) -> Callable[..., Sample]:
+def run_sample(people: None, commands: Path, tmp_path: Path) -> Callable[..., Sample]:
     """Runs `samples/NAME/run.sh ARGUMENTS...`."""
 
     def run(name: str, *arguments: str) -> Sample:
@@ -57,10 +76,10 @@ def run_sample(people: None, tmp_path: Path) -> Callable[..., Sample]:
         shutil.copytree(
             SAMPLES / name, folder, ignore=shutil.ignore_patterns("output", "__pycache__"), dirs_exist_ok=True
         )
-        commands = Path(sys.executable).parent
+        path = f"{commands}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             [folder / "run.sh", *arguments],
-            env=os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"},
+            env=os.environ | {"PATH": path, PLACE: template().place, "COLUMNS": "120"},
             capture_output=True,
             text=True,
             check=False,

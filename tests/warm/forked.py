@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -15,7 +14,12 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from subprocess import TimeoutExpired
 from threading import Thread
+from typing import IO, Any
+
+from tests.waiting import until
+from tests.warm.ask import PLACE, ask
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,15 +34,7 @@ class Template:
         command = [sys.executable, "-m", "tests.warm.template", self.place]
         subprocess.run(command, cwd=ROOT, stdin=its, stdout=subprocess.DEVNULL, start_new_session=True, check=True)
         os.close(its)
-
-    def connect(self) -> socket.socket:
-        deadline = time.monotonic() + 60
-        while not Path(self.place).exists():
-            assert time.monotonic() < deadline, "the template did not start"
-            time.sleep(0.01)
-        asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        asked.connect(self.place)
-        return asked
+        until(Path(self.place).exists, 60)
 
 
 @cache
@@ -47,19 +43,15 @@ def template() -> Template:
     return Template()
 
 
-class Forked:
-    """A command of vidpipe that runs: what `subprocess.Popen` is, as far as tests ask for it."""
+class Process:
+    """A process that was asked for: what `subprocess.Popen` is, as far as those who ask need it.
 
-    def __init__(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
-        self._told = template().connect()
-        pipes = [os.pipe(), os.pipe()]
-        self.stdout, self.stderr = (os.fdopen(ours) for ours, _ in pipes)
-        program = {"arguments": list(arguments), "folder": str(cwd), "environment": dict(env)}
-        socket.send_fds(self._told, [json.dumps(program).encode()], [its for _, its in pipes])
-        for _, its in pipes:
-            os.close(its)
-        self._said: dict[str, str] = {}
-        self._readers = [Thread(target=self._read, args=(name,), daemon=True) for name in ("stdout", "stderr")]
+    Args:
+        told: what `ask` returns.
+    """
+
+    def __init__(self, told: socket.socket) -> None:
+        self._told = told
         self.returncode: int | None = None
         self.pid = self._number()
 
@@ -70,7 +62,7 @@ class Forked:
         """Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
             if not select.select([self._told], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("vidpipe", timeout or 0)
+                raise TimeoutExpired("vidpipe", timeout or 0)
             self.returncode = self._number()
             self._told.close()
         return self.returncode
@@ -78,8 +70,33 @@ class Forked:
     def poll(self) -> int | None:
         try:
             return self.wait(0)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Forked(Process):
+    """A command of vidpipe that runs."""
+
+    def __init__(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
+        pipes = [os.pipe(), os.pipe()]
+        self.stdout, self.stderr = (os.fdopen(ours) for ours, _ in pipes)
+        files = {number: its for number, (_, its) in enumerate(pipes, 1)}
+        place = template().place
+        super().__init__(ask(place, "vidpipe.cli.main", arguments, str(cwd), {**env, PLACE: place}, files))
+        for _, its in pipes:
+            os.close(its)
+        self._said: dict[str, str] = {}
+        self._readers = [Thread(target=self._read, args=(name,), daemon=True) for name in ("stdout", "stderr")]
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """All that it says until it has ended. Raises subprocess.TimeoutExpired."""
@@ -94,7 +111,7 @@ class Forked:
         for reader in self._readers:
             reader.join(left())
             if reader.is_alive():
-                raise subprocess.TimeoutExpired("vidpipe", timeout or 0)
+                raise TimeoutExpired("vidpipe", timeout or 0)
         self.wait(left())
         return self._said["stdout"], self._said["stderr"]
 
@@ -102,12 +119,16 @@ class Forked:
         with getattr(self, name) as stream:
             self._said[name] = stream.read()
 
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
 
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
+class Measured(Process):
+    """What a bench measures: it is forked as well, where the bench would start a Python that loads vidpipe first."""
 
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+    def __init__(
+        self, command: Sequence[str], *, stdout: IO[bytes], stderr: IO[bytes], pass_fds: Sequence[int], **_: Any
+    ):
+        its, ours = os.pipe()
+        self.stdin = os.fdopen(ours, "wb")
+        files = {0: its, 1: stdout.fileno(), 2: stderr.fileno(), **{number: number for number in pass_fds}}
+        _, _, _, module, *arguments = command
+        super().__init__(ask(os.environ[PLACE], module, arguments, str(Path.cwd()), os.environ, files))
+        os.close(its)

@@ -1,12 +1,13 @@
-"""A process that has loaded vidpipe once, and forks a command from itself each time that it is asked to.
+"""A process that has loaded vidpipe once, and forks a program from itself each time that it is asked to.
 
-Run as a program, with the path of the socket to listen on; it ends when its stdin does. Who connects sends arguments,
-folder and environment of the command, and the descriptors of its stdout and stderr; he is told the number of its
-process and, later, how it ended.
+Run as a program, with the path of the socket to listen on; it ends when its stdin does. Who connects sends the name
+of the module that is the program, its arguments, folder, environment, niceness and descriptors; he is told the number
+of its process and, later, how it ended.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -17,15 +18,24 @@ import socket
 import struct
 import sys
 import warnings
+from contextlib import suppress
 from importlib import import_module
+from subprocess import PIPE, TimeoutExpired
+from types import SimpleNamespace
 from typing import Any
 
-# Ray and torch are loaded by the commands that need them, as ever.
+from tests.warm.forked import Measured
+
+# Torch is loaded by the programs that need it, as ever; so is Ray, since it reads the environment as it is loaded.
 LOADED = (
     *(f"vidpipe.cli.commands.{name}" for name in ("bench", "check", "plan", "probe", "run", "specialize", "versions")),
     *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session"),
+    *("attr", "filelock", "google.protobuf.message", "jsonschema", "msgpack", "requests"),  # what Ray loads
     *("vidpipe.models.runtimes.openvino", "cv2", "scipy.optimize", "supervision", "jinja2", "matplotlib.figure"),
 )
+MEASURE = "vidpipe.bench.cost.measure"
+MOST_FILES = 8  # that a process is given
+OUT_OF_THE_WAY = 100  # of the numbers that it knows them by
 
 
 def serve(place: str) -> dict[str, Any]:
@@ -50,19 +60,24 @@ def serve(place: str) -> dict[str, Any]:
 def _begin(asked: socket.socket) -> dict[str, Any]:
     """Fork the process that was asked for, and tell how it ends; returns in that process alone."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    message, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 2)
+    message, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, MOST_FILES)
     process = _fork()
     if process:
         for descriptor in descriptors:
             os.close(descriptor)
         asked.send(struct.pack("i", process))
         _, status = os.waitpid(process, 0)
-        asked.send(struct.pack("i", os.waitstatus_to_exitcode(status)))
+        with suppress(BrokenPipeError):  # nobody waits for a worker of Ray's
+            asked.send(struct.pack("i", os.waitstatus_to_exitcode(status)))
         os._exit(0)
-    for place, descriptor in enumerate(descriptors, 1):
+    program: dict[str, Any] = json.loads(message)
+    aside = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, OUT_OF_THE_WAY) for descriptor in descriptors]
+    asked.close()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    for place, descriptor in zip(program.pop("files"), aside, strict=True):
         os.dup2(descriptor, place)
         os.close(descriptor)
-    program: dict[str, Any] = json.loads(message)
     return program
 
 
@@ -72,19 +87,25 @@ def _fork() -> int:
         return os.fork()
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def _become(module: str, arguments: list[str], folder: str, environment: dict[str, str], niceness: int) -> None:
     """Be a process that a terminal has started."""
     os.setsid()
-    os.chdir(folder)
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
     os.environ.clear()
     os.environ.update(environment)
+    os.chdir(folder)
     sys.path[0] = folder
+    if module == MEASURE:  # it is begun with -P
+        del sys.path[0]
     sys.argv[1:] = arguments
-    sys.orig_argv = [sys.executable, "-m", "vidpipe.cli.main", *arguments]  # what begins itself anew begins so
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]  # what begins itself anew begins so
 
 
 if __name__ == "__main__":
     if os.fork():  # Ray kills the children of whoever leaves it
         os._exit(0)
-    _become(**serve(sys.argv[1]))
-    runpy.run_module("vidpipe.cli.main", run_name="__main__", alter_sys=True)
+    program = serve(sys.argv[1])
+    _become(**program)
+    measure = import_module(MEASURE)
+    measure.subprocess = SimpleNamespace(Popen=Measured, PIPE=PIPE, TimeoutExpired=TimeoutExpired)
+    runpy.run_module(program["module"], run_name="__main__", alter_sys=True)

@@ -251,7 +251,8 @@ def test_without_a_clip(yard):
 
 
 def test_ctrl_c_leaves_nothing_behind(yard):
-    command = yard.start("bench", "pair.yaml", "--source", "yard.mp4", "--fit", FIT, "--repeats", 50)
+    arguments = ("bench", "pair.yaml", "--source", "yard.mp4", "--fit", FIT, "--repeats", 50)
+    command = yard.start(*arguments, fresh=True)  # all that it starts is its own
     until(lambda: (yard.folder / "bench-output/yard/pair.jsonl").exists(), 60)
     command.send(signal.SIGINT, to_group=True)
     ended = command.end(30)

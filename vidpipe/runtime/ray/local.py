@@ -9,7 +9,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,9 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
     """
     # Its processes know each other by a token; by itself Ray leaves one in the user's home, for good.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    constants, node = ray._private.ray_constants, ray._private.node.Node
-    with ExitStack() as meanwhile:
-        # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
-        meanwhile.enter_context(_replaced(constants, {"ENABLE_RAY_CLUSTER": False}))
-        meanwhile.enter_context(_replaced(node, dict.fromkeys(_NOT_NEEDED, _start_nothing)))
-        meanwhile.enter_context(_replaced(ray._private.services, {_PROGRAM: _program}))
+    # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
+    on_loopback = _replaced(ray._private.ray_constants, {"ENABLE_RAY_CLUSTER": False})
+    with bare_nodes(), on_loopback:
         # Not plain `ray.init()`: that would join whatever cluster an address file of this machine still names.
         ray.init(
             address="local",
@@ -51,6 +48,17 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
             _temp_dir=str(folder),
             **options,
         )
+
+
+@contextmanager
+def bare_nodes() -> Iterator[None]:
+    """Have nodes of Ray that are started meanwhile come without the processes that only clusters and people need."""
+    nothing = dict.fromkeys(_NOT_NEEDED, _start_nothing)
+    with (
+        _replaced(ray._private.node.Node, nothing),
+        _replaced(ray._private.services, {_PROGRAM: _program}),
+    ):
+        yield
 
 
 class Guard:
