@@ -25,6 +25,7 @@ from vidpipe.cli.options import (
     EventsOption,
     FloorOption,
     MetricsOption,
+    OptionalPipelineArgument,
     OutOption,
     PipelineArgument,
     ProfilesOption,
@@ -317,14 +318,14 @@ def tune(
 
 @app.command()
 def replay(
-    pipeline: PipelineArgument,
     results: ResultsOption,
+    pipeline: OptionalPipelineArgument = None,
     config: ConfigOption = None,
     events: EventsOption = None,
     against: AgainstOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Hold rules against the results of an earlier run: its events, without looking at a picture."""
+    """Hold rules against the results of an earlier run: its own, or those of a pipeline."""
     from vidpipe.cli.commands.replay import ReplayOptions, run_replay
 
     raise typer.Exit(run_replay(ReplayOptions(pipeline, results, config, events, against, set_ or [])))

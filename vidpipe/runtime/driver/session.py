@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,10 +20,11 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.yaml.edit_rules import Written
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.provenance import Provenance
-from vidpipe.results.records import Batch, Counts, Result
+from vidpipe.results.records import Batch, Counts, Position, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
@@ -115,9 +116,7 @@ class Run:
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = make_engine(
-            engine, laid, frame_sinks, address=address, positions=self._collector.position, clock=clock
-        )
+        self._engine = make_engine(engine, laid, frame_sinks, address=address, positions=self._position, clock=clock)
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -211,6 +210,39 @@ class Run:
             raise RunError(f"nothing can be changed: the run is {self._state}")
         return self._control.apply(stages, streams, by=by, reason=reason)
 
+    def edit_rules(
+        self,
+        stream: str,
+        *,
+        add: Written | None = None,
+        change: Written | None = None,
+        remove: Mapping[str, Sequence[str]] | None = None,
+        reason: str = "",
+        by: str = "user",
+    ) -> Epoch:
+        """Change the rules of a stream, its zones and lines, while it runs: `add={"zones": {"yard": [...]}}`.
+
+        What rules that stay as they are know goes on; what goes on under others ends, with the reason in the event.
+
+        Args:
+            add, change: rules, zones and lines as YAML has them: `rules` a list, `zones` and `lines` by name. What is
+                added must not be there yet; what is changed must, and is given whole.
+            remove: ids of rules, names of zones and lines.
+            reason: why, for the report.
+            by: who asks.
+
+        Returns:
+            The epoch, which each result under these rules names, and `config` of each event.
+
+        Raises:
+            ConfigError: no such stream, rule, zone or line, one that is there already, or mistakes: then nothing has
+                changed.
+            RunError: the run has ended.
+        """
+        if self._state not in (RunState.OPENING, RunState.RUNNING):
+            raise RunError(f"nothing can be changed: the run is {self._state}")
+        return self._control.edit_rules(stream, add=add, change=change, remove=remove, by=by, reason=reason)
+
     def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
         """Ask in the shadow of the run: what would these variants say of the stream's next frame?
 
@@ -276,6 +308,9 @@ class Run:
             yield
         finally:
             self._iterating -= 1
+
+    def _position(self, stream: str) -> Position:
+        return self._control.position(stream)
 
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)

@@ -7,6 +7,7 @@ as rules can tell, and what does not change costs nothing but to see that.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
@@ -27,10 +28,21 @@ class Engine:
     that it remembers.
 
     Attributes:
+        config: the rules in force.
+        newest: result that was seen; None: none yet.
         age_s: of the boxes of the newest result, in media seconds; None: nobody knows.
     """
 
     def __init__(self, config: RulesConfig) -> None:
+        self._objects = Objects()
+        self._ages, self._misses = Ages(), MissRate()
+        self.newest: Seen | None = None
+        self.age_s: float | None = None
+        self._set(config)
+
+    def _set(self, config: RulesConfig) -> None:
+        """Lay out the watches of these rules, with nothing known at any of them."""
+        self.config = config
         self._watches = list(watches_of(config))
         self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
         self._whole = [watch for watch in self._watches if watch.index < 0]
@@ -45,10 +57,55 @@ class Engine:
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
         self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
-        self._objects = Objects()
         self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
-        self._ages, self._misses = Ages(), MissRate()
-        self.age_s: float | None = None
+
+    def go_by(self, config: RulesConfig, seen: Seen) -> list[Happening]:
+        """Go by these rules from the next result on, and say what ends with the old ones; nothing where they are the
+        same.
+
+        What a watch that is in both knows goes on: visits, what is so at it, crossings and their counts. At a watch
+        that is not, what was told and goes on has ended; it was last so when it was last seen so.
+
+        Args:
+            seen: the next result, at which that is told.
+        """
+        if config is self.config:
+            return []
+        if config == self.config:  # the same, from another process
+            self.config = config
+            return []
+        before, crossings, gatherings = self._watches, self._crossings, self._gatherings
+        fresh = {watch.version: watch for watch in watches_of(config)}
+        places = {(watch.rule.id, watch.place) for watch in fresh.values()}
+        over = {
+            watch.number: "rule changed" if (watch.rule.id, watch.place) in places else "rule removed"
+            for watch in before
+            if watch.version not in fresh
+        }
+        happened = self._close(seen, over)
+        self._set(config)
+        numbers = {watch.number: fresh[watch.version].number for watch in before if watch.version in fresh}
+        for watch in before:
+            if watch.number in numbers:
+                self._watches[numbers[watch.number]].awake = watch.awake
+        self._crossings.go_on(crossings, numbers)
+        self._gatherings.go_on(gatherings, numbers)
+        for known in self._objects:
+            known.go_on(numbers)
+            known.room = self._place(known)[1]
+        if not self._watches:
+            self._objects.forget()  # nobody looks at boxes any more
+        return happened
+
+    def end(self, reason: str) -> list[Happening]:
+        """The stream has ended behind the newest result, and with it what goes on."""
+        assert self.newest is not None
+        return self._close(self.newest, {watch.number: reason for watch in self._watches})
+
+    def _close(self, seen: Seen, over: Mapping[int, str]) -> list[Happening]:
+        """End what was told and goes on, at these watches, each with the reason for it."""
+        happened = [each for known in self._objects for each in self._visits.close(seen, known, over)]
+        return [*happened, *self._gatherings.close(seen, over)]
 
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
@@ -56,9 +113,12 @@ class Engine:
 
     def see(self, seen: Seen) -> list[Happening]:
         """What happens with the next result of the stream."""
+        self.newest = seen
         self.age_s = self._ages.age_s(seen)
         if seen.audits:
             self._misses.learn(seen.audits)
+        if not self._watches:
+            return []
         happened: list[Happening] = []
         for known in self._objects.end(seen.pts, self._keep_s):
             happened += self._visits.end(seen, known)
@@ -91,18 +151,22 @@ class Engine:
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
             room = known.room  # from where it was
             known.move(seen, box, score)
-            feet = centre = _NOWHERE
-            if self._by_feet:
-                feet = self._geometry.at(known.x, known.feet)
-            if self._by_centre:
-                centre = self._geometry.at(known.x, known.centre)
-            known.room = min(feet[1], centre[1])
-            if known.zones != (zones := (feet[0], centre[0])):
+            zones, known.room = self._place(known)
+            if known.zones != zones:
                 known.zones = zones
                 self._look(seen, known)
             if room < math.inf and not known.stays_within(room):
                 self._crossings.go(seen, known)
         return objects
+
+    def _place(self, known: Object) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], float]:
+        """The zones that an object is in, by feet and by centre, and how far it may go without crossing a line."""
+        feet = centre = _NOWHERE
+        if self._by_feet:
+            feet = self._geometry.at(known.x, known.feet)
+        if self._by_centre:
+            centre = self._geometry.at(known.x, known.centre)
+        return (feet[0], centre[0]), min(feet[1], centre[1])
 
     def _look(self, seen: Seen, known: Object) -> None:
         """See which watches an object is for, where it is now."""

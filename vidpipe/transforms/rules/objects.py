@@ -7,7 +7,7 @@ new one where it must be, goes on as the same object; and of two that exchange t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,14 @@ class Object:
     counted: tuple[int, ...] = ()
     due: float = math.inf
 
+    def go_on(self, numbers: Mapping[int, int]) -> None:
+        """Keep what it knows of these watches, by their numbers from now on; where it is, is to be looked at anew."""
+        self.visits = {numbers[number]: visit for number, visit in self.visits.items() if number in numbers}
+        self.crossings = {numbers[number]: each for number, each in self.crossings.items() if number in numbers}
+        self.inside = tuple(numbers[number] for number in self.inside if number in numbers)
+        self.counted = ()
+        self.zones = None
+
     def told(self) -> dict[str, Any]:
         """What an event says of it."""
         box = [round(edge, 4) for edge in self.box]
@@ -157,6 +165,10 @@ class Objects:
         """Forget the objects that nobody has seen for so long; where time goes back, all of them."""
         over = [key for key, known in self.by_key.items() if not 0 <= now - known.last <= keep_s]
         return [self.by_key.pop(key) for key in over]
+
+    def forget(self) -> None:
+        """Know no object any more."""
+        self.by_key.clear()
 
     def find(self, seen: Seen, boxes: Sequence[Sequence[float]]) -> list[Object]:
         """The object that each box shows; new ones for those of which nothing is known, and for boxes without identity.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from vidpipe.core.settings import StageConfig
+from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.sources.base import Line, Polygon
 
 Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line"]
@@ -133,17 +134,26 @@ class RuleSpec(StageConfig):
 
 
 class RulesConfig(StageConfig):
-    """The rules of one stream. Zones and lines are points (x, y) in parts of width and height, 0..1.
+    """The rules of one stream. Zones and lines are points (x, y) in parts of width and height, 0..1."""
 
-    Attributes:
-        rules: those that hold here; each zone and line that they name is there.
-        schedules: that they name.
-    """
+    whole: ClassVar[bool] = True
 
-    zones: dict[str, Polygon] = {}
-    lines: dict[str, Line] = {}
-    rules: list[RuleSpec] = []
-    schedules: dict[str, list[SpanSpec]] = {}
+    zones: dict[str, Polygon] = Knob({}, description="of the stream, by name")
+    lines: dict[str, Line] = Knob({}, description="of the stream, by name")
+    rules: list[RuleSpec] = Knob([], description="those that hold here, each with its places")
+    schedules: dict[str, list[SpanSpec]] = Knob({}, description="that rules name")
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        for rule in self.rules:
+            what, there = ("line", self.lines) if rule.kind == "line" else ("zone", self.zones)
+            for name in rule.places or ():
+                if name not in there:
+                    raise ValueError(f"rule '{rule.id}': there is no {what} '{name}'{did_you_mean(name, there)}")
+            if isinstance(rule.active, str) and rule.active not in self.schedules:
+                near = did_you_mean(rule.active, self.schedules)
+                raise ValueError(f"rule '{rule.id}': there is no schedule '{rule.active}'{near}")
+        return self
 
     def __bool__(self) -> bool:
         return bool(self.rules)
