@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,35 +11,14 @@ from vidpipe.cascade.audit import Audit
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.results.sinks.results import SCHEMA
+from vidpipe.results.recorded import RecordedResults
 from vidpipe.transforms.rules.rules import RULES, Rules
 from vidpipe.transforms.rules.seen import Seen
 from vidpipe.transforms.rules.spec import RulesConfig
 
 
-class ResultsReplay:
-    """The results of one run, to be held against rules.
-
-    Attributes:
-        head: what the first line says of where they come from.
-
-    Raises:
-        ConfigError: the file cannot be read, or is no results file with its first line.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with path.open(encoding="utf-8") as file:
-                self.head: Mapping[str, Any] = json.loads(file.readline())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"results {path} cannot be read: {error}") from None
-        except json.JSONDecodeError:
-            self.head = {}
-        if not isinstance(self.head, dict) or self.head.get("schema") != SCHEMA:
-            raise ConfigError(
-                f"results {path}: the first line does not say `{SCHEMA}`: is it what --results has written?"
-            )
+class ResultsReplay(RecordedResults):
+    """The results of one run, to be held against rules."""
 
     def events(self, pipeline: Pipeline | None = None) -> Iterator[Event]:
         """What rules say of these results, in the order in which a run would tell it.
@@ -55,28 +33,18 @@ class ResultsReplay:
             ConfigError: a line is not what results are, or the results do not say which rules the run had.
         """
         replayed: dict[str, _Stream] = {}
-        for stream, config in (_recorded(self.head, self._path) if pipeline is None else _given(pipeline)).items():
+        for stream, config in (_recorded(self.head, self.path) if pipeline is None else _given(pipeline)).items():
             replayed[stream] = _Stream(stream, config)
-        with self._path.open(encoding="utf-8") as file:
-            next(file)
-            for number, line in enumerate(file, 2):
-                try:
-                    told = json.loads(line)
-                    stream = told["stream"]
-                    ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
-                    own = replayed.get(stream)
-                    seen = seen_of(told) if own is not None else None
-                    by = told["by"]
-                except json.JSONDecodeError:
-                    if not line.endswith("\n"):
-                        return
-                    raise ConfigError(f"results {self._path}: line {number} is no JSON") from None
-                except (KeyError, TypeError, ValueError) as error:
-                    why = f"{type(error).__name__}: {error}"
-                    raise ConfigError(f"results {self._path}: line {number} is no result: {why}") from None
-                yield from ended
-                if own is not None and seen is not None:
-                    yield from own.see(seen, by)
+        for number, told in self.lines():
+            try:
+                ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
+                own, by = replayed.get(told["stream"]), told["by"]
+                seen = seen_of(told) if own is not None else None
+            except (KeyError, TypeError, ValueError) as error:
+                raise self.refused(number, error) from None
+            yield from ended
+            if own is not None and seen is not None:
+                yield from own.see(seen, by)
         for own in replayed.values():
             yield from own.end()
 

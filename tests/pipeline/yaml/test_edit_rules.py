@@ -8,7 +8,7 @@ import pytest
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.pipeline.yaml.build import Pipeline as build
+from vidpipe.pipeline.yaml import build
 from vidpipe.pipeline.yaml.edit_rules import edit_rules
 
 YARD = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0]]
@@ -17,8 +17,8 @@ LURKS = {"id": "lurks", "kind": "dwell", "zone": ["yard"], "after_s": 30}
 
 
 def pipeline(track: bool = True, **fields: Any) -> Pipeline:
-    stages = [{"id": "follow", "type": "track", "detector": "big"}] if track else []
-    return build(
+    stages = [{"id": "follow", "type": "track"}] if track else []
+    return build.Pipeline(
         [*stages, {"id": "big", "type": "detect", "model": "big"}],
         classes={"person": "person"},
         models={"big": {"path": "yolo11n"}},
@@ -46,7 +46,8 @@ def ids(running: Pipeline, **edit: Any) -> list[tuple[str, Any]]:
         ({"remove": {"rules": ["lurks"]}}, [("yard", "yard"), ("porch", "porch"), ("door", "door")]),
         ({"remove": {"rules": ["lurks"], "zones": ["yard"]}}, [("porch", "porch"), ("door", "door")]),
         ({"remove": {"lines": ["door"]}}, [("lurks", ["yard"]), ("porch", "porch")]),
-        ({"add": {"zones": {"new": YARD}, "rules": [{"id": "full", "kind": "occupancy", "zone": "new", "at_least": 3}]}},
+        ({"add": {"zones": {"new": YARD},
+                  "rules": [{"id": "full", "kind": "occupancy", "zone": "new", "at_least": 1}]}},
          [("lurks", ["yard"]), ("full", ["new"]), ("porch", "porch"), ("door", "door")]),
     ],
 )  # fmt: skip
@@ -56,7 +57,9 @@ def test_what_comes_out(running: Pipeline, edit: dict[str, Any], expected: list[
 
 def test_what_stays_is_the_same(running: Pipeline) -> None:
     before = running.streams["gate"].configs["rules"].rules
-    assert [rule for rule in edit_rules(running, "gate", add={"zones": {"new": YARD}}).rules if rule.id != "new"] == before
+    assert [
+        rule for rule in edit_rules(running, "gate", add={"zones": {"new": YARD}}).rules if rule.id != "new"
+    ] == before
 
 
 def test_a_zone_that_goes_is_taken_from_rules_that_name_others() -> None:
@@ -98,15 +101,17 @@ def test_what_is_refused(running: Pipeline, edit: dict[str, Any], message: str) 
 def test_no_such_stream_and_no_place_for_rules(running: Pipeline) -> None:
     with pytest.raises(ConfigError, match="there is no stream 'gat'; did you mean 'gate'"):
         edit_rules(running, "gat", remove={"rules": ["lurks"]})
-    bare = build(
-        [{"id": "big", "type": "detect", "model": "big"}], models={"big": {"path": "yolo11n"}}, streams={"gate": "g.mp4"}
+    bare = build.Pipeline(
+        [{"id": "big", "type": "detect", "model": "big"}],
+        models={"big": {"path": "yolo11n"}},
+        streams={"gate": "g.mp4"},
     )
     with pytest.raises(ConfigError, match="no place for rules: begin it with `rules: \\[\\]`"):
         edit_rules(bare, "gate", add={"zones": {"yard": YARD}})
 
 
 def test_without_a_tracker_only_what_does_without_one() -> None:
-    blind = build(
+    blind = build.Pipeline(
         [{"id": "big", "type": "detect", "model": "big"}],
         models={"big": {"path": "yolo11n"}},
         streams={"gate": "gate.mp4"},

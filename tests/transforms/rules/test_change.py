@@ -137,7 +137,9 @@ def test_a_line_goes_on_counting() -> None:
 def test_a_new_line_counts_who_crosses_it_from_then_on() -> None:
     """How far an object might go until the nearest line was known of the lines of before."""
     results = script(alone(1, way((0.3, 0.9), (0.7, 0.9))))
-    assert [each.data["count"] for each in tell(results, rules(ENTER), rules(ENTER, CROSS), 5) if each.rule == "door"] == [1]
+    assert [
+        each.data["count"] for each in tell(results, rules(ENTER), rules(ENTER, CROSS), 5) if each.rule == "door"
+    ] == [1]
 
 
 def test_without_rules_audits_and_ages_go_on() -> None:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
-from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
+from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
 from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
 from vidpipe.transforms.rules.visits import Visits
 from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
 
-_NOWHERE: tuple[tuple[int, ...], float] = (), math.inf  # for an anchor that no rule goes by
+_NOWHERE: tuple[tuple[int, ...], float, float] = (), math.inf, math.inf  # for an anchor that no rule goes by
 
 
 class Engine:
@@ -92,7 +92,7 @@ class Engine:
         self._gatherings.go_on(gatherings, numbers)
         for known in self._objects:
             known.go_on(numbers)
-            known.room = self._place(known)[1]
+            self._place(known)
         if not self._watches:
             self._objects.forget()  # nobody looks at boxes any more
         return happened
@@ -146,27 +146,29 @@ class Engine:
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""
-        boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
-        objects = self._objects.find(seen, boxes)
+        objects, boxes = self._objects.find(seen)
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
-            room = known.room  # from where it was
-            known.move(seen, box, score)
-            zones, known.room = self._place(known)
+            went = known.move(seen, box, score)
+            if went < known.calm and known.zones is not None:
+                continue  # in the same zones, and over no line
+            crosses = went >= known.room
+            zones = self._place(known)
             if known.zones != zones:
                 known.zones = zones
                 self._look(seen, known)
-            if room < math.inf and not known.stays_within(room):
+            if crosses:
                 self._crossings.go(seen, known)
         return objects
 
-    def _place(self, known: Object) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], float]:
-        """The zones that an object is in, by feet and by centre, and how far it may go without crossing a line."""
-        feet = centre = _NOWHERE
-        if self._by_feet:
-            feet = self._geometry.at(known.x, known.feet)
-        if self._by_centre:
-            centre = self._geometry.at(known.x, known.centre)
-        return (feet[0], centre[0]), min(feet[1], centre[1])
+    def _place(self, known: Object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Look up how far an object may go from where it is; the zones that it is in, by its feet and by its centre."""
+        x, feet, centre = known.spot = known.x, known.feet, known.centre
+        zones, known.room, known.calm = self._geometry.at(x, feet) if self._by_feet else _NOWHERE
+        if not self._by_centre:
+            return zones, ()
+        by_centre, room, calm = self._geometry.at(x, centre)
+        known.room, known.calm = min(known.room, room), min(known.calm, calm)
+        return zones, by_centre
 
     def _look(self, seen: Seen, known: Object) -> None:
         """See which watches an object is for, where it is now."""
