@@ -1,4 +1,4 @@
-"""The subcommands about what becomes of results: `vidpipe events`, `vidpipe counts`, `vidpipe sinks`."""
+"""The subcommands about what becomes of results: `vidpipe events`, `counts`, `results`, `sinks`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def add_to(app: typer.Typer) -> None:
     """Make them commands of the app."""
     app.command()(events)
     app.command()(counts)
+    app.command()(results)
     sinks = typer.Typer(help="Sinks of a pipeline.", no_args_is_help=True)
     sinks.command(name="test")(sinks_test)
     sinks.callback()(_sinks)
@@ -89,6 +90,19 @@ def counts(
 
     asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
     raise typer.Exit(show_counts(asked, form_of(json=json, csv=csv), every))
+
+
+def results(
+    file: Annotated[Path, typer.Argument(metavar="RESULTS.jsonl", help="What --results of a run has written.")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="parquet: a row for each box.")] = "parquet",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: beside the results.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the results of a run in a form for other programs: Apache Parquet."""
+    from vidpipe.cli.commands.results import run_results
+
+    typer.echo(run_results(file, to, out))
 
 
 def _sinks() -> None:

@@ -6,6 +6,7 @@ are results without boxes.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ def export_parquet(results: RecordedResults, out: Path, *, rows: int = ROWS) -> 
                     group.clear()
             if group:
                 writer.write_table(_table(group, schema))
-        Path(part).replace(out)
+        part.replace(out)
     except OSError as error:
         raise RunError(f"--out {out} cannot be written: {error.strerror or error}") from None
     finally:
@@ -117,8 +118,6 @@ def _us(seconds: float | None) -> int | None:
 
 def _schema(head: Mapping[str, Any]) -> pa.Schema:
     """The columns, with the first line of the results as metadata."""
-    import json
-
     import pyarrow as pa
 
     types = {

@@ -38,15 +38,16 @@ class ResultsReplay(RecordedResults):
         for number, told in self.lines():
             try:
                 ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
-                own, by = replayed.get(told["stream"]), told["by"]
-                seen = seen_of(told) if own is not None else None
+                own = replayed.get(told["stream"])
+                seen, by = seen_of(told) if own is not None else None, told["by"]
             except (KeyError, TypeError, ValueError) as error:
                 raise self.refused(number, error) from None
             yield from ended
             if own is not None and seen is not None:
                 yield from own.see(seen, by)
-        for own in replayed.values():
-            yield from own.end()
+        if not self.cut_off:  # else the run was killed: nothing ended that anybody has been told of
+            for own in replayed.values():
+                yield from own.end()
 
 
 class _Stream:

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.transforms.rules.plain import PlainGeometry
 from tests.transforms.rules.script import CROSS, ENTER, Places, Told, alone, rules, script, seen, way
 from vidpipe.core.event import Phase
+from vidpipe.transforms.rules import engine
 from vidpipe.transforms.rules.engine import Engine
 from vidpipe.transforms.rules.seen import Seen
 from vidpipe.transforms.rules.spec import RulesConfig
@@ -43,9 +45,9 @@ def made(places: Sequence[int], moved: bool = False) -> RulesConfig:
     return rules(*(WRITTEN[place] for place in places), zones=zones, lines=LINES)
 
 
-def crowd(seed: int, results: int = 80) -> list[Seen]:
+def crowd(seed: int, results: int = 80, step: float = 0.04) -> list[Seen]:
     rng = np.random.default_rng(seed)
-    feet = np.abs((rng.random((1, 5, 2)) + np.cumsum(rng.normal(0, 0.04, (results, 5, 2)), axis=0) + 1) % 2 - 1)
+    feet = np.abs((rng.random((1, 5, 2)) + np.cumsum(rng.normal(0, step, (results, 5, 2)), axis=0) + 1) % 2 - 1)
     there = rng.random((results, 5)) > 0.1
     steps: list[Places] = [
         {int(k): (float(feet[seq, k, 0]), float(feet[seq, k, 1])) for k in np.flatnonzero(there[seq])}
@@ -56,12 +58,12 @@ def crowd(seed: int, results: int = 80) -> list[Seen]:
 
 def tell(results: Sequence[Seen], first: RulesConfig, then: RulesConfig, at: int) -> list[Told]:
     """What is told where rules change at a result, and the engine moves to another process just before."""
-    engine = Engine(first)
+    held = Engine(first)
     told = []
     for result in results:
         if result.seq == at:
-            engine = pickle.loads(pickle.dumps(engine))
-        happened = engine.go_by(then if result.seq >= at else first, result) + engine.see(result)
+            held = pickle.loads(pickle.dumps(held))
+        happened = held.go_by(then if result.seq >= at else first, result) + held.see(result)
         told += [Told(result.seq, result.pts, *each) for each in happened]
     return told
 
@@ -69,6 +71,7 @@ def tell(results: Sequence[Seen], first: RulesConfig, then: RulesConfig, at: int
 SOME = st.lists(st.sampled_from(range(len(WRITTEN))), unique=True)
 
 
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), before=SOME, after=SOME, moved=st.booleans(), at=st.integers(1, 79))
 def test_rules_that_stay_do_not_notice(seed: int, before: list[int], after: list[int], moved: bool, at: int) -> None:
     results, first, then = crowd(seed), made(before), made(after, moved)
@@ -91,17 +94,18 @@ def test_rules_that_stay_do_not_notice(seed: int, before: list[int], after: list
     assert all(each.seq <= at for each in told if each.version in over)
 
 
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), before=SOME)
 def test_what_goes_on_ends_with_the_stream(seed: int, before: list[int]) -> None:
-    engine, told = Engine(made(before)), []
+    held, told = Engine(made(before)), []
     for result in crowd(seed):
-        told += [Told(result.seq, result.pts, *each) for each in engine.see(result)]
-    told += [Told(79, 7.9, *each) for each in engine.end("stream ended")]
+        told += [Told(result.seq, result.pts, *each) for each in held.see(result)]
+    told += [Told(79, 7.9, *each) for each in held.end("stream ended")]
     lasting = [each for each in told if not each.kind.startswith("line")]
     assert sorted(each.id for each in lasting if each.phase is Phase.BEGIN) == sorted(
         each.id for each in lasting if each.phase is Phase.END
     )
-    assert engine.end("stream ended") == []
+    assert held.end("stream ended") == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ def test_what_goes_on_ends_with_the_stream(seed: int, before: list[int]) -> None
     [
         (rules(CROSS), "rule removed"),
         (rules({**ENTER, "grace_s": 3.0}), "rule changed"),
-        (rules(ENTER, zones={"yard": [(0.4, 0.0), (1.0, 0.0), (1.0, 1.0)]}), "rule changed"),
+        (rules(ENTER, zones={"yard": [(0.4, 0.0), (1.0, 0.0), (1.0, 1.0), (0.4, 1.0)]}), "rule changed"),
         (rules({**ENTER, "class": "person"}), "rule changed"),
         (rules({**ENTER, "active": [{"from": "00:00", "to": "12:00"}]}), "rule changed"),
         (rules({**ENTER, "streams": ["gate"]}), None),
@@ -143,10 +147,22 @@ def test_a_new_line_counts_who_crosses_it_from_then_on() -> None:
 
 
 def test_without_rules_audits_and_ages_go_on() -> None:
-    engine, config = Engine(rules()), rules({"id": "anybody", "kind": "presence"})
+    held, config = Engine(rules()), rules({"id": "anybody", "kind": "presence"})
     for result in script(alone(1, [(0.8, 0.9)] * 5), as_of=0):
-        assert engine.see(result) == []
+        assert held.see(result) == []
     late = seen(5, {1: (0.8, 0.9)}, as_of=0)
-    engine.go_by(config, late)
-    engine.see(late)
-    assert engine.age_s == pytest.approx(0.5)
+    held.go_by(config, late)
+    held.see(late)
+    assert held.age_s == pytest.approx(0.5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**20), step=st.floats(0.0, 0.1), some=SOME)
+def test_what_is_left_out_would_have_told_nothing(seed: int, step: float, some: list[int]) -> None:
+    """Objects that cannot have changed zones or crossed a line are left alone; the plain form looks at each of them."""
+    results = crowd(seed, step=step)
+    quick = Engine(made(some))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "Geometry", PlainGeometry)
+        plain = Engine(made(some))
+    assert [quick.see(result) for result in results] == [plain.see(result) for result in results]

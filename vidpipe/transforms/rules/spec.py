@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import Knob, StageConfig
@@ -36,7 +43,19 @@ _ONLY: dict[str, frozenset[str]] = {
 _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
 
 
-class SpanSpec(StageConfig):
+class _Written(StageConfig):
+    """Settings that are dumped as they were written, without what was left out: so what is dumped can be read again,
+    where a field that is left out is another thing than one that is set to its default.
+    """
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unset = type(self).model_fields.keys() - self.model_fields_set
+        aliases = {type(self).model_fields[name].alias for name in unset}
+        return {name: value for name, value in dump(self).items() if name not in unset | aliases}
+
+
+class SpanSpec(_Written):
     """A time of day, on some days of the week.
 
     From "22:00" to "06:00" goes over midnight: then the day is the one on which it begins.
@@ -65,7 +84,7 @@ class SpanSpec(StageConfig):
         return self
 
 
-class RuleSpec(StageConfig):
+class RuleSpec(_Written):
     """When something in the picture is an event."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
