@@ -1,13 +1,22 @@
-"""The subcommands about what becomes of results: `vidpipe events`, `vidpipe counts`, `vidpipe sinks`."""
+"""The subcommands about what becomes of results: `vidpipe events`, `counts`, `replay`, `results`, `sinks`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidpipe.cli.options import ConfigOption, PipelineArgument, SetOption
+from vidpipe.cli.options import (
+    AgainstOption,
+    ConfigOption,
+    EventsOption,
+    OptionalPipelineArgument,
+    PipelineArgument,
+    ResultsOption,
+    SetOption,
+)
 
 StoreOption = Annotated[
     Path | None,
@@ -37,6 +46,8 @@ def add_to(app: typer.Typer) -> None:
     """Make them commands of the app."""
     app.command()(events)
     app.command()(counts)
+    app.command()(replay)
+    app.command()(results)
     sinks = typer.Typer(help="Sinks of a pipeline.", no_args_is_help=True)
     sinks.command(name="test")(sinks_test)
     sinks.callback()(_sinks)
@@ -54,20 +65,34 @@ def events(
     kind: KindOption = None,
     rule: RuleOption = None,
     unended: Annotated[bool, typer.Option("--unended", help="Only those that have begun and not ended.")] = False,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EVENT|PICTURE",
+            help="Those of objects that look like that of an event, by its id, or like a picture; most alike first.",
+            show_default=False,
+        ),
+    ] = None,
     newest: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many, the newest; 0: all. Default: 100 in a table, else all.", show_default=False
+            min=0,
+            help="How many, the newest; 0: all. With --like the most alike. Default: 100 in a table, else all; with "
+            "--like 20.",
+            show_default=False,
         ),
     ] = None,
     json: JsonOption = False,
     csv: CsvOption = False,
 ) -> None:
     """Show the events of a store: what happened when, and where."""
-    from vidpipe.cli.commands.events import Filter, form_of, show_events
+    from vidpipe.cli.commands.events import Filter, form_of, show_alike, show_events
 
     asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
-    raise typer.Exit(show_events(asked, form_of(json=json, csv=csv), newest, unended=unended))
+    form = form_of(json=json, csv=csv)
+    if like is not None:
+        raise typer.Exit(show_alike(asked, form, like, newest, unended=unended))
+    raise typer.Exit(show_events(asked, form, newest, unended=unended))
 
 
 def counts(
@@ -89,6 +114,37 @@ def counts(
 
     asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
     raise typer.Exit(show_counts(asked, form_of(json=json, csv=csv), every))
+
+
+def replay(
+    results: ResultsOption,
+    pipeline: OptionalPipelineArgument = None,
+    config: ConfigOption = None,
+    events: EventsOption = None,
+    against: AgainstOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Hold rules against the results of an earlier run: its own, or those of a pipeline."""
+    from vidpipe.cli.commands.replay import ReplayOptions, run_replay
+
+    raise typer.Exit(run_replay(ReplayOptions(pipeline, results, config, events, against, set_ or [])))
+
+
+def results(
+    file: Annotated[Path, typer.Argument(metavar="RESULTS.jsonl", help="What --results of a run has written.")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="parquet: a row for each box.")] = "parquet",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: beside the results.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the results of a run in a form for other programs: Apache Parquet."""
+    from vidpipe.cli.commands.results import run_results
+
+    typer.echo(run_results(file, to, out))
+
+
+QUESTIONS: Mapping[str, Callable[..., None]] = {"events": events, "counts": counts}
+"""Commands that answer at once."""
 
 
 def _sinks() -> None:

@@ -17,7 +17,6 @@ from vidpipe.cli import asking, reaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
-    AgainstOption,
     BudgetOption,
     ConfigOption,
     DetachOption,
@@ -31,7 +30,6 @@ from vidpipe.cli.options import (
     OutOption,
     PipelineArgument,
     ProfilesOption,
-    ResultsOption,
     SearchName,
     SetOption,
     SourceOption,
@@ -320,21 +318,6 @@ def tune(
 
 
 @app.command()
-def replay(
-    pipeline: PipelineArgument,
-    results: ResultsOption,
-    config: ConfigOption = None,
-    events: EventsOption = None,
-    against: AgainstOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Hold rules against the results of an earlier run: its events, without looking at a picture."""
-    from vidpipe.cli.commands.replay import ReplayOptions, run_replay
-
-    raise typer.Exit(run_replay(ReplayOptions(pipeline, results, config, events, against, set_ or [])))
-
-
-@app.command()
 def versions(
     what: Annotated[
         str, typer.Argument(metavar="STREAM", help="A stream that was learnt, or the folder of a gate's versions.")
@@ -374,6 +357,16 @@ asking.add_to(app)
 reaching.add_to(app)
 
 
+def _app(arguments: Sequence[str]) -> typer.Typer:
+    """The app with the command that is asked for; a question to a store does not wait until all others are made."""
+    if not arguments or arguments[0] not in asking.QUESTIONS:
+        return app
+    quick = typer.Typer(name="vidpipe", add_completion=False, pretty_exceptions_enable=False)
+    quick.callback()(options)
+    quick.command()(asking.QUESTIONS[arguments[0]])
+    return quick
+
+
 class _Formatter(logging.Formatter):
     """Log lines with the time and without addresses, tracebacks included."""
 
@@ -394,7 +387,7 @@ def main() -> None:
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
     cause: Exception | None = None
     try:
-        status = app(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        status = _app(arguments)(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
         message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:

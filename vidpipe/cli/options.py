@@ -32,6 +32,12 @@ class Transport(StrEnum):
 
 
 PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
+OptionalPipelineArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="A pipeline file, or the name of one. Default: the rules that the run had.", show_default=False
+    ),
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Streams, links and settings of this place.", show_default=False)
 ]

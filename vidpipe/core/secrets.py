@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING
 
 from vidpipe.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr  # a tenth of a second, for which each question to a store would wait
 
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|api_?key|auth", re.IGNORECASE)
 REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")

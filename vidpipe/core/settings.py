@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -14,6 +14,9 @@ class StageConfig(BaseModel):
     """Base of every stage's settings: frozen; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    whole: ClassVar[bool] = False
+    """Whether its settings name each other: a configuration that is read again changes all of them, or none."""
 
     @property
     def wants_motion(self) -> bool:

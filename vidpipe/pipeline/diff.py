@@ -12,6 +12,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 
 _PLACED = ("stages", "transforms")
 _PROMISED = ("floor", "want")  # fields of a stream that change what is asked of it, not how it is treated
+_PLACES = ("zones", "lines")  # fields that rules alone go by, in settings of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def changes(old: Pipeline, new: Pipeline) -> Changes:
         [name for name in kept if turned[name] is None],
         going_on,
         {name: stages for name, stages in turned.items() if stages},
-        [name for name in going_on if old.streams[name].spec != new.streams[name].spec],
+        [name for name in going_on if _promised(old, name) != _promised(new, name)],
     )
 
 
@@ -85,18 +86,22 @@ def _without_knobs(placed: PlacedStage | PlacedTransform) -> tuple[Any, ...]:
     return replace(placed, config=StageConfig()), type(placed.config), kept
 
 
+def _promised(pipeline: Pipeline, stream: str) -> list[Any]:
+    return [getattr(pipeline.streams[stream].spec, name) for name in _PROMISED]
+
+
 def _turned(old: Pipeline, new: Pipeline, stream: str) -> dict[str, dict[str, Any]] | None:
     """The new values of a stream's settings; None where more has changed than those."""
     before, now = (pipeline.streams[stream].spec for pipeline in (old, new))
-    if before.model_copy(update={name: getattr(now, name) for name in _PROMISED}) != now:
+    if before.model_copy(update={name: getattr(now, name) for name in (*_PROMISED, *_PLACES)}) != now:
         return None
     turned: dict[str, dict[str, Any]] = {}
     for part, placed in new.placed.items():
         was = old.streams[stream].configs.get(part, old.placed[part].config)
         config = new.streams[stream].configs.get(part, placed.config)
-        for name, field in type(config).model_fields.items():
-            if getattr(was, name) != (value := getattr(config, name)):
-                if not is_knob(field):
-                    return None
-                turned.setdefault(part, {})[name] = value
+        fields = type(config).model_fields
+        if differing := [name for name in fields if getattr(was, name) != getattr(config, name)]:
+            if not all(is_knob(fields[name]) for name in differing):
+                return None
+            turned[part] = {name: getattr(config, name) for name in (fields if config.whole else differing)}
     return turned

@@ -76,7 +76,7 @@ class Collector:
         if self._since is not None:
             self._since[stream] = deque()
         if (last := self._last.get(stream)) is not None:
-            self._last[stream] = last._replace(answer=unknown())
+            self._last[stream] = last._replace(answer=unknown(), model=None)
         ledger = self.ledgers.setdefault(stream, StreamLedger())
         if live:
             self.status_monitors[stream] = StatusMonitor(ledger, self._clock)
@@ -106,7 +106,14 @@ class Collector:
         if last is None:
             return Position()
         since = tuple(self._since[stream]) if self._since is not None else ()
-        return Position(Resume(last.seq, last.pts, last.captured_at), last.answer, self._states.get(stream, {}), since)
+        resume, states = Resume(last.seq, last.pts, last.captured_at), self._states.get(stream, {})
+        return Position(resume, last.answer, states, since, model=last.model)
+
+    def oldest_epoch(self, stream: str) -> int:
+        """Of the settings of the oldest result that `position` may give again."""
+        since = self._since.get(stream) if self._since is not None else None
+        oldest = since[0] if since else self._last.get(stream)
+        return 0 if oldest is None else oldest.epoch
 
     def newest(self, stream: str) -> Result | None:
         """What was published last of a stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +15,9 @@ from pydantic import BaseModel
 import vidpipe
 from vidpipe.core.secrets import names_secret
 from vidpipe.models.resolve import files_of
-from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform, Stream
 from vidpipe.sources.address import Address, is_camera, looks_secret
+from vidpipe.transforms.rules.rules import RULES
 
 Size = tuple[int, int]
 
@@ -48,20 +49,21 @@ class Provenance:
 
 def _settings(pipeline: Pipeline) -> dict[str, Any]:
     """What the pipeline's files and `--set` have come to, defaults included."""
-    stages = {
-        stage.id: {"type": f"{stage.type.__module__}:{stage.type.__qualname__}", "on": stage.tier.value}
-        | _plain(stage.config)
-        for stage in pipeline.stages
-    }
+    stages = {stage.id: {**_part(stage), "on": stage.tier.value} for stage in pipeline.stages}
     return {
         "classes": {name: list(aliases) for name, aliases in pipeline.classes.mapping.items()},
         "models": {name: _shown(_plain(spec, exclude_none=True)) for name, spec in pipeline.models.items()},
         "stages": _shown(stages),
+        "transforms": _shown({each.id: _part(each) for each in pipeline.transforms if each.id != RULES}),
         "audit": _plain(pipeline.audit),
         "links": {name: _plain(link, exclude_defaults=True) for name, link in pipeline.links.items()},
         "ahead": pipeline.ahead,
         "late": pipeline.late,
     }
+
+
+def _part(part: PlacedStage | PlacedTransform) -> dict[str, Any]:
+    return {"type": f"{part.type.__module__}:{part.type.__qualname__}", **_plain(part.config)}
 
 
 def _stream(stream: Stream, size: Size | None) -> dict[str, Any]:
@@ -80,9 +82,14 @@ def _models(pipeline: Pipeline) -> dict[str, Any]:
     """Each model's path, and the SHA-256 of its files, if they are on this machine."""
     folders = [Path(folder) for folder in pipeline.search_paths]
     return {
-        name: {"path": _shown(spec.path), "sha256": {file.name: _sha256(file) for file in files_of(spec, folders)}}
+        name: {"path": _shown(spec.path), "sha256": hashes_of(files_of(spec, folders))}
         for name, spec in pipeline.models.items()
     }
+
+
+def hashes_of(files: Iterable[Path]) -> dict[str, str | None]:
+    """The SHA-256 of files, by name; None of those that are not there."""
+    return {file.name: _sha256(file) for file in files}
 
 
 _hashing = threading.Lock()

@@ -16,6 +16,7 @@ from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.settings import StageConfig
 from vidpipe.sources.base import Resume
 from vidpipe.sources.health import Health
 from vidpipe.transforms.base import Moment
@@ -43,6 +44,8 @@ class Result(NamedTuple):
         picture: uint8 BGR [h, w, 3], where the run was asked for pictures; None for one that never became a frame.
         look: what the last stage found, before any transform, where this is what it saw; None for all other answers.
         audits: whose outcome has become known since the stream's result before: `audit`, and late ones.
+        model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
+        settings: changes of settings that came into force since the stream's result before, as the report has them.
     """
 
     stream: str
@@ -58,12 +61,14 @@ class Result(NamedTuple):
     picture: Image | None = None
     look: Look | None = None
     audits: tuple[Audit, ...] = ()
+    model: str | None = None
+    settings: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def moment(self) -> Moment:
         """The place of the answer in its stream."""
         size = self.size or (0, 0)
-        return Moment(self.stream, self.seq, self.pts, self.captured_at, *size, self.epoch, self.audits)
+        return Moment(self.stream, self.seq, self.pts, self.captured_at, *size, self.epoch, self.audits, self.model)
 
     @property
     def detections(self) -> sv.Detections:
@@ -84,17 +89,18 @@ def published(
     size: tuple[int, int] | None,
     look: Look | None = None,
     audits: tuple[Audit, ...] = (),
+    model: str | None = None,
     *,
     pictures: bool,
 ) -> Result:
-    """What is published of a picture; `covered`, `epoch`, `size`, `look` and `audits` as of `Result`.
+    """What is published of a picture; `covered`, `epoch`, `size`, `look`, `audits` and `model` as of `Result`.
 
     Args:
         pictures: whether it brings its picture.
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, completed.answer, completed.audit, covered, size, picture, look, audits)
+    return Result(*known, completed.answer, completed.audit, covered, size, picture, look, audits, model)
 
 
 class Snapshot(NamedTuple):
@@ -180,7 +186,8 @@ class Batch:
     """What came since the last time that somebody asked, in order.
 
     Attributes:
-        events: what transforms saw happen, each behind the answer at which it happened.
+        events: what transforms saw happen, each behind the answer at which it happened; what ends with a stream may
+            come without an answer.
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
         health: of live sources, now and then.
         machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
@@ -203,7 +210,7 @@ class Batch:
 
     def __bool__(self) -> bool:
         late = self.late_audits or self.late_answers or self.shadows
-        came = self.published or late or self.snapshots or self.ended or self.refused or self.health
+        came = self.published or self.events or late or self.snapshots or self.ended or self.refused or self.health
         return bool(came or self.begun_anew or self.asked)
 
 
@@ -260,6 +267,11 @@ class Outbox:
         with self._changed:
             self._batch.snapshots.append(snapshot)
 
+    def tell(self, events: Sequence[Event]) -> None:
+        """Hand on events that come behind the last answer of their stream."""
+        with self._changed:
+            self._batch.events += events
+
     def ended(self, ended: Ended) -> None:
         with self._changed:
             self._batch.ended.append(ended)
@@ -315,17 +327,21 @@ class Position(NamedTuple):
         last: the last published answer, if any.
         states: of the stream's stages and transforms, pickled, by id.
         since: what was published since they were taken, in order, where a transform asks for it.
+        configs: settings of the transforms, whole, by id, by the epochs of `since`.
         poison: pictures that are not to be tried again.
         careful: the process died here before: ask and answer the next pictures one at a time, each told of before, so
             that it will be known on which one it dies.
+        model: that measured the boxes of `last`, as of `Result`.
     """
 
     resume: Resume | None = None
     last: Answer | None = None
     states: Mapping[str, bytes] = {}
     since: Sequence[Result] = ()
+    configs: Mapping[int, Mapping[str, StageConfig]] = {}
     poison: frozenset[int] = frozenset()
     careful: bool = False
+    model: str | None = None
 
 
 class Counts(NamedTuple):

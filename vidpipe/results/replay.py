@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,72 +11,110 @@ from vidpipe.cascade.audit import Audit
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.results.sinks.results import SCHEMA
+from vidpipe.results.recorded import RecordedResults
 from vidpipe.transforms.rules.rules import RULES, Rules
 from vidpipe.transforms.rules.seen import Seen
+from vidpipe.transforms.rules.spec import RulesConfig
 
 
-class ResultsReplay:
-    """The results of one run, to be held against rules.
+class ResultsReplay(RecordedResults):
+    """The results of one run, to be held against rules."""
 
-    Attributes:
-        head: what the first line says of where they come from.
-
-    Raises:
-        ConfigError: the file cannot be read, or is no results file with its first line.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with path.open(encoding="utf-8") as file:
-                self.head: Mapping[str, Any] = json.loads(file.readline())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"results {path} cannot be read: {error}") from None
-        except json.JSONDecodeError:
-            self.head = {}
-        if not isinstance(self.head, dict) or self.head.get("schema") != SCHEMA:
-            raise ConfigError(
-                f"results {path}: the first line does not say `{SCHEMA}`: is it what --results has written?"
-            )
-
-    def events(self, pipeline: Pipeline) -> Iterator[Event]:
-        """What the rules of a pipeline's streams say of these results, in the order in which a run would tell it.
+    def events(self, pipeline: Pipeline | None = None) -> Iterator[Event]:
+        """What rules say of these results, in the order in which a run would tell it.
 
         A last line that was cut off, as a run that was killed leaves it, is left out.
 
+        Args:
+            pipeline: whose rules; they hold from the first result to the last. None: those that the run had, each from
+                the result on at which it came into force.
+
         Raises:
-            ConfigError: a line is not what results are.
+            ConfigError: a line is not what results are, or the results do not say which rules the run had.
         """
-        rules = {stream: made for stream in pipeline.streams if (made := _rules(pipeline, stream))}
-        with self._path.open(encoding="utf-8") as file:
-            next(file)
-            for number, line in enumerate(file, 2):
-                try:
-                    told = json.loads(line)
-                    own = rules.get(told["stream"])
-                    seen = seen_of(told) if own is not None else None
-                except json.JSONDecodeError:
-                    if not line.endswith("\n"):
-                        return
-                    raise ConfigError(f"results {self._path}: line {number} is no JSON") from None
-                except (KeyError, TypeError, ValueError) as error:
-                    why = f"{type(error).__name__}: {error}"
-                    raise ConfigError(f"results {self._path}: line {number} is no result: {why}") from None
-                if own is not None and seen is not None:
-                    own.see(seen, told["stream"])
-                    for event in own.take_events():
-                        yield replace(event, by=told["by"])
+        replayed: dict[str, _Stream] = {}
+        for stream, config in (_recorded(self.head, self.path) if pipeline is None else _given(pipeline)).items():
+            replayed[stream] = _Stream(stream, config)
+        for number, told in self.lines():
+            try:
+                ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
+                own = replayed.get(told["stream"])
+                seen, by = seen_of(told) if own is not None else None, told["by"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise self.refused(number, error) from None
+            yield from ended
+            if own is not None and seen is not None:
+                yield from own.see(seen, by)
+        if not self.cut_off:  # else the run was killed: nothing ended that anybody has been told of
+            for own in replayed.values():
+                yield from own.end()
 
 
-def _rules(pipeline: Pipeline, stream: str) -> Rules | None:
-    config = pipeline.streams[stream].configs.get(RULES)
-    if config is None:
-        return None
-    rules = Rules()
-    rules.id, rules.config = RULES, config  # type: ignore[assignment]
-    rules.begin()
-    return rules
+class _Stream:
+    """The rules of one stream, held against its results."""
+
+    def __init__(self, stream: str, config: RulesConfig) -> None:
+        self._stream = stream
+        self._rules = Rules()
+        self._rules.id, self._rules.config = RULES, config
+        self._rules.begin()
+        self._by = ""  # who gave the newest answer
+
+    def turn(self, change: Mapping[str, Any], *, recorded: bool) -> list[Event]:
+        """A change of settings comes into force with the next result; what ends with it.
+
+        Args:
+            recorded: whether rules are those of the run, and change with it.
+        """
+        ended = self.end() if change.get("anew") else []
+        if recorded and RULES in change["changes"]:
+            self._rules.config = RulesConfig.model_validate(change["changes"][RULES])
+        if change.get("anew"):
+            self._rules.begin()
+        return ended
+
+    def see(self, seen: Seen, by: str) -> list[Event]:
+        """What happens with the next result, and the stage that answered it."""
+        self._by = by
+        self._rules.see(seen, self._stream)
+        return self._taken()
+
+    def end(self) -> list[Event]:
+        """What ends with the stream."""
+        self._rules.end(self._stream)
+        return self._taken()
+
+    def _taken(self) -> list[Event]:
+        events = self._rules.take_events()
+        return [replace(event, by=self._by) for event in events] if events else events
+
+
+def _turned(replayed: dict[str, _Stream], told: Mapping[str, Any], *, recorded: bool) -> Iterator[Event]:
+    """The changes of settings that a line tells come into force; what ends with them."""
+    stream = told["stream"]
+    for change in told["settings"]:
+        if recorded and stream not in replayed and RULES in change["changes"]:
+            replayed[stream] = _Stream(stream, RulesConfig())
+        if stream in replayed:
+            yield from replayed[stream].turn(change, recorded=recorded)
+
+
+def _given(pipeline: Pipeline) -> dict[str, RulesConfig]:
+    """The rules of a pipeline, by stream."""
+    found = {name: stream.configs.get(RULES) for name, stream in pipeline.streams.items()}
+    return {name: config for name, config in found.items() if isinstance(config, RulesConfig)}
+
+
+def _recorded(head: Mapping[str, Any], path: Path) -> dict[str, RulesConfig]:
+    """The rules that a run began with, by stream."""
+    try:
+        written = {name: stream.get("stages", {}).get(RULES) for name, stream in head["streams"].items()}
+        return {name: RulesConfig.model_validate(rules) for name, rules in written.items() if rules is not None}
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"results {path}: the first line does not say which rules the run had ({type(error).__name__}): give the "
+            "pipeline and --config"
+        ) from None
 
 
 def seen_of(line: Mapping[str, Any]) -> Seen:
@@ -98,4 +135,6 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         [box["class"] for box in found],
         [-1 if box["track_id"] is None else box["track_id"] for box in found],
         audits,
+        line["knobs"],
+        line.get("model"),
     )

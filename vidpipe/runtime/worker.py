@@ -242,7 +242,8 @@ class WorkerRuntime:
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
                 transforms.restore(position.states)
-                transforms.catch_up((result.answer, result.moment) for result in position.since)
+                since = ((result.answer, result.moment) for result in position.since)
+                transforms.catch_up(since, position.configs)
             info = replace(source.info, stays=spec.leaves_device == "never")
             writers = StreamFrameSinks.opened(frame_sinks, info, resumed=resumed, must=not (resumed or joins))
             opened.pop_all()
@@ -255,6 +256,7 @@ class WorkerRuntime:
             media,
             partial(_hide, view) if view else None,
             position.poison,
+            (-1 if position.last is None else position.last.as_of, position.model),
             dict(position.states),
         )
 

@@ -27,6 +27,7 @@ class Moment:
         width, height: of the picture in pixels; 0 before the first picture that could be decoded.
         epoch: of the settings that it was answered under.
         audits: whose outcome has become known since the result before: of this answer, or of late ones.
+        model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
     """
 
     stream: str
@@ -37,6 +38,7 @@ class Moment:
     height: int
     epoch: int
     audits: tuple[Audit, ...] = ()
+    model: str | None = None
 
 
 class Transform(Generic[C]):
@@ -46,7 +48,8 @@ class Transform(Generic[C]):
     of `seq`, also repeated and fallback ones. Sinks, drawn video and iterators get what it changes; no stage learns
     from it.
 
-    Calls come in this order: `open`, after a restart `restore` and `published`, `apply` for each result, `close`.
+    Calls come in this order: `open`, after a restart `restore` and `published`, `apply` for each result, `ended`,
+    `close`.
 
     Attributes:
         config: the settings in force for this result.
@@ -85,6 +88,15 @@ class Transform(Generic[C]):
             answer: as it was published, behind all transforms.
         """
 
+    def ended(self, moment: Moment) -> None:
+        """The stream has come to its end, was stopped, or begins anew with another picture: emit what ends with it.
+
+        Not called where its process dies: another one goes on from the last `snapshot`.
+
+        Args:
+            moment: of its last result.
+        """
+
     def emit(
         self,
         kind: str,
@@ -102,14 +114,16 @@ class Transform(Generic[C]):
             id: the same for all phases of one thing that lasts; without one it is made of the place.
             rule: as of `Event`; without a name of its own it is this transform.
             age_s: as of `Event`.
-            data: fields of the event; those that all events may have are in docs/results.md.
+            data: fields of the event; those that all events may have are in docs/results.md. `config` and `model` are
+                those of the moment, unless they are given.
         """
         if self._emitted is None:
             self._emitted = []
         rule = rule or self.id
         id = id or f"{rule}/{kind}/{moment.seq}.{len(self._emitted)}"
         place = moment.stream, moment.seq, moment.pts, moment.captured_at
-        self._emitted.append(Event(kind, *place, rule, id, age_s=age_s, phase=phase, data=data))
+        told = {"config": str(moment.epoch), "model": moment.model, **data}
+        self._emitted.append(Event(kind, *place, rule, id, age_s=age_s, phase=phase, data=told))
 
     def snapshot(self) -> Any:
         """State that must survive a restart, as something small that pickles; None for a transform without."""

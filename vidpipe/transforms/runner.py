@@ -14,7 +14,7 @@ from vidpipe.cascade.runner import CpuSample, Meter
 from vidpipe.core.answer import Answer
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame
-from vidpipe.core.settings import Knobs
+from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.transforms.base import Moment, Transform
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class TransformRunner:
         self._at_end: dict[str, Meter] | None = None
         self._cpu_sample = CpuSample()
         self._asked = 0
+        self._newest: tuple[str, Moment] | None = None  # who gave the newest answer, and its place
         self._closed = closed
         self._pack = pack
 
@@ -55,6 +56,7 @@ class TransformRunner:
     def complete(self, frame: Frame | None, answer: Answer, moment: Moment, knobs: Knobs) -> tuple[Answer, list[Event]]:
         """The answer as it is to be published, and what happened at it."""
         events: list[Event] = []
+        self._newest = answer.by, moment
         weight = self._cpu_sample.weight(self._asked)
         self._asked += 1
         for transform in self._transforms:
@@ -83,13 +85,35 @@ class TransformRunner:
             if transform.id in states:
                 self._call(transform, "restore", _restore, transform, states[transform.id])
 
-    def catch_up(self, results: Iterable[tuple[Answer, Moment]]) -> None:
-        """Have transforms see what was published since that snapshot."""
+    def catch_up(
+        self,
+        results: Iterable[tuple[Answer, Moment]],
+        configs: Mapping[int, Mapping[str, StageConfig]] | None = None,
+    ) -> None:
+        """Have transforms see what was published since that snapshot.
+
+        Args:
+            configs: the settings in force then, whole, by transform, by the epoch of the result.
+        """
         for answer, moment in results:
+            in_force = (configs or {}).get(moment.epoch, {})
+            self._newest = answer.by, moment
             for transform in self._transforms:
+                transform.config = in_force.get(transform.id, transform.config)
                 self._call(transform, "published", transform.published, answer, moment)
         for transform in self._transforms:
             transform.take_events()
+
+    def ended(self) -> list[Event]:
+        """What ends with the stream, behind its last result."""
+        if self._newest is None:
+            return []
+        by, moment = self._newest
+        events: list[Event] = []
+        for transform in self._transforms:
+            self._call(transform, "ended", transform.ended, moment)
+            events += [replace(event, by=by) for event in transform.take_events()]
+        return events
 
     def meters(self) -> dict[str, Meter]:
         """What each has done and cost so far, by id: `answered` are the results that it changed; any thread may ask."""

@@ -18,7 +18,7 @@ from vidpipe.results.records import Result
 from vidpipe.results.sinks.results import ResultsFile, render
 
 KEYS = [
-    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "size"),
+    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "model", "reason", "size"),
     "detections",
 ]
 

@@ -99,6 +99,7 @@ class Told(NamedTuple):
     phase: Phase
     rule: str
     id: str
+    version: str
     data: Mapping[str, Any]
 
     @property

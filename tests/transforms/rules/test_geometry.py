@@ -2,7 +2,7 @@
 
 - a point is in a zone exactly where the even-odd rule says so, however the grid has cut the picture;
 - a way that goes from side to side of a line crosses it once, in as many steps as one likes;
-- within the room that is told no way crosses a line.
+- within the room that is told no way crosses a line, and within the calm no zone is entered or left, either.
 """
 
 from __future__ import annotations
@@ -75,8 +75,21 @@ def test_a_crossing_counts_once_in_as_many_steps_as_one_likes(steps: int, start,
 @given(LINE, POINT, st.floats(-1, 1), st.floats(-1, 1))
 def test_within_the_room_that_is_told_no_line_is_crossed(line: list, start, across: float, down: float) -> None:
     geometry = Geometry([], [line])
-    (x, y), (_, room) = start, geometry.at(*start)
-    assert geometry.crossed(x, y, x + 0.999 * room * across, y + 0.999 * room * down) == []
+    (x, y), (_, room, _) = start, geometry.at(*start)
+    far = 0.999 * math.sqrt(room / 2)
+    assert geometry.crossed(x, y, x + far * across, y + far * down) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(ZONE, LINE, POINT, st.floats(0, 2 * math.pi), st.floats(0, 0.999))
+def test_within_the_calm_that_is_told_nothing_changes(zone: list, line: list, start, way: float, part: float) -> None:
+    geometry = Geometry([zone], [line])
+    (x, y), (zones, room, calm) = start, geometry.at(*start)
+    assert calm <= room
+    there = x + part * math.sqrt(calm) * math.cos(way), y + part * math.sqrt(calm) * math.sin(way)
+    if min(there) >= 0 and max(there) < 1:
+        assert geometry.at(*there)[0] == zones
+        assert geometry.crossed(x, y, *there) == []
 
 
 def test_directions_are_left_to_right_of_one_who_walks_along_the_line() -> None:
@@ -90,7 +103,7 @@ def test_distance_is_in_parts_of_the_height() -> None:
     geometry = Geometry([], [[(0.5, 0.0), (0.5, 0.5)]])
     assert geometry.distance(0, 0.6, 0.2, 16 / 9) == pytest.approx(0.1 * 16 / 9)
     assert geometry.distance(0, 0.5, 0.9, 16 / 9) == pytest.approx(0.4)
-    assert geometry.at(0.1, 0.1)[1] < 0.4 < geometry.at(0.1, 0.1)[1] * math.sqrt(2) + 0.02
+    assert math.sqrt(geometry.at(0.1, 0.1)[1]) < 0.4 < math.sqrt(geometry.at(0.1, 0.1)[1]) + 0.02
 
 
 def test_it_travels_without_its_grid() -> None:

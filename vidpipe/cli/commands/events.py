@@ -16,6 +16,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.results.store.queries import Row, Store
 
 SHOWN = 100  # events in a table, where no other number is asked for
+ALIKE = 20  # the same with --like
 
 _EVENT_COLUMNS = (
     *("time", "id", "phase", "kind", "stream", "rule", "zone", "line", "direction", "class", "track_id", "lasted_s"),
@@ -79,6 +80,33 @@ def show_events(filter: Filter, form: Form, newest: int | None, *, unended: bool
     if len(shown) < len(rows):
         sys.stderr.write(f"the newest {most}; --newest 0 shows all\n")
     return status
+
+
+def show_alike(filter: Filter, form: Form, like: str, most: int | None, *, unended: bool) -> int:
+    """Print events of objects that look like one, most alike first; the exit status.
+
+    Args:
+        like: id of an event, or path of a picture.
+        most: how many; None: `ALIKE`.
+    """
+    if unended or most == 0:
+        raise ConfigError("--like: the most alike of all are shown, so neither --unended nor --newest 0 goes with it")
+    search_paths: list[Path] = []
+    if Path(like).is_file():
+        from vidpipe.pipeline.yaml.load import shipped  # half a second, for the model that pictures are described with
+
+        search_paths = [Path.cwd(), shipped()]
+    with Store(filter.store) as store:
+        rows = store.alike(
+            like,
+            **filter.arguments(time.time()),
+            **filter.of_events,
+            most=ALIKE if most is None else most,
+            search_paths=search_paths,
+        )
+    if form != "table":
+        return _print(form, rows, ("likeness", *_EVENT_COLUMNS))
+    return _print_table([{"likeness": plain(row["likeness"]), **_event_line(row)} for row in rows])
 
 
 def show_counts(filter: Filter, form: Form, every: str) -> int:

@@ -16,6 +16,7 @@ from rich.table import Table
 from vidpipe.cli.outputs import Named, Outputs, own_stdout
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.events import as_json
 from vidpipe.results.sinks.events import EventsFile
 
@@ -28,9 +29,9 @@ Told = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """What the user asked for."""
+    """What the user asked for; without a pipeline the rules are those that the run had."""
 
-    pipeline: str
+    pipeline: str | None
     results: Path
     config: Path | None = None
     events: Path | None = None
@@ -43,14 +44,22 @@ def run_replay(options: ReplayOptions) -> int:
     from vidpipe.pipeline.yaml.load import find_pipeline, load
     from vidpipe.results.replay import ResultsReplay
 
-    files = [Named("pipeline", find_pipeline(options.pipeline)), Named("--results", options.results)]
+    if options.pipeline is None and (options.config is not None or options.sets):
+        raise ConfigError(
+            "--config and --set are of a pipeline: name it as well, or leave them out for the run's own rules"
+        )
+    files = [Named("--results", options.results)]
+    if options.pipeline is not None:
+        files.append(Named("pipeline", find_pipeline(options.pipeline)))
     optional = (("--config", options.config), ("--against", options.against))
     files += [Named(option, path) for option, path in optional if path is not None]
     outputs = Outputs(None, None, None, (), events=options.events)
     outputs.check(files)
     replay = ResultsReplay(options.results)
-    sources = {name: str(stream["source"]) for name, stream in replay.head["streams"].items()}
-    pipeline = load(options.pipeline, config=options.config, sets=options.sets, otherwise=sources)
+    pipeline: Pipeline | None = None
+    if options.pipeline is not None:
+        sources = {name: str(stream["source"]) for name, stream in replay.head["streams"].items()}
+        pipeline = load(options.pipeline, config=options.config, sets=options.sets, otherwise=sources)
     before = None if options.against is None else list(_read(options.against))
     now: list[Told] = []
     counts: Counter[tuple[str, ...]] = Counter()

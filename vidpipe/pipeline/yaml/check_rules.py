@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -19,17 +19,17 @@ _NOBODY_KNOWN = "no stage tells who is who from one frame to the next"
 _WAY_OUT = "add a stage of type track, or take occupancy or presence, which do without"
 
 
-def check_rules(document: Document, classes: Collection[str] | None, entries: Entries) -> dict[str, RulesConfig]:
+def check_rules(document: Document, classes: Collection[str] | None, *, tracked: bool) -> dict[str, RulesConfig]:
     """The rules of each stream, those of zones and lines that no rule names included.
 
     Args:
         classes: that there are; None where only a loaded model will tell.
+        tracked: some stage or transform gives identities, see `tells_who_is_who`.
     """
     streams = document.mapping(("streams",))
     zones = {stream: check_zones(document, stream) for stream in streams}
     lines = {stream: check_lines(document, stream) for stream in streams}
     written = list(_rules(document))
-    tracked = _tells_who_is_who(entries)
     for keys, rule in written:
         _check_names(document, keys, rule, classes)
         if streams:
@@ -39,7 +39,7 @@ def check_rules(document: Document, classes: Collection[str] | None, entries: En
     if not tracked:
         _refuse_lines(document, lines)
     schedules = _schedules(document)
-    found = {
+    return {
         stream: RulesConfig.model_construct(
             zones=zones[stream],
             lines=lines[stream],
@@ -48,9 +48,6 @@ def check_rules(document: Document, classes: Collection[str] | None, entries: En
         )
         for stream in streams
     }
-    if any(config.rules for config in found.values()):
-        _check_id(document, entries)
-    return found
 
 
 def _rules(document: Document) -> Iterator[tuple[Keys, RuleSpec]]:
@@ -109,10 +106,11 @@ def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping
         )
 
 
-def _tells_who_is_who(entries: Entries) -> bool:
-    """Whether some stage or transform gives identities; of those that are not vidpipe's own nobody knows."""
+def tells_who_is_who(types: Iterable[object]) -> bool:
+    """Whether some stage or transform of these types, by their names in YAML, gives identities; of those that are not
+    vidpipe's own nobody knows.
+    """
     own = {**STAGES.builtin, **TRANSFORMS.builtin}
-    types = [entry.written.get("type") for entry in entries.every]
     return any(not isinstance(name, str) or name == "track" or name not in own for name in types)
 
 
@@ -144,13 +142,19 @@ def _of_stream(
             for name in own:
                 left.pop(name, None)
             yield rule.model_copy(update={field: own})
-    for name in left_zones:
+    yield from obvious(left_zones, left_lines, tracked=tracked)
+
+
+def obvious(zones: Iterable[str], lines: Iterable[str], *, tracked: bool) -> Iterator[RuleSpec]:
+    """The rules of zones and lines that no rule names."""
+    for name in zones:
         yield RuleSpec.model_validate({"id": name, "kind": "zone" if tracked else "presence", "zone": name})
-    for name in left_lines:
+    for name in lines:
         yield RuleSpec.model_validate({"id": name, "kind": "line", "line": name})
 
 
-def _check_id(document: Document, entries: Entries) -> None:
+def check_id(document: Document, entries: Entries) -> None:
+    """No stage or transform is called as rules are in reports."""
     for entry in entries.every:
         if entry.written.get("id") == RULES:
             message = f"'{RULES}' is what tells of zones, lines and rules in reports: take another id"

@@ -12,7 +12,7 @@ from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream
 from vidpipe.pipeline.yaml.check_models import check_models, classes_of
-from vidpipe.pipeline.yaml.check_rules import check_rules
+from vidpipe.pipeline.yaml.check_rules import check_id, check_rules, tells_who_is_who
 from vidpipe.pipeline.yaml.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
 from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Mark, Mistake
 from vidpipe.pipeline.yaml.document import Document
@@ -78,7 +78,10 @@ def checked(document: Document, name: str, search_paths: tuple[str, ...], notes:
     known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
     entries = check_stages(document, known, search_paths)
     differing = check_streams(document, known, entries, search_paths)
-    rules = check_rules(document, known["class"], entries)
+    tracked = tells_who_is_who(entry.written.get("type") for entry in entries.every)
+    rules = check_rules(document, known["class"], tracked=tracked)
+    if ruled := document.has(("rules",)) or any(rules.values()):
+        check_id(document, entries)
     check_links(document, entries.stages)
     parts = check_parts(document, search_paths)
     if notes is not None:
@@ -88,10 +91,10 @@ def checked(document: Document, name: str, search_paths: tuple[str, ...], notes:
             notes.append(f"{document.path(entry.keys)}: {kind} is a transform now: write it under `transforms:`")
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
-    for stream, config in rules.items():
-        if config.rules:
+    if ruled:
+        for stream, config in rules.items():
             differing[stream][RULES] = config
-    return _build(document, name, entries, differing, parts, search_paths)
+    return _build(document, name, entries, differing, parts, search_paths, ruled=ruled)
 
 
 def find_pipeline(pipeline: str | Path) -> Path:
@@ -133,6 +136,7 @@ def _gather(path: Path, config: Path | None, sources: Mapping[str, str], sets: S
     for other in configuration:
         _drop_foreign(other)
         document.merge(other)
+        document.data.setdefault("rules", [])  # it may be read again, and have some by then
     for name, url in sources.items():
         _add_source(document, name, url)
     for assignment in sets:
@@ -182,6 +186,8 @@ def _build(
     differing: Mapping[str, Mapping[str, StageConfig]],
     parts: tuple[Sequence[Part], Part | None],
     search_paths: tuple[str, ...],
+    *,
+    ruled: bool,
 ) -> Pipeline:
     spec = PipelineFile.model_validate(document.data)
     by_id = {stage.id: stage for stage in spec.stages}
@@ -195,7 +201,7 @@ def _build(
         for entry in (*entries.misplaced, *entries.transforms)
         if entry.type and entry.config
     )
-    if any(RULES in own for own in differing.values()):  # behind all others: they go by what is published
+    if ruled:  # behind all others: they go by what is published
         transforms += (PlacedTransform(RULES, cast("type[Any]", Rules), RulesConfig()),)
     return Pipeline(
         name=spec.name or name,

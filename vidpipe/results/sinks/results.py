@@ -50,12 +50,15 @@ class ResultsFile(LinesSink):
         size = "null" if record.size is None else f"[{record.size[0]}, {record.size[1]}]"
         captured_at = "null" if record.captured_at is None else f"{record.captured_at:.6f}"
         boxes = self._detections(record)
-        audits = f', "audits": {_audits(record.audits)}' if record.audits else ""
+        more = f', "audits": {_audits(record.audits)}' if record.audits else ""
+        if record.settings:
+            more += f', "settings": {json.dumps(record.settings)}'
         return (
             f'{{"stream": {json.dumps(record.stream)}, "seq": {record.seq}, "pts": {record.pts:.6f}, '
             f'"captured_at": {captured_at}, "published_at": {published_at:.6f}, "how": "{answer.how.value}", '
             f'"by": {json.dumps(answer.by)}, "as_of": {answer.as_of}, "knobs": {record.epoch}, '
-            f'"reason": {json.dumps(answer.reason)}, "size": {size}, "detections": {boxes}{audits}}}\n'
+            f'"model": {json.dumps(record.model)}, '
+            f'"reason": {json.dumps(answer.reason)}, "size": {size}, "detections": {boxes}{more}}}\n'
         )
 
     def _detections(self, record: Result) -> str:

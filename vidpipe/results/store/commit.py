@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from vidpipe.results.store.embeddings import model_of, write_embeddings
 from vidpipe.results.store.events import EventWriter, Rules
 from vidpipe.results.store.pending import Pending
 
@@ -18,12 +19,14 @@ class RunRow(NamedTuple):
 
     Attributes:
         began: UTC seconds.
+        embedder: model that its boxes are described with, see `embeddings.model_of`.
         stored: by stream, the seq up to which its results are there already: from an earlier attempt at the same run.
     """
 
     id: int
     began: float
     stored: Mapping[str, int]
+    embedder: str = ""
 
 
 def begin_run(connection: sqlite3.Connection, provenance: Mapping[str, Any]) -> RunRow:
@@ -38,7 +41,7 @@ def begin_run(connection: sqlite3.Connection, provenance: Mapping[str, Any]) -> 
         )
         (run,) = connection.execute("SELECT id FROM run WHERE name = ?", (name,)).fetchone()
     stored = connection.execute("SELECT stream, seq FROM position WHERE run = ?", (run,)).fetchall()
-    return RunRow(run, began, dict(stored))
+    return RunRow(run, began, dict(stored), model_of(provenance))
 
 
 def end_run(connection: sqlite3.Connection, run: int, at: float) -> None:
@@ -59,22 +62,24 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def commit(connection: sqlite3.Connection, run: int, pending: Pending, rules: Rules) -> None:
+def commit(connection: sqlite3.Connection, run: RunRow, pending: Pending, rules: Rules) -> None:
     """Write everything that is pending, with positions, in one transaction. Raises sqlite3.Error: then nothing is."""
+    number = run.id
     with transaction(connection):
-        events = EventWriter(connection, run, rules)
+        events = EventWriter(connection, number, rules)
         for event in pending.events:
             events.write(event)
         events.close()
         connection.executemany(
             _TRACK,
-            [(run, *key, *span.first, *span.last, *span.best, span.frames) for key, span in pending.tracks.items()],
+            [(number, *key, *span.first, *span.last, *span.best, span.frames) for key, span in pending.tracks.items()],
         )
+        write_embeddings(connection, number, run.embedder, pending.embedded)
         connection.executemany(_FRAMES, [(*key, count) for key, count in pending.frames.items()])
         connection.executemany(_BOXES, [(*key, boxes, pending.most[key]) for key, boxes in pending.boxes.items()])
         connection.executemany(_STAGE, pending.stages)
         connection.executemany("INSERT INTO state VALUES (?, ?, ?, ?)", pending.states)
-        connection.executemany(_POSITION, [(run, stream, *at) for stream, at in pending.positions.items()])
+        connection.executemany(_POSITION, [(number, stream, *at) for stream, at in pending.positions.items()])
 
 
 _POSITION = "INSERT INTO position VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, at = excluded.at"

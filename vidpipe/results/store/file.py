@@ -73,6 +73,14 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX state_at ON state (at);
     CREATE INDEX state_stream ON state (stream, at);
     """,
+    """
+    CREATE TABLE embedding (
+        run INTEGER NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
+        model TEXT NOT NULL, length INTEGER NOT NULL, vectors INTEGER NOT NULL, vector BLOB NOT NULL,
+        PRIMARY KEY (run, stream, track)
+    );
+    CREATE INDEX embedding_last ON embedding (last);
+    """,
 )
 """What brings a file from each version of its tables (`PRAGMA user_version`) to the next."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vidpipe.results.records import Result
+from vidpipe.results.store.embeddings import Embedded, Vector
 from vidpipe.results.store.spans import starts
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Pending:
         positions: by stream, (seq, UTC seconds) of the last result.
         frames: results, by (span, start, stream); see `starts`.
         boxes, most: of a class: the sum of its boxes, and the most in one result; by (span, start, stream, class).
-        tracks: by (stream, number).
+        tracks, embedded: by (stream, number).
     """
 
     positions: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class Pending:
     boxes: Counter[tuple[int, int, str, str]] = field(default_factory=Counter)
     most: dict[tuple[int, int, str, str], int] = field(default_factory=dict)
     tracks: dict[tuple[str, int], TrackSpan] = field(default_factory=dict)
+    embedded: dict[tuple[str, int], Embedded] = field(default_factory=dict)
     events: list[Happened] = field(default_factory=list)
     stages: list[tuple[Any, ...]] = field(default_factory=list)
     states: list[tuple[float, str, str, str]] = field(default_factory=list)
@@ -70,11 +72,14 @@ class Pending:
 
 
 class Seen(NamedTuple):
-    """What one answer shows: boxes by class, and of each tracked box number, class and score."""
+    """What one answer shows: boxes by class; of each tracked box number, class and score; and of those that were
+    described number and vector.
+    """
 
     detections: sv.Detections
     classes: Counter[str]
     tracked: Sequence[tuple[int, str, float]]
+    described: Sequence[tuple[int, Vector]] = ()
 
 
 class Gatherer:
@@ -97,6 +102,7 @@ class Gatherer:
         """Count a result."""
         at = self.time_of(result.captured_at, result.pts)
         stream, seq = result.stream, result.seq
+        known = self._seen.get(stream)
         seen = self._of(result)
         pending.positions[stream] = seq, at
         for span, start in starts(at):
@@ -106,11 +112,16 @@ class Gatherer:
                 pending.boxes[key] += count
                 pending.most[key] = max(pending.most.get(key, 0), count)
         for track, name, score in seen.tracked:
-            known = pending.tracks.get((stream, track))
-            if known is None:
+            track_span = pending.tracks.get((stream, track))
+            if track_span is None:
                 pending.tracks[stream, track] = TrackSpan((name, score), (at, seq), (at, seq))
             else:
-                known.see((name, score), (at, seq))
+                track_span.see((name, score), (at, seq))
+        for track, vector in seen.described if seen is not known else ():
+            embedded = pending.embedded.get((stream, track))
+            pending.embedded[stream, track] = (
+                Embedded(vector, 1, at, at) if embedded is None else embedded.and_also(vector, at)
+            )
 
     def _of(self, result: Result) -> Seen:
         detections = result.answer.detections
@@ -129,4 +140,8 @@ def _seen(detections: sv.Detections) -> Seen:
         scores = [0.0] * len(names) if detections.confidence is None else detections.confidence.tolist()
         numbers = detections.tracker_id.tolist()
         tracked = [each for each in zip(numbers, names, scores, strict=True) if each[0] >= 0]
+        vectors = detections.data.get("embedding")
+        if vectors is not None:
+            rows = zip(numbers, np.asarray(vectors, np.float32), strict=True)
+            return Seen(detections, Counter(names), tracked, [each for each in rows if each[0] >= 0 and each[1].any()])
     return Seen(detections, Counter(names), tracked)

@@ -93,6 +93,55 @@ class Store:
             rows = self._of_kinds(where, self._ask("SELECT name FROM kind WHERE name GLOB ?", (kind,)), newest)
         return map(_event, rows)
 
+    def alike(
+        self,
+        to: str | Path,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        class_: str | None = None,
+        zone: str | None = None,
+        line: str | None = None,
+        kind: str | None = None,
+        rule: str | None = None,
+        most: int = 20,
+        search_paths: Sequence[Path] = (),
+    ) -> list[Row]:
+        """Events of objects that look like one, over all streams, most alike first; of runs that `describe` boxes.
+
+        Args:
+            to: id of an event, whose object is meant and is not among what is found; or the path of a picture that
+                shows nothing but the object.
+            most: events.
+            search_paths: folders in which the model is looked for that a picture is described with.
+
+        Returns:
+            As `events`, and `likeness`: the cosine of what both objects look like on average, -1 to 1.
+        """
+        # Without a store to ask, NumPy and FAISS would be half of what the command takes.
+        from vidpipe.results.store.alike import like_event, like_picture, of_track, tracks_alike
+
+        if Path(to).is_file():
+            like = like_picture([run["provenance"] for run in self.runs()], Path(to), search_paths)
+        else:
+            like = like_event(self._ask, str(to))
+        tracks = _Where({"stream": stream})
+        tracks.between("last", since, None)
+        tracks.between("first", None, until)
+        found: list[Row] = []
+        for track in tracks_alike(self._ask, like, str(tracks), tracks.values):
+            where = _Where({"class": class_, "zone": zone, "line": line, "rule": rule})
+            where.between("at", since, until)
+            condition, values = of_track(track)
+            where.also(condition, *values)
+            if kind is not None:
+                where.also("kind GLOB ?", kind)
+            found += [_event(row) | {"likeness": track.likeness} for row in self._of(where, None)]
+            if len(found) >= most:
+                break
+        return found[:most]
+
     def reviews(
         self,
         *,

@@ -19,7 +19,7 @@ _COUNTS = ("event_count", "class_count", "stream_count")
 _TABLES: Mapping[Kept, tuple[tuple[str, str, str], ...]] = {
     "stages": (("stage_minute", "minute", ""), ("state", "at", "")),
     "minutes": tuple((table, "start", "span = 60") for table in _COUNTS),
-    "tracks": (("track", "last", ""),),
+    "tracks": (("track", "last", ""), ("embedding", "last", "")),
     "hours": tuple((table, "start", "span = 3600") for table in _COUNTS),
     "notices": (("event", "at", "severity = 'notice'"), ("review", "ended", "severity = 'notice'")),
     "alerts": (("event", "at", "severity = 'alert'"), ("review", "ended", "severity = 'alert'")),

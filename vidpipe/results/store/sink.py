@@ -190,12 +190,12 @@ class StoreSink(Sink):
             return
         try:
             try:
-                commit(self._opened, self._run.id, self._pending, self._rules)
+                commit(self._opened, self._run, self._pending, self._rules)
             except sqlite3.OperationalError as error:
                 if primary_code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                     raise
                 self._counts["deleted"] += self._relieved()
-                commit(self._opened, self._run.id, self._pending, self._rules)
+                commit(self._opened, self._run, self._pending, self._rules)
         except sqlite3.Error as error:
             self._fail(error)
             return

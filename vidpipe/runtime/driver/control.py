@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,13 +14,17 @@ from pydantic import ValidationError
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, VidpipeError
 from vidpipe.core.nearest import did_you_mean
+from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline import diff
 from vidpipe.pipeline.spec import Pipeline, Stream
+from vidpipe.pipeline.yaml.edit_rules import Written, edit_rules
 from vidpipe.results.collector import Collector
-from vidpipe.results.records import Result
-from vidpipe.runtime.driver.epochs import Changes, Epoch, changed, timeline
+from vidpipe.results.records import Position, Result
+from vidpipe.runtime.driver.epochs import Changes, Epoch, changed, timeline, told
 from vidpipe.runtime.engine import Engine
 from vidpipe.sources.base import StreamSpec
+from vidpipe.transforms.rules.rules import RULES
+from vidpipe.transforms.rules.spec import RulesConfig
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,9 @@ class Control:
         self._collector = collector
         self._reload = reload
         self._reading: _Reading | None = None
+        self._configs: dict[str, dict[int, Mapping[str, StageConfig]]] = {}  # of transforms, by stream and epoch
+        self._noted: dict[str, int] = {}  # the newest epoch that an answer has named, by stream
+        self._remember(pipeline)
         self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and its epochs, held for moments
         self._applying = threading.Lock()  # one change at a time, models may load meanwhile
@@ -89,8 +96,29 @@ class Control:
             with self._lock:
                 # Streams may have come and gone while models were loading.
                 kept = [name for name in named if name in self.pipeline.streams]
-                self.pipeline, epoch = self._turn(self.pipeline, changes, kept, by=by, reason=reason)
-                self._engine.update(self.pipeline)
+                fresh, epoch = self._turn(self.pipeline, changes, kept, by=by, reason=reason)
+                self._put_in_force(fresh)
+            return epoch
+
+    def edit_rules(
+        self,
+        stream: str,
+        *,
+        add: Written | None,
+        change: Written | None,
+        remove: Mapping[str, Sequence[str]] | None,
+        by: str,
+        reason: str,
+    ) -> Epoch:
+        """Change the rules of a stream, its zones and lines; see `pipeline.yaml.edit_rules`. Otherwise as `apply`."""
+        with self._applying, self._lock:
+            rules = edit_rules(self.pipeline, stream, add=add, change=change, remove=remove)
+            fields = {name: getattr(rules, name) for name in RulesConfig.model_fields}
+            fresh, epoch = self._turn(self.pipeline, {RULES: fields}, [stream], by=by, reason=reason)
+            spec = fresh.streams[stream].spec.model_copy(update={"zones": rules.zones, "lines": rules.lines})
+            self._put_in_force(
+                replace(fresh, streams={**fresh.streams, stream: replace(fresh.streams[stream], spec=spec)})
+            )
             return epoch
 
     def pause(self, stream: str) -> None:
@@ -111,7 +139,7 @@ class Control:
             self._check(stream)
             if stream not in self._paused:
                 return
-            epoch = self._begin_epoch([stream], {}, by=by, reason=reason)
+            epoch = self._begin_epoch([stream], _rules(self.pipeline, stream), by=by, reason=reason, anew=True)
             self._replace(stream, replace(self.pipeline.streams[stream], epoch=epoch.number))
             self._paused.discard(stream)
             self._ending.add(stream)
@@ -133,19 +161,26 @@ class Control:
             raise ConfigError(f"there is no stream '{stream}'{did_you_mean(stream, self.pipeline.streams)}")
 
     def _replace(self, name: str, stream: Stream) -> None:
-        self.pipeline = replace(self.pipeline, streams={**self.pipeline.streams, name: stream})
-        self._engine.update(self.pipeline)
+        self._put_in_force(replace(self.pipeline, streams={**self.pipeline.streams, name: stream}))
 
-    def note(self, records: Collection[Result]) -> None:
-        """See where epochs begin, in answers as they come."""
-        for record in records:
-            if record.epoch and record.stream not in self.epochs[record.epoch - 1].began:
-                epoch = self.epochs[record.epoch - 1]
-                began = {**epoch.began, record.stream: (record.seq, record.pts)}
-                with self._lock:
-                    self.epochs = tuple(
-                        replace(each, began=began) if each.number == epoch.number else each for each in self.epochs
-                    )
+    def position(self, stream: str) -> Position:
+        """Where a stream has to go on, if what ran it is gone."""
+        return self._collector.position(stream)._replace(configs=self._configs.get(stream, {}))
+
+    def note(self, records: list[Result]) -> None:
+        """See where epochs begin, in answers as they come, and have the first answer under each of them tell it."""
+        for index, record in enumerate(records):
+            noted = self._noted.get(record.stream, 0)
+            if record.epoch <= noted:
+                continue
+            self._noted[record.stream] = record.epoch
+            records[index] = record._replace(settings=told(self.epochs[noted : record.epoch], record.stream))
+            epoch = self.epochs[record.epoch - 1]
+            began = {**epoch.began, record.stream: (record.seq, record.pts)}
+            with self._lock:
+                self.epochs = tuple(
+                    replace(each, began=began) if each.number == epoch.number else each for each in self.epochs
+                )
 
     def timeline(self, stream: str) -> list[dict[str, Any]]:
         """The epochs of a stream, as the report has them."""
@@ -188,9 +223,24 @@ class Control:
         pipeline, named = changed(pipeline, changes, streams, len(self.epochs) + 1)
         return pipeline, self._begin_epoch(named, changes, by=by, reason=reason)
 
-    def _begin_epoch(self, streams: Collection[str], changes: Changes, *, by: str, reason: str) -> Epoch:
-        told = {part: dict(fields) for part, fields in changes.items()}
-        epoch = Epoch(len(self.epochs) + 1, self._clock.utc(), by, reason, tuple(streams), told)
+    def _put_in_force(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self._remember(pipeline)
+        self._engine.update(pipeline)
+
+    def _remember(self, pipeline: Pipeline) -> None:
+        """Keep what transforms are told by, as long as results of that epoch may have to be shown to them again."""
+        for name, stream in pipeline.streams.items():
+            oldest = self._collector.oldest_epoch(name)
+            kept = {epoch: own for epoch, own in self._configs.get(name, {}).items() if epoch >= oldest}
+            own = {each.id: stream.configs.get(each.id, each.config) for each in pipeline.transforms}
+            self._configs[name] = {**kept, stream.epoch: own}
+
+    def _begin_epoch(
+        self, streams: Collection[str], changes: Changes, *, by: str, reason: str, anew: bool = False
+    ) -> Epoch:
+        values = {part: dict(fields) for part, fields in changes.items()}
+        epoch = Epoch(len(self.epochs) + 1, self._clock.utc(), by, reason, tuple(streams), values, anew)
         self.epochs = (*self.epochs, epoch)
         return epoch
 
@@ -221,14 +271,15 @@ class Control:
                 streams[name] = self.pipeline.streams[name]
                 if name in found.promised:
                     streams[name] = replace(streams[name], spec=fresh.streams[name].spec)
-            if found.changed:
-                epoch = self._begin_epoch(found.changed, {}, by="reload", reason="the stream begins anew")
-                streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in found.changed}
+            for names, reason in ((found.changed, "the stream begins anew"), (found.added, "the stream joins")):
+                for rules, alike in _alike({name: _rules(fresh, name) for name in names}):
+                    epoch = self._begin_epoch(alike, rules, by="reload", reason=reason, anew=True)
+                    streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in alike}
             pipeline = replace(fresh, streams=streams)
             for settings, turned in _alike(found.turned):
                 pipeline, _ = self._turn(pipeline, settings, turned, by="reload", reason="the configuration changed")
-            self.pipeline, self._read = pipeline, fresh
-            self._engine.update(pipeline)
+            self._read = fresh
+            self._put_in_force(pipeline)
             self._promise(found.promised)
             going = {*found.removed, *found.changed} - self._collector.ended.keys()
             self._engine.remove(going)
@@ -242,12 +293,18 @@ class Control:
         for stream in streams:
             self._collector.begin(stream, live=self.pipeline.streams[stream].spec.live)
         self._promise(streams)
-        self._engine.add({stream: self._collector.position(stream) for stream in streams})
+        self._engine.add({stream: self.position(stream) for stream in streams})
 
     def _promise(self, streams: Collection[str]) -> None:
         for stream in streams:
             spec = self.pipeline.streams[stream].spec
             self._collector.promise(stream, spec.floor, spec.want)
+
+
+def _rules(pipeline: Pipeline, stream: str) -> Changes:
+    """The rules that a stream has, as changes from having none."""
+    rules = pipeline.streams[stream].configs.get(RULES)
+    return {} if rules is None else {RULES: {name: getattr(rules, name) for name in type(rules).model_fields}}
 
 
 def _alike(turned: Mapping[str, Changes]) -> list[tuple[Changes, list[str]]]:

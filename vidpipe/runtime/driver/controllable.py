@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.yaml.edit_rules import Written
 from vidpipe.results.collector import Collector
 from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.epochs import Changes, Epoch
@@ -64,6 +65,39 @@ class Controllable:
         if self._state not in (RunState.OPENING, RunState.RUNNING):
             raise RunError(f"nothing can be changed: the run is {self._state}")
         return self._control.apply(stages, streams, by=by, reason=reason)
+
+    def edit_rules(
+        self,
+        stream: str,
+        *,
+        add: Written | None = None,
+        change: Written | None = None,
+        remove: Mapping[str, Sequence[str]] | None = None,
+        reason: str = "",
+        by: str = "user",
+    ) -> Epoch:
+        """Change the rules of a stream, its zones and lines, while it runs: `add={"zones": {"yard": [...]}}`.
+
+        What rules that stay as they are know goes on; what goes on under others ends, with the reason in the event.
+
+        Args:
+            add, change: rules, zones and lines as YAML has them: `rules` a list, `zones` and `lines` by name. What is
+                added must not be there yet; what is changed must, and is given whole.
+            remove: ids of rules, names of zones and lines.
+            reason: why, for the report.
+            by: who asks.
+
+        Returns:
+            The epoch, which each result under these rules names, and `config` of each event.
+
+        Raises:
+            ConfigError: no such stream, rule, zone or line, one that is there already, or mistakes: then nothing has
+                changed.
+            RunError: the run has ended.
+        """
+        if self._state not in (RunState.OPENING, RunState.RUNNING):
+            raise RunError(f"nothing can be changed: the run is {self._state}")
+        return self._control.edit_rules(stream, add=add, change=change, remove=remove, by=by, reason=reason)
 
     def pause(self, stream: str) -> None:
         """End a stream until `resume`; what was read is answered. The run goes on, also if none is left.

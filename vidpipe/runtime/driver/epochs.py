@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.names import references
@@ -28,7 +29,8 @@ class Epoch:
         by: who asked: "user", "reload", "tuner", "audit".
         reason: in words, for people.
         streams: whose settings changed.
-        changes: the new values, by stage or transform id and field; none where a stream begins anew.
+        changes: the new values, by stage or transform id and field.
+        anew: the streams begin anew, or join; of their settings `changes` has those of transforms.
         began: the first answer under it, as (seq, media seconds), by stream; a stream is missing until then.
     """
 
@@ -38,6 +40,7 @@ class Epoch:
     reason: str
     streams: tuple[str, ...]
     changes: Changes
+    anew: bool = False
     began: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
@@ -110,16 +113,21 @@ def _first_problem(error: ValidationError, stage: str) -> str:
 
 def timeline(epochs: Sequence[Epoch], stream: str) -> list[dict[str, Any]]:
     """The epochs of a stream as the report has them."""
-    return [
-        {
-            "epoch": epoch.number,
-            "seq": epoch.began.get(stream, (None, None))[0],
-            "pts": epoch.began.get(stream, (None, None))[1],
-            "at": epoch.at,
-            "by": epoch.by,
-            "reason": epoch.reason,
-            "changes": {stage: dict(fields) for stage, fields in epoch.changes.items()},
-        }
-        for epoch in epochs
-        if stream in epoch.streams
-    ]
+    told = []
+    for epoch in epochs:
+        if stream in epoch.streams:
+            seq, pts = epoch.began.get(stream, (None, None))
+            told.append({"epoch": epoch.number, "seq": seq, "pts": pts, **_told(epoch)})
+    return told
+
+
+def told(epochs: Sequence[Epoch], stream: str) -> tuple[dict[str, Any], ...]:
+    """Those of these epochs that concern a stream, as a line of results has them: it says where they begin."""
+    return tuple({"epoch": epoch.number, **_told(epoch)} for epoch in epochs if stream in epoch.streams)
+
+
+def _told(epoch: Epoch) -> dict[str, Any]:
+    """What the epoch is for all its streams, as JSON can hold it."""
+    changes = to_jsonable_python(epoch.changes, by_alias=True)
+    anew = {"anew": True} if epoch.anew else {}
+    return {"at": epoch.at, "by": epoch.by, "reason": epoch.reason, "changes": changes, **anew}

@@ -22,7 +22,7 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.provenance import Provenance
-from vidpipe.results.records import Batch, Counts, Result
+from vidpipe.results.records import Batch, Counts, Position, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
@@ -114,9 +114,7 @@ class Run(Controllable):
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = make_engine(
-            engine, laid, frame_sinks, address=address, positions=self._collector.position, clock=clock
-        )
+        self._engine = make_engine(engine, laid, frame_sinks, address=address, positions=self._position, clock=clock)
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -226,6 +224,9 @@ class Run(Controllable):
             yield
         finally:
             self._iterating -= 1
+
+    def _position(self, stream: str) -> Position:
+        return self._control.position(stream)
 
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)

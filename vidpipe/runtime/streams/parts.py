@@ -24,6 +24,7 @@ class Parts:
         media: makes pictures and clips of what happens; None: nobody asks for any.
         hide: leaves out what lies in the masked parts of a picture; None for a stream without.
         poison: numbers of pictures that killed the process more than once; they are not tried again.
+        measured: frame that the last published boxes were measured on, and the model; -1 and None at the beginning.
         states: what stages below keep of the stream, pickled, by stage id, as far as it has come by.
     """
 
@@ -34,6 +35,7 @@ class Parts:
     media: StreamMedia | None = None
     hide: Callable[[Answer, Frame], Answer] | None = None
     poison: frozenset[int] = frozenset()
+    measured: tuple[int, str | None] = (-1, None)
     states: dict[str, bytes] = field(default_factory=dict)
 
     def without_hidden(self, item: Frame | Missing, answer: Answer) -> Answer:

@@ -25,6 +25,7 @@ from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.expiry import Expiry
+from vidpipe.runtime.streams.measured import MeasuringModels
 from vidpipe.runtime.streams.ordering import Item, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_ticket import StreamTicket
@@ -89,7 +90,8 @@ class StreamWorker:
         self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._snapshot_timer = SnapshotTimer()
-        self._in_force = Knobs()  # of the newest frame that was published
+        self._in_force: Knobs | None = None  # of the newest frame that was published
+        self._models = MeasuringModels()
         self._clock = clock
         self._size: tuple[int, int] | None = None  # of the newest picture, in pixels
         self._opened: Future[StreamInfo | SourceError] = Future()
@@ -160,11 +162,12 @@ class StreamWorker:
         except BaseException as error:
             self._opened.set_exception(error if isinstance(error, Exception) else contained(error))
             return None
+        self._models.resume(*parts.measured)
         self._opened.set_result(parts.source.info)
         self._go.wait()
         # What was read is answered also where the source broke off.
         errors = [self._guard(lambda: self._enter_all(parts)), self._guard(lambda: self._complete_all(parts))]
-        errors.append(self._close(parts))
+        errors += [self._guard(lambda: self._outbox.tell(parts.transforms.ended())), self._close(parts)]
         broken = next(filter(None, errors), None)
         if broken is None and parts.source.broken_off:
             broken = SourceError(parts.source.broken_off)
@@ -329,6 +332,7 @@ class StreamWorker:
                 continue
             seen = self._seen(parts, ticket)
             audit = parts.cascade.complete(ticket, seen, late=True).audit
+            self._models.note(ticket.frame.seq, seen.answer, ticket.frame.knobs)
             if audit is not None:
                 self._late_audits.append(audit)
                 self._outbox.audit(LateAudit(self.stream, ticket.frame.knobs.version, audit, ticket.checks))
@@ -351,30 +355,39 @@ class StreamWorker:
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
+            self._models.note(item.seq, completed.answer, item.knobs)
+        in_force = self._in_force or self._knobs() or Knobs()
         completed = completed._replace(answer=self._expiry.minded(item, completed.answer))
         look = parts.cascade.look(item.seq, completed.answer)
         audits = (*self._late_audits, *([completed.audit] if completed.audit is not None else ()))
         self._late_audits.clear()
-        completed, events = self._transformed(parts, item, completed, audits)
+        model = self._models.of(completed.answer.as_of)
+        completed, events = self._transformed(parts, item, completed, audits, in_force, model)
         if parts.media is not None:
             events = parts.media.see(item, completed.answer, events)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
-        in_force = self._in_force.version
-        record = published(item, completed, covered, in_force, self._size, look, audits, pictures=self._pictures)
+        place = in_force.version, self._size, look, audits, model
+        record = published(item, completed, covered, *place, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
 
     def _transformed(
-        self, parts: Parts, item: Frame | Missing, completed: Completed, audits: tuple[Audit, ...]
+        self,
+        parts: Parts,
+        item: Frame | Missing,
+        completed: Completed,
+        audits: tuple[Audit, ...],
+        knobs: Knobs,
+        model: str | None,
     ) -> tuple[Completed, Sequence[Event]]:
         """The answer as transforms leave it, and what they saw happen."""
         if not parts.transforms:
             return completed, ()
         size = self._size or (0, 0)
-        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, self._in_force.version, audits)
+        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, knobs.version, audits, model)
         frame = item if isinstance(item, Frame) else None
-        answer, events = parts.transforms.complete(frame, completed.answer, moment, self._in_force)
+        answer, events = parts.transforms.complete(frame, completed.answer, moment, knobs)
         return completed._replace(answer=answer), events
 
     def _mind_snapshot(self, parts: Parts, item: Frame | Missing) -> None:

@@ -8,7 +8,7 @@ told as `uncertain`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vidpipe.core.event import Phase
 from vidpipe.transforms.rules.geometry import Geometry
@@ -36,6 +36,16 @@ class Crossings:
             if watch.rule.kind == "line":
                 self._of_line.setdefault(watch.rule.anchor, {}).setdefault(watch.index, []).append(watch)
         self._totals: Counter[tuple[int, str]] = Counter()  # by watch and direction
+
+    def go_on(self, before: Crossings, numbers: Mapping[int, int]) -> None:
+        """Count on from where others were.
+
+        Args:
+            numbers: of the watches that go on: their number here by the number there.
+        """
+        for (number, direction), count in before._totals.items():
+            if number in numbers:
+                self._totals[numbers[number], direction] = count
 
     def go(self, seen: Seen, known: Object) -> None:
         """See the way that an object has gone since it was seen the time before."""
@@ -84,7 +94,7 @@ class Crossings:
         if crossing.clear_since is None:
             told["uncertain"] = True
         id = f"{watch.rule.id}/{watch.place}/{seen.seq}.{known.number}"
-        return Happening("line.cross", Phase.BEGIN, watch.rule.id, id, told)
+        return watch.says("line.cross", Phase.BEGIN, id, told)
 
 
 def _cross(known: Object, number: int, sign: int, at: float) -> None:

@@ -7,18 +7,18 @@ as rules can tell, and what does not change costs nothing but to see that.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
-from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects, relative
+from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
 from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
 from vidpipe.transforms.rules.visits import Visits
 from vidpipe.transforms.rules.watch import Happening, Watch, watches_of
 
-_NOWHERE: tuple[tuple[int, ...], float] = (), math.inf  # for an anchor that no rule goes by
+_NOWHERE: tuple[tuple[int, ...], float, float] = (), math.inf, math.inf  # for an anchor that no rule goes by
 
 
 class Engine:
@@ -28,10 +28,21 @@ class Engine:
     that it remembers.
 
     Attributes:
+        config: the rules in force.
+        newest: result that was seen; None: none yet.
         age_s: of the boxes of the newest result, in media seconds; None: nobody knows.
     """
 
     def __init__(self, config: RulesConfig) -> None:
+        self._objects = Objects()
+        self._ages, self._misses = Ages(), MissRate()
+        self.newest: Seen | None = None
+        self.age_s: float | None = None
+        self._set(config)
+
+    def _set(self, config: RulesConfig) -> None:
+        """Lay out the watches of these rules, with nothing known at any of them."""
+        self.config = config
         self._watches = list(watches_of(config))
         self._geometry = Geometry(list(config.zones.values()), list(config.lines.values()))
         self._whole = [watch for watch in self._watches if watch.index < 0]
@@ -43,34 +54,71 @@ class Engine:
             any(watch.rule.anchor == anchor for watch in self._watches) for anchor in ("feet", "centre")
         )
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
-        self._off: Sequence[str] = ()
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
         self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
-        self._objects = Objects()
         self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
-        self._ages, self._misses = Ages(), MissRate()
-        self.age_s: float | None = None
+
+    def go_by(self, config: RulesConfig, seen: Seen) -> list[Happening]:
+        """Go by these rules from the next result on, and say what ends with the old ones; nothing where they are the
+        same.
+
+        What a watch that is in both knows goes on: visits, what is so at it, crossings and their counts. At a watch
+        that is not, what was told and goes on has ended; it was last so when it was last seen so.
+
+        Args:
+            seen: the next result, at which that is told.
+        """
+        if config is self.config:
+            return []
+        if config == self.config:  # the same, from another process
+            self.config = config
+            return []
+        before, crossings, gatherings = self._watches, self._crossings, self._gatherings
+        fresh = {watch.version: watch for watch in watches_of(config)}
+        places = {(watch.rule.id, watch.place) for watch in fresh.values()}
+        over = {
+            watch.number: "rule changed" if (watch.rule.id, watch.place) in places else "rule removed"
+            for watch in before
+            if watch.version not in fresh
+        }
+        happened = self._close(seen, over)
+        self._set(config)
+        numbers = {watch.number: fresh[watch.version].number for watch in before if watch.version in fresh}
+        for watch in before:
+            if watch.number in numbers:
+                self._watches[numbers[watch.number]].awake = watch.awake
+        self._crossings.go_on(crossings, numbers)
+        self._gatherings.go_on(gatherings, numbers)
+        for known in self._objects:
+            known.go_on(numbers)
+            self._place(known)
+        if not self._watches:
+            self._objects.forget()  # nobody looks at boxes any more
+        return happened
+
+    def end(self, reason: str) -> list[Happening]:
+        """The stream has ended behind the newest result, and with it what goes on."""
+        assert self.newest is not None
+        return self._close(self.newest, {watch.number: reason for watch in self._watches})
+
+    def _close(self, seen: Seen, over: Mapping[int, str]) -> list[Happening]:
+        """End what was told and goes on, at these watches, each with the reason for it."""
+        happened = [each for known in self._objects for each in self._visits.close(seen, known, over)]
+        return [*happened, *self._gatherings.close(seen, over)]
 
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
         return self._misses.told()
 
-    def switch_off(self, rules: Sequence[str]) -> None:
-        """Have these rules, by id, hold at no time from the next result on, and all others at theirs."""
-        if rules != self._off:
-            self._off = rules
-            for watch in self._watches:
-                self._turn(watch, watch.rule.id not in rules)
-            self._scheduled = [
-                watch for watch in self._watches if watch.schedule is not None and watch.rule.id not in rules
-            ]
-
     def see(self, seen: Seen) -> list[Happening]:
         """What happens with the next result of the stream."""
+        self.newest = seen
         self.age_s = self._ages.age_s(seen)
         if seen.audits:
             self._misses.learn(seen.audits)
+        if not self._watches:
+            return []
         happened: list[Happening] = []
         for known in self._objects.end(seen.pts, self._keep_s):
             happened += self._visits.end(seen, known)
@@ -101,23 +149,29 @@ class Engine:
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""
-        boxes = [relative(box, seen.width, seen.height) for box in seen.boxes]
-        objects = self._objects.find(seen, boxes)
+        objects, boxes = self._objects.find(seen)
         for known, box, score in zip(objects, boxes, seen.scores, strict=True):
-            room = known.room  # from where it was
-            known.move(seen, box, score)
-            feet = centre = _NOWHERE
-            if self._by_feet:
-                feet = self._geometry.at(known.x, known.feet)
-            if self._by_centre:
-                centre = self._geometry.at(known.x, known.centre)
-            known.room = min(feet[1], centre[1])
-            if known.zones != (zones := (feet[0], centre[0])):
+            went = known.move(seen, box, score)
+            if went < known.calm and known.zones is not None:
+                continue  # in the same zones, and over no line
+            crosses = went >= known.room
+            zones = self._place(known)
+            if known.zones != zones:
                 known.zones = zones
                 self._look(seen, known)
-            if room < math.inf and not known.stays_within(room):
+            if crosses:
                 self._crossings.go(seen, known)
         return objects
+
+    def _place(self, known: Object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Look up how far an object may go from where it is; the zones that it is in, by its feet and by its centre."""
+        x, feet, centre = known.spot = known.x, known.feet, known.centre
+        zones, known.room, known.calm = self._geometry.at(x, feet) if self._by_feet else _NOWHERE
+        if not self._by_centre:
+            return zones, ()
+        by_centre, room, calm = self._geometry.at(x, centre)
+        known.room, known.calm = min(known.room, room), min(known.calm, calm)
+        return zones, by_centre
 
     def _look(self, seen: Seen, known: Object) -> None:
         """See which watches an object is for, where it is now."""

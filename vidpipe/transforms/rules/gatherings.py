@@ -5,7 +5,7 @@ They ask for no identities: so they work without a tracker as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,14 @@ class _State:
         last: when it was last so.
         id: of the event; "": it has not been so for long enough.
         most: the greatest number that was told.
+        count: of the newest result.
     """
 
     since: float | None = None
     last: float = 0.0
     id: str = ""
     most: int = 0
+    count: int = 0
 
 
 class Gatherings:
@@ -47,6 +49,24 @@ class Gatherings:
         self._states = [(watch, _State()) for watch in watches]
         self._pts: float | None = None  # of the result before
 
+    def go_on(self, before: Gatherings, numbers: Mapping[int, int]) -> None:
+        """Take up what others knew.
+
+        Args:
+            numbers: of the watches that go on: their number here by the number there.
+        """
+        known = {numbers[watch.number]: state for watch, state in before._states if watch.number in numbers}
+        self._states = [(watch, known.get(watch.number, state)) for watch, state in self._states]
+        self._pts = before._pts
+
+    def close(self, seen: Seen, over: Mapping[int, str]) -> Iterator[Happening]:
+        """End what was told and goes on, of these watches, each with the reason for it."""
+        for watch, state in self._states:
+            if watch.number in over and state.since is not None:
+                if state.id:
+                    yield _tell(seen, watch, state, Phase.END, state.count, over[watch.number])
+                state.since, state.id, state.most = None, "", 0
+
     def see(self, seen: Seen, objects: Iterable[Object]) -> Iterator[Happening]:
         """What happens as these objects are seen; each knows where it counts."""
         counts: dict[int, int] = {}
@@ -55,6 +75,7 @@ class Gatherings:
                 counts[number] = counts.get(number, 0) + 1
         for watch, state in self._states:
             rule, count = watch.rule, counts.get(watch.number, 0)
+            state.count = count
             is_so = watch.awake and (count == 0 if rule.kind == "absence" else count >= (rule.at_least or 1))
             if is_so or state.since is not None:
                 yield from self._go_on(seen, watch, state, is_so, count)
@@ -92,7 +113,7 @@ def _times(rule: RuleSpec) -> tuple[float, float]:
     return for_s, rule.confirm_s if rule.kind == "absence" else rule.grace_s
 
 
-def _tell(seen: Seen, watch: Watch, state: _State, phase: Phase, count: int) -> Happening:
+def _tell(seen: Seen, watch: Watch, state: _State, phase: Phase, count: int, reason: str = "") -> Happening:
     only = next(iter(watch.classes)) if watch.classes is not None and len(watch.classes) == 1 else None
     assert state.since is not None
     end = state.last if phase is Phase.END else None
@@ -100,4 +121,6 @@ def _tell(seen: Seen, watch: Watch, state: _State, phase: Phase, count: int) -> 
     if watch.rule.kind == "occupancy":
         told["most"] = state.most
     told["dwell_s"] = round((seen.pts if end is None else end) - state.since, 3)
-    return Happening(watch.rule.kind, phase, watch.rule.id, state.id, told | span(seen, state.since, end))
+    if reason:
+        told["reason"] = reason
+    return watch.says(watch.rule.kind, phase, state.id, told | span(seen, state.since, end))

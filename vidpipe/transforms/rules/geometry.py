@@ -1,7 +1,8 @@
 """Which zones a point lies in, and which lines a way crosses.
 
 Both are asked for each object of each result, and nearly all answers are those of the result before. So they are worked
-out in advance for the cells of a grid; only in cells through which a border goes, or near a line, is anything computed.
+out in advance for the cells of a grid. In a cell through which borders go only the zones that these are of are
+computed, and of lines only those whose bounding box meets that of the way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from vidpipe.sources.base import Line, Polygon
 
 _CELLS = 128  # along each side of the picture, and one more, for what lies on its right and lower edge
+_ROUNDING = 1e-6
 _HALF = math.sqrt(0.5) / _CELLS + 1e-9  # from the middle of a cell to its corner
 
 
@@ -59,22 +61,31 @@ class Geometry:
             for number, line in enumerate(lines)
             for (ax, ay), (bx, by) in pairwise(line)
         ]
-        # A way that is shorter along both axes crosses no line, wherever in its cell it begins.
+        self._boxed = [(*_box(segment), segment) for segment in self._segments]
+        self._of_line = [[each for each in self._segments if each.line == number] for number in range(len(lines))]
         away = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
-        free = (np.maximum(away - _HALF, 0) * math.sqrt(0.5)).tolist()
-        self._cells = [list(zip(*rows, strict=True)) for rows in zip(_by_cell(zones), free, strict=True)]
+        # A way that is shorter crosses none of them, wherever in its cell it begins.
+        room, calm = (
+            (np.maximum(each - _HALF, 0) ** 2).tolist() for each in (away, np.minimum(away, _away(_borders(zones))))
+        )
+        self._cells = [
+            [(*known, *ways) for known, *ways in zip(*rows, strict=True)]
+            for rows in zip(_by_cell(zones), room, calm, strict=True)
+        ]
 
     def __reduce__(self) -> Any:
         return Geometry, self._given  # the grid is large, and soon made
 
-    def at(self, x: float, y: float) -> tuple[tuple[int, ...], float]:
-        """The zones that a point in the picture lies in, by the even-odd rule, and how far it may go along both axes
-        without crossing a line, at least.
+    def at(self, x: float, y: float) -> tuple[tuple[int, ...], float, float]:
+        """The zones that a point in the picture lies in, by the even-odd rule, and the squares of how far it may go, at
+        least, without crossing a line, and without crossing a line or the border of a zone.
         """
-        zones, free = self._cells[int(y * _CELLS)][int(x * _CELLS)]
-        if zones is None:
-            zones = tuple(number for number, sides in enumerate(self._zones) if _is_inside(sides, x, y))
-        return zones, free
+        zones, mixed, room, calm = self._cells[int(y * _CELLS)][int(x * _CELLS)]
+        if mixed:
+            beside = [number for number in mixed if _is_inside(self._zones[number], x, y)]
+            if beside:
+                zones = tuple(sorted([*zones, *beside]))
+        return zones, room, calm
 
     def crossed(self, x0: float, y0: float, x1: float, y1: float) -> list[Crossed]:
         """The lines that a straight way crosses.
@@ -82,8 +93,13 @@ class Geometry:
         An end on a line counts as left of it, so that a way which goes on from there crosses once.
         """
         dx, dy = x1 - x0, y1 - y0
+        left, right = (x0, x1) if x0 < x1 else (x1, x0)
+        upper, lower = (y0, y1) if y0 < y1 else (y1, y0)
         crossed = []
-        for line, ax, ay, bx, by, nx, ny, offset in self._segments:
+        for least_x, least_y, most_x, most_y, segment in self._boxed:
+            if right < least_x or left > most_x or lower < least_y or upper > most_y:
+                continue
+            line, ax, ay, bx, by, nx, ny, offset = segment
             was, is_ = x0 * nx + y0 * ny + offset, x1 * nx + y1 * ny + offset
             if (was > 0) == (is_ > 0):
                 continue
@@ -97,8 +113,15 @@ class Geometry:
         Args:
             aspect: width of the picture by its height.
         """
-        own = (segment for segment in self._segments if segment.line == line)
-        return min(_distance(segment, x, y, aspect) for segment in own)
+        first, *others = self._of_line[line]
+        nearest = _distance(first, x, y, aspect)
+        return min(nearest, *(_distance(segment, x, y, aspect) for segment in others)) if others else nearest
+
+
+def _box(segment: _Segment) -> tuple[float, float, float, float]:
+    """The bounding box of a segment, with what the rounding of products may add to it."""
+    (left, right), (upper, lower) = sorted((segment.ax, segment.bx)), sorted((segment.ay, segment.by))
+    return left - _ROUNDING, upper - _ROUNDING, right + _ROUNDING, lower + _ROUNDING
 
 
 _Side = tuple[float, float, float, float]
@@ -122,24 +145,30 @@ def _is_inside(sides: Sequence[_Side], x: float, y: float) -> bool:
     return inside
 
 
-def _by_cell(zones: Sequence[Polygon]) -> list[list[tuple[int, ...] | None]]:
-    """The zones of each cell, by row and column; None where a border goes through it."""
+_Cell = tuple[tuple[int, ...], tuple[int, ...]]
+"""The zones that all of a cell lies in, and those of which a border may go through it."""
+
+
+def _by_cell(zones: Sequence[Polygon]) -> list[list[_Cell]]:
+    """What is known of each cell, by row and column."""
     middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
-    inside = np.zeros((_CELLS + 1, _CELLS + 1, len(zones)), bool)
+    inside, mixed = np.zeros((2, _CELLS + 1, _CELLS + 1, len(zones)), bool)
     for number, zone in enumerate(zones):
         for upper, lower, start, slope in _sides(zone):
             rows = (upper <= middles) & (middles < lower)
             inside[:, :, number] ^= rows[:, None] & (middles < (start + slope * middles)[:, None])
-    borders = [(*one, *other) for zone in zones for one, other in pairwise([*zone, zone[0]])]
-    mixed = (_away(borders) <= _HALF).tolist()
-    known: dict[bytes, tuple[int, ...]] = {}  # one tuple for all cells that have the same zones
-    table: list[list[tuple[int, ...] | None]] = []
-    for row in range(_CELLS + 1):
-        keys = [inside[row, column].tobytes() for column in range(_CELLS + 1)]
-        for column, key in enumerate(keys):
-            known.setdefault(key, tuple(np.flatnonzero(inside[row, column]).tolist()))
-        table.append([None if is_mixed else known[key] for key, is_mixed in zip(keys, mixed[row], strict=True)])
-    return table
+        mixed[:, :, number] = _away(_borders([zone])) <= _HALF
+    whole = np.concatenate([inside & ~mixed, mixed], axis=2).reshape((_CELLS + 1) ** 2, 2 * len(zones))
+    kinds, which = np.unique(whole, axis=0, return_inverse=True)  # one tuple for all cells that are alike
+    cells: list[_Cell] = [
+        (tuple(np.flatnonzero(kind[: len(zones)]).tolist()), tuple(np.flatnonzero(kind[len(zones) :]).tolist()))
+        for kind in kinds
+    ]
+    return [[cells[index] for index in row] for row in which.reshape(_CELLS + 1, _CELLS + 1).tolist()]
+
+
+def _borders(zones: Sequence[Polygon]) -> list[tuple[float, float, float, float]]:
+    return [(*one, *other) for zone in zones for one, other in pairwise([*zone, zone[0]])]
 
 
 def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.float64]:
@@ -156,8 +185,9 @@ def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.f
 
 
 def _distance(segment: _Segment, x: float, y: float, aspect: float) -> float:
-    dx, dy = (segment.bx - segment.ax) * aspect, segment.by - segment.ay
-    px, py = (x - segment.ax) * aspect, y - segment.ay
+    _, ax, ay, bx, by, _, _, _ = segment
+    dx, dy = (bx - ax) * aspect, by - ay
+    px, py = (x - ax) * aspect, y - ay
     length2 = dx * dx + dy * dy
     part = min(1.0, max(0.0, (px * dx + py * dy) / length2)) if length2 else 0.0
     return math.hypot(px - part * dx, py - part * dy)

@@ -7,7 +7,7 @@ new one where it must be, goes on as the same object; and of two that exchange t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,10 @@ _JUMP = 0.15  # in heights: less than this no two objects have exchanged their i
 _FITS = 1 / 3  # of the way that two would have jumped is left if they have
 _KNOWN_S = 1.0  # after which an object counts though one look alone has found it
 _LOWEST = 1 - 1e-6  # of the picture: feet of boxes that its lower edge cuts off stand in it still
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in parts of the picture's width and height."""
 
 
 @dataclass(slots=True)
@@ -77,7 +81,9 @@ class Object:
         score, height: the best score so far, and the greatest height.
         confirmed: two looks have found it, or it has been there for a while.
         zones: that it is in, by its feet and by its centre; None: that is to be looked at anew.
-        room: how far it may go from there along both axes, at least, until it has crossed a line.
+        spot: x, feet and centre where its zones were looked up last.
+        room, calm: squares of how far it may go from there, at least, in parts of width and height, until it has
+            crossed a line; until it has crossed a line or the border of a zone.
         visits, crossings: by watch.
         inside: the watches of visits where it is.
         counted: the watches of gatherings where it counts.
@@ -99,12 +105,22 @@ class Object:
     height: float = 0.0
     confirmed: bool = False
     zones: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    spot: tuple[float, float, float] = (0.0, 0.0, 0.0)
     room: float = math.inf
+    calm: float = 0.0
     visits: dict[int, Visit] = field(default_factory=dict)
     crossings: dict[int, Crossing] = field(default_factory=dict)
     inside: tuple[int, ...] = ()
     counted: tuple[int, ...] = ()
     due: float = math.inf
+
+    def go_on(self, numbers: Mapping[int, int]) -> None:
+        """Keep what it knows of these watches, by their numbers from now on; where it is, is to be looked at anew."""
+        self.visits = {numbers[number]: visit for number, visit in self.visits.items() if number in numbers}
+        self.crossings = {numbers[number]: each for number, each in self.crossings.items() if number in numbers}
+        self.inside = tuple(numbers[number] for number in self.inside if number in numbers)
+        self.counted = ()
+        self.zones = None
 
     def told(self) -> dict[str, Any]:
         """What an event says of it."""
@@ -116,23 +132,22 @@ class Object:
         """The point of the box that counts."""
         return self.x, self.feet if name == "feet" else self.centre
 
-    def move(self, seen: Seen, box: Sequence[float], score: float) -> None:
-        """See it where it is now."""
+    def move(self, seen: Seen, box: Box, score: float) -> float:
+        """See it where it is now; how far that is from its spot, squared."""
         left, top, right, bottom = box
         now = seen.pts
         if now > self.last:
             self.was = self.x, self.feet, self.centre, self.last
-        self.box, self.last, self.x, self.feet, self.centre = box, now, (left + right) / 2, bottom, (top + bottom) / 2
+        self.box, self.last = box, now
+        self.x, self.feet, self.centre = x, _, centre = (left + right) / 2, bottom, (top + bottom) / 2
         if not self.confirmed:
             self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
         if score > self.score or bottom - top > self.height:
             self.score, self.height = max(score, self.score), max(bottom - top, self.height)
             self.zones = None
-
-    def stays_within(self, room: float) -> bool:
-        """Whether it went no further than that since the time before."""
-        x, feet, centre, _ = self.was
-        return -room < self.x - x < room and -room < self.feet - feet < room and -room < self.centre - centre < room
+        spot_x, spot_feet, spot_centre = self.spot
+        x, feet, centre = x - spot_x, bottom - spot_feet, centre - spot_centre
+        return x * x + (feet * feet if feet * feet > centre * centre else centre * centre)
 
     def off(self, now: float, box: Sequence[float], aspect: float) -> float:
         """How far a box is from where the object must be by now, in parts of the picture's height."""
@@ -158,27 +173,37 @@ class Objects:
         over = [key for key, known in self.by_key.items() if not 0 <= now - known.last <= keep_s]
         return [self.by_key.pop(key) for key in over]
 
-    def find(self, seen: Seen, boxes: Sequence[Sequence[float]]) -> list[Object]:
-        """The object that each box shows; new ones for those of which nothing is known, and for boxes without identity.
+    def forget(self) -> None:
+        """Know no object any more."""
+        self.by_key.clear()
 
-        Args:
-            boxes: xyxy in parts of width and height.
+    def find(self, seen: Seen) -> tuple[list[Object], list[Box]]:
+        """The object that each box shows, and the box in parts of width and height; new objects for those of which
+        nothing is known, and for boxes without identity.
         """
-        by_key, aspect = self.by_key, seen.width / seen.height
+        width, height = seen.width, seen.height
+        aspect = width / height
+        known_by = self.by_key.get
         keys = list(zip(seen.classes, seen.ids, strict=True))
-        found = [by_key.get(key) for key in keys]
+        found: list[Object | None] = []
+        boxes: list[Box] = []
         jumped: list[int] = []
-        for place, known in enumerate(found):
+        for key, (left, top, right, bottom) in zip(keys, seen.boxes, strict=True):
+            box = left, top, right, bottom = left / width, top / height, right / width, bottom / height
+            if left < 0 or top < 0 or right > 1 or bottom > _LOWEST:  # it ends within the picture
+                box = left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, _LOWEST)
+            known = known_by(key)
             if known is not None:
-                left, top, right, bottom = boxes[place]
                 least = _JUMP * (bottom - top)
                 across, down = ((left + right) / 2 - known.x) * aspect, (top + bottom) / 2 - known.centre
                 if not (-least < across < least and -least < down < least):
-                    jumped.append(place)
+                    jumped.append(len(found))
+            found.append(known)
+            boxes.append(box)
         if len(jumped) > 1:
             self._unswap(seen, keys, found, boxes, jumped)
         if None not in found:
-            return found  # type: ignore[return-value]
+            return found, boxes  # type: ignore[return-value]
         there = {known.number for known in found if known is not None}
         objects: list[Object] = []
         for key, known, box in zip(keys, found, boxes, strict=True):
@@ -186,9 +211,9 @@ class Objects:
                 known = (self._taken_over(seen, key, box, there) if key[1] >= 0 else None) or self._new(seen, key, box)
                 there.add(known.number)
                 if key[1] >= 0:
-                    by_key[key] = known
+                    self.by_key[key] = known
             objects.append(known)
-        return objects
+        return objects, boxes
 
     def _new(self, seen: Seen, key: tuple[str, int], box: Sequence[float]) -> Object:
         self._next += key[1] >= 0
@@ -235,14 +260,6 @@ class Objects:
                     self.by_key[keys[one]], self.by_key[keys[other]] = b, a
                     jumped.remove(other)
                     break
-
-
-def relative(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
-    """A box in pixels in parts of the picture; it ends within it, also where it reaches beyond."""
-    left, top, right, bottom = box[0] / width, box[1] / height, box[2] / width, box[3] / height
-    if left < 0 or top < 0 or right > 1 or bottom > _LOWEST:
-        return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, _LOWEST)
-    return left, top, right, bottom
 
 
 def _is_at_edge(box: Sequence[float]) -> bool:

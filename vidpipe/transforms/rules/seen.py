@@ -29,6 +29,8 @@ class Seen(NamedTuple):
         classes: [n], by name.
         ids: [n], identity of each; negative: it has none.
         audits: whose outcome has become known since the result before.
+        epoch: of the settings that it was answered under.
+        model: that measured the boxes, by name; None where nobody knows.
     """
 
     seq: int
@@ -42,19 +44,22 @@ class Seen(NamedTuple):
     classes: Sequence[str]
     ids: Sequence[int]
     audits: Sequence[Audit] = ()
+    epoch: int = 0
+    model: str | None = None
 
     @classmethod
-    def of(cls, answer: Answer, moment: Moment) -> Seen:
-        """What is published at a moment."""
-        boxes = answer.detections
-        count = len(boxes) if moment.width else 0
-        names = np.asarray(boxes.data["class_name"]).tolist() if count else []
-        ids = boxes.tracker_id.tolist() if count and boxes.tracker_id is not None else [-1] * count
-        scores = round_scores(boxes.confidence).tolist() if count and boxes.confidence is not None else [1.0] * count
-        xyxy = round_boxes(boxes.xyxy).tolist() if count else []
+    def of(cls, answer: Answer, moment: Moment, *, boxes: bool = True) -> Seen:
+        """What is published at a moment; without `boxes` what there is to know beside them."""
+        detections = answer.detections
+        count = len(detections) if moment.width and boxes else 0
+        names = np.asarray(detections.data["class_name"]).tolist() if count else []
+        ids = detections.tracker_id.tolist() if count and detections.tracker_id is not None else [-1] * count
+        confidence = detections.confidence if count else None
+        scores = [1.0] * count if confidence is None else round_scores(confidence).tolist()
+        xyxy = round_boxes(detections.xyxy).tolist() if count else []
         at = None if moment.captured_at is None else round_seconds(moment.captured_at)
         place = moment.seq, round_seconds(moment.pts), at, answer.as_of, moment.width, moment.height
-        return cls(*place, xyxy, scores, names, ids, moment.audits)
+        return cls(*place, xyxy, scores, names, ids, moment.audits, moment.epoch, moment.model)
 
 
 class Ages:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import Knob, StageConfig
@@ -36,7 +44,19 @@ _ONLY: dict[str, frozenset[str]] = {
 _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
 
 
-class SpanSpec(StageConfig):
+class _Written(StageConfig):
+    """Settings that are dumped as they were written, without what was left out: so what is dumped can be read again,
+    where a field that is left out is another thing than one that is set to its default.
+    """
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unset = type(self).model_fields.keys() - self.model_fields_set
+        aliases = {type(self).model_fields[name].alias for name in unset}
+        return {name: value for name, value in dump(self).items() if name not in unset | aliases}
+
+
+class SpanSpec(_Written):
     """A time of day, on some days of the week.
 
     From "22:00" to "06:00" goes over midnight: then the day is the one on which it begins.
@@ -65,7 +85,7 @@ class SpanSpec(StageConfig):
         return self
 
 
-class RuleSpec(StageConfig):
+class RuleSpec(_Written):
     """When something in the picture is an event."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -134,19 +154,15 @@ class RuleSpec(StageConfig):
 
 
 class RulesConfig(StageConfig):
-    """The rules of one stream. Zones and lines are points (x, y) in parts of width and height, 0..1.
+    """The rules of one stream. Zones and lines are points (x, y) in parts of width and height, 0..1."""
 
-    Attributes:
-        rules: those that hold here; each zone and line that they name is there.
-        schedules: that they name.
-        off: ids of rules that are switched off: what they watch ends, as if it were not their hours.
-    """
+    whole: ClassVar[bool] = True
 
-    zones: dict[str, Polygon] = {}
-    lines: dict[str, Line] = {}
-    rules: list[RuleSpec] = []
-    schedules: dict[str, list[SpanSpec]] = {}
-    off: tuple[str, ...] = Knob(())
+    zones: dict[str, Polygon] = Knob({}, description="of the stream, by name")
+    lines: dict[str, Line] = Knob({}, description="of the stream, by name")
+    rules: list[RuleSpec] = Knob([], description="those that hold here, each with its places")
+    schedules: dict[str, list[SpanSpec]] = Knob({}, description="that rules name")
+    off: tuple[str, ...] = Knob((), description="ids of rules that are switched off, as if they were not there")
 
     @field_validator("off")
     @classmethod
@@ -156,6 +172,18 @@ class RulesConfig(StageConfig):
             if name not in ids:
                 raise ValueError(f"there is no rule '{name}' on that stream{did_you_mean(name, ids)}")
         return value
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        for rule in self.rules:
+            what, there = ("line", self.lines) if rule.kind == "line" else ("zone", self.zones)
+            for name in rule.places or ():
+                if name not in there:
+                    raise ValueError(f"rule '{rule.id}': there is no {what} '{name}'{did_you_mean(name, there)}")
+            if isinstance(rule.active, str) and rule.active not in self.schedules:
+                near = did_you_mean(rule.active, self.schedules)
+                raise ValueError(f"rule '{rule.id}': there is no schedule '{rule.active}'{near}")
+        return self
 
     def __bool__(self) -> bool:
         return bool(self.rules)

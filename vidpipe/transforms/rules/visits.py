@@ -7,7 +7,7 @@ elsewhere or not at all. A visit is dated with the first and the last time that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from vidpipe.core.event import Phase
 from vidpipe.transforms.rules.objects import Object, Visit
@@ -68,6 +68,13 @@ class Visits:
             last = visit.last if visit.last is not None else known.last
             yield from self._end(seen, known, self._watches[number], last)
 
+    def close(self, seen: Seen, known: Object, over: Mapping[int, str]) -> Iterator[Happening]:
+        """End an object's visits at these watches, each with the reason for it."""
+        for number, visit in list(known.visits.items()):
+            if number in over:
+                last = visit.last if visit.last is not None else known.last
+                yield from self._end(seen, known, self._watches[number], last, over[number])
+
     def _leave(self, known: Object, number: int) -> None:
         """An object is seen elsewhere: it was inside when it was seen the time before."""
         visit = known.visits[number]
@@ -87,16 +94,17 @@ class Visits:
             told["level"] = visit.told
         kind = "zone.enter" if rule.kind == "zone" else "zone.dwell"
         phase = Phase.BEGIN if first else Phase.UPDATE
-        return Happening(kind, phase, rule.id, visit.id, told | span(seen, visit.first))
+        return watch.says(kind, phase, visit.id, told | span(seen, visit.first))
 
-    def _end(self, seen: Seen, known: Object, watch: Watch, last: float) -> Iterator[Happening]:
+    def _end(self, seen: Seen, known: Object, watch: Watch, last: float, reason: str = "") -> Iterator[Happening]:
         visit = known.visits.pop(watch.number)
         if watch.number in known.inside:  # it is lost; where it comes back is to be seen
             known.inside = tuple(number for number in known.inside if number != watch.number)
             known.zones = None
         if not visit.told:
             return
-        rule = watch.rule
         told = {"zone": watch.place, **known.told(), "dwell_s": round(last - visit.first, 3)}
-        kind = "zone.exit" if rule.kind == "zone" else "zone.dwell"
-        yield Happening(kind, Phase.END, rule.id, visit.id, told | span(seen, visit.first, last))
+        if reason:
+            told["reason"] = reason
+        kind = "zone.exit" if watch.rule.kind == "zone" else "zone.dwell"
+        yield watch.says(kind, Phase.END, visit.id, told | span(seen, visit.first, last))

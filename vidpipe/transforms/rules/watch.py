@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,7 +12,9 @@ from vidpipe.core.event import Phase
 from vidpipe.transforms.rules.objects import Object
 from vidpipe.transforms.rules.schedule import Schedule
 from vidpipe.transforms.rules.seen import Seen
-from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, names
+from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, SpanSpec, names
+
+_DIGITS = 12  # of a version: enough for no two rules of a lifetime to share it
 
 ROUNDING_S = 1e-6
 """To this, times are equal: two tenths of a second are not less than 0.2 s, whatever their binary sum."""
@@ -21,6 +25,7 @@ class Happening(NamedTuple):
 
     Attributes:
         id: the same for all phases, as of `Event`.
+        version: of the watch that says it.
         data: fields of the event that differ from rule to rule.
     """
 
@@ -28,6 +33,7 @@ class Happening(NamedTuple):
     phase: Phase
     rule: str
     id: str
+    version: str
     data: Mapping[str, Any]
 
 
@@ -41,6 +47,8 @@ class Watch:
         index: of the zone or line; -1: the whole picture.
         classes: that it is about; None: all.
         schedule: when it holds; None: always.
+        version: a hash of all that it goes by: rule, place with its points, and hours. Watches of the same version say
+            the same.
         awake: whether it holds now.
     """
 
@@ -50,6 +58,7 @@ class Watch:
     index: int
     classes: frozenset[str] | None
     schedule: Schedule | None
+    version: str
     awake: bool = True
 
     def counts(self, known: Object) -> bool:
@@ -58,14 +67,21 @@ class Watch:
         large = known.score >= rule.least_score and known.height >= rule.least_height
         return self.awake and large and (self.classes is None or known.name in self.classes)
 
+    def says(self, kind: str, phase: Phase, id: str, data: Mapping[str, Any]) -> Happening:
+        """What happened here, as this rule tells it."""
+        return Happening(kind, phase, self.rule.id, id, self.version, data)
+
 
 def watches_of(config: RulesConfig) -> Iterator[Watch]:
-    """The rules, each at each of its places."""
+    """The rules that are not switched off, each at each of its places."""
     number = 0
     for rule in config.rules:
+        if rule.id in config.off:
+            continue
         active = config.schedules[rule.active] if isinstance(rule.active, str) else rule.active
         classes = names(rule.classes)
-        there: Sequence[str] = list(config.lines if rule.kind == "line" else config.zones)
+        points: Mapping[str, Sequence[tuple[float, float]]] = config.lines if rule.kind == "line" else config.zones
+        there = list(points)
         whole = rule.places is None and rule.kind not in TRACKED
         for name in [""] if whole else there if rule.places is None else rule.places:
             yield Watch(
@@ -75,8 +91,19 @@ def watches_of(config: RulesConfig) -> Iterator[Watch]:
                 -1 if whole else there.index(name),
                 None if classes is None else frozenset(classes),
                 None if active is None else Schedule(active),
+                _version(rule, name, points.get(name, ()), active),
             )
             number += 1
+
+
+def _version(
+    rule: RuleSpec, place: str, points: Sequence[tuple[float, float]], active: Sequence[SpanSpec] | None
+) -> str:
+    """A hash of all that a watch goes by, whatever else the rule that it comes from holds for."""
+    told = rule.model_dump(mode="json", exclude_defaults=True, exclude={"zone", "line", "streams", "active", "classes"})
+    hours = [span.model_dump(mode="json", exclude_defaults=True) for span in active or ()]
+    whole = [told, names(rule.classes), place, [list(map(float, point)) for point in points], hours]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def span(seen: Seen, begin: float, end: float | None = None) -> dict[str, Any]:
