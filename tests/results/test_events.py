@@ -15,7 +15,7 @@ from vidpipe.core.event import Event, Phase
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.events import FIELDS, as_json
 from vidpipe.results.sinks.events import EventsFile
-from vidpipe.results.sinks.mqtt import MqttConfig
+from vidpipe.results.sinks.mqtt.sink import MqttConfig
 from vidpipe.runtime.driver.run import run
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -141,9 +141,8 @@ def _checked(
     fresh = check_rules(document, pipeline.classes.names or None, tracked=tracked)[stream]
     if document.mistakes:
         raise InvalidPipelineError(document.ordered())
-    return fresh.model_copy(
-        update={"off": tuple(id for id in config.off if any(rule.id == id for rule in fresh.rules))}
-    )
+    left = {rule.id for rule in fresh.rules}
+    return fresh.model_copy(update={"off": tuple(id for id in config.off if id in left)})
 
 
 def _plain(rule: RuleSpec) -> dict[str, Any]:

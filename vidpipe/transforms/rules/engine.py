@@ -139,13 +139,10 @@ class Engine:
         """Have watches hold by the time of day."""
         for watch in self._scheduled:
             assert watch.schedule is not None
-            self._turn(watch, watch.schedule.holds(seen.at))
-
-    def _turn(self, watch: Watch, awake: bool) -> None:
-        if watch.awake != awake:
-            watch.awake = awake
-            for known in self._objects:
-                known.zones = None
+            if watch.awake != (awake := watch.schedule.holds(seen.at)):
+                watch.awake = awake
+                for known in self._objects:
+                    known.zones = None
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""

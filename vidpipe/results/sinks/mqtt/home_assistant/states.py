@@ -37,8 +37,8 @@ IS_SO, COUNT, CROSSINGS = "is so", "count", "crossings"
 
 
 def sensors_of(rules: RulesConfig) -> Iterator[Told]:
-    """The sensors of a stream with these rules."""
-    watches = list(watches_of(rules))
+    """The sensors of a stream with these rules; one whose rule is switched off stays, and shows that nothing is so."""
+    watches = list(watches_of(rules.model_copy(update={"off": ()})))
     for watch in watches:
         rule, place = watch.rule, watch.place
         several = sum(each.rule.id == rule.id for each in watches) > 1
