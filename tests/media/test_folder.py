@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +161,23 @@ def test_a_folder_that_cannot_be_there_is_refused(tmp_path: Path) -> None:
         check_folder(spec)
     check_folder(MediaSpec(folder=str(tmp_path / "not" / "yet")))
     assert not (tmp_path / "not").exists()
+
+
+def test_a_process_that_is_killed_leaves_no_half_file_under_its_name(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from vidpipe.core.clock import REAL
+from vidpipe.media.folder import MediaFolder
+from vidpipe.media.spec import MediaSpec
+
+def write(to):
+    to.write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+folder = MediaFolder(MediaSpec(folder={str(tmp_path / "media")!r}), REAL)
+folder.open()
+folder.write(folder.place("cam", {AT}, 0.0, "rule", ".mp4"), write)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert there(tmp_path) == [".221320.000-rule.mp4.part"]

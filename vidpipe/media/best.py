@@ -23,6 +23,7 @@ _EDGE = 0.01  # of width and height: what comes nearer to the border may be cut 
 _CUT_OFF = 0.3  # what a box at the border is worth
 _MOVED = 0.8  # what a box is worth that was moved there, not found there
 _SHARP = 60.0  # variance of the Laplacian at which a picture is half as sharp as it can be
+_BLURRED = 0.1  # what a picture is worth that shows nothing sharp at all: better than none
 _MARGIN = 0.15  # of a box's longer side, around it
 _QUALITY = 90  # of JPEG
 _COLOUR = (132, 220, 61)  # BGR, of boxes
@@ -139,15 +140,15 @@ def _worth(frame: Frame, answer: Answer) -> NDArray[np.float64]:
 
 
 def _sharpness(frame: Frame, box: NDArray[np.floating]) -> float:
-    """0..1, of what is in a box."""
+    """`_BLURRED`..1, of what is in a box."""
     import cv2
 
     x0, y0, x1, y1 = (max(0, int(value)) for value in box)
     grey = frame.luma()[y0:y1, x0:x1]
     if min(grey.shape) < 3:
-        return 0.0
+        return _BLURRED
     variance = float(cv2.Laplacian(grey, cv2.CV_32F).var())
-    return variance / (variance + _SHARP)
+    return _BLURRED + (1 - _BLURRED) * variance / (variance + _SHARP)
 
 
 def _draw(picture: Image, found: sv.Detections, place: int, corner: tuple[int, int]) -> None:
