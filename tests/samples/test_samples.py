@@ -1,5 +1,7 @@
 """Each sample runs by its own command and does what its README says."""
 
+import json
+
 import av
 import pytest
 
