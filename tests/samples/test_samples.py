@@ -1,5 +1,7 @@
 """Each sample runs by its own command and does what its README says."""
 
+import json
+
 import av
 import pytest
 
@@ -94,6 +96,19 @@ def test_count_at_a_door(run_sample):
     assert '"kind": "line.cross"' in events
     assert "street: door (line door), lurks (dwell mat), crowd (occupancy mat)" in ran.printed
     assert " the same, " in ran.printed.splitlines()[-1]
+
+
+def test_own_sink(run_sample):
+    """It gets the events that the file has as well, each once, and all are accounted for."""
+    ran = run_sample("own-sink", "20", "--engine", "inline")
+
+    lines = (ran.folder / "output" / "events.jsonl").read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if event["kind"] == "presence"]
+    horn = (ran.folder / "output" / "horn.txt").read_text().splitlines()
+    assert horn == [f"{event['phase']} presence mat" for event in events] != []
+    counts = ran.report()["sinks"]["Horn"]
+    assert (counts["made"], counts["delivered"], counts["waiting"]) == (len(events), len(events), 0)
+    assert "Horn  delivered" in ran.printed
 
 
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])

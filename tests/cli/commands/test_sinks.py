@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
 from tests.cli.commands.conftest import THIRDS
 from tests.results.sinks.receivers import Answer, WebReceiver
+from tests.results.sinks.test_mqtt import free_port
 
 PIPELINE = """
 classes: {even: even, odd: odd}
@@ -88,6 +90,30 @@ def test_each_sink_is_sent_an_event_and_what_came_of_it_is_said(ready, receiver)
     assert ready.vidpipe("events", "--store", "s.db").out == ""
 
 
+def test_files_and_pictures_are_tried_out_too(ready):
+    taken, free = socket.create_server(("127.0.0.1", 0)), free_port()
+    port = taken.getsockname()[1]
+    sinks = f"""
+  - {{type: events, path: e.csv, append: true}}
+  - {{type: results, path: no/r.jsonl}}
+  - {{type: mjpeg, port: {free}}}
+  - {{type: mjpeg, port: {port}}}
+"""
+    ready.write("pipeline.yaml", PIPELINE + sinks)
+    said = ready.vidpipe("sinks", "test", "pipeline.yaml")
+    taken.close()
+    assert said.status == 1
+    results = [" ".join(line.split()[1:]) for line in said.out.splitlines()[1:]]
+    assert results == [
+        "events e.csv can be written; the event is not kept",
+        "results no/r.jsonl failed: results no/r.jsonl cannot be written: No such file or directory",
+        f"mjpeg 127.0.0.1:{free} can be served",
+        f"mjpeg 127.0.0.1:{port} failed: pictures cannot be served at 127.0.0.1:{port}: Address already in use; "
+        "take another port",
+    ]
+    assert not (ready.folder / "e.csv").exists()
+
+
 def test_a_pipeline_without_sinks_has_nothing_to_test(ready):
     ready.write("pipeline.yaml", PIPELINE.replace("sinks:\n", ""))
     said = ready.vidpipe("sinks", "test", "pipeline.yaml")
@@ -137,6 +163,10 @@ SECRET = "pass-word"
         ("{type: webhook, url: 'ftp://u:pass-word@h/'}", "must be an address that begins with https:// or http://"),
         ("{type: webhook, url: 'https://u:pass-word@h/'}", "holds a user or password: write `token` instead"),
         ("{type: webhook, url: 'https://h/', most_waiting: 0}", "must be at least 1, not 0"),
+        ("{type: mqtt, host: h, home_assistant: {comands: true}}", "unknown field 'comands'; did you mean 'commands'?"),
+        ("{type: mqtt, host: h, home_assistant: {discovery: 'a/#'}}", "must be a topic to publish to"),
+        ("{type: mjpeg, port: 0}", "must be at least 1, not 0"),
+        ("{type: events, path: e, format: xml}", "must be 'jsonl' or 'csv', not 'xml'"),
     ],
 )
 def test_mistakes_are_found_by_check_and_secrets_not_shown(ready, sink, said):

@@ -23,6 +23,7 @@ from tests import crowd
 from tests.results.sinks.home import HomeAssistant
 from tests.results.sinks.test_mqtt import Broker, free_port
 from tests.results.store.told import PROVENANCE, event, result
+from tests.samples.conftest import SAMPLES
 from tests.waiting import until
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Phase
@@ -265,6 +266,19 @@ def test_a_floor_is_chosen(begin, house, pipeline):
     assert house.entities[YARD]["floor"]["options"] == ["0.8", "0.87", "0.95"]
     house.choose(YARD, "floor", "0.95")
     until(lambda: house.state(YARD, "floor") == "0.95")
+
+
+def test_another_model_is_chosen(begin, house, monkeypatch):
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    loaded = load(SAMPLES / "extensions" / "own.yaml")
+    run = Driven(replace(loaded, models={**loaded.models, "dim": loaded.models["bright"]}, sinks=()))
+    begin(run, commands=True)
+    ball, key = "vidpipe-ball", "model-finds-model"
+    until(lambda: house.state(ball, key) == "bright")
+    assert house.entities[ball][key]["options"] == ["bright", "dim"]
+    house.choose(ball, key, "dim")
+    until(lambda: house.state(ball, key) == "dim")
+    assert run.asked == [({"finds": {"model": "dim"}}, ["ball"], "mqtt")]
 
 
 @pytest.mark.parametrize(

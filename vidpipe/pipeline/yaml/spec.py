@@ -56,8 +56,8 @@ class PartSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: Name = Field(
-        description="results, store, mqtt, webhook (sinks), chameleon, static, uniform (tuners), package.module:Class "
-        "from the pipeline's folder or yours, or an entry point"
+        description="apprise, events, kafka, mjpeg, mqtt, results, store, webhook (sinks), chameleon, static, uniform "
+        "(tuners), package.module:Class from the pipeline's folder or yours, or an entry point"
     )
 
 

@@ -28,7 +28,7 @@ class AppriseConfig(OutboxConfig):
     title: str = Field(default="{{ stream }}: {{ kind }}", description="template of the title")
     body: str = Field(
         default="{{ class_ or 'somebody' }}{% if zone or line %} at {{ zone or line }}{% endif %}"
-        "{% if phase != 'begin' %} ({{ phase }}){% endif %}{% if at %}, {{ at | clock }}{% endif %}",
+        "{% if phase != 'begin' %} ({{ phase }}){% endif %}",
         description="template of the text",
     )
 

@@ -154,7 +154,7 @@ def _of_sinks(collector: Collector) -> Iterator[Metric]:
         for what, count in counts.items():
             if what == "waiting":
                 waiting.add_metric([sink], count)
-            else:
+            elif not what.endswith("waiting"):  # which also goes down
                 counted.add_metric([sink, what], count)
     yield from (waiting, counted)
 

@@ -218,6 +218,8 @@ class Home:
         """Have devices, and take commands, as this pipeline has it."""
         named = [name for name in pipeline.streams if any(fnmatchcase(name, each) for each in self._patterns)]
         self._devices = {name: Device(self._spec, pipeline, name) for name in named}
+        self._streams = {name: states for name, states in self._streams.items() if name in pipeline.streams}
+        self._errors = {name: error for name, error in self._errors.items() if name in pipeline.streams}
         self._controls = {
             topic: (name, control)
             for name, device in self._devices.items()
