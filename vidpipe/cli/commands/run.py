@@ -17,7 +17,7 @@ from vidpipe.cli.terminal.progress import ProgressBar
 from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.runtime.driver.session import Watcher
+from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import Want
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError
@@ -24,7 +24,7 @@ from vidpipe.pipeline.yaml.edit_rules import Written
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.provenance import Provenance
-from vidpipe.results.records import Batch, Counts, Position, Result
+from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
@@ -32,29 +32,21 @@ from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.epochs import Changes, Epoch
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
-from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
+from vidpipe.runtime.driver.outcome import Outcome, closed, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
+from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.shadow.ask import Shadow, Variant
-from vidpipe.sources.base import StreamInfo
 from vidpipe.transforms.base import Transform
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
-
-
-class Watcher(Protocol):
-    """Sees the progress of a run."""
-
-    def started(self, infos: Sequence[StreamInfo]) -> None: ...
-
-    def progressed(self, collector: Collector) -> None: ...
 
 
 class Run:
@@ -116,7 +108,14 @@ class Run:
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = make_engine(engine, laid, frame_sinks, address=address, positions=self._position, clock=clock)
+        self._engine = make_engine(
+            engine,
+            laid,
+            frame_sinks,
+            address=address,
+            positions=lambda stream: self._control.position(stream),
+            clock=clock,
+        )
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -206,8 +205,7 @@ class Run:
                 nothing has changed.
             RunError: the run has ended.
         """
-        if self._state not in (RunState.OPENING, RunState.RUNNING):
-            raise RunError(f"nothing can be changed: the run is {self._state}")
+        self._check_changeable()
         return self._control.apply(stages, streams, by=by, reason=reason)
 
     def edit_rules(
@@ -225,22 +223,19 @@ class Run:
         What rules that stay as they are know goes on; what goes on under others ends, with the reason in the event.
 
         Args:
-            add, change: rules, zones and lines as YAML has them: `rules` a list, `zones` and `lines` by name. What is
-                added must not be there yet; what is changed must, and is given whole.
+            add, change: as YAML has them: `rules` a list, `zones` and `lines` by name. What is added must not be there
+                yet; what is changed must, and is given whole.
             remove: ids of rules, names of zones and lines.
-            reason: why, for the report.
-            by: who asks.
+            reason, by: as of `apply`.
 
         Returns:
             The epoch, which each result under these rules names, and `config` of each event.
 
         Raises:
-            ConfigError: no such stream, rule, zone or line, one that is there already, or mistakes: then nothing has
-                changed.
+            ConfigError: there is no such thing, or it is there already, or mistakes: then nothing has changed.
             RunError: the run has ended.
         """
-        if self._state not in (RunState.OPENING, RunState.RUNNING):
-            raise RunError(f"nothing can be changed: the run is {self._state}")
+        self._check_changeable()
         return self._control.edit_rules(stream, add=add, change=change, remove=remove, by=by, reason=reason)
 
     def ask(self, stream: str, variants: Sequence[Variant]) -> Future[Shadow]:
@@ -309,8 +304,9 @@ class Run:
         finally:
             self._iterating -= 1
 
-    def _position(self, stream: str) -> Position:
-        return self._control.position(stream)
+    def _check_changeable(self) -> None:
+        if self._state not in (RunState.OPENING, RunState.RUNNING):
+            raise RunError(f"nothing can be changed: the run is {self._state}")
 
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)
@@ -357,7 +353,7 @@ class Run:
         finally:
             if interim is not None:
                 interim.leave()
-            errors_at_end = _close(writer, patience_s)
+            errors_at_end = closed(writer, patience_s)
             self._engine.close(patience_s)
         errors += [error for error in errors_at_end if error not in errors]
         errors += stage_errors(counts) + stream_errors(self._collector)
@@ -429,11 +425,3 @@ class Run:
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
-
-
-def _close(writer: Writer, patience_s: float) -> list[str]:
-    try:
-        writer.close(patience_s)
-    except RunError as error:
-        return [str(error)]
-    return []
