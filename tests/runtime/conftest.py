@@ -16,7 +16,7 @@ from vidpipe.results.collector import Collector
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import Outcome, run
-from vidpipe.runtime.driver.session import Watcher
+from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import StreamInfo
 from vidpipe.testing.clock import HandClock
 

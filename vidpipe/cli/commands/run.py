@@ -19,7 +19,8 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.media.folder import check_folder
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.outcome import Outcome
-from vidpipe.runtime.driver.session import Run, Watcher
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import Want
 
 Beside = Callable[[Run], AbstractContextManager[object]]

@@ -62,8 +62,7 @@ class Controllable:
                 nothing has changed.
             RunError: the run has ended.
         """
-        if self._state not in (RunState.OPENING, RunState.RUNNING):
-            raise RunError(f"nothing can be changed: the run is {self._state}")
+        self._must_run("changed", or_open=True)
         return self._control.apply(stages, streams, by=by, reason=reason)
 
     def edit_rules(
@@ -81,22 +80,19 @@ class Controllable:
         What rules that stay as they are know goes on; what goes on under others ends, with the reason in the event.
 
         Args:
-            add, change: rules, zones and lines as YAML has them: `rules` a list, `zones` and `lines` by name. What is
-                added must not be there yet; what is changed must, and is given whole.
+            add, change: as YAML has them: `rules` a list, `zones` and `lines` by name. What is added must not be there
+                yet; what is changed must, and is given whole.
             remove: ids of rules, names of zones and lines.
-            reason: why, for the report.
-            by: who asks.
+            reason, by: as of `apply`.
 
         Returns:
             The epoch, which each result under these rules names, and `config` of each event.
 
         Raises:
-            ConfigError: no such stream, rule, zone or line, one that is there already, or mistakes: then nothing has
-                changed.
+            ConfigError: there is no such thing, or it is there already, or mistakes: then nothing has changed.
             RunError: the run has ended.
         """
-        if self._state not in (RunState.OPENING, RunState.RUNNING):
-            raise RunError(f"nothing can be changed: the run is {self._state}")
+        self._must_run("changed", or_open=True)
         return self._control.edit_rules(stream, add=add, change=change, remove=remove, by=by, reason=reason)
 
     def pause(self, stream: str) -> None:
@@ -149,6 +145,6 @@ class Controllable:
         self._must_run("asked")
         return self._questions.ask(self._control.pipeline, stream, variants)
 
-    def _must_run(self, what: str) -> None:
-        if self._state is not RunState.RUNNING:
+    def _must_run(self, what: str, *, or_open: bool = False) -> None:
+        if not (self._state is RunState.RUNNING or (or_open and self._state is RunState.OPENING)):
             raise RunError(f"nothing can be {what}: the run is {self._state}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from vidpipe.core.errors import RunError
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts
+from vidpipe.results.writer import Writer
 
 
 @dataclass(slots=True)
@@ -53,3 +55,12 @@ def notes_of(collector: Collector) -> list[str]:
     """What is to be known of the footage, a line for each."""
     ends = collector.ended.values()  # what broke a stream off is told as an error
     return [f"{end.stream}: {note}" for end in ends for note in end.notes if note != str(end.error)]
+
+
+def closed(writer: Writer, patience_s: float) -> list[str]:
+    """Close the sinks; what of it went wrong."""
+    try:
+        writer.close(patience_s)
+    except RunError as error:
+        return [str(error)]
+    return []

@@ -13,7 +13,8 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.sinks.base import Sink
 from vidpipe.runtime.driver.outcome import Outcome
-from vidpipe.runtime.driver.session import Run, Watcher
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.watcher import Watcher
 
 
 def run(

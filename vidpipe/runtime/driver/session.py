@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError
@@ -22,7 +22,7 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.provenance import Provenance
-from vidpipe.results.records import Batch, Counts, Position, Result
+from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import Writer
@@ -30,28 +30,20 @@ from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.controllable import Controllable
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
-from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
+from vidpipe.runtime.driver.outcome import Outcome, closed, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
+from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
-from vidpipe.sources.base import StreamInfo
 from vidpipe.transforms.base import Transform
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
-
-
-class Watcher(Protocol):
-    """Sees the progress of a run."""
-
-    def started(self, infos: Sequence[StreamInfo]) -> None: ...
-
-    def progressed(self, collector: Collector) -> None: ...
 
 
 class Run(Controllable):
@@ -114,7 +106,14 @@ class Run(Controllable):
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
-        self._engine = make_engine(engine, laid, frame_sinks, address=address, positions=self._position, clock=clock)
+        self._engine = make_engine(
+            engine,
+            laid,
+            frame_sinks,
+            address=address,
+            positions=lambda stream: self._control.position(stream),
+            clock=clock,
+        )
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -225,9 +224,6 @@ class Run(Controllable):
         finally:
             self._iterating -= 1
 
-    def _position(self, stream: str) -> Position:
-        return self._control.position(stream)
-
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)
         self._collector.sink_counts = writer.counts
@@ -273,7 +269,7 @@ class Run(Controllable):
         finally:
             if interim is not None:
                 interim.leave()
-            errors_at_end = _close(writer, patience_s)
+            errors_at_end = closed(writer, patience_s)
             self._engine.close(patience_s)
         errors += [error for error in errors_at_end if error not in errors]
         errors += stage_errors(counts) + stream_errors(self._collector)
@@ -346,11 +342,3 @@ class Run(Controllable):
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
-
-
-def _close(writer: Writer, patience_s: float) -> list[str]:
-    try:
-        writer.close(patience_s)
-    except RunError as error:
-        return [str(error)]
-    return []
