@@ -100,7 +100,7 @@ def test_count_at_a_door(run_sample):
 
 def test_own_sink(run_sample):
     """It gets the events that the file has as well, each once, and all are accounted for."""
-    ran = run_sample("own-sink", "20", "--engine", "inline")
+    ran = run_sample("own-sink", "6", "--engine", "inline")
 
     lines = (ran.folder / "output" / "events.jsonl").read_text().splitlines()
     events = [event for event in map(json.loads, lines) if event["kind"] == "presence"]
