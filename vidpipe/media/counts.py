@@ -35,20 +35,19 @@ class MediaCounts:
         """A clip that is written begins later than it should: what lay before was not there any more."""
         self._add(stream, "clips short")
 
-    def deleted(self, stream: str, count: int) -> None:
-        """So many files went to make room, or for their age, when one of this stream was written."""
-        if count:
-            self._add(stream, "deleted", count)
+    def deleted(self, stream: str) -> None:
+        """A file went to make room, or for its age."""
+        self._add(stream, "deleted")
 
     def of_all(self) -> dict[str, Counter[str]]:
         """A copy, by stream."""
         with self._lock:
             return {stream: Counter(counts) for stream, counts in self._counts.items()}
 
-    def _add(self, stream: str, name: str, count: int = 1) -> int:
+    def _add(self, stream: str, name: str) -> int:
         with self._lock:
             counts = self._counts.setdefault(stream, Counter())
-            counts[name] += count
+            counts[name] += 1
             return counts[name]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import math
 import os
 import re
@@ -13,16 +12,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from vidpipe.core.clock import Clock
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import check_writable, make_folder
 from vidpipe.media.spec import MediaSpec
 
-log = logging.getLogger(__name__)
+LOOK_EVERY_S = 600.0
+"""After which it is looked at what others have written there, and what has become too old."""
 
-_LOOK_EVERY_S = 600.0  # at what others have written there, and at what has become too old
 _OURS = re.compile(r"\d{6}\.\d{3}-[^/]*\.(jpg|mp4|mkv)$")
 _HALF = re.compile(r"\.\d{6}\.\d{3}-[^/]*\.(jpg|mp4|mkv)\.part$")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d$|undated$")
@@ -45,12 +44,16 @@ class MediaFolder:
 
     Only files with such names are ever deleted: those that are older than `keep_days`; the oldest clips, and then the
     oldest pictures, while there are more than `max_gb`; and the same where the disk is full.
+
+    Args:
+        gone: called with the stream of each file that is deleted.
     """
 
-    def __init__(self, spec: MediaSpec, clock: Clock) -> None:
+    def __init__(self, spec: MediaSpec, clock: Clock, gone: Callable[[str], None] = lambda _: None) -> None:
         self._spec = spec
         self._root = spec.path
         self._clock = clock
+        self._gone = gone
         self._size: float = 0
         self._looked_at = -math.inf
         self._promised: set[Path] = set()
@@ -83,7 +86,7 @@ class MediaFolder:
         """What was promised for a path has been written, or never will be."""
         self._promised.discard(path)
 
-    def write(self, path: Path, write: Callable[[Path], None]) -> int:
+    def write(self, path: Path, write: Callable[[Path], None]) -> None:
         """Have a file written whole or not at all, and keep the folder in bounds.
 
         Where the disk is full what may go is deleted, and it is tried once more.
@@ -91,13 +94,10 @@ class MediaFolder:
         Args:
             write: writes it under the name that it is given.
 
-        Returns:
-            How many files were deleted for it.
-
         Raises:
             OSError: it cannot be written. So is what `write` raises otherwise.
         """
-        deleted = self._mind()
+        self.mind()
         part = path.with_name(f".{path.name}.part")
         try:
             try:
@@ -107,9 +107,7 @@ class MediaFolder:
                     raise
                 wanted = _size(part)
                 part.unlink(missing_ok=True)
-                freed, size = self._delete(lambda size: size < max(2 * wanted, self._room()))
-                deleted += freed
-                if not size:
+                if not self._delete(lambda size: size < max(2 * wanted, self._room(), 1)):
                     raise
                 _write(part, write)
             before = _size(path)
@@ -119,40 +117,48 @@ class MediaFolder:
                 part.unlink(missing_ok=True)
             raise
         self._size += _size(path) - before
-        return deleted + self._mind()
+        self.mind()
+
+    def mind(self) -> None:
+        """Delete what is too old, and the oldest where there is too much; to be called now and then.
+
+        What is there is only looked at every ten minutes, or when there is too much as far as is known.
+        """
+        now = self._clock.monotonic()
+        too_much = self._size > self._spec.max_gb * 1e9
+        if not too_much and now - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        files = list(self._files())
+        oldest = self._clock.utc() - self._spec.keep_days * 86_400
+        old = [file for file in files if file.written_at < oldest]
+        for file in old:
+            self._unlink(file.path)
+        self._size = sum(file.size for file in files) - sum(file.size for file in old)
+        excess = self._size - self._spec.max_gb * 1e9
+        if excess > 0:
+            self._delete(lambda size: size < excess * _ROOM)
 
     def _room(self) -> float:
         """Bytes that go at least on a full disk, so that not each file costs another: a tenth of ours, or 0.1 GB."""
         return min(self._size / 10, 1e8)
 
-    def _mind(self) -> int:
-        """Delete what is too old, and the oldest where there is too much; how many files went."""
-        now = self._clock.monotonic()
-        too_much = self._size > self._spec.max_gb * 1e9
-        if not too_much and now - self._looked_at < _LOOK_EVERY_S:
-            return 0
-        self._looked_at = now
-        files = list(self._files())
-        oldest = self._clock.utc() - self._spec.keep_days * 86_400
-        old = [file for file in files if file.written_at < oldest]
-        deleted = sum(_unlink(file.path) for file in old)
-        self._size = sum(file.size for file in files) - sum(file.size for file in old)
-        excess = self._size - self._spec.max_gb * 1e9
-        if excess > 0:
-            freed, _ = self._delete(lambda size: size < excess * _ROOM)
-            deleted += freed
-        return deleted
-
-    def _delete(self, is_short: Callable[[float], bool]) -> tuple[int, float]:
-        """Delete files, what matters least first, as long as what they held is too little; how many, and bytes."""
-        count, size = 0, 0.0
+    def _delete(self, is_short: Callable[[float], bool]) -> float:
+        """Delete files, what matters least first, as long as what they held is too little: how many bytes that was."""
+        size = 0.0
         for file in sorted(self._files()):
             if not is_short(size):
                 break
-            if _unlink(file.path):
-                count, size = count + 1, size + file.size
+            if self._unlink(file.path):
+                size += file.size
         self._size -= size
-        return count, size
+        return size
+
+    def _unlink(self, path: Path) -> bool:
+        if not _unlink(path):
+            return False
+        self._gone(unquote(path.parent.parent.name))
+        return True
 
     def _files(self) -> Iterator[_File]:
         """All of ours that are there; half files that nobody has finished are deleted."""

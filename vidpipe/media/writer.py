@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +14,13 @@ from typing import NamedTuple
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import VidpipeError, text_of
 from vidpipe.media.counts import MediaCounts, What
-from vidpipe.media.folder import MediaFolder
+from vidpipe.media.folder import LOOK_EVERY_S, MediaFolder
 from vidpipe.media.spec import MediaSpec
 
 log = logging.getLogger(__name__)
 
 _WAITING = 64  # files that wait to be written
-_LOOK_EVERY_S = 0.25  # at clips whose time may have come though no picture came
+_SOON_S = 0.25  # at clips whose time may have come though no picture came
 
 
 class DroppedError(Exception):
@@ -45,8 +44,8 @@ class MediaWriter:
 
     def __init__(self, spec: MediaSpec, clock: Clock = REAL) -> None:
         self.spec = spec
-        self.folder = MediaFolder(spec, clock)
         self.counts = MediaCounts()
+        self.folder = MediaFolder(spec, clock, self.counts.deleted)
         self._clock = clock
         self._jobs: deque[_Job] = deque()
         self._at_work: str | None = None
@@ -98,7 +97,7 @@ class MediaWriter:
     def write(self, stream: str, path: Path, write: Callable[[Path], None]) -> None:
         """Write one file, in this thread; see `MediaFolder.write`."""
         try:
-            self.counts.deleted(stream, self.folder.write(path, write))
+            self.folder.write(path, write)
         finally:
             self.folder.let_go(path)
 
@@ -119,7 +118,7 @@ class MediaWriter:
         open_ = False
         while True:
             with self._changed:
-                until = self._clock.monotonic() + _LOOK_EVERY_S if open_ else math.inf
+                until = self._clock.monotonic() + (_SOON_S if open_ else LOOK_EVERY_S)
                 self._clock.wait_for(self._changed, lambda: self._jobs or self._woken or self._closing, until)
                 if self._closing and not self._jobs:
                     return
@@ -129,6 +128,7 @@ class MediaWriter:
                 watched = list(self._watched)
             if job is not None:
                 self._do(job)
+            self.folder.mind()
             looks = [look() for look in watched]  # at each of them
             open_ = any(looks)
             with self._changed:

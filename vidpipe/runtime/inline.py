@@ -171,4 +171,4 @@ class InlineEngine:
         deadline = time.monotonic() + patience_s
         self._stream_pool.close(deadline)
         self._stack.close(deadline)
-        self._runtime.shadows.close()
+        self._runtime.close()

@@ -214,6 +214,12 @@ class WorkerRuntime:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
 
+    def close(self) -> None:
+        """End what goes on beside the streams, which have ended."""
+        self.shadows.close()
+        if self._media is not None:
+            self._media.close()
+
     def _let_go(self, metered: Cascade | TransformRunner) -> None:
         """Keep of what has closed what it counted, and nothing else: streams come and go for months."""
         meters = metered.meters()

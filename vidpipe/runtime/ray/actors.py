@@ -177,7 +177,7 @@ class SegmentActor(_Actor):
     def close(self, patience_s: float) -> None:
         """Close the stages, once what waits has been done."""
         self._stack.close(time.monotonic() + patience_s)
-        self._runtime.shadows.close()
+        self._runtime.close()
 
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Completed]] | None:
         if isinstance(message, Command):
@@ -265,7 +265,7 @@ class DeviceActor(_Actor):
         until = time.monotonic() + patience_s
         self._stream_pool.close(until)
         self._stack.close(until)
-        self._runtime.shadows.close()
+        self._runtime.close()
 
 
 class _Turns:
