@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test coverage check soak bench clean
+.PHONY: demo test test-deep coverage check soak bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
@@ -13,6 +13,10 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 	$(BIN)/python -m pytest --numprocesses 3 -m "not timed" || \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
 	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
+
+test-deep: $(VENV)/.ready ## what `make test` does a few times, a hundred times: a process that is killed at random (two minutes)
+	VIDPIPE_KILLS=100 $(BIN)/python -m pytest --numprocesses 3 \
+		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py
 
 coverage: $(VENV)/.ready ## which lines of vidpipe/ the tests run, but for those that only Ray's actors do: htmlcov/
 	$(BIN)/python -m coverage erase

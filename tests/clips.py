@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -66,6 +68,25 @@ def of_luma(luma: NDArray[np.uint8]) -> av.VideoFrame:
     return frame
 
 
+def _once(write: Callable[..., Path]) -> Callable[..., Path]:
+    """Have it write what is made in the same way but once; the next are copies of the first."""
+    made: dict[tuple[str, str], bytes] = {}
+
+    @wraps(write)
+    def written(path: Path, **how: Any) -> Path:
+        if "picture" in how:  # a function says nothing of what it draws
+            return write(path, **how)
+        key = path.suffix, repr(sorted(how.items()))
+        if key in made:
+            path.write_bytes(made[key])
+        else:
+            made[key] = write(path, **how).read_bytes()
+        return path
+
+    return written
+
+
+@_once
 def encode(
     path: Path,
     *,

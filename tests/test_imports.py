@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,21 @@ CASES = [
 
 @pytest.mark.parametrize(("code", "most_s"), CASES)
 def test_start_is_quick(tmp_path: Path, code: str, most_s: float) -> None:
-    """The best of three, for the others may share the machine."""
+    """In CPU time, the best of three, for others may share the machine."""
     (tmp_path / "sound.yaml").write_text(SOUND)
     command = [sys.executable, "-c", f"import sys; {code}"]
     times = []
     for _ in range(3):
-        began = time.monotonic()
+        before = _of_children_s()
         subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.monotonic() - began)
+        times.append(_of_children_s() - before)
     assert min(times) < most_s
+
+
+def _of_children_s() -> float:
+    """CPU time of the processes that this one has started and that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 @pytest.mark.parametrize(

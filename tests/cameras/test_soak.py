@@ -1,4 +1,4 @@
-"""Eight cameras with faults at random, for a minute, in CI for two, with `make soak` for an hour; a third of that on
+"""Eight cameras with faults at random, for half a minute, with `make soak` for an hour; half of that on
 Ray, and for twenty times overload. What must hold:
 
 - memory does not climb, nor do descriptors and threads;
@@ -33,7 +33,7 @@ from vidpipe.results.sinks.results import answer_lines
 
 log = logging.getLogger(__name__)
 
-SECONDS = float(os.environ.get("VIDPIPE_SOAK_S", "60"))
+SECONDS = float(os.environ.get("VIDPIPE_SOAK_S", "30"))
 CAMERAS = 8
 ENGINES = ["inline", pytest.param("ray", marks=pytest.mark.ray)]
 PIPELINE = """
@@ -115,7 +115,7 @@ class Faults:
 def test_nothing_climbs_and_nothing_is_lost(serve, clip, larger_clip, tmp_path, engine):
     cameras = [serve({"/a": clip}) for _ in range(CAMERAS)]
     with running(tmp_path, engine, cameras, "Read") as (process, port):
-        seconds = SECONDS if engine == "inline" else SECONDS / 3
+        seconds = SECONDS if engine == "inline" else SECONDS / 2
         use, faults = soak(process.pid, port, seconds, cameras, [clip, larger_clip])
     is_complete(tmp_path)
     assert faults.count > seconds / 10
@@ -128,12 +128,12 @@ def test_twenty_times_overload(serve, clip, tmp_path, engine):
     """200 frames a second, and a model that does ten: results stay young, memory flat."""
     cameras = [serve({"/a": clip}) for _ in range(CAMERAS)]
     with running(tmp_path, engine, cameras, "Slow") as (process, port):
-        use, _ = soak(process.pid, port, SECONDS / 3, cameras, None)
+        use, _ = soak(process.pid, port, SECONDS / 2, cameras, None)
     report = is_complete(tmp_path)
     ages = []
     for _, line in answer_lines(tmp_path / "results.jsonl"):
         told = json.loads(line)
-        if told["pts"] > warm_s(SECONDS / 3):
+        if told["pts"] > warm_s(SECONDS / 2):
             ages.append(told["published_at"] - told["captured_at"])
     log.info("ages: median %.3f s, p95 %.3f s", *np.quantile(ages, (0.5, 0.95)))
     assert np.quantile(ages, 0.95) < 1.0

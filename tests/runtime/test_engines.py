@@ -345,6 +345,7 @@ def test_a_shaped_link_changes_when_not_what(tmp_path, cluster, two):
 
 
 @pytest.mark.ray
+@pytest.mark.timed  # beside others all pictures may be over before the first look has come
 def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):
     """With `late: detour` a frame that is open below is answered with what is known, and the answer is learnt."""
     audits = "late: detour\naudit: {rate: 0.5, max_unchecked_s: null}\n"

@@ -297,7 +297,7 @@ def tell_for_ever(folder, start):
 def test_law_a_kill_loses_nothing_that_was_told(tmp_path):
     """And what comes twice was on its way when the process was killed: it has the same id."""
     chance = random.Random(3)
-    kills = int(os.environ.get("VIDPIPE_KILLS", "20"))
+    kills = int(os.environ.get("VIDPIPE_KILLS", "8"))
     file = tmp_path / "told"
     file.touch()
     told = []

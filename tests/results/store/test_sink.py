@@ -303,7 +303,7 @@ def test_law_a_run_that_is_killed_leaves_all_up_to_a_point(tmp_path):
     """kill -9 at random moments; each process begins the same run anew, as a replay of its results does."""
     chance = random.Random(7)
     stored = 0
-    for number in range(int(os.environ.get("VIDPIPE_KILLS", "20"))):
+    for number in range(int(os.environ.get("VIDPIPE_KILLS", "8"))):
         process = CONTEXT.Process(target=write_for_ever, args=(tmp_path, number), daemon=True)
         process.start()
         file = tmp_path / f"{number}.jsonl"

@@ -55,7 +55,8 @@ def test_a_replay_is_a_run(made, text, stream):
 def test_a_replay_is_a_run_where_less_is_decoded(made, decoding):
     roles = roles_of(made(clip="b_frames.mp4"))
     spec = roles.pipeline.streams["cam"].spec.decoded(decoding)
-    asked = [(replace(configuration, decoding=decoding), floor) for configuration, floor in CONFIGURATIONS]
+    some = CONFIGURATIONS[LESS.index(decoding) :: len(LESS)]  # each configuration with one decoding
+    asked = [(replace(configuration, decoding=decoding), floor) for configuration, floor in some]
     assert_runs(roles, spec, looks_of(roles), asked)
 
 
