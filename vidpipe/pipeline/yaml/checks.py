@@ -119,9 +119,8 @@ def check_streams(
         if beyond and leaves in ("never", "crops"):
             sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
-        for field in ("url", "record_url"):
-            _check_address(document, (*keys, field))
-        _check_recorded(document, keys)
+        if all([_check_address(document, (*keys, field)) for field in ("url", "record_url")]):
+            _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
@@ -148,14 +147,16 @@ def _check_own(document: Document, keys: Keys, search_paths: Sequence[str]) -> N
         _settings(document, kind, written, (*keys, "settings"))
 
 
-def _check_address(document: Document, keys: Keys) -> None:
-    """A camera's address must be one; what stands in a file is for the machine to see that reads the camera."""
+def _check_address(document: Document, keys: Keys) -> bool:
+    """Whether a camera's address is one; what stands in a file is for the machine to see that reads the camera."""
     written = document.value(keys)
     if isinstance(written, str) and is_camera(written):
         try:
             check_address(written)
         except SourceError as error:
             document.mistake(keys, str(error))
+            return False
+    return True
 
 
 def _check_recorded(document: Document, keys: Keys) -> None:
