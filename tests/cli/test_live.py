@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from tests.cli.conftest import RAY
 from tests.waiting import until
 
 LIVE = """

@@ -119,7 +119,8 @@ def check_streams(
         if beyond and leaves in ("never", "crops"):
             sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
-        if all([_check_address(document, (*keys, field)) for field in ("url", "record_url")]):
+        are_addresses = [_check_address(document, (*keys, field)) for field in ("url", "record_url")]
+        if all(are_addresses):
             _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
         differing[name] = {}
