@@ -119,8 +119,7 @@ def check_streams(
         if beyond and leaves in ("never", "crops"):
             sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
-        for field in ("url", "record_url"):
-            _check_address(document, (*keys, field))
+        _check_address(document, (*keys, "url"))
         _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
         differing[name] = {}
@@ -148,14 +147,20 @@ def _check_own(document: Document, keys: Keys, search_paths: Sequence[str]) -> N
         _settings(document, kind, written, (*keys, "settings"))
 
 
-def _check_address(document: Document, keys: Keys) -> None:
-    """A camera's address must be one; what stands in a file is for the machine to see that reads the camera."""
+def _check_address(document: Document, keys: Keys) -> bool:
+    """A camera's address must be one; what stands in a file is for the machine to see that reads the camera.
+
+    Returns:
+        Whether nothing is wrong with it.
+    """
     written = document.value(keys)
     if isinstance(written, str) and is_camera(written):
         try:
             check_address(written)
         except SourceError as error:
             document.mistake(keys, str(error))
+            return False
+    return True
 
 
 def _check_recorded(document: Document, keys: Keys) -> None:
@@ -165,7 +170,7 @@ def _check_recorded(document: Document, keys: Keys) -> None:
         return
     if not is_camera(recorded):
         document.mistake((*keys, "record_url"), "must be a camera's address: rtsp://, rtsps://, http:// or https://")
-    elif isinstance(url, str) and not is_camera(url):
+    elif _check_address(document, (*keys, "record_url")) and isinstance(url, str) and not is_camera(url):
         document.mistake((*keys, "record_url"), "only a camera has another address to record from: leave it out")
 
 
