@@ -134,8 +134,8 @@ def test_what_is_too_old_goes_also_while_nothing_happens(tmp_path: Path) -> None
     path = writer.folder.place("old gate", AT, 0.0, "rule", ".jpg")
     writer.folder.write(path, lambda to: to.write_bytes(b"x"))
     os.utime(path, (AT, AT))
-    clock.turn(86_400)
-    until(lambda: not path.exists())
+    clock.turn(86_401)
+    until(lambda: clock.turn(601) or not path.exists())
     until(lambda: writer.counts.of_all() == {"old gate": {"deleted": 1}})
     writer.close()
 

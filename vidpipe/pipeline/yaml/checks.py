@@ -119,9 +119,8 @@ def check_streams(
         if beyond and leaves in ("never", "crops"):
             sent = f"stage '{beyond.written.get('id')}' on {beyond.tier} is sent whole frames"
             document.mistake((*keys, "leaves_device"), f"'{leaves}', but {sent}: put it on device, or write 'frames'")
-        are_addresses = [_check_address(document, (*keys, field)) for field in ("url", "record_url")]
-        if all(are_addresses):
-            _check_recorded(document, keys)
+        _check_address(document, (*keys, "url"))
+        _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
         differing[name] = {}
         for stage in document.mapping((*keys, "stages")):
@@ -149,7 +148,11 @@ def _check_own(document: Document, keys: Keys, search_paths: Sequence[str]) -> N
 
 
 def _check_address(document: Document, keys: Keys) -> bool:
-    """Whether a camera's address is one; what stands in a file is for the machine to see that reads the camera."""
+    """A camera's address must be one; what stands in a file is for the machine to see that reads the camera.
+
+    Returns:
+        Whether nothing is wrong with it.
+    """
     written = document.value(keys)
     if isinstance(written, str) and is_camera(written):
         try:
@@ -167,7 +170,7 @@ def _check_recorded(document: Document, keys: Keys) -> None:
         return
     if not is_camera(recorded):
         document.mistake((*keys, "record_url"), "must be a camera's address: rtsp://, rtsps://, http:// or https://")
-    elif isinstance(url, str) and not is_camera(url):
+    elif _check_address(document, (*keys, "record_url")) and isinstance(url, str) and not is_camera(url):
         document.mistake((*keys, "record_url"), "only a camera has another address to record from: leave it out")
 
 
