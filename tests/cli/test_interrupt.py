@@ -92,8 +92,8 @@ def test_while_a_stage_opens(shell, good, engine):
 def test_while_a_source_opens(shell, engine):
     """A FIFO that nobody writes to."""
     os.mkfifo(shell.folder / "fifo.mp4")
-    command = shell.begin(READ, "fifo.mp4", engine=engine)
-    until(lambda: any(waits_for_a_writer(process) for process in command.processes()), 30)
+    command = shell.begin(READ, "fifo.mp4", engine=engine, fresh=engine == "ray")  # so the actor is among its processes
+    until(lambda: any(waits_for_a_writer(process) for process in command.processes()), 90)
     command.send(signal.SIGINT, to_group=IN_A_TERMINAL)
     ended = command.end(timeout_s=10)
     # What is waited for may have been said before.

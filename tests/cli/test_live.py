@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from tests.cli.conftest import RAY
 from tests.waiting import until
 
 LIVE = """
@@ -60,7 +59,7 @@ def test_cameras_come_and_go_while_it_runs(shell, footage, asked):
         assert numbers == list(range(shell.report["streams"][name]["frames_in"]))
 
 
-@pytest.mark.parametrize("engine", ["inline", RAY])
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.timed])])
 def test_a_stage_that_does_not_come_back_does_not_hold_up_the_end(shell, footage, engine):
     """What was read has an answer all the same."""
     configure(shell, a=f"live+file:{footage / 'long.mp4'}")

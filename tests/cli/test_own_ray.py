@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -26,7 +27,10 @@ if "default_worker" in "".join(sys.argv):
 
 def listening(command: Command) -> set[str]:
     """Addresses on which a run's processes listen."""
-    connections = [c for process in command.processes() for c in psutil.Process(process).net_connections("inet")]
+    connections = []
+    for process in command.processes():
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            connections += psutil.Process(process).net_connections("inet")
     return {c.laddr.ip.removeprefix("::ffff:") for c in connections if c.status == psutil.CONN_LISTEN}
 
 

@@ -20,6 +20,7 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from subprocess import PIPE, TimeoutExpired
 from types import SimpleNamespace
 from typing import Any
@@ -101,11 +102,20 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
     sys.orig_argv = [sys.executable, "-m", module, *arguments]  # what begins itself anew begins so
 
 
+def _fork_on(arguments: list[str]) -> None:
+    """Have what the program starts in its turn come from the template too: what a bench measures, and Ray's workers."""
+    measure = import_module(MEASURE)
+    measure.subprocess = SimpleNamespace(Popen=Measured, PIPE=PIPE, TimeoutExpired=TimeoutExpired)
+    if "ray" in arguments:  # `--engine ray`
+        import_module("vidpipe.runtime.ray")
+        constants = import_module("ray._private.ray_constants")
+        constants.SETUP_WORKER_FILENAME = str(Path(__file__).with_name("ray_worker.py"))
+
+
 if __name__ == "__main__":
     if os.fork():  # Ray kills the children of whoever leaves it
         os._exit(0)
     program = serve(sys.argv[1])
     _become(**program)
-    measure = import_module(MEASURE)
-    measure.subprocess = SimpleNamespace(Popen=Measured, PIPE=PIPE, TimeoutExpired=TimeoutExpired)
+    _fork_on(program["arguments"])
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
