@@ -14,7 +14,7 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
 	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
 
-test-deep: $(VENV)/.ready ## what `make test` does a few times, a hundred times: a process that is killed at random (two minutes)
+test-deep: $(VENV)/.ready ## the tests that kill processes at random, a hundred times instead of eight
 	VIDPIPE_KILLS=100 $(BIN)/python -m pytest --numprocesses 3 \
 		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py
 
