@@ -128,3 +128,44 @@ def test_they_close_whatever_one_of_them_raises():
     runner.close()
     assert closed == ["b", {"close": 1}]
     assert not runner
+
+
+class Ends(Transform[StageConfig]):
+    """Notes the settings under which it sees each result, and emits what ends."""
+
+    id = "ends"
+
+    def __init__(self):
+        self.config, self.under = StageConfig(), []
+
+    def apply(self, frame, answer, moment):
+        self.published(answer, moment)
+
+    def published(self, answer, moment):
+        self.under.append((moment.seq, self.config))
+
+    def ended(self, moment):
+        self.emit("over", moment)
+
+
+def test_what_ends_with_the_stream_is_told_at_its_last_result():
+    runner = TransformRunner([Ends()], CLASSES)
+    assert runner.ended() == []  # nothing has come: there is no result to tell it at
+    for seq in range(3):
+        runner.complete(frame(), answer(f"stage{seq}"), replace(MOMENT, seq=seq, epoch=2, model="big"), Knobs())
+    (event,) = runner.ended()
+    assert (event.kind, event.seq, event.by) == ("over", 2, "stage2")
+    assert event.data == {"config": "2", "model": "big"}
+
+
+def test_what_one_missed_is_shown_to_it_under_the_settings_of_then():
+    """A process that died behind a change of settings saw the results of before under those of behind."""
+    ends, old, new = Ends(), StageConfig(), StageConfig()
+    ends.config = new
+    runner = TransformRunner([ends], CLASSES)
+    missed = [(answer("big"), replace(MOMENT, seq=seq, epoch=epoch)) for seq, epoch in enumerate((0, 0, 1))]
+    runner.catch_up(missed, {0: {"ends": old}, 1: {"ends": new}})
+    assert [seq for seq, _ in ends.under] == [0, 1, 2]
+    assert [config is old for _, config in ends.under] == [True, True, False]
+    (event,) = runner.ended()
+    assert event.seq == 2

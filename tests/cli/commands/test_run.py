@@ -21,7 +21,8 @@ from tests.models.networks import constant_network, ssd_table
 from tests.waiting import until
 
 LINE = [
-    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "reason", "size"),
+    *("stream", "seq", "pts", "captured_at", "published_at", "how", "by", "as_of", "knobs", "model", "reason"),
+    "size",
     "detections",
 ]
 BOX = ["xyxy", "score", "class", "track_id"]
@@ -53,6 +54,9 @@ def test_the_contract_of_results_and_report(shell, footage, engine):
     assert {box["class"] for line in lines for box in line["detections"]} == {"vehicle", "person"}
     assert all(line["how"] == ("reused" if line["by"] == "difference" else "measured") for line in lines)
     assert all(line["as_of"] <= line["seq"] for line in lines)
+    assert {line["model"] for line in lines if line["by"] != "difference"} == {"little", "big"}
+    measured = {(line["stream"], line["seq"]): line["model"] for line in lines if line["how"] == "measured"}
+    assert all(line["model"] == measured[line["stream"], line["as_of"]] for line in lines)  # also of one that is reused
     published = [line["published_at"] for line in lines]
     assert published == sorted(published)
 

@@ -146,11 +146,8 @@ class Engine:
 
     def _see_objects(self, seen: Seen) -> list[Object]:
         """What is in the picture, each where it is now."""
-        objects, boxes = self._objects.find(seen)
-        for known, box, score in zip(objects, boxes, seen.scores, strict=True):
-            went = known.move(seen, box, score)
-            if went < known.calm and known.zones is not None:
-                continue  # in the same zones, and over no line
+        objects, stirred = self._objects.see(seen)
+        for known, went in stirred:
             crosses = went >= known.room
             zones = self._place(known)
             if known.zones != zones:

@@ -63,14 +63,16 @@ class Geometry:
         ]
         self._boxed = [(*_box(segment), segment) for segment in self._segments]
         self._of_line = [[each for each in self._segments if each.line == number] for number in range(len(lines))]
-        away = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
+        from_lines = _away([(segment.ax, segment.ay, segment.bx, segment.by) for segment in self._segments])
+        from_zones = [_away(_borders(zone)) for zone in zones]
         # A way that is shorter crosses none of them, wherever in its cell it begins.
         room, calm = (
-            (np.maximum(each - _HALF, 0) ** 2).tolist() for each in (away, np.minimum(away, _away(_borders(zones))))
+            (np.maximum(away - _HALF, 0) ** 2).tolist()
+            for away in (from_lines, np.minimum.reduce([from_lines, *from_zones]))
         )
         self._cells = [
             [(*known, *ways) for known, *ways in zip(*rows, strict=True)]
-            for rows in zip(_by_cell(zones), room, calm, strict=True)
+            for rows in zip(_by_cell(zones, from_zones), room, calm, strict=True)
         ]
 
     def __reduce__(self) -> Any:
@@ -149,38 +151,52 @@ _Cell = tuple[tuple[int, ...], tuple[int, ...]]
 """The zones that all of a cell lies in, and those of which a border may go through it."""
 
 
-def _by_cell(zones: Sequence[Polygon]) -> list[list[_Cell]]:
-    """What is known of each cell, by row and column."""
+def _by_cell(zones: Sequence[Polygon], away: Sequence[NDArray[np.float64]]) -> list[list[_Cell]]:
+    """What is known of each cell, by row and column.
+
+    Args:
+        away: of each zone, how far the middles of cells are from its border.
+    """
     middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
     inside, mixed = np.zeros((2, _CELLS + 1, _CELLS + 1, len(zones)), bool)
     for number, zone in enumerate(zones):
         for upper, lower, start, slope in _sides(zone):
             rows = (upper <= middles) & (middles < lower)
             inside[:, :, number] ^= rows[:, None] & (middles < (start + slope * middles)[:, None])
-        mixed[:, :, number] = _away(_borders([zone])) <= _HALF
-    whole = np.concatenate([inside & ~mixed, mixed], axis=2).reshape((_CELLS + 1) ** 2, 2 * len(zones))
-    kinds, which = np.unique(whole, axis=0, return_inverse=True)  # one tuple for all cells that are alike
-    cells: list[_Cell] = [
-        (tuple(np.flatnonzero(kind[: len(zones)]).tolist()), tuple(np.flatnonzero(kind[len(zones) :]).tolist()))
-        for kind in kinds
-    ]
-    return [[cells[index] for index in row] for row in which.reshape(_CELLS + 1, _CELLS + 1).tolist()]
+        mixed[:, :, number] = away[number] <= _HALF
+    bits = np.packbits(np.concatenate([inside & ~mixed, mixed], axis=2), axis=2)
+    width = bits.shape[2]
+    known: dict[bytes, _Cell] = {}  # one tuple for all cells that are alike
+    table: list[list[_Cell]] = []
+    for row in range(_CELLS + 1):
+        packed = bits[row].tobytes()
+        keys = (
+            [packed[place : place + width] for place in range(0, len(packed), width)] if width else [b""] * (_CELLS + 1)
+        )
+        for column, key in enumerate(keys):
+            if key not in known:
+                open_ = mixed[row, column]
+                sure = inside[row, column] & ~open_
+                known[key] = tuple(np.flatnonzero(sure).tolist()), tuple(np.flatnonzero(open_).tolist())
+        table.append([known[key] for key in keys])
+    return table
 
 
-def _borders(zones: Sequence[Polygon]) -> list[tuple[float, float, float, float]]:
-    return [(*one, *other) for zone in zones for one, other in pairwise([*zone, zone[0]])]
+def _borders(zone: Polygon) -> list[tuple[float, float, float, float]]:
+    return [(*one, *other) for one, other in pairwise([*zone, zone[0]])]
 
 
 def _away(segments: Sequence[tuple[float, float, float, float]]) -> NDArray[np.float64]:
     """How far the middle of each cell is from the nearest segment, [rows, columns]; infinite where there are none."""
     middles = (np.arange(_CELLS + 1) + 0.5) / _CELLS
     x, y = middles[None, :], middles[:, None]
-    away = np.full((_CELLS + 1, _CELLS + 1), np.inf)
+    squares = np.full((_CELLS + 1, _CELLS + 1), np.inf)
     for ax, ay, bx, by in segments:
         dx, dy = bx - ax, by - ay
         length2 = dx * dx + dy * dy
         part = np.clip(((x - ax) * dx + (y - ay) * dy) / length2, 0, 1) if length2 else 0.0
-        np.minimum(away, np.hypot(x - ax - part * dx, y - ay - part * dy), out=away)
+        np.minimum(squares, (x - ax - part * dx) ** 2 + (y - ay - part * dy) ** 2, out=squares)
+    away: NDArray[np.float64] = np.sqrt(squares)
     return away
 
 

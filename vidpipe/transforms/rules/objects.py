@@ -132,22 +132,26 @@ class Object:
         """The point of the box that counts."""
         return self.x, self.feet if name == "feet" else self.centre
 
-    def move(self, seen: Seen, box: Box, score: float) -> float:
-        """See it where it is now; how far that is from its spot, squared."""
-        left, top, right, bottom = box
+    def move(self, seen: Seen, box: Box, x: float, centre: float, score: float) -> float:
+        """See it where it is now; how far that is from its spot, squared.
+
+        Args:
+            x, centre: of the box, the middle of its width and of its height.
+        """
         now = seen.pts
+        _, top, _, bottom = box
         if now > self.last:
             self.was = self.x, self.feet, self.centre, self.last
-        self.box, self.last = box, now
-        self.x, self.feet, self.centre = x, _, centre = (left + right) / 2, bottom, (top + bottom) / 2
+        self.box, self.last, self.x, self.feet, self.centre = box, now, x, bottom, centre
         if not self.confirmed:
             self.confirmed = self.as_of != seen.as_of or now - self.first >= _KNOWN_S
         if score > self.score or bottom - top > self.height:
             self.score, self.height = max(score, self.score), max(bottom - top, self.height)
             self.zones = None
         spot_x, spot_feet, spot_centre = self.spot
-        x, feet, centre = x - spot_x, bottom - spot_feet, centre - spot_centre
-        return x * x + (feet * feet if feet * feet > centre * centre else centre * centre)
+        across, by_feet, by_centre = x - spot_x, bottom - spot_feet, centre - spot_centre
+        by_feet, by_centre = by_feet * by_feet, by_centre * by_centre
+        return across * across + (by_feet if by_feet > by_centre else by_centre)
 
     def off(self, now: float, box: Sequence[float], aspect: float) -> float:
         """How far a box is from where the object must be by now, in parts of the picture's height."""
@@ -177,43 +181,66 @@ class Objects:
         """Know no object any more."""
         self.by_key.clear()
 
-    def find(self, seen: Seen) -> tuple[list[Object], list[Box]]:
-        """The object that each box shows, and the box in parts of width and height; new objects for those of which
-        nothing is known, and for boxes without identity.
+    def see(self, seen: Seen) -> tuple[list[Object], list[tuple[Object, float]]]:
+        """Find the object that each box shows, and see it where it is now; where nothing is known of one, or a box has
+        no identity, that is a new one.
+
+        Returns:
+            The object of each box; and those of which something may have changed, each with how far it is from its
+            spot, squared.
         """
         width, height = seen.width, seen.height
         aspect = width / height
         known_by = self.by_key.get
         keys = list(zip(seen.classes, seen.ids, strict=True))
         found: list[Object | None] = []
-        boxes: list[Box] = []
+        stirred: list[tuple[Object, float]] = []
         jumped: list[int] = []
-        for key, (left, top, right, bottom) in zip(keys, seen.boxes, strict=True):
+        left_over: dict[int, Box] = {}  # boxes of objects that are new, or may be others, by place
+        place = -1
+        for key, (left, top, right, bottom), score in zip(keys, seen.boxes, seen.scores, strict=True):
+            place += 1
             box = left, top, right, bottom = left / width, top / height, right / width, bottom / height
             if left < 0 or top < 0 or right > 1 or bottom > _LOWEST:  # it ends within the picture
                 box = left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, _LOWEST)
             known = known_by(key)
-            if known is not None:
-                least = _JUMP * (bottom - top)
-                across, down = ((left + right) / 2 - known.x) * aspect, (top + bottom) / 2 - known.centre
-                if not (-least < across < least and -least < down < least):
-                    jumped.append(len(found))
             found.append(known)
-            boxes.append(box)
-        if len(jumped) > 1:
-            self._unswap(seen, keys, found, boxes, jumped)
-        if None not in found:
-            return found, boxes  # type: ignore[return-value]
-        there = {known.number for known in found if known is not None}
-        objects: list[Object] = []
-        for key, known, box in zip(keys, found, boxes, strict=True):
             if known is None:
+                left_over[place] = box
+                continue
+            x, centre = (left + right) / 2, (top + bottom) / 2
+            least = _JUMP * (bottom - top)
+            if not (-least < (x - known.x) * aspect < least and -least < centre - known.centre < least):
+                left_over[place] = box
+                jumped.append(place)
+                continue
+            went = known.move(seen, box, x, centre, score)
+            if went >= known.calm or known.zones is None:
+                stirred.append((known, went))
+        if left_over:
+            if len(jumped) > 1:
+                self._unswap(seen, keys, found, left_over, jumped)
+            self._find_others(seen, keys, found, left_over)
+            for place, box in left_over.items():
+                known = found[place]
+                assert known is not None
+                x, centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+                stirred.append((known, known.move(seen, box, x, centre, seen.scores[place])))
+        return found, stirred  # type: ignore[return-value]
+
+    def _find_others(
+        self, seen: Seen, keys: Sequence[tuple[str, int]], found: list[Object | None], boxes: Mapping[int, Box]
+    ) -> None:
+        """The objects of boxes that show none that was known under their keys."""
+        there = {known.number for known in found if known is not None}
+        for place, box in boxes.items():
+            if found[place] is None:
+                key = keys[place]
                 known = (self._taken_over(seen, key, box, there) if key[1] >= 0 else None) or self._new(seen, key, box)
                 there.add(known.number)
                 if key[1] >= 0:
                     self.by_key[key] = known
-            objects.append(known)
-        return objects, boxes
+                found[place] = known
 
     def _new(self, seen: Seen, key: tuple[str, int], box: Sequence[float]) -> Object:
         self._next += key[1] >= 0
@@ -241,7 +268,7 @@ class Objects:
         seen: Seen,
         keys: Sequence[tuple[str, int]],
         found: list[Object | None],
-        boxes: Sequence[Sequence[float]],
+        boxes: Mapping[int, Box],
         jumped: list[int],
     ) -> None:
         """Where two objects have exchanged their identities, exchange them back."""
