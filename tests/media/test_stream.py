@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +150,9 @@ def test_what_cannot_go_into_a_file_is_refused_by_name(made: Any) -> None:
 
 
 def test_a_disk_that_is_too_slow_costs_pictures_and_holds_up_no_stream(made: Any) -> None:
-    stream = made(clips=True)
+    stream = made(max_s=3.0)
+    needed: list[float] = []
+    stream.ring.keep_from = needed.append
     gate = threading.Event()
     stream.writer.put("cam", "pictures", gate.wait, wait=False)
     stream.writer.counts.made("cam", "pictures")
@@ -157,8 +160,10 @@ def test_a_disk_that_is_too_slow_costs_pictures_and_holds_up_no_stream(made: Any
     for number in range(100):
         stream.show(1, stream.event(id=f"e{number}", kind="line.cross"))
     assert stream.report["pictures"]["dropped"]["the disk is too slow"] > 10
+    assert stream.report["clips"]["dropped"]["the disk is too slow"] > 0
     gate.set()
     stream.media.close()
+    assert needed[-1] == math.inf  # what was dropped pins nothing
     for what in ("pictures", "clips"):
         told = stream.report[what]
         assert told["made"] == told["written"] + sum(told["dropped"].values())

@@ -211,11 +211,19 @@ class StreamMedia:
 
     def _cut_later(self, clip: Clip) -> None:
         # In the thread that writes, `put` must never wait; a recording's clips are handed over by its own thread.
-        self._writer.put(self._stream, "clips", partial(self._cut, clip), wait=not self._live)
+        if not self._writer.put(self._stream, "clips", partial(self._cut, clip), wait=not self._live):
+            self._let_go(clip)
+
+    def _let_go(self, clip: Clip) -> None:
+        """A clip has been written, or never will be: its packets are not needed."""
+        assert self._clips is not None
+        self._writer.folder.let_go(clip.path)
+        with self._lock:
+            self._cutting.remove(clip)
+            self._mind_need(self._clips)
 
     def _cut(self, clip: Clip) -> None:
         assert self._packets is not None
-        assert self._clips is not None
         try:
             kept = self._packets.between(clip.begin, clip.end)
             if not kept:
@@ -235,10 +243,7 @@ class StreamMedia:
             if first > max(clip.begin, 0.0) + _ROUNDING_S:
                 self._writer.counts.short(self._stream)
         finally:
-            self._writer.folder.let_go(clip.path)
-            with self._lock:
-                self._cutting.remove(clip)
-                self._mind_need(self._clips)
+            self._let_go(clip)
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -78,8 +78,8 @@ class MediaWriter:
             self._woken = True
             self._changed.notify_all()
 
-    def put(self, stream: str, what: What, work: Callable[[], None], *, wait: bool) -> None:
-        """Have something written.
+    def put(self, stream: str, what: What, work: Callable[[], None], *, wait: bool) -> bool:
+        """Have something written; whether it will be tried.
 
         Args:
             work: writes it; raises `DroppedError` where there is nothing to write.
@@ -90,9 +90,10 @@ class MediaWriter:
                 self._changed.wait_for(lambda: len(self._jobs) < _WAITING or self._closing)
             elif len(self._jobs) >= _WAITING:
                 self._drop(stream, what, "the disk is too slow")
-                return
+                return False
             self._jobs.append(_Job(stream, what, work))
             self._changed.notify_all()
+            return True
 
     def write(self, stream: str, path: Path, write: Callable[[Path], None]) -> None:
         """Write one file, in this thread; see `MediaFolder.write`."""
