@@ -15,10 +15,10 @@ def test_the_page_is_up_to_date():
 
 
 def test_every_type_of_the_files_has_a_table():
-    parts = {name: kind.find(name).Config for kind in (STAGES, TRANSFORMS, SINKS, TUNERS) for name in kind.builtin}
-    schemas = [config.model_json_schema() for config in (PipelineFile, *parts.values())]
-    within = [each for schema in schemas for each in schema.get("$defs", {}).items()]
-    models = {name for name, schema in within if "properties" in schema}
+    kinds = (STAGES, TRANSFORMS, SINKS, TUNERS)
+    parts = {name: kind.find(name).Config.model_json_schema() for kind in kinds for name in kind.builtin}
+    within = [each.get("$defs", {}) for each in (PipelineFile.model_json_schema(), *parts.values())]
+    models = {name for defined in within for name, schema in defined.items() if "properties" in schema}
 
     assert set(re.findall(r"<!-- fields: (\w+) -->", PAGE)) == {"PipelineFile", *models, *parts}
 

@@ -181,10 +181,10 @@ def test_a_stream_that_is_paused_shows_nothing_old(begin, house):
     until(lambda: house.state(YARD, "is-anybody") == "ON")
     house.choose(YARD, "running", "OFF")
     until(lambda: house.state(YARD, "is-anybody") == "unavailable")
-    assert (run.paused, house.state(YARD, "running"), house.state(YARD, "state")) == ({"yard"}, "OFF", "paused")
+    until(lambda: (house.state(YARD, "running"), house.state(YARD, "state")) == ("OFF", "paused"))
+    assert run.paused == {"yard"}
     house.choose(YARD, "running", "ON")
-    until(lambda: house.state(YARD, "is-anybody") == "OFF")
-    until(lambda: house.state(YARD, "running") == "ON")
+    until(lambda: (house.state(YARD, "is-anybody"), house.state(YARD, "running")) == ("OFF", "ON"))
 
 
 def test_a_broker_that_is_away_slows_nothing_and_knows_all_when_it_is_back(begin, broker, caplog):
@@ -202,8 +202,7 @@ def test_a_broker_that_is_away_slows_nothing_and_knows_all_when_it_is_back(begin
     first.close()
     broker.start()
     again = HomeAssistant(broker.port)
-    until(lambda: again.state(YARD, "is-anybody") == "ON", 30)
-    assert again.state(YARD, "seen") == "1"
+    until(lambda: (again.state(YARD, "is-anybody"), again.state(YARD, "seen")) == ("ON", "1"), 30)
     again.close()
 
 
@@ -446,8 +445,7 @@ sinks:
     monkeypatch.delitem(sys.modules, "walks", raising=False)
     night = "vidpipe-night"
     with Run(load(tmp_path / "pipeline.yaml"), engine="inline", results=False) as run:
-        until(lambda: house.state(night, "is-anybody") == "ON")
-        assert house.state(night, "seen") == "1"
+        until(lambda: (house.state(night, "is-anybody"), house.state(night, "seen")) == ("ON", "1"))
         house.choose(night, "rule-anybody", "OFF")
         until(lambda: house.state(night, "is-anybody") == "OFF")
         house.choose(night, "rule-anybody", "ON")
