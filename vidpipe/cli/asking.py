@@ -147,6 +147,18 @@ QUESTIONS: Mapping[str, Callable[..., None]] = {"events": events, "counts": coun
 """Commands that answer at once."""
 
 
+def only(question: str, options: Callable[..., None]) -> typer.Typer:
+    """An app with one of these alone, which does not wait until all other commands are made.
+
+    Args:
+        options: what the command line takes before the command.
+    """
+    app = typer.Typer(name="vidpipe", add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(options)
+    app.command()(QUESTIONS[question])
+    return app
+
+
 def _sinks() -> None:
     """Sinks of a pipeline."""
 

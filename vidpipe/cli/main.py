@@ -357,16 +357,6 @@ asking.add_to(app)
 reaching.add_to(app)
 
 
-def _app(arguments: Sequence[str]) -> typer.Typer:
-    """The app with the command that is asked for; a question to a store does not wait until all others are made."""
-    if not arguments or arguments[0] not in asking.QUESTIONS:
-        return app
-    quick = typer.Typer(name="vidpipe", add_completion=False, pretty_exceptions_enable=False)
-    quick.callback()(options)
-    quick.command()(asking.QUESTIONS[arguments[0]])
-    return quick
-
-
 class _Formatter(logging.Formatter):
     """Log lines with the time and without addresses, tracebacks included."""
 
@@ -387,7 +377,8 @@ def main() -> None:
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
     cause: Exception | None = None
     try:
-        status = _app(arguments)(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
+        chosen = asking.only(arguments[0], options) if {*arguments[:1]} & asking.QUESTIONS.keys() else app
+        status = chosen(arguments or ["--help"], prog_name="vidpipe", standalone_mode=False)
     except VidpipeError as error:
         message, status, cause = str(error), error.exit_status, error if debug else None
     except UsageError as error:

@@ -80,9 +80,19 @@ def test_a_line(tmp_path):
     assert list(line) == KEYS
     assert line == {
         "stream": "cam", "seq": 7, "pts": 0.28, "captured_at": 1700000000.123457, "published_at": 12.5,
-        "how": "reused", "by": "difference", "as_of": 4, "knobs": 3, "reason": "changed 0.3 <= 30", "size": [64, 48],
-        "detections": [],
+        "how": "reused", "by": "difference", "as_of": 4, "knobs": 3, "model": None, "reason": "changed 0.3 <= 30",
+        "size": [64, 48], "detections": [],
     }  # fmt: skip
+
+
+def test_the_first_answer_under_other_settings_tells_them(tmp_path):
+    change = {"epoch": 3, "at": 1.5, "by": "user", "reason": "", "changes": {"rules": {"zones": {"yard": [[0, 0]]}}}}
+    answer = Answer(nothing(), How.MEASURED, "big", 7)
+    first, then = published(answer, 7)._replace(settings=(change,), model="yolo"), published(answer, 8)
+    lines = written(tmp_path, first, then)
+    assert list(lines[0]) == [*KEYS, "settings"]
+    assert (lines[0]["settings"], lines[0]["model"]) == ([change], "yolo")
+    assert list(lines[1]) == KEYS
 
 
 @pytest.mark.parametrize("how", How)

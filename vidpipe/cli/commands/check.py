@@ -60,7 +60,7 @@ def _stages(pipeline: Pipeline) -> Table:
 def _rules(pipeline: Pipeline) -> Iterator[str]:
     """What is told of each stream."""
     for name, stream in pipeline.streams.items():
-        if isinstance(config := stream.configs.get(RULES), RulesConfig):
+        if isinstance(config := stream.configs.get(RULES), RulesConfig) and config:
             told = [f"{rule.id} ({rule.kind}{_of(rule.places)})" for rule in config.rules]
             yield f"{name}: {', '.join(told)}"
 
