@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.models.boxes import iou, one_to_one
-from vidpipe.stages.track.appearance import alike
+from vidpipe.models.boxes import one_to_one
+from vidpipe.stages.track.appearance import apart
+from vidpipe.stages.track.association import Likeness, hidden_share, worth
 from vidpipe.stages.track.things import Things
 from vidpipe.stages.track.tracks import Tracks
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     import supervision as sv
 
 LOST_S = 2.0  # media time for which a thing that no look finds may come back as the same
-_ALONE_S = 0.3  # up to this the filter's own guess is best
-_GUESS_S = 0.45  # beyond this it is worse than what flow has seen
-_LEAST_OVERLAP = 0.1  # of a guess with what is found, for the two to be one thing
-_LOST = 0.7  # what the filter's guess is worth for a thing that flow has lost
 _APART_PX = 1e5  # between classes: no box of one ever meets one of another
 
 
@@ -50,6 +47,7 @@ class Identities:
         self.things = Things.none()
         self._next = 1
         self._looked_at = 0.0
+        self._likeness = Likeness()
 
     def update(self, detections: sv.Detections, pts: float, known: Tracks, seen: NDArray[np.float32]) -> sv.Detections:
         """The detections with identities in `tracker_id`; those that are too unsure to begin a track are left out.
@@ -62,10 +60,12 @@ class Identities:
         boxes = _apart(detections.xyxy, _labels(detections))
         scores = detections.confidence
         sure = np.ones(len(boxes), bool) if scores is None else scores >= self._activate
-        self._pass_time(pts, known, boxes, seen)
-        rows = self._associate(boxes, sure)
+        seconds = self._pass_time(pts)
+        hidden = hidden_share(boxes)
+        rows = self._associate(boxes, seen, hidden, sure, known, seconds)
         met = rows >= 0
-        self.things.meet(rows[met], boxes[met], seen[met])
+        self._learn(rows, seen, hidden)
+        self.things.meet(rows[met], boxes[met], seen[met], 1 - hidden[met])
         if met.all():
             return _named(detections, self.things.ids[rows])
         new = sure & ~met
@@ -77,72 +77,55 @@ class Identities:
         self.things = self.things.and_new(Things.new(ids[new], boxes[new], seen[new]))
         return _named(detections, ids)
 
-    def _pass_time(self, pts: float, known: Tracks, found: NDArray[np.float64], seen: NDArray[np.float32]) -> None:
-        """Bring all things to the time of a look; those that have been lost for too long are forgotten."""
+    def _pass_time(self, pts: float) -> float:
+        """Bring all things to the time of a look, so much later; those that have been lost for too long are forgotten."""
         seconds = pts - self._looked_at
         self._looked_at = pts
         if seconds < 0:
             self.things = Things.none()
         if seconds <= 0 or not len(self.things.ids):
-            return
-        self._tell(known, seconds, found, seen)
+            return max(seconds, 0.0)
         self.things.go_on(seconds)
         stays = self.things.unseen_s <= LOST_S
         if not stays.all():
             self.things = self.things.of(stays)
+        return seconds
 
-    def _tell(self, known: Tracks, seconds: float, found: NDArray[np.float64], seen: NDArray[np.float32]) -> None:
-        """Give filters the velocity that leads to where flow, or all that is known, has their thing now.
-
-        Args:
-            found, seen: what the look found: boxes, classes apart, and colours.
-        """
-        things, young = self.things, self.things.young
-        if seconds <= _ALONE_S and not young.any():
-            return
-        rows, known_rows = (things.ids[:, None] == known.ids).nonzero()
-        goals, told = np.zeros((len(young), 4)), np.zeros(len(young), bool)
-        goals[rows] = _apart(known.boxes, _labels(known.measured))[known_rows]
-        told[rows] = True
-        pairs = _pairs(things, goals, told, seconds, found, seen) if seconds > _ALONE_S and len(found) else None
-        if seconds <= _GUESS_S:
-            told &= young
-        if pairs is not None:
-            goals[pairs[0]], told[pairs[0]] = found[pairs[1]], True
-        things.lead(told, goals, seconds)
-
-    def _associate(self, boxes: NDArray[np.float64], sure: NDArray[np.bool_]) -> NDArray[np.intp]:
+    def _associate(
+        self,
+        boxes: NDArray[np.float64],
+        seen: NDArray[np.float32],
+        hidden: NDArray[np.float64],
+        sure: NDArray[np.bool_],
+        known: Tracks,
+        seconds: float,
+    ) -> NDArray[np.intp]:
         """The row of the thing that each box [m, 4] shows, [m]; -1: none. Sure boxes choose first."""
+        things = self.things
         rows = np.full(len(boxes), -1, np.intp)
-        if not len(self.things.ids) or not len(boxes):
+        if not len(things.ids) or not len(boxes):
             return rows
-        overlap = iou(self.things.boxes[:, None], boxes)
+        follows_rows, known_rows = (things.ids[:, None] == known.ids).nonzero()
+        flowed, follows = np.zeros((len(things.ids), 4)), np.zeros(len(things.ids), bool)
+        flowed[follows_rows] = _apart(known.boxes, _labels(known.measured))[known_rows]
+        follows[follows_rows] = known.blind_s[known_rows] <= 0
+        likely = worth(things, flowed, follows, seconds, boxes)
+        likely += self._likeness.evidence(apart(things.colours[:, None], seen)) * (1 - hidden)
+        likely = np.maximum(likely, 0)
         for some in (sure,) if sure.all() else (sure, ~sure):
-            thing, box = one_to_one(overlap * some, _LEAST_OVERLAP)
+            thing, box = one_to_one(likely * some, 1e-9)
             rows[box] = thing
-            overlap[thing] = 0
+            likely[thing] = 0
         return rows
 
-
-def _pairs(
-    things: Things,
-    flowed: NDArray[np.float64],
-    follows: NDArray[np.bool_],
-    seconds: float,
-    found: NDArray[np.float64],
-    seen: NDArray[np.float32],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of things and of found boxes, such that all together overlap and look alike the most.
-
-    Args:
-        flowed: where flow has each thing now, [n, 4], of those that it follows [n].
-        found, seen: what the look found: boxes, classes apart, and colours.
-    """
-    by_flow, by_filter = iou(np.array([flowed, things.expected(seconds)])[:, :, None], found)
-    by_both = np.where(things.young[:, None], by_flow, (by_flow + by_filter) / 2)
-    overlap = np.where(follows[:, None], by_both, _LOST * by_filter)
-    worth = np.where(overlap > _LEAST_OVERLAP, overlap + alike(things.colours[:, None], seen), 0)
-    return one_to_one(worth, _LEAST_OVERLAP)
+    def _learn(self, rows: NDArray[np.intp], seen: NDArray[np.float32], hidden: NDArray[np.float64]) -> None:
+        """Learn what colours tell from boxes that nothing hides."""
+        clear = hidden <= 0.15
+        met = clear & (rows >= 0)
+        same = apart(self.things.colours[rows[met]], seen[met])
+        some = seen[clear]
+        others = apart(some[:, None], some)[np.triu_indices(len(some), 1)]
+        self._likeness.learn(same, others)
 
 
 def _named(detections: sv.Detections, ids: NDArray[np.int64]) -> sv.Detections:
