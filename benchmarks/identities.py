@@ -14,11 +14,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.accuracy.reference.predictions import Predictions
 from vidpipe.accuracy.scores.tracks import track_score
@@ -45,9 +47,14 @@ WAYS: dict[str, Settings] = {
 }
 """Settings of `follow` by name; the first one is what the others are held against."""
 
-_JITTER = 0.02  # of a side, by which a found box is off, normally distributed
+# How the detector of crowds errs, in the order of what big detectors do on footage of people.
+_OFF = 0.03  # of a side, by which each edge is off, normally distributed
+_LASTS_S = 0.3  # after which an edge is off by something else
 _MISSED = 0.02  # of things that nothing hides
-_MERGED = 0.7  # overlap from which a detector keeps the nearer of two boxes only
+_MERGED = 0.7  # overlap from which only the nearer of two boxes is found
+_CUT = 0.5  # how often the box of a thing that is hidden on one side ends where it can be seen no more
+_COVERS = 0.6  # share of its width that must be hidden for its feet to be, or of its height for a side
+_PARTS = 0.01  # of boxes, beside which the upper part is found as well
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,20 +113,57 @@ def crowd(spec: SceneSpec, folder: Path) -> Footage:
     return Footage(f"crowd {spec.seed}", _follow(video), Look(predictions, 0.0), truth)
 
 
-def _found(boxes: Boxes, visible: np.ndarray[Any, Any], spec: SceneSpec) -> Boxes:
-    """What a detector finds of boxes: a little off, some not at all, of two that are nearly one the nearer."""
+def _found(boxes: Boxes, visible: NDArray[np.float64], spec: SceneSpec) -> Boxes:
+    """What a detector finds of boxes: a little off, some not at all, of two that are nearly one the nearer, and parts."""
     rng = np.random.default_rng([spec.seed, 9])
     nearer = np.zeros(len(boxes))  # how much of a nearer box's place a box shares, at most
+    xyxy = boxes.xyxy.astype(np.float64)
     for frame in range(spec.frames):
-        rows = np.flatnonzero(boxes.frame == frame)
-        overlap = iou(boxes.xyxy[rows][:, None].astype(float), boxes.xyxy[rows].astype(float))
-        nearer[rows] = np.triu(overlap, 1).max(axis=1, initial=0.0)  # far things first
+        rows = np.flatnonzero(boxes.frame == frame)  # far things first
+        own = boxes.xyxy[rows].astype(np.float64)
+        overlap = np.triu(iou(own[:, None], own), 1)
+        nearer[rows] = overlap.max(axis=1, initial=0.0)
+        for place, row in enumerate(rows.tolist()):
+            before = own[place + 1 :]
+            for hides in own[place + 1 :]:
+                if rng.random() < _CUT:
+                    xyxy[row] = _cut(xyxy[row], hides)
+    sides = np.tile(xyxy[:, 2:] - xyxy[:, :2], 2)
+    found = xyxy + sides * _errors(boxes, spec, rng)
+    score = np.clip(0.5 + 0.4 * visible + rng.normal(0, 0.08, len(boxes)), 0.05, 1)
     missed = rng.random(len(boxes)) < _MISSED + np.clip(0.6 - visible, 0, None)
     keep = (visible >= COUNTS_FROM) & (nearer < _MERGED) & ~missed
-    sides = np.tile(boxes.xyxy[:, 2:] - boxes.xyxy[:, :2], 2)
-    xyxy = boxes.xyxy + rng.normal(0, _JITTER, boxes.xyxy.shape) * sides
-    score = np.clip(0.5 + 0.4 * visible + rng.normal(0, 0.08, len(boxes)), 0.05, 1)
-    return Boxes.of(boxes.frame, xyxy, score=score, label=boxes.label)[keep]
+    parts = keep & (rng.random(len(boxes)) < _PARTS)
+    upper = found[parts] - np.array([0, 0, 0, 0.4]) * sides[parts]
+    return Boxes.of(
+        np.append(boxes.frame[keep], boxes.frame[parts]),
+        np.concatenate([found[keep], upper]),
+        score=np.append(score[keep], 0.7 * score[parts]),
+        label=np.append(boxes.label[keep], boxes.label[parts]),
+    )
+
+
+def _cut(box: NDArray[np.float64], hides: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What of a box stands out beside a nearer one that covers most of its width, or of its height, on one side."""
+    covered = np.minimum(box[2:], hides[2:]) - np.maximum(box[:2], hides[:2])
+    across, down = covered / (box[2:] - box[:2])
+    cut = box.copy()
+    if across >= _COVERS and 0 < down < _COVERS and hides[1] > box[1]:
+        cut[3] = hides[1]
+    elif down >= _COVERS and 0 < across < _COVERS:
+        cut[[2] if hides[0] > box[0] else [0]] = hides[0] if hides[0] > box[0] else hides[2]
+    return cut
+
+
+def _errors(boxes: Boxes, spec: SceneSpec, rng: np.random.Generator) -> NDArray[np.float64]:
+    """By how much of a side each edge is off, [n, 4]: as in the frame before, nearly, for each thing."""
+    stays = np.exp(-1 / spec.fps / _LASTS_S)
+    errors = rng.normal(0, _OFF, (len(boxes), 4))
+    for thing in np.unique(boxes.track):
+        rows = np.flatnonzero(boxes.track == thing)
+        for before, row in pairwise(rows.tolist()):
+            errors[row] = stays * errors[before] + np.sqrt(1 - stays**2) * errors[row]
+    return errors
 
 
 def specs(first: int) -> Iterator[SceneSpec]:

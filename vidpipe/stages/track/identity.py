@@ -1,9 +1,11 @@
-"""Who is who from one look to the next: ByteTrack's association (Zhang et al., ECCV 2022), helped by flow and colour.
+"""Who is who from one look to the next: ByteTrack's order of association (Zhang et al., ECCV 2022), by likelihood.
 
-A Kalman filter guesses where each thing has gone. From frame to frame that is the safer guide, since where one person
-passes before another flow may go along with the wrong one. But of a thing that it has met once the filter knows no
-velocity, and over longer than a third of a second its guess is poor. There it is told where each thing most likely is:
-by what flow has seen, by its own guess, and by colour, all things together.
+Of all ways to pair boxes with things the likeliest is taken, by where things should be and by what they look like; a box
+that is likelier a new thing begins one. A thing that is lost, behind another for most, goes on where its filter has
+it, less and less sure, so that it is found again farther and farther off, if it looks like itself.
+
+While one thing hides another their colours are not remembered, and evidence of colours counts less; so where two
+have met and part, those of before decide, and an exchange is set right then.
 
 All things are worked out at once as arrays: with the library `trackers`, which keeps an object for each, a look cost
 more than all else that tracking does.
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from vidpipe.models.boxes import one_to_one
 from vidpipe.stages.track.appearance import apart
-from vidpipe.stages.track.association import Likeness, hidden_share, worth
+from vidpipe.stages.track.association import Likeness, by_place, hidden_share
 from vidpipe.stages.track.things import Things
 from vidpipe.stages.track.tracks import Tracks
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import supervision as sv
 
 LOST_S = 2.0  # media time for which a thing that no look finds may come back as the same
+_LEAST = 1e-9  # what a pair is worth at least: at 0 a new thing explains the box as well
 _APART_PX = 1e5  # between classes: no box of one ever meets one of another
 
 
@@ -47,7 +50,7 @@ class Identities:
         self.things = Things.none()
         self._next = 1
         self._looked_at = 0.0
-        self._likeness = Likeness()
+        self.likeness = Likeness()
 
     def update(self, detections: sv.Detections, pts: float, known: Tracks, seen: NDArray[np.float32]) -> sv.Detections:
         """The detections with identities in `tracker_id`; those that are too unsure to begin a track are left out.
@@ -64,7 +67,7 @@ class Identities:
         hidden = hidden_share(boxes)
         rows = self._associate(boxes, seen, hidden, sure, known, seconds)
         met = rows >= 0
-        self._learn(rows, seen, hidden)
+        self.likeness.learn(seen, hidden, met, self.things.colours[rows[met]])
         self.things.meet(rows[met], boxes[met], seen[met], 1 - hidden[met])
         if met.all():
             return _named(detections, self.things.ids[rows])
@@ -74,7 +77,7 @@ class Identities:
         ids[met] = self.things.ids[rows[met]]
         ids[new] = np.arange(self._next, self._next + count)
         self._next += count
-        self.things = self.things.and_new(Things.new(ids[new], boxes[new], seen[new]))
+        self.things = self.things.and_new(Things.new(ids[new], boxes[new], seen[new], 1 - hidden[new]))
         return _named(detections, ids)
 
     def _pass_time(self, pts: float) -> float:
@@ -105,27 +108,18 @@ class Identities:
         rows = np.full(len(boxes), -1, np.intp)
         if not len(things.ids) or not len(boxes):
             return rows
-        follows_rows, known_rows = (things.ids[:, None] == known.ids).nonzero()
-        flowed, follows = np.zeros((len(things.ids), 4)), np.zeros(len(things.ids), bool)
-        flowed[follows_rows] = _apart(known.boxes, _labels(known.measured))[known_rows]
-        follows[follows_rows] = known.blind_s[known_rows] <= 0
-        likely = worth(things, flowed, follows, seconds, boxes)
-        likely += self._likeness.evidence(apart(things.colours[:, None], seen)) * (1 - hidden)
+        own, known_rows = (things.ids[:, None] == known.ids).nonzero()
+        flowed, follows = things.boxes.copy(), np.zeros(len(things.ids), bool)
+        flowed[own] = _apart(known.boxes, _labels(known.measured))[known_rows]
+        follows[own] = ~known.failing[known_rows]
+        likely = by_place(things, flowed, follows, seconds, boxes)
+        likely += self.likeness.evidence(apart(things.colours[:, None], seen)) * (1 - hidden)
         likely = np.maximum(likely, 0)
         for some in (sure,) if sure.all() else (sure, ~sure):
-            thing, box = one_to_one(likely * some, 1e-9)
+            thing, box = one_to_one(likely * some, _LEAST)
             rows[box] = thing
             likely[thing] = 0
         return rows
-
-    def _learn(self, rows: NDArray[np.intp], seen: NDArray[np.float32], hidden: NDArray[np.float64]) -> None:
-        """Learn what colours tell from boxes that nothing hides."""
-        clear = hidden <= 0.15
-        met = clear & (rows >= 0)
-        same = apart(self.things.colours[rows[met]], seen[met])
-        some = seen[clear]
-        others = apart(some[:, None], some)[np.triu_indices(len(some), 1)]
-        self._likeness.learn(same, others)
 
 
 def _named(detections: sv.Detections, ids: NDArray[np.int64]) -> sv.Detections:
