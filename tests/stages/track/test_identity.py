@@ -12,7 +12,7 @@ import supervision as sv
 from tests.stages.track.conftest import found, seen, shifted
 from vidpipe.core.frame import Frame
 from vidpipe.core.picture import BgrPicture, YuvPicture
-from vidpipe.stages.track.appearance import alike, colours
+from vidpipe.stages.track.appearance import apart, colours
 from vidpipe.stages.track.identity import Identities
 from vidpipe.stages.track.tracks import Tracks
 
@@ -126,7 +126,7 @@ def test_colours_are_of_the_middle_of_each_third():
     frame = Frame("cam", 0, 0.0, BgrPicture(picture), 320, 240)
     seen = colours(frame, np.array([[100, 60, 140, 180], [-30, -30, 0, 0], [10, 10, 10, 10]], np.float32))
     assert seen.shape == (3, 9)
-    assert alike(seen[0], seen).tolist() == [1.0, pytest.approx(0, abs=0.1), pytest.approx(0, abs=0.1)]
+    assert apart(seen[0], seen).tolist() == [0.0, pytest.approx(5, abs=4), pytest.approx(5, abs=4)]
     small = Frame("cam", 0, 0.0, BgrPicture(picture[::2, ::2].copy()), 320, 240)  # beyond a link that scales
     np.testing.assert_allclose(colours(small, np.array([[100, 60, 140, 180]])), seen[:1], atol=1)
     assert colours(frame, np.zeros((0, 4))).shape == (0, 9)
@@ -137,5 +137,5 @@ def test_colours_are_the_same_however_the_pixels_came():
     planes = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuvj420p")
     decoded, made = (Frame("cam", 0, 0.0, kind, 320, 240) for kind in (YuvPicture(planes), BgrPicture(picture)))
     boxes = np.array([[0, 0, 80, 200], [100, 60, 300, 240], [-20, -20, 60, 60]], np.float32)
-    likeness = [alike(one, colours(made, boxes))[row] for row, one in enumerate(colours(decoded, boxes))]
-    assert min(likeness) > 0.6
+    differ = [apart(one, colours(made, boxes))[row] for row, one in enumerate(colours(decoded, boxes))]
+    assert max(differ) < 0.25

@@ -94,8 +94,9 @@ def by_place(
     right = np.where(follows, _FLOW_RIGHT, 0.0)[:, None]
     grown = np.log(size_of(found) / size[:, None]) / _GROWS
     with np.errstate(divide="ignore"):  # what is far enough is impossible
-        likely: NDArray[np.float64] = np.log((1 - right) * by_filter + right * by_flow)
-    return likely - np.log(_NEW) - np.square(grown) / 2
+        likely: NDArray[np.float64] = np.log((1 - right) * by_filter + right * by_flow) - np.log(_NEW)
+    likely -= np.square(grown) / 2
+    return likely
 
 
 def _density(

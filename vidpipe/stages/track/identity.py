@@ -42,15 +42,16 @@ class Identities:
 
     Attributes:
         things: what is known, as of the last look.
+        likeness: what colours tell on this stream.
     """
 
     def __init__(self, activate: float) -> None:
         import_module("scipy.optimize")  # now, and not under the first look
         self._activate = activate
         self.things = Things.none()
+        self.likeness = Likeness()
         self._next = 1
         self._looked_at = 0.0
-        self.likeness = Likeness()
 
     def update(self, detections: sv.Detections, pts: float, known: Tracks, seen: NDArray[np.float32]) -> sv.Detections:
         """The detections with identities in `tracker_id`; those that are too unsure to begin a track are left out.
@@ -79,6 +80,14 @@ class Identities:
         self._next += count
         self.things = self.things.and_new(Things.new(ids[new], boxes[new], seen[new], 1 - hidden[new]))
         return _named(detections, ids)
+
+    def velocity(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of things that the last look has found, pixels a second [n, 2]; NaN for those that no other one has."""
+        things = self.things
+        velocity = np.full((len(ids), 2), np.nan, np.float32)
+        rows, own = ((ids[:, None] == things.ids) & (things.looks > 1)).nonzero()
+        velocity[rows] = things.state[own, 1, :2]
+        return velocity
 
     def _pass_time(self, pts: float) -> float:
         """Bring all things to the time of a look, so much later; those that have been lost for too long are forgotten."""
