@@ -114,7 +114,7 @@ def crowd(spec: SceneSpec, folder: Path) -> Footage:
 
 
 def _found(boxes: Boxes, visible: NDArray[np.float64], spec: SceneSpec) -> Boxes:
-    """What a detector finds of boxes: a little off, some not at all, of two that are nearly one the nearer, and parts."""
+    """What a detector finds of boxes: a little off, some not, of two that are nearly one the nearer, and parts."""
     rng = np.random.default_rng([spec.seed, 9])
     nearer = np.zeros(len(boxes))  # how much of a nearer box's place a box shares, at most
     xyxy = boxes.xyxy.astype(np.float64)
@@ -124,10 +124,9 @@ def _found(boxes: Boxes, visible: NDArray[np.float64], spec: SceneSpec) -> Boxes
         overlap = np.triu(iou(own[:, None], own), 1)
         nearer[rows] = overlap.max(axis=1, initial=0.0)
         for place, row in enumerate(rows.tolist()):
-            before = own[place + 1 :]
             for hides in own[place + 1 :]:
                 if rng.random() < _CUT:
-                    xyxy[row] = _cut(xyxy[row], hides)
+                    xyxy[row] = cut(xyxy[row], hides)
     sides = np.tile(xyxy[:, 2:] - xyxy[:, :2], 2)
     found = xyxy + sides * _errors(boxes, spec, rng)
     score = np.clip(0.5 + 0.4 * visible + rng.normal(0, 0.08, len(boxes)), 0.05, 1)
@@ -143,16 +142,19 @@ def _found(boxes: Boxes, visible: NDArray[np.float64], spec: SceneSpec) -> Boxes
     )
 
 
-def _cut(box: NDArray[np.float64], hides: NDArray[np.float64]) -> NDArray[np.float64]:
+def cut(box: NDArray[np.float64], hides: NDArray[np.float64]) -> NDArray[np.float64]:
     """What of a box stands out beside a nearer one that covers most of its width, or of its height, on one side."""
     covered = np.minimum(box[2:], hides[2:]) - np.maximum(box[:2], hides[:2])
     across, down = covered / (box[2:] - box[:2])
-    cut = box.copy()
+    left = box.copy()
     if across >= _COVERS and 0 < down < _COVERS and hides[1] > box[1]:
-        cut[3] = hides[1]
+        left[3] = hides[1]
     elif down >= _COVERS and 0 < across < _COVERS:
-        cut[[2] if hides[0] > box[0] else [0]] = hides[0] if hides[0] > box[0] else hides[2]
-    return cut
+        if hides[0] > box[0]:
+            left[2] = hides[0]
+        else:
+            left[0] = hides[2]
+    return left
 
 
 def _errors(boxes: Boxes, spec: SceneSpec, rng: np.random.Generator) -> NDArray[np.float64]:

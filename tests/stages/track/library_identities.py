@@ -1,4 +1,4 @@
-"""Identities by ByteTrack as the library `trackers` has it: what ours are held against, and what they cost beside it."""
+"""Identities by ByteTrack as the library `trackers` has it: ours are held against them, and what they cost as well."""
 
 from __future__ import annotations
 

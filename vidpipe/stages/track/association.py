@@ -1,12 +1,12 @@
 """How likely each box that a look has found shows each thing that is known: by where it is, and by what it looks like.
 
-Two guesses say where a thing should be: its filter's, and where flow has it. Each is nearly always right, and where it
-is wrong it is far off: the filter where somebody stops or turns, flow where one passes before another and takes it along.
-So a thing is near the one or near the other, not between them: a mixture, and no mean. Boxes of what is hidden in part are
+Two guesses say where a thing should be: its filter's, and where flow has it. Each is nearly always right, and far off
+where it is wrong: the filter where somebody stops or turns, flow where one passes before another and takes it along. So
+a thing is near the one or near the other, not between them: a mixture, and no mean. Boxes of what is hidden in part are
 cut on one side, so the edges that are off least say how far a box is off.
 
-How alike two looks at one thing are, and how alike two things, hangs on light, camera and clothes: that is learnt on the
-stream. Where all look the same, or the picture is dark, colours come to say nothing.
+How alike two looks at one thing are, and how alike two things, depends on light, camera and clothes: that is learnt on
+the stream. Where all look the same, or the picture is dark, colours come to say nothing.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Who is who from one look to the next: ByteTrack's order of association (Zhang et al., ECCV 2022), by likelihood.
 
-Of all ways to pair boxes with things the likeliest is taken, by where things should be and by what they look like; a box
-that is likelier a new thing begins one. A thing that is lost, behind another for most, goes on where its filter has
-it, less and less sure, so that it is found again farther and farther off, if it looks like itself.
+Of all ways to pair boxes with things the likeliest is taken, by where things should be and by what they look like; a
+box that is likelier a new thing begins one. A thing that is lost, mostly behind another, goes on where its filter has
+it, less and less sure of the place: it may be found again farther and farther off, if it looks like itself.
 
-While one thing hides another their colours are not remembered, and evidence of colours counts less; so where two
-have met and part, those of before decide, and an exchange is set right then.
+What is hidden is not remembered, and its colours count less: so where two have met and part, the colours that they had
+before decide who is who.
 
 All things are worked out at once as arrays: with the library `trackers`, which keeps an object for each, a look cost
 more than all else that tracking does.
@@ -90,7 +90,7 @@ class Identities:
         return velocity
 
     def _pass_time(self, pts: float) -> float:
-        """Bring all things to the time of a look, so much later; those that have been lost for too long are forgotten."""
+        """Bring all things to the time of a look, so much later; those that are lost for too long are forgotten."""
         seconds = pts - self._looked_at
         self._looked_at = pts
         if seconds < 0:

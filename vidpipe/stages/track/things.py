@@ -1,10 +1,10 @@
 """Things that are known: where each is and how fast it goes, by a Kalman filter.
 
-A box goes on at a velocity that changes at random, as in SORT (Bewley et al., ICIP 2016). How far a detector is off, and
-how fast things turn, grow with their size in the picture: so variances are in sizes of the thing, the side of a square as
-large as its box. Its edges are measured together and equally well: one covariance of place and velocity is that of
-each. They keep their distance, so that what is lost does not shrink to nothing. All things are worked out at once as
-arrays.
+A box goes on at a velocity that changes at random, as in SORT (Bewley et al., ICIP 2016). How far a detector is off,
+and how fast things turn, grow with their size in the picture: so variances are in sizes of the thing, the side of a
+square as large as its box. Its edges are measured together and equally well: one covariance of place and velocity is
+that of each. They keep their distance, so that what is lost does not shrink to nothing. All things are worked out at
+once as arrays.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Things(NamedTuple):
 
     Attributes:
         ids: int64 [n], identities.
-        state: float64 [n, 2, 4], box and velocity: xyxy in pixels, classes apart, and pixels a second, the same for opposite
-            edges.
+        state: float64 [n, 2, 4], box and velocity: xyxy in pixels, classes apart, and pixels a second, the same for
+            opposite edges.
         covariance: float64 [n, 2, 2], of place and velocity of each edge, in sizes.
         looks: float64 [n], how often a look has found it, in parts where it was hidden in part.
         unseen_s: float64 [n], media seconds since one did.
@@ -51,7 +51,7 @@ class Things(NamedTuple):
         colours: NDArray[np.float32],
         clear: NDArray[np.float64],
     ) -> Things:
-        """Things that a look has found for the first time, as boxes [n, 4] with colours [n, 9], `clear` as of `meet`."""
+        """Things that a look has found for the first time, boxes [n, 4] with colours [n, 9]; `clear` as of `meet`."""
         count = len(ids)
         state = np.stack([boxes, np.zeros((count, 4))], axis=1)
         covariance = np.tile(np.diag([MEASURED, _FIRST]), (count, 1, 1))
