@@ -103,11 +103,13 @@ def _density(
     boxes: NDArray[np.float64], found: NDArray[np.float64], size: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Of found boxes [m, 4] around each guess [n, 4]: normal, by its variance [n], a size squared; [n, m]."""
-    edges = (found - boxes[:, None]) / size[:, None, None]
-    low, high = edges[..., :2], edges[..., 2:]
-    least = np.minimum(np.minimum(np.abs(low), np.abs(high)), np.abs(low + high) / 2)
-    density: NDArray[np.float64] = np.exp(np.square(least).sum(axis=-1) / (-2 * spread[:, None]))
-    return density / (2 * np.pi * spread)[:, None]
+    squared = np.zeros((len(boxes), len(found)))
+    for axis in (0, 1):  # each by itself: numpy takes three times as long where the innermost axis has few entries
+        low, high = (found[:, edge] - boxes[:, edge, None] for edge in (axis, axis + 2))
+        squared += np.square(np.minimum(np.minimum(np.abs(low), np.abs(high)), np.abs(low + high) / 2))
+    density: NDArray[np.float64] = np.exp(squared / (-2 * spread * np.square(size))[:, None])
+    density /= (2 * np.pi * spread)[:, None]
+    return density
 
 
 def hidden_share(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
