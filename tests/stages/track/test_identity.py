@@ -12,7 +12,8 @@ import supervision as sv
 from tests.stages.track.conftest import found, seen, shifted
 from vidpipe.core.frame import Frame
 from vidpipe.core.picture import BgrPicture, YuvPicture
-from vidpipe.stages.track.appearance import alike, colours
+from vidpipe.stages.track.appearance import apart, colours
+from vidpipe.stages.track.association import Likeness, hidden_share
 from vidpipe.stages.track.identity import Identities
 from vidpipe.stages.track.tracks import Tracks
 
@@ -126,7 +127,7 @@ def test_colours_are_of_the_middle_of_each_third():
     frame = Frame("cam", 0, 0.0, BgrPicture(picture), 320, 240)
     seen = colours(frame, np.array([[100, 60, 140, 180], [-30, -30, 0, 0], [10, 10, 10, 10]], np.float32))
     assert seen.shape == (3, 9)
-    assert alike(seen[0], seen).tolist() == [1.0, pytest.approx(0, abs=0.1), pytest.approx(0, abs=0.1)]
+    assert apart(seen[0], seen).tolist() == [0.0, pytest.approx(5, abs=4), pytest.approx(5, abs=4)]
     small = Frame("cam", 0, 0.0, BgrPicture(picture[::2, ::2].copy()), 320, 240)  # beyond a link that scales
     np.testing.assert_allclose(colours(small, np.array([[100, 60, 140, 180]])), seen[:1], atol=1)
     assert colours(frame, np.zeros((0, 4))).shape == (0, 9)
@@ -137,5 +138,66 @@ def test_colours_are_the_same_however_the_pixels_came():
     planes = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuvj420p")
     decoded, made = (Frame("cam", 0, 0.0, kind, 320, 240) for kind in (YuvPicture(planes), BgrPicture(picture)))
     boxes = np.array([[0, 0, 80, 200], [100, 60, 300, 240], [-20, -20, 60, 60]], np.float32)
-    likeness = [alike(one, colours(made, boxes))[row] for row, one in enumerate(colours(decoded, boxes))]
-    assert min(likeness) > 0.6
+    differ = [apart(one, colours(made, boxes))[row] for row, one in enumerate(colours(decoded, boxes))]
+    assert max(differ) < 0.25
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_where_two_have_met_colour_decides_who_is_who_when_they_part(goes_on):
+    """For half a second only one of them is seen; then they have passed each other, or have turned back."""
+    identities = Identities(0.0)
+    for look in range(20):
+        gone = 6 * (look if goes_on else min(look, 20 - look))
+        one, other = shifted(BOX, gone), shifted(BOX, 120 - gone)
+        together = 8 <= look <= 12
+        boxes, levels = ([one], [1]) if together else ([one, other], [1, 3])
+        named = update(identities, found(*boxes), look / 10, Tracks.none(), levels)
+        if not together:
+            assert named.tracker_id.tolist() == [1, 2]
+
+
+def test_what_is_lost_keeps_its_size():
+    """Its edges do not go on each for itself: of one whose box became narrower nothing would be left in a second."""
+    identities = Identities(0.0)
+    for look in range(8):
+        narrower = (BOX[0] + 2 * look, BOX[1], BOX[2] - 2 * look, BOX[3])
+        update(identities, found(narrower), look / 10, Tracks.none())
+    size = identities.things.size
+    update(identities, found(), 2.2, Tracks.none())
+    np.testing.assert_allclose(identities.things.size, size)
+
+
+def test_velocity_is_known_from_the_second_look_on():
+    identities = Identities(0.0)
+    first = update(identities, found(BOX), 0.0, Tracks.none())
+    assert np.isnan(identities.velocity(first.tracker_id)).all()
+    for look in (1, 2, 3):
+        named = update(identities, found(shifted(BOX, 8 * look), OTHER), look / 10, Tracks.none())
+    np.testing.assert_allclose(identities.velocity(named.tracker_id), [[80, 0], [0, 0]], atol=12)
+
+
+@pytest.mark.parametrize(("same", "others", "tells"), [(0.1, 0.8, True), (0.4, 0.4, False)])
+def test_what_colours_tell_is_learnt(same, others, tells):
+    """Where things look alike no more than they look like others, colours are no evidence either way."""
+    likeness, rng = Likeness(), np.random.default_rng(0)
+    for _ in range(200):
+        seen = others * np.arange(3)[:, None] * np.ones((1, 9)) * 0.75
+        was = seen + same * rng.choice([-1, 1], (3, 1))
+        likeness.learn(seen.astype(np.float32), np.zeros(3), np.ones(3, bool), was.astype(np.float32))
+    like, unlike = likeness.evidence(np.array([same / 2, others]))
+    assert (like > 1) == tells
+    assert (unlike < -1) == tells
+    assert -1 < likeness.evidence(np.array([same]))[0] < 2
+
+
+def test_nothing_is_learnt_from_what_is_hidden():
+    likeness = Likeness()
+    likeness.learn(np.zeros((2, 9), np.float32), np.ones(2), np.ones(2, bool), np.ones((2, 9), np.float32))
+    likeness.learn(*(np.zeros(shape, kind) for shape, kind in [((0, 9), "f4"), (0, "f8"), (0, "?"), ((0, 9), "f4")]))
+    assert (likeness.same, likeness.others) == (Likeness().same, Likeness().others)
+
+
+def test_what_stands_lower_hides_what_is_behind_it():
+    boxes = np.array([[0, 0, 10, 20], [5, 10, 15, 30], [100, 0, 110, 20]], float)
+    assert hidden_share(boxes).tolist() == [0.25, 0.0, 0.0]
+    assert hidden_share(np.zeros((0, 4))).shape == (0,)

@@ -1,7 +1,11 @@
-"""Identities are those of the library's ByteTrack, told by flow and colour, whatever happens in a scene."""
+"""What identities do not hang on: where the picture begins, how large it is, which way round, and in which order.
+
+And that they hold where things meet: better than the library's ByteTrack, which goes by places alone.
+"""
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -15,9 +19,8 @@ from vidpipe.stages.track.flow import no_points
 from vidpipe.stages.track.identity import Identities
 from vidpipe.stages.track.tracks import Tracks
 
-# Media seconds to the next look: none at all, the filter's unit and nearly that, either side of each time from which
-# something else decides, and long enough for things to be forgotten.
-GAPS = [0.0, 0.04, 0.1, 0.103, 0.105, 0.2, 0.3, 0.31, 0.45, 0.46, 0.5, 1.0, 1.9, 2.1, 5.0]
+WIDTH = 300
+GAPS = [0.0, 0.04, 0.1, 0.25, 0.5, 1.0, 1.9, 2.1, 5.0]  # media seconds to the next look
 
 
 class Street:
@@ -26,14 +29,14 @@ class Street:
     def __init__(self, seed: int, things: int, speed: float) -> None:
         self.rng = np.random.default_rng(seed)
         self.size = self.rng.uniform(20, 90, (things, 2))
-        self.middle = self.rng.uniform(0, 300, (things, 2))
+        self.middle = self.rng.uniform(0, WIDTH, (things, 2))
         self.velocity = self.rng.normal(0, speed, (things, 2))
         self.labels = self.rng.integers(0, 2, things)
         self.colours = self.rng.uniform(0, 3, (things, 9))
 
     def pass_time(self, seconds: float) -> None:
         self.middle += self.velocity * seconds
-        outside = (self.middle < 0) | (self.middle > 300)
+        outside = (self.middle < 0) | (self.middle > WIDTH)
         self.velocity[outside & (self.rng.random(outside.shape) < 0.5)] *= -1
 
     def look(self, missed: float, shake: float):
@@ -49,71 +52,107 @@ class Street:
         boxes = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
         return found(*boxes, labels=labels, scores=scores), colours.astype(np.float32)
 
-    def followed(self, named, seconds: float, lost: float) -> Tracks:
-        """Where flow has what was named: about where it would be; it loses some."""
-        keep = self.rng.random(len(named)) >= lost
-        named = named[keep]
-        boxes = np.asarray(named.xyxy, np.float32) + self.rng.normal(0, 15 * seconds, named.xyxy.shape)
-        return followed(named, boxes)
 
-
-def followed(named, boxes) -> Tracks:
+def followed(named) -> Tracks:
+    """Where flow has what was named: just where it was."""
     count = len(named)
     ones = np.ones(count, np.float32)
-    still = np.zeros((count, 2), np.float32)
-    return Tracks(named, boxes.astype(np.float32), still, no_points(count), ones, 0 * ones, ones)
+    boxes, still = np.asarray(named.xyxy, np.float32), np.zeros((count, 2), np.float32)
+    return Tracks(named, boxes, still, no_points(count), ones, 0 * ones, ones)
 
 
-def update(identities, *look):
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*duplicate timestamp")
-        return identities.update(*look)
+def mirrored(boxes):
+    return np.stack([WIDTH - boxes[:, 2], boxes[:, 1], WIDTH - boxes[:, 0], boxes[:, 3]], axis=1)
 
 
-@settings(max_examples=150, deadline=None)
+SAME = {
+    "moved": lambda boxes: boxes + np.array([64, 32, 64, 32]),
+    "twice as large": lambda boxes: 2 * boxes,
+    "mirrored": mirrored,
+}
+
+
+@pytest.mark.parametrize("same", SAME)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    things=st.integers(1, 12),
+    things=st.integers(1, 8),
     speed=st.sampled_from([0.0, 20.0, 100.0]),
-    activate=st.sampled_from([0.0, 0.3, 0.6]),
+    activate=st.sampled_from([0.0, 0.3]),
     missed=st.sampled_from([0.0, 0.2, 0.6]),
-    shake=st.sampled_from([0.0, 2.0, 8.0]),
-    lost=st.sampled_from([0.0, 0.3, 1.0]),
-    gaps=st.lists(st.sampled_from(GAPS), min_size=1, max_size=40),
+    gaps=st.lists(st.sampled_from(GAPS), min_size=1, max_size=20),
 )
-def test_law_identities_are_those_of_the_library(seed, things, speed, activate, missed, shake, lost, gaps):
+def test_law_identities_hang_on_no_place_scale_or_side(same, seed, things, speed, activate, missed, gaps):
     street = Street(seed, things, speed)
-    ours, theirs = Identities(activate), LibraryIdentities(activate)
-    pts, known = 0.0, Tracks.none()
+    one, other = Identities(activate), Identities(activate)
+    pts, known, others = 0.0, Tracks.none(), Tracks.none()
     for gap in [0.0, *gaps]:
         pts += gap
         street.pass_time(gap)
-        detections, colours = street.look(missed, shake)
-        named, expected = (update(each, detections, pts, known, colours) for each in (ours, theirs))
+        detections, colours = street.look(missed, 2.0)
+        again = found(*SAME[same](detections.xyxy), labels=detections.class_id, scores=detections.confidence)
+        named = one.update(detections, pts, known, colours)
+        expected = other.update(again, pts, others, colours)
         assert named.tracker_id.tolist() == expected.tracker_id.tolist()
-        np.testing.assert_array_equal(named.xyxy, expected.xyxy)
-        known = street.followed(named, gap, lost)
+        known, others = followed(named), followed(expected)
 
 
-@pytest.mark.parametrize("gap", [0.1, 0.5])
-def test_filters_are_those_of_the_library(gap):
-    """Not only who is who: boxes and velocities, to what rounding leaves of them."""
-    street = Street(1, 8, 60.0)
-    ours, theirs = Identities(0.3), LibraryIdentities(0.3)
-    known = Tracks.none()
-    for look in range(1, 60):
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    things=st.integers(1, 8),
+    missed=st.sampled_from([0.0, 0.2, 0.6]),
+    gaps=st.lists(st.sampled_from(GAPS), min_size=2, max_size=20),
+)
+def test_law_identities_go_on_from_a_copy_and_name_each_thing_once(seed, things, missed, gaps):
+    street, identities = Street(seed, things, 50.0), Identities(0.3)
+    pts, known, before = 0.0, Tracks.none(), 0
+    for gap in gaps:
+        pts += gap
         street.pass_time(gap)
-        detections, colours = street.look(0.2, 2.0)
-        named, _ = (each.update(detections, gap * look, known, colours) for each in (ours, theirs))
-        known = street.followed(named, gap, 0.2)
-        tracks = theirs.tracker.tracks
-        states = np.array([track.state_estimator.kf.state.ravel() for track in tracks])
-        spread = np.array([track.state_estimator.kf.state_covariance for track in tracks])
-        things = ours.things
-        assert things.ids.tolist() == [track.tracker_id for track in tracks]
-        np.testing.assert_allclose(things.state.reshape(-1, 8), states, rtol=1e-6, atol=1e-6)
-        # The library's 8 by 8 says the same of each coordinate, and nothing of one by another.
-        for coordinate in range(4):
-            own = spread[:, coordinate::4, coordinate::4]
-            np.testing.assert_allclose(things.covariance, own, rtol=1e-6, atol=1e-9)
-        assert np.count_nonzero(spread) <= 16 * len(tracks)
+        detections, colours = street.look(missed, 2.0)
+        copied = pickle.loads(pickle.dumps(identities))
+        named = identities.update(detections, pts, known, colours)
+        again = copied.update(detections, pts, known, colours)
+        assert named.tracker_id.tolist() == again.tracker_id.tolist()
+        ids = named.tracker_id.tolist()
+        assert len(set(ids)) == len(ids)
+        new = [each for each in ids if each > before]
+        assert sorted(new) == list(range(before + 1, before + 1 + len(new))), "numbers are given in turn"
+        before += len(new)
+        known = followed(named)
+
+
+def switches(identities, seed: int, gap: float) -> int:
+    """How often somebody is given another number, of six who walk to and fro in half a minute."""
+    rng = np.random.default_rng(seed)
+    size, y = rng.uniform(0.9, 1.1, (6, 1)) * np.array([30, 80]), rng.uniform(100, 130, 6)
+    begin, speed = rng.uniform(0, WIDTH, 6), rng.choice([-1, 1], 6) * rng.uniform(20, 50, 6)
+    colours = rng.uniform(0, 3, (6, 9))
+    names, count, known = {}, 0, Tracks.none()
+    for pts in np.arange(0, 30, gap):
+        x = abs((begin + speed * pts) % (2 * WIDTH) - WIDTH)
+        middle = np.stack([x, y], axis=1)
+        boxes = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
+        nearer = y[None] > y[:, None]
+        hidden = (np.abs(x[:, None] - x) < 15) & nearer
+        rows = rng.permutation(np.flatnonzero(~hidden.any(axis=1)))
+        looks = boxes[rows] + rng.normal(0, 1.5, (len(rows), 4))
+        seen = (colours[rows] + rng.normal(0, 0.2, (len(rows), 9))).astype(np.float32)
+        named = identities.update(found(*looks), float(pts), known, seen)
+        for row, name in zip(rows.tolist(), named.tracker_id.tolist(), strict=True):
+            count += names.setdefault(row, name) != name
+            names[row] = name
+        known = followed(named)
+    return count
+
+
+@pytest.mark.parametrize(("gap", "most"), [(0.1, 0.5), (0.5, 0.35)])
+def test_who_walks_past_others_keeps_his_number_far_more_often_than_with_the_library(gap, most):
+    """Measured: 50 switches for 117, and 152 for 506."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*duplicate timestamp")
+        ours = sum(switches(Identities(0.0), seed, gap) for seed in range(8))
+        theirs = sum(switches(LibraryIdentities(0.0), seed, gap) for seed in range(8))
+    assert theirs > 20
+    assert ours <= most * theirs

@@ -357,7 +357,7 @@ def followed(seconds=20, fps=FPS, wrong_from=1000, pts=None, **options):
     """
     stage, looks, answers = track(refresh_s=2, change=1, failing=1, **options), [], {}
     for seq in range(round(seconds * fps)):
-        box = shifted(BOX, 25 * (seq * 3 % 7)) if seq >= wrong_from else BOX
+        box = shifted(BOX, 25 * int(np.random.default_rng(seq).integers(7))) if seq >= wrong_from else BOX
         frame = at(seq, box)
         frame.pts = seq / fps if pts is None else pts(seq)
         answers[seq] = ask(stage, frame)

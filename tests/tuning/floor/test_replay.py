@@ -43,7 +43,7 @@ CONFIGURATIONS = [
     ids=["a part, masked", "one model"],
 )
 def test_a_replay_is_a_run(made, text, stream):
-    """Boxes, who looked, and how often each model did: of every frame, under every configuration."""
+    """Boxes with identities, who looked, and how often each model did: of every frame, under every configuration."""
     roles = roles_of(made(text, **stream))
     spec = roles.pipeline.streams["cam"].spec
     looks = looks_of(roles)
@@ -78,6 +78,8 @@ def assert_runs(roles, spec, looks, asked):
             assert np.array_equal(own.xyxy, np.asarray(found.xyxy, np.float32)), f"{said}: frame {frame}"
             assert own.label.tolist() == np.asarray(found.class_id).tolist(), f"{said}: frame {frame}"
             assert np.array_equal(own.score, np.asarray(found.confidence, np.float32)), f"{said}: frame {frame}"
+            named = np.full(len(found), -1) if found.tracker_id is None else found.tracker_id
+            assert own.track.tolist() == named.tolist(), f"{said}: frame {frame}"
         made_looks = {name: each["calls"] for name, each in report["models"].items() if each["calls"]}
         assert {variant.model: count for variant, count in replayed.looks.items()} == made_looks, said
 

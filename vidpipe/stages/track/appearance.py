@@ -11,7 +11,6 @@ BANDS = 3  # from top to bottom: a person's head, coat and legs
 _ACROSS = np.linspace(0.25, 0.75, 6)  # of a box's width, where it is looked at: the sides are mostly background
 _DOWN = np.linspace(0.1, 0.87, 4 * BANDS)  # of its height
 _UNIT = np.array([60, 12, 12], np.float32)  # of luma and of colour: light changes, colour hardly does
-_APART = 0.5  # mean difference in these units at which two looks are alike by 1/e
 
 
 def colours(frame: Frame, boxes: NDArray[np.number]) -> NDArray[np.float32]:
@@ -28,7 +27,7 @@ def colours(frame: Frame, boxes: NDArray[np.number]) -> NDArray[np.float32]:
     return bands.reshape(len(boxes), 3 * BANDS)
 
 
-def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How alike colours [..., 9] are, 0..1; pairs as numpy broadcasts."""
-    likeness: NDArray[np.float64] = np.exp(-np.abs(others - one).mean(axis=-1, dtype=np.float64) / _APART)
-    return likeness
+def apart(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much colours [..., 9] differ, in units of what light changes; pairs as numpy broadcasts."""
+    differ: NDArray[np.float64] = np.abs(others - one).mean(axis=-1, dtype=np.float64)
+    return differ

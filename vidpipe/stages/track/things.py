@@ -1,8 +1,10 @@
 """Things that are known: where each is and how fast it goes, by a Kalman filter.
 
-The filter is that of ByteTrack (Zhang et al., ECCV 2022) as the library `trackers` has it: each coordinate of a box
-goes on at a constant velocity. The four coordinates of a thing are measured together and equally well, and none says
-anything of another: one covariance of place and velocity is that of each. All things are worked out at once as arrays.
+A box goes on at a velocity that changes at random, as in SORT (Bewley et al., ICIP 2016). How far a detector is off,
+and how fast things turn, grow with their size in the picture: so variances are in sizes of the thing, the side of a
+square as large as its box. Its edges are measured together and equally well: one covariance of place and velocity is
+that of each. They keep their distance, so that what is lost does not shrink to nothing. All things are worked out at
+once as arrays.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.models.boxes import area
 from vidpipe.stages.track.appearance import BANDS
 
-_RATE = 10.0  # the filter's unit of time, a second of it: its noise is tuned for frames, and this is their usual order
-_MEASURED = 0.1  # variance of a box that a look has found, pixels squared
-_DRIFT = 0.01  # variance of the velocity that a unit of time adds
-_JITTER = 0.04  # units within which a step counts as one: clocks of cameras are no better
-_RENEW = 0.3  # share of a look in what is remembered of a thing's colours
+MEASURED = 0.1**2  # variance of an edge that a look has found: detectors are off, and arms and legs are anywhere
+_FIRST = 1.2**2  # of the velocity of a thing that was found once, sizes a second
+_TURNS = 0.1  # variance of the velocity that a second adds
+_RENEW_S = 1.0  # in which half of what is remembered of colours is renewed: most things hide each other for less
 
 
 class Things(NamedTuple):
@@ -26,9 +28,10 @@ class Things(NamedTuple):
 
     Attributes:
         ids: int64 [n], identities.
-        state: float64 [n, 2, 4], box and velocity: xyxy in pixels, classes apart, and pixels a unit of time.
-        covariance: float64 [n, 2, 2], of place and velocity of each coordinate.
-        streak: int64 [n], looks in a row that have found it.
+        state: float64 [n, 2, 4], box and velocity: xyxy in pixels, classes apart, and pixels a second, the same for
+            opposite edges.
+        covariance: float64 [n, 2, 2], of place and velocity of each edge, in sizes.
+        looks: float64 [n], how often a look has found it, in parts where it was hidden in part.
         unseen_s: float64 [n], media seconds since one did.
         colours: float32 [n, 9], a mean of what it looked like (see `appearance`).
     """
@@ -36,22 +39,28 @@ class Things(NamedTuple):
     ids: NDArray[np.int64]
     state: NDArray[np.float64]
     covariance: NDArray[np.float64]
-    streak: NDArray[np.int64]
+    looks: NDArray[np.float64]
     unseen_s: NDArray[np.float64]
     colours: NDArray[np.float32]
 
     @classmethod
-    def new(cls, ids: NDArray[np.int64], boxes: NDArray[np.float64], colours: NDArray[np.float32]) -> Things:
-        """Things that a look has found for the first time, as boxes [n, 4] with colours [n, 9]."""
+    def new(
+        cls,
+        ids: NDArray[np.int64],
+        boxes: NDArray[np.float64],
+        colours: NDArray[np.float32],
+        clear: NDArray[np.float64],
+    ) -> Things:
+        """Things that a look has found for the first time, boxes [n, 4] with colours [n, 9]; `clear` as of `meet`."""
         count = len(ids)
         state = np.stack([boxes, np.zeros((count, 4))], axis=1)
-        covariance = np.tile(np.eye(2), (count, 1, 1))
-        return cls(ids, state, covariance, np.ones(count, np.int64), np.zeros(count), colours)
+        covariance = np.tile(np.diag([MEASURED, _FIRST]), (count, 1, 1))
+        return cls(ids, state, covariance, clear, np.zeros(count), colours)
 
     @classmethod
     def none(cls) -> Things:
         """Nothing is known."""
-        return cls.new(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros((0, 3 * BANDS), np.float32))
+        return cls.new(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros((0, 3 * BANDS), np.float32), np.zeros(0))
 
     @property
     def boxes(self) -> NDArray[np.float64]:
@@ -59,9 +68,9 @@ class Things(NamedTuple):
         return self.state[:, 0]
 
     @property
-    def young(self) -> NDArray[np.bool_]:
-        """Of which the filter knows no velocity yet, [n]."""
-        return self.streak <= 1
+    def size(self) -> NDArray[np.float64]:
+        """Of each, pixels [n]."""
+        return size_of(self.boxes)
 
     def of(self, rows: NDArray[np.bool_]) -> Things:
         """Some of them."""
@@ -72,40 +81,40 @@ class Things(NamedTuple):
         columns: Any = zip(self, others, strict=True)
         return Things._make(np.concatenate(both) for both in columns)
 
-    def expected(self, seconds: float) -> NDArray[np.float64]:
-        """Where they will be, [n, 4]."""
-        return self.state[:, 0] + self.state[:, 1] * (seconds * _RATE)
-
-    def lead(self, rows: NDArray[np.bool_], goals: NDArray[np.float64], seconds: float) -> None:
-        """Give some the velocity that leads to these boxes [n, 4] in that time."""
-        self.state[rows, 1] = (goals[rows] - self.boxes[rows]) / (seconds * _RATE)
-
     def go_on(self, seconds: float) -> None:
         """Time passes: everything goes on as it went, and is less sure."""
-        step = seconds * _RATE
-        self.streak[self.unseen_s > 0] = 0
         self.unseen_s[:] += seconds
-        on = np.array([[1.0, step], [0.0, 1.0]])
+        on = np.array([[1.0, seconds], [0.0, 1.0]])
         self.state[:] = on @ self.state
-        self.covariance[:] = on @ self.covariance @ on.T + _drift(step)
+        drift = _TURNS * np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]])
+        self.covariance[:] = on @ self.covariance @ on.T + drift
 
-    def meet(self, rows: NDArray[np.intp], boxes: NDArray[np.float64], colours: NDArray[np.float32]) -> None:
-        """A look has found those rows, as boxes [m, 4] with colours [m, 9]."""
-        self.streak[rows] += 1
-        self.unseen_s[rows] = 0
+    def meet(
+        self,
+        rows: NDArray[np.intp],
+        boxes: NDArray[np.float64],
+        colours: NDArray[np.float32],
+        clear: NDArray[np.float64],
+    ) -> None:
+        """A look has found those rows, as boxes [m, 4] with colours [m, 9].
+
+        Args:
+            clear: [m], 0..1, how much of each box nothing hides: colours of others are not remembered.
+        """
         kept, state, covariance = self.colours[rows], self.state[rows], self.covariance[rows]
-        gain = covariance[:, 0] / (covariance[:, :1, 0] + _MEASURED)  # of place and of velocity, [m, 2]
+        self.looks[rows] += clear
+        renewed = clear * np.maximum(1 - 0.5 ** (self.unseen_s[rows] / _RENEW_S), 1 / np.maximum(self.looks[rows], 1.0))
+        self.colours[rows] = kept + renewed[:, None].astype(np.float32) * (colours - kept)
+        self.unseen_s[rows] = 0
         surprise = boxes - state[:, 0]
-        self.colours[rows] = kept + _RENEW * (colours - kept)
-        self.state[rows] = state + gain[:, :, None] * surprise[:, None]
+        gain = covariance[:, 0] / (covariance[:, :1, 0] + MEASURED)  # of place and of velocity, [m, 2]
+        state = state + gain[:, :, None] * surprise[:, None]
+        state[:, 1] = np.tile((state[:, 1, :2] + state[:, 1, 2:]) / 2, 2)
+        self.state[rows] = state
         self.covariance[rows] = covariance - gain[:, :, None] * covariance[:, :1]
 
 
-def _drift(step: float) -> NDArray[np.float64]:
-    """What a step adds to a covariance [2, 2]: velocities change by white noise, which is constant within the step.
-
-    For a step of one unit ByteTrack has another variance of the place, tuned by hand: it does not follow from that.
-    """
-    if abs(step - 1) <= _JITTER:
-        return _DRIFT * np.eye(2)
-    return _DRIFT * np.array([[step**4 / 4, step**3 / 2], [step**3 / 2, step**2]])
+def size_of(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The side of a square as large as each box [n, 4]; a pixel at least."""
+    sides: NDArray[np.float64] = np.sqrt(np.maximum(area(boxes), 1.0))
+    return sides

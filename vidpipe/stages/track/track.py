@@ -329,10 +329,11 @@ class Track(Stage[TrackConfig]):
             self._counts["looks at both"] += 1
         self._looked_by = answer.by
         named = self._identities.update(found, at.pts, known, colours(frame, found.xyxy))
-        tracks = Tracks.of(named, known, at, self._mover.by)
+        velocity = self._identities.velocity(ids_of(named))  # from look to look; flow may go with the wrong thing
+        tracks = Tracks.of(named, known, at, self._mover.by).going(velocity)
         vectored = None
         if self._mover.tries:
-            vectored = Tracks.of(named, known if look.vectored is None else look.vectored, at, "codec")
+            vectored = Tracks.of(named, known if look.vectored is None else look.vectored, at, "codec").going(velocity)
         if at.preview is not None:
             boxes = at.in_preview(tracks.boxes)
             if look.by_change and (agreed or not _has_new(named, known)):

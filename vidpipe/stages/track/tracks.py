@@ -69,6 +69,10 @@ class Tracks:
             return tracks
         return replace(tracks, points=good_points(seen.grey, boxes, tracks._flows(by)))
 
+    def going(self, velocity: NDArray[np.float32]) -> Tracks:
+        """The same things, going at these velocities, pixels a second [n, 2]; at their own where it is NaN."""
+        return replace(self, velocity=np.where(np.isnan(velocity), self.velocity, velocity))
+
     @classmethod
     def none(cls) -> Tracks:
         """Nothing to follow."""

@@ -44,7 +44,7 @@ class Replayed:
     """What a configuration would have published, and what it would have cost.
 
     Attributes:
-        series: its answers.
+        series: its answers, with identities where a tracker gave some.
         looked: bool [frames], whether a model looked at the frame.
         looks: how many, by variant.
         stages_ms: CPU time a frame of everything but looks and plain decoding: where a stage goes by the vectors of the
@@ -127,9 +127,9 @@ class _Run:
     def replayed(self, like: Series, vectors_ms: float) -> Replayed:
         """What came of it; `vectors_ms`: what the vectors of a picture cost that it goes by."""
         self._cascade.close()
-        rows = np.concatenate([np.zeros((0, 6)), *self._boxes])
+        rows = np.concatenate([np.zeros((0, 7)), *self._boxes])
         frame = np.repeat(np.arange(len(self._boxes)), [len(boxes) for boxes in self._boxes])
-        boxes = Boxes.of(frame, rows[:, :4], score=rows[:, 4], label=rows[:, 5])
+        boxes = Boxes.of(frame, rows[:, :4], score=rows[:, 4], label=rows[:, 5], track=rows[:, 6])
         series = replace(like, known=np.ones(like.frames, bool), boxes=boxes)
         own_ns = self._spent_ns - self._models.spent_ns
         looked = np.array(self._looked, bool)
@@ -249,9 +249,10 @@ def _under(stage: PlacedStage, pipeline: Pipeline, stream: str, settings: Settin
 
 
 def _rows(answer: Answer) -> NDArray[np.float64]:
-    """Boxes of an answer as [n, 6]: xyxy, score, class."""
+    """Boxes of an answer as [n, 7]: xyxy, score, class, identity (-1: none)."""
     found = answer.detections
     if not len(found):
-        return np.zeros((0, 6))
+        return np.zeros((0, 7))
     score = np.ones(len(found)) if found.confidence is None else found.confidence
-    return np.column_stack([found.xyxy, score, np.asarray(found.class_id)]).astype(np.float64)
+    track = np.full(len(found), -1) if found.tracker_id is None else found.tracker_id
+    return np.column_stack([found.xyxy, score, np.asarray(found.class_id), track]).astype(np.float64)
