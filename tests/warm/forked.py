@@ -55,6 +55,9 @@ class Process:
         self.returncode: int | None = None
         self.pid = self._number()
 
+    def __del__(self) -> None:
+        self._told.close()  # also of one whose end nobody has waited for
+
     def _number(self) -> int:
         return int(*struct.unpack("i", self._told.recv(4)))
 
