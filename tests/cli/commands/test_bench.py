@@ -164,7 +164,7 @@ def test_the_same_pipeline_on_ray_answers_the_same(yard):
     inline, on_ray = clip.candidates
     assert (inline.kind, on_ray.kind) == ("pipeline", "ray")
     assert inline.agreement == on_ray.agreement
-    assert on_ray.cost.start_up_cpu_s.median > 2
+    assert on_ray.cost.start_up_cpu_s.median > 1  # its processes are on the bill, though tests fork them
     assert on_ray.cost.peak_pss_mb.median > 200
 
 
