@@ -26,7 +26,7 @@ from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.events import as_json
 from vidpipe.results.records import Result
 from vidpipe.results.replay import ResultsReplay
-from vidpipe.results.sinks.base import Sink
+from vidpipe.results.sinks.base import ControlledRun, Sink
 from vidpipe.results.sinks.events import EventsFile
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
@@ -141,12 +141,16 @@ def test_a_configuration_that_is_read_again_changes_rules_alone(folder: Path) ->
     results = folder / "results.jsonl"
 
     class Kept(Sink):
+        def attach(self, run: ControlledRun) -> None:
+            self.run = run
+
         def write(self, records: Sequence[Result], published_at: float) -> None:
             seen.extend(record.seq for record in records)
 
+    kept = Kept()
     outcome = run(
         load(folder / "pipeline.yaml", sets=["stages.crowd.once=slow", "rules=[]"]),
-        sinks=[ResultsFile(results), EventsFile(folder / "events.jsonl"), Kept()],
+        sinks=[ResultsFile(results), EventsFile(folder / "events.jsonl"), kept],
         engine="inline",
         reload=lambda: fresh.pop() if fresh and len(seen) > 20 else None,
     )
@@ -155,6 +159,7 @@ def test_a_configuration_that_is_read_again_changes_rules_alone(folder: Path) ->
     (change,) = outcome.report["streams"]["yard"]["settings"]
     assert change["by"] == "reload"
     assert "anew" not in change
+    assert list(kept.run.pipeline.streams["yard"].spec.zones["lawn"]) == [(0.2, 0.2), (0.6, 0.2), (0.5, 0.9)]
     assert replayed(results) == (folder / "events.jsonl").read_text()
 
 

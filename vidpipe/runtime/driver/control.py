@@ -113,12 +113,8 @@ class Control:
         """Change the rules of a stream, its zones and lines; see `pipeline.yaml.edit_rules`. Otherwise as `apply`."""
         with self._applying, self._lock:
             rules = edit_rules(self.pipeline, stream, add=add, change=change, remove=remove)
-            fields = {name: getattr(rules, name) for name in RulesConfig.model_fields}
-            fresh, epoch = self._turn(self.pipeline, {RULES: fields}, [stream], by=by, reason=reason)
-            spec = fresh.streams[stream].spec.model_copy(update={"zones": rules.zones, "lines": rules.lines})
-            self._put_in_force(
-                replace(fresh, streams={**fresh.streams, stream: replace(fresh.streams[stream], spec=spec)})
-            )
+            fresh, epoch = self._turn(self.pipeline, _whole(rules), [stream], by=by, reason=reason)
+            self._put_in_force(fresh)
             return epoch
 
     def pause(self, stream: str) -> None:
@@ -221,6 +217,8 @@ class Control:
     ) -> tuple[Pipeline, Epoch]:
         """The pipeline with other settings, as a new epoch."""
         pipeline, named = changed(pipeline, changes, streams, len(self.epochs) + 1)
+        if RULES in changes:
+            pipeline = _with_places(pipeline, named)
         return pipeline, self._begin_epoch(named, changes, by=by, reason=reason)
 
     def _put_in_force(self, pipeline: Pipeline) -> None:
@@ -304,7 +302,23 @@ class Control:
 def _rules(pipeline: Pipeline, stream: str) -> Changes:
     """The rules that a stream has, as changes from having none."""
     rules = pipeline.streams[stream].configs.get(RULES)
-    return {} if rules is None else {RULES: {name: getattr(rules, name) for name in type(rules).model_fields}}
+    return {} if rules is None else _whole(rules)
+
+
+def _whole(rules: StageConfig) -> Changes:
+    """Rules as changes of all their settings."""
+    return {RULES: {name: getattr(rules, name) for name in type(rules).model_fields}}
+
+
+def _with_places(pipeline: Pipeline, streams: Collection[str]) -> Pipeline:
+    """The pipeline with the zones and lines of these streams as their rules have them."""
+    there = dict(pipeline.streams)
+    for name in streams:
+        rules = there[name].configs.get(RULES)
+        if isinstance(rules, RulesConfig):
+            spec = there[name].spec.model_copy(update={"zones": rules.zones, "lines": rules.lines})
+            there[name] = replace(there[name], spec=spec)
+    return replace(pipeline, streams=there)
 
 
 def _alike(turned: Mapping[str, Changes]) -> list[tuple[Changes, list[str]]]:
