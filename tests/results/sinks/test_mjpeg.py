@@ -90,7 +90,7 @@ def shown():
     def open_(*names, **settings):
         port = free_port()
         sink = MjpegSink()
-        sink.config = MjpegConfig(port=port, fps=1000, **settings)
+        sink.config = MjpegConfig(port=port, fps=1e6, **settings)  # no picture comes too soon
         writers = [sink.frame_sink.open(StreamInfo(name, 128, 96, 10, None)) for name in names or ["gate"]]
         opened.extend(writers)
         return port, *writers
