@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, reaching
+from vidpipe.cli import asking, looking, reaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -33,7 +33,6 @@ from vidpipe.cli.options import (
     SearchName,
     SetOption,
     SourceOption,
-    Transport,
     TrialsOption,
     WantName,
     WantOption,
@@ -144,23 +143,6 @@ def plan(
 
 
 @app.command()
-def models(
-    pipeline: Annotated[
-        str | None, typer.Argument(help="A pipeline file or name. Default: all that come with vidpipe.")
-    ] = None,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    timing: Annotated[bool, typer.Option("--time/--no-time", help="Time looks, which takes seconds a model.")] = True,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """List models: licence, input size, classes, and what a look costs on this machine in each precision."""
-    from vidpipe.cli.commands.models import show_models
-
-    show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)
-
-
-@app.command()
 def bench(
     pipeline: PipelineArgument,
     config: ConfigOption = None,
@@ -232,19 +214,6 @@ def bench(
             out,
         )
     )
-
-
-@app.command()
-def probe(
-    url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
-    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long to watch.")] = 10,
-    transport: Annotated[Transport, typer.Option(help="How an RTSP camera shall send.")] = Transport.AUTO,
-    tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
-) -> None:
-    """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
-    from vidpipe.cli.commands.probe import run_probe
-
-    raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
 
 
 @app.command()
@@ -353,6 +322,7 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+looking.add_to(app)
 asking.add_to(app)
 reaching.add_to(app)
 
