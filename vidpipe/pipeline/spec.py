@@ -155,9 +155,9 @@ class Pipeline:
         return {part.id: part for part in parts}
 
     @property
-    def without_media(self) -> Pipeline:
-        """The same without pictures and clips, for who only measures it."""
-        return replace(self, media=None)
+    def without_outputs(self) -> Pipeline:
+        """The same without pictures, clips and sinks of its own, for who only measures it."""
+        return replace(self, media=None, sinks=())
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""
