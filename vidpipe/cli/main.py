@@ -322,6 +322,24 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it writes.")] = Path(),
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A camera that is known. Several times.", show_default=False),
+    ] = None,
+    pipeline: Annotated[str, typer.Option(help="To begin with: one that comes with vidpipe.")] = "street",
+    find: Annotated[bool, typer.Option(help="Ask the network for cameras (ONVIF).")] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
+) -> None:
+    """Ask for cameras, or find them, and write a configuration and a first pipeline."""
+    from vidpipe.cli.commands.init import InitOptions, is_answered, run_init
+
+    options = InitOptions(folder, camera or [], pipeline, find, is_answered(), seconds)
+    raise typer.Exit(run_init(options))
+
+
 looking.add_to(app)
 asking.add_to(app)
 reaching.add_to(app)
