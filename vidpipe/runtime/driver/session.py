@@ -227,6 +227,7 @@ class Run(Controllable):
     def _run(self) -> None:
         writer = Writer(self._sinks, self._clock)
         self._collector.sink_counts = writer.counts
+        self._collector.counts = partial(self._engine.counts, fresh=False)
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)
