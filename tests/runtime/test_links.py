@@ -31,10 +31,10 @@ from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.runtime.inline import InlineEngine
-from vidpipe.runtime.ray import link as module
+from vidpipe.runtime.links import link as module
+from vidpipe.runtime.links.job import Command
 from vidpipe.runtime.ray.actors import SegmentActor
-from vidpipe.runtime.ray.job import Command
-from vidpipe.runtime.ray.link import RayLink
+from vidpipe.runtime.ray.peer import link_to
 from vidpipe.runtime.segment_worker import SegmentWorker
 
 FRAMES = 12
@@ -120,7 +120,7 @@ def test_a_dead_actors_successor_is_told_once_what_it_has_to_know(clip):
     """All eight frames that it held are asked again; what the first of them taught stays."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
     assert link.ask(Ticket(frame(0, pts=0.0)), complete=True).completed.result(10).answer.by == "s2"
     assert linked.restored["cam"] == 1
@@ -166,7 +166,7 @@ def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(
     """A configuration that is read again gives them no epoch of their own."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (Says, Tier.EDGE)]))
     actor = local.LocalActor(Listens, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     first, other = (Knobs(0, {"s1": Said(word=word)}) for word in ("first", "other"))
     answers = []
     for seq, knobs in enumerate((first, first, other, other)):
@@ -182,7 +182,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     monkeypatch.setattr(module, "PING_EVERY_S", 0.2)
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     assert link.ask(Ticket(frame(0)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill(stays_away=True)
     first = link.ask(Ticket(frame(1)), complete=True)
@@ -204,7 +204,7 @@ def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
     """Ray may hand it to the new one, which has never met the caller."""
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     for seq in range(3):
         assert link.ask(Ticket(frame(seq)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill()  # with no call under way: nobody has heard of it
@@ -215,7 +215,7 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     linked.on_frame["cam", 4] = actor.kill
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     replies = [link.ask(Ticket(frame(seq)), complete=True) for seq in range(9)]
     answers = [pending.completed.result(20).answer for pending in replies]
     assert [answer.how is How.FAILED for answer in answers] == [seq == 4 for seq in range(9)]
@@ -224,7 +224,7 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
 
 def test_a_note_that_does_not_travel_costs_its_frame_alone():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
+    link = link_to(local.LocalActor(SegmentActor, laid, range(1, 2), None), laid.links[0])
     frames = [frame(seq) for seq in range(4)]
     frames[1].features["s0"] = threading.Lock()  # cannot be copied
     frames[2].features["s0"] = lambda: None  # is copied, and does not pickle
@@ -237,7 +237,7 @@ def test_a_note_that_does_not_travel_costs_its_frame_alone():
 
 def test_a_message_that_cannot_be_read_holds_nobody_up():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
+    link = link_to(local.LocalActor(SegmentActor, laid, range(1, 2), None), laid.links[0])
     bad = frame(0)
     bad.features["s0"] = Unreadable()
     assert link.ask(Ticket(bad), complete=True).completed.result(10).answer.how is How.FAILED

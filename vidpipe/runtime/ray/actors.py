@@ -24,10 +24,9 @@ from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
-from vidpipe.runtime.ray.job import Command, CompleteOrder, Message
-from vidpipe.runtime.ray.link import RayLink
-from vidpipe.runtime.ray.peer import StrangerError
-from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.links.job import Command, CompleteOrder, Message
+from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.ray.peer import StrangerError, link_to
 from vidpipe.runtime.ray.warnings import Latest, kept
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.stream_pool import StreamPool
@@ -81,7 +80,7 @@ class _Actor:
         self._instance = uuid.uuid4().hex
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
         runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
-        self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
+        self._link = link_to(lower, spec, runtime.weights, runtime.settings) if spec is not None else None
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = self._stack.start()
 

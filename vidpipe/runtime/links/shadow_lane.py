@@ -1,4 +1,4 @@
-"""Shadow asks on a link to an actor: they leave when nothing else waits to be sent, and take no credit."""
+"""Shadow asks on a link: they leave when nothing else waits to be sent, and take no credit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
-from vidpipe.runtime.ray.peer import Peer, one_line
+from vidpipe.runtime.links.peer import Peer, one_line
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
 from vidpipe.runtime.shadow.worker import refuse
 from vidpipe.runtime.transport import codec

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Completed
 from vidpipe.runtime.downstream import PendingResult
-from vidpipe.runtime.ray.shared_memory import Slot
+from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.worker import Settings
 

@@ -1,4 +1,4 @@
-"""A link to the next segment's actor: batches, credits, a shaper, and what to do when the actor dies."""
+"""A link to a segment in another process: batches, credits, a shaper, and what to do when that process dies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 from vidpipe.cascade.cascade import Completed, Ticket
 from vidpipe.core.errors import RunError
@@ -16,10 +15,10 @@ from vidpipe.core.frame import Frame, Image
 from vidpipe.pipeline.plan import Link
 from vidpipe.runtime.downstream import PendingResult, broken
 from vidpipe.runtime.fair_queue import FairQueue
-from vidpipe.runtime.ray.job import Answers, Batch, Job, Order
-from vidpipe.runtime.ray.peer import GONE, Peer, SilentError, one_line, shared_memory
-from vidpipe.runtime.ray.shadow_lane import ShadowLane
-from vidpipe.runtime.ray.shared_memory import Slot
+from vidpipe.runtime.links.job import Answers, Batch, Job, Order
+from vidpipe.runtime.links.peer import Peer, SilentError, one_line
+from vidpipe.runtime.links.shadow_lane import ShadowLane
+from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport import codec
@@ -36,8 +35,8 @@ PING_EVERY_S = 2.0  # while no call returns
 CALLS_OUT = 64  # of a link at a time, so that an actor has a thread for each
 
 
-class RayLink:
-    """The `Downstream` of a segment whose next one is an actor.
+class PeerLink:
+    """The `Downstream` of a segment whose next one runs in another process, here called its actor.
 
     A call carries all frames that wait, up to a batch, and returns the answers of those that may be completed. When the
     actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
@@ -63,7 +62,7 @@ class RayLink:
     def __init__(
         self,
         link: Link,
-        actor: Any,
+        peer: Peer,
         weights: Mapping[str, float] | None = None,
         settings: Callable[[str], Settings] = lambda _: Settings(),
     ) -> None:
@@ -76,8 +75,8 @@ class RayLink:
         self._stopping = False
         self._broken: str | None = None
         self._spec = link.spec
-        self._shared_memory = shared_memory(link.spec)
-        self._peer = Peer(actor, self._shared_memory)
+        self._peer = peer
+        self._shared_memory = peer.pool
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
         self._waiting: deque[Job | Order] = deque()
@@ -270,7 +269,7 @@ class RayLink:
         try:
             self._peer.tell()
             answers = self._peer.call(batch.entries)
-        except GONE:
+        except self._peer.gone:
             self._ended_call(batch.life, dead=True)
         except Exception as error:
             self._call_each(batch, error)
@@ -306,9 +305,9 @@ class RayLink:
             error = done.exception()
             if isinstance(error, RunError):  # it is broken itself
                 self._break(error)
-            elif not isinstance(error, GONE):
+            elif not isinstance(error, self._peer.gone):
                 self._resolve({job: self._answer(job, done, error) for job in awaited})
-            self._ended_call(life, dead=isinstance(error, GONE))
+            self._ended_call(life, dead=isinstance(error, self._peer.gone))
         except BaseException as raised:
             self._break(raised)
 
@@ -348,9 +347,9 @@ class RayLink:
             try:
                 done = self._peer.call([job])
                 error = self._outcome(done)
-            except GONE as gone:
+            except self._peer.gone as gone:
                 error = gone
-            if isinstance(error, GONE):
+            if isinstance(error, self._peer.gone):
                 return  # still dead: this is done anew
             self._resolve({job: self._answer(job, done, error)})
         with self._changed:
