@@ -17,6 +17,7 @@ from vidpipe.cli import asking, looking, reaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
+    AppendOption,
     BudgetOption,
     ConfigOption,
     DetachOption,
@@ -28,8 +29,10 @@ from vidpipe.cli.options import (
     MetricsOption,
     NameOption,
     OutOption,
+    OverwriteOption,
     PipelineArgument,
     ProfilesOption,
+    RotateOption,
     SearchName,
     SetOption,
     SourceOption,
@@ -79,6 +82,9 @@ def run(
         typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     events: EventsOption = None,
+    append: AppendOption = False,
+    overwrite: OverwriteOption = False,
+    rotate: RotateOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
@@ -104,10 +110,12 @@ def run(
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
+    from vidpipe.cli.outputs import Earlier
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
     options = replace(options, events=events, media=media, name=name, detach=detach)
+    options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))

@@ -36,8 +36,9 @@ class Writer:
     """Hands results and events on to sinks, each in turn.
 
     What is put is written later, in order. Once `LIMIT` results wait, more of live streams are left out and counted,
-    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. What a sink
-    raises is raised by the next `write`; that sink gets no more, and is closed with the others.
+    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. A sink that
+    raises gets no more, and is closed with the others. The next `write` raises the same, unless what comes is of live
+    streams and other sinks take it: cameras go on then, and `close` raises it.
 
     Attributes:
         durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
@@ -90,7 +91,7 @@ class Writer:
             live: streams whose results may be left out; None: any.
         """
         with self._changed:
-            if self._error is not None:
+            if self._error is not None and not (live and len(self._broken) < len(self._sinks)):
                 raise self._error
             if self._records >= LIMIT:
                 # What came of recordings while they were asked to wait is little, and must not be lost.
@@ -211,8 +212,11 @@ class Writer:
             try:
                 call(sink)
             except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
+                told = _as_run_error(sink, error)
+                if index not in self._broken and len(self._sinks) > 1 and not self._closing:
+                    log.warning("%s; it gets no more", told)
                 self._broken.add(index)
-                self._error = self._error or _as_run_error(sink, error)
+                self._error = self._error or told
         self._at = None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout, own_stdout
+from vidpipe.cli.outputs import Earlier, Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.live_table import LiveTable
 from vidpipe.cli.terminal.progress import ProgressBar
@@ -49,6 +49,7 @@ class RunOptions:
     name: str | None = None
     detach: str | None = None
     media: Path | None = None
+    earlier: Earlier = field(default_factory=Earlier)
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -105,7 +106,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
     asked = options.results, options.report, options.video
-    outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, events=options.events, store=options.store)
+    files_of_events = {"events": options.events, "store": options.store}
+    outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, **files_of_events, earlier=options.earlier)
     if pipeline.media is not None and options.address is None:
         check_folder(pipeline.media)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))

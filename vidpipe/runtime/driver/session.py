@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import signal
 import threading
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock
-from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
@@ -39,6 +40,8 @@ from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.transforms.base import Transform
+
+log = logging.getLogger(__name__)
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
@@ -262,7 +265,8 @@ class Run(Controllable):
                     errors = self._take_all(writer, reporter, interim)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
-            counts = self._engine.counts()
+            counts, failure = self._counted()
+            errors += [failure] if failure and not errors else []
             reporter.cpu_s = self._engine.cpu_s()
             interim.close()
             if writer.takes_reports:
@@ -276,6 +280,14 @@ class Run(Controllable):
         errors += stage_errors(counts) + stream_errors(self._collector)
         report = self._report(reporter, counts, finished=True, errors=errors)
         return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
+
+    def _counted(self) -> tuple[Counts, str]:
+        """What the engine has counted, and why it cannot say it up to this moment, if it cannot: a report is due."""
+        try:
+            return self._engine.counts(), ""
+        except Exception as error:
+            log.debug("counting at the end", exc_info=error)
+            return self._engine.counts(fresh=False), _told(error)
 
     def _report(
         self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
@@ -306,8 +318,9 @@ class Run(Controllable):
             try:
                 # Recordings wait until their answers are written, and taken.
                 batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
-            except RunError as error:
-                return [*errors, str(error)]
+            except Exception as error:  # an engine that breaks in a way that nobody foresaw still owes a report
+                log.debug("taking results", exc_info=error)
+                return [*errors, _told(error)]
             collector.note_away(self._engine.away())
             for batch in batches:
                 self._hand_on(batch)
@@ -343,3 +356,7 @@ class Run(Controllable):
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, VidpipeError) else f"the engine failed: {type(error).__name__}: {error}"
