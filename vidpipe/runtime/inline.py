@@ -23,6 +23,7 @@ from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.worker import WorkerRuntime, those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -34,6 +35,7 @@ class CodecLink:
     """
 
     def __init__(self, link: Link, downstream: Downstream, runtime: WorkerRuntime) -> None:
+        self._link = link
         self._spec = link.spec
         self._far = link.far
         self._runtime = runtime
@@ -42,11 +44,14 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
+        places = parts_of(ticket, self._link)
         if self._spec.codec == "raw":
-            self.bytes += ticket.frame.picture.nbytes + codec.features_nbytes(ticket.frame)
-            ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
+            self.bytes += codec.raw_nbytes(ticket.frame, places)
+            frame = ticket.frame.across()
+            frame.in_parts = places is not None
+            ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, complete=complete)
+            packed = codec.pack(ticket, self._spec, complete=complete, places=places)
             ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
             self.bytes += packed.nbytes
         self.frames += 1

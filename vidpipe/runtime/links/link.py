@@ -24,6 +24,7 @@ from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.credit import Credit
 from vidpipe.runtime.transport.emulator import Travel
+from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.worker import Settings
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,8 @@ class PeerLink:
     def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
         memory: Image | None = self._shared_memory.view(slot) if self._shared_memory and slot else None
         try:
-            item = codec.pack(ticket, self._spec, complete=complete, memory=memory)
+            places = parts_of(ticket, self._link)
+            item = codec.pack(ticket, self._spec, complete=complete, memory=memory, places=places)
         except Exception as error:
             with self._changed:
                 self._give_back(nbytes, slot, counted=complete)
