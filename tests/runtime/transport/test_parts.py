@@ -121,7 +121,7 @@ def test_answers_are_those_of_whole_pictures_for_fewer_bytes(clip, monkeypatch, 
     """Also where some answers are checked: who checks sees all of the picture."""
     made = laid(clip, Looks, spec, audited=audited)
     published, nbytes = run(made)
-    for module in ("vidpipe.runtime.inline", "vidpipe.runtime.ray.link"):
+    for module in ("vidpipe.runtime.inline", "vidpipe.runtime.links.link"):
         monkeypatch.setattr(f"{module}.parts_of", lambda ticket, link: None)
     whole, whole_nbytes = run(made)
     assert told(published) == told(whole)
