@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, reaching
+from vidpipe.cli import asking, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -355,6 +355,7 @@ def demo(
 
 asking.add_to(app)
 reaching.add_to(app)
+serving.add_to(app)
 
 
 class _Formatter(logging.Formatter):
