@@ -92,15 +92,26 @@ class Plan:
     shortened: str = ""
     pictures: bool = False
 
+    @property
+    def here(self) -> int:
+        """How many segments run here: those above the first link with an address. A server runs the others."""
+        below = (index for index, link in enumerate(self.links, 1) if link.spec.address is not None)
+        return next(below, len(self.segments))
+
+    @property
+    def way_out(self) -> Link | None:
+        """The link to the server that runs the segments which do not run here."""
+        return self.links[self.here - 1] if self.here < len(self.segments) else None
+
     def actors(self, *, one_machine: bool) -> tuple[range, ...]:
-        """The segments that share an actor, as runs of their indices.
+        """The segments that run here and share an actor, as runs of their indices.
 
         On a cluster each has its own. On one machine they would pay for calls that bring nobody anything. There a
         segment is apart from the next one only where either is isolated, where the link between them is made slower on
         purpose, and where several device actors need the same one below them.
         """
-        cuts = [i for i in range(1, len(self.segments)) if not one_machine or self._is_apart(i)]
-        return tuple(range(start, end) for start, end in pairwise((0, *cuts, len(self.segments))))
+        cuts = [i for i in range(1, self.here) if not one_machine or self._is_apart(i)]
+        return tuple(range(start, end) for start, end in pairwise((0, *cuts, self.here)))
 
     def _is_apart(self, index: int) -> bool:
         """Whether this segment and the one above it never share an actor."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
+from vidpipe.core.servers import check_server
 from vidpipe.core.settings import StageConfig
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import Classes, ModelSpec
@@ -66,6 +67,39 @@ class LinkSpec(_Spec):
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
     shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
+    address: str | None = Field(
+        default=None,
+        description="tls://HOST:PORT of a `vidpipe serve` that runs what is below this link; default: it runs here",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="that the server asks for; best as `${env:NAME}` or `${file:PATH}`; never shown"
+    )
+    ca: str | None = Field(
+        default=None, description="file with the certificate that signs the server's; default: the system's"
+    )
+    fingerprint: str | None = Field(
+        default=None,
+        pattern="^([0-9a-fA-F]{2}:?){32}$",
+        description="SHA-256 of the server's certificate, in place of `ca`: it must be this one",
+    )
+
+    @model_validator(mode="after")
+    def _check_address(self) -> LinkSpec:
+        if self.address is None:
+            for name in ("token", "ca", "fingerprint"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"`{name}` goes with an `address: tls://HOST:PORT`")
+            return self
+        check_server(self.address)
+        if self.token is None:
+            raise ValueError("a server asks for a token: add `token: ${env:NAME}`")
+        if self.ca is not None and self.fingerprint is not None:
+            raise ValueError("`ca` and `fingerprint` are two ways to know the server: write one of them")
+        return self
+
+    def here(self) -> LinkSpec:
+        """The same link to what runs here."""
+        return self.model_copy(update=dict.fromkeys(("address", "token", "ca", "fingerprint")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +192,9 @@ class Pipeline:
 
     @property
     def without_outputs(self) -> Pipeline:
-        """The same without pictures, clips and sinks of its own, for who only measures it."""
-        return replace(self, media=None, sinks=())
+        """The same without pictures, clips and sinks of its own, and all of it here, for who only measures it."""
+        links = {name: link.here() for name, link in self.links.items()}
+        return replace(self, media=None, sinks=(), links=links)
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

@@ -18,7 +18,9 @@ from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
+from vidpipe.runtime.links.away import Away
 from vidpipe.runtime.opening import opened
+from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
@@ -113,11 +115,13 @@ class Stack:
 
 
 class InlineEngine:
-    """Segments as threads of this process."""
+    """Segments as threads of this process, those aside that a server runs."""
 
     def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
         self._runtime = WorkerRuntime(plan, clock=clock)
-        self._stack = Stack(plan, range(len(plan.segments)), None, self._runtime)
+        self._link = way_out(plan, self._runtime)
+        self._away = Away()
+        self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))
         )
@@ -126,7 +130,7 @@ class InlineEngine:
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Open everything, unless `stop` is set meanwhile; raises what kept a part from opening."""
-        opened(self._stack.start(), stop)
+        opened([*self._stack.start(), *([self._link.start()] if self._link else [])], stop)
         if stop.is_set():
             return []
         return those_open(self._stream_pool.open(dict.fromkeys(self._streams, Position()), stop))
@@ -136,11 +140,15 @@ class InlineEngine:
         self._stream_pool.start()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        if self._link is not None:
+            self._away.note({self._link.name: self._link.away} if self._link.away else {})
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
 
     def stop(self) -> None:
         self._stream_pool.stop()
+        if self._link is not None:
+            self._link.stop()
 
     def update(self, pipeline: Pipeline) -> None:
         """Know other streams from now on."""
@@ -149,6 +157,8 @@ class InlineEngine:
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need."""
         self._runtime.prepare(configs)
+        if self._link is not None:
+            self._link.prepare(configs)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -163,10 +173,13 @@ class InlineEngine:
         self._stream_pool.ask(stream, asks)
 
     def away(self) -> Mapping[str, float]:
-        return {}
+        return self._away.segments
 
     def counts(self, *, fresh: bool = True) -> Counts:
-        return self._runtime.counts(self._stack.counts())
+        if self._link is None:
+            return self._runtime.counts(self._stack.counts())
+        counts = self._runtime.counts(self._stack.counts() | self._link.counts())
+        return counts + self._link.server_counts(fresh=fresh)
 
     def cpu_s(self) -> float:
         """CPU seconds of the process, its trainings and its shadow asks since `start`."""
@@ -176,4 +189,6 @@ class InlineEngine:
         deadline = time.monotonic() + patience_s
         self._stream_pool.close(deadline)
         self._stack.close(deadline)
+        if self._link is not None:
+            self._link.close()
         self._runtime.close()

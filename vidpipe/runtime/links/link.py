@@ -46,8 +46,8 @@ class PeerLink:
     Credit bounds the frames that will be completed by themselves. Those that a stream holds open until it says so take
     none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
 
-    Who is on a detour never waits here: beyond the link's credit the newest frame of each such stream is kept, and they
-    are packed by turns as credit becomes free.
+    Who is on a detour never waits here. Where nobody can be reached, its frames fail at once; beyond the link's credit
+    the newest frame of each such stream is kept, and they are packed by turns as credit becomes free.
 
     Whatever is raised in the link's own threads ends the link: all that is open on it fails, and who asks is told why.
 
@@ -57,7 +57,6 @@ class PeerLink:
 
     Attributes:
         frames, bytes: that it has carried.
-        away: why there is nobody at the other end; "" where there is.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class PeerLink:
         self._life = 0  # of the actor: calls of an earlier one count no more
         self._changed = threading.Condition()
         self.frames = self.bytes = 0
-        self.away = ""
+        self._away = ""
         self._shadows = ShadowLane(link, self._peer)
         for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
@@ -98,10 +97,18 @@ class PeerLink:
     def name(self) -> str:
         return self._link.name
 
+    @property
+    def away(self) -> str:
+        """Why there is nobody at the other end; "" where there is."""
+        return self._away or self._peer.cut
+
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         pending = PendingResult()
         if self._link.far:
             pending.went_far()
+        if ticket.frame.stream in self._weights and (cut := self._peer.cut):  # it would be old when somebody is back
+            pending.complete(Completed(failed(cut)))
+            return pending
         nbytes = self._nbytes(ticket)
         with self._changed:
             if ticket.frame.stream in self._weights and not self._fits_now(nbytes):
@@ -128,7 +135,7 @@ class PeerLink:
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadows.put(frame, asks, tell)
         with self._changed:
-            if lost := self._broken or self.away:
+            if lost := self._broken or self._away:
                 self._shadows.fail_all(lost)
             self._changed.notify_all()
 
@@ -141,6 +148,10 @@ class PeerLink:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    def end(self) -> None:
+        """Have its threads end: nobody asks any more."""
+        self._break(RunError("the run has ended"))
 
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
@@ -155,7 +166,7 @@ class PeerLink:
 
     def _fits(self, nbytes: int) -> bool:
         """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        return self._credit.fits(nbytes) or bool(self.away or self._broken)
+        return self._credit.fits(nbytes) or bool(self._away or self._broken)
 
     def _take_room(self, nbytes: int, *, counted: bool) -> Slot | None:
         if counted:
@@ -185,7 +196,7 @@ class PeerLink:
             if complete:
                 self._credit.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
             self._jobs.add(job)
-            if not (lost := self._broken or self.away):
+            if not (lost := self._broken or self._away):
                 if not complete:
                     self._open[job.frame] = job
                 self._waiting.append(job)
@@ -335,7 +346,7 @@ class PeerLink:
             self._go_without()
             self._peer.meet(None)
         with self._changed:
-            self.away = ""
+            self._away = ""
             self._patience_s = REVIVE_S
             lost = self._take_lost()
         if lost:
@@ -385,8 +396,8 @@ class PeerLink:
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
-        self._fail_all(self.away)
+            self._away = f"{self._link.lower} is away: {self._peer.why_away}"
+        self._fail_all(self._away)
 
     def _fail_all(self, reason: str) -> None:
         with self._changed:

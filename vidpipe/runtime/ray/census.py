@@ -13,6 +13,7 @@ from typing import Any
 from ray.exceptions import RayActorError, RayError
 
 from vidpipe.results.records import Counts
+from vidpipe.runtime.links.away import Away
 from vidpipe.runtime.ray.actors import Word
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away: Mapping[str, float] = {}  # links at whose other end nobody is, and since when
+        self._away = Away()
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -107,7 +108,7 @@ class Census:
                         member.ask()
             for member in self._members:
                 member.hear()
-            self._tell(_union(member.away() for member in self._members))
+            self._away.note(_union(member.away() for member in self._members))
 
     def ask_all(self) -> None:
         """Have the word of everybody as it is now; of those who are away, the last one stands."""
@@ -143,16 +144,7 @@ class Census:
 
     def away(self) -> Mapping[str, float]:
         """Segments that nobody reaches, and since when, by the monotonic clock."""
-        return {link.split("-")[-1]: since for link, since in self._away.items()}
-
-    def _tell(self, away: Mapping[str, str]) -> None:
-        for link, reason in away.items():
-            if link not in self._away:
-                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
-        for link in self._away.keys() - away.keys():
-            log.warning("%s is there again", link.split("-")[-1])
-        now = time.monotonic()
-        self._away = {link: self._away.get(link, now) for link in away}
+        return self._away.segments
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:

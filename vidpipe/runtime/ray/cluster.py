@@ -279,7 +279,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _check_tiers(plan: Plan) -> None:
     offered = ray.cluster_resources()
-    for segment in plan.segments:
+    for segment in plan.segments[: plan.here]:
         if offered.get(segment.tier.value, 0) < SHARE:
             raise ConfigError(
                 f"no machine of the cluster offers the tier {segment.tier.value}: "
