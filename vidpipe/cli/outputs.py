@@ -17,7 +17,7 @@ from vidpipe.core.files import check_writable, claim, write_whole
 from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Part, Pipeline
 from vidpipe.results.sinks.events import EventsConfig, EventsFile
-from vidpipe.results.sinks.lines import LinesConfig
+from vidpipe.results.sinks.lines import LinesConfig, LinesSink
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
 from vidpipe.results.store.file import default_path
@@ -81,7 +81,6 @@ class Outputs:
 
     Attributes:
         video: the frame sink that draws, if one was asked for.
-        store: the sink that keeps events, if one was asked for.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class Outputs:
         self.events = events
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
-        self.store = None if store is None else StoreSink(StoreConfig(path=str(store)))
+        self._store = store
         self._streams = streams
         named = {f"sinks.{place}.path": sink.config for place, sink in enumerate(sinks)}
         self._sinks = [
@@ -153,6 +152,14 @@ class Outputs:
             return None
         config = EventsConfig.model_validate(self._settings[self.events])
         return EventsFile(self.events, config=config, **self._options(self.events, stdout))
+
+    def lines_files(self, stdout: int | None) -> list[LinesSink]:
+        """The sinks of answers and events, as far as they were asked for."""
+        return [sink for sink in (self.results_file(stdout), self.events_file(stdout)) if sink is not None]
+
+    def stores(self) -> list[StoreSink]:
+        """The sink that keeps events, if one was asked for."""
+        return [] if self._store is None else [StoreSink(StoreConfig(path=str(self._store)))]
 
     def report_file(self, stdout: int | None) -> ReportFile | None:
         """The same of reports."""

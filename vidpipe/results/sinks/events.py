@@ -46,7 +46,7 @@ class EventsFile(LinesSink):
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open the file. Raises ConfigError."""
         self.run(provenance)
-        self._begin(_HEAD if self._is_csv else b"")
+        self._begin(provenance, _HEAD if self._is_csv else b"")
 
     def run(self, provenance: Mapping[str, Any]) -> None:
         """What comes from now on is of this run."""

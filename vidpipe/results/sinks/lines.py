@@ -62,6 +62,7 @@ class LinesFile:
         descriptor: to write to in place of the file that `path` names.
 
     Attributes:
+        append: as above.
         head: lines that each file begins with.
         kept: where it went.
         patient: what cannot be written is counted, told once, and left out, until it can be again: cameras go on. Else
@@ -81,6 +82,7 @@ class LinesFile:
         tells: bool = False,
         descriptor: int | None = None,
     ) -> None:
+        self.append = append
         self.head = b""
         self.kept: Path | None = None
         self.patient = False
@@ -90,7 +92,6 @@ class LinesFile:
         self._what = what
         self._keep = keep
         self._begins = begins
-        self._append = append
         self._tells = tells
         self._headed = False  # the head stands before what comes next
         self._head_repeats = False
@@ -229,7 +230,7 @@ class LinesFile:
         held = claim(self._path, self._what, make=True)
         assert held is not None
         if os.fstat(held).st_size:
-            if self._append:
+            if self.append:
                 return self._behind(held)
             if self._keep:
                 os.close(self._put_aside(held))
@@ -364,11 +365,12 @@ class LinesSink(Sink):
         check_writable(Path(self.config.path), self.what)
         return "can be written; the event is not kept"
 
-    def _begin(self, head: bytes, *, repeats: bool = False) -> None:
+    def _begin(self, provenance: Mapping[str, Any], head: bytes, *, repeats: bool = False) -> None:
         """Open the file, or a new one where this one is due. Raises ConfigError."""
         path = Path(self.config.path)
-        written_at = path.stat().st_mtime if self.config.append and path.is_file() else self._clock.utc()
-        self._day = _day(written_at)
+        goes_on = self.config.append or "follows" in provenance  # what came until a moment ago is no earlier run's
+        self.lines.append = goes_on
+        self._day = _day(path.stat().st_mtime if goes_on and path.is_file() else self._clock.utc())
         self.lines.begin(head, repeats=repeats)
         self._turn_if_due()
 

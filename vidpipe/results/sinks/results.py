@@ -48,7 +48,7 @@ class ResultsFile(LinesSink):
             ConfigError: the file cannot be opened, or another run writes it.
         """
         self._provenance = provenance
-        self._begin(_head(provenance), repeats=True)
+        self._begin(provenance, _head(provenance), repeats=True)
 
     def write(self, records: Sequence[Result], published_at: float) -> None:
         for first in range(0, len(records), _AT_ONCE):
