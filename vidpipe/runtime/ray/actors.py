@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import ray
 
-from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
 from vidpipe.core.settings import Knobs
@@ -62,26 +63,32 @@ class Word(NamedTuple):
     Attributes:
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
-        away: links at whose other end nobody is, and why.
+        away: by link, who is away at its other end.
         warnings: what was logged there.
     """
 
     instance: str
     counts: Counts
     cpu_s: float
-    away: Mapping[str, str]
+    away: Mapping[str, Away]
     warnings: Latest
 
 
 class _Actor:
-    """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
+    """What both kinds have: their segments, and the link to the next segment's actor, if there is one.
 
-    def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+    Args:
+        standby: name of that actor's standby; "": it has none.
+    """
+
+    def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
         runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
-        self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
+        self._link = None
+        if spec is not None:
+            self._link = RayLink(spec, lower, runtime.weights, runtime.settings, partial(_named, standby))
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = self._stack.start()
 
@@ -94,7 +101,7 @@ class _Actor:
         """What it has counted, and how its link fares."""
         link = self._link
         own = link.counts() if link else {}
-        away = {link.name: link.away} if link and link.away else {}
+        away = {link.name: away} if link and link.presence.is_away and (away := link.presence.away) else {}
         counts = self._runtime.counts(self._stack.counts() | own)
         return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
 
@@ -111,12 +118,11 @@ class SegmentActor(_Actor):
     """Segments below the device, each in one thread.
 
     Args:
-        packed: plan, indices of the segments, and the actor of the next one or None.
+        packed: plan, indices of the segments, and the actor of the next one or None; with the name of its standby.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        super().__init__(*unpack_arguments(packed))
         assert self._stack.top is not None
         self._top: Downstream = self._stack.top
         self._turns = _Turns()
@@ -203,12 +209,12 @@ class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, frame sinks, indices of the segments, and the actor of the next one or None.
+        packed: frame sinks, and what a `SegmentActor` has.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, frame_sinks, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        frame_sinks, plan, *rest = unpack_arguments(packed)
+        super().__init__(plan, *rest)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
 
@@ -266,6 +272,14 @@ class DeviceActor(_Actor):
         self._stream_pool.close(until)
         self._stack.close(until)
         self._runtime.close()
+
+
+def _named(standby: str) -> Any | None:
+    """The actor of that name; None while there is none."""
+    try:
+        return ray.get_actor(standby) if standby else None
+    except ValueError:
+        return None
 
 
 class _Turns:

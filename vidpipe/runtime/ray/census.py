@@ -12,6 +12,7 @@ from typing import Any
 
 from ray.exceptions import RayActorError, RayError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
 from vidpipe.runtime.ray.actors import Word
 
@@ -69,7 +70,7 @@ class _Member:
         self.instance, self.silent_since = word.instance, None
         self.words[word.instance] = word
 
-    def away(self) -> Mapping[str, str]:
+    def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
 
 
@@ -145,14 +146,14 @@ class Census:
         """Segments that nobody reaches, and since when, by the monotonic clock."""
         return {link.split("-")[-1]: since for link, since in self._away.items()}
 
-    def _tell(self, away: Mapping[str, str]) -> None:
-        for link, reason in away.items():
+    def _tell(self, away: Mapping[str, Away]) -> None:
+        for link, who in away.items():
             if link not in self._away:
-                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
+                log.warning("%s is away; the run goes on without it, and tries to reach it again", who.segment)
         for link in self._away.keys() - away.keys():
             log.warning("%s is there again", link.split("-")[-1])
         now = time.monotonic()
-        self._away = {link: self._away.get(link, now) for link in away}
+        self._away = {link: self._away.get(link, now - who.for_s) for link, who in away.items()}
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:
@@ -162,5 +163,5 @@ def _wait(asked: Future[Word], timeout_s: float) -> None:
         return
 
 
-def _union(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return {name: reason for reasons in each for name, reason in reasons.items()}
+def _union(each: Iterable[Mapping[str, Away]]) -> dict[str, Away]:
+    return {name: who for away in each for name, who in away.items()}
