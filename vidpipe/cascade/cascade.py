@@ -24,16 +24,33 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.statistics.agreement import Matched, match
 
 
+class Away(NamedTuple):
+    """A segment of the pipeline that nobody reaches.
+
+    Attributes:
+        segment: its name.
+        for_s: for how long.
+    """
+
+    segment: str
+    for_s: float
+
+    def __str__(self) -> str:
+        return f"{self.segment} away for {self.for_s:.0f} s"
+
+
 class Completed(NamedTuple):
     """The answer to a frame once every stage that passed it on has learnt it.
 
     Attributes:
         states: now and then, what the shared stages below keep of the frame's stream, pickled, by stage id.
+        away: who was not asked of it, as nobody reached him.
     """
 
     answer: Answer
     audit: Audit | None = None
     states: Mapping[str, bytes] | None = None
+    away: Away | None = None
 
 
 class Withheld(NamedTuple):

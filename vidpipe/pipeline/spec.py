@@ -161,6 +161,7 @@ class Pipeline:
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best fallback and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
+        standby: on a cluster each segment has a second actor, which takes over from one that dies.
         transforms: what completes results behind the cascade, in order.
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
@@ -178,6 +179,7 @@ class Pipeline:
     ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
+    standby: bool = True
     transforms: tuple[PlacedTransform, ...] = ()
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None

@@ -18,7 +18,7 @@ from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
-from vidpipe.runtime.links.away import Away
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.segment_worker import SegmentWorker
@@ -120,7 +120,7 @@ class InlineEngine:
     def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
         self._runtime = WorkerRuntime(plan, clock=clock)
         self._link = way_out(plan, self._runtime)
-        self._away = Away()
+        self._away = Absences()
         self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))
@@ -141,7 +141,7 @@ class InlineEngine:
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         if self._link is not None:
-            self._away.note({self._link.name: self._link.away} if self._link.away else {})
+            self._away.note(self._link.absent)
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
 

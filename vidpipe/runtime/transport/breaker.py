@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 FIRST_S = 0.1  # until the first probe: an actor that died may be there again within a second
-LONGEST_S = 10.0  # between two probes
+LONGEST_S = 5.0  # between two probes
 TRIAL = 8  # frames that must be answered before all are let through
 
 
@@ -78,13 +78,20 @@ class Breaker:
         """For how long it has not been closed; 0 while it is."""
         return 0.0 if self.opened_at is None else max(0.0, now - self.opened_at)
 
+    @property
+    def admits(self) -> bool:
+        """Whether a frame would go through now."""
+        return self._state is BreakerState.CLOSED or (
+            self._state is BreakerState.HALF_OPEN and self._under_way <= self._answered
+        )
+
     def admit(self) -> bool:
         """Whether a frame goes through. One that does is either `answered`, `withdrawn`, or reason to call `lost`."""
+        if not self.admits:
+            return False
         if self._state is BreakerState.HALF_OPEN:
-            if self._under_way > self._answered:
-                return False
             self._under_way += 1
-        return self._state is not BreakerState.OPEN
+        return True
 
     def answered(self, now: float) -> None:
         """A frame came back; one that was sent before the link was lost says nothing of it now."""
