@@ -75,6 +75,7 @@ class PeerLink:
         self._broken: str | None = None
         self._spec = link.spec
         self._peer = peer
+        self._who = f"the {peer.kind} of {link.lower}"
         self._shared_memory = peer.pool
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
@@ -348,10 +349,10 @@ class PeerLink:
             self._patience_s = REVIVE_S
             lost = self._take_lost()
         if lost:
-            log.warning("the actor of %s died; %d frames are sent again", self._link.lower, len(lost))
+            log.warning("%s died; %d frames are sent again", self._who, len(lost))
         for job in lost:
             if job.tries == ATTEMPTS:
-                reason = f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"
+                reason = f"{self._who} died on this frame {ATTEMPTS} times"
                 self._resolve({job: Completed(failed(reason))})
                 continue
             job.tries += 1

@@ -41,6 +41,7 @@ class ActorPeer:
 
     def __init__(self, actor: Any, pool: SharedMemoryPool | None) -> None:
         self._actor = actor
+        self.kind = "actor"
         self.gone: tuple[type[BaseException], ...] = GONE
         self.pool = pool
         self._lock = threading.Lock()

@@ -21,7 +21,7 @@ from vidpipe.runtime.links.peer import SilentError, with_commands
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.remote.agreement import agreement
 from vidpipe.runtime.remote.caller import Caller, RefusedError, Welcome
-from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError, Timing
+from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError
 from vidpipe.runtime.remote.counts import NONE, read_counts
 from vidpipe.runtime.remote.messages import (
     AskCounts,
@@ -73,10 +73,11 @@ class ServerPeer:
             also done where the server cannot be reached: a site must be able to start while its uplink is down.
     """
 
+    kind = "server"
     gone: tuple[type[BaseException], ...] = (LostError, SilentError)
     pool: SharedMemoryPool | None = None
 
-    def __init__(self, plan: Plan, clock: Clock = REAL, timing: Timing = TIMING) -> None:
+    def __init__(self, plan: Plan, clock: Clock = REAL) -> None:
         link = plan.way_out
         assert link is not None
         first = plan.here
@@ -105,7 +106,7 @@ class ServerPeer:
         self.opened: Future[None] = Future()
         name = uuid.uuid4().hex
         call = partial(Caller, name, link.name, link.spec, lambda: agreement(plan, first))
-        self._caller = call(lambda: self._session, self._went_up, self._went_down, self._take, timing)
+        self._caller = call(lambda: self._session, self._went_up, self._went_down, self._take, TIMING)
         self.address = str(self._caller.address)
 
     def start(self) -> None:
