@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
@@ -83,14 +83,20 @@ class LinkSpec(_Spec):
         description="SHA-256 of the server's certificate, in place of `ca`: it must be this one",
     )
 
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_server(value)
+        return value
+
     @model_validator(mode="after")
-    def _check_address(self) -> LinkSpec:
+    def _check_server(self) -> LinkSpec:
         if self.address is None:
             for name in ("token", "ca", "fingerprint"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"`{name}` goes with an `address: tls://HOST:PORT`")
             return self
-        check_server(self.address)
         if self.token is None:
             raise ValueError("a server asks for a token: add `token: ${env:NAME}`")
         if self.ca is not None and self.fingerprint is not None:

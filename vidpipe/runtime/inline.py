@@ -120,7 +120,7 @@ class InlineEngine:
     def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
         self._runtime = WorkerRuntime(plan, clock=clock)
         self._link = way_out(plan, self._runtime)
-        self._away = Absences()
+        self._away = Absences(clock)
         self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))

@@ -57,8 +57,8 @@ def network() -> Iterator[Network]:
 def reaching(certificate) -> Callable[..., Pipeline]:
     """The same pipeline, whose part below its last link is run by a server at a port."""
 
-    def reached(pipeline: Pipeline, port: int, **fields) -> Pipeline:
-        *_, name = pipeline.links
+    def reached(pipeline: Pipeline, port: int, link: str = "", **fields) -> Pipeline:
+        name = link or list(pipeline.links)[-1]
         values = {"address": f"tls://127.0.0.1:{port}", "token": TOKEN, "ca": str(certificate[0])} | fields
         spec = LinkSpec(**pipeline.links[name].model_dump(exclude_defaults=True) | values)
         return replace(pipeline, links={**pipeline.links, name: spec})

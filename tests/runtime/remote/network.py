@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -13,7 +14,8 @@ class Network:
     Attributes:
         to: the port behind it; 0: nobody.
         stalled: bytes are taken, and passed on once it is over.
-        after: cuts each connection once so many bytes have passed.
+        after: all connections end once so many bytes have passed.
+        on_cut: called then.
         passed: bytes so far.
     """
 
@@ -21,6 +23,7 @@ class Network:
         self.to = 0
         self.stalled = threading.Event()
         self.after: int | None = None
+        self.on_cut: Callable[[], None] = lambda: None
         self.passed = 0
         self.connections = 0
         self._cut = False
@@ -76,6 +79,7 @@ class Network:
                     threading.Event().wait(0.01)
                 if self.after is not None and self.passed + len(data) > self.after:
                     self.after = None
+                    self.on_cut()
                     break
                 self.passed += len(data)
                 to.sendall(data)

@@ -4,7 +4,8 @@
   asked ahead, and what stages have counted is told above;
 - several runs at once are kept apart;
 - who may not come in is told why, within seconds, and so is the server;
-- what comes to the port from strangers disturbs nobody.
+- what comes to the port from strangers disturbs nobody;
+- what a stream keeps on its device never leaves it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -205,3 +206,46 @@ def test_strangers_at_the_port_disturb_nobody(clip, serve, reaching, certificate
         for stranger in strangers:
             stranger.join()
     assert results == answered(alone)[0]
+
+
+def test_what_a_stream_keeps_on_its_device_reaches_no_server(clip, serve, reaching):
+    """A pipeline file that says both is refused before it runs; a program may still make one."""
+    alone = linked(clip)
+    kept = alone.streams["a"]
+    streams = {**alone.streams, "a": replace(kept, spec=kept.spec.model_copy(update={"leaves_device": "never"}))}
+    results, report = answered(reaching(replace(alone, streams=streams), serve(alone).port))
+    crossed = [reason for _, how, _, _, reason, *_ in results["a"] if how != "tracked"]
+    assert set(crossed) == {"leaves_device: never, and device-cloud leads to a server"}
+    assert report["streams"]["a"]["how"].get("measured", 0) == 0
+    assert results["b"] == answered(alone)[0]["b"]
+
+
+def test_a_server_may_hand_on_to_another_one(clip, serve, reaching):
+    stages = [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.CLOUD)]
+    links = {"device-edge": LinkSpec(), "edge-cloud": LinkSpec(codec="jpeg")}
+    alone = pipeline({"a": clip}, stages, links=links)
+    cloud = serve(alone, link="edge-cloud")
+    edge = serve(reaching(alone, cloud.port), link="device-edge")
+    results, report = answered(reaching(alone, edge.port, link="device-edge"))
+    expected, report_alone = answered(alone)
+    assert results == expected
+    assert counted(report) == counted(report_alone)
+
+
+def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(clip, serve, reaching, certificate, monkeypatch):
+    monkeypatch.setattr("vidpipe.runtime.server.server.MOST_CONNECTIONS", 3)
+    alone = linked(clip, streams=("a",))
+    server = serve(alone)
+    context = ssl.create_default_context(cafile=certificate[0])
+    with ExitStack() as open_:
+        ends = []
+        for _ in range(5):
+            end = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            end.settimeout(5)
+            with suppress(OSError):  # the server may cut it off while it still shakes hands
+                end = open_.enter_context(context.wrap_socket(end, server_hostname="localhost"))
+            ends.append(end)
+        for end in ends:
+            with suppress(OSError):
+                assert end.recv(1) == b""
+    assert len(answered(reaching(alone, server.port))[0]["a"]) == FRAMES

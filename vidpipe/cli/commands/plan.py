@@ -49,6 +49,9 @@ def show_plan(
         for link in laid.links:
             links.add_row(link.name, *_link_row(link.spec))
         console.print(links)
+    if laid.way_out is not None:
+        stages = [stage.id for segment in laid.segments[laid.here :] for stage in segment.stages]
+        console.print(f"below {laid.way_out.name}, at {laid.way_out.spec.address}: {', '.join(stages)}", soft_wrap=True)
     console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
     if laid.shortened:

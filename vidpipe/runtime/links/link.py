@@ -82,6 +82,7 @@ class PeerLink:
         self._presence = peer.presence
         self._room = Room(link.spec, peer.pool)
         self._changed = threading.Condition()
+        self._who = f"the {peer.kind} of {link.lower}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
         self._jobs = Jobs()
@@ -341,10 +342,10 @@ class PeerLink:
             self._patience_s = REVIVE_S
             lost = self._jobs.lost()
         if lost:
-            log.warning("the actor of %s died; %d frames are sent again", self._link.lower, len(lost))
+            log.warning("%s died; %d frames are sent again", self._who, len(lost))
         for job in lost:
             if job.tries == ATTEMPTS:
-                reason = f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"
+                reason = f"{self._who} died on this frame {ATTEMPTS} times"
                 self._resolve({job: Completed(failed(reason))})
                 continue
             job.tries += 1

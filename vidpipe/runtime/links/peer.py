@@ -22,6 +22,7 @@ class Peer(Protocol):
     """Reaches the other end of a link. A new instance of it is told what the one before it knew, before any frame.
 
     Attributes:
+        kind: what is there, for messages: "actor".
         gone: what a call raises whose frames have to be sent again, as the instance that held them is lost.
         pool: memory for the pictures that both ends have; None: they travel in the message.
         presence: whether anybody is there.
@@ -29,6 +30,7 @@ class Peer(Protocol):
         why_away: what kept it from being met the last time.
     """
 
+    kind: str
     gone: tuple[type[BaseException], ...]
     pool: SharedMemoryPool | None
     presence: Presence

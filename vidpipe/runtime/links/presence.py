@@ -8,6 +8,7 @@ from concurrent.futures import Future
 
 from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.answer import How
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.transport.breaker import Breaker, BreakerState
@@ -18,10 +19,12 @@ class Presence:
 
     Args:
         segment: what is at the other end.
+        clock: by which it is away.
     """
 
-    def __init__(self, segment: str) -> None:
+    def __init__(self, segment: str, clock: Clock = REAL) -> None:
         self._segment = segment
+        self._clock = clock
         self._lock = threading.RLock()
         self._breaker = Breaker()
         self._wanted = False
@@ -32,7 +35,7 @@ class Presence:
         with self._lock:
             if self._breaker.state is BreakerState.CLOSED:
                 return None
-            return Away(self._segment, self._breaker.away_s(time.monotonic()))
+            return Away(self._segment, self._breaker.away_s(self._clock.monotonic()))
 
     @property
     def is_away(self) -> bool:
@@ -60,23 +63,25 @@ class Presence:
     def lost(self, reason: str) -> None:
         """Nobody answers."""
         with self._lock:
-            self._breaker.lost(time.monotonic(), reason)
+            self._breaker.lost(self._clock.monotonic(), reason)
 
     def wait(self, most_s: float) -> None:
         """Wait until the next probe is due, but not longer; none is where the other end has still to be met."""
         with self._lock:
-            due_s = self._breaker.probe_at - time.monotonic() if self._breaker.state is BreakerState.OPEN else 0.0
+            due_s = (
+                self._breaker.probe_at - self._clock.monotonic() if self._breaker.state is BreakerState.OPEN else 0.0
+            )
         time.sleep(max(0.0, min(due_s, most_s)))
         with self._lock:
-            self._breaker.take_probe(time.monotonic())
+            self._breaker.take_probe(self._clock.monotonic())
 
     def missed(self, reason: str) -> None:
         """A probe was not answered."""
         with self._lock:
             if self._breaker.state is BreakerState.OPEN:
-                self._breaker.probe_failed(time.monotonic(), reason)
+                self._breaker.probe_failed(self._clock.monotonic(), reason)
             else:  # it has still to be met
-                self._breaker.lost(time.monotonic(), reason)
+                self._breaker.lost(self._clock.monotonic(), reason)
 
     def silent(self) -> None:
         """A probe is not answered for a while, and somebody would have a frame answered."""
@@ -93,7 +98,7 @@ class Presence:
             if done.result().answer.how is How.DROPPED:
                 self._breaker.withdrawn()  # a newer one has taken its place
             else:
-                self._breaker.answered(time.monotonic())
+                self._breaker.answered(self._clock.monotonic())
 
 
 def unanswered(reason: str, away: Away | None) -> Completed:

@@ -52,6 +52,7 @@ class ActorPeer:
     ) -> None:
         self._actor = self._usual = actor
         self._standby = standby
+        self.kind = "actor"
         self.gone: tuple[type[BaseException], ...] = GONE
         self.pool = pool
         self.presence = presence

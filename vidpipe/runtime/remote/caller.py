@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.secrets import look_up
@@ -188,6 +190,9 @@ def _pauses() -> Iterator[float]:
 
 
 def _why(error: OSError) -> str:
-    """Connecting to several addresses of a name raises what all of them said."""
-    said: Any = error.strerror or str(error)
-    return str(said)
+    """Why nobody is reached; where a name has several addresses, asyncio raises the words of all of them."""
+    if isinstance(error, socket.gaierror):
+        return f"there is no host of that name ({error.strerror})"
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+        return "nobody listens there"
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -22,7 +22,7 @@ from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.remote.agreement import agreement
 from vidpipe.runtime.remote.caller import Caller, RefusedError, Welcome
-from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError, Timing
+from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError
 from vidpipe.runtime.remote.counts import NONE, read_counts
 from vidpipe.runtime.remote.messages import (
     AskCounts,
@@ -74,10 +74,11 @@ class ServerPeer:
             also done where the server cannot be reached: a site must be able to start while its uplink is down.
     """
 
+    kind = "server"
     gone: tuple[type[BaseException], ...] = (LostError, SilentError)
     pool: SharedMemoryPool | None = None
 
-    def __init__(self, plan: Plan, clock: Clock = REAL, timing: Timing = TIMING) -> None:
+    def __init__(self, plan: Plan, clock: Clock = REAL) -> None:
         link = plan.way_out
         assert link is not None
         first = plan.here
@@ -101,13 +102,13 @@ class ServerPeer:
         self._closed = False
         self._counts: dict[str, Counts] = {}  # by life
         self._asks_counts = False
-        self.presence = Presence(link.lower)
+        self.presence = Presence(link.lower, clock)
         self.silent_s = 0.0  # a connection that is down is known at once
         self.why_away = "no answer"
         self.opened: Future[None] = Future()
         name = uuid.uuid4().hex
         call = partial(Caller, name, link.name, link.spec, lambda: agreement(plan, first))
-        self._caller = call(lambda: self._session, self._went_up, self._went_down, self._take, timing)
+        self._caller = call(lambda: self._session, self._went_up, self._went_down, self._take, TIMING)
         self.address = str(self._caller.address)
 
     def start(self) -> None:

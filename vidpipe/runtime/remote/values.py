@@ -6,7 +6,7 @@ MessagePack, with extension types for what it has not: tuples, arrays, and the r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import msgpack
@@ -21,6 +21,7 @@ from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes
 from vidpipe.statistics.agreement import Matched
 
 _TUPLE, _ARRAY, _TEXTS, _SCALAR, _RECORD = range(1, 6)
+_DEEPEST = 32  # an answer in a feature in a frame is 4
 _KINDS = "biufcUS"  # of arrays: numbers, and texts of a fixed length
 
 
@@ -58,8 +59,15 @@ def pack(value: Any) -> bytes:
 
 def unpack(body: bytes | bytearray | memoryview) -> Any:
     """The value again; arrays are copies of their own. Raises MalformedError, whatever the bytes are."""
+    return _unpack(body, _DEEPEST)
+
+
+def _unpack(body: bytes | bytearray | memoryview, deeper: int) -> Any:
+    """Extensions lie in each other no deeper than that: the stack of C would overflow, and end the process."""
+    if not deeper:
+        raise MalformedError("no message: nested too deep")
     try:
-        return msgpack.unpackb(body, ext_hook=_made, raw=False, strict_map_key=False)
+        return msgpack.unpackb(body, ext_hook=partial(_made, deeper - 1), raw=False, strict_map_key=False)
     except MalformedError:
         raise
     except Exception as error:  # nearly anything, of what somebody made to be misread
@@ -101,8 +109,8 @@ def _packed_array(array: NDArray[Any]) -> msgpack.ExtType:
     raise CannotCrossError(f"an array of {array.dtype} cannot cross: numbers and texts can")
 
 
-def _made(code: int, body: bytes) -> Any:
-    value = unpack(body)
+def _made(deeper: int, code: int, body: bytes) -> Any:
+    value = _unpack(body, deeper)
     if not isinstance(value, list):
         raise MalformedError("no message: an extension without parts")
     if code == _TUPLE:

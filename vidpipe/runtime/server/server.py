@@ -184,6 +184,8 @@ class Server:
             self._tell(host, f"a caller from {host} was cut off: {error}")
         except (LostError, asyncio.CancelledError) as error:
             log.debug("a connection of %s ended: %s", host, error)
+        except Exception:  # one caller's connection is no matter of the others
+            log.exception("a connection broke")
         finally:
             self._connections -= 1
             connection.close()
