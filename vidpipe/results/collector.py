@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
+from vidpipe.results.carried import Carried
 from vidpipe.results.ledger import Latencies, StreamLedger
 from vidpipe.results.records import Batch, Covered, Ended, Position, Result
 from vidpipe.results.status import StatusMonitor
@@ -23,6 +24,7 @@ class Collector:
 
     Attributes:
         sink_counts: tells what sinks have counted, by their names.
+        links: what links have carried, by name, as of a second or so ago.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Collector:
         self.latencies = Latencies()
         self.status_monitors: dict[str, StatusMonitor] = {}
         self.sink_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict
+        self.links: Mapping[str, Carried] = {}
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
         self._since: dict[str, deque[Result]] | None = {} if catch_up else None  # what was published since, by stream

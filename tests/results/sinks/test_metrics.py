@@ -15,6 +15,7 @@ from tests.builders import answer
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.carried import Carried, LinkNow
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Result
 from vidpipe.results.sinks import metrics as module
@@ -127,6 +128,24 @@ def test_accuracy_is_told_where_it_is_known(metrics):
     assert told["vidpipe_floor", "yard"] == 0.9
     assert ("vidpipe_accuracy_f1", "yard") not in told
     assert ("vidpipe_floor", "gate") not in told
+
+
+def test_links_tell_what_they_carry_and_how_they_fare(metrics):
+    collector = Collector([])
+    now = LinkNow(8.0, 3, 0.25, "jpeg 50")
+    collector.links = {
+        "edge-cloud": Carried(7, 9000, settings={"jpeg 50": 7}, now=now),
+        "device-edge": Carried(2, 100),
+    }
+    metrics.progressed(collector)
+    _, told = scrape(metrics)
+    assert told["vidpipe_link_frames_total", "edge-cloud"] == 7
+    assert told["vidpipe_link_bytes_total", "device-edge"] == 100
+    assert told["vidpipe_link_setting_frames_total", "edge-cloud", "jpeg 50"] == 7
+    assert told["vidpipe_link_bytes_per_second", "edge-cloud"] == 1e6
+    assert told["vidpipe_link_waiting", "edge-cloud"] == 3
+    assert told["vidpipe_link_age_seconds", "edge-cloud"] == 0.25
+    assert ("vidpipe_link_waiting", "device-edge") not in told
 
 
 @pytest.mark.parametrize(

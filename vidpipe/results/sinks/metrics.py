@@ -75,6 +75,7 @@ def _families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Ite
     yield from _of_frames(collector)
     yield from _of_accuracy(collector)
     yield from _of_sinks(collector)
+    yield from _of_links(collector)
     help = "From capture (live) or decoding to the sink, since the run began."
     seconds = GaugeMetricFamily("vidpipe_latency_seconds", help, labels=["quantile"])
     for quantile in (0.5, 0.95, 0.99):
@@ -157,6 +158,31 @@ def _of_sinks(collector: Collector) -> Iterator[Metric]:
             elif not what.endswith("waiting"):  # which also goes down
                 counted.add_metric([sink, what], count)
     yield from (waiting, counted)
+
+
+def _of_links(collector: Collector) -> Iterator[Metric]:
+    """Of links inside one process only what they have carried is known."""
+    frames = CounterMetricFamily("vidpipe_link_frames", "Frames that left for the next tier.", labels=["link"])
+    sent = CounterMetricFamily("vidpipe_link_bytes", "What they took.", labels=["link"])
+    packed = CounterMetricFamily(
+        "vidpipe_link_setting_frames", "Frames by how they were packed, where that varies.", labels=["link", "setting"]
+    )
+    rate = GaugeMetricFamily(
+        "vidpipe_link_bytes_per_second", "That lately cross while something is under way.", labels=["link"]
+    )
+    waiting = GaugeMetricFamily("vidpipe_link_waiting", "Frames that have not arrived yet.", labels=["link"])
+    age = GaugeMetricFamily("vidpipe_link_age_seconds", "Since the oldest of them came to wait.", labels=["link"])
+    for link, carried in collector.links.items():
+        frames.add_metric([link], carried.frames)
+        sent.add_metric([link], carried.bytes)
+        for setting, count in carried.settings.items():
+            packed.add_metric([link, setting], count)
+        if carried.now is not None:
+            waiting.add_metric([link], carried.now.waiting)
+            age.add_metric([link], carried.now.age_s)
+            if carried.now.mbps is not None:
+                rate.add_metric([link], carried.now.mbps * 125_000)
+    yield from (frames, sent, packed, rate, waiting, age)
 
 
 def _of_accuracy(collector: Collector) -> Iterator[Metric]:

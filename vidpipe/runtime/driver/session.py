@@ -43,6 +43,7 @@ from vidpipe.transforms.base import Transform
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
 CLOSE_S = 10.0  # for the frame that a thread is at, and for sinks to take more of what waits
+LINKS_EVERY_S = 1.0
 USAGE_EVERY_S = 5.0  # a process that ends between two looks at the tree takes its CPU seconds along
 
 
@@ -290,7 +291,7 @@ class Run(Controllable):
         """Take answers until every stream has ended; what keeps a sink or the engine from going on ends it early."""
         errors: list[str] = []
         told_at = math.inf
-        looked_at = self._clock.monotonic()
+        looked_at = links_at = self._clock.monotonic()
         collector, control = self._collector, self._control
         while time.monotonic() - told_at < STOP_S and not self._at_once:
             stopping = self._asked.is_set() or bool(errors)
@@ -318,6 +319,9 @@ class Run(Controllable):
             writer.watch()
             for watcher in self._watchers:
                 watcher.progressed(collector)
+            if self._clock.monotonic() - links_at > LINKS_EVERY_S:
+                links_at = self._clock.monotonic()
+                collector.links = self._engine.counts(fresh=False).links
             if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
                 looked_at = self._clock.monotonic()
                 reporter.cpu_s = self._engine.cpu_s()

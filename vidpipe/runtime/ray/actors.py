@@ -24,7 +24,7 @@ from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
-from vidpipe.runtime.ray.job import Command, CompleteOrder, Message
+from vidpipe.runtime.ray.job import Command, CompleteOrder, Handled, Message
 from vidpipe.runtime.ray.link import RayLink
 from vidpipe.runtime.ray.peer import StrangerError
 from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
@@ -150,7 +150,7 @@ class SegmentActor(_Actor):
             self._link.restore(fresh)
         self._stack.restore(fresh)
 
-    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Completed]:
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> Handled:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be completed.
 
         Calls of one caller are taken in order of their number, from 0.
@@ -158,10 +158,12 @@ class SegmentActor(_Actor):
         Raises:
             StrangerError: the call was meant for an earlier instance.
         """
+        came_at = time.monotonic()
         self._await_open()
         with self._turns.wait(caller, number):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
-        return {frame: result.result() for frame, result in results.items()}
+        answers = {frame: result.result() for frame, result in results.items()}
+        return Handled(answers, time.monotonic() - came_at)
 
     def shadow(self, item: codec.PackedFrame, asks: Sequence[ShadowAsk]) -> list[Reply]:
         """What stages here and below would say of a frame under other settings; in any order with other calls."""

@@ -13,7 +13,7 @@ from typing import Any
 from ray.exceptions import RayActorError, RayError
 
 from vidpipe.pipeline.spec import LinkSpec
-from vidpipe.runtime.ray.job import Answers, Command, Job, Message, Order
+from vidpipe.runtime.ray.job import Command, Handled, Job, Message, Order
 from vidpipe.runtime.ray.shared_memory import SharedMemoryPool
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.transport.codec import PackedFrame
@@ -89,7 +89,7 @@ class Peer:
         if states:
             self._actor.restore.remote(states).future().result()
 
-    def call(self, entries: Sequence[Job | Order]) -> Future[Answers]:
+    def call(self, entries: Sequence[Job | Order]) -> Future[Handled]:
         """Hand over a batch, behind those of earlier calls; raises what keeps a message from being sent.
 
         What the actor has to go by for a stream goes before the first frame that it is for.
@@ -101,11 +101,11 @@ class Peer:
                 goes_by[entry.item.stream] = entry.settings
                 messages.append(Command(entry.item.stream, entry.settings))
             messages.append(entry.message(by_slot=self.maps_memory))
-        answers: Future[Answers] = self._actor.handle.remote(caller, number, messages).future()
+        handled: Future[Handled] = self._actor.handle.remote(caller, number, messages).future()
         self._goes_by = goes_by
         self._number += 1
-        answers.add_done_callback(lambda done: self._mind_turn(caller, number, done.exception()))
-        return answers
+        handled.add_done_callback(lambda done: self._mind_turn(caller, number, done.exception()))
+        return handled
 
     def shadow(self, item: PackedFrame, asks: Sequence[ShadowAsk]) -> Future[Sequence[Reply]]:
         """Have shadow asks answered, in any order with frames; raises what keeps the call from being sent."""
