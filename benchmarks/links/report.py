@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.links import quality
+from benchmarks.links import cascade, quality, shaped
 
-PARTS: dict[str, Callable[[Sequence[str], Path], Iterator[str]]] = {"quality": quality.report}
+PARTS: dict[str, Callable[[Sequence[str], Path], Iterator[str]]] = {
+    "quality": quality.report,
+    "shaped": shaped.report,
+    "cascade": cascade.report,
+}
 
 
 def report(names: Sequence[str], folder: Path) -> Iterator[str]:
