@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.fair_queue import FairQueue
 from vidpipe.runtime.ray.room import Room
@@ -23,11 +23,14 @@ class Outside:
         pace: of a link that adapts.
     """
 
-    def __init__(self, weights: Mapping[str, float], room: Room, traffic: Traffic, pace: Pace | None) -> None:
+    def __init__(
+        self, weights: Mapping[str, float], room: Room, traffic: Traffic, pace: Pace | None, clock: Clock = REAL
+    ) -> None:
         self._waiting: FairQueue[Waiting] = FairQueue(weights, lambda waiting: self.refuse(waiting[1]))
         self._room = room
         self._traffic = traffic
         self._pace = pace
+        self._clock = clock
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -38,7 +41,7 @@ class Outside:
         Args:
             lost: nobody is there at the other end; nor does anybody wait then.
         """
-        if self._pace and not self._pace.admits(ticket, time.monotonic()):
+        if self._pace and not self._pace.admits(ticket, self._clock.monotonic()):
             self.refuse(pending)
             return False
         if not self._waiting and (lost or self._has_room(nbytes)):
@@ -67,5 +70,5 @@ class Outside:
         pending.refuse()
 
     def _has_room(self, nbytes: int) -> bool:
-        paced = self._pace is None or self._pace.fits(self._room.under_way, time.monotonic())
+        paced = self._pace is None or self._pace.fits(self._room.under_way, self._clock.monotonic())
         return paced and self._room.fits(nbytes)
