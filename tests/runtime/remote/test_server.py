@@ -64,7 +64,8 @@ def answered(of: Pipeline, **options: Any) -> tuple[dict[str, list[Any]], dict[s
 
 def counted(report: dict[str, Any]) -> dict[str, Any]:
     stages = {id: (stage["asked"], stage["answered"]) for id, stage in report["stages"].items()}
-    return stages | report["links"]
+    links = {name: {"frames": link["frames"], "bytes": link["bytes"]} for name, link in report["links"].items()}
+    return stages | links
 
 
 @pytest.mark.parametrize("codec", ["raw", "jpeg"])

@@ -59,15 +59,16 @@ def show_plan(
 
 
 def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
-    codec = (
-        spec.codec
-        if spec.codec == "raw"
-        else f"{spec.codec} {spec.quality}" + (f", {spec.width} px" if spec.width else "")
-    )
     shaper = spec.shaper
     shaped = (
         ""
         if shaper is None
         else ", ".join(f"{key} {value}" for key, value in shaper.model_dump(exclude_defaults=True).items())
     )
-    return codec, f"{spec.batch_frames} frames", f"{spec.credit_frames} frames, {spec.credit_mb:g} MB", shaped
+    adapts = ", adapts" if spec.adapt else ""
+    return (
+        spec.setting + adapts,
+        f"{spec.batch_frames} frames",
+        f"{spec.credit_frames} frames, {spec.credit_mb:g} MB",
+        shaped,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.cascade.audit import Audit
-from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.answer import Answer
 from vidpipe.core.picture import Planes, packed_size
 from vidpipe.core.settings import Knobs, StageConfig
@@ -81,11 +81,13 @@ class Answered(NamedTuple):
     Attributes:
         to: its number.
         failed: why nothing came of it; "" where something did.
+        held_s: from when it had come until it was answered: the rest is what it took to cross.
     """
 
     to: int
     value: Any = None
     failed: str = ""
+    held_s: float = 0.0
 
 
 class Writer:
@@ -148,17 +150,24 @@ def write_answer(answered: Answered) -> bytes:
     """The bytes of what the server says; raises CannotCrossError."""
     value = answered.value
     if isinstance(value, Completed):
-        value = ["completed", value.answer, value.audit, None if value.states is None else dict(value.states)]
-    return pack([answered.to, value, answered.failed])
+        value = [
+            "completed",
+            value.answer,
+            value.audit,
+            None if value.states is None else dict(value.states),
+            None if value.away is None else list(value.away),
+        ]
+    return pack([answered.to, value, answered.failed, answered.held_s])
 
 
 def read_answer(body: bytes | bytearray) -> Answered:
     """What the server says; raises MalformedError."""
-    to, value, why = _parts(unpack(body), int, object, str)
+    to, value, why, held_s = _parts(unpack(body), int, object, str, _NUMBER)
     if isinstance(value, list) and value[:1] == ["completed"]:
-        _, answer, audit, states = _parts(value, str, Answer, (Audit, type(None)), (dict, type(None)))
-        value = Completed(answer, audit, None if states is None else _states_of_stages(states))
-    return Answered(to, value, why)
+        _, answer, audit, states, away = _parts(value, str, Answer, (Audit, type(None)), (dict, type(None)), object)
+        who = None if away is None else Away(*_parts(away, str, _NUMBER))
+        value = Completed(answer, audit, None if states is None else _states_of_stages(states), who)
+    return Answered(to, value, why, held_s)
 
 
 class Reader:

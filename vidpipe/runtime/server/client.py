@@ -135,7 +135,7 @@ class Client:
             taken = self._receiver.take(message)
             if taken is not None:
                 (stream, _), result = taken
-                result.add_done_callback(partial(self._answered, session, number, stream))
+                result.add_done_callback(partial(self._answered, session, number, stream, time.monotonic()))
         elif isinstance(message, Restore):
             states = {stream: self._seal.opened(stream, kept) for stream, kept in message.states.items()}
             self._receiver.restore(states)
@@ -149,11 +149,11 @@ class Client:
             self.ended = True
             self._reply(session, Answered(number))
 
-    def _answered(self, session: Session, number: int, stream: str, done: Future[Completed]) -> None:
+    def _answered(self, session: Session, number: int, stream: str, came_at: float, done: Future[Completed]) -> None:
         completed = done.result()
         if completed.states:
             completed = completed._replace(states=self._seal.closed(stream, completed.states))
-        self._reply(session, Answered(number, completed))
+        self._reply(session, Answered(number, completed, held_s=time.monotonic() - came_at))
 
     def _shadow(self, session: Session, number: int, question: ShadowQuestion) -> None:
         replies = self._receiver.shadow(question.frame, question.asks)

@@ -21,7 +21,10 @@ from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, ho
 from vidpipe.tuning.floor.profile import Basis, Point, Tuned, configuration_of
 
 _RAW = 1.5  # bytes of a pixel as packed YUV 4:2:0
-_JPEG = ((30, 50, 75, 85, 95), (0.07, 0.10, 0.14, 0.19, 0.31))  # quality, and bytes of a pixel of street scenes
+_CODED = {  # quality, and bytes of a pixel of street scenes
+    "jpeg": ((30, 50, 75, 85, 95), (0.07, 0.10, 0.14, 0.19, 0.31)),
+    "webp": ((20, 35, 50, 75, 85, 95), (0.05, 0.06, 0.07, 0.09, 0.13, 0.23)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,4 +257,4 @@ class _Cost:
             return _RAW * pixels * 8e-6
         if spec.width is not None and spec.width < self._video.width:
             pixels = pixels * spec.width**2 // self._video.width**2
-        return float(np.interp(spec.quality, *_JPEG)) * pixels * 8e-6
+        return float(np.interp(spec.quality, *_CODED[spec.codec])) * pixels * 8e-6
