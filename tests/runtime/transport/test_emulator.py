@@ -1,7 +1,7 @@
 """When messages of a worse network arrive; all times are exact, no clock runs."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidpipe.pipeline.spec import Outage, ShaperSpec
@@ -42,6 +42,7 @@ def test_lost_transmissions_are_sent_again():
     assert 0.08 < sum(delays) / len(delays) < 0.12  # one resend on average
 
 
+@settings(deadline=None)
 @given(
     spec=st.builds(
         ShaperSpec,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import clips
@@ -148,6 +148,7 @@ def test_a_stage_that_breaks_its_word_costs_its_frames_and_shows_nobody_half_a_p
             assert how is How.MEASURED
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(33, 200), st.integers(33, 200)),
     corners=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=3),

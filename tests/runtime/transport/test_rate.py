@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidpipe.runtime.transport.rate import USED, RateControl, Rung
@@ -92,6 +92,7 @@ def test_a_rung_that_should_be_enough_and_is_not_is_left_all_the_same():
     assert control.rung == len(LADDER) - 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 5), st.floats(1, 20)), min_size=1, max_size=6))
 def test_whatever_the_rate_it_steps_down_only_when_late_and_up_only_when_free(trace):
     link = Simulated()
@@ -106,6 +107,7 @@ def test_whatever_the_rate_it_steps_down_only_when_late_and_up_only_when_free(tr
             assert max(link.ages[max(0, number - 15) : number + 1]) <= LATE_S / 2
 
 
+@settings(deadline=None)
 @given(rate=st.floats(0.06, 3), before=st.floats(0.03, 3))
 def test_after_any_change_of_rate_nothing_is_late_for_long(rate, before):
     """Where the last rung fits: all but a few seconds, and the few steps up that fail."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidpipe.pipeline.spec import ShaperSpec
@@ -12,6 +12,7 @@ from vidpipe.runtime.transport.emulator import LinkEmulator
 from vidpipe.runtime.transport.traffic import Traffic
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(1e4, 1e8),
     messages=st.lists(st.tuples(st.floats(0, 2), st.integers(1000, 10**6), st.floats(0, 3)), min_size=3, max_size=30),
