@@ -105,7 +105,7 @@ class LinkSpec(_Spec):
     shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
     address: str | None = Field(
         default=None,
-        description="tls://HOST:PORT of a `vidpipe serve` that runs what is below this link; default: it runs here",
+        description="tls://HOST:PORT of a `vidpipe host` that runs what is below this link; default: it runs here",
     )
     token: SecretStr | None = Field(
         default=None, description="that the server asks for; best as `${env:NAME}` or `${file:PATH}`; never shown"

@@ -19,7 +19,7 @@ from vidpipe.runtime.server.seal import Seal
 from vidpipe.runtime.server.server import Server
 
 TOKEN = "a token that is long enough"
-QUICK = Timing(greet_s=2.0, ping_s=0.1, silent_s=0.6)
+QUICK = Timing(greet_s=2.0, ping_s=0.2, silent_s=5.0)
 
 Serve = Callable[..., Server]
 

@@ -55,6 +55,7 @@ def clip(tmp_path_factory):
 def _quick(monkeypatch):
     monkeypatch.setattr(peer, "TIMING", QUICK)
     monkeypatch.setattr(caller, "_FIRST_S", 0.02)
+    monkeypatch.setattr(caller, "_MOST_S", 0.1)
     linked.restored.clear()
     linked.on_frame.clear()
     yield
@@ -92,13 +93,15 @@ def test_a_cut_costs_no_frame_and_changes_no_answer(clip, serve, reaching, netwo
     assert report["stages"]["s4"]["asked"] == report_alone["stages"]["s4"]["asked"]  # nobody was asked twice
 
 
-def test_a_network_that_lets_nothing_through_is_found_out(clip, serve, reaching, network, undisturbed):
+def test_a_network_that_lets_nothing_through_is_found_out(clip, serve, reaching, network, undisturbed, monkeypatch):
+    silent_s = 0.8
+    monkeypatch.setattr(peer, "TIMING", QUICK._replace(silent_s=silent_s))
     network.to = serve(cascade(clip)).port
 
     def stall() -> None:
         if network.connections == 1:
             network.stalled.set()
-            threading.Timer(2 * QUICK.silent_s, network.stalled.clear).start()
+            threading.Timer(2 * silent_s, network.stalled.clear).start()
 
     linked.on_frame["a", 15] = stall
     results, _ = answered(reaching(cascade(clip), network.port))
@@ -199,7 +202,6 @@ class Minutes:
 
 def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, network, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PING_EVERY_S", 0.02)
-    monkeypatch.setattr(caller, "_MOST_S", 0.05)
     frames, gone, back = 56, range(8, 39), 39
     clip = clips.encode(tmp_path / "clip.mp4", frames=frames, size=(64, 48), fps=Fraction(1, int(SPACING_S)))
     stages = [(Shows, Tier.DEVICE), (Says, Tier.CLOUD)]

@@ -154,7 +154,7 @@ def test_a_recording_does_not_begin_where_nobody_listens(clip, reaching, monkeyp
     monkeypatch.setattr(peer, "FIRST_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    with pytest.raises(RunError, match="is `vidpipe serve` running there"):
+    with pytest.raises(RunError, match="is `vidpipe host` running there"):
         answered(reaching(linked(clip, streams=("a",)), port))
 
 

@@ -17,13 +17,13 @@ from vidpipe.core.secrets import look_up
 from vidpipe.core.servers import check_server
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.remote.agreement import Agreement
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.connection import TIMING, Connection, LostError, Timing
-from vidpipe.runtime.remote.session import Session
 from vidpipe.runtime.remote.tls import UntrustedError, check_fingerprint, client_context, why_untrusted
 from vidpipe.runtime.remote.values import MalformedError
 
 _FIRST_S, _MOST_S = 0.5, 30.0  # between two tries
-_STEADY_S = 10.0  # a connection that lasted so long was a good one
+_STEADY_S = 5.0  # a connection that lasted so long was a good one
 _CONNECT_S = 10.0
 _OPEN_S = 60.0  # for a server to open the stages of this run
 
@@ -37,7 +37,7 @@ class Welcome(NamedTuple):
 
     Attributes:
         life: of what it keeps for this run: another one knows nothing of it.
-        received: how many messages of the session it has.
+        received: how many messages of the channel it has.
     """
 
     life: str
@@ -52,8 +52,8 @@ class Caller:
         name: of this run, which the server keeps it apart by.
         link: that leads to it, by name.
         agreement: makes what this side has; it hashes files, so it is asked in the thread.
-        session: the one that is to go on, asked anew for each connection.
-        up: told of a connection, before its first message; whether its session can go on.
+        channel: the one that is to go on, asked anew for each connection.
+        up: told of a connection, before its first message; whether its channel can go on.
         down: told why there is none.
         take: is given each message of the server, with its number.
 
@@ -67,10 +67,10 @@ class Caller:
         link: str,
         spec: LinkSpec,
         agreement: Callable[[], Agreement],
-        session: Callable[[], Session],
-        up: Callable[[Session, Welcome], bool],
+        channel: Callable[[], Channel],
+        up: Callable[[Channel, Welcome], bool],
         down: Callable[[Exception], None],
-        take: Callable[[Session, bytes | bytearray], None],
+        take: Callable[[Channel, bytes | bytearray], None],
         timing: Timing = TIMING,
     ) -> None:
         assert spec.address is not None
@@ -83,7 +83,7 @@ class Caller:
             raise ConfigError(f"link {link}: its token is empty")
         self._context = client_context(spec) if self.address.encrypted else None
         self._agreement = agreement
-        self._session, self._up, self._down, self._take = session, up, down, take
+        self._channel, self._up, self._down, self._take = channel, up, down, take
         self._timing = timing
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
@@ -140,10 +140,10 @@ class Caller:
     async def _connect(self) -> None:
         connection = self._connection = await self._open()
         try:
-            session = self._session()
-            welcome = await self._greet(connection, session)
-            if self._up(session, welcome):
-                await connection.exchange(session, welcome.received, lambda _, body: self._take(session, body))
+            channel = self._channel()
+            welcome = await self._greet(connection, channel)
+            if self._up(channel, welcome):
+                await connection.exchange(channel, welcome.received, lambda _, body: self._take(channel, body))
         finally:
             self._connection = None
             connection.close()
@@ -168,10 +168,10 @@ class Caller:
             raise
         return Connection(reader, writer, self._timing)
 
-    async def _greet(self, connection: Connection, session: Session) -> Welcome:
+    async def _greet(self, connection: Connection, channel: Channel) -> Welcome:
         own = await asyncio.to_thread(self._agreement)
         await connection.say(
-            ["vidpipe", self._token, self._name, session.name, session.received, self._link, list(own)]
+            ["vidpipe", self._token, self._name, channel.name, channel.received, self._link, list(own)]
         )
         match await connection.hear():
             case ["welcome", str(life), int(received)]:

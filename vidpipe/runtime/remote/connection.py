@@ -1,4 +1,4 @@
-"""A connection that carries messages of a session, and finds out by itself when the other side is gone."""
+"""A connection that carries messages of a channel, and finds out by itself when the other side is gone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from vidpipe.runtime.remote.session import Session
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.values import MalformedError, pack, unpack
 
 GREETING_BYTES = 65_536  # of a message from somebody who has still to say who he is
@@ -50,11 +50,11 @@ class Connection:
         self._more = asyncio.Event()
 
     async def say(self, value: Any) -> None:
-        """Send plain values, outside any session."""
+        """Send plain values, outside any channel."""
         await self._send(_UNNUMBERED, 0, pack(value))
 
     async def hear(self, timeout_s: float | None = None) -> Any:
-        """The plain values that the other side says, outside any session.
+        """The plain values that the other side says, outside any channel.
 
         Args:
             timeout_s: in place of `Timing.greet_s`.
@@ -63,19 +63,20 @@ class Connection:
             LostError: nothing came in time.
             MalformedError: what came is none.
         """
+        longest_s = timeout_s or self._timing.greet_s
         try:
-            async with asyncio.timeout(timeout_s or self._timing.greet_s):
-                number, _, body = await self._receive(GREETING_BYTES)
+            async with asyncio.timeout(longest_s):
+                number, _, body = await self._receive(GREETING_BYTES, longest_s)
         except TimeoutError:
             raise LostError("no answer") from None
         if number != _UNNUMBERED:
-            raise MalformedError("a message of a session where a greeting should be")
+            raise MalformedError("a message of a channel where a greeting should be")
         return unpack(body)
 
     async def exchange(
-        self, session: Session, sent: int, take: Callable[[int, bytearray], Awaitable[None] | None]
+        self, channel: Channel, sent: int, take: Callable[[int, bytearray], Awaitable[None] | None]
     ) -> None:
-        """Carry a session until the connection ends, which raises LostError or MalformedError.
+        """Carry a channel until the connection ends, which raises LostError or MalformedError.
 
         Args:
             sent: how many of this side's messages the other one has.
@@ -87,8 +88,8 @@ class Connection:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._more.set)
 
-        session.wake = wake
-        tasks = [loop.create_task(self._write(session, sent)), loop.create_task(self._read(session, take))]
+        channel.wake = wake
+        tasks = [loop.create_task(self._write(channel, sent)), loop.create_task(self._read(channel, take))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -102,30 +103,32 @@ class Connection:
         """End it at once."""
         self._writer.transport.abort()
 
-    async def _write(self, session: Session, sent: int) -> None:
+    async def _write(self, channel: Channel, sent: int) -> None:
         while True:
-            body = session.after(sent)
+            body = channel.after(sent)
             if body is not None:
-                await self._send(sent, session.received, body)
+                await self._send(sent, channel.received, body)
                 sent += 1
                 continue
             try:
                 async with asyncio.timeout(self._timing.ping_s):
                     await self._more.wait()
             except TimeoutError:
-                await self._send(_UNNUMBERED, session.received, b"")
+                await self._send(_UNNUMBERED, channel.received, b"")
             self._more.clear()
 
-    async def _read(self, session: Session, take: Callable[[int, bytearray], Awaitable[None] | None]) -> None:
+    async def _read(self, channel: Channel, take: Callable[[int, bytearray], Awaitable[None] | None]) -> None:
         while True:
-            number, received, body = await self._receive(MOST_BYTES)
-            session.acknowledge(received)
-            if number != _UNNUMBERED and session.accept(number):
+            number, received, body = await self._receive(MOST_BYTES, self._timing.silent_s)
+            channel.acknowledge(received)
+            if number != _UNNUMBERED and channel.accept(number):
                 taken = take(number, body)
                 if taken is not None:
                     await taken
 
     async def _send(self, number: int, received: int, body: bytes) -> None:
+        if self._writer.transport.is_closing():
+            raise LostError("the connection was closed")
         try:
             self._writer.write(_HEAD.pack(len(body), number, received))
             self._writer.write(body)
@@ -133,21 +136,21 @@ class Connection:
         except (OSError, RuntimeError) as error:
             raise LostError(_why(error)) from None
 
-    async def _receive(self, limit: int) -> tuple[int, int, bytearray]:
-        size, number, received = _HEAD.unpack(await self._bytes(_HEAD.size))
+    async def _receive(self, limit: int, silent_s: float) -> tuple[int, int, bytearray]:
+        size, number, received = _HEAD.unpack(await self._bytes(_HEAD.size, silent_s))
         if size > limit:
             raise MalformedError(f"a message of {size} bytes, where at most {limit} may be")
-        return number, received, await self._bytes(size)
+        return number, received, await self._bytes(size, silent_s)
 
-    async def _bytes(self, count: int) -> bytearray:
+    async def _bytes(self, count: int, silent_s: float) -> bytearray:
         """So many of the next ones. Each that comes is a sign of life: a large message may take long."""
         taken = bytearray()
         while len(taken) < count:
             try:
-                async with asyncio.timeout(self._timing.silent_s):
+                async with asyncio.timeout(silent_s):
                     chunk = await self._reader.read(min(_CHUNK, count - len(taken)))
             except TimeoutError:
-                raise LostError(f"nothing came for {self._timing.silent_s:g} s") from None
+                raise LostError(f"nothing came for {silent_s:g} s") from None
             except OSError as error:
                 raise LostError(_why(error)) from None
             if not chunk:

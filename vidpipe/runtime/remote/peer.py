@@ -1,4 +1,4 @@
-"""The `Peer` that is a server: a session with it outlives its connections, and another one begins where it does not."""
+"""The `Peer` that is a server: a channel with it outlives its connections, and another one begins where it does not."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.remote.agreement import agreement
 from vidpipe.runtime.remote.caller import Caller, RefusedError, Welcome
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError
 from vidpipe.runtime.remote.counts import NONE, read_counts
 from vidpipe.runtime.remote.messages import (
@@ -34,7 +35,6 @@ from vidpipe.runtime.remote.messages import (
     Writer,
     read_answer,
 )
-from vidpipe.runtime.remote.session import Session
 from vidpipe.runtime.remote.tls import UntrustedError
 from vidpipe.runtime.remote.values import CannotCrossError, MalformedError
 from vidpipe.runtime.segment_worker import failed
@@ -94,21 +94,21 @@ class ServerPeer:
         self._untold: set[str] = set()
         self._goes_by: dict[str, Settings] = {}
         self._replies: dict[int, _Reply] = {}
-        self._session = self._new_session()
-        self._life = ""  # of what the server keeps, in this session
-        self._met: Session | None = None  # the session that the link has begun
+        self._channel = self._new_channel()
+        self._life = ""  # of what the server keeps, in this channel
+        self._met: Channel | None = None  # the channel that the link has begun
         self._is_up = False
         self._down_since = clock.monotonic()
         self._closed = False
         self._counts: dict[str, Counts] = {}  # by life
-        self._asks_counts = False
+        self._counting: Future[Any] | None = None
         self.presence = Presence(link.lower, clock)
         self.silent_s = 0.0  # a connection that is down is known at once
         self.why_away = "no answer"
         self.opened: Future[None] = Future()
         name = uuid.uuid4().hex
         call = partial(Caller, name, link.name, link.spec, lambda: agreement(plan, first))
-        self._caller = call(lambda: self._session, self._went_up, self._went_down, self._take, TIMING)
+        self._caller = call(lambda: self._channel, self._went_up, self._went_down, self._take, TIMING)
         self.address = str(self._caller.address)
 
     def start(self) -> None:
@@ -145,14 +145,14 @@ class ServerPeer:
     def meet(self, timeout_s: float | None) -> bool:
         until = float("inf") if timeout_s is None else self._clock.monotonic() + timeout_s
         with self._changed:
-            if self._met is self._session:  # whoever held its frames is not waited for any more
+            if self._met is self._channel:  # whoever held its frames is not waited for any more
                 self._renew(LostError("given up"))
             self._clock.wait_for(self._changed, lambda: self._is_up or self._closed, until)
             if self._closed:
                 raise RunError("the run has ended")
             if not self._is_up:
                 return False
-            self._met, self._goes_by = self._session, {}
+            self._met, self._goes_by = self._channel, {}
             self._untold.clear()
             if self._states:
                 self._put(self._writer.write(Restore(self._states)))
@@ -202,23 +202,23 @@ class ServerPeer:
     def counts(self, *, fresh: bool) -> Counts:
         """What the server has counted for this run, so far as it could tell."""
         with self._changed:
-            asked = None if self._asks_counts or not self._is_up else self._ask(AskCounts())
-            self._asks_counts = self._asks_counts or asked is not None
-            life = self._life
-        if asked is not None:
-            asked.add_done_callback(partial(self._counted, life))
-            if fresh:
-                try:
-                    asked.exception(COUNTS_S)
-                except TimeoutError:
-                    log.debug("%s does not say what it has counted", self.address)
+            asks = self._is_up and (fresh or self._counting is None or self._counting.done())
+            if asks:
+                self._counting = self._ask(AskCounts())
+                self._counting.add_done_callback(partial(self._counted, self._life))
+            counting, life = self._counting if asks and fresh else None, self._life
+        if counting is not None:
+            try:
+                counting.exception(COUNTS_S)
+                self._counted(life, counting)  # its callback may come later than this
+            except TimeoutError:
+                log.debug("%s does not say what it has counted", self.address)
         with self._changed:
             return sum(self._counts.values(), NONE)
 
     def _counted(self, life: str, done: Future[Any]) -> None:
-        with self._changed:
-            self._asks_counts = False
-            if done.exception() is None:
+        if done.exception() is None:
+            with self._changed:
                 self._counts[life] = read_counts(done.result())
 
     def _ask(self, message: Down) -> Future[Any]:
@@ -236,7 +236,7 @@ class ServerPeer:
             if reply is not None:
                 self._replies[number] = reply
 
-        self._session.put(body, expect)
+        self._channel.put(body, expect)
 
     def _written(self, entry: Job | Order | Command) -> bytes:
         message: Any = entry if isinstance(entry, Command) else entry.message(by_slot=False)
@@ -246,15 +246,15 @@ class ServerPeer:
         return body
 
     def _check_met(self) -> None:
-        if self._met is not self._session:
+        if self._met is not self._channel:
             raise LostError(self.why_away)
 
-    def _new_session(self) -> Session:
-        return Session(uuid.uuid4().hex)
+    def _new_channel(self) -> Channel:
+        return Channel(uuid.uuid4().hex)
 
     def _renew(self, error: Exception) -> None:
-        """Begin another session, at once or as soon as there is a server; what waits in this one is lost."""
-        self._session, self._life, self._is_up = self._new_session(), "", False
+        """Begin another channel, at once or as soon as there is a server; what waits in this one is lost."""
+        self._channel, self._life, self._is_up = self._new_channel(), "", False
         self._caller.reconnect()
         self._lose(error)
 
@@ -264,12 +264,12 @@ class ServerPeer:
         for reply in lost.values():
             reply.lost(error)
 
-    def _went_up(self, session: Session, welcome: Welcome) -> bool:
-        """A server has answered; whether the session goes on there."""
+    def _went_up(self, channel: Channel, welcome: Welcome) -> bool:
+        """A server has answered; whether the channel goes on there."""
         with self._changed:
-            if session is not self._session:
+            if channel is not self._channel:
                 return False
-            if session.acknowledged > welcome.received or (self._life and self._life != welcome.life):
+            if channel.acknowledged > welcome.received or (self._life and self._life != welcome.life):
                 self.why_away = "it was started anew"
                 self._renew(LostError(self.why_away))
                 return False
@@ -295,12 +295,12 @@ class ServerPeer:
 
     def _give_up_opening(self) -> None:
         why = f"the link to {self._lower}: {self.why_away}"
-        _set(self.opened, None, RunError(f"{why}: is `vidpipe serve` running there?"))
+        _set(self.opened, None, RunError(f"{why}: is `vidpipe host` running there?"))
 
-    def _take(self, session: Session, body: bytes | bytearray) -> None:
+    def _take(self, channel: Channel, body: bytes | bytearray) -> None:
         answered = read_answer(body)
         with self._changed:
-            reply = self._replies.pop(answered.to, None) if session is self._session else None
+            reply = self._replies.pop(answered.to, None) if channel is self._channel else None
         if reply is not None:
             reply.heard(self._own(answered.value), answered.failed, answered.held_s)
 

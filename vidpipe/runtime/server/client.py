@@ -20,6 +20,7 @@ from vidpipe.runtime.inline import Stack
 from vidpipe.runtime.links.job import Command, CompleteOrder
 from vidpipe.runtime.links.receiver import Receiver
 from vidpipe.runtime.opening import opened
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.connection import Connection, LostError
 from vidpipe.runtime.remote.counts import write_counts
 from vidpipe.runtime.remote.link import way_out
@@ -32,7 +33,6 @@ from vidpipe.runtime.remote.messages import (
     ShadowQuestion,
     write_answer,
 )
-from vidpipe.runtime.remote.session import Session
 from vidpipe.runtime.remote.values import CannotCrossError
 from vidpipe.runtime.server.seal import Seal
 from vidpipe.runtime.shadow.ask import Reply
@@ -70,7 +70,7 @@ class Client:
         self._stack = Stack(plan, range(first, plan.here), self._link, self._runtime)
         assert self._stack.top is not None
         self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
-        self._session: Session | None = None
+        self._channel: Channel | None = None
         self._connection: Connection | None = None
         self._turn = ThreadPoolExecutor(1, "vidpipe-client")  # messages one after the other
         self._aside = ThreadPoolExecutor(1, "vidpipe-aside")  # what frames do not wait for
@@ -79,30 +79,30 @@ class Client:
         """Open the stages; raises what keeps them from opening."""
         opened([*self._stack.start(), *([self._link.start()] if self._link else [])], threading.Event())
 
-    def session(self, name: str, received: int) -> Session:
-        """The session of that name, from now on the only one.
+    def channel(self, name: str, received: int) -> Channel:
+        """The channel of that name, from now on the only one.
 
         Args:
             received: how many of this side's messages the other one has.
         """
-        if self._session is not None and self._session.name == name:
-            self._session.acknowledge(received)
+        if self._channel is not None and self._channel.name == name:
+            self._channel.acknowledge(received)
         else:  # where the other side has some, it will see that they were another's, and begin anew
-            self._session = Session(name)
-        return self._session
+            self._channel = Channel(name)
+        return self._channel
 
-    async def serve(self, connection: Connection, session: Session, sent: int) -> None:
-        """Carry a session until its connection ends, or another one takes its place; raises why it ended."""
+    async def serve(self, connection: Connection, channel: Channel, sent: int) -> None:
+        """Carry a channel until its connection ends, or another one takes its place; raises why it ended."""
         if self._connection is not None:
             self._connection.close()
         self._connection, self.left_at = connection, None
         loop = asyncio.get_running_loop()
 
         def take(number: int, body: bytearray) -> asyncio.Future[None]:
-            return loop.run_in_executor(self._turn, self._take, session, number, body)
+            return loop.run_in_executor(self._turn, self._take, channel, number, body)
 
         try:
-            await connection.exchange(session, sent, take)
+            await connection.exchange(channel, sent, take)
         finally:
             if self._connection is connection:
                 self._connection, self.left_at = None, time.monotonic()
@@ -118,44 +118,44 @@ class Client:
             self._link.close()
         self._runtime.close()
 
-    def _take(self, session: Session, number: int, body: bytearray) -> None:
+    def _take(self, channel: Channel, number: int, body: bytearray) -> None:
         """Do what a message says. What cannot be done costs that message alone."""
         try:
-            self._do(session, number, body)
+            self._do(channel, number, body)
         except RunError as error:  # a thread of the stages has ended: nothing gets through any more
             self.broken = str(error)
             raise LostError(self.broken) from None
         except Exception as error:
             log.debug("a message of a client was not taken", exc_info=error)
-            self._reply(session, Answered(number, None, f"{type(error).__name__}: {error}".splitlines()[0]))
+            self._reply(channel, Answered(number, None, f"{type(error).__name__}: {error}".splitlines()[0]))
 
-    def _do(self, session: Session, number: int, body: bytearray) -> None:
+    def _do(self, channel: Channel, number: int, body: bytearray) -> None:
         message = self._reader.read(body)
         if isinstance(message, Command | CompleteOrder | PackedFrame):
             taken = self._receiver.take(message)
             if taken is not None:
                 (stream, _), result = taken
-                result.add_done_callback(partial(self._answered, session, number, stream, time.monotonic()))
+                result.add_done_callback(partial(self._answered, channel, number, stream, time.monotonic()))
         elif isinstance(message, Restore):
             states = {stream: self._seal.opened(stream, kept) for stream, kept in message.states.items()}
             self._receiver.restore(states)
         elif isinstance(message, ShadowQuestion):
-            self._shadow(session, number, message)
+            self._shadow(channel, number, message)
         elif isinstance(message, Prepare):
-            self._aside.submit(self._prepare, session, number, message)
+            self._aside.submit(self._prepare, channel, number, message)
         elif isinstance(message, AskCounts):
-            self._aside.submit(self._count, session, number)
+            self._aside.submit(self._count, channel, number)
         else:
             self.ended = True
-            self._reply(session, Answered(number))
+            self._reply(channel, Answered(number))
 
-    def _answered(self, session: Session, number: int, stream: str, came_at: float, done: Future[Completed]) -> None:
+    def _answered(self, channel: Channel, number: int, stream: str, came_at: float, done: Future[Completed]) -> None:
         completed = done.result()
         if completed.states:
             completed = completed._replace(states=self._seal.closed(stream, completed.states))
-        self._reply(session, Answered(number, completed, held_s=time.monotonic() - came_at))
+        self._reply(channel, Answered(number, completed, held_s=time.monotonic() - came_at))
 
-    def _shadow(self, session: Session, number: int, question: ShadowQuestion) -> None:
+    def _shadow(self, channel: Channel, number: int, question: ShadowQuestion) -> None:
         replies = self._receiver.shadow(question.frame, question.asks)
         missing = len(replies)
 
@@ -163,32 +163,32 @@ class Client:
             nonlocal missing
             missing -= 1
             if not missing:
-                self._reply(session, Answered(number, [reply.result() for reply in replies]))
+                self._reply(channel, Answered(number, [reply.result() for reply in replies]))
 
         for reply in replies:
             reply.add_done_callback(came)
 
-    def _prepare(self, session: Session, number: int, message: Prepare) -> None:
+    def _prepare(self, channel: Channel, number: int, message: Prepare) -> None:
         try:
             self._runtime.prepare(message.configs)
         except Exception as error:
-            self._reply(session, Answered(number, None, str(error)))
+            self._reply(channel, Answered(number, None, str(error)))
         else:
-            self._reply(session, Answered(number))
+            self._reply(channel, Answered(number))
 
-    def _count(self, session: Session, number: int) -> None:
-        self._reply(session, Answered(number, write_counts(self._counted())))
+    def _count(self, channel: Channel, number: int) -> None:
+        self._reply(channel, Answered(number, write_counts(self._counted())))
 
     def _counted(self) -> Counts:
         if self._link is None:
             return self._runtime.counts(self._stack.counts())
         return self._runtime.counts(self._stack.counts() | self._link.counts()) + self._link.server_counts()
 
-    def _reply(self, session: Session, answered: Answered) -> None:
+    def _reply(self, channel: Channel, answered: Answered) -> None:
         try:
-            session.put(write_answer(answered))
+            channel.put(write_answer(answered))
         except CannotCrossError as error:
-            session.put(write_answer(Answered(answered.to, None, str(error))))
+            channel.put(write_answer(Answered(answered.to, None, str(error))))
 
     def _restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         if self._link is not None:

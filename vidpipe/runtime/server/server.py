@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 import threading
 import time
@@ -17,8 +18,8 @@ from vidpipe.core.servers import ServerAddress
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.remote.agreement import Agreement, agreement
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.connection import TIMING, Connection, LostError, Timing
-from vidpipe.runtime.remote.session import Session
 from vidpipe.runtime.remote.tls import is_same_token
 from vidpipe.runtime.remote.values import MalformedError
 from vidpipe.runtime.server.client import Client
@@ -38,7 +39,7 @@ class Admitted(NamedTuple):
     """Who has come in."""
 
     client: Client
-    session: Session
+    channel: Channel
     received: int
 
 
@@ -140,7 +141,7 @@ class Server:
                 limit=2**20,
             )
         except OSError as error:
-            why = error.strerror or str(error)
+            why = os.strerror(error.errno) if error.errno else str(error)
             self._opened.set_exception(ConfigError(f"--listen {self._listen}: nobody may listen there: {why}"))
             return
         self._opened.set_result(server.sockets[0].getsockname()[1])
@@ -172,9 +173,9 @@ class Server:
         try:
             if self._connections > MOST_CONNECTIONS:
                 return
-            client, session, received = await self._admit(connection, host)
+            client, channel, received = await self._admit(connection, host)
             log.info("a run of %s is served", host)
-            await client.serve(connection, session, received)
+            await client.serve(connection, channel, received)
         except StrangerError as error:
             self._tell(host, f"a caller from {host} was turned away: {error}")
             with suppress(LostError):
@@ -208,9 +209,9 @@ class Server:
             raise StrangerError(difference)
         async with self._admitting:
             client = await self._known(name)
-        session = client.session(wanted, received)
-        await connection.say(["welcome", client.life, session.received])
-        return Admitted(client, session, received)
+        channel = client.channel(wanted, received)
+        await connection.say(["welcome", client.life, channel.received])
+        return Admitted(client, channel, received)
 
     async def _known(self, name: str) -> Client:
         """What is kept for the run of that name; where there is nothing, from now on."""

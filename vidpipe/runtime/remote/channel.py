@@ -1,7 +1,7 @@
 """Messages in order, each exactly once, however often the connection that carries them is cut.
 
 Both sides number what they send and keep it until the other one says that it has it. On a new connection each begins
-behind what the other one has. What is sent in a session is never executed twice, so a cut costs time, and nothing else.
+behind what the other one has. What is sent in a channel is never executed twice, so a cut costs time, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from vidpipe.runtime.remote.values import MalformedError
 
 
-class Session:
+class Channel:
     """One side of it; any thread may use it.
 
     Attributes:

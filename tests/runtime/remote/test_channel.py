@@ -1,4 +1,4 @@
-"""Messages of a session. What must hold:
+"""Messages of a channel. What must hold:
 
 - each comes exactly once and in order, whatever is lost with connections, in both directions;
 - what is acknowledged is not kept;
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.runtime.remote.session import Session
+from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.values import MalformedError
 
 STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["put", "send", "cut"])), max_size=200)
@@ -19,17 +19,17 @@ STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["put", "send"
 
 class Side:
     def __init__(self) -> None:
-        self.session = Session("s")
+        self.channel = Channel("s")
         self.put = 0
         self.sent = 0
         self.got: list[bytes] = []
 
     def deliver(self, other: Side) -> bool:
-        body = self.session.after(self.sent)
+        body = self.channel.after(self.sent)
         if body is None:
             return False
-        other.session.acknowledge(self.session.received)
-        if other.session.accept(self.sent):
+        other.channel.acknowledge(self.channel.received)
+        if other.channel.accept(self.sent):
             other.got.append(body)
         self.sent += 1
         return True
@@ -41,14 +41,14 @@ def test_each_message_comes_once_and_in_order(steps):
 
     def connect() -> None:
         """Each begins behind what the other one has; what was under way is lost."""
-        sides["a"].sent, sides["b"].sent = sides["b"].session.received, sides["a"].session.received
-        sides["a"].session.acknowledge(sides["b"].session.received)
-        sides["b"].session.acknowledge(sides["a"].session.received)
+        sides["a"].sent, sides["b"].sent = sides["b"].channel.received, sides["a"].channel.received
+        sides["a"].channel.acknowledge(sides["b"].channel.received)
+        sides["b"].channel.acknowledge(sides["a"].channel.received)
 
     for name, step in steps:
         side, other = sides[name], sides["b" if name == "a" else "a"]
         if step == "put":
-            side.session.put(b"%d" % side.put)
+            side.channel.put(b"%d" % side.put)
             side.put += 1
         elif step == "send":
             side.deliver(other)
@@ -62,16 +62,16 @@ def test_each_message_comes_once_and_in_order(steps):
     connect()
     for side, other in ((sides["a"], sides["b"]), (sides["b"], sides["a"])):
         assert other.got == [b"%d" % number for number in range(side.put)]
-        assert side.session.acknowledged == side.put
-        assert side.session.after(side.put - 1) is None  # nothing is kept
+        assert side.channel.acknowledged == side.put
+        assert side.channel.after(side.put - 1) is None  # nothing is kept
 
 
 def test_numbers_that_cannot_be_are_refused():
-    session = Session("s")
-    session.put(b"one")
+    channel = Channel("s")
+    channel.put(b"one")
     with pytest.raises(MalformedError, match="never sent"):
-        session.acknowledge(2)
+        channel.acknowledge(2)
     with pytest.raises(MalformedError, match="missing"):
-        session.accept(1)
-    assert session.accept(0)
-    assert not session.accept(0)
+        channel.accept(1)
+    assert channel.accept(0)
+    assert not channel.accept(0)
