@@ -65,6 +65,13 @@ class LinkSpec(_Spec):
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
     shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
 
+    @property
+    def coded(self) -> str:
+        """The codec and its settings, as plans show them: "raw", "jpeg 85, 640 px"."""
+        return (
+            self.codec if self.codec == "raw" else f"jpeg {self.quality}" + (f", {self.width} px" if self.width else "")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedStage:
