@@ -5,6 +5,7 @@ Plain classes, so that they can be run without Ray. Their methods only enqueue, 
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import uuid
@@ -18,13 +19,16 @@ import ray
 from vidpipe.cascade.cascade import Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
+from vidpipe.core.names import references
 from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
+from vidpipe.runtime.leaves import stays
 from vidpipe.runtime.ray.job import Command, CompleteOrder, Message
+from vidpipe.runtime.ray.likeness import Driver, Hashes, check_models
 from vidpipe.runtime.ray.link import RayLink
 from vidpipe.runtime.ray.peer import StrangerError
 from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
@@ -43,12 +47,15 @@ def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
     Args:
         search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
     """
-    return bytes(ray.cloudpickle.dumps((tuple(search_paths), ray.cloudpickle.dumps(arguments))))
+    packed = bytes(ray.cloudpickle.dumps(arguments))
+    travelling = [name for name in ray.cloudpickle.list_registry_pickle_by_value() if name.encode() in packed]
+    return bytes(ray.cloudpickle.dumps((tuple(Driver.here(sorted(travelling))), tuple(search_paths), packed)))
 
 
 def unpack_arguments(packed: bytes) -> Any:
-    """What `pack_arguments` packed."""
-    search_paths, arguments = ray.cloudpickle.loads(packed)
+    """What `pack_arguments` packed; raises ConfigError, before any of it is run, where this machine may not run it."""
+    driver, search_paths, arguments = ray.cloudpickle.loads(packed)
+    Driver(*driver).check()
     find_on(search_paths)
     return ray.cloudpickle.loads(arguments)
 
@@ -79,6 +86,7 @@ class _Actor:
     def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
+        self._placed = [stage for index in segments for stage in plan.segments[index].stages]
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
         runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
         self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
@@ -89,6 +97,16 @@ class _Actor:
         """Load what settings of the stages that stand here need: packed, by stage id."""
         (configs,) = unpack_arguments(packed)
         self._runtime.prepare(configs)
+
+    def check(self, driver: Hashes) -> None:
+        """Raises ConfigError where a model of the stages here is in other files than on the machine that drives."""
+        pipeline = self._runtime.plan.pipeline
+        names = {name for stage in self._placed for _, name in references(stage.config, "model")}
+        check_models(pipeline, names, driver)
+
+    def clock(self) -> tuple[str, float]:
+        """The name of this machine, and its time in UTC seconds."""
+        return socket.gethostname(), time.time()
 
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
@@ -203,11 +221,12 @@ class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, frame sinks, indices of the segments, and the actor of the next one or None.
+        packed: plan, frame sinks, indices of the segments, the actor of the next one or None, and whether the run is
+            driven from another machine, perhaps.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, frame_sinks, segments, lower = unpack_arguments(packed)
+        plan, frame_sinks, segments, lower, self._apart = unpack_arguments(packed)
         super().__init__(plan, segments, lower)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
@@ -253,7 +272,10 @@ class DeviceActor(_Actor):
         self._stream_pool.ask(*unpack_arguments(packed))
 
     def take(self, timeout_s: float, hold: bool = False) -> Batch:
-        return self._stream_pool.take(timeout_s, hold=hold)
+        batch = self._stream_pool.take(timeout_s, hold=hold)
+        if self._apart and batch.snapshots:  # one may hold the learnt scene, which is a picture
+            batch.snapshots = [each for each in batch.snapshots if not stays(self._runtime.plan, each.stream)]
+        return batch
 
     def stop(self) -> None:
         self._stream_pool.stop()
