@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, looking, reaching
+from vidpipe.cli import asking, looking, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -31,6 +31,7 @@ from vidpipe.cli.options import (
     PipelineArgument,
     ProfilesOption,
     SearchName,
+    ServeOption,
     SetOption,
     SourceOption,
     TrialsOption,
@@ -94,6 +95,7 @@ def run(
     ] = None,
     media: MediaOption = None,
     metrics: MetricsOption = None,
+    serve: ServeOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
     budget: BudgetOption = None,
@@ -107,7 +109,7 @@ def run(
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
-    options = replace(options, events=events, media=media, name=name, detach=detach)
+    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -325,6 +327,7 @@ def demo(
 looking.add_to(app)
 asking.add_to(app)
 reaching.add_to(app)
+serving.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -15,7 +15,7 @@ from vidpipe.cli.runs.messages import MOST_BYTES, pack, read
 from vidpipe.cli.runs.place import Place
 from vidpipe.core.errors import ConfigError, VidpipeError
 from vidpipe.runtime.driver.session import Run
-from vidpipe.runtime.driver.status import Status
+from vidpipe.runtime.driver.status import as_json
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class _Server:
             return {"error": "run", "message": f"it failed: {type(error).__name__}"}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"name": self._place.name, "pid": os.getpid(), "since": self._since} | told(self._run.status())
+        return {"name": self._place.name, "pid": os.getpid(), "since": self._since} | as_json(self._run.status())
 
     def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._run.stop()
@@ -106,42 +106,3 @@ class _Server:
             raise ConfigError("streams: must be a list of names")
         epoch = self._run.apply(stages=stages, streams=streams, reason=str(reason or ""))
         return {"epoch": epoch.number, "streams": list(epoch.streams)}
-
-
-def told(status: Status) -> dict[str, Any]:
-    """A status as plain data."""
-    return {
-        "state": str(status.state),
-        "at": status.at,
-        "streams": {
-            name: {
-                "state": "paused" if stream.paused else stream.state,
-                "detail": stream.detail,
-                "frames_in": stream.frames_in,
-                "pts": stream.pts,
-                "how": dict(stream.how),
-                "by": dict(stream.by),
-                "epoch": stream.epoch,
-                "seen": dict(stream.seen),
-                "answered_by": stream.answered_by,
-                "look_age_s": stream.look_age_s,
-                "lost": stream.lost,
-                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
-                "accuracy": dict(stream.accuracy),
-            }
-            for name, stream in status.streams.items()
-        },
-        "stages": {id: dict(meter) for id, meter in status.stages.items()},
-        "links": {name: dict(counts) for name, counts in status.links.items()},
-        "epochs": [
-            {
-                "epoch": epoch.number,
-                "at": epoch.at,
-                "by": epoch.by,
-                "reason": epoch.reason,
-                "streams": list(epoch.streams),
-                "changes": epoch.changes,
-            }
-            for epoch in status.epochs
-        ],
-    }
