@@ -73,6 +73,7 @@ class Status:
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
         is_held: whether recordings wait for whoever iterates.
+        deaths: of processes, as the report has them; empty unless it runs.
     """
 
     state: str
@@ -84,6 +85,7 @@ class Status:
     waiting: int
     lost: int
     is_held: bool
+    deaths: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def states_of(collector: Collector) -> dict[str, str]:
@@ -138,6 +140,7 @@ def status_of(
         len(feed),
         feed.lost,
         feed.is_full,
+        {name: tuple(times) for name, times in counts.deaths.items()} if counts else {},
     )
 
 
@@ -167,6 +170,7 @@ def as_json(status: Status) -> dict[str, Any]:
         },
         "stages": {id: dict(meter) for id, meter in status.stages.items()},
         "links": {name: dict(counts) for name, counts in status.links.items()},
+        "deaths": {name: [round(at, 3) for at in times] for name, times in status.deaths.items()},
         "epochs": [
             {
                 "epoch": epoch.number,
