@@ -13,11 +13,15 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 
 from tests.serve import cams
 from tests.waiting import until
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
+from vidpipe.serve import shots
+from vidpipe.serve import users as users_module
 from vidpipe.serve.page import Page
 from vidpipe.serve.users import Users, users_path
 
@@ -118,6 +122,7 @@ class Served:
 def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
     """Begins a run with a page; all of it has ended behind the test."""
     cams.shown.clear()
+    monkeypatch.setattr(users_module, "HASHER", PasswordHasher.from_parameters(CHEAPEST))
     monkeypatch.setenv("VIDPIPE_USERS", str(tmp_path / "users.json"))
     with ExitStack() as opened:
 
@@ -139,6 +144,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 @pytest.fixture
 def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
+    monkeypatch.setattr(users_module, "HASHER", PasswordHasher.from_parameters(CHEAPEST))
     monkeypatch.setenv("VIDPIPE_USERS", str(tmp_path / "users.json"))
     return Users(users_path())
 
@@ -147,3 +153,9 @@ def grey_of(jpeg: bytes) -> int:
     import cv2
 
     return round(float(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE).mean()))
+
+
+def wanted(served: Served) -> Any:
+    """What of the run's streams is looked at, as the process of its frames knows it."""
+    sender = shots._senders.get(served.page.frame_sink.place)  # noqa: SLF001
+    return {} if sender is None else sender.wanted

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from tests.serve.conftest import grey_of, messages, records
+from tests.serve.conftest import grey_of, messages, records, wanted
 from tests.waiting import until
 from vidpipe.runtime.driver.status import as_json
 
@@ -60,13 +60,6 @@ def test_a_picture_comes_with_the_boxes_of_the_same_frame(serve):
             assert abs(grey_of(jpeg) - grey) <= 1
     until(lambda: not wanted(served))  # nobody looks any more: nothing is encoded
     served.show(100)
-
-
-def wanted(served):
-    from vidpipe.serve import shots
-
-    (sender,) = shots._senders.values()  # noqa: SLF001
-    return sender.wanted
 
 
 def picture_while_shown(served, stream):

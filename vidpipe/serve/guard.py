@@ -16,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 64 * 1024  # of a request's body
+MOST_HEAD = 32 * 1024  # bytes of its headers
 BODY_S = 10.0  # in which it must have come
 TAKEN_S = 20.0  # in which a piece of an answer must be taken
 
@@ -53,6 +54,9 @@ class Guard:
             return
         sender = _Sender(send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEAD:
+            await _refuse(sender, 431, f"the headers of a request hold {MOST_HEAD} bytes at most")
+            return
         if refusal := self._refusal(scope["method"], scope["path"], headers):
             await _refuse(sender, *refusal)
             return

@@ -37,7 +37,9 @@ class BoundedProtocol(H11Protocol):
         self._look = self.loop.call_later(IDLE_S / 2, self._let_go_if_idle)
         if len(self.connections) > MOST:
             every = [each for each in self.connections if isinstance(each, BoundedProtocol)]
-            min((each for each in every if each.is_idle), key=lambda each: each.came_at).transport.abort()
+            left = [each for each in every if not each.transport.is_closing()]
+            if len(left) > MOST:
+                min((each for each in left if each.is_idle), key=lambda each: each.came_at).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look.cancel()

@@ -28,7 +28,7 @@ class Site:
         runs: by name.
         store: events and counts; None: none are kept.
         media: the folders in which pictures and clips of events lie.
-        hashing: held while a password is tried: each takes 64 MB.
+        hashing: held while a password is tried: each takes 19 MB.
     """
 
     runs: Mapping[str, ShownRun]

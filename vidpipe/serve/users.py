@@ -22,6 +22,8 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import data_folder, make_folder, write_whole
 
 Role = Literal["admin", "viewer"]
+# What OWASP advises where each try shall take little memory: 19 MB.
+HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 LEAST_LENGTH = 8  # of a password
 _MOST_LENGTH = 1024
 _TOKEN = "vp"  # what a token begins with
@@ -92,8 +94,7 @@ class Users:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._hasher = PasswordHasher()
-        self._unknown = self._hasher.hash(secrets.token_hex(16))  # so that an unknown name takes as long as a known one
+        self._unknown = HASHER.hash(secrets.token_hex(16))  # so that an unknown name takes as long as a known one
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._book = _Book()
@@ -113,7 +114,7 @@ class Users:
         """The user who has that password; takes tens of milliseconds, also where there is none."""
         entry = self._read().users.get(name)
         try:
-            self._hasher.verify(self._unknown if entry is None else entry.secret, password[:_MOST_LENGTH])
+            HASHER.verify(self._unknown if entry is None else entry.secret, password[:_MOST_LENGTH])
         except (VerificationError, InvalidHashError):
             return None
         return None if entry is None else entry.person(name)
@@ -132,7 +133,7 @@ class Users:
         _check_name(name)
         if len(password) < LEAST_LENGTH:
             raise ConfigError(f"a password has at least {LEAST_LENGTH} characters")
-        self._change("users", name, _Entry(secret=self._hasher.hash(password), role=role, cameras=list(cameras)))
+        self._change("users", name, _Entry(secret=HASHER.hash(password), role=role, cameras=list(cameras)))
 
     def add_token(self, name: str, role: Role, cameras: Sequence[str]) -> str:
         """Have a token for a program, in place of one of that name; it is told this once."""

@@ -52,7 +52,7 @@ def events(
             times = {"since": since, "until": until, "newest": newest}
             return store.events(stream=stream, review=review, unended=unended, **named, **times)  # type: ignore[arg-type]
 
-        rows, following = _page(ask, _streams(store, person, stream), "time", since, until, most)
+        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
     return {"events": [_shown(row) for row in rows], "next": following}
 
 
@@ -72,7 +72,7 @@ def reviews(
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             return iter(store.reviews(stream=stream, severity=severity, since=since, until=until, newest=newest))
 
-        rows, following = _page(ask, _streams(store, person, stream), "began", since, until, most)
+        rows, following = paged(ask, _streams(store, person, stream), "began", since, until, most)
         for row in rows:
             shown = [event for event in store.events(review=row["id"], newest=20) if event["snapshot"]]
             row["picture"] = shown[0]["id"] if shown else None
@@ -146,7 +146,7 @@ def _streams(store: Store, person: Person, asked: str | None) -> list[str | None
     return sorted({stream for run in store.runs() for stream in run["positions"] if person.sees(stream)})
 
 
-def _page(
+def paged(
     ask: Callable[[str | None, float | None, float | None, int | None], Iterator[Row]],
     streams: list[str | None],
     time: str,
