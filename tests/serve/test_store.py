@@ -77,6 +77,16 @@ def until_there(browser, id, **options):
     return browser.get("/api/event/picture", id=id, **options)
 
 
+def test_odd_times_are_refused_in_words(serve, tmp_path):
+    open_to_write(tmp_path / "yard.db").close()
+    browser = serve(store=tmp_path / "yard.db").browser
+    for what in ("events", "reviews", "counts", "event-counts"):
+        for time in ("6e258", "-1", "nan", "inf", "yesterday"):
+            assert browser.get(f"/api/{what}", since=time).status == 422
+            assert browser.get(f"/api/{what}", until=time).status == 422
+        assert browser.get(f"/api/{what}", since=0, until=1e11).status == 200
+
+
 def test_no_other_file_is_given(kept, tmp_path):
     served, path, folder = kept
     id = served.browser.get("/api/events").json["events"][0]["id"]

@@ -18,8 +18,8 @@ from vidpipe.serve.users import Person
 
 router = APIRouter(prefix="/api", tags=["store"])
 
-Since = Annotated[float | None, Query(description="UTC seconds", allow_inf_nan=False)]
-Until = Annotated[float | None, Query(description="UTC seconds, not included", allow_inf_nan=False)]
+Since = Annotated[float | None, Query(ge=0, le=1e11, description="UTC seconds")]
+Until = Annotated[float | None, Query(ge=0, le=1e11, description="UTC seconds, not included")]
 Name = Annotated[str | None, Query(max_length=500)]
 Most = Annotated[int, Query(ge=1, le=500, description="of a page")]
 EventId = Annotated[str, Query(description="`id` of an event", max_length=2000)]

@@ -3,11 +3,12 @@
 import { el, fill, percent, svg } from "./dom.js";
 
 const COLOURS = ["#5be0a4", "#ffc04d", "#63cdfa", "#ff7bb0", "#c6f36a", "#ff9080", "#d2a4ff"];
-const known = new Map();
 
+// The same for a class on every page and in every run.
 export function colourOf(name) {
-  if (!known.has(name)) known.set(name, COLOURS[known.size % COLOURS.length]);
-  return known.get(name);
+  let sum = 0;
+  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)) % 9973;
+  return COLOURS[sum % COLOURS.length];
 }
 
 export class Picture {

@@ -9,6 +9,7 @@ class Field {
     this.name = knob.name;
     this.was = knob.value;
     const types = [knob.schema, ...(knob.schema.anyOf ?? [])].map((each) => each.type);
+    this.nullable = types.includes("null");
     this.kind = types.find((type) => ["boolean", "integer", "number", "string"].includes(type)) ?? "json";
     if (typeof knob.value === "object" && knob.value !== null) this.kind = "json";
     this.input = el("input", { type: this.kind === "boolean" ? "checkbox" : "text", autocomplete: "off", size: 12 });
@@ -16,7 +17,7 @@ class Field {
     else this.input.value = this.kind === "json" ? JSON.stringify(knob.value) : (knob.value ?? "");
     this.first = this.input.value;
     this.element = el("label", { class: this.kind === "boolean" ? "row" : "", title: knob.schema.description },
-      this.kind === "boolean" ? [this.input, `${stage}.${knob.name}`] : [`${stage}.${knob.name}`, this.input]);
+      this.kind === "boolean" ? [this.input, knob.name] : [knob.name, this.input]);
   }
 
   get changed() {
@@ -26,7 +27,7 @@ class Field {
   get value() {
     if (this.kind === "boolean") return this.input.checked;
     const text = this.input.value.trim();
-    if (text === "" && this.kind !== "string") return null;
+    if (text === "" && (this.kind !== "string" || this.nullable)) return null;
     if (this.kind === "json") return JSON.parse(text);
     return this.kind === "string" ? text : Number(text);
   }
@@ -37,7 +38,7 @@ export class Settings {
     this.stream = stream;
     this.notice = notice;
     this.fields = [];
-    this.holder = el("div", { class: "form" });
+    this.holder = el("div", { class: "stack" });
     this.reason = el("input", { maxlength: 200, size: 24, autocomplete: "off" });
     this.form = el("form", { class: "stack", onsubmit: (event) => this.apply(event) }, this.holder,
       el("div", { class: "form" }, el("label", {}, "Why", this.reason), el("button", { class: "main" }, "Apply")));
@@ -48,8 +49,13 @@ export class Settings {
     const told = await get("settings", ofRun({ stream: this.stream })).catch(() => null);
     if (told === null) return;
     this.version = told.version;
-    this.fields = told.parts.flatMap((part) => part.knobs.map((knob) => new Field(part.id, knob)));
-    fill(this.holder, this.fields.length ? this.fields.map((field) => field.element)
+    const groups = told.parts.filter((part) => part.knobs.length).map((part) => [
+      part.id, part.knobs.map((knob) => new Field(part.id, knob)),
+    ]);
+    this.fields = groups.flatMap(([, fields]) => fields);
+    fill(this.holder, groups.length
+      ? groups.map(([id, fields]) => el("fieldset", { class: "form" }, el("legend", {}, id),
+          fields.map((field) => field.element)))
       : el("p", { class: "quiet" }, "Nothing here may change while it runs."));
   }
 

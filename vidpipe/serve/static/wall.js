@@ -4,7 +4,7 @@ import { Live, ofRun } from "./api.js";
 import { el, fill, span, stateClass, things, write } from "./dom.js";
 import { Picture } from "./picture.js";
 
-const FPS = 3;
+const FPS = 2;
 const STILL_S = 4;
 
 class Tile {
