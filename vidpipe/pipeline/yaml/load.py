@@ -37,6 +37,7 @@ def load(
     want: Want | None = None,
     media: Path | None = None,
     notes: list[str] | None = None,
+    ruled: bool = False,
 ) -> Pipeline:
     """Read a pipeline and check all of it; no camera is opened.
 
@@ -51,6 +52,7 @@ def load(
         media: the folder of pictures and clips, whatever the files say.
         notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
             here. Otherwise they are read when the pipeline runs.
+        ruled: rules may come while it runs: there is place for them, also where nobody has written any.
 
     Returns:
         The pipeline; without streams where none were given.
@@ -65,6 +67,8 @@ def load(
         if not document.has(("streams", stream, "url")):
             _add_source(document, stream, url)
     _promise(document, {"floor": floor, "want": want})
+    if ruled:
+        document.data.setdefault("rules", [])
     if media is not None:
         document.put(("media", "folder"), str(media), Mark("--media"))
         document.origins.append("--media")
