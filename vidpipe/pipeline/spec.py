@@ -75,6 +75,7 @@ class PlacedStage:
     config: StageConfig
     tier: Tier = Tier.DEVICE
     isolate: bool = False
+    only_when_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

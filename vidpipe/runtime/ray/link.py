@@ -44,7 +44,7 @@ class RayLink:
     A call carries all frames that wait, up to a batch, and returns the answers of those that may be completed. When the
     actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
     answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back. Those of a
-    stream on a detour always do, as nobody waits for them, and are let through little by little when it is back.
+    stream on a detour always do, and are let through little by little when it is back.
 
     Credit bounds the frames that will be completed by themselves. Those that a stream holds open until it says so take
     none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
@@ -61,7 +61,7 @@ class RayLink:
 
     Attributes:
         frames, bytes: that it has carried.
-        away: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
+        gone: why nobody is waited for any more; "" where somebody is there, or still waited for.
         presence: whether anybody is there now.
     """
 
@@ -94,7 +94,7 @@ class RayLink:
         self._life = 0  # of the actor: calls of an earlier one count no more
         self._heard_at = 0.0  # when a call returned last
         self.frames = self.bytes = 0
-        self.away = ""
+        self.gone = ""
         self._shadows = ShadowLane(link, self._peer)
         for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
@@ -129,10 +129,13 @@ class RayLink:
             self._jobs.order((stream, seq))
             self._changed.notify_all()
 
+    def away(self, stream: str) -> Away | None:
+        return self.presence.keeps_out if self.gone or stream in self._weights else None
+
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadows.put(frame, asks, tell)
         with self._changed:
-            if lost := self._broken or self.away:
+            if lost := self._broken or self.gone:
                 self._shadows.fail_all(lost)
             self._changed.notify_all()
 
@@ -155,7 +158,7 @@ class RayLink:
 
     def _fits(self, nbytes: int) -> bool:
         """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        return self._room.fits(nbytes) or bool(self.away or self._broken)
+        return self._room.fits(nbytes) or bool(self.gone or self._broken)
 
     def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
         try:
@@ -182,9 +185,8 @@ class RayLink:
 
     def _why_lost(self, stream: str) -> str:
         """Why nobody will take a frame of this stream that is here; "" where somebody will, or is waited for."""
-        if lost := self._broken or self.away:
-            return lost
-        return str(self.presence.keeps_out or "") if stream in self._weights and self._dead else ""
+        shut = self.presence.keeps_out if stream in self._weights and self._dead else None
+        return self._broken or self.gone or str(shut or "")
 
     def _let_in(self) -> None:
         """Take as many of those outside as there is credit for."""
@@ -330,7 +332,7 @@ class RayLink:
             self._go_without()
             self._peer.meet(None)
         with self._changed:
-            self.away = ""
+            self.gone = ""
             self._patience_s = REVIVE_S
             lost = self._jobs.lost()
         if lost:
@@ -376,9 +378,9 @@ class RayLink:
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
+            self.gone = f"{self._link.lower} is away: {self._peer.why_away}"
         self.presence.lost(self._peer.why_away)
-        self._fail_all(self.away, self.presence.away)
+        self._fail_all(self.gone, self.presence.away)
 
     def _shut(self, why: str) -> None:
         """Nobody answers: who is on a detour need not wait to hear so."""
