@@ -15,8 +15,10 @@ from pydantic import ValidationError
 
 from tests.transforms.rules.script import rules, seen
 from vidpipe.core.event import Phase
+from vidpipe.transforms.rules.degradations import Degradations
 from vidpipe.transforms.rules.engine import Engine
-from vidpipe.transforms.rules.spec import RuleSpec
+from vidpipe.transforms.rules.spec import RulesConfig, RuleSpec
+from vidpipe.transforms.rules.watch import watches_of
 
 TROUBLE = {"id": "trouble", "kind": "degraded", "grace_s": 0.5}
 NOWHERE: dict[str, dict[str, list[tuple[float, float]]]] = {"zones": {}, "lines": {}}
@@ -53,19 +55,20 @@ def test_a_moment_is_told_only_where_no_time_is_asked_for():
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), max_size=60), st.integers(0, 60))
 def test_begin_and_end_take_turns_and_outlive_their_process(answers, dies_at):
     results = [result(seq, degraded, as_of=max(-1, seq - old)) for seq, (degraded, old) in enumerate(answers)]
-    engine = Engine(rules(TROUBLE, **NOWHERE))
-    happened = []
+    once, twice = (Degradations(list(watches_of(RulesConfig(rules=[RuleSpec(**TROUBLE)])))) for _ in range(2))
+    told, again = [], []
     for one in results:
         if one.seq == dies_at:
-            engine = pickle.loads(pickle.dumps(engine))
-        happened += engine.see(one)
-    if engine.newest is not None:
-        happened += engine.end("stream ended")
-    phases = [each.phase for each in happened]
+            twice = pickle.loads(pickle.dumps(twice))
+        told += once.see(one)
+        again += twice.see(one)
+    assert told == again
+    if results:
+        told += once.close(results[-1], {0: "stream ended"})
+    phases = [each.phase for each in told]
     assert phases == [Phase.BEGIN, Phase.END] * (len(phases) // 2)
-    assert [each.id for each in happened[::2]] == [each.id for each in happened[1::2]]
+    assert [each.id for each in told[::2]] == [each.id for each in told[1::2]]
     assert bool(phases) == any(degraded for degraded, _ in answers)
-    assert happened[: len(again := told(results))] == again
 
 
 @pytest.mark.parametrize("field", [{"zone": "yard"}, {"class": "person"}, {"after_s": 1}])
