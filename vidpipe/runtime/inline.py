@@ -137,6 +137,9 @@ class InlineEngine:
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
 
+    def rest(self) -> list[Batch]:
+        return []
+
     def stop(self) -> None:
         self._stream_pool.stop()
 

@@ -306,15 +306,10 @@ class Run(Controllable):
                 # Recordings wait until their answers are written, and taken.
                 batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
             except RunError as error:
+                self._pass_on(self._engine.rest(), writer, errors)
                 return [*errors, str(error)]
             collector.note_away(self._engine.away())
-            for batch in batches:
-                self._hand_on(batch)
-                try:
-                    if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, self._clock.utc(), batch.events, collector.status_monitors)
-                except RunError as error:
-                    errors.append(str(error))
+            self._pass_on(batches, writer, errors)
             writer.watch()
             for watcher in self._watchers:
                 watcher.progressed(collector)
@@ -323,6 +318,17 @@ class Run(Controllable):
                 reporter.cpu_s = self._engine.cpu_s()
             interim.go_on()
         return errors
+
+    def _pass_on(self, batches: Sequence[Batch], writer: Writer, errors: list[str]) -> None:
+        """Count what has come, and write it, unless a sink cannot go on; add what keeps it from that to `errors`."""
+        for batch in batches:
+            self._hand_on(batch)
+            try:
+                if (batch.published or batch.events) and not errors:
+                    live = self._collector.status_monitors
+                    writer.write(batch.published, self._clock.utc(), batch.events, live)
+            except RunError as error:
+                errors.append(str(error))
 
     def _hand_on(self, batch: Batch) -> None:
         with self._changed:
