@@ -215,7 +215,7 @@ class RayEngine:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
         with self._lock:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
-            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+            preparing = [actor.prepare.remote(packed) for actor in self._actors() if self._census.hears(actor)]
         for reference in preparing:
             is_heard(reference, OPEN_S)
 
