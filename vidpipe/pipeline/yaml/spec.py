@@ -95,8 +95,8 @@ class ConfigFile(BaseModel):
     )
     standby: bool = Field(
         default=True,
-        description="on a cluster each segment has a second actor, which takes over at once from one that dies; false "
-        "saves its memory",
+        description="on a cluster each segment has a second actor, which takes over at once from one that dies, if any "
+        "stream is live; false saves its memory",
     )
 
 

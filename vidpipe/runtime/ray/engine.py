@@ -66,7 +66,8 @@ class RayEngine:
         self._loss: cluster.Loss | None = None
         self._positions = positions
         self._packed: bytes | None = None
-        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby)
+        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
         self._below: dict[range, tuple[Any, str]] = {self._places[-1]: (None, "")}  # by place, the next one's actors
         self._segments: list[Any] = []
         self._devices: list[Device] = []
