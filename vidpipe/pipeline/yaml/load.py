@@ -196,7 +196,7 @@ def _build(
     spec = PipelineFile.model_validate(document.data)
     by_id = {stage.id: stage for stage in spec.stages}
     stages = tuple(
-        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
+        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate, stage.only_when_away)
         for entry in entries.stages
         if entry.type and entry.config and (stage := by_id[str(entry.written["id"])])
     )
