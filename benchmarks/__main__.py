@@ -96,6 +96,12 @@ def main() -> None:
 
         for line in reuse(names):
             print(line, flush=True)  # noqa: T201
+    if part == "links":  # ten minutes each: quality
+        from benchmarks.links.report import report as links
+
+        REPORTS.mkdir(exist_ok=True)
+        for line in links(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
     if part == "held":  # nor this: it takes an hour the first time
         from benchmarks.held import report as held
 

@@ -3,6 +3,8 @@
 - whatever dies in a link's, a tail's or a stream's thread ends that stream with a message, and nobody waits for ever;
 - a dead actor's successor is told once what it has to know, before any frame;
 - an actor that stays away is waited for once; frames fail at once until it is back;
+- frames that cannot wait fail as soon as it is lost, and are let through little by little when it is back;
+- the standby of a dead actor answers what that one held, and goes on with what it had kept;
 - below a link a frame is treated by the settings of its stream;
 - a frame beyond a link is another one: what is noted there is not seen above;
 - a frame that cannot cross a link costs its own answer.
@@ -198,6 +200,55 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     actor.come_back()
     until(lambda: not link.away, 20)
     assert link.ask(Ticket(frame(50)), complete=True).completed.result(10).answer.how is How.MEASURED
+
+
+def test_who_is_on_a_detour_never_waits_for_one_that_is_away():
+    laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
+    link = link_to(actor, laid.links[0], {"cam": 1.0})
+    assert link.ask(Ticket(frame(0)), complete=True).completed.result(10).answer.how is How.MEASURED
+    arrived, goes_on = threading.Event(), threading.Event()
+    linked.on_frame["cam", 1] = lambda: arrived.set() or (goes_on.wait(10) and None)
+    held = [link.ask(Ticket(frame(seq)), complete=True) for seq in (1, 2)]
+    assert arrived.wait(10)
+    actor.kill(stays_away=True)
+    goes_on.set()
+    for pending in [*held, *(link.ask(Ticket(frame(seq)), complete=True) for seq in range(3, 9))]:
+        completed = pending.completed.result(1)
+        assert completed.answer.how is How.FAILED
+        assert (completed.answer.reason, completed.away.segment) == ("edge away for 0 s", "edge")
+    linked.on_frame.clear()
+    assert link.absent
+    assert not link.away  # a stream that waits would still do
+    actor.come_back()
+    until(lambda: not link.absent)
+    goes_on.clear()
+    linked.on_frame["cam", 10] = lambda: goes_on.wait(10) and None
+    tried, other = (link.ask(Ticket(frame(seq)), complete=True) for seq in (10, 11))
+    assert other.completed.result(1).away is not None  # one at a time
+    goes_on.set()
+    assert tried.completed.result(10).answer.how is How.MEASURED
+    both = [link.ask(Ticket(frame(seq)), complete=True) for seq in (12, 13)]
+    assert [pending.completed.result(10).answer.how for pending in both] == [How.MEASURED] * 2
+
+
+@pytest.mark.parametrize("stays_away", [False, True])
+def test_the_standby_of_a_dead_actor_goes_on_where_that_was(clip, stays_away):
+    laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.EDGE)]))
+    actor, standby = (local.LocalActor(SegmentActor, laid, range(1, 2), None) for _ in range(2))
+    link = link_to(actor, laid.links[0], standby=lambda: standby)
+    link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
+    assert link.ask(Ticket(frame(0, pts=0.0)), complete=True).completed.result(10).answer.by == "s2"
+    before = linked.restored["cam"]
+    goes_on = threading.Event()
+    linked.on_frame["cam", 3] = lambda: goes_on.wait(10) and None
+    held = [link.ask(Ticket(frame(seq)), complete=True) for seq in (3, 6, 9)]
+    time.sleep(0.05)
+    linked.on_frame.clear()
+    actor.kill(stays_away=stays_away)
+    goes_on.set()
+    assert [pending.completed.result(10).answer.by for pending in held] == ["s2"] * 3
+    assert linked.restored["cam"] == before + 1
 
 
 def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():

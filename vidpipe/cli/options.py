@@ -55,6 +55,20 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
 EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+AppendOption = Annotated[
+    bool, typer.Option("--append", help="Go on behind what --results and --events have from earlier runs.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Write over it. Default: it goes on as FILE.1, FILE.2, ...")
+]
+RotateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE|day",
+        help="Begin new files of these at a size, as 100MB, each day, or both: 100MB,day.",
+        show_default=False,
+    ),
+]
 EventsOption = Annotated[
     Path | None,
     typer.Option(

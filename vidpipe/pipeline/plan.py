@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from vidpipe.cascade.audit import AuditSpec
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
@@ -50,12 +51,16 @@ class Link:
 
     Attributes:
         far: whether the next one stands on a slower tier.
+        first: the stage that frames come to there.
+        audit: which of its answers are checked.
     """
 
     upper: str
     lower: str
     spec: LinkSpec
     far: bool = True
+    first: PlacedStage | None = None
+    audit: AuditSpec = field(default_factory=AuditSpec)
 
     @property
     def name(self) -> str:
@@ -216,7 +221,8 @@ def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
 
 def _link(upper: Segment, lower: Segment, pipeline: Pipeline) -> Link:
     spec = pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec())
-    return Link(upper.name, lower.name, spec, far=upper.tier != lower.tier)
+    first = next(iter(lower.stages), None)
+    return Link(upper.name, lower.name, spec, upper.tier != lower.tier, first, pipeline.audit)
 
 
 def _unordered_depth(links: Sequence[Link]) -> int:

@@ -18,13 +18,14 @@ from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
-from vidpipe.runtime.links.away import Away
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.worker import WorkerRuntime, those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -36,6 +37,7 @@ class CodecLink:
     """
 
     def __init__(self, link: Link, downstream: Downstream, runtime: WorkerRuntime) -> None:
+        self._link = link
         self._spec = link.spec
         self._far = link.far
         self._runtime = runtime
@@ -44,11 +46,14 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
+        places = parts_of(ticket, self._link)
         if self._spec.codec == "raw":
-            self.bytes += ticket.frame.picture.nbytes + codec.features_nbytes(ticket.frame)
-            ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
+            self.bytes += codec.raw_nbytes(ticket.frame, places)
+            frame = ticket.frame.across()
+            frame.in_parts = places is not None
+            ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, complete=complete)
+            packed = codec.pack(ticket, self._spec, complete=complete, places=places)
             ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
             self.bytes += packed.nbytes
         self.frames += 1
@@ -115,7 +120,7 @@ class InlineEngine:
     def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
         self._runtime = WorkerRuntime(plan, clock=clock)
         self._link = way_out(plan, self._runtime)
-        self._away = Away(clock)
+        self._away = Absences(clock)
         self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))
@@ -136,7 +141,7 @@ class InlineEngine:
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         if self._link is not None:
-            self._away.note({self._link.name: self._link.away} if self._link.away else {})
+            self._away.note(self._link.absent)
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
 

@@ -213,10 +213,10 @@ def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, netw
     def mend() -> None:
         states.add(run.status().streams["gate"].state)
         network.mend()
-        until(lambda: not run._engine._link.away)  # noqa: SLF001
+        until(lambda: not run._engine._link.absent)  # noqa: SLF001
 
     does = {
-        gone[0]: lambda: (network.cut(), until(lambda: run._engine._link.away)),  # noqa: SLF001
+        gone[0]: lambda: (network.cut(), until(lambda: run._engine._link.absent)),  # noqa: SLF001
         gone[15]: lambda: run.apply(stages={"s1": {"word": "after"}}),
         back: mend,
     }

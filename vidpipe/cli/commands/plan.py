@@ -59,7 +59,11 @@ def show_plan(
 
 
 def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
-    codec = spec.codec if spec.codec == "raw" else f"jpeg {spec.quality}" + (f", {spec.width} px" if spec.width else "")
+    codec = (
+        spec.codec
+        if spec.codec == "raw"
+        else f"{spec.codec} {spec.quality}" + (f", {spec.width} px" if spec.width else "")
+    )
     shaper = spec.shaper
     shaped = (
         ""

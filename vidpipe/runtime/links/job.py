@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Completed
@@ -76,3 +77,66 @@ class Batch(NamedTuple):
 
     entries: Sequence[Job | Order]
     life: int
+
+
+class Jobs:
+    """The frames that are open on a link, and what waits to be sent; under the lock of the link.
+
+    Attributes:
+        waiting: frames and orders, in order.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[Job] = set()
+        self._held: dict[tuple[str, int], Job] = {}  # until an order to complete them comes
+        self.waiting: deque[Job | Order] = deque()
+
+    def __contains__(self, job: Job) -> bool:
+        return job in self._open
+
+    def add(self, job: Job) -> None:
+        """Have it open, without sending it."""
+        self._open.add(job)
+
+    def send(self, job: Job) -> None:
+        """Have it wait to be sent."""
+        if not job.item.complete:
+            self._held[job.frame] = job
+        self.waiting.append(job)
+
+    def order(self, frame: tuple[str, int]) -> None:
+        """Have an order wait; none where the actor died with the frame, which was completed when it was asked again."""
+        if (job := self._held.pop(frame, None)) is not None:
+            self.waiting.append(Order(job))
+
+    def take(self, most: int) -> list[Job | Order]:
+        """What is sent next."""
+        batch = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        for entry in batch:
+            if isinstance(entry, Job):
+                entry.tries = 1
+        return batch
+
+    def let_go(self, job: Job) -> None:
+        """It is open no more."""
+        self._open.discard(job)
+        if self._held.get(job.frame) is job:
+            del self._held[job.frame]
+
+    def lost(self) -> list[Job]:
+        """All that was sent and not answered, in order; their orders to complete may have died with the actor."""
+        lost = sorted((job for job in self._open if job.tries), key=lambda job: job.frame)
+        for job in lost:
+            job.item = job.item._replace(complete=True)
+            self._held.pop(job.frame, None)
+        self.waiting = deque(e for e in self.waiting if not (isinstance(e, Order) and e.job.tries))
+        return lost
+
+    def given_up(self, streams: Collection[str] | None) -> list[Job]:
+        """All that is open, of all streams or of these; it is sent no more."""
+        jobs = [job for job in self._open if streams is None or job.item.stream in streams]
+        gone = set(jobs)
+        self.waiting = deque(e for e in self.waiting if (e.job if isinstance(e, Order) else e) not in gone)
+        for job in jobs:
+            self._held.pop(job.frame, None)
+        return jobs

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from vidpipe.cascade.cascade import Completed, Ticket
+from vidpipe.cascade.cascade import Away, Completed, Ticket
 from vidpipe.core.errors import RunError
-from vidpipe.core.frame import Frame, Image
+from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
 from vidpipe.runtime.downstream import PendingResult, broken
 from vidpipe.runtime.fair_queue import FairQueue
-from vidpipe.runtime.links.job import Answers, Batch, Job, Order
+from vidpipe.runtime.links.job import Answers, Batch, Job, Jobs, Order
 from vidpipe.runtime.links.peer import Peer, SilentError, one_line
+from vidpipe.runtime.links.presence import unanswered
+from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shadow_lane import ShadowLane
 from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport import codec
-from vidpipe.runtime.transport.credit import Credit
-from vidpipe.runtime.transport.emulator import Travel
+from vidpipe.runtime.transport.emulator import Travel, depart
+from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.worker import Settings
 
 log = logging.getLogger(__name__)
@@ -40,13 +42,14 @@ class PeerLink:
 
     A call carries all frames that wait, up to a batch, and returns the answers of those that may be completed. When the
     actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
-    answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back.
+    answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back. Those of a
+    stream on a detour always do, as nobody waits for them, and are let through little by little when it is back.
 
     Credit bounds the frames that will be completed by themselves. Those that a stream holds open until it says so take
     none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
 
-    Who is on a detour never waits here. Where nobody can be reached, its frames fail at once; beyond the link's credit
-    the newest frame of each such stream is kept, and they are packed by turns as credit becomes free.
+    Who is on a detour never waits here: beyond the link's credit the newest frame of each such stream is kept, and they
+    are packed by turns as credit becomes free.
 
     Whatever is raised in the link's own threads ends the link: all that is open on it fails, and who asks is told why.
 
@@ -56,6 +59,7 @@ class PeerLink:
 
     Attributes:
         frames, bytes: that it has carried.
+        away: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
     """
 
     def __init__(
@@ -75,20 +79,19 @@ class PeerLink:
         self._broken: str | None = None
         self._spec = link.spec
         self._peer = peer
+        self._presence = peer.presence
+        self._room = Room(link.spec, peer.pool)
+        self._changed = threading.Condition()
         self._who = f"the {peer.kind} of {link.lower}"
-        self._shared_memory = peer.pool
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
-        self._waiting: deque[Job | Order] = deque()
-        self._jobs: set[Job] = set()
-        self._open: dict[tuple[str, int], Job] = {}
+        self._jobs = Jobs()
         self._dead = True  # it has still to be met
-        self._credit = Credit(link.spec)
         self._calls_out = 0
         self._life = 0  # of the actor: calls of an earlier one count no more
-        self._changed = threading.Condition()
+        self._heard_at = 0.0  # when a call returned last
         self.frames = self.bytes = 0
-        self._away = ""
+        self.away = ""
         self._shadows = ShadowLane(link, self._peer)
         for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
@@ -98,20 +101,20 @@ class PeerLink:
         return self._link.name
 
     @property
-    def away(self) -> str:
-        """Why there is nobody at the other end; "" where there is."""
-        return self._away or self._peer.cut
+    def absent(self) -> Mapping[str, Away]:
+        """Who is away at the other end, by the link's name; nothing where somebody is there."""
+        away = self._presence.away if self._presence.is_away else None
+        return {} if away is None else {self.name: away}
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         pending = PendingResult()
         if self._link.far:
             pending.went_far()
-        if ticket.frame.stream in self._weights and (cut := self._peer.cut):  # it would be old when somebody is back
-            pending.complete(Completed(failed(cut)))
+        if (detours := ticket.frame.stream in self._weights) and not self._presence.enter(pending):
             return pending
-        nbytes = self._nbytes(ticket)
+        nbytes = self._room.nbytes(ticket)
         with self._changed:
-            if ticket.frame.stream in self._weights and not self._fits_now(nbytes):
+            if detours and not self._fits_now(nbytes):
                 self._outside.put(ticket.frame.stream, (ticket, pending))
                 self._changed.notify_all()
                 return pending
@@ -120,22 +123,19 @@ class PeerLink:
                 if not self._fits(nbytes):
                     pending.refuse()
                     return pending
-            slot = self._take_room(nbytes, counted=complete)
+            slot = self._room.take(nbytes, counted=complete)
         self._pack(ticket, pending, nbytes, slot, complete=complete)
         return pending
 
     def complete(self, stream: str, seq: int) -> None:
         with self._changed:
-            job = self._open.pop((stream, seq), None)
-            if job is None:  # the actor died with it, and it was completed when it was asked again
-                return
-            self._waiting.append(Order(job))
+            self._jobs.order((stream, seq))
             self._changed.notify_all()
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadows.put(frame, asks, tell)
         with self._changed:
-            if lost := self._broken or self._away:
+            if lost := self._broken or self.away:
                 self._shadows.fail_all(lost)
             self._changed.notify_all()
 
@@ -157,60 +157,49 @@ class PeerLink:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
         self._peer.begin(states)
 
-    def _nbytes(self, ticket: Ticket) -> int:
-        """What a picture takes; of a coded one that is known only once it is packed."""
-        return ticket.frame.picture.nbytes if self._spec.codec == "raw" else 0
-
     def _fits_now(self, nbytes: int) -> bool:
         return self._fits(nbytes) and not self._outside
 
     def _fits(self, nbytes: int) -> bool:
         """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        return self._credit.fits(nbytes) or bool(self._away or self._broken)
-
-    def _take_room(self, nbytes: int, *, counted: bool) -> Slot | None:
-        if counted:
-            self._credit.take(nbytes)
-        return self._shared_memory.take(nbytes) if nbytes and self._shared_memory else None
-
-    def _give_back(self, nbytes: int, slot: Slot | None, *, counted: bool) -> None:
-        if counted:
-            self._credit.give_back(nbytes)
-        if slot is not None and self._shared_memory is not None:
-            self._shared_memory.free(slot)
-        self._changed.notify_all()
+        return self._room.fits(nbytes) or bool(self.away or self._broken)
 
     def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
-        memory: Image | None = self._shared_memory.view(slot) if self._shared_memory and slot else None
         try:
-            item = codec.pack(ticket, self._spec, complete=complete, memory=memory)
+            places = parts_of(ticket, self._link)
+            item = codec.pack(ticket, self._spec, complete=complete, memory=self._room.view(slot), places=places)
         except Exception as error:
             with self._changed:
-                self._give_back(nbytes, slot, counted=complete)
+                self._room.give_back(nbytes, slot, counted=complete)
+                self._changed.notify_all()
             pending.complete(Completed(failed(f"{self.name}: {one_line(error)}")))
             return
         settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
         job = Job(item, settings, slot, pending)
         with self._changed:
             if complete:
-                self._credit.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
+                self._room.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
             self._jobs.add(job)
-            if not (lost := self._broken or self._away):
-                if not complete:
-                    self._open[job.frame] = job
-                self._waiting.append(job)
+            if not (lost := self._why_lost(item.stream)):
+                self._jobs.send(job)
                 self._changed.notify_all()
         if lost:
-            self._resolve({job: Completed(failed(lost))})
+            self._resolve({job: unanswered(lost, self._presence.away)})
         if self._broken:
             raise RunError(self._broken)
+
+    def _why_lost(self, stream: str) -> str:
+        """Why nobody will take a frame of this stream that is here; "" where somebody will, or is waited for."""
+        if lost := self._broken or self.away:
+            return lost
+        return str(self._presence.keeps_out or "") if stream in self._weights and self._dead else ""
 
     def _let_in(self) -> None:
         """Take as many of those outside as there is credit for."""
         while self._outside and self._fits(0):
             ticket, pending = self._outside.take()
-            nbytes = self._nbytes(ticket)
-            self._pack(ticket, pending, nbytes, self._take_room(nbytes, counted=True), complete=True)
+            nbytes = self._room.nbytes(ticket)
+            self._pack(ticket, pending, nbytes, self._room.take(nbytes, counted=True), complete=True)
 
     def _run(self, work: Callable[[], None]) -> None:
         """Do what a thread is for; what it raises ends the link."""
@@ -231,6 +220,7 @@ class PeerLink:
         """Take the next batch along, or see to an actor that is not there."""
         with self._changed:
             has_work = self._changed.wait_for(self._has_work, PING_EVERY_S if self._calls_out else None)
+            silent = self._calls_out and time.monotonic() - self._heard_at > PING_EVERY_S
             dead = self._dead and has_work
             batch = self._take() if has_work and not dead else None
             shadow = self._shadows.take() if self._shadows and not dead and batch is None else None
@@ -239,25 +229,31 @@ class PeerLink:
         elif batch is not None:
             self._send(batch)
         elif shadow is not None:
-            self._depart(shadow.item.nbytes, partial(self._shadows.call, shadow))
-        elif not has_work and self._peer.is_silent(REVIVE_S):
+            depart(self._travel, shadow.item.nbytes, partial(self._shadows.call, shadow))
+        if silent and not dead:
+            self._mind_silence()
+
+    def _mind_silence(self) -> None:
+        """No call returns: it is asked whether it is there at all."""
+        if self._peer.is_silent(REVIVE_S):
             self._give_up_calls()
+        elif self._peer.is_silent(self._peer.silent_s):
+            self._shut("no answer")
+        else:
+            self._presence.met()
 
     def _has_work(self) -> bool:
         if self._dead:
             return not self._calls_out
-        ready = self._waiting or (self._outside and self._fits(0)) or self._shadows
+        ready = self._jobs.waiting or (self._outside and self._fits(0)) or self._shadows
         return bool(ready) and self._calls_out < CALLS_OUT
 
     def _take(self) -> Batch | None:
         self._let_in()
-        if self._spec.batch_ms and len(self._waiting) < self._spec.batch_frames:
-            full = lambda: len(self._waiting) >= self._spec.batch_frames  # noqa: E731
+        if self._spec.batch_ms and len(self._jobs.waiting) < self._spec.batch_frames:
+            full = lambda: len(self._jobs.waiting) >= self._spec.batch_frames  # noqa: E731
             self._changed.wait_for(full, self._spec.batch_ms / 1000)
-        batch = [self._waiting.popleft() for _ in range(min(self._spec.batch_frames, len(self._waiting)))]
-        for entry in batch:
-            if isinstance(entry, Job):
-                entry.tries = 1
+        batch = self._jobs.take(self._spec.batch_frames)
         self._calls_out += bool(batch)
         return Batch(batch, self._life) if batch else None
 
@@ -266,18 +262,12 @@ class PeerLink:
         nbytes = sum(item.nbytes for item in sent)
         self.frames += len(sent)
         self.bytes += nbytes
-        self._depart(nbytes, partial(self._call, batch))
-
-    def _depart(self, nbytes: int, call: Callable[[], None]) -> None:
-        """Call at once, or when a worse network would have brought so many bytes."""
-        if self._travel is None:
-            call()
-        else:
-            self._travel.depart(nbytes, call)
+        depart(self._travel, nbytes, partial(self._call, batch))
 
     def _call(self, batch: Batch) -> None:
         awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
         awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.complete]
+        self._heard_at = self._heard_at if self._calls_out > 1 else time.monotonic()
         try:
             self._peer.tell()
             answers = self._peer.call(batch.entries)
@@ -299,8 +289,6 @@ class PeerLink:
         (entry,) = batch.entries
         if not isinstance(entry, Job):
             raise error
-        with self._changed:
-            self._open.pop(entry.frame, None)
         self._resolve({entry: Completed(failed(f"{self.name}: {one_line(error)}"))})
         self._ended_call(batch.life, dead=False)
 
@@ -308,9 +296,13 @@ class PeerLink:
         with self._changed:
             if life != self._life:
                 return
-            self._dead = self._dead or dead
             self._calls_out -= 1
+            self._heard_at = time.monotonic()
+            if dead:  # what else is out does not return either, but Ray tells each call a second later than the last
+                self._bury()
             self._changed.notify_all()
+        if dead:
+            self._shut("it died")
 
     def _returned(self, awaited: Sequence[Job], done: Future[Answers], life: int) -> None:
         try:
@@ -332,8 +324,9 @@ class PeerLink:
         with self._changed:
             known = {job: completed for job, completed in answers.items() if job in self._jobs}
             for job in known:
-                self._jobs.discard(job)
-                self._give_back(job.item.nbytes, job.slot, counted=job.counted)
+                self._jobs.let_go(job)
+                self._room.give_back(job.item.nbytes, job.slot, counted=job.counted)
+            self._changed.notify_all()
         for job, completed in known.items():
             if completed.states:
                 self._peer.remember({job.item.stream: completed.states})
@@ -345,9 +338,9 @@ class PeerLink:
             self._go_without()
             self._peer.meet(None)
         with self._changed:
-            self._away = ""
+            self.away = ""
             self._patience_s = REVIVE_S
-            lost = self._take_lost()
+            lost = self._jobs.lost()
         if lost:
             log.warning("%s died; %d frames are sent again", self._who, len(lost))
         for job in lost:
@@ -359,9 +352,10 @@ class PeerLink:
             try:
                 done = self._peer.call([job])
                 error = self._outcome(done)
-            except self._peer.gone as gone:
-                error = gone
+            except self._peer.gone as raised:
+                error = raised
             if isinstance(error, self._peer.gone):
+                self._shut("it died")
                 return  # still dead: this is done anew
             self._resolve({job: self._answer(job, done, error)})
         with self._changed:
@@ -377,35 +371,36 @@ class PeerLink:
                     return SilentError()
 
     def _give_up_calls(self) -> None:
-        """The actor is as good as dead, and has been waited for: what is out will not return."""
+        """The actor is as good as dead, and has been waited for."""
         with self._changed:
-            self._dead, self._calls_out = True, 0
-            self._life += 1
+            self._bury()
             self._patience_s = PING_EVERY_S
 
-    def _take_lost(self) -> list[Job]:
-        """All that was sent and not answered, in order; their orders to complete may have died with the actor."""
-        lost = sorted((job for job in self._jobs if job.tries), key=lambda job: job.frame)
-        for job in lost:
-            job.item = job.item._replace(complete=True)
-            self._open.pop(job.frame, None)
-        self._waiting = deque(e for e in self._waiting if not (isinstance(e, Order) and e.job.tries))
-        return lost
+    def _bury(self) -> None:
+        """What is out counts no more."""
+        self._dead, self._calls_out = True, 0
+        self._life += 1
 
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self._away = f"{self._link.lower} is away: {self._peer.why_away}"
-        self._fail_all(self._away)
+            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
+        self._presence.lost(self._peer.why_away)
+        self._fail_all(self.away, self._presence.away)
 
-    def _fail_all(self, reason: str) -> None:
+    def _shut(self, why: str) -> None:
+        """Nobody answers: who is on a detour need not wait to hear so."""
+        self._presence.lost(why)
+        away = self._presence.away
+        self._fail_all(str(away), away, self._weights)
+
+    def _fail_all(self, reason: str, away: Away | None = None, streams: Collection[str] | None = None) -> None:
+        """Fail what is open, of all streams or of these."""
         with self._changed:
-            jobs: Collection[Job] = tuple(self._jobs)
-            self._waiting.clear()
-            self._open.clear()
+            jobs = self._jobs.given_up(streams)
             outside = [self._outside.take() for _ in range(len(self._outside))]
             self._shadows.fail_all(reason)
             self._changed.notify_all()
-        self._resolve({job: Completed(failed(reason)) for job in jobs})
+        self._resolve({job: unanswered(reason, away) for job in jobs})
         for _, pending in outside:
-            pending.complete(Completed(failed(reason)))
+            pending.complete(unanswered(reason, away))

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from vidpipe.runtime.links.job import Answers, Command, Job, Order
+from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.transport.codec import PackedFrame
@@ -24,16 +25,16 @@ class Peer(Protocol):
         kind: what is there, for messages: "actor".
         gone: what a call raises whose frames have to be sent again, as the instance that held them is lost.
         pool: memory for the pictures that both ends have; None: they travel in the message.
-        cut: why nobody can be reached at this moment, where that is known at once; "" else.
+        presence: whether anybody is there.
+        silent_s: without a word for so long nobody is there.
         why_away: what kept it from being met the last time.
     """
 
     kind: str
     gone: tuple[type[BaseException], ...]
     pool: SharedMemoryPool | None
-
-    @property
-    def cut(self) -> str: ...
+    presence: Presence
+    silent_s: float
 
     @property
     def why_away(self) -> str: ...

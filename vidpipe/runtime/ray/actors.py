@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import ray
 
-from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
 from vidpipe.pipeline.plan import Plan
@@ -62,21 +63,25 @@ class Word(NamedTuple):
     Attributes:
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
-        away: links at whose other end nobody is, and why.
+        away: by link, who is away at its other end.
         warnings: what was logged there.
     """
 
     instance: str
     counts: Counts
     cpu_s: float
-    away: Mapping[str, str]
+    away: Mapping[str, Away]
     warnings: Latest
 
 
 class _Actor:
-    """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
+    """What both kinds have: their segments, and the link to the next segment's actor, if there is one.
 
-    def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+    Args:
+        standby: name of that actor's standby; "": it has none.
+    """
+
+    def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
@@ -84,7 +89,7 @@ class _Actor:
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
         self._link: PeerLink | None = self._server
         if lower is not None:
-            self._link = link_to(lower, plan.links[end], runtime.weights, runtime.settings)
+            self._link = link_to(lower, plan.links[end], runtime.weights, runtime.settings, partial(_named, standby))
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = [*self._stack.start(), *([self._server.start()] if self._server else [])]
 
@@ -105,7 +110,7 @@ class _Actor:
         """What it has counted, and how its link fares."""
         link = self._link
         own = link.counts() if link else {}
-        away = {link.name: link.away} if link and link.away else {}
+        away = link.absent if link else {}
         counts = self._runtime.counts(self._stack.counts() | own)
         if self._server is not None:
             counts += self._server.server_counts()
@@ -131,12 +136,11 @@ class SegmentActor(_Actor):
     """Segments below the device, each in one thread.
 
     Args:
-        packed: plan, indices of the segments, and the actor of the next one or None.
+        packed: plan, indices of the segments, and the actor of the next one or None; with the name of its standby.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        super().__init__(*unpack_arguments(packed))
         assert self._stack.top is not None
         self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
         self._turns = _Turns()
@@ -197,12 +201,12 @@ class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, frame sinks, indices of the segments, and the actor of the next one or None.
+        packed: frame sinks, and what a `SegmentActor` has.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, frame_sinks, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        frame_sinks, plan, *rest = unpack_arguments(packed)
+        super().__init__(plan, *rest)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
 
@@ -256,6 +260,14 @@ class DeviceActor(_Actor):
         until = time.monotonic() + patience_s
         self._stream_pool.close(until)
         self._close(until)
+
+
+def _named(standby: str) -> Any | None:
+    """The actor of that name; None while there is none."""
+    try:
+        return ray.get_actor(standby) if standby else None
+    except ValueError:
+        return None
 
 
 class _Turns:

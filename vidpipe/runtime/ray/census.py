@@ -12,8 +12,9 @@ from typing import Any
 
 from ray.exceptions import RayActorError, RayError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
-from vidpipe.runtime.links.away import Away
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.ray.actors import Word
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class _Member:
         self.instance, self.silent_since = word.instance, None
         self.words[word.instance] = word
 
-    def away(self) -> Mapping[str, str]:
+    def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
 
 
@@ -84,7 +85,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away = Away()
+        self._away = Absences()
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -154,5 +155,5 @@ def _wait(asked: Future[Word], timeout_s: float) -> None:
         return
 
 
-def _union(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return {name: reason for reasons in each for name, reason in reasons.items()}
+def _union(each: Iterable[Mapping[str, Away]]) -> dict[str, Away]:
+    return {name: who for away in each for name, who in away.items()}

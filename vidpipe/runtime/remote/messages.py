@@ -6,24 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Completed
 from vidpipe.core.answer import Answer
-from vidpipe.core.picture import Planes
+from vidpipe.core.picture import Planes, packed_size
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.runtime.links.job import Command, CompleteOrder
 from vidpipe.runtime.remote.values import CannotCrossError, MalformedError, pack, unpack, view
 from vidpipe.runtime.shadow.ask import ShadowAsk
-from vidpipe.runtime.transport.codec import Bgr, Jpeg, PackedFrame
+from vidpipe.runtime.transport.codec import Bgr, Coded, PackedFrame, Parts
 from vidpipe.runtime.worker import Settings
 from vidpipe.sources.view import View
 
 States = Mapping[str, Mapping[str, bytes]]
 
-_PICTURES: Mapping[str, Any] = {kind.__name__: kind for kind in (Planes, Bgr, Jpeg)}
+_PICTURES: Mapping[str, Any] = {kind.__name__: kind for kind in (Planes, Bgr, Coded)}
 _NUMBER = (int, float)
+_LARGEST_PX = 16_384  # side of a picture of which only parts come
 _FRAME: Mapping[str, Any] = {
     "stream": str,
     "seq": int,
@@ -126,12 +128,11 @@ class Writer:
         return [settings.knobs.version, own, hidden, settings.weight, settings.live]
 
     def _frame(self, frame: PackedFrame) -> list[Any]:
-        picture = [view(each) if isinstance(each, np.ndarray) else each for each in frame.picture]
-        kind = type(frame.picture).__name__
-        if kind not in _PICTURES:
-            raise CannotCrossError(f"a picture packed as {kind} cannot cross")
-        written = frame._replace(picture=[kind, picture], features=self._features(frame.features))  # type: ignore[arg-type]
-        return list(written)
+        fields = frame._asdict() | {
+            "picture": _written_picture(frame.picture),
+            "features": self._features(frame.features),
+        }
+        return list(fields.values())
 
     def _features(self, features: Mapping[str, Any]) -> dict[str, bytes]:
         written = {}
@@ -248,17 +249,49 @@ def _frame(parts: Any) -> PackedFrame:
     return PackedFrame(**fields | {"features": features, "picture": _picture(fields.pop("picture"))})
 
 
-def _picture(parts: Any) -> Planes | Bgr | Jpeg:
+def _written_picture(picture: Planes | Bgr | Coded | Parts) -> list[Any]:
+    kind = type(picture).__name__
+    if isinstance(picture, Parts):
+        parts = [_written_picture(part) for part in picture.pictures]
+        return [kind, [parts, picture.places.tolist(), picture.width, picture.height]]
+    if kind not in _PICTURES:
+        raise CannotCrossError(f"a picture packed as {kind} cannot cross")
+    return [kind, [view(each) if isinstance(each, np.ndarray) else each for each in picture]]
+
+
+def _picture(written: Any) -> Planes | Bgr | Coded | Parts:
     """The picture; pixels that are fewer than its size says would be read beyond their end."""
-    kind, fields = _parts(parts, str, list)
+    kind, fields = _parts(written, str, list)
+    if kind != Parts.__name__:
+        return _whole_picture(kind, fields)
+    pictures, places, width, height = _parts(fields, list, list, int, int)
+    whole = np.array([_parts(place, int, int, int, int) for place in places], np.int64).reshape(-1, 4)
+    if len(whole) != len(pictures) or not pictures or not _fit(whole, width, height):
+        raise MalformedError("no message: parts of a picture that lie beyond it")
+    made = [_whole_picture(*_parts(part, str, list)) for part in pictures]
+    for part, (x0, y0, x1, y1) in zip(made, whole.tolist(), strict=True):
+        if not isinstance(part, Coded) and (part.width, part.height) != (x1 - x0, y1 - y0):
+            raise MalformedError("no message: a part of a picture of another size than its place")
+    return Parts(tuple(made), whole, width, height)
+
+
+def _fit(places: NDArray[np.int64], width: int, height: int) -> bool:
+    low, high = places[:, :2], places[:, 2:]
+    return (
+        0 < width <= _LARGEST_PX
+        and 0 < height <= _LARGEST_PX
+        and bool((low >= 0).all() and (high > low).all() and (high <= [width, height]).all())
+    )
+
+
+def _whole_picture(kind: str, fields: Sequence[Any]) -> Planes | Bgr | Coded:
     made: Any = _PICTURES[kind](
         *(np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each for each in fields)
     )
-    if isinstance(made, Jpeg):
+    if isinstance(made, Coded):
         return made
     width, height = made.width, made.height
-    chroma = ((width + 1) // 2) * ((height + 1) // 2)
-    size = width * height + 2 * chroma if isinstance(made, Planes) else width * height * 3
+    size = packed_size(width, height) if isinstance(made, Planes) else width * height * 3
     if width <= 0 or height <= 0 or made.pixels.size != size:
         raise MalformedError("no message: a picture of another size than it says")
     if isinstance(made, Planes) and made.format not in ("yuv420p", "yuvj420p"):

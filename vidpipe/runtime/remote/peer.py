@@ -18,6 +18,7 @@ from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Counts
 from vidpipe.runtime.links.job import Answers, Command, Job, Order
 from vidpipe.runtime.links.peer import SilentError, with_commands
+from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.remote.agreement import agreement
 from vidpipe.runtime.remote.caller import Caller, RefusedError, Welcome
@@ -101,7 +102,8 @@ class ServerPeer:
         self._closed = False
         self._counts: dict[str, Counts] = {}  # by life
         self._counting: Future[Any] | None = None
-        self.cut = ""
+        self.presence = Presence(link.lower, clock)
+        self.silent_s = 0.0  # a connection that is down is known at once
         self.why_away = "no answer"
         self.opened: Future[None] = Future()
         name = uuid.uuid4().hex
@@ -271,7 +273,7 @@ class ServerPeer:
                 self.why_away = "it was started anew"
                 self._renew(LostError(self.why_away))
                 return False
-            self.cut = ""
+            self.presence.met()
             self._life, self._is_up = welcome.life, True
             self._changed.notify_all()
         _set(self.opened, None)
@@ -285,7 +287,7 @@ class ServerPeer:
                 self._down_since = self._clock.monotonic()
             self._is_up = False
             self.why_away = f"{self.address}: {error}"
-            self.cut = f"{self._lower} is away: {self.why_away}"
+            self.presence.lost(self.why_away)
         if isinstance(error, RefusedError | UntrustedError | MalformedError | VidpipeError):
             _set(self.opened, None, ConfigError(f"the link to {self._lower}: {self.why_away}"))
         elif self._is_live:

@@ -61,3 +61,11 @@ class Travel:
         arrival_s, arrive = self._under_way.get()
         time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
         arrive()
+
+
+def depart(travel: Travel | None, nbytes: int, arrive: Callable[[], None]) -> None:
+    """Call at once, or when a worse network would have brought so many bytes."""
+    if travel is None:
+        arrive()
+    else:
+        travel.depart(nbytes, arrive)

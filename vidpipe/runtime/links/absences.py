@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.core.clock import REAL, Clock
 
 log = logging.getLogger(__name__)
 
 
-class Away:
-    """Is told now and then of the links at whose other end nobody is."""
+class Absences:
+    """Is told now and then who is away at the other ends of links."""
 
     def __init__(self, clock: Clock = REAL) -> None:
         self._clock = clock
@@ -22,12 +23,12 @@ class Away:
         """Segments that nobody reaches, and since when, by the clock's monotonic time."""
         return {link.split("-")[-1]: since for link, since in self._since.items()}
 
-    def note(self, away: Mapping[str, str]) -> None:
-        """These links lead nowhere now, for these reasons."""
-        for link, reason in away.items():
+    def note(self, away: Mapping[str, Away]) -> None:
+        """These are away now, by link."""
+        for link, who in away.items():
             if link not in self._since:
-                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
+                log.warning("%s is away; the run goes on without it, and tries to reach it again", who.segment)
         for link in self._since.keys() - away.keys():
             log.warning("%s is there again", link.split("-")[-1])
         now = self._clock.monotonic()
-        self._since = {link: self._since.get(link, now) for link in away}
+        self._since = {link: self._since.get(link, now - who.for_s) for link, who in away.items()}
