@@ -30,10 +30,11 @@ from vidpipe.runtime.remote.messages import (
     Prepare,
     Reader,
     Restore,
+    SettingsError,
     ShadowQuestion,
     write_answer,
 )
-from vidpipe.runtime.remote.values import CannotCrossError
+from vidpipe.runtime.remote.values import CannotCrossError, MalformedError
 from vidpipe.runtime.server.seal import Seal
 from vidpipe.runtime.shadow.ask import Reply
 from vidpipe.runtime.transport.codec import PackedFrame
@@ -70,6 +71,7 @@ class Client:
         self._stack = Stack(plan, range(first, plan.here), self._link, self._runtime)
         assert self._stack.top is not None
         self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
+        self._unsettled: dict[str, str] = {}  # streams whose newest settings are not taken, and why
         self._channel: Channel | None = None
         self._connection: Connection | None = None
         self._turn = ThreadPoolExecutor(1, "vidpipe-client")  # messages one after the other
@@ -127,11 +129,17 @@ class Client:
             raise LostError(self.broken) from None
         except Exception as error:
             log.debug("a message of a client was not taken", exc_info=error)
+            if isinstance(error, SettingsError):
+                self._unsettled[error.stream] = str(error)
             self._reply(channel, Answered(number, None, f"{type(error).__name__}: {error}".splitlines()[0]))
 
     def _do(self, channel: Channel, number: int, body: bytearray) -> None:
         message = self._reader.read(body)
+        if isinstance(message, Command):
+            self._unsettled.pop(message.stream, None)
         if isinstance(message, Command | CompleteOrder | PackedFrame):
+            if (why := self._unsettled.get(message.stream)) is not None:
+                raise MalformedError(why)
             taken = self._receiver.take(message)
             if taken is not None:
                 (stream, _), result = taken
