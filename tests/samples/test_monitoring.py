@@ -13,6 +13,7 @@ from tests.builders import answer
 from tests.samples.conftest import SAMPLES
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.runner import Meter
+from vidpipe.results.carried import Carried
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.sinks.metric_families import families
@@ -39,7 +40,7 @@ def told():
     collector.promise("gate", 0.9, "boxes")
     audit = Audit("cheap", False, False, Matched(3, 8), Matched(1, 2), 4)
     collector.take(Batch(published=[Result("gate", 0, 0.0, None, 0.0, 0, answer("cheap"), audit)]))
-    collector.counts = lambda: Counts({"s": Meter()}, {"m": (1, 1, 1)}, {"l": (1, 1)}, {"a": (1.0,)})
+    collector.counts = lambda: Counts({"s": Meter()}, {"m": (1, 1, 1)}, {"l": Carried(1, 1)}, {"a": (1.0,)})
     collector.sink_counts = lambda: {"mqtt": {"waiting": 1, "delivered": 1}}
     made = list(families(collector, stream_statuses(collector.status_monitors)))
     labels = {family.name: set(family._labelnames) for family in made}  # noqa: SLF001 - some have no sample yet

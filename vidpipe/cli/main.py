@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, looking, reaching, serving
+from vidpipe.cli import asking, hosting, looking, planning, reaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -134,20 +134,6 @@ def check(
     from vidpipe.sources.open import expand
 
     check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
-
-
-@app.command()
-def plan(
-    pipeline: PipelineArgument,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Show which actors a pipeline becomes, on which tiers, and the links between them."""
-    from vidpipe.cli.commands.plan import show_plan
-
-    show_plan(pipeline, config, source or [], set_ or [], profiles)
 
 
 @app.command()
@@ -350,8 +336,9 @@ def init(
 
 looking.add_to(app)
 asking.add_to(app)
+planning.add_to(app)
 reaching.add_to(app)
-serving.add_to(app)
+hosting.add_to(app)
 
 
 class _Formatter(logging.Formatter):

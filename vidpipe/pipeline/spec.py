@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -31,6 +32,10 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
 class Outage(_Spec):
     """A time in which nothing passes a link; seconds since the run began."""
 
@@ -42,6 +47,9 @@ class ShaperSpec(_Spec):
     """A worse network than there is, for tests and what-if."""
 
     rate_mbps: float | None = Field(default=None, gt=0, description="megabits a second")
+    trace: list[tuple[NotNegative, Positive]] = Field(
+        default=[], description="(seconds since the run began, megabits a second from then on), in order of time"
+    )
     delay_ms: float = Field(default=0, ge=0, description="on the way down; answers are small and come back at once")
     jitter_ms: float = Field(default=0, ge=0, description="uniform, 0 to this much on top of the delay")
     loss: float = Field(
@@ -50,6 +58,23 @@ class ShaperSpec(_Spec):
     resend_ms: float = Field(default=200, gt=0, description="until what was lost is sent again")
     outages: list[Outage] = Field(default=[], description="times in which nothing passes")
     seed: int = Field(default=0, ge=0, description="of jitter and loss")
+
+    @field_validator("trace")
+    @classmethod
+    def _in_order(cls, trace: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        if any(later <= earlier for (earlier, _), (later, _) in pairwise(trace)):
+            raise ValueError("each rate must begin later than the one before it")
+        return trace
+
+
+class RungSpec(_Spec):
+    """A setting to which a link that adapts steps down."""
+
+    quality: int | None = Field(default=None, ge=1, le=100, description="default: the link's")
+    width: int | None = Field(default=None, ge=64, description="default: the link's")
+    share: float = Field(
+        default=1, gt=0, le=1, description="of the frames that would cross; the others are answered by a fallback"
+    )
 
 
 class LinkSpec(_Spec):
@@ -66,10 +91,21 @@ class LinkSpec(_Spec):
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
+    adapt: bool = Field(
+        default=False,
+        description="pictures of streams on a detour step down the `rungs` while the link is too slow, and up again",
+    )
+    adapt_ms: float = Field(
+        default=300, gt=0, description="with `adapt`: how long a picture may take to cross before the link steps down"
+    )
+    rungs: list[RungSpec] = Field(
+        default=[],
+        description="with `adapt`: from the dearest to the cheapest, below the link's own; default: measured",
+    )
     shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
     address: str | None = Field(
         default=None,
-        description="tls://HOST:PORT of a `vidpipe serve` that runs what is below this link; default: it runs here",
+        description="tls://HOST:PORT of a `vidpipe host` that runs what is below this link; default: it runs here",
     )
     token: SecretStr | None = Field(
         default=None, description="that the server asks for; best as `${env:NAME}` or `${file:PATH}`; never shown"
@@ -106,6 +142,26 @@ class LinkSpec(_Spec):
     def here(self) -> LinkSpec:
         """The same link to what runs here."""
         return self.model_copy(update=dict.fromkeys(("address", "token", "ca", "fingerprint")))
+
+    @model_validator(mode="after")
+    def _can_adapt(self) -> Self:
+        if self.adapt and self.codec == "raw":
+            raise ValueError("adapt: pictures have one size under codec: raw; write codec: jpeg or webp")
+        if self.rungs and not self.adapt:
+            raise ValueError("rungs are for a link with adapt: true")
+        return self
+
+    @property
+    def setting(self) -> str:
+        """How it packs pictures, for people."""
+        if self.codec == "raw":
+            return "raw"
+        return f"{self.codec} {self.quality}" + (f", {self.width} px" if self.width else "")
+
+    def at(self, rung: RungSpec) -> LinkSpec:
+        """The link with the quality and width of a rung."""
+        asked = {"quality": rung.quality, "width": rung.width}
+        return self.model_copy(update={name: value for name, value in asked.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
@@ -46,7 +47,7 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
-        places = parts_of(ticket, self._link)
+        places = parts_of(ticket, self._link, self._spec)
         if self._spec.codec == "raw":
             self.bytes += codec.raw_nbytes(ticket.frame, places)
             frame = ticket.frame.across()
@@ -104,9 +105,9 @@ class Stack:
         for segment_worker in self._segment_workers:
             segment_worker.restore(states)
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Frames and bytes that the links have carried, by name."""
-        return {name: (link.frames, link.bytes) for name, link in self._links.items()}
+    def counts(self) -> dict[str, Carried]:
+        """What the links have carried, by name."""
+        return {name: Carried(link.frames, link.bytes) for name, link in self._links.items()}
 
     def close(self, until: float) -> None:
         """Close the stages, from the first on, and wait for that until this time of the monotonic clock."""

@@ -27,6 +27,7 @@ from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.downstream import Downstream
@@ -213,7 +214,7 @@ class WorkerRuntime:
             for config in configs.get(placed.id, ()) if placed.id in self._here else ():
                 placed.type.prepare(config, self.library)
 
-    def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
+    def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         media = self._media.counts.of_all() if self._media is not None else {}
         counts = Counts({}, self.library.meters(), dict(links), shadows=self.shadows.meters(), media=media)

@@ -17,6 +17,7 @@ from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.carried import Carried, LinkNow
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.sinks import metrics as module
@@ -136,6 +137,25 @@ def test_accuracy_is_told_where_it_is_known(metrics):
     assert ("vidpipe_floor", "gate") not in told
 
 
+def test_links_tell_what_they_carry_and_how_they_fare(metrics):
+    collector = Collector([])
+    now = LinkNow(8.0, 3, 0.25, "jpeg 50")
+    links = {
+        "edge-cloud": Carried(7, 9000, settings={"jpeg 50": 7}, now=now),
+        "device-edge": Carried(2, 100),
+    }
+    collector.counts = lambda: Counts({}, {}, links)
+    metrics.progressed(collector)
+    _, told = scrape(metrics)
+    assert told["vidpipe_link_frames_total", "edge-cloud"] == 7
+    assert told["vidpipe_link_bytes_total", "device-edge"] == 100
+    assert told["vidpipe_link_setting_frames_total", "edge-cloud", "jpeg 50"] == 7
+    assert told["vidpipe_link_bytes_per_second", "edge-cloud"] == 1e6
+    assert told["vidpipe_link_waiting", "edge-cloud"] == 3
+    assert told["vidpipe_link_age_seconds", "edge-cloud"] == 0.25
+    assert ("vidpipe_link_waiting", "device-edge") not in told
+
+
 @pytest.mark.parametrize(
     ("place", "expected"), [("9100", (9100, "127.0.0.1")), ("0.0.0.0:80", (80, "0.0.0.0")), ("[::1]:0", (0, "[::1]"))]
 )
@@ -177,7 +197,7 @@ def test_what_work_was_done_is_told(metrics):
     collector = Collector([])
     meter = Meter(asked=7, answered=5, wall_ns=3 * 10**9, cpu_ns=2 * 10**9)
     deaths = {"edge": (1.0, 2.0)}
-    collector.counts = lambda: Counts({"little": meter}, {"net": (7, 1, 10**9)}, {"device-edge": (7, 700)}, deaths)
+    collector.counts = lambda: Counts({"little": meter}, {"net": (7, 1, 10**9)}, {}, deaths)
     metrics.progressed(collector)
     _, told = scrape(metrics)
     assert told["vidpipe_stage_asked_total", "little"] == 7
@@ -186,8 +206,4 @@ def test_what_work_was_done_is_told(metrics):
     assert told["vidpipe_stage_seconds_total", "little"] == 3
     assert told["vidpipe_stage_cpu_seconds_total", "little"] == 2
     assert (told["vidpipe_model_pictures_total", "net"], told["vidpipe_model_cpu_seconds_total", "net"]) == (7, 1)
-    assert (told["vidpipe_link_frames_total", "device-edge"], told["vidpipe_link_bytes_total", "device-edge"]) == (
-        7,
-        700,
-    )
     assert told["vidpipe_actor_deaths_total", "edge"] == 2

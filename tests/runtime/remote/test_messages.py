@@ -23,12 +23,13 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
 from tests.builders import Told, answer, boxes, frame
 from vidpipe.cascade.audit import Audit
-from vidpipe.cascade.cascade import Completed, Ticket
+from vidpipe.cascade.cascade import Away, Completed, Ticket
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.settings import Knob, Knobs, StageConfig
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, PlacedStage, Tier
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.carried import Carried
 from vidpipe.results.records import Counts
 from vidpipe.runtime.links.job import Command, CompleteOrder
 from vidpipe.runtime.remote.counts import read_counts, write_counts
@@ -124,6 +125,20 @@ def test_a_frame_comes_out_as_it_went_in_without_what_cannot_cross(spec):
     codec.unpack(made, Knobs())
 
 
+@pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="webp")], ids=["raw", "webp"])
+def test_parts_of_a_picture_come_out_as_they_went_in(spec):
+    places = np.array([[0, 0, 16, 16], [32, 16, 64, 48]])
+    packed = codec.pack(Ticket(frame(3, size=(66, 48))), spec, complete=True, places=places)
+    body = WRITER.write(packed)
+    made = codec.unpack(READER.read(body), Knobs()).frame
+    assert np.array_equal(made.bgr(), codec.unpack(packed, Knobs()).frame.bgr())
+    assert made.in_parts
+    for wrong in ([0, 0, 16, 99], [-16, 0, 16, 16], [16, 0, 16, 16], [0, 0, 2**40, 16]):
+        lies = packed._replace(picture=packed.picture._replace(places=np.array([wrong, places[1]])))
+        with pytest.raises(MalformedError):
+            READER.read(WRITER.write(lies))
+
+
 def test_all_else_comes_out_as_it_went_in():
     view = View([[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]], [])
     command = READER.read(WRITER.write(Command("a", Settings(Knobs(3, STAGES), view, 2.0, True))))
@@ -139,15 +154,18 @@ def test_all_else_comes_out_as_it_went_in():
     assert READER.read(WRITER.write(Restore({"a": {"big": b"x", "above": b"y"}}))) == Restore({"a": {"big": b"x"}})
     for message in (CompleteOrder("a", 3), AskCounts(), Bye()):
         assert READER.read(WRITER.write(message)) == message
-    completed = Completed(answer("big", 1), Audit("s", False, True), {"big": b"state"})
-    made = read_answer(write_answer(Answered(7, completed)))
-    assert (made.to, made.value.audit, made.value.states) == (7, completed.audit, completed.states)
-    counts = Counts({"big": Meter(1, 2, 3, 4, Counter(answer=1), "why", Counter(x=2))}, {"m": (1, 2, 3)}, {"l": (4, 5)})
+    completed = Completed(answer("big", 1), Audit("s", False, True), {"big": b"state"}, Away("cloud", 1.5))
+    made = read_answer(write_answer(Answered(7, completed, held_s=0.25)))
+    assert (made.to, made.held_s, *made.value[1:]) == (7, 0.25, *completed[1:])
+    counts = Counts(
+        {"big": Meter(1, 2, 3, 4, Counter(answer=1), "why", Counter(x=2))}, {"m": (1, 2, 3)}, {"l": Carried(4, 5)}
+    )
     assert read_counts(unpack(pack(write_counts(counts)))) == counts
 
 
 MESSAGES = [
     WRITER.write(codec.pack(Ticket(frame(3)), LinkSpec(codec="jpeg"), complete=True)),
+    WRITER.write(codec.pack(Ticket(frame(3)), LinkSpec(), complete=True, places=np.array([[0, 0, 16, 16]]))),
     WRITER.write(Command("a", Settings(Knobs(3, STAGES)))),
     write_answer(Answered(7, Completed(answer("big", 1, 2), Audit("s", False, True)))),
 ]

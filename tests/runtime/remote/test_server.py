@@ -67,7 +67,8 @@ def answered(of: Pipeline, **options: Any) -> tuple[dict[str, list[Any]], dict[s
 
 def counted(report: dict[str, Any]) -> dict[str, Any]:
     stages = {id: (stage["asked"], stage["answered"]) for id, stage in report["stages"].items()}
-    return stages | report["links"]
+    links = {name: {"frames": link["frames"], "bytes": link["bytes"]} for name, link in report["links"].items()}
+    return stages | links
 
 
 @pytest.mark.parametrize("codec", ["raw", "jpeg"])
@@ -160,7 +161,7 @@ def test_a_recording_does_not_begin_where_nobody_listens(clip, reaching, monkeyp
     monkeypatch.setattr(peer, "FIRST_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    with pytest.raises(RunError, match="is `vidpipe serve` running there"):
+    with pytest.raises(RunError, match="is `vidpipe host` running there"):
         answered(reaching(linked(clip, streams=("a",)), port))
 
 

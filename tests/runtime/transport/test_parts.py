@@ -9,7 +9,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import clips
@@ -122,7 +122,7 @@ def test_answers_are_those_of_whole_pictures_for_fewer_bytes(clip, monkeypatch, 
     made = laid(clip, Looks, spec, audited=audited)
     published, nbytes = run(made)
     for module in ("vidpipe.runtime.inline", "vidpipe.runtime.links.link"):
-        monkeypatch.setattr(f"{module}.parts_of", lambda ticket, link: None)
+        monkeypatch.setattr(f"{module}.parts_of", lambda ticket, link, spec: None)
     whole, whole_nbytes = run(made)
     assert told(published) == told(whole)
     assert len(published) == FRAMES
@@ -148,6 +148,7 @@ def test_a_stage_that_breaks_its_word_costs_its_frames_and_shows_nobody_half_a_p
             assert how is How.MEASURED
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(33, 200), st.integers(33, 200)),
     corners=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=3),
@@ -170,7 +171,7 @@ def test_what_was_asked_for_arrives_as_it_would_in_the_whole_picture(size, corne
 
     first = PlacedStage("asks", Asks, StageConfig())
     link = Link("device", "edge", spec, True, first, AuditSpec(rate=0))
-    places = parts_of(Ticket(sent), link)
+    places = parts_of(Ticket(sent), link, link.spec)
     if places is None:
         return
     packed = codec.pack(Ticket(sent), spec, complete=True, places=places)
@@ -190,7 +191,7 @@ def test_a_frame_that_somebody_else_looks_at_crosses_whole(how):
     sent = Frame("cam", 1, 0.0, BgrPicture(np.zeros((120, 160, 3), np.uint8)), 160, 120)
     rate = 1.0 if how == "audited" else 0.0
     link = Link("device", "edge", LinkSpec(), True, PlacedStage("s", Looks, StageConfig()), AuditSpec(rate=rate))
-    assert parts_of(Ticket(sent, due=how == "due", straight=how == "straight"), link) is None
+    assert parts_of(Ticket(sent, due=how == "due", straight=how == "straight"), link, link.spec) is None
 
 
 def test_most_of_a_picture_crosses_whole():
@@ -203,4 +204,4 @@ def test_most_of_a_picture_crosses_whole():
 
     sent = Frame("cam", 1, 0.0, BgrPicture(np.zeros((120, 160, 3), np.uint8)), 160, 120)
     link = Link("device", "edge", LinkSpec(), True, PlacedStage("s", Wide, StageConfig()), AuditSpec(rate=0))
-    assert parts_of(Ticket(sent), link) is None
+    assert parts_of(Ticket(sent), link, link.spec) is None

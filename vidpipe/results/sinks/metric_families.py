@@ -29,6 +29,7 @@ def families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Iter
     yield from _of_accuracy(collector)
     yield from _of_sinks(collector)
     yield from _of_work(collector.counts())
+    yield from _of_links(collector)
     yield _latency(collector)
 
 
@@ -69,7 +70,7 @@ def _latency(collector: Collector) -> Metric:
 
 
 def _of_work(counts: Counts) -> Iterator[Metric]:
-    """What stages, models and links have done and taken; on Ray as of the last second."""
+    """What stages and models have done and taken; on Ray as of the last second."""
     stages = {
         "asked": CounterMetricFamily("vidpipe_stage_asked", "Frames that a stage was asked.", labels=["stage"]),
         "answered": CounterMetricFamily("vidpipe_stage_answered", "Frames that it answered.", labels=["stage"]),
@@ -87,15 +88,10 @@ def _of_work(counts: Counts) -> Iterator[Metric]:
     for model, (calls, _, cpu_ns) in counts.models.items():
         pictures.add_metric([model], calls)
         seconds.add_metric([model], cpu_ns * _NS)
-    frames = CounterMetricFamily("vidpipe_link_frames", "Frames that a link has carried.", labels=["link"])
-    nbytes = CounterMetricFamily("vidpipe_link_bytes", "Bytes of these.", labels=["link"])
-    for link, (carried, size) in counts.links.items():
-        frames.add_metric([link], carried)
-        nbytes.add_metric([link], size)
     deaths = CounterMetricFamily("vidpipe_actor_deaths", "Processes that died and were seen to.", labels=["actor"])
     for actor, times in counts.deaths.items():
         deaths.add_metric([actor], len(times))
-    yield from (pictures, seconds, frames, nbytes, deaths)
+    yield from (pictures, seconds, deaths)
 
 
 def _look_age(collector: Collector) -> Metric:
@@ -145,6 +141,31 @@ def _of_sinks(collector: Collector) -> Iterator[Metric]:
             elif not what.endswith("waiting"):  # which also goes down
                 counted.add_metric([sink, what], count)
     yield from (waiting, counted)
+
+
+def _of_links(collector: Collector) -> Iterator[Metric]:
+    """Of links inside one process only what they have carried is known."""
+    frames = CounterMetricFamily("vidpipe_link_frames", "Frames that left for the next tier.", labels=["link"])
+    sent = CounterMetricFamily("vidpipe_link_bytes", "What they took.", labels=["link"])
+    packed = CounterMetricFamily(
+        "vidpipe_link_setting_frames", "Frames by how they were packed, where that varies.", labels=["link", "setting"]
+    )
+    rate = GaugeMetricFamily(
+        "vidpipe_link_bytes_per_second", "That lately cross while something is under way.", labels=["link"]
+    )
+    waiting = GaugeMetricFamily("vidpipe_link_waiting", "Frames that have not arrived yet.", labels=["link"])
+    age = GaugeMetricFamily("vidpipe_link_age_seconds", "Since the oldest of them came to wait.", labels=["link"])
+    for link, carried in collector.counts().links.items():
+        frames.add_metric([link], carried.frames)
+        sent.add_metric([link], carried.bytes)
+        for setting, count in carried.settings.items():
+            packed.add_metric([link, setting], count)
+        if carried.now is not None:
+            waiting.add_metric([link], carried.now.waiting)
+            age.add_metric([link], carried.now.age_s)
+            if carried.now.mbps is not None:
+                rate.add_metric([link], carried.now.mbps * 125_000)
+    yield from (frames, sent, packed, rate, waiting, age)
 
 
 def _of_accuracy(collector: Collector) -> Iterator[Metric]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Completed
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.traffic import Sent
 from vidpipe.runtime.worker import Settings
 
 
@@ -31,6 +32,17 @@ Message = Command | codec.PackedFrame | tuple[codec.PackedFrame, Slot] | Complet
 Answers = Mapping[tuple[str, int], Completed]
 
 
+class Handled(NamedTuple):
+    """What a call returns.
+
+    Attributes:
+        held_s: for how long the other end had it, so that the rest is what it took to cross.
+    """
+
+    answers: Answers
+    held_s: float
+
+
 class Job:
     """A frame on the link, from its asking until it is completed.
 
@@ -38,9 +50,10 @@ class Job:
         settings: that it is treated with.
         counted: whether it takes credit; one that its stream holds open takes none.
         tries: how often it was sent.
+        since_s: when it came to wait, by the monotonic clock.
     """
 
-    __slots__ = ("counted", "item", "pending", "settings", "slot", "tries")
+    __slots__ = ("counted", "item", "pending", "settings", "since_s", "slot", "tries")
 
     def __init__(self, item: codec.PackedFrame, settings: Settings, slot: Slot | None, pending: PendingResult) -> None:
         self.item = item
@@ -49,6 +62,7 @@ class Job:
         self.pending = pending
         self.counted = item.complete
         self.tries = 0
+        self.since_s = time.monotonic()
 
     @property
     def frame(self) -> tuple[str, int]:
@@ -60,9 +74,10 @@ class Job:
 
 
 class Order(NamedTuple):
-    """Lets a frame that was asked be completed."""
+    """Lets a frame that was asked be completed; `since_s`: when it came to wait."""
 
     job: Job
+    since_s: float
 
     def message(self, *, by_slot: bool) -> Message:
         return CompleteOrder(*self.job.frame)
@@ -73,70 +88,20 @@ class Batch(NamedTuple):
 
     Attributes:
         life: of the actor, in which it was put together.
+        sent: as it is measured; None of what is sent again.
     """
 
     entries: Sequence[Job | Order]
     life: int
+    sent: Sent | None = None
 
+    @property
+    def jobs(self) -> list[Job]:
+        """Its frames."""
+        return [entry for entry in self.entries if isinstance(entry, Job)]
 
-class Jobs:
-    """The frames that are open on a link, and what waits to be sent; under the lock of the link.
-
-    Attributes:
-        waiting: frames and orders, in order.
-    """
-
-    def __init__(self) -> None:
-        self._open: set[Job] = set()
-        self._held: dict[tuple[str, int], Job] = {}  # until an order to complete them comes
-        self.waiting: deque[Job | Order] = deque()
-
-    def __contains__(self, job: Job) -> bool:
-        return job in self._open
-
-    def add(self, job: Job) -> None:
-        """Have it open, without sending it."""
-        self._open.add(job)
-
-    def send(self, job: Job) -> None:
-        """Have it wait to be sent."""
-        if not job.item.complete:
-            self._held[job.frame] = job
-        self.waiting.append(job)
-
-    def order(self, frame: tuple[str, int]) -> None:
-        """Have an order wait; none where the actor died with the frame, which was completed when it was asked again."""
-        if (job := self._held.pop(frame, None)) is not None:
-            self.waiting.append(Order(job))
-
-    def take(self, most: int) -> list[Job | Order]:
-        """What is sent next."""
-        batch = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
-        for entry in batch:
-            if isinstance(entry, Job):
-                entry.tries = 1
-        return batch
-
-    def let_go(self, job: Job) -> None:
-        """It is open no more."""
-        self._open.discard(job)
-        if self._held.get(job.frame) is job:
-            del self._held[job.frame]
-
-    def lost(self) -> list[Job]:
-        """All that was sent and not answered, in order; their orders to complete may have died with the actor."""
-        lost = sorted((job for job in self._open if job.tries), key=lambda job: job.frame)
-        for job in lost:
-            job.item = job.item._replace(complete=True)
-            self._held.pop(job.frame, None)
-        self.waiting = deque(e for e in self.waiting if not (isinstance(e, Order) and e.job.tries))
-        return lost
-
-    def given_up(self, streams: Collection[str] | None) -> list[Job]:
-        """All that is open, of all streams or of these; it is sent no more."""
-        jobs = [job for job in self._open if streams is None or job.item.stream in streams]
-        gone = set(jobs)
-        self.waiting = deque(e for e in self.waiting if (e.job if isinstance(e, Order) else e) not in gone)
-        for job in jobs:
-            self._held.pop(job.frame, None)
-        return jobs
+    @property
+    def awaited(self) -> list[Job]:
+        """Frames whose answers its call brings."""
+        completed = [entry.job for entry in self.entries if isinstance(entry, Order)]
+        return completed + [job for job in self.jobs if job.item.complete]

@@ -13,9 +13,12 @@ from vidpipe.cascade.cascade import Away, Completed, Ticket
 from vidpipe.core.errors import RunError
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
+from vidpipe.results.carried import Carried
 from vidpipe.runtime.downstream import PendingResult, broken
-from vidpipe.runtime.fair_queue import FairQueue
-from vidpipe.runtime.links.job import Answers, Batch, Job, Jobs, Order
+from vidpipe.runtime.links.batching import Batching
+from vidpipe.runtime.links.job import Batch, Handled, Job
+from vidpipe.runtime.links.jobs import Jobs
+from vidpipe.runtime.links.outside import Outside
 from vidpipe.runtime.links.peer import Peer, SilentError, one_line
 from vidpipe.runtime.links.presence import unanswered
 from vidpipe.runtime.links.room import Room
@@ -25,7 +28,9 @@ from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.emulator import Travel, depart
+from vidpipe.runtime.transport.pace import Pace, Step
 from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
 log = logging.getLogger(__name__)
@@ -58,7 +63,6 @@ class PeerLink:
         settings: what a process goes by for a stream.
 
     Attributes:
-        frames, bytes: that it has carried.
         away: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
     """
 
@@ -72,29 +76,34 @@ class PeerLink:
         self._link = link
         self._weights = weights if weights is not None else {}
         self._settings = settings
-        self._outside: FairQueue[tuple[Ticket, PendingResult]] = FairQueue(
-            self._weights, lambda waiting: waiting[1].refuse()
-        )
         self._stopping = False
         self._broken: str | None = None
-        self._spec = link.spec
+        self._own = Step(link.spec)
         self._peer = peer
         self._presence = peer.presence
         self._room = Room(link.spec, peer.pool)
+        self._traffic = Traffic()
+        self._pace = Pace(link.spec, self._traffic) if link.spec.adapt else None
+        self._outside = Outside(self._weights, self._room, self._traffic, self._pace)
+        self._batching = Batching(link.spec, self._traffic)
         self._changed = threading.Condition()
         self._who = f"the {peer.kind} of {link.lower}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
-        self._jobs = Jobs()
+        self._jobs = Jobs(self._batching)
         self._dead = True  # it has still to be met
         self._calls_out = 0
         self._life = 0  # of the actor: calls of an earlier one count no more
         self._heard_at = 0.0  # when a call returned last
-        self.frames = self.bytes = 0
         self.away = ""
         self._shadows = ShadowLane(link, self._peer)
         for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
+
+    @property
+    def _lost(self) -> str:
+        """Why nobody takes a frame; "" where somebody does, or is still waited for."""
+        return self._broken or self.away
 
     @property
     def name(self) -> str:
@@ -112,16 +121,17 @@ class PeerLink:
             pending.went_far()
         if (detours := ticket.frame.stream in self._weights) and not self._presence.enter(pending):
             return pending
-        nbytes = self._room.nbytes(ticket)
+        nbytes = self._room.needed(ticket.frame)
         with self._changed:
-            if detours and not self._fits_now(nbytes):
-                self._outside.put(ticket.frame.stream, (ticket, pending))
-                self._changed.notify_all()
-                return pending
-            if complete:
+            self._traffic.ask(pending, time.monotonic())
+            if detours:
+                if not self._outside.enters(ticket, pending, nbytes, lost=bool(self._lost)):
+                    self._changed.notify_all()
+                    return pending
+            elif complete:
                 self._changed.wait_for(lambda: self._fits(nbytes) or self._stopping)
                 if not self._fits(nbytes):
-                    pending.refuse()
+                    self._outside.refuse(pending)
                     return pending
             slot = self._room.take(nbytes, counted=complete)
         self._pack(ticket, pending, nbytes, slot, complete=complete)
@@ -135,13 +145,16 @@ class PeerLink:
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadows.put(frame, asks, tell)
         with self._changed:
-            if lost := self._broken or self.away:
+            if lost := self._lost:
                 self._shadows.fail_all(lost)
             self._changed.notify_all()
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Frames and bytes that it has carried, by its name; those of shadow asks apart."""
-        return {self.name: (self.frames, self.bytes)} | self._shadows.counts()
+    def counts(self) -> dict[str, Carried]:
+        """What it has carried, by its name; of shadow asks apart."""
+        with self._changed:
+            step = self._pace.step if self._pace else self._own
+            carried = self._traffic.carried(time.monotonic(), step.name)
+        return {self.name: carried} | self._shadows.counts()
 
     def stop(self) -> None:
         """Let those go who wait for credit: their frames are refused."""
@@ -157,19 +170,18 @@ class PeerLink:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
         self._peer.begin(states)
 
-    def _fits_now(self, nbytes: int) -> bool:
-        return self._fits(nbytes) and not self._outside
-
     def _fits(self, nbytes: int) -> bool:
         """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        return self._room.fits(nbytes) or bool(self.away or self._broken)
+        return self._room.fits(nbytes) or bool(self._lost)
 
     def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
+        step = self._pace.step if self._pace and ticket.frame.stream in self._weights else self._own
         try:
-            places = parts_of(ticket, self._link)
-            item = codec.pack(ticket, self._spec, complete=complete, memory=self._room.view(slot), places=places)
+            places = parts_of(ticket, self._link, step.spec)
+            item = codec.pack(ticket, step.spec, complete=complete, memory=self._room.memory(slot), places=places)
         except Exception as error:
             with self._changed:
+                self._traffic.forget(pending)
                 self._room.give_back(nbytes, slot, counted=complete)
                 self._changed.notify_all()
             pending.complete(Completed(failed(f"{self.name}: {one_line(error)}")))
@@ -179,6 +191,9 @@ class PeerLink:
         with self._changed:
             if complete:
                 self._room.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
+            if self._pace:
+                self._traffic.count(step.name)
+                self._pace.packed(item.nbytes, step)
             self._jobs.add(job)
             if not (lost := self._why_lost(item.stream)):
                 self._jobs.send(job)
@@ -190,15 +205,15 @@ class PeerLink:
 
     def _why_lost(self, stream: str) -> str:
         """Why nobody will take a frame of this stream that is here; "" where somebody will, or is waited for."""
-        if lost := self._broken or self.away:
+        if lost := self._lost:
             return lost
         return str(self._presence.keeps_out or "") if stream in self._weights and self._dead else ""
 
     def _let_in(self) -> None:
         """Take as many of those outside as there is credit for."""
-        while self._outside and self._fits(0):
+        while self._outside.may_enter(lost=bool(self._lost)):
             ticket, pending = self._outside.take()
-            nbytes = self._room.nbytes(ticket)
+            nbytes = self._room.needed(ticket.frame)
             self._pack(ticket, pending, nbytes, self._room.take(nbytes, counted=True), complete=True)
 
     def _run(self, work: Callable[[], None]) -> None:
@@ -245,44 +260,41 @@ class PeerLink:
     def _has_work(self) -> bool:
         if self._dead:
             return not self._calls_out
-        ready = self._jobs.waiting or (self._outside and self._fits(0)) or self._shadows
+        ready = self._batching or self._outside.may_enter(lost=bool(self._lost)) or self._shadows
         return bool(ready) and self._calls_out < CALLS_OUT
 
     def _take(self) -> Batch | None:
         self._let_in()
-        if self._spec.batch_ms and len(self._jobs.waiting) < self._spec.batch_frames:
-            full = lambda: len(self._jobs.waiting) >= self._spec.batch_frames  # noqa: E731
-            self._changed.wait_for(full, self._spec.batch_ms / 1000)
-        batch = self._jobs.take(self._spec.batch_frames)
-        self._calls_out += bool(batch)
-        return Batch(batch, self._life) if batch else None
+        if self._batching:
+            self._changed.wait_for(self._batching.is_full, self._batching.left_s(time.monotonic()))
+        batch = self._batching.take(self._life)
+        self._calls_out += batch is not None
+        return batch
 
     def _send(self, batch: Batch) -> None:
-        sent = [entry.item for entry in batch.entries if isinstance(entry, Job)]
-        nbytes = sum(item.nbytes for item in sent)
-        self.frames += len(sent)
-        self.bytes += nbytes
-        depart(self._travel, nbytes, partial(self._call, batch))
+        nbytes = sum(job.item.nbytes for job in batch.jobs)
+        with self._changed:
+            sent = self._traffic.send(len(batch.jobs), nbytes, time.monotonic())
+        depart(self._travel, nbytes, partial(self._call, batch._replace(sent=sent)))
 
     def _call(self, batch: Batch) -> None:
-        awaited = [entry.job for entry in batch.entries if isinstance(entry, Order)]
-        awaited += [entry for entry in batch.entries if isinstance(entry, Job) and entry.item.complete]
         self._heard_at = self._heard_at if self._calls_out > 1 else time.monotonic()
         try:
             self._peer.tell()
-            answers = self._peer.call(batch.entries)
+            handled = self._peer.call(batch.entries)
         except self._peer.gone:
-            self._ended_call(batch.life, dead=True)
+            self._ended_call(batch, dead=True)
         except Exception as error:
             self._call_each(batch, error)
         else:
-            answers.add_done_callback(lambda done: self._returned(awaited, done, batch.life))
+            handled.add_done_callback(lambda done: self._returned(batch, done))
 
     def _call_each(self, batch: Batch, error: Exception) -> None:
         """Send one by one what cannot be sent together: a note that does not pickle costs its frame alone."""
         if len(batch.entries) > 1:
             with self._changed:
                 self._calls_out += len(batch.entries) - 1
+                self._traffic.lose(batch.sent)
             for each in batch.entries:
                 self._call(Batch([each], batch.life))
             return
@@ -290,11 +302,12 @@ class PeerLink:
         if not isinstance(entry, Job):
             raise error
         self._resolve({entry: Completed(failed(f"{self.name}: {one_line(error)}"))})
-        self._ended_call(batch.life, dead=False)
+        self._ended_call(batch, dead=False)
 
-    def _ended_call(self, life: int, *, dead: bool) -> None:
+    def _ended_call(self, batch: Batch, *, dead: bool) -> None:
         with self._changed:
-            if life != self._life:
+            self._traffic.lose(batch.sent)
+            if batch.life != self._life:
                 return
             self._calls_out -= 1
             self._heard_at = time.monotonic()
@@ -304,27 +317,32 @@ class PeerLink:
         if dead:
             self._shut("it died")
 
-    def _returned(self, awaited: Sequence[Job], done: Future[Answers], life: int) -> None:
+    def _returned(self, batch: Batch, done: Future[Handled]) -> None:
         try:
             error = done.exception()
+            if error is None and batch.sent is not None:
+                with self._changed:
+                    brought = [job.pending for job in batch.jobs]
+                    self._traffic.arrive(batch.sent, brought, done.result().held_s, time.monotonic())
             if isinstance(error, RunError):  # it is broken itself
                 self._break(error)
             elif not isinstance(error, self._peer.gone):
-                self._resolve({job: self._answer(job, done, error) for job in awaited})
-            self._ended_call(life, dead=isinstance(error, self._peer.gone))
+                self._resolve({job: self._answer(job, done, error) for job in batch.awaited})
+            self._ended_call(batch, dead=isinstance(error, self._peer.gone))
         except BaseException as raised:
             self._break(raised)
 
-    def _answer(self, job: Job, done: Future[Answers], error: BaseException | None) -> Completed:
+    def _answer(self, job: Job, done: Future[Handled], error: BaseException | None) -> Completed:
         if error is not None:
             return Completed(failed(f"{self._link.lower}: {one_line(error)}"))
-        return done.result()[job.frame]
+        return done.result().answers[job.frame]
 
     def _resolve(self, answers: Mapping[Job, Completed]) -> None:
         with self._changed:
             known = {job: completed for job, completed in answers.items() if job in self._jobs}
             for job in known:
                 self._jobs.let_go(job)
+                self._traffic.forget(job.pending)
                 self._room.give_back(job.item.nbytes, job.slot, counted=job.counted)
             self._changed.notify_all()
         for job, completed in known.items():
@@ -361,7 +379,7 @@ class PeerLink:
         with self._changed:
             self._dead = False
 
-    def _outcome(self, done: Future[Answers]) -> BaseException | None:
+    def _outcome(self, done: Future[Handled]) -> BaseException | None:
         while True:
             try:
                 return done.exception(PING_EVERY_S)
@@ -379,6 +397,7 @@ class PeerLink:
     def _bury(self) -> None:
         """What is out counts no more."""
         self._dead, self._calls_out = True, 0
+        self._traffic.lose_all()
         self._life += 1
 
     def _go_without(self) -> None:
@@ -398,9 +417,9 @@ class PeerLink:
         """Fail what is open, of all streams or of these."""
         with self._changed:
             jobs = self._jobs.given_up(streams)
-            outside = [self._outside.take() for _ in range(len(self._outside))]
+            outside = self._outside.drain()
             self._shadows.fail_all(reason)
             self._changed.notify_all()
         self._resolve({job: unanswered(reason, away) for job in jobs})
-        for _, pending in outside:
+        for pending in outside:
             pending.complete(unanswered(reason, away))

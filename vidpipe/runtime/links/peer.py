@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from vidpipe.runtime.links.job import Answers, Command, Job, Order
+from vidpipe.runtime.links.job import Command, Handled, Job, Order
 from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
@@ -55,7 +55,7 @@ class Peer(Protocol):
         """Tell of streams that have begun since it was met; raises one of `gone` where it is lost."""
         ...
 
-    def call(self, entries: Sequence[Job | Order]) -> Future[Answers]:
+    def call(self, entries: Sequence[Job | Order]) -> Future[Handled]:
         """Hand over a batch, behind those of earlier calls; raises what keeps a message from being sent.
 
         What the other end has to go by for a stream goes before the first frame that it is for.

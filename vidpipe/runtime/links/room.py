@@ -1,51 +1,55 @@
-"""What may be under way on a link: its credit, and memory that both ends have mapped."""
+"""Room for frames on a link: credit, and places for their pictures in memory that both ends have."""
 
 from __future__ import annotations
 
-from vidpipe.cascade.cascade import Ticket
-from vidpipe.core.frame import Image
+from vidpipe.core.frame import Frame, Image
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool, Slot
 from vidpipe.runtime.transport.credit import Credit
 
 
 class Room:
-    """Takes and gives back; under the lock of the link.
+    """What a link has room for. Not for several threads at once.
 
     Args:
-        memory: for the pictures; None: they travel in the message.
+        pool: None where pictures travel in the message.
     """
 
-    def __init__(self, spec: LinkSpec, memory: SharedMemoryPool | None) -> None:
-        self._raw = spec.codec == "raw"
+    def __init__(self, spec: LinkSpec, pool: SharedMemoryPool | None) -> None:
         self._credit = Credit(spec)
-        self._memory = memory
+        self._pool = pool
+        self._raw = spec.codec == "raw"
 
-    def nbytes(self, ticket: Ticket) -> int:
+    @property
+    def under_way(self) -> int:
+        """Bytes of the frames that take credit."""
+        return self._credit.nbytes
+
+    def needed(self, frame: Frame) -> int:
         """What a picture takes; of a coded one that is known only once it is packed."""
-        return ticket.frame.picture.nbytes if self._raw else 0
+        return frame.picture.nbytes if self._raw else 0
 
     def fits(self, nbytes: int) -> bool:
-        """Whether there is credit."""
+        """Whether there is credit for a frame of that size."""
         return self._credit.fits(nbytes)
 
     def take(self, nbytes: int, *, counted: bool) -> Slot | None:
-        """Take credit, if it is `counted`, and memory, if there is some."""
+        """For a frame of that size; `counted`: it takes credit."""
         if counted:
             self._credit.take(nbytes)
-        return self._memory.take(nbytes) if nbytes and self._memory else None
+        return self._pool.take(nbytes) if nbytes and self._pool else None
 
     def correct(self, nbytes: int) -> None:
-        """So many bytes more than were taken are under way."""
+        """A frame that takes credit is so many bytes larger than was known."""
         self._credit.correct(nbytes)
 
-    def view(self, slot: Slot | None) -> Image | None:
-        """The memory that was taken."""
-        return self._memory.view(slot) if self._memory and slot else None
-
     def give_back(self, nbytes: int, slot: Slot | None, *, counted: bool) -> None:
-        """Give back what `take` took."""
+        """The frame is no more under way."""
         if counted:
             self._credit.give_back(nbytes)
-        if slot is not None and self._memory is not None:
-            self._memory.free(slot)
+        if slot is not None and self._pool is not None:
+            self._pool.free(slot)
+
+    def memory(self, slot: Slot | None) -> Image | None:
+        """Where the picture goes, uint8 [n]; None: there is no such place."""
+        return self._pool.view(slot) if self._pool and slot else None

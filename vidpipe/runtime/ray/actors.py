@@ -23,7 +23,7 @@ from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.inline import Stack
-from vidpipe.runtime.links.job import Message
+from vidpipe.runtime.links.job import Handled, Message
 from vidpipe.runtime.links.link import PeerLink
 from vidpipe.runtime.links.receiver import Receiver
 from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView
@@ -165,7 +165,7 @@ class SegmentActor(_Actor):
         """See `Receiver.restore`."""
         self._receiver.restore(states)
 
-    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Completed]:
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> Handled:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be completed.
 
         Calls of one caller are taken in order of their number, from 0.
@@ -173,10 +173,12 @@ class SegmentActor(_Actor):
         Raises:
             StrangerError: the call was meant for an earlier instance.
         """
+        came_at = time.monotonic()
         self._await_open()
         with self._turns.wait(caller, number):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
-        return {frame: result.result() for frame, result in results.items()}
+        answers = {frame: result.result() for frame, result in results.items()}
+        return Handled(answers, time.monotonic() - came_at)
 
     def shadow(self, item: codec.PackedFrame, asks: Sequence[ShadowAsk]) -> list[Reply]:
         """See `Receiver.shadow`."""

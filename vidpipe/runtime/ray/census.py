@@ -129,7 +129,11 @@ class Census:
     def counts(self) -> Counts:
         """What all instances have counted, as far as they could tell, and when which ones died."""
         with self._lock:
-            counts = [word.counts for member in self._members for word in member.words.values()]
+            counts = [
+                word.counts if instance == member.instance else word.counts.past()
+                for member in self._members
+                for instance, word in member.words.items()
+            ]
             deaths: dict[str, tuple[float, ...]] = {}
             for member in self._members:
                 silent = [member.silent_since] if member.silent_since and not member.watched else []

@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError, RayError
 
 from vidpipe.pipeline.plan import Link
 from vidpipe.pipeline.spec import LinkSpec
-from vidpipe.runtime.links.job import Answers, Command, Job, Message, Order
+from vidpipe.runtime.links.job import Command, Handled, Job, Message, Order
 from vidpipe.runtime.links.link import PeerLink
 from vidpipe.runtime.links.peer import SilentError, one_line, with_commands
 from vidpipe.runtime.links.presence import Presence
@@ -105,7 +105,7 @@ class ActorPeer:
         if states:
             self._actor.restore.remote(states).future().result()
 
-    def call(self, entries: Sequence[Job | Order]) -> Future[Answers]:
+    def call(self, entries: Sequence[Job | Order]) -> Future[Handled]:
         caller, number = self._caller, self._number
         goes_by = dict(self._goes_by)
         messages: list[Message] = [
@@ -113,11 +113,11 @@ class ActorPeer:
             for entry in with_commands(entries, goes_by)
         ]
         actor = self._actor
-        answers: Future[Answers] = actor.handle.remote(caller, number, messages).future()
+        handled: Future[Handled] = actor.handle.remote(caller, number, messages).future()
         self._goes_by = goes_by
         self._number += 1
-        answers.add_done_callback(lambda done: self._mind_turn(actor, caller, number, done.exception()))
-        return answers
+        handled.add_done_callback(lambda done: self._mind_turn(actor, caller, number, done.exception()))
+        return handled
 
     def shadow(self, item: PackedFrame, asks: Sequence[ShadowAsk]) -> Future[Sequence[Reply]]:
         replies: Future[Sequence[Reply]] = self._actor.shadow.remote(item, asks).future()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vidpipe.cascade.runner import Meter
+from vidpipe.results.carried import Carried
 from vidpipe.results.records import Counts
 from vidpipe.runtime.remote.values import MalformedError
 
@@ -19,7 +20,7 @@ def write_counts(counts: Counts) -> dict[str, Any]:
         "stages": {id: _meter(meter) for id, meter in counts.stages.items()},
         "shadows": {name: _meter(meter) for name, meter in counts.shadows.items()},
         "models": {name: list(figures) for name, figures in counts.models.items()},
-        "links": {name: list(figures) for name, figures in counts.links.items()},
+        "links": {name: [carried.frames, carried.bytes] for name, carried in counts.links.items()},
     }
 
 
@@ -27,7 +28,7 @@ def read_counts(written: Any) -> Counts:
     """The counts again; raises MalformedError."""
     try:
         models = {name: (int(looks), int(wall), int(cpu)) for name, (looks, wall, cpu) in written["models"].items()}
-        links = {name: (int(frames), int(nbytes)) for name, (frames, nbytes) in written["links"].items()}
+        links = {name: Carried(int(frames), int(nbytes)) for name, (frames, nbytes) in written["links"].items()}
         return Counts(_meters(written["stages"]), models, links, shadows=_meters(written["shadows"]))
     except (TypeError, ValueError, KeyError, AttributeError):
         raise MalformedError("no counts") from None

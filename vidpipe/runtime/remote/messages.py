@@ -94,11 +94,13 @@ class Answered(NamedTuple):
     Attributes:
         to: its number.
         failed: why nothing came of it; "" where something did.
+        held_s: from when it had come until it was answered: the rest is what it took to cross.
     """
 
     to: int
     value: Any = None
     failed: str = ""
+    held_s: float = 0.0
 
 
 class Writer:
@@ -163,17 +165,17 @@ def write_answer(answered: Answered) -> bytes:
     if isinstance(value, Completed):
         states = None if value.states is None else dict(value.states)
         value = ["completed", value.answer, value.audit, states, value.away]
-    return pack([answered.to, value, answered.failed])
+    return pack([answered.to, value, answered.failed, answered.held_s])
 
 
 def read_answer(body: bytes | bytearray) -> Answered:
     """What the server says; raises MalformedError."""
-    to, value, why = _parts(unpack(body), int, object, str)
+    to, value, why, held_s = _parts(unpack(body), int, object, str, _NUMBER)
     if isinstance(value, list) and value[:1] == ["completed"]:
         none = type(None)
         _, answer, audit, states, away = _parts(value, str, Answer, (Audit, none), (dict, none), (Away, none))
         value = Completed(answer, audit, None if states is None else _states_of_stages(states), away)
-    return Answered(to, value, why)
+    return Answered(to, value, why, held_s)
 
 
 class Reader:

@@ -16,7 +16,7 @@ from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Counts
-from vidpipe.runtime.links.job import Answers, Command, Job, Order
+from vidpipe.runtime.links.job import Command, Handled, Job, Order
 from vidpipe.runtime.links.peer import SilentError, with_commands
 from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
@@ -53,8 +53,8 @@ BYE_S = 2.0
 class _Reply(Protocol):
     """Waits for what comes of a message."""
 
-    def heard(self, value: Any, why: str) -> None:
-        """It is this; `why` says why there is none."""
+    def heard(self, value: Any, why: str, held_s: float) -> None:
+        """It is this, after the server had what was asked for so long; `why` says why there is none."""
         ...
 
     def lost(self, error: Exception) -> None:
@@ -167,18 +167,18 @@ class ServerPeer:
             if untold:
                 self._put(self._writer.write(Restore(untold)))
 
-    def call(self, entries: Sequence[Job | Order]) -> Future[Answers]:
-        answers: Future[Answers] = Future()
+    def call(self, entries: Sequence[Job | Order]) -> Future[Handled]:
+        handled: Future[Handled] = Future()
         with self._changed:
             self._check_met()
             goes_by = dict(self._goes_by)
             messages = [(entry, self._written(entry)) for entry in with_commands(entries, goes_by)]
             self._goes_by = goes_by
             frames = [_awaited(entry) for entry, _ in messages]
-            call = _Call(sum(frame is not None for frame in frames), answers)
+            call = _Call(sum(frame is not None for frame in frames), handled)
             for (_, body), frame in zip(messages, frames, strict=True):
                 self._put(body, _OfCall(call, frame) if frame is not None else None)
-        return answers
+        return handled
 
     def shadow(self, item: PackedFrame, asks: Sequence[ShadowAsk]) -> Future[Sequence[Reply]]:
         return self._ask(ShadowQuestion(item, asks))
@@ -296,14 +296,14 @@ class ServerPeer:
 
     def _give_up_opening(self) -> None:
         why = f"the link to {self._lower}: {self.why_away}"
-        _set(self.opened, None, RunError(f"{why}: is `vidpipe serve` running there?"))
+        _set(self.opened, None, RunError(f"{why}: is `vidpipe host` running there?"))
 
     def _take(self, channel: Channel, body: bytes | bytearray) -> None:
         answered = read_answer(body)
         with self._changed:
             reply = self._replies.pop(answered.to, None) if channel is self._channel else None
         if reply is not None:
-            reply.heard(self._own(answered.value), answered.failed)
+            reply.heard(self._own(answered.value), answered.failed, answered.held_s)
 
     def _own(self, value: Any) -> Any:
         """An answer with states of the stages below alone: those of others would be taken for their own here."""
@@ -336,7 +336,7 @@ class _Asked:
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
 
-    def heard(self, value: Any, why: str) -> None:
+    def heard(self, value: Any, why: str, held_s: float) -> None:
         _set(self.future, value, RuntimeError(why) if why else None)
 
     def lost(self, error: Exception) -> None:
@@ -346,17 +346,18 @@ class _Asked:
 class _Call:
     """The answers of one call, as they come one by one."""
 
-    def __init__(self, wanted: int, answers: Future[Answers]) -> None:
-        self.answers = answers
+    def __init__(self, wanted: int, handled: Future[Handled]) -> None:
+        self.handled = handled
         self._wanted = wanted
         self._came: dict[tuple[str, int], Completed] = {}
         if not wanted:
-            answers.set_result({})
+            handled.set_result(Handled({}, 0.0))
 
-    def heard(self, frame: tuple[str, int], completed: Completed) -> None:
+    def heard(self, frame: tuple[str, int], completed: Completed, held_s: float) -> None:
+        """The last one says how long it took to cross: all before it had arrived by then."""
         self._came[frame] = completed
         if len(self._came) == self._wanted:
-            _set(self.answers, self._came)
+            _set(self.handled, Handled(self._came, held_s))
 
 
 class _OfCall:
@@ -365,12 +366,13 @@ class _OfCall:
     def __init__(self, call: _Call, frame: tuple[str, int]) -> None:
         self._call, self._frame = call, frame
 
-    def heard(self, value: Any, why: str) -> None:
+    def heard(self, value: Any, why: str, held_s: float) -> None:
         answered = isinstance(value, Completed)
-        self._call.heard(self._frame, value if answered else Completed(failed(why or "the server gave no answer")))
+        completed = value if answered else Completed(failed(why or "the server gave no answer"))
+        self._call.heard(self._frame, completed, held_s)
 
     def lost(self, error: Exception) -> None:
-        _set(self._call.answers, None, error)
+        _set(self._call.handled, None, error)
 
 
 def _awaited(entry: Job | Order | Command) -> tuple[str, int] | None:

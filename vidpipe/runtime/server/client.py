@@ -143,7 +143,7 @@ class Client:
             taken = self._receiver.take(message)
             if taken is not None:
                 (stream, _), result = taken
-                result.add_done_callback(partial(self._answered, channel, number, stream))
+                result.add_done_callback(partial(self._answered, channel, number, stream, time.monotonic()))
         elif isinstance(message, Restore):
             states = {stream: self._seal.opened(stream, kept) for stream, kept in message.states.items()}
             self._receiver.restore(states)
@@ -157,11 +157,11 @@ class Client:
             self.ended = True
             self._reply(channel, Answered(number))
 
-    def _answered(self, channel: Channel, number: int, stream: str, done: Future[Completed]) -> None:
+    def _answered(self, channel: Channel, number: int, stream: str, came_at: float, done: Future[Completed]) -> None:
         completed = done.result()
         if completed.states:
             completed = completed._replace(states=self._seal.closed(stream, completed.states))
-        self._reply(channel, Answered(number, completed))
+        self._reply(channel, Answered(number, completed, held_s=time.monotonic() - came_at))
 
     def _shadow(self, channel: Channel, number: int, question: ShadowQuestion) -> None:
         replies = self._receiver.shadow(question.frame, question.asks)

@@ -151,7 +151,7 @@ class Server:
                     await self._stop.wait()
             self._forget()
         server.close()
-        for client in self._clients.values():
+        for client in list(self._clients.values()):  # another may be coming
             await asyncio.to_thread(client.close)
 
     def _forget(self) -> None:

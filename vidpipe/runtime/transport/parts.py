@@ -16,7 +16,7 @@ _BLOCK = {"raw": 2, "jpeg": 16, "webp": 16}  # pixels that a codec takes togethe
 _BORDER = 2  # pixels around a part that change it when its colours are enlarged again
 
 
-def parts_of(ticket: Ticket, link: Link) -> NDArray[np.int64] | None:
+def parts_of(ticket: Ticket, link: Link, spec: LinkSpec) -> NDArray[np.int64] | None:
     """Parts of the picture that are enough for this frame: xyxy [k, 4] in pixels as the link scales it; None: all.
 
     All of it crosses where somebody else looks at it: if the answer may be checked.
@@ -24,11 +24,11 @@ def parts_of(ticket: Ticket, link: Link) -> NDArray[np.int64] | None:
     frame, first = ticket.frame, link.first
     if first is None or ticket.due or ticket.straight or link.audit.draws(frame.stream, frame.seq, first.id):
         return None
-    size = scaled(frame, link.spec)
+    size = scaled(frame, spec)
     asked = first.type.parts(frame.knobs.stages.get(first.id, first.config), frame, size)
     if asked is None or not len(asked):
         return None
-    places = _whole_blocks(np.asarray(asked, np.int64), size, link.spec)
+    places = _whole_blocks(np.asarray(asked, np.int64), size, spec)
     area = np.prod(places[:, 2:] - places[:, :2], axis=1).sum()
     return places if area <= _MOST * size[0] * size[1] else None
 

@@ -1,4 +1,4 @@
-"""`vidpipe serve`: the lower part of a pipeline, for runs on other machines."""
+"""`vidpipe host`: the lower part of a pipeline, for runs on other machines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAST_TOKEN = 16  # letters: what is shorter can be guessed
 
 
 @dataclass(frozen=True, slots=True)
-class ServeOptions:
+class HostOptions:
     """Arguments of the command."""
 
     pipeline: str
@@ -42,7 +42,7 @@ class ServeOptions:
     below: str
 
 
-def serve_pipeline(options: ServeOptions) -> None:
+def host_pipeline(options: HostOptions) -> None:
     """Serve until somebody asks for the end.
 
     Raises:
@@ -98,7 +98,7 @@ def _token(file: Path) -> str:
     return token
 
 
-def _certificate(options: ServeOptions, host: str) -> tuple[Path, Path] | None:
+def _certificate(options: HostOptions, host: str) -> tuple[Path, Path] | None:
     """Certificate and key; None for plain TCP."""
     ways = [options.plain, options.self_signed is not None, options.cert is not None or options.key is not None]
     if sum(ways) != 1:

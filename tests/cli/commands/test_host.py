@@ -1,4 +1,4 @@
-"""`vidpipe serve`, and a run on another site. What must hold:
+"""`vidpipe host`, and a run on another site. What must hold:
 
 - the commands in configs/two-sites.yaml do what they say, and the server ends well when it is told to;
 - a mistake ends the command with one line that says what to write, and status 2;
@@ -64,7 +64,7 @@ def test_two_sites(site, good, monkeypatch):
     make_token = shlex.split(re.search(r"^#   \(umask 077; (.*) > token\)$", text, re.MULTILINE)[1])
     token = subprocess.run(make_token, capture_output=True, text=True, check=True).stdout.strip()
     site.write("token", token).chmod(0o600)
-    server = site.start(*[word.replace("0.0.0.0:7443", "127.0.0.1:0") for word in written["serve"]])
+    server = site.start(*[word.replace("0.0.0.0:7443", "127.0.0.1:0") for word in written["host"]])
     port, fingerprint = started(server)
     text = text.replace("cloud.example:7443", f"127.0.0.1:{port}").replace("rtsp://192.0.2.10/stream1", str(good))
     site.write("two-sites.yaml", text)
@@ -102,7 +102,7 @@ MISTAKES = {
 def test_a_mistake_is_said_in_a_line(site, arguments, why):
     site.write("token", TOKEN).chmod(0o600)
     site.write("short", "abc")
-    said = site.vidpipe("serve", "street", *arguments.split())
+    said = site.vidpipe("host", "street", *arguments.split())
     assert said.status == 2
     assert why in said.line
     assert TOKEN not in said.out + said.err
@@ -112,14 +112,14 @@ def test_a_port_that_is_in_use_is_said(site):
     site.write("token", TOKEN).chmod(0o600)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = site.vidpipe("serve", "street", "--token-file", "token", "--plain", "--listen", port)
+        said = site.vidpipe("host", "street", "--token-file", "token", "--plain", "--listen", port)
     assert said.status == 2
     assert said.error == f"--listen 127.0.0.1:{port}: nobody may listen there: Address already in use"
 
 
 def test_a_wrong_token_is_said_on_both_sides(site, good):
     site.write("token", TOKEN).chmod(0o600)
-    server = site.start("serve", "street", "--token-file", "token", "--plain", "--listen", "0")
+    server = site.start("host", "street", "--token-file", "token", "--plain", "--listen", "0")
     port = int(server.process.stdout.readline().rsplit(":", 1)[1])
     link = {"address": f"tcp://127.0.0.1:{port}", "token": "not this one, which is long"}
     site.write("site.yaml", json.dumps({"links": {"edge-cloud": link}}))

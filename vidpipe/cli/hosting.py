@@ -1,4 +1,4 @@
-"""The subcommand that runs a part of a pipeline for others: `vidpipe serve`."""
+"""The subcommand that runs a part of a pipeline for others: `vidpipe host`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vidpipe.cli.options import ConfigOption, PipelineArgument, SetOption
 
 def add_to(app: typer.Typer) -> None:
     """Make it a command of the app."""
-    app.command()(serve)
+    app.command()(host)
 
 
-def serve(
+def host(
     pipeline: PipelineArgument,
     token_file: Annotated[
         Path, typer.Option(metavar="FILE", help="Holds the token that each run has to say.", show_default=False)
@@ -47,7 +47,7 @@ def serve(
     set_: SetOption = None,
 ) -> None:
     """Run the lower part of a pipeline for runs on other machines, over TLS."""
-    from vidpipe.cli.commands.serve import ServeOptions, serve_pipeline
+    from vidpipe.cli.commands.host import HostOptions, host_pipeline
 
     certificate = (cert, key, self_signed, plain)
-    serve_pipeline(ServeOptions(pipeline, config, set_ or [], listen, token_file, *certificate, below))
+    host_pipeline(HostOptions(pipeline, config, set_ or [], listen, token_file, *certificate, below))
