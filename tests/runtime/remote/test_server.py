@@ -310,3 +310,14 @@ def test_on_ray_too_who_may_not_come_in_is_told_why(clip, serve, reaching, clust
     reached = reaching(alone, serve(alone).port, token="not this one, which is long")
     with pytest.raises(ConfigError, match=r"the link to cloud: 127\.0\.0\.1:.*: wrong token"):
         answered(reached, engine="ray", address=cluster)
+
+
+def test_a_run_that_heeds_no_credit_does_not_fill_the_memory(clip, serve, reaching, monkeypatch):
+    """Ten frames are asked while one is open: five pictures more than the server holds."""
+    monkeypatch.setattr("vidpipe.runtime.server.client.MOST_HELD_MB", 5.5 * 128 * 96 * 1.5 / 1e6)
+    alone = linked(clip, streams=("a",), ahead=10)
+    results, _ = answered(reaching(alone, serve(alone).port))
+    failed = [reason for _, how, _, _, reason, *_ in results["a"] if how == "failed"]
+    assert [seq for seq, *_ in results["a"]] == list(range(FRAMES))
+    assert failed
+    assert all("lower the link's `credit_mb`" in reason for reason in failed)
