@@ -102,6 +102,7 @@ def test_a_name_belongs_to_one_run_until_its_process_has_ended(shell, detached):
     assert "is being written by another run" in other.error
     os.kill(status(shell)["pid"], signal.SIGKILL)
     until(lambda: "was killed" in shell.vidpipe("status", "yard").err)
+    assert shell.vidpipe("stop", "yard").error == "run yard does not go on: its process was killed"
     assert detached()[1].status == 0
     shell.vidpipe("stop", "yard")
 

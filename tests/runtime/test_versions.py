@@ -127,6 +127,45 @@ def test_what_does_not_load_or_answer_changes_nothing(make, monkeypatch, kind, m
     assert {head["pipeline"] for head, _ in Kept.kept} == {"Read"}
 
 
+def test_where_a_sink_does_not_open_for_the_new_one_the_run_ends_with_that_error(make, monkeypatch):
+    """A service is begun again then; it must not look as if somebody had stopped it."""
+    usual = Kept.begin
+
+    def begin(self, provenance):
+        if provenance["pipeline"] == "Other":
+            raise ConfigError("the broker is gone")
+        usual(self, provenance)
+
+    monkeypatch.setattr(Kept, "begin", begin)
+    with Versions(make("Read", held=False), make) as versions:
+        until(lambda: len(Kept.kept) > 2, 20)
+        with pytest.raises(ConfigError, match="the broker is gone"):
+            versions.replace("Other")
+        outcome = versions.join()
+    assert outcome.errors == ["another version could not take over: the broker is gone"]
+    assert outcome.exit_status == 1
+    assert outcome.report["replaced"][0]["streams"]["cam"]["frames_in"] == len(Kept.kept)
+
+
+def test_one_that_breaks_down_when_the_new_one_is_there_does_not_take_it_along(make, monkeypatch):
+    with Versions(make("Read", held=False), make) as versions:
+        until(lambda: len(Kept.kept) > 2, 20)
+        old = versions.current
+        usual = old.stop
+
+        def stop():
+            usual()
+            until(lambda: old.state is RunState.ENDED, 20)
+            monkeypatch.setattr(old, "_outcome", None)  # as where the engine could not go on
+            monkeypatch.setattr(old, "_error", RunError("Ray is gone"))
+
+        monkeypatch.setattr(old, "stop", stop)
+        versions.replace("Other")
+        until(lambda: Kept.kept[-1][0]["pipeline"] == "Other", 20)
+        versions.stop()
+        assert versions.join().report["run"]["pipeline"] == "Other"
+
+
 def test_recordings_are_run_again_in_place_of_that(make):
     with Versions(make("Read", held=False, live=False), make) as versions:
         with pytest.raises(ConfigError, match="stream cam is a recording: a pipeline is replaced on cameras alone"):

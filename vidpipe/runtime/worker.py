@@ -31,6 +31,7 @@ from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.leaves import check_stages
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
@@ -237,6 +238,7 @@ class WorkerRuntime:
             self._closed += Counts(meters, {}, {})
 
     def _parts(self, stream: str, frame_sinks: Sequence[FrameSink], position: Position, joins: bool) -> Parts:
+        check_stages(self.plan, stream)
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others

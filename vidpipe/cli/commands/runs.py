@@ -37,7 +37,7 @@ def show_status(name: str | None, *, json: bool) -> int:
         print_json([told])
         return 0
     since = f", since {local(told['since'])}" if "since" in told else ""
-    sys.stdout.write(f"{place.name}: {told['state']}{since}, process {told['pid']}\n")
+    sys.stdout.write(f"{place.name}: {told['state']}{since}, process {told['pid']}, pipeline {told['pipeline']}\n")
     print_table([_stream_line(stream, now) for stream, now in told["streams"].items()])
     return 0
 

@@ -93,8 +93,9 @@ class _Server:
             return {"error": "run", "message": f"it failed: {type(error).__name__}"}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        own = {"name": self._place.name, "pid": os.getpid(), "since": self._since}
-        return own | told(self._versions.current.status())
+        run = self._versions.current
+        own = {"name": self._place.name, "pipeline": run.pipeline.name, "pid": os.getpid(), "since": self._since}
+        return own | told(run.status())
 
     def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._versions.stop()

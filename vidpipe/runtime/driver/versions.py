@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.states import RunState
+
+log = logging.getLogger(__name__)
 
 ANSWER_S = 120.0  # for a new version to answer all streams, once it is open
 _LOOK_S = 0.1
@@ -36,6 +39,7 @@ class Versions:
         self._asked = threading.Event()
         self._changed = threading.Condition()
         self._before: list[Outcome] = []
+        self._broken = ""  # why the last version could not take its place when there was no way back
 
     def __enter__(self) -> Versions:
         self.current.start()
@@ -65,11 +69,19 @@ class Versions:
             RunError: an engine could not go on.
         """
         while True:
-            run = self.current
-            outcome = run.join()
-            with self._replacing:  # else it is another one that ends it
+            run, failure, outcome = self.current, None, None
+            try:
+                outcome = run.join()
+            except Exception as error:
+                failure = error
+            with self._replacing:  # perhaps another version ends it, and goes on
                 if run is not self.current:
                     continue
+            if outcome is None:
+                raise failure or RunError("the run ended without an outcome")
+            if self._broken:
+                outcome.errors.insert(0, self._broken)
+                outcome.interrupted = False  # nobody asked it to end
             for before in reversed(self._before):
                 outcome.errors[:0] = before.errors
                 outcome.notes[:0] = before.notes
@@ -116,13 +128,17 @@ class Versions:
             with self._changed:
                 self._next = None
         old.stop()
-        self._before.append(old.join())
+        try:
+            self._before.append(old.join())
+        except Exception as error:  # it has broken down meanwhile: the cameras go on with the new one
+            log.warning("the version before has no report: %s", error)
         self.current = new
         if self._asked.is_set():
             new.stop()
         try:
             new.take_over(old)
-        except Exception:
+        except Exception as error:
+            self._broken = f"another version could not take over: {error}"
             new.stop()  # nobody would get its answers
             raise
 

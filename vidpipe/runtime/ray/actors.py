@@ -5,6 +5,7 @@ Plain classes, so that they can be run without Ray. Their methods only enqueue, 
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import uuid
@@ -19,14 +20,17 @@ import ray
 from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
+from vidpipe.core.names import references
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.inline import Stack
+from vidpipe.runtime.leaves import stays
 from vidpipe.runtime.links.job import Handled, Message
 from vidpipe.runtime.links.link import PeerLink
 from vidpipe.runtime.links.receiver import Receiver
 from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.ray.likeness import Driver, Hashes, check_models
 from vidpipe.runtime.ray.peer import StrangerError, link_to
 from vidpipe.runtime.ray.warnings import Latest, kept
 from vidpipe.runtime.remote.link import way_out
@@ -44,12 +48,15 @@ def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
     Args:
         search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
     """
-    return bytes(ray.cloudpickle.dumps((tuple(search_paths), ray.cloudpickle.dumps(arguments))))
+    packed = bytes(ray.cloudpickle.dumps(arguments))
+    travelling = [name for name in ray.cloudpickle.list_registry_pickle_by_value() if name.encode() in packed]
+    return bytes(ray.cloudpickle.dumps((tuple(Driver.here(sorted(travelling))), tuple(search_paths), packed)))
 
 
 def unpack_arguments(packed: bytes) -> Any:
-    """What `pack_arguments` packed."""
-    search_paths, arguments = ray.cloudpickle.loads(packed)
+    """What `pack_arguments` packed; raises ConfigError, before any of it is run, where this machine may not run it."""
+    driver, search_paths, arguments = ray.cloudpickle.loads(packed)
+    Driver(*driver).check()
     find_on(search_paths)
     return ray.cloudpickle.loads(arguments)
 
@@ -84,6 +91,7 @@ class _Actor:
     def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
+        self._placed = [stage for index in segments for stage in plan.segments[index].stages]
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
         runtime, end = self._runtime, segments[-1]
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
@@ -105,6 +113,16 @@ class _Actor:
         if self._link is not None:
             self._link.restore(states)
         self._stack.restore(states)
+
+    def check(self, driver: Hashes) -> None:
+        """Raises ConfigError where a model of the stages here is in other files than on the machine that drives."""
+        pipeline = self._runtime.plan.pipeline
+        names = {name for stage in self._placed for _, name in references(stage.config, "model")}
+        check_models(pipeline, names, driver)
+
+    def clock(self) -> tuple[str, float]:
+        """The name of this machine, and its time in UTC seconds."""
+        return socket.gethostname(), time.time()
 
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
@@ -203,11 +221,11 @@ class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: frame sinks, and what a `SegmentActor` has.
+        packed: frame sinks, whether the run is driven from another machine, perhaps, and what a `SegmentActor` has.
     """
 
     def __init__(self, packed: bytes) -> None:
-        frame_sinks, plan, *rest = unpack_arguments(packed)
+        frame_sinks, self._apart, plan, *rest = unpack_arguments(packed)
         super().__init__(plan, *rest)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
@@ -250,7 +268,10 @@ class DeviceActor(_Actor):
         self._stream_pool.ask(*unpack_arguments(packed))
 
     def take(self, timeout_s: float, hold: bool = False) -> Batch:
-        return self._stream_pool.take(timeout_s, hold=hold)
+        batch = self._stream_pool.take(timeout_s, hold=hold)
+        if self._apart and batch.snapshots:  # one may hold the learnt scene, which is a picture
+            batch.snapshots = [each for each in batch.snapshots if not stays(self._runtime.plan, each.stream)]
+        return batch
 
     def stop(self) -> None:
         self._stream_pool.stop()

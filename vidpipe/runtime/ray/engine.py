@@ -21,11 +21,13 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
+from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
-from vidpipe.runtime.ray.hearing import cause, get, is_heard, opened
+from vidpipe.runtime.ray.likeness import hashes_of_models
+from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
 from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
@@ -37,7 +39,22 @@ OPEN_S = 300.0  # longest time for models to load, or to be fetched and converte
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
-CONTROL = ("add", "ask", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
+CONTROL = (
+    "add",
+    "ask",
+    "check",
+    "clock",
+    "close",
+    "greet",
+    "prepare",
+    "ready",
+    "remove",
+    "restore",
+    "skip",
+    "stop",
+    "update",
+    "word",
+)
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
@@ -80,6 +97,8 @@ class RayEngine:
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
+        if self._address is not None:
+            check_pictures(self._plan)
         if not self._cluster.open(stop):
             return []
         for above, segments in reversed(list(pairwise(self._places))):
@@ -90,8 +109,13 @@ class RayEngine:
             self._add_device(group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments]
+        if self._address is not None:
+            hashes = hashes_of_models(self._plan.pipeline)
+            loading += [actor.check.remote(hashes) for actor in self._actors()]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
         answers = opened([*loading, *opening], OPEN_S, stop)
+        if answers and self._address is not None:
+            tell_clocks(self._actors())
         return those_open([info for each in answers[len(loading) :] for info in each])
 
     def start(self) -> None:
@@ -99,7 +123,7 @@ class RayEngine:
         if self._address is not None:
             self._ask_all()
             self._cpu_before_s = self._census.cpu_s()
-        get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        got([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
         self._standbys.begin()
@@ -245,7 +269,7 @@ class RayEngine:
         if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
             return device
         device = self._add_device([])
-        get([device.actor.open.remote({})], OPEN_S)
+        got([device.actor.open.remote({})], OPEN_S)
         return device
 
     def away(self) -> Mapping[str, float]:
@@ -289,7 +313,9 @@ class RayEngine:
 
     def _start_device(self) -> Any:
         own = self._places[0]
-        return self._start(DeviceActor, own, self._frame_sinks, self._plan, own, *self._below[own])
+        return self._start(
+            DeviceActor, own, self._frame_sinks, self._address is not None, self._plan, own, *self._below[own]
+        )
 
     def _stand_by(self) -> None:
         for segments in self._places[1:]:
