@@ -70,7 +70,7 @@ def test_results_bring_none_to_another_machine(make, cluster):
 def test_no_state_is_brought_to_another_machine(make, monkeypatch, apart, leaves, kept):
     """What the difference detector has learnt holds the empty scene, as a picture."""
     laid = plan(make("device", leaves))
-    actor = DeviceActor(pack_arguments((), laid, (), range(1), None, apart))
+    actor = DeviceActor(pack_arguments((), (), apart, laid, range(1), None))
     actor.open({"cam": Position()})
     batch = Batch(snapshots=[Snapshot("cam", {"difference": b"scene"}, 1)])
     monkeypatch.setattr(StreamPool, "take", lambda *_, **__: batch)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, reaching
+from vidpipe.cli import asking, hosting, looking, planning, reaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -36,7 +36,6 @@ from vidpipe.cli.options import (
     SearchName,
     SetOption,
     SourceOption,
-    Transport,
     TrialsOption,
     WantName,
     WantOption,
@@ -138,37 +137,6 @@ def check(
 
 
 @app.command()
-def plan(
-    pipeline: PipelineArgument,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Show which actors a pipeline becomes, on which tiers, and the links between them."""
-    from vidpipe.cli.commands.plan import show_plan
-
-    show_plan(pipeline, config, source or [], set_ or [], profiles)
-
-
-@app.command()
-def models(
-    pipeline: Annotated[
-        str | None, typer.Argument(help="A pipeline file or name. Default: all that come with vidpipe.")
-    ] = None,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    timing: Annotated[bool, typer.Option("--time/--no-time", help="Time looks, which takes seconds a model.")] = True,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """List models: licence, input size, classes, and what a look costs on this machine in each precision."""
-    from vidpipe.cli.commands.models import show_models
-
-    show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)
-
-
-@app.command()
 def bench(
     pipeline: PipelineArgument,
     config: ConfigOption = None,
@@ -240,19 +208,6 @@ def bench(
             out,
         )
     )
-
-
-@app.command()
-def probe(
-    url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
-    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long to watch.")] = 10,
-    transport: Annotated[Transport, typer.Option(help="How an RTSP camera shall send.")] = Transport.AUTO,
-    tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
-) -> None:
-    """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
-    from vidpipe.cli.commands.probe import run_probe
-
-    raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
 
 
 @app.command()
@@ -361,8 +316,29 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it writes.")] = Path(),
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A camera that is known. Several times.", show_default=False),
+    ] = None,
+    pipeline: Annotated[str, typer.Option(help="To begin with: one that comes with vidpipe.")] = "street",
+    find: Annotated[bool, typer.Option(help="Ask the network for cameras (ONVIF).")] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
+) -> None:
+    """Ask for cameras, or find them, and write a configuration and a first pipeline."""
+    from vidpipe.cli.commands.init import InitOptions, is_answered, run_init
+
+    options = InitOptions(folder, camera or [], pipeline, find, is_answered(), seconds)
+    raise typer.Exit(run_init(options))
+
+
+looking.add_to(app)
 asking.add_to(app)
+planning.add_to(app)
 reaching.add_to(app)
+hosting.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -128,6 +128,16 @@ BudgetOption = Annotated[
         show_default=False,
     ),
 ]
+NodesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--nodes", metavar="FILE.yaml", help="The machines and what joins them. Default: this one.", show_default=False
+    ),
+]
+MbpsOption = Annotated[
+    list[str] | None,
+    typer.Option("--mbps", metavar="LINK=N", help="Megabits a second between tiers: edge-cloud=5.", show_default=False),
+]
 NameOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="That `vidpipe status|stop|apply` reaches it by.", show_default=False),

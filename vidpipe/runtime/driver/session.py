@@ -247,6 +247,7 @@ class Run(Controllable):
     def _run(self) -> None:
         self._writer = writer = Writer(self._sinks, self._clock, held=self._held)
         self._collector.sink_counts = writer.counts
+        self._collector.counts = partial(self._engine.counts, fresh=False)
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)

@@ -229,6 +229,8 @@ def _prepare() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # How long Ray looks for the reason of a death before it tells of the death.
+    os.environ.setdefault("RAY_timeout_ms_task_wait_for_death_info", "50")
     # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     # Ray tells of each actor's death in 900 letters on stdout; the engine says it in a line.
@@ -292,7 +294,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _check_tiers(plan: Plan) -> None:
     offered = ray.cluster_resources()
-    for segment in plan.segments:
+    for segment in plan.segments[: plan.here]:
         if offered.get(segment.tier.value, 0) < SHARE:
             raise ConfigError(
                 f"no machine of the cluster offers the tier {segment.tier.value}: "

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from itertools import pairwise
 from threading import Event, RLock
 from typing import Any
 
@@ -27,6 +28,7 @@ from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
 from vidpipe.runtime.ray.likeness import hashes_of_models
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
+from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
@@ -79,7 +81,8 @@ class RayEngine:
         self._lost = False
         self._positions = positions
         self._packed: bytes | None = None
-        self._lower: Any = None
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby)
+        self._below: dict[range, tuple[Any, str]] = {self._places[-1]: (None, "")}  # by place, the next one's actors
         self._segments: list[Any] = []
         self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
@@ -98,10 +101,10 @@ class RayEngine:
             check_pictures(self._plan)
         if not self._cluster.open(stop):
             return []
-        for segments in reversed(self._places[1:]):
-            self._lower = self._start(SegmentActor, segments, self._plan, segments, self._lower)
-            self._segments.insert(0, self._lower)
-            self._census.add(self._plan.segments[segments[0]].name, self._lower)
+        for above, segments in reversed(list(pairwise(self._places))):
+            actor = self._start_segment(segments)
+            self._segments.insert(0, actor)
+            self._below[above] = actor, self._standbys.name(segments)
         for group in self._plan.groups:
             self._add_device(group)
         # Models load and sources open side by side.
@@ -123,6 +126,7 @@ class RayEngine:
         got([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
+        self._standbys.begin()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer.
@@ -137,6 +141,8 @@ class RayEngine:
             self._lost = True
             raise RunError(f"{loss}: the run cannot go on")
         self._census.go_on()
+        if self._standbys.is_due() and not self._stopping:
+            self._stand_by()
         with self._lock:
             self._hold = hold
             fetching, reviving = list(self._fetching), list(self._reviving)
@@ -170,6 +176,7 @@ class RayEngine:
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         positions = device.died(self._positions_of(device), self._waiting(device))
+        device.actor = self._standbys.in_place_of(device.actor)
         self._reviving[self._aside.submit(self._restart, device, positions)] = device
 
     def _taken(self, device: Device, batch: Batch) -> Batch:
@@ -291,32 +298,50 @@ class RayEngine:
         self._aside.shutdown(wait=False, cancel_futures=True)
         if self._devices and not self._lost:
             until = time.monotonic() + patience_s
-            for actors in ([device.actor for device in self._devices], *([segment] for segment in self._segments)):
+            segments = [*self._segments, *self._standbys.actors]
+            for actors in ([device.actor for device in self._devices], *([segment] for segment in segments)):
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
 
-    def _start(self, kind: type, segments: range, *args: Any) -> Any:
+    def _start_segment(self, segments: range, name: str = "") -> Any:
+        actor = self._start(SegmentActor, segments, self._plan, segments, *self._below[segments], name=name)
+        self._census.add(self._plan.segments[segments[0]].name, actor)
+        return actor
+
+    def _start_device(self) -> Any:
+        own = self._places[0]
+        return self._start(
+            DeviceActor, own, self._frame_sinks, self._address is not None, self._plan, own, *self._below[own]
+        )
+
+    def _stand_by(self) -> None:
+        for segments in self._places[1:]:
+            self._standbys.put_segment(self._start_segment(segments, self._standbys.name(segments)))
+        self._standbys.put_device(device := self._start_device())
+        self._census.add(self._plan.segments[0].name, device, watched=True)
+
+    def _start(self, kind: type, segments: range, *args: Any, name: str = "") -> Any:
         tier = self._plan.segments[segments[0]].tier
-        for name in CONTROL:  # apart from the calls that wait for answers
-            if hasattr(kind, name):
-                ray.method(concurrency_group="control")(getattr(kind, name))
+        for call in CONTROL:  # apart from those that wait for answers
+            if hasattr(kind, call):
+                ray.method(concurrency_group="control")(getattr(kind, call))
         options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
+        if name:
+            options["name"] = name
         return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
 
     def _actors(self) -> list[Any]:
-        return [*self._segments, *(device.actor for device in self._devices)]
+        return [*self._segments, *(device.actor for device in self._devices), *self._standbys.actors]
 
     def _ask_all(self) -> None:
         if self._usage is not None and not self._lost:  # else nobody is there to answer
             self._census.ask_all()
 
     def _add_device(self, streams: Sequence[str]) -> Device:
-        own = self._places[0]
-        given = self._plan, self._frame_sinks, own, self._lower
-        device = Device(self._start(DeviceActor, own, *given, self._address is not None), streams)
+        device = Device(self._start_device(), streams)
         self._devices.append(device)
         number = len(self._devices)
         self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor, watched=True)
