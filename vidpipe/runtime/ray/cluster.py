@@ -146,8 +146,14 @@ class Cluster:
             ray.init(address=self._address, **options)
         except Exception as error:
             where = "Ray does not start" if folder else f"the Ray at {self._address} cannot be joined"
-            raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
+            raise RunError(f"{where}: {_in_a_line(error)}") from error
         _check_tiers(self._plan)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What Ray says first; of versions that do not fit all of it, as those stand in the lines below."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines) if lines[0].startswith("Version mismatch") else lines[0]
 
 
 class _Sharing:
