@@ -2,7 +2,7 @@
 
 VideoEdge (SEC 2018): an option of a camera is a configuration and where its stages stand; what it takes counts as its
 largest share of a resource, and upgrades are made in the order of accuracy for that. Small cases are solved exactly.
-Large ones begin from the linear program as well, whose duals are the prices of resources, and whose value no plan exceeds.
+Large ones begin from the linear program as well: its duals are the prices of resources, and no plan exceeds its value.
 """
 
 from __future__ import annotations
