@@ -1,7 +1,8 @@
-"""`python -m benchmarks planner [exact|many|fair|changes|predict]`: how good plans are, and how far what they expect is from what comes.
+"""`python -m benchmarks planner [PART ...]`: how good plans are, and how far what they expect is from what comes.
 
-The first four plan for made-up cameras: against the exact optimum, for ten thousand of them, against fair sharing, and
-anew when machines change. `predict` measures a pipeline on the first part of a clip and runs it on the second.
+`exact`, `many`, `fair` and `changes` plan for made-up cameras: against the exact optimum, for ten thousand of them,
+against fair sharing, and anew when machines change. `predict` measures a pipeline on the first part of a clip and runs it
+on the second.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def report(arguments: Sequence[str]) -> Iterator[str]:
 def cameras(rng: np.random.Generator, count: int) -> Wishes:
     """Cameras with three to eight configurations, each on the edge or in the cloud.
 
-    What accuracy costs follows what `tune` finds on clips: each step that halves what is lost takes two to four times as
+    What accuracy costs follows what `tune` finds on clips: a step that halves what is lost takes two to four times as
     much CPU, and how much the cheapest takes differs by ten from camera to camera.
     """
     wishes: Wishes = {}
@@ -101,8 +102,8 @@ def many() -> Iterator[str]:
     wall_s, cpu_s = time.monotonic() - began, time.process_time() - spent
     bound = found.bound or float("nan")
     yield (
-        f"{MANY} cameras, {sum(len(wish.options) for wish in wishes.values())} options: {wall_s:.1f} s, {cpu_s:.1f} s of "
-        f"CPU, {found.worth / bound:.4f} of the bound, fits: {found.fits}"
+        f"{MANY} cameras, {sum(len(wish.options) for wish in wishes.values())} options: {wall_s:.1f} s, {cpu_s:.1f} s "
+        f"of CPU, {found.worth / bound:.4f} of the bound, fits: {found.fits}"
     )
 
 
