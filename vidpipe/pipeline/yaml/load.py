@@ -10,11 +10,11 @@ from typing import Any, cast
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import StageConfig
-from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream
+from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream, Tier
 from vidpipe.pipeline.yaml.check_models import check_models, classes_of
 from vidpipe.pipeline.yaml.check_rules import check_id, check_rules, tells_who_is_who
 from vidpipe.pipeline.yaml.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
-from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Mark, Mistake
+from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Keys, Mark, Mistake
 from vidpipe.pipeline.yaml.document import Document
 from vidpipe.pipeline.yaml.examine_models import examine_models
 from vidpipe.pipeline.yaml.overrides import override
@@ -143,9 +143,25 @@ def _gather(path: Path, config: Path | None, sources: Mapping[str, str], sets: S
         document.data.setdefault("rules", [])  # it may be read again, and have some by then
     for name, url in sources.items():
         _add_source(document, name, url)
+    _put_placement(document)
     for assignment in sets:
         override(document, assignment)
+    if any(assignment.startswith("placement") for assignment in sets):
+        _put_placement(document)
     return document
+
+
+def _put_placement(document: Document) -> None:
+    """Write the tiers of `placement` over those of the stages, so that what is wrong with them is told at its line."""
+    stages = document.value(("stages",))
+    written = stages if isinstance(stages, list) else []
+    places = {str(stage.get("id")): place for place, stage in enumerate(written) if isinstance(stage, dict)}
+    for stage, tier in document.mapping(("placement",)).items():
+        keys: Keys = ("placement", stage)
+        if stage not in places:
+            document.mistake(keys, f"there is no stage '{stage}'{did_you_mean(stage, places)}")
+        elif tier in list(Tier):
+            document.put(("stages", places[stage], "on"), tier, document.mark(keys))
 
 
 def _drop_foreign(configuration: Document) -> None:

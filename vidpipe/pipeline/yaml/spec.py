@@ -77,6 +77,9 @@ class ConfigFile(BaseModel):
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )
+    placement: dict[Name, Tier] = Field(
+        default={}, description="the tier of stages, by id, in place of their `on`: {little: edge, big: cloud}"
+    )
     rules: list[RuleSpec] = Field(
         default=[],
         description="when something in a zone, at a line or in the picture is an event; those of a configuration stand "
