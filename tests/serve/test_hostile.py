@@ -67,7 +67,7 @@ def test_another_site_neither_shows_nor_reads_it(serve):
     assert "unsafe" not in page.headers["content-security-policy"]
     assert page.headers["cross-origin-resource-policy"] == "same-origin"
     assert b"style=" not in page.body  # what the policy would not let in
-    assert page.body.count(b"<script") == page.body.count(b'<script type="module" src=') == 1
+    assert page.body.count(b"<script") == page.body.count(b'<script type="module" src="/static/') == 1
 
 
 def test_no_other_file_is_served(serve):

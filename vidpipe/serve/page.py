@@ -127,8 +127,7 @@ class Page(Sink):
         self._begun = provenance["start"]
 
     def write(self, results: Sequence[Result], published_at: float) -> None:
-        for result in results:
-            self._shown.newest[result.stream] = result
+        self._shown.note(results)
 
     def tell(self, events: Sequence[Event]) -> None:
         told = [as_json(event, self._begun) for event in events]
