@@ -283,6 +283,14 @@ def test_a_port_in_use_is_told(serve):
         Page(served.port, "127.0.0.1")
 
 
+def test_a_folder_that_takes_no_socket_is_told(tmp_path, monkeypatch):
+    (long := tmp_path / ("x" * 120)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(ConfigError, match="the page cannot be served: AF_UNIX path too long"):
+        Page(0, "127.0.0.1")
+    assert [*long.iterdir()] == []
+
+
 def test_pictures_that_stay_are_shown_to_this_machine_alone(serve):
     served = serve(more={"streams": {"gate": {"leaves_device": "never"}}})
     proxied = {"X-Forwarded-For": "10.0.0.9"}
