@@ -47,7 +47,7 @@ class Server:
         galleries: Sequence[Gallery] = (),
         tellings: Sequence[Telling] = (),
     ) -> None:
-        if not is_local(address) and not site.users.any:
+        if not site.has_users and not is_local(address):
             raise ConfigError(
                 f"the page at {address or '0.0.0.0'} lets other machines in, and there are no users: add one by "
                 "`vidpipe serve --add-user NAME`, or serve at 127.0.0.1"
