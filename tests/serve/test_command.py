@@ -23,6 +23,7 @@ from vidpipe.cli.runs.place import place_of
 from vidpipe.cli.runs.server import served as asked_by_socket
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.store.file import open_to_write
+from vidpipe.runtime.driver.versions import Versions
 from vidpipe.serve.page import Server
 from vidpipe.serve.site import Site
 
@@ -94,7 +95,7 @@ def test_a_run_of_another_process_is_shown(serve, users, tmp_path, monkeypatch):
     open_to_write(path).close()
     try:
         with (
-            asked_by_socket(served.run, place),
+            asked_by_socket(Versions(served.run), place),
             closing(Server(Site(NamedRuns(), path, (), users), 0, "127.0.0.1")) as it,
         ):
             browser = Browser(int(it.address.rpartition(":")[2].strip("/")))

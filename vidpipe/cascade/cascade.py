@@ -22,7 +22,21 @@ from vidpipe.core.errors import StageError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import StageConfig
 from vidpipe.statistics.agreement import Matched, match
-from vidpipe.statistics.draw import RANGE, hashed
+
+
+class Away(NamedTuple):
+    """A segment of the pipeline that nobody reaches.
+
+    Attributes:
+        segment: its name.
+        for_s: for how long.
+    """
+
+    segment: str
+    for_s: float
+
+    def __str__(self) -> str:
+        return f"{self.segment} away for {self.for_s:.0f} s"
 
 
 class Completed(NamedTuple):
@@ -30,11 +44,13 @@ class Completed(NamedTuple):
 
     Attributes:
         states: now and then, what the shared stages below keep of the frame's stream, pickled, by stage id.
+        away: who was not asked of it, as nobody reached him.
     """
 
     answer: Answer
     audit: Audit | None = None
     states: Mapping[str, bytes] | None = None
+    away: Away | None = None
 
 
 class Withheld(NamedTuple):
@@ -258,10 +274,12 @@ class Cascade:
         return ticket.straight
 
     def _take(self, runner: StageRunner, ticket: Ticket, answer: Answer | None) -> None:
+        if answer is None and ticket.frame.in_parts:
+            answer = Answer(nothing(), How.FAILED, runner.id, -1, "passed on a frame of which only parts came")
         if answer is None:
             ticket.passed.append(runner)
             return
-        if not (runner.last or ticket.straight or answer.how is How.FAILED):
+        if not (runner.last or ticket.straight or answer.how is How.FAILED or ticket.frame.in_parts):
             check = Check.UNCHECKED if ticket.due else self._audited(runner, ticket.frame)
             if check is not None:
                 ticket.withheld, ticket.straight = Withheld(answer, runner, check), True
@@ -275,10 +293,7 @@ class Cascade:
         if self._owed and (owed := (frame.stream, runner.id)) in self._owed:
             self._owed.discard(owed)
             return Check.AUDIT
-        if self._audit.rate == 0:
-            return None
-        drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{runner.id}")
-        return Check.AUDIT if drawn < self._audit.rate * RANGE else None
+        return Check.AUDIT if self._audit.draws(frame.stream, frame.seq, runner.id) else None
 
     def _owe(self, ticket: Ticket) -> None:
         """The frame was refused below: what it was to check is left to the next one."""

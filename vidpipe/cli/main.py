@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, looking, reaching, serving
+from vidpipe.cli import asking, hosting, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
+    AppendOption,
     BudgetOption,
     ConfigOption,
     DetachOption,
@@ -28,8 +29,10 @@ from vidpipe.cli.options import (
     MetricsOption,
     NameOption,
     OutOption,
+    OverwriteOption,
     PipelineArgument,
     ProfilesOption,
+    RotateOption,
     SearchName,
     ServeOption,
     SetOption,
@@ -80,6 +83,9 @@ def run(
         typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     events: EventsOption = None,
+    append: AppendOption = False,
+    overwrite: OverwriteOption = False,
+    rotate: RotateOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
@@ -106,10 +112,12 @@ def run(
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
+    from vidpipe.cli.outputs import Earlier
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
     options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
+    options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -128,20 +136,6 @@ def check(
     from vidpipe.sources.open import expand
 
     check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
-
-
-@app.command()
-def plan(
-    pipeline: PipelineArgument,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Show which actors a pipeline becomes, on which tiers, and the links between them."""
-    from vidpipe.cli.commands.plan import show_plan
-
-    show_plan(pipeline, config, source or [], set_ or [], profiles)
 
 
 @app.command()
@@ -324,9 +318,29 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it writes.")] = Path(),
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A camera that is known. Several times.", show_default=False),
+    ] = None,
+    pipeline: Annotated[str, typer.Option(help="To begin with: one that comes with vidpipe.")] = "street",
+    find: Annotated[bool, typer.Option(help="Ask the network for cameras (ONVIF).")] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
+) -> None:
+    """Ask for cameras, or find them, and write a configuration and a first pipeline."""
+    from vidpipe.cli.commands.init import InitOptions, is_answered, run_init
+
+    options = InitOptions(folder, camera or [], pipeline, find, is_answered(), seconds)
+    raise typer.Exit(run_init(options))
+
+
 looking.add_to(app)
 asking.add_to(app)
+planning.add_to(app)
 reaching.add_to(app)
+hosting.add_to(app)
 serving.add_to(app)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidpipe.cascade.audit import Audit
@@ -142,15 +142,21 @@ class StreamLedger:
 
 
 class Latencies:
-    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide."""
+    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide.
+
+    Attributes:
+        sum_ms: of all.
+    """
 
     _RATIO = math.log(1.02)
     _LEAST_MS = 0.01
 
     def __init__(self) -> None:
         self._bins: Counter[int] = Counter()
+        self.sum_ms = 0.0
 
     def add(self, ms: float) -> None:
+        self.sum_ms += ms
         self._bins[int(math.log(max(ms, self._LEAST_MS) / self._LEAST_MS) / self._RATIO)] += 1
 
     def quantile_ms(self, share: float) -> float:
@@ -160,8 +166,16 @@ class Latencies:
         for index in sorted(self._bins):
             seen += self._bins[index]
             if seen >= wanted:
-                return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
+                return self._middle_ms(index)
         return 0.0
+
+    def up_to(self, edges_ms: Sequence[float]) -> list[int]:
+        """How many are at most each of these, which rise; behind the last one those of all."""
+        bins = [(self._middle_ms(index), count) for index, count in self._bins.items()]
+        return [sum(count for middle, count in bins if middle <= edge) for edge in (*edges_ms, math.inf)]
+
+    def _middle_ms(self, index: int) -> float:
+        return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
 
     def report(self) -> dict[str, float]:
         return {f"p{p}": round(self.quantile_ms(p / 100), 3) for p in (50, 95, 99)}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vidpipe.cascade.audit import Audit, Look
 from vidpipe.cascade.cascade import Completed
@@ -17,6 +17,7 @@ from vidpipe.core.answer import Answer, How
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.settings import StageConfig
+from vidpipe.results.carried import Carried
 from vidpipe.sources.base import Resume
 from vidpipe.sources.health import Health
 from vidpipe.transforms.base import Moment
@@ -344,13 +345,16 @@ class Position(NamedTuple):
     model: str | None = None
 
 
+T = TypeVar("T", Meter, Carried)
+
+
 class Counts(NamedTuple):
     """What a process has counted so far.
 
     Attributes:
         stages: by stage id.
         models: (pictures, wall ns, CPU ns) by model name.
-        links: (frames, bytes) by link name.
+        links: by link name.
         deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
         shadows: by variant.
         media: pictures and clips, by stream.
@@ -358,25 +362,30 @@ class Counts(NamedTuple):
 
     stages: dict[str, Meter]
     models: dict[str, tuple[int, int, int]]
-    links: dict[str, tuple[int, int]]
+    links: dict[str, Carried]
     deaths: Mapping[str, tuple[float, ...]] = {}
     shadows: Mapping[str, Meter] = {}
     media: Mapping[str, Counter[str]] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        stages, shadows = _joined(self.stages, other.stages), _joined(self.shadows, other.shadows)
+        stages = _joined(self.stages, other.stages, Meter())
+        shadows = _joined(self.shadows, other.shadows, Meter())
         deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
-        models, links = _add(self.models, other.models), _add(self.links, other.links)
+        models, links = _add(self.models, other.models), _joined(self.links, other.links, Carried())
         media = {stream: Counter(counts) for stream, counts in self.media.items()}
         for stream, counts in other.media.items():
             media.setdefault(stream, Counter()).update(counts)
         return Counts(stages, models, links, {**self.deaths, **deaths}, shadows, media)
 
+    def past(self) -> Counts:
+        """The same of a process that has ended: nothing of it is so now."""
+        return self._replace(links={name: carried._replace(now=None) for name, carried in self.links.items()})
 
-def _joined(one: Mapping[str, Meter], other: Mapping[str, Meter]) -> dict[str, Meter]:
+
+def _joined(one: Mapping[str, T], other: Mapping[str, T], none: T) -> dict[str, T]:
     total = dict(one)
-    for name, meter in other.items():
-        total[name] = total.get(name, Meter()) + meter
+    for name, counts in other.items():
+        total[name] = total.get(name, none) + counts
     return total
 
 

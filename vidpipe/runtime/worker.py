@@ -27,9 +27,11 @@ from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.leaves import check_stages
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
@@ -72,9 +74,16 @@ class WorkerRuntime:
         pack: makes bytes of a stage's state that `pickle.loads` reads; where custom stages are known by value only,
             `pickle.dumps` cannot.
         clock: that sources and waits in this process go by.
+        library: the models, where others have loaded them.
     """
 
-    def __init__(self, plan: Plan, pack: Callable[[Any], bytes] = pickle.dumps, clock: Clock = REAL) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pack: Callable[[Any], bytes] = pickle.dumps,
+        clock: Clock = REAL,
+        library: Library | None = None,
+    ) -> None:
         import cv2
 
         # Calls of OpenCV are small here, and the streams are the parallelism.
@@ -82,7 +91,7 @@ class WorkerRuntime:
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
         find_on(pipeline.search_paths)
-        self._library = Library(
+        self.library = library or Library(
             pipeline.models,
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
@@ -204,12 +213,12 @@ class WorkerRuntime:
         """
         for placed in self.plan.pipeline.stages:
             for config in configs.get(placed.id, ()) if placed.id in self._here else ():
-                placed.type.prepare(config, self._library)
+                placed.type.prepare(config, self.library)
 
-    def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
+    def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         media = self._media.counts.of_all() if self._media is not None else {}
-        counts = Counts({}, self._library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
+        counts = Counts({}, self.library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
@@ -229,6 +238,7 @@ class WorkerRuntime:
             self._closed += Counts(meters, {}, {})
 
     def _parts(self, stream: str, frame_sinks: Sequence[FrameSink], position: Position, joins: bool) -> Parts:
+        check_stages(self.plan, stream)
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
@@ -338,7 +348,7 @@ class WorkerRuntime:
             part.id = placed.id
             part.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
             classes = self.plan.pipeline.classes.names
-            part.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
+            part.open(Context(placed.id, stream, self.library, classes, last, stream in self._live, self._live))
         except VidpipeError:
             raise
         except BaseException as error:

@@ -222,5 +222,6 @@ def _build(
         ahead=spec.ahead,
         late=spec.late,
         streams_per_actor=spec.streams_per_actor,
+        standby=spec.standby,
         search_paths=search_paths,
     )

@@ -89,6 +89,11 @@ class ConfigFile(BaseModel):
         ge=1,
         description="streams that one device actor has open; default: 8 live, one for each core in replay",
     )
+    standby: bool = Field(
+        default=True,
+        description="on a cluster each segment has a second actor, which takes over at once from one that dies; false "
+        "saves its memory",
+    )
 
 
 class PipelineFile(ConfigFile):

@@ -68,7 +68,8 @@ class Status:
         at: UTC seconds.
         streams: by name.
         stages: asked, answered, errors and mean milliseconds, by stage id; empty unless it runs.
-        links: frames and bytes, by name; empty unless it runs.
+        links: frames and bytes, by name; where it is measured, megabits a second that cross now, frames that wait, the
+            age of the oldest, and how pictures are packed; empty unless it runs.
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
@@ -80,7 +81,7 @@ class Status:
     at: float
     streams: Mapping[str, StreamNow]
     stages: Mapping[str, Mapping[str, float]]
-    links: Mapping[str, Mapping[str, int]]
+    links: Mapping[str, Mapping[str, Any]]
     epochs: Sequence[Epoch]
     waiting: int
     lost: int
@@ -135,7 +136,7 @@ def status_of(
         clock.utc(),
         streams,
         {id: stage_report(meter) for id, meter in counts.stages.items()} if counts else {},
-        {name: {"frames": frames, "bytes": size} for name, (frames, size) in counts.links.items()} if counts else {},
+        {name: carried.status() for name, carried in counts.links.items()} if counts else {},
         control.epochs,
         len(feed),
         feed.lost,

@@ -12,7 +12,9 @@ from typing import Any
 
 from ray.exceptions import RayActorError, RayError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.ray.actors import Word
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class _Member:
         self.instance, self.silent_since = word.instance, None
         self.words[word.instance] = word
 
-    def away(self) -> Mapping[str, str]:
+    def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
 
 
@@ -83,7 +85,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away: Mapping[str, float] = {}  # links at whose other end nobody is, and since when
+        self._away = Absences()
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -107,7 +109,7 @@ class Census:
                         member.ask()
             for member in self._members:
                 member.hear()
-            self._tell(_union(member.away() for member in self._members))
+            self._away.note(_union(member.away() for member in self._members))
 
     def ask_all(self) -> None:
         """Have the word of everybody as it is now; of those who are away, the last one stands."""
@@ -127,7 +129,11 @@ class Census:
     def counts(self) -> Counts:
         """What all instances have counted, as far as they could tell, and when which ones died."""
         with self._lock:
-            counts = [word.counts for member in self._members for word in member.words.values()]
+            counts = [
+                word.counts if instance == member.instance else word.counts.past()
+                for member in self._members
+                for instance, word in member.words.items()
+            ]
             deaths: dict[str, tuple[float, ...]] = {}
             for member in self._members:
                 silent = [member.silent_since] if member.silent_since and not member.watched else []
@@ -143,16 +149,7 @@ class Census:
 
     def away(self) -> Mapping[str, float]:
         """Segments that nobody reaches, and since when, by the monotonic clock."""
-        return {link.split("-")[-1]: since for link, since in self._away.items()}
-
-    def _tell(self, away: Mapping[str, str]) -> None:
-        for link, reason in away.items():
-            if link not in self._away:
-                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
-        for link in self._away.keys() - away.keys():
-            log.warning("%s is there again", link.split("-")[-1])
-        now = time.monotonic()
-        self._away = {link: self._away.get(link, now) for link in away}
+        return self._away.segments
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:
@@ -162,5 +159,5 @@ def _wait(asked: Future[Word], timeout_s: float) -> None:
         return
 
 
-def _union(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return {name: reason for reasons in each for name, reason in reasons.items()}
+def _union(each: Iterable[Mapping[str, Away]]) -> dict[str, Away]:
+    return {name: who for away in each for name, who in away.items()}

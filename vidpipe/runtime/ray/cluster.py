@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +25,7 @@ from vidpipe.pipeline.spec import Tier
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.ray import local
 from vidpipe.runtime.ray.folder import Folder
+from vidpipe.runtime.ray.tokens import kept, own_token, show_token
 
 OPEN_FILES = 128  # that a process of Ray's may have to have
 SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
@@ -86,8 +87,12 @@ class Cluster:
         self._uses = False
 
     def _run(self) -> None:
-        with nullcontext() if self._address is None else _modules_travel(self._plan):
-            self._hold()
+        if self._address is None:
+            with own_token():
+                self._hold()
+        else:
+            with kept(), _modules_travel(self._plan):
+                self._hold()
 
     def _hold(self) -> None:
         folder = Folder() if self._address is None else None
@@ -218,6 +223,8 @@ def _prepare() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # How long Ray looks for the reason of a death before it tells of the death.
+    os.environ.setdefault("RAY_timeout_ms_task_wait_for_death_info", "50")
     # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     # Ray tells of each actor's death in 900 letters on stdout; the engine says it in a line.
@@ -255,6 +262,8 @@ def _check_address(address: str) -> None:
         with socket.create_connection(_host_and_port(address), timeout=JOIN_S) as connection:
             if not os.environ.get("RAY_USE_TLS"):
                 _greet(connection)
+        if not address.startswith("ray://"):
+            show_token(address)
     except TimeoutError:
         raise ConnectionError("it does not answer") from None
     except OSError as error:
@@ -279,7 +288,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _check_tiers(plan: Plan) -> None:
     offered = ray.cluster_resources()
-    for segment in plan.segments:
+    for segment in plan.segments[: plan.here]:
         if offered.get(segment.tier.value, 0) < SHARE:
             raise ConfigError(
                 f"no machine of the cluster offers the tier {segment.tier.value}: "

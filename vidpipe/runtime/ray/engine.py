@@ -7,24 +7,28 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from itertools import pairwise
 from threading import Event, RLock
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from vidpipe.core.errors import RunError, VidpipeError
+from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan, streams_per_actor
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
-from vidpipe.runtime.opening import LOOK_S
+from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.ray.likeness import hashes_of_models
+from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
+from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
@@ -35,7 +39,22 @@ OPEN_S = 300.0  # longest time for models to load, or to be fetched and converte
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
-CONTROL = ("add", "ask", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
+CONTROL = (
+    "add",
+    "ask",
+    "check",
+    "clock",
+    "close",
+    "greet",
+    "prepare",
+    "ready",
+    "remove",
+    "restore",
+    "skip",
+    "stop",
+    "update",
+    "word",
+)
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
@@ -62,7 +81,8 @@ class RayEngine:
         self._lost = False
         self._positions = positions
         self._packed: bytes | None = None
-        self._lower: Any = None
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby)
+        self._below: dict[range, tuple[Any, str]] = {self._places[-1]: (None, "")}  # by place, the next one's actors
         self._segments: list[Any] = []
         self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
@@ -77,18 +97,25 @@ class RayEngine:
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
+        if self._address is not None:
+            check_pictures(self._plan)
         if not self._cluster.open(stop):
             return []
-        for segments in reversed(self._places[1:]):
-            self._lower = self._start(SegmentActor, segments, self._plan, segments, self._lower)
-            self._segments.insert(0, self._lower)
-            self._census.add(self._plan.segments[segments[0]].name, self._lower)
+        for above, segments in reversed(list(pairwise(self._places))):
+            actor = self._start_segment(segments)
+            self._segments.insert(0, actor)
+            self._below[above] = actor, self._standbys.name(segments)
         for group in self._plan.groups:
             self._add_device(group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments]
+        if self._address is not None:
+            hashes = hashes_of_models(self._plan.pipeline)
+            loading += [actor.check.remote(hashes) for actor in self._actors()]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
-        answers = _opened([*loading, *opening], OPEN_S, stop)
+        answers = opened([*loading, *opening], OPEN_S, stop)
+        if answers and self._address is not None:
+            tell_clocks(self._actors())
         return those_open([info for each in answers[len(loading) :] for info in each])
 
     def start(self) -> None:
@@ -96,9 +123,10 @@ class RayEngine:
         if self._address is not None:
             self._ask_all()
             self._cpu_before_s = self._census.cpu_s()
-        _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        got([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
+        self._standbys.begin()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer.
@@ -113,6 +141,8 @@ class RayEngine:
             self._lost = True
             raise RunError(f"{loss}: the run cannot go on")
         self._census.go_on()
+        if self._standbys.is_due() and not self._stopping:
+            self._stand_by()
         with self._lock:
             self._hold = hold
             fetching, reviving = list(self._fetching), list(self._reviving)
@@ -136,7 +166,7 @@ class RayEngine:
             self._revive(device)
             return Batch()
         except RayTaskError as error:
-            raise _cause(error) from None
+            raise cause(error) from None
         return self._taken(device, batch)
 
     def _revive(self, device: Device) -> None:
@@ -146,6 +176,7 @@ class RayEngine:
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         positions = device.died(self._positions_of(device), self._waiting(device))
+        device.actor = self._standbys.in_place_of(device.actor)
         self._reviving[self._aside.submit(self._restart, device, positions)] = device
 
     def _taken(self, device: Device, batch: Batch) -> Batch:
@@ -174,7 +205,7 @@ class RayEngine:
             self._packed = pack_arguments(pipeline.search_paths, pipeline)
             here = [device for device in self._devices if device not in self._reviving.values()]
             telling = [device.actor.update.remote(self._packed) for device in here]
-        told = [_is_heard(reference, REVIVE_S) for reference in telling]
+        told = [is_heard(reference, REVIVE_S) for reference in telling]
         with self._lock:
             for device, heard in zip(here, told, strict=True):
                 if not heard:
@@ -186,7 +217,7 @@ class RayEngine:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
             preparing = [actor.prepare.remote(packed) for actor in self._actors()]
         for reference in preparing:
-            _is_heard(reference, OPEN_S)
+            is_heard(reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -215,14 +246,14 @@ class RayEngine:
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
-        if not _is_heard(device.actor.add.remote(joining), OPEN_S):
+        if not is_heard(device.actor.add.remote(joining), OPEN_S):
             self._revive(device)  # where it opens all its streams
         elif device not in self._fetching.values():
             self._fetch(device)
 
     def _tell_missed(self, device: Device) -> None:
         """Tell a device that is back what was asked of it meanwhile: some came when it had just been opened anew."""
-        if self._packed is not None and not _is_heard(device.actor.update.remote(self._packed), REVIVE_S):
+        if self._packed is not None and not is_heard(device.actor.update.remote(self._packed), REVIVE_S):
             self._revive(device)
             return
         if device.leaving:
@@ -238,7 +269,7 @@ class RayEngine:
         if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
             return device
         device = self._add_device([])
-        _get([device.actor.open.remote({})], OPEN_S)
+        got([device.actor.open.remote({})], OPEN_S)
         return device
 
     def away(self) -> Mapping[str, float]:
@@ -267,31 +298,50 @@ class RayEngine:
         self._aside.shutdown(wait=False, cancel_futures=True)
         if self._devices and not self._lost:
             until = time.monotonic() + patience_s
-            for actors in ([device.actor for device in self._devices], *([segment] for segment in self._segments)):
+            segments = [*self._segments, *self._standbys.actors]
+            for actors in ([device.actor for device in self._devices], *([segment] for segment in segments)):
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
 
-    def _start(self, kind: type, segments: range, *args: Any) -> Any:
+    def _start_segment(self, segments: range, name: str = "") -> Any:
+        actor = self._start(SegmentActor, segments, self._plan, segments, *self._below[segments], name=name)
+        self._census.add(self._plan.segments[segments[0]].name, actor)
+        return actor
+
+    def _start_device(self) -> Any:
+        own = self._places[0]
+        return self._start(
+            DeviceActor, own, self._frame_sinks, self._address is not None, self._plan, own, *self._below[own]
+        )
+
+    def _stand_by(self) -> None:
+        for segments in self._places[1:]:
+            self._standbys.put_segment(self._start_segment(segments, self._standbys.name(segments)))
+        self._standbys.put_device(device := self._start_device())
+        self._census.add(self._plan.segments[0].name, device, watched=True)
+
+    def _start(self, kind: type, segments: range, *args: Any, name: str = "") -> Any:
         tier = self._plan.segments[segments[0]].tier
-        for name in CONTROL:  # apart from the calls that wait for answers
-            if hasattr(kind, name):
-                ray.method(concurrency_group="control")(getattr(kind, name))
+        for call in CONTROL:  # apart from those that wait for answers
+            if hasattr(kind, call):
+                ray.method(concurrency_group="control")(getattr(kind, call))
         options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
+        if name:
+            options["name"] = name
         return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
 
     def _actors(self) -> list[Any]:
-        return [*self._segments, *(device.actor for device in self._devices)]
+        return [*self._segments, *(device.actor for device in self._devices), *self._standbys.actors]
 
     def _ask_all(self) -> None:
         if self._usage is not None and not self._lost:  # else nobody is there to answer
             self._census.ask_all()
 
     def _add_device(self, streams: Sequence[str]) -> Device:
-        own = self._places[0]
-        device = Device(self._start(DeviceActor, own, self._plan, self._frame_sinks, own, self._lower), streams)
+        device = Device(self._start_device(), streams)
         self._devices.append(device)
         number = len(self._devices)
         self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor, watched=True)
@@ -337,57 +387,5 @@ class RayEngine:
                     log.warning("the device with %s is away for %.0f s; it is waited for", names, now - died_at)
                 time.sleep(0.1)
             except RayTaskError as error:
-                return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+                return Batch(ended=[Ended(stream, cause(error)) for stream in device.streams])
         return Batch(ended=[Ended(stream) for stream in device.streams])
-
-
-def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
-    try:
-        values: list[Any] = _told(list(references), timeout_s)
-        return values
-    except RayActorError as error:
-        raise _death(error) from None
-
-
-def _opened(references: Sequence[Any], timeout_s: float, stop: Event) -> list[Any]:
-    """What actors say that were told to open; nothing where `stop` is set before they have."""
-    deadline = time.monotonic() + timeout_s
-    waiting = list(references)
-    while waiting and not stop.is_set():
-        done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)
-        _get(done, timeout_s)
-        if time.monotonic() > deadline:
-            raise RunError(f"an actor did not answer within {timeout_s:g} s")
-    return [] if waiting else _get(references, timeout_s)
-
-
-def _is_heard(reference: Any, timeout_s: float) -> bool:
-    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
-    try:
-        return _told(reference, timeout_s) is not False
-    except RayActorError:
-        return False
-
-
-def _told(references: Any, timeout_s: float) -> Any:
-    """What actors said; raises RayActorError where one has died, and what went wrong in one as it was raised there."""
-    try:
-        return ray.get(references, timeout=timeout_s)
-    except RayTaskError as error:
-        raise _cause(error) from None
-    except GetTimeoutError:
-        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
-
-
-def _cause(error: RayTaskError) -> Exception:
-    """Our own error as it was raised in the actor, or what Ray tells of another one in one line."""
-    cause = error.cause
-    if isinstance(cause, VidpipeError):
-        return cause
-    return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
-
-
-def _death(error: RayActorError) -> RunError:
-    """Why an actor died while it was starting, in one line: of what its constructor raised, the last."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return RunError(f"an actor died while it was starting: {lines[-1 if error.actor_init_failed else 0]}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryPool, SharedMemoryView
+from vidpipe.runtime.links.shared_memory import Address, SharedMemoryPool, SharedMemoryView
 
 SIZE = 1 << 16
 
@@ -47,7 +47,7 @@ def test_another_process_sees_what_was_written():
     slot = pool.take(4)
     pool.view(slot)[:] = np.frombuffer(b"seen", np.uint8)
     program = (
-        "from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView, Slot\n"
+        "from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView, Slot\n"
         f"view = SharedMemoryView(Address({os.getpid()}, {pool.address.descriptor}, {SIZE}, {pool.address.token!r}))\n"
         f"print(view.view(Slot({slot.start}, {slot.size})).tobytes().decode())"
     )

@@ -1,4 +1,4 @@
-"""Shadow asks on a link to an actor: they leave when nothing else waits to be sent, and take no credit."""
+"""Shadow asks on a link: they leave when nothing else waits to be sent, and take no credit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import NamedTuple
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
-from vidpipe.runtime.ray.peer import Peer, one_line
+from vidpipe.results.carried import Carried
+from vidpipe.runtime.links.peer import Peer, one_line
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
 from vidpipe.runtime.shadow.worker import refuse
 from vidpipe.runtime.transport import codec
@@ -63,9 +64,9 @@ class ShadowLane:
         else:
             replies.add_done_callback(partial(self._replied, job))
 
-    def counts(self) -> dict[str, tuple[int, int]]:
+    def counts(self) -> dict[str, Carried]:
         """Frames and bytes that were sent, by name; empty where there were none."""
-        return {f"{self._link.name} (shadow)": (self._frames, self._bytes)} if self._frames else {}
+        return {f"{self._link.name} (shadow)": Carried(self._frames, self._bytes)} if self._frames else {}
 
     def fail_all(self, reason: str) -> None:
         """Nobody is there to ask."""
