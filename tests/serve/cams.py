@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 import supervision as sv
 
-from vidpipe import Answer, How, PictureSource, Shot, Stage, StageConfig
+from vidpipe import Answer, How, PictureSource, Shot, Stage, StageConfig, nothing
 from vidpipe.core.settings import Knob
 
 shown = defaultdict(queue.Queue)
@@ -47,3 +47,12 @@ class Sees(Stage):
             data={"class_name": np.array(["person"])},
         )
         return [Answer(boxes, How.MEASURED, self.id, frame.seq)]
+
+
+class Blind(Stage):
+    """Says of every frame that there is nothing."""
+
+    can_be_last = False
+
+    def answer(self, frames):
+        return [Answer(nothing(), How.EMPTY, self.id, frame.seq) for frame in frames]

@@ -67,7 +67,7 @@ def test_another_site_neither_shows_nor_reads_it(serve):
     assert "unsafe" not in page.headers["content-security-policy"]
     assert page.headers["cross-origin-resource-policy"] == "same-origin"
     assert b"style=" not in page.body  # what the policy would not let in
-    assert page.body.count(b"<script") == page.body.count(b'<script type="module" src=') == 1
+    assert page.body.count(b"<script") == page.body.count(b'<script type="module" src="/static/') == 1
 
 
 def test_no_other_file_is_served(serve):
@@ -233,7 +233,8 @@ def test_a_damaged_file_of_users_lets_nobody_in(serve, users):
     users.add_user("ann", PASSWORD, "admin", ["*"])
     served = serve()
     users.path.write_text("{" + PASSWORD)
-    answer = served.browser.get("/api/status")
+    assert served.browser.get("/api/status").status == 401
+    answer = served.browser.get("/api/status", headers={"Authorization": "Bearer vp_a_b"})
     assert answer.status == 503
     assert "is damaged" in answer.json["error"]
     assert PASSWORD not in answer.json["error"]
@@ -283,14 +284,44 @@ def test_a_port_in_use_is_told(serve):
         Page(served.port, "127.0.0.1")
 
 
-def test_pictures_that_stay_are_shown_to_this_machine_alone(serve):
+def test_a_folder_that_takes_no_socket_is_told(tmp_path, monkeypatch):
+    (long := tmp_path / ("x" * 120)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(ConfigError, match="the page cannot be served: AF_UNIX path too long"):
+        Page(0, "127.0.0.1")
+    assert [*long.iterdir()] == []
+
+
+def test_pictures_that_stay_are_shown_to_this_machine_alone(serve, users):
+    users.add_user("ann", PASSWORD, "admin", ["*"])
     served = serve(more={"streams": {"gate": {"leaves_device": "never"}}})
+    browser, _ = signed_in(served, "ann")
     proxied = {"X-Forwarded-For": "10.0.0.9"}
     for path in ("picture", "live", "live.mjpeg", "picture-and-boxes"):
-        assert served.browser.get(f"/api/{path}", stream="gate", headers=proxied).status == 403, path
-    assert served.browser.get("/api/status", headers=proxied).status == 200
-    with served.browser.open("/api/live", stream="gate") as answer:
+        assert browser.get(f"/api/{path}", stream="gate", headers=proxied).status == 403, path
+    assert browser.get("/api/status", headers=proxied).status == 200
+    with browser.open("/api/live", stream="gate") as answer:
         assert answer.status == 200
+
+
+def test_without_users_nobody_is_let_in_through_a_proxy(serve):
+    browser = serve().browser
+    for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+        assert browser.get("/api/status", headers={name: "10.0.0.9"}).status == 401
+    assert browser.get("/api/status").status == 200
+
+
+def test_who_removes_the_last_user_lets_nobody_in(serve, users):
+    users.add_user("ann", PASSWORD, "admin", ["*"])
+    served = serve()
+    browser, _ = signed_in(served, "ann")
+    assert browser.get("/api/status").status == 200
+    users.remove("ann")
+    assert browser.get("/api/status").status == 401
+    assert Browser(served.port).get("/api/status").status == 401
+    users.path.unlink()
+    assert Browser(served.port).post("/api/rules", EDIT).status == 401
+    assert not served.run.epochs
 
 
 def test_what_is_not_asked_for_is_refused(serve):

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from tests.serve.conftest import grey_of, messages, records, wanted
+from tests.serve.conftest import PIPELINE, grey_of, messages, records, wanted
 from tests.waiting import until
 from vidpipe.runtime.driver.status import as_json
 
@@ -135,6 +135,25 @@ def test_who_edits_at_once_loses_nothing(serve):
         thread.join()
     assert sorted(answers) == [200] * 8 + [409]  # of two that add the same one is told
     assert {*served.browser.get("/api/rules", stream="gate").json["zones"]} == {*names}
+
+
+def test_what_audits_found_wrong_is_told(serve):
+    blind = {"id": "blind", "type": "tests.serve.cams:Blind"}
+    served = serve(more={"stages": [blind, *PIPELINE["stages"]], "audit": {"rate": 1, "max_unchecked_s": None}})
+    assert served.browser.get("/api/missed", stream="gate").json == []
+    served.show(10, 20)
+    until(lambda: len(served.browser.get("/api/missed", stream="gate").json) == 2)
+    newest = served.browser.get("/api/missed", stream="gate").json[0]
+    assert {name: newest[name] for name in ("stage", "missed", "false", "same_boxes", "said", "found", "seq")} == {
+        **{"stage": "blind", "missed": True, "false": False, "same_boxes": 0, "said": 0, "found": 1, "seq": 1},
+    }
+    assert newest["own_frame"]
+    assert newest["seen"] in (None, {"person": 1})  # by whether the last stage was in time to be published
+    until(lambda: served.browser.get("/api/funnel").json["streams"]["gate"][0]["audited"] == 2)
+    row, last = served.browser.get("/api/funnel").json["streams"]["gate"]
+    assert (row["id"], row["audited"], row["missed"], row["rate"]) == ("blind", 2, 2, 1.0)
+    assert 0 < row["low"] < 1 == row["high"]
+    assert (row["answered"] + last["answered"], last["audited"]) == (2, 0)
 
 
 def test_a_stream_is_paused_and_resumed(serve):

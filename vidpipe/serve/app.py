@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from vidpipe.serve.api import pictures, run, session, store, told
 from vidpipe.serve.guard import Guard
 from vidpipe.serve.runs import ConflictError, ElsewhereError
 from vidpipe.serve.site import Site
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -51,7 +54,7 @@ def make_app(site: Site) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(VidpipeError, _failed)
     app.add_exception_handler(Exception, _fault)
-    app.add_middleware(Guard, by_name=lambda: site.users.any)
+    app.add_middleware(Guard, by_name=lambda: site.has_users)
     return app
 
 
@@ -87,5 +90,7 @@ def _failed(request: Request, error: Exception) -> JSONResponse:
     return _error(400 if isinstance(error, ConfigError) and changes else 503, str(error))
 
 
-def _fault(_: Request, error: Exception) -> JSONResponse:
+def _fault(request: Request, error: Exception) -> JSONResponse:
+    log.warning("the page cannot answer %s: %s", request.url.path, type(error).__name__)
+    log.debug("the page cannot answer", exc_info=error)
     return _error(500, f"this is a fault of vidpipe: {type(error).__name__}")

@@ -47,7 +47,7 @@ class Server:
         galleries: Sequence[Gallery] = (),
         tellings: Sequence[Telling] = (),
     ) -> None:
-        if not is_local(address) and not site.users.any:
+        if not site.has_users and not is_local(address):
             raise ConfigError(
                 f"the page at {address or '0.0.0.0'} lets other machines in, and there are no users: add one by "
                 "`vidpipe serve --add-user NAME`, or serve at 127.0.0.1"
@@ -127,8 +127,7 @@ class Page(Sink):
         self._begun = provenance["start"]
 
     def write(self, results: Sequence[Result], published_at: float) -> None:
-        for result in results:
-            self._shown.newest[result.stream] = result
+        self._shown.note(results)
 
     def tell(self, events: Sequence[Event]) -> None:
         told = [as_json(event, self._begun) for event in events]

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from vidpipe.cascade.audit import Audit
+from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import RunError, VidpipeError
 from vidpipe.core.registry import STAGES, TRANSFORMS
@@ -27,6 +29,8 @@ from vidpipe.transforms.rules.spec import RulesConfig
 
 FRESH_S = 0.5  # for which a status serves all who ask
 WINDOW_S = 10.0  # that "now" means of who answers
+KEPT = 50
+"""How many audits of a stream that found an answer wrong are remembered."""
 _PARTS = ("rules", "zones", "lines")
 
 
@@ -67,6 +71,10 @@ class ShownRun:
     def answers(self) -> Mapping[str, Result]:
         """The newest result of each stream."""
         return {}
+
+    def missed(self, stream: str) -> list[dict[str, Any]]:
+        """Audits of a stream that found an answer wrong, newest first."""
+        raise self._elsewhere()
 
     def staying(self) -> set[str]:
         """Streams whose pictures may not leave this machine."""
@@ -129,6 +137,7 @@ class RunHere(ShownRun):
         self.gallery = gallery
         self.telling = telling
         self.newest: dict[str, Result] = {}
+        self._wrong: dict[str, deque[dict[str, Any]]] = {}
         self._clock = clock
         self._run: Run | None = None
         self._began: Pipeline | None = None
@@ -174,6 +183,17 @@ class RunHere(ShownRun):
 
     def answers(self) -> Mapping[str, Result]:
         return self.newest
+
+    def note(self, results: Sequence[Result]) -> None:
+        """Take results as they come."""
+        for result in results:
+            self.newest[result.stream] = result
+            for audit in result.audits:
+                if audit.missed or audit.false:
+                    self._wrong.setdefault(result.stream, deque(maxlen=KEPT)).append(_wrong(result, audit))
+
+    def missed(self, stream: str) -> list[dict[str, Any]]:
+        return [*self._wrong.get(stream, ())][::-1]
 
     def staying(self) -> set[str]:
         streams = {} if self._run is None else self._run.pipeline.streams
@@ -292,6 +312,25 @@ class RunHere(ShownRun):
         if self._run is None:
             raise RunError("the run is opening: models load, and sources open")
         return self._run
+
+
+def _wrong(result: Result, audit: Audit) -> dict[str, Any]:
+    """An audit that found an answer wrong; with what the last stage saw, where that is what was published."""
+    own = result.audit is not None and result.audit == audit
+    return {
+        "stage": audit.stage,
+        "missed": audit.missed,
+        "false": audit.false,
+        "same_boxes": audit.boxes.right,
+        "said": audit.said,
+        "found": audit.boxes.boxes - audit.said,
+        "seq": result.seq,
+        "own_frame": own,
+        "pts": round(result.pts, 3),
+        "at": result.captured_at,
+        "epoch": result.epoch,
+        "seen": dict(boxes_by_class(result.answer)) if own and result.look is not None else None,
+    }
 
 
 def _rules(pipeline: Pipeline, stream: str) -> RulesConfig | None:

@@ -80,6 +80,7 @@ class HttpServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._ready = threading.Event()
+        self._error: OSError | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, app: FastAPI, beside: AbstractAsyncContextManager[None]) -> None:
@@ -87,6 +88,9 @@ class HttpServer:
 
         Args:
             beside: is open in the server's thread meanwhile.
+
+        Raises:
+            ConfigError: that does not open.
         """
         options: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
         config = uvicorn.Config(
@@ -106,6 +110,9 @@ class HttpServer:
         self._thread = threading.Thread(target=self._run, args=(beside,), name="vidpipe-page", daemon=True)
         self._thread.start()
         self._ready.wait()
+        if self._error is not None:
+            self._socket.close()
+            raise ConfigError(f"the page cannot be served: {self._error}")
 
     def close(self) -> None:
         """End the thread and all connections."""
@@ -122,7 +129,12 @@ class HttpServer:
         self._thread.join()
 
     def _run(self, beside: AbstractAsyncContextManager[None]) -> None:
-        asyncio.run(self._serve(beside))
+        try:
+            asyncio.run(self._serve(beside))
+        except OSError as error:  # what is beside it does not open
+            self._error = error
+        finally:
+            self._ready.set()
 
     async def _serve(self, beside: AbstractAsyncContextManager[None]) -> None:
         assert self._server is not None

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 HEAD = struct.Struct(">II")  # lengths of what is told, as JSON, and of the JPEG behind it
 QUALITY = 75  # of JPEG: the page shows pictures small
-_TAKEN_S = 5.0  # in which the page takes a picture, or the process sends no more
+_TAKEN_S = 5  # in which the page takes some of a picture, or it is sent no more
 
 
 class Wanted(NamedTuple):
@@ -71,6 +71,8 @@ class Sender:
         except OSError:
             self._socket.close()
             raise
+        # Only for what is sent: what is looked at may stay the same for as long as it likes.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _TAKEN_S, 0))
         self._sending = threading.Lock()
         self._waiting: dict[str, _Shot] = {}
         self._changed = threading.Condition()
@@ -87,8 +89,11 @@ class Sender:
     def tell(self, told: Mapping[str, Any], jpeg: bytes = b"") -> None:
         """Send something of a stream; nothing where the page has gone."""
         text = json.dumps(told).encode()
-        with self._sending, suppress(OSError):
-            self._socket.sendall(HEAD.pack(len(text), len(jpeg)) + text + jpeg)
+        with self._sending:
+            try:
+                self._socket.sendall(HEAD.pack(len(text), len(jpeg)) + text + jpeg)
+            except OSError:  # half of it may have been taken
+                self.close()
 
     def close(self) -> None:
         """End both threads and the connection."""

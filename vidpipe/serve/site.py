@@ -39,6 +39,13 @@ class Site:
     tries: Tries = field(default_factory=Tries)
     hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     watched: int = 0
+    _had_users: bool = False
+
+    @property
+    def has_users(self) -> bool:
+        """Whether there are users, or were: who removes the last one does not let everybody in."""
+        self._had_users = self._had_users or self.users.any
+        return self._had_users
 
     def run(self, name: str | None) -> ShownRun:
         """A run by its name; the only one, where none is given."""
@@ -70,8 +77,8 @@ def site_of(request: Request) -> Site:
 def person_or_none(request: Request) -> Person | None:
     """Who asks; None: nobody has said so."""
     site = site_of(request)
-    if not site.users.any:
-        return NOBODY_ELSE
+    if not site.has_users:
+        return NOBODY_ELSE if is_here(request) else None
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return site.users.by_token(token.strip())

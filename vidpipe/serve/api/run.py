@@ -75,6 +75,17 @@ def plan(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     return {**laid, "links": [link | counts.get(link["name"], {}) for link in laid["links"]]}
 
 
+@router.get("/missed")
+def missed(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> list[dict[str, Any]]:
+    """The newest audits that found an answer of a cheap stage wrong, newest first.
+
+    `missed`: the last stage saw a class that the answer lacks; `false`: the reverse. Of `said` and `found` boxes
+    `same_boxes` agree. `seq` is the frame itself where `own_frame` says so, else a later one, at which the outcome
+    became known; `seen` is what the last stage saw, where that was published.
+    """
+    return _of(site.run(run), person, stream).missed(stream)
+
+
 @router.get("/settings")
 def settings(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     """The settings of a stream that may change while it runs, and the version that this is."""

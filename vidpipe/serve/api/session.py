@@ -26,7 +26,7 @@ class SignIn(BaseModel):
 def who(request: Request, site: SiteOf) -> dict[str, Any]:
     """Who asks, and what there is to see; also for those who have not signed in."""
     person = person_or_none(request)
-    return {"version": vidpipe.__version__, "has_users": site.users.any, "person": _told(person)} | (
+    return {"version": vidpipe.__version__, "has_users": site.has_users, "person": _told(person)} | (
         {"runs": list(site.runs), "store": site.store is not None} if person is not None else {}
     )
 

@@ -1,6 +1,6 @@
 // One camera: its picture, who answers, how right that is, and what may be changed.
 
-import { Live, here, ofRun, send } from "./api.js";
+import { Live, get, here, ofRun, send } from "./api.js";
 import { el, fill, number, span, stateClass, things, time, write } from "./dom.js";
 import { Funnel } from "./funnel.js";
 import { Picture } from "./picture.js";
@@ -21,13 +21,20 @@ function floor(told) {
   return `${told.floor} asked for: ${told.sure ? "" : "probably "}${word}`;
 }
 
+function looks(stream) {
+  if (stream.look_age_s === null) return "never";
+  const { looked, looked_late: late } = stream.accuracy;
+  return `${span(stream.look_age_s)} ago; the last stage at ${number(looked)} frames in time` +
+    (late ? `, at ${number(late)} too late to be published` : "");
+}
+
 function facts(stream, cost) {
   const health = stream.health;
   const rows = [
     ["Accuracy, F1", accuracy(stream.accuracy)],
     ["Floor", floor(stream.accuracy)],
     ["Frames", `${number(stream.frames_in)}; ${number(stream.accuracy.unmeasured)} of them unmeasured`],
-    ["Looked at", stream.look_age_s === null ? "never" : `${span(stream.look_age_s)} ago`],
+    ["Looked at", looks(stream)],
   ];
   if (health.fps) {
     const fps = health.fps;
@@ -58,6 +65,17 @@ export function epochItem(epoch, withStreams) {
     el("code", { class: "quiet" }, long.length > 240 ? `${long.slice(0, 240)}…` : long));
 }
 
+function wrongItem(audit) {
+  const what = [audit.missed ? "missed something" : "", audit.false ? "saw what is not there" : ""].filter(Boolean);
+  const when = audit.at === null ? span(audit.pts) : time(audit.at);
+  const seen = audit.seen === null ? "" : ` The last stage saw ${things(audit.seen)}.`;
+  return el("li", {},
+    el("p", {}, el("b", {}, audit.stage), ` ${what.join(", ")}`),
+    el("p", { class: "small quiet number" },
+      `${audit.own_frame ? "frame" : "known at frame"} ${audit.seq}, ${when}: it said ${audit.said} boxes, ` +
+      `the last stage ${audit.found}; ${audit.same_boxes} are the same.${seen}`));
+}
+
 export function camera(main, name, notice) {
   const picture = new Picture(name);
   const funnel = new Funnel();
@@ -67,6 +85,8 @@ export function camera(main, name, notice) {
   const values = el("dl");
   const epochs = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Changes of settings" });
   const pause = el("button", { type: "button", hidden: true, onclick: toggle }, "Pause");
+  const wrong = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
+  let audited = -1;
   let paused = false;
   let shownEpochs = -1;
 
@@ -80,6 +100,7 @@ export function camera(main, name, notice) {
         el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
       el("div", { class: "stack" }, funnel.element,
         el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
+        el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong),
         el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs))));
 
   const live = new Live(ofRun({ stream: name, fps: 10, width: 960 }), (told, blob) => {
@@ -108,6 +129,13 @@ export function camera(main, name, notice) {
       write(pause, paused ? "Resume" : "Pause");
       funnel.tell(told.funnel.streams[name] ?? [], told.funnel.window_s);
       fill(values, facts(stream, told.funnel.cost).flatMap(([what, value]) => [el("dt", {}, what), el("dd", {}, value)]));
+      const audits = Object.values(stream.audits).reduce((sum, each) => sum + each.audited, 0);
+      if (audits !== audited) {
+        audited = audits;
+        get("missed", ofRun({ stream: name })).then((found) => fill(wrong, found.length ? found.map(wrongItem)
+          : el("li", { class: "quiet" }, audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.")),
+        (error) => fill(wrong, el("li", { class: "quiet" }, error.message)));
+      }
       const own = told.epochs.filter((epoch) => epoch.streams.includes(name));
       if (own.length !== shownEpochs) {
         shownEpochs = own.length;

@@ -44,7 +44,7 @@ function route() {
   else if (first === "system") page = system(main);
   else page = wall(main);
   for (const link of document.querySelectorAll("nav a")) {
-    const current = link.getAttribute("href") === `#/${first === "camera" ? "" : first}`;
+    const current = link.getAttribute("href") === `#/${!here.run ? "reviews" : first === "camera" ? "" : first}`;
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -101,7 +101,7 @@ async function begin() {
   }
   here.run = session.runs[0] ?? null;
   here.store = session.store;
-  fill(document.getElementById("nav"), PAGES.map(([href, text]) => el("a", { href }, text)));
+  fill(document.getElementById("nav"), PAGES.filter(([href]) => here.run || href === "#/reviews").map(([href, text]) => el("a", { href }, text)));
   fill(document.getElementById("person"), chooser(session.runs), session.has_users
     ? [session.person.name, el("button", { type: "button", class: "plain", onclick: async () => {
         await notice.during(() => send("session", {}, "DELETE"));

@@ -6,9 +6,9 @@ const COLOURS = ["#5be0a4", "#ffc04d", "#63cdfa", "#ff7bb0", "#c6f36a", "#ff9080
 
 // The same for a class on every page and in every run.
 export function colourOf(name) {
-  let sum = 0;
-  for (const letter of name) sum = (31 * sum + letter.codePointAt(0)) % 9973;
-  return COLOURS[sum % COLOURS.length];
+  let hash = 2166136261; // FNV-1a: names that differ in a letter get other colours
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 16777619) >>> 0;
+  return COLOURS[(hash >>> 8) % COLOURS.length];
 }
 
 export class Picture {

@@ -44,32 +44,59 @@ class Tile {
 export function wall(main) {
   const list = el("ul", { class: "wall" });
   const tiles = new Map();
+  const inSight = new Set();
   const count = el("span", { class: "quiet" });
-  let live = null;
+  let [live, asked, waiting] = [null, "", null];
   fill(main, el("div", { class: "top" }, el("h1", {}, "Cameras"), count), list);
 
+  // Only what is in sight is asked for: a hundred cameras cost no more than those on the screen.
+  const sight = new IntersectionObserver((changes) => {
+    for (const change of changes) {
+      if (change.isIntersecting) inSight.add(change.target);
+      else inSight.delete(change.target);
+    }
+    clearTimeout(waiting);
+    waiting = setTimeout(look, live ? 300 : 0);
+  }, { rootMargin: "100px" });
+
   function look() {
+    const names = document.hidden ? [] : [...tiles].filter(([, tile]) => inSight.has(tile.element)).map(([name]) => name);
+    if (JSON.stringify(names) === asked) return;
+    asked = JSON.stringify(names);
     live?.close();
-    const asked = ofRun({ stream: [...tiles.keys()], fps: FPS, still_s: STILL_S, width: 480 });
-    live = new Live(asked, (told, blob) => tiles.get(told.stream)?.show(told, blob), (error) => {
+    live = null;
+    if (!names.length) return;
+    const query = ofRun({ stream: names, fps: FPS, still_s: STILL_S, width: 480 });
+    live = new Live(query, (told, blob) => tiles.get(told.stream)?.show(told, blob), (error) => {
       for (const tile of tiles.values()) write(tile.picture.none, error.message);
     });
   }
+  document.addEventListener("visibilitychange", look);
 
   return {
     status(told) {
       const names = Object.keys(told.streams);
       if (names.length !== tiles.size || names.some((name) => !tiles.has(name))) {
-        for (const name of [...tiles.keys()].filter((each) => !names.includes(each))) tiles.delete(name);
-        for (const name of names) if (!tiles.has(name)) tiles.set(name, new Tile(name));
+        for (const [name, tile] of [...tiles].filter(([each]) => !names.includes(each))) {
+          sight.unobserve(tile.element);
+          inSight.delete(tile.element);
+          tiles.delete(name);
+        }
+        for (const name of names.filter((each) => !tiles.has(each))) {
+          const tile = new Tile(name);
+          tiles.set(name, tile);
+          sight.observe(tile.element);
+        }
         fill(list, names.map((name) => tiles.get(name).element));
-        if (names.length) look();
       }
       for (const name of names) tiles.get(name).tell(told.streams[name]);
       const good = names.filter((name) => ["live", "running"].includes(told.streams[name].state)).length;
       write(count, names.length ? `${good} of ${names.length} live` : "no cameras");
     },
     leave() {
+      document.removeEventListener("visibilitychange", look);
+      clearTimeout(waiting);
+      sight.disconnect();
       live?.close();
     },
   };
