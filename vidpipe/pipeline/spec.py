@@ -159,6 +159,10 @@ class Pipeline:
         """The same without pictures and clips, for who only measures it."""
         return replace(self, media=None)
 
+    def site(self, stream: str) -> str:
+        """The site that a stream belongs to; "" where it belongs to none."""
+        return self.streams[stream].spec.at or ""
+
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""
         return self.late == "detour" if self.late else self.streams[stream].spec.live

@@ -68,8 +68,8 @@ class Engine(Protocol):
         """
         ...
 
-    def away(self) -> Mapping[str, float]:
-        """Segments that nobody reaches now, and since when, by the monotonic clock."""
+    def away(self) -> Mapping[str, Mapping[str, float]]:
+        """By stream, what of the pipeline nobody reaches now, and since when, by the monotonic clock."""
         ...
 
     def counts(self, *, fresh: bool = True) -> Counts:

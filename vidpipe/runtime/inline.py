@@ -157,7 +157,7 @@ class InlineEngine:
         """Have these asked of the stream's next picture, in the shadow of its own answer."""
         self._stream_pool.ask(stream, asks)
 
-    def away(self) -> Mapping[str, float]:
+    def away(self) -> Mapping[str, Mapping[str, float]]:
         return {}
 
     def counts(self, *, fresh: bool = True) -> Counts:

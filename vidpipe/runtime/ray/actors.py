@@ -62,7 +62,7 @@ class Word(NamedTuple):
     Attributes:
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
-        away: links at whose other end nobody is, and why.
+        away: actors below it that nobody reaches, by name, and why.
         warnings: what was logged there.
     """
 
@@ -82,6 +82,7 @@ class _Actor:
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
         runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
         self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
+        self._leads_to = spec.end if spec is not None else ""
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = self._stack.start()
 
@@ -94,7 +95,7 @@ class _Actor:
         """What it has counted, and how its link fares."""
         link = self._link
         own = link.counts() if link else {}
-        away = {link.name: link.away} if link and link.away else {}
+        away = {self._leads_to: link.away} if link and link.away else {}
         counts = self._runtime.counts(self._stack.counts() | own)
         return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
 

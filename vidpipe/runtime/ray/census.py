@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ class _Member:
 
     Attributes:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
+        asked_at: when it was last asked, by the monotonic clock.
         slow: it did not answer in time, and is not waited for again until it has.
         watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
             two within a second one may be missed.
@@ -39,13 +40,14 @@ class _Member:
     words: dict[str, Word] = field(default_factory=dict)
     instance: str = ""
     asked: Future[Word] | None = None
+    asked_at: float = 0.0
     silent_since: float | None = None
     slow: bool = False
     deaths: list[float] = field(default_factory=list)
 
     def ask(self) -> Future[Word]:
         asked: Future[Word] = self.actor.word.remote().future()
-        self.asked = asked
+        self.asked, self.asked_at = asked, time.monotonic()
         return asked
 
     def hear(self) -> None:
@@ -83,7 +85,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away: Mapping[str, float] = {}  # links at whose other end nobody is, and since when
+        self._away: Mapping[str, float] = {}  # actors that nobody reaches, and since when
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -141,18 +143,29 @@ class Census:
         with self._lock:
             return sum(word.cpu_s for member in self._members for word in member.words.values())
 
-    def away(self) -> Mapping[str, float]:
-        """Segments that nobody reaches, and since when, by the monotonic clock."""
-        return {link.split("-")[-1]: since for link, since in self._away.items()}
+    def is_silent(self, actor: Any) -> bool:
+        """Whether it cannot be reached now, or has not answered for so long that nobody should wait for it."""
+        with self._lock:
+            (member,) = [member for member in self._members if member.actor is actor]
+            unheard = member.asked is not None and not member.asked.done()
+            late = unheard and time.monotonic() - member.asked_at > LAST_WORD_S
+            return member.silent_since is not None or late
+
+    def away(self, actors: Collection[Any]) -> Mapping[str, float]:
+        """Whom these actors do not reach, by name, and since when, by the monotonic clock."""
+        with self._lock:
+            members = [member for member in self._members if any(member.actor is actor for actor in actors)]
+            names = _union(member.away() for member in members)
+            return {name: self._away[name] for name in names if name in self._away}
 
     def _tell(self, away: Mapping[str, str]) -> None:
-        for link, reason in away.items():
-            if link not in self._away:
+        for name, reason in away.items():
+            if name not in self._away:
                 log.warning("%s; the run goes on without it, and tries to reach it again", reason)
-        for link in self._away.keys() - away.keys():
-            log.warning("%s is there again", link.split("-")[-1])
+        for name in self._away.keys() - away.keys():
+            log.warning("%s is there again", name)
         now = time.monotonic()
-        self._away = {link: self._away.get(link, now) for link in away}
+        self._away = {name: self._away.get(name, now) for name in away}
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:

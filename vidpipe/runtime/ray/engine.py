@@ -13,18 +13,20 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from vidpipe.core.errors import RunError, VidpipeError
+from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
-from vidpipe.pipeline.plan import Plan, streams_per_actor
+from vidpipe.pipeline.plan import Place, Plan, streams_per_actor
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
-from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.ray import cluster
-from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
+from vidpipe.runtime.ray.actors import DeviceActor, pack_arguments
+from vidpipe.runtime.ray.calls import cause_of, get, is_heard, wait_open
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, start
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
@@ -35,8 +37,6 @@ OPEN_S = 300.0  # longest time for models to load, or to be fetched and converte
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 FETCH_S = 1.0  # how long a device holds an empty answer back
-CONTROL = ("add", "ask", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
-CALLS = 100  # of an actor at a time: more than links have credit for
 
 
 class RayEngine:
@@ -58,12 +58,17 @@ class RayEngine:
         self._frame_sinks = tuple(frame_sinks)
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
-        self._places = plan.actors(one_machine=address is None)
+        self._census = Census()
+        self._machines = Machines(address)
+        self._segments = SegmentActors(
+            plan,
+            self._machines,
+            one_machine=address is None,
+            started=lambda each: self._census.add(each.name, each.actor),
+        )
         self._lost = False
         self._positions = positions
         self._packed: bytes | None = None
-        self._lower: Any = None
-        self._segments: list[Any] = []
         self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
@@ -72,23 +77,19 @@ class RayEngine:
         self._hold = False
         self._stopping = False
         self._usage: TreeUsage | None = None
-        self._census = Census()
         self._cpu_before_s = 0.0
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
         if not self._cluster.open(stop):
             return []
-        for segments in reversed(self._places[1:]):
-            self._lower = self._start(SegmentActor, segments, self._plan, segments, self._lower)
-            self._segments.insert(0, self._lower)
-            self._census.add(self._plan.segments[segments[0]].name, self._lower)
+        self._machines.check(place for site in self._plan.sites for place in self._way_down(site))
         for group in self._plan.groups:
-            self._add_device(group)
+            self._add_device(self._plan.pipeline.site(group[0]), group)
         # Models load and sources open side by side.
-        loading = [segment.ready.remote() for segment in self._segments]
+        loading = [segment.ready.remote() for segment in self._segments.actors]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
-        answers = _opened([*loading, *opening], OPEN_S, stop)
+        answers = wait_open([*loading, *opening], OPEN_S, stop)
         return those_open([info for each in answers[len(loading) :] for info in each])
 
     def start(self) -> None:
@@ -96,7 +97,7 @@ class RayEngine:
         if self._address is not None:
             self._ask_all()
             self._cpu_before_s = self._census.cpu_s()
-        _get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        get([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
 
@@ -136,7 +137,7 @@ class RayEngine:
             self._revive(device)
             return Batch()
         except RayTaskError as error:
-            raise _cause(error) from None
+            raise cause_of(error) from None
         return self._taken(device, batch)
 
     def _revive(self, device: Device) -> None:
@@ -144,9 +145,13 @@ class RayEngine:
             return
         self._census.died(device.actor)
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
-        # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         positions = device.died(self._positions_of(device), self._waiting(device))
-        self._reviving[self._aside.submit(self._restart, device, positions)] = device
+        log.warning("%s died; its streams go on behind their last answers", device)
+        self._begin_aside(device, positions, REVIVE_S)
+
+    def _begin_aside(self, device: Device, positions: dict[str, Position], patience_s: float) -> None:
+        """Aside, as it takes seconds, in which others have answers and somebody may want to stop."""
+        self._reviving[self._aside.submit(self._open, device, positions, patience_s)] = device
 
     def _taken(self, device: Device, batch: Batch) -> Batch:
         """Ask for more, if there is more to come."""
@@ -174,7 +179,7 @@ class RayEngine:
             self._packed = pack_arguments(pipeline.search_paths, pipeline)
             here = [device for device in self._devices if device not in self._reviving.values()]
             telling = [device.actor.update.remote(self._packed) for device in here]
-        told = [_is_heard(reference, REVIVE_S) for reference in telling]
+        told = [is_heard(reference, REVIVE_S) for reference in telling]
         with self._lock:
             for device, heard in zip(here, told, strict=True):
                 if not heard:
@@ -184,9 +189,10 @@ class RayEngine:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
         with self._lock:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
-            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+            # Who is silent may be away for long: it loads them when a frame comes.
+            preparing = [actor.prepare.remote(packed) for actor in self._actors() if not self._census.is_silent(actor)]
         for reference in preparing:
-            _is_heard(reference, OPEN_S)
+            is_heard(reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -215,14 +221,14 @@ class RayEngine:
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
-        if not _is_heard(device.actor.add.remote(joining), OPEN_S):
+        if not is_heard(device.actor.add.remote(joining), OPEN_S):
             self._revive(device)  # where it opens all its streams
         elif device not in self._fetching.values():
             self._fetch(device)
 
     def _tell_missed(self, device: Device) -> None:
         """Tell a device that is back what was asked of it meanwhile: some came when it had just been opened anew."""
-        if self._packed is not None and not _is_heard(device.actor.update.remote(self._packed), REVIVE_S):
+        if self._packed is not None and not is_heard(device.actor.update.remote(self._packed), REVIVE_S):
             self._revive(device)
             return
         if device.leaving:
@@ -231,18 +237,25 @@ class RayEngine:
             self._let_join(device)
 
     def _with_room(self, stream: str) -> Device:
-        device = min(self._devices, key=lambda device: len(device.streams))
         pipeline = self._plan.pipeline
+        site = pipeline.site(stream)
+        device = min(self._of_site(site), key=lambda device: len(device.streams), default=None)
         # Recordings wait for their turn; and stages that share an actor with the device are not there a second time.
-        grows = pipeline.streams[stream].spec.live and len(self._places[0]) == 1
-        if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
+        grows = pipeline.streams[stream].spec.live and len(self._way_down(site)[0].segments) == 1
+        if device is not None and (not grows or len(device.streams) < streams_per_actor(pipeline, live=True)):
             return device
-        device = self._add_device([])
-        _get([device.actor.open.remote({})], OPEN_S)
+        device = self._add_device(site, [])
+        self._begin_aside(device, {}, OPEN_S)
         return device
 
-    def away(self) -> Mapping[str, float]:
-        return self._census.away()
+    def away(self) -> Mapping[str, Mapping[str, float]]:
+        with self._lock:
+            away: dict[str, Mapping[str, float]] = {}
+            for device in self._devices:
+                own = {device.name: device.away_since} if device in self._reviving.values() else {}
+                all_of_it = {**own, **self._census.away([device.actor, *device.below])}
+                away |= dict.fromkeys(device.streams, all_of_it)
+            return away
 
     def counts(self, *, fresh: bool = True) -> Counts:
         """What all actors have counted; of one that died, as far as it could tell."""
@@ -267,34 +280,35 @@ class RayEngine:
         self._aside.shutdown(wait=False, cancel_futures=True)
         if self._devices and not self._lost:
             until = time.monotonic() + patience_s
-            for actors in ([device.actor for device in self._devices], *([segment] for segment in self._segments)):
+            for actors in ([device.actor for device in self._devices], *self._segments.levels):
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
 
-    def _start(self, kind: type, segments: range, *args: Any) -> Any:
-        tier = self._plan.segments[segments[0]].tier
-        for name in CONTROL:  # apart from the calls that wait for answers
-            if hasattr(kind, name):
-                ray.method(concurrency_group="control")(getattr(kind, name))
-        options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
-        return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
+    def _way_down(self, site: str) -> tuple[Place, ...]:
+        return self._plan.way_down(site, one_machine=self._address is None)
+
+    def _of_site(self, site: str) -> list[Device]:
+        return [device for device in self._devices if device.site == site]
 
     def _actors(self) -> list[Any]:
-        return [*self._segments, *(device.actor for device in self._devices)]
+        return [*self._segments.actors, *(device.actor for device in self._devices)]
 
     def _ask_all(self) -> None:
         if self._usage is not None and not self._lost:  # else nobody is there to answer
             self._census.ask_all()
 
-    def _add_device(self, streams: Sequence[str]) -> Device:
-        own = self._places[0]
-        device = Device(self._start(DeviceActor, own, self._plan, self._frame_sinks, own, self._lower), streams)
+    def _add_device(self, site: str, streams: Sequence[str]) -> Device:
+        number = len(self._of_site(site))
+        place = self._way_down(site)[0]
+        options, node = self._machines.options(place)
+        below = self._segments.below(site, number, node)
+        actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks)
+        device = Device(actor, streams, numbered(place.name, number), site, [each.actor for each in below])
         self._devices.append(device)
-        number = len(self._devices)
-        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor, watched=True)
+        self._census.add(device.name, actor, watched=True)
         return device
 
     def _fetch(self, device: Device) -> None:
@@ -309,15 +323,13 @@ class RayEngine:
     def _positions_of(self, device: Device) -> dict[str, Position]:
         return {stream: self._positions(stream) for stream in device.streams}
 
-    def _restart(self, device: Device, positions: dict[str, Position]) -> Batch:
-        """Bring a device back, with its streams where they go on.
+    def _open(self, device: Device, positions: dict[str, Position], patience_s: float) -> Batch:
+        """Have a device that is back, or new, open its streams where they go on.
 
         On a cluster it is waited for until the run is stopped: its machine may be starting again. On this machine alone
-        one that does not come back has ended for good.
+        one that does not come within `patience_s` has ended for good.
         """
-        names = ", ".join(device.streams)
-        log.warning("a device with %s died; its streams go on behind their last answers", names)
-        said_at = died_at = time.monotonic()
+        said_at = began_at = time.monotonic()
         while not self._stopping:
             try:
                 if self._packed is not None:  # it was made for other streams
@@ -329,65 +341,13 @@ class RayEngine:
                 return Batch(ended=ended, begun_anew=list(staying))
             except (RayActorError, GetTimeoutError):
                 now = time.monotonic()
-                if self._address is None and now - died_at > REVIVE_S:
+                if self._address is None and now - began_at > patience_s:
                     gone = RunError("the device died and did not come back")
                     return Batch(ended=[Ended(stream, gone) for stream in device.streams])
                 if now - said_at > REVIVE_S:
                     said_at = now
-                    log.warning("the device with %s is away for %.0f s; it is waited for", names, now - died_at)
+                    log.warning("%s is away for %.0f s; it is waited for", device, now - began_at)
                 time.sleep(0.1)
             except RayTaskError as error:
-                return Batch(ended=[Ended(stream, _cause(error)) for stream in device.streams])
+                return Batch(ended=[Ended(stream, cause_of(error)) for stream in device.streams])
         return Batch(ended=[Ended(stream) for stream in device.streams])
-
-
-def _get(references: Sequence[Any], timeout_s: float) -> list[Any]:
-    try:
-        values: list[Any] = _told(list(references), timeout_s)
-        return values
-    except RayActorError as error:
-        raise _death(error) from None
-
-
-def _opened(references: Sequence[Any], timeout_s: float, stop: Event) -> list[Any]:
-    """What actors say that were told to open; nothing where `stop` is set before they have."""
-    deadline = time.monotonic() + timeout_s
-    waiting = list(references)
-    while waiting and not stop.is_set():
-        done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)
-        _get(done, timeout_s)
-        if time.monotonic() > deadline:
-            raise RunError(f"an actor did not answer within {timeout_s:g} s")
-    return [] if waiting else _get(references, timeout_s)
-
-
-def _is_heard(reference: Any, timeout_s: float) -> bool:
-    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
-    try:
-        return _told(reference, timeout_s) is not False
-    except RayActorError:
-        return False
-
-
-def _told(references: Any, timeout_s: float) -> Any:
-    """What actors said; raises RayActorError where one has died, and what went wrong in one as it was raised there."""
-    try:
-        return ray.get(references, timeout=timeout_s)
-    except RayTaskError as error:
-        raise _cause(error) from None
-    except GetTimeoutError:
-        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
-
-
-def _cause(error: RayTaskError) -> Exception:
-    """Our own error as it was raised in the actor, or what Ray tells of another one in one line."""
-    cause = error.cause
-    if isinstance(cause, VidpipeError):
-        return cause
-    return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
-
-
-def _death(error: RayActorError) -> RunError:
-    """Why an actor died while it was starting, in one line: of what its constructor raised, the last."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return RunError(f"an actor died while it was starting: {lines[-1 if error.actor_init_failed else 0]}")

@@ -314,7 +314,7 @@ class RayLink:
 
     def _answer(self, job: Job, done: Future[Answers], error: BaseException | None) -> Completed:
         if error is not None:
-            return Completed(failed(f"{self._link.lower}: {one_line(error)}"))
+            return Completed(failed(f"{self._link.end}: {one_line(error)}"))
         return done.result()[job.frame]
 
     def _resolve(self, answers: Mapping[Job, Completed]) -> None:
@@ -338,10 +338,10 @@ class RayLink:
             self._patience_s = REVIVE_S
             lost = self._take_lost()
         if lost:
-            log.warning("the actor of %s died; %d frames are sent again", self._link.lower, len(lost))
+            log.warning("the actor of %s died; %d frames are sent again", self._link.end, len(lost))
         for job in lost:
             if job.tries == ATTEMPTS:
-                reason = f"the actor of {self._link.lower} died on this frame {ATTEMPTS} times"
+                reason = f"the actor of {self._link.end} died on this frame {ATTEMPTS} times"
                 self._resolve({job: Completed(failed(reason))})
                 continue
             job.tries += 1
@@ -384,7 +384,7 @@ class RayLink:
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
+            self.away = f"{self._link.end} is away: {self._peer.why_away}"
         self._fail_all(self.away)
 
     def _fail_all(self, reason: str) -> None:
