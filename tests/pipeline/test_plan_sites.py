@@ -32,7 +32,8 @@ def plans(draw: st.DrawFn) -> Plan:
         for index, (site, live) in enumerate(draw(STREAMS))
     }
     per_actor = draw(st.none() | st.integers(1, 4))
-    return plan(Pipeline("p", Classes({}), {}, stages, streams, streams_per_actor=per_actor))
+    own = frozenset(draw(st.sets(st.sampled_from(["north", "south"]))))
+    return plan(Pipeline("p", Classes({}), {}, stages, streams, streams_per_actor=per_actor, own_clouds=own))
 
 
 @given(plans())
@@ -55,7 +56,8 @@ def test_every_link_joins_actors_of_one_site_or_leads_to_the_common_cloud(laid: 
         for upper, lower in pairwise(way):
             assert lower.site in (upper.site, "")
         if not one_machine:
-            assert all(place.site == (site if place.tier in SITE_TIERS else "") for place in way)
+            own = {*SITE_TIERS, Tier.CLOUD} if site in laid.pipeline.own_clouds else SITE_TIERS
+            assert all(place.site == (site if place.tier in own else "") for place in way)
         assert len({place.name for place in way}) == len(way)
 
 

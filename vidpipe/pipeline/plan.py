@@ -136,13 +136,14 @@ class Plan:
     def way_down(self, site: str, *, one_machine: bool) -> tuple[Place, ...]:
         """The actors that frames of this site may come to, from the device down.
 
-        On a cluster each site has its own device and edge, and the cloud is common to all. On one machine sites share
-        all that is below the device.
+        On a cluster each site has its own device and edge, and the cloud is common to all that ask for none of their
+        own. On one machine sites share all that is below the device.
         """
+        own_tiers = SITE_TIERS + (Tier.CLOUD,) * (site in self.pipeline.own_clouds)
         places = []
         for segments in self.actors(one_machine=one_machine):
             first = self.segments[segments[0]]
-            has_own = segments[0] == 0 or (first.tier in SITE_TIERS and not one_machine)
+            has_own = segments[0] == 0 or (first.tier in own_tiers and not one_machine)
             own = site if has_own else ""
             places.append(Place(segments, f"{own}/{first.name}" if own else first.name, first.tier, own))
         return tuple(places)

@@ -129,6 +129,7 @@ class Pipeline:
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
         media: which pictures and clips of events are made; None: none.
+        own_clouds: sites whose cloud stages stand on machines of their own.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -146,6 +147,7 @@ class Pipeline:
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
     media: MediaSpec | None = None
+    own_clouds: frozenset[str] = frozenset()
     search_paths: tuple[str, ...] = ()
 
     @property

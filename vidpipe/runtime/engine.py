@@ -49,6 +49,10 @@ class Engine(Protocol):
         """Go by these settings from the next frame of each stream on, and know these streams."""
         ...
 
+    def check(self, pipeline: Pipeline) -> None:
+        """Whether all streams of this pipeline could run here; raises ConfigError where they could not."""
+        ...
+
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need, beside what is in use; raises what keeps it from loading."""
         ...

@@ -141,6 +141,9 @@ class InlineEngine:
         """Know other streams from now on."""
         self._runtime.update(pipeline)
 
+    def check(self, pipeline: Pipeline) -> None:
+        """All of them could."""
+
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need."""
         self._runtime.prepare(configs)

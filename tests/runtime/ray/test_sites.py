@@ -1,4 +1,4 @@
-"""Sites on a cluster: each has machines of its own, and one cloud is common to all. What must hold:
+"""Sites on a cluster, started as configs/two-sites.yaml says. What must hold:
 
 - every actor stands on a machine of its tier and site, and answers are those of the inline engine;
 - a site whose machine goes away degrades its own streams, and no other loses a picture; it goes on when it is back;
@@ -7,14 +7,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.scripts import scripts
 
 from tests import clips
 from tests.runtime.conftest import LIVE_FPS, Runner
@@ -36,6 +40,7 @@ import ray
 
 from mystages import Read
 from vidpipe.cascade.stage import Stage
+from vidpipe.core.settings import Knob, StageConfig
 
 
 def machine():
@@ -52,8 +57,22 @@ class Passes(Stage):
         return replace(answer, reason=f"{machine()} {answer.reason}")
 
 
-class SharedPasses(Passes):
+class Config(StageConfig):
+    agreement: float = Knob(0.9)
+    explore: float = Knob(0.1)
+
+
+class Little(Stage):
+    """The same, with its settings."""
+
     shared = True
+    Config = Config
+
+    def answer(self, frames):
+        return [None] * len(frames)
+
+    def learn(self, frame, answer):
+        return replace(answer, reason=f"{machine()}:{self.config.agreement}:{self.config.explore} {answer.reason}")
 
 
 class Reads(Read):
@@ -64,21 +83,33 @@ PIPELINE = """
 classes: {even: even, odd: odd}
 stages:
   - {id: own, type: stands:Passes, on: device}
-  - {id: shared, type: stands:SharedPasses, on: edge}
+  - {id: little, type: stands:Little, on: edge}
   - {id: read, type: stands:Reads, on: cloud}
 audit: {rate: 0, max_unchecked_s: 2}
 """
-MACHINES = {
-    "a device": ("site-a", "device"),
-    "a edge 1": ("site-a", "edge"),
-    "a edge 2": ("site-a", "edge"),
-    "b": ("site-b", "device", "edge"),
-    "free": ("", "device", "edge"),
-}
+CONFIG = Path(__file__).parents[3] / "configs" / "two-sites.yaml"
+MORE = (
+    """ray start --address=192.0.2.1:6379 --resources='{"edge": 1}' --labels=site=north""",
+    """ray start --address=192.0.2.1:6379 --resources='{"device": 1, "edge": 1}'""",
+)
+
+
+def started(command: str) -> dict[str, Any]:
+    """What Ray's own command line makes of it: what the node offers, and its labels."""
+    words = shlex.split(command)
+    assert words[:2] == ["ray", "start"]
+    options = scripts.start.make_context("start", words[2:]).params
+    assert options["head"] or options["address"] == "192.0.2.1:6379"
+    labels = dict(label.split("=") for label in filter(None, (options["labels"] or "").split(",")))
+    return {"resources": json.loads(options["resources"]), "labels": labels}
+
+
+COMMANDS = [started(command) for command in (*re.findall(r"^# +(ray start .*)$", CONFIG.read_text(), re.M), *MORE)]
+NAMES = ("cloud", "north device", "north edge", "south", "north edge 2", "free")
 
 
 class Sites:
-    """A cluster with machines of two sites, one of none, and the cloud."""
+    """The cluster of the configuration, with one machine more in the north, and one that is at no site."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
@@ -94,9 +125,9 @@ class Sites:
         self._bare = bare_nodes
         os.environ[PLACE] = template().place  # of the nodes that come later, too
         with bare_nodes():
-            self._cluster = Cluster(initialize_head=True, head_node_args={"resources": {"cloud": 1}, **self._options})
+            self._cluster = Cluster(initialize_head=True, head_node_args={**COMMANDS[0], **self._options})
         self.there: dict[str, Any] = {"cloud": self._cluster.head_node}
-        for name in MACHINES:
+        for name in NAMES[1:]:
             self.bring(name)
 
     @property
@@ -104,10 +135,8 @@ class Sites:
         return str(self._cluster.address)
 
     def bring(self, name: str) -> None:
-        site, *tiers = MACHINES[name]
-        labels = {"site": site} if site else {}
         with self._bare():
-            self.there[name] = self._cluster.add_node(resources=dict.fromkeys(tiers, 1), labels=labels, **self._options)
+            self.there[name] = self._cluster.add_node(**COMMANDS[NAMES.index(name)], **self._options)
 
     def take(self, name: str) -> None:
         self._cluster.remove_node(self.there.pop(name))
@@ -128,32 +157,44 @@ def sites() -> Iterator[Sites]:
     sites.shutdown()
 
 
-def pipeline(folder: Path, at: dict[str, str], frames: int, *, live: bool = False, **options: object) -> Pipeline:
-    """Streams by name, each at a site or at none."""
+def written(folder: Path, frames: int) -> tuple[Path, Path]:
+    """The pipeline, its stages beside it, and a clip."""
     Runner(folder, "ray", None)
     (folder / "stands.py").write_text(STANDS)
-    (file := folder / "pipeline.yaml").write_text(PIPELINE)
-    clip = clips.encode(folder / "clip.mp4", frames=frames)
-    sets = [f"streams.{name}.at={site}" for name, site in at.items() if site]
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+    return folder / "pipeline.yaml", clips.encode(folder / "clip.mp4", frames=frames)
+
+
+def pipeline(folder: Path, at: dict[str, str], frames: int, *, live: bool = False, **options: object) -> Pipeline:
+    """Streams by name, each at a site."""
+    file, clip = folder / "pipeline.yaml", folder / "clip.mp4"
+    if not clip.exists():
+        written(folder, frames)
+    sets = [f"streams.{name}.at={site}" for name, site in at.items()]
     sets += [f"{name}={value}" for name, value in options.items()]
     return load(file, sources=dict.fromkeys(at, f"{'live+file:' if live else ''}{clip}"), sets=sets)
 
 
 def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_path: Path, sites: Sites) -> None:
-    streams = {"a1": "site-a", "a2": "site-a", "b": "site-b", "free": ""}
-    laid = pipeline(tmp_path, streams, 12, streams_per_actor=1)
+    file, clip = written(tmp_path, 12)
+    names = ("north-gate", "north-yard", "south-gate")
+    sets = ["streams_per_actor=1", *(f"streams.{name}.url={clip}" for name in names)]
+    laid = load(file, config=CONFIG, sources={"free": str(clip)}, sets=sets)
     with Run(laid, address=sites.address) as run:
         results = list(run)
-    where = {(result.stream, tuple(sites.names(result.answer.reason))) for result in results}
-    stood = dict(where)
-    assert len(where) == len(streams)
-    assert {stood["a1"], stood["a2"]} == {("a device", edge, "cloud") for edge in ("a edge 1", "a edge 2")}
-    assert stood["b"] == ("b", "b", "cloud")
+    told = {(result.stream, result.answer.reason) for result in results}
+    assert len(told) == len(laid.streams)
+    stood = {stream: tuple(sites.names(re.sub(r":\S+", "", reason))) for stream, reason in told}
+    edges = ("north edge", "north edge 2")
+    assert {stood["north-gate"], stood["north-yard"]} == {("north device", edge, "cloud") for edge in edges}
+    assert stood["south-gate"] == ("south", "south", "cloud")
     assert stood["free"] == ("free", "free", "cloud")
+    settings = {stream: reason.split()[1].partition(":")[2] for stream, reason in told}
+    assert settings == {"north-gate": "0.9:0.1", "north-yard": "0.9:0.1", "south-gate": "0.95:0.05", "free": "0.9:0.1"}
     with Run(laid, engine="inline") as run:
         expected = list(run)
     assert _comparable(results) == _comparable(expected)
-    assert len(results) == 12 * len(streams)
+    assert len(results) == 12 * len(laid.streams)
 
 
 def _comparable(results: list[Any]) -> list[tuple[Any, ...]]:
@@ -166,9 +207,10 @@ class Taken(threading.Thread):
 
     def __init__(self, laid: Pipeline, address: str) -> None:
         super().__init__()
-        self.run_ = Run(laid, address=address)
-        self.results: dict[str, list[Any]] = {name: [] for name in laid.streams}
-        self.states: dict[str, set[str]] = {name: set() for name in laid.streams}
+        self.fresh: list[Pipeline] = []  # configurations to be read again
+        self.run_ = Run(laid, address=address, reload=lambda: self.fresh.pop() if self.fresh else None)
+        self.results: defaultdict[str, list[Any]] = defaultdict(list)
+        self.states: defaultdict[str, set[str]] = defaultdict(set)
         self.details: set[str] = set()
 
     def run(self) -> None:
@@ -184,33 +226,43 @@ def test_a_site_that_goes_away_leaves_the_others_alone_and_comes_back(
     tmp_path: Path, sites: Sites, caplog: pytest.LogCaptureFixture
 ) -> None:
     seconds = 14
-    streams = {"a": "site-a", "b": "site-b"}
-    taken = Taken(pipeline(tmp_path, streams, seconds * LIVE_FPS, live=True, late="wait"), sites.address)
+    streams = {"a": "north", "b": "south"}
+    frames, options = seconds * LIVE_FPS, {"live": True, "late": "wait", "streams_per_actor": 1}
+    taken = Taken(pipeline(tmp_path, streams, frames, **options), sites.address)
     taken.start()
     until(lambda: len(taken.results["a"]) > LIVE_FPS, 30)
-    sites.take("a device")
+    sites.take("north device")
     until(lambda: State.DEGRADED in taken.states["a"], 30)
     before = len(taken.results["a"])
-    sites.bring("a device")
+    taken.fresh.append(pipeline(tmp_path, streams | {"late": "north", "lost": "norht"}, frames, **options))
+    until(lambda: "the configuration is not taken up" in caplog.text)
+    taken.fresh.append(pipeline(tmp_path, streams | {"late": "north"}, frames, **options))
+    until(lambda: "the configuration was taken up: added late" in caplog.text)
+    sites.bring("north device")
     until(lambda: len(taken.results["a"]) > before + LIVE_FPS, 60)
+    until(lambda: len(taken.results["late"]) > LIVE_FPS, 30)
+    assert sites.names(re.sub(r":\S+", "", taken.results["late"][0].answer.reason))[0] == "north device"
+    until(lambda: taken.run_.status().streams["b"].state == State.STOPPED, 30)
+    taken.run_.stop()
     taken.join(60)
     outcome = taken.run_.join(1)
     b = taken.results["b"]
     assert [result.seq for result in b] == list(range(seconds * LIVE_FPS))
     assert {result.answer.by for result in b} == {"read"}  # the common cloud answers every picture
     assert State.DEGRADED not in taken.states["b"]
-    assert any(re.fullmatch(r"site-a/device away for \d+ s", detail) for detail in taken.details)
+    assert any(re.fullmatch(r"north/device away for \d+ s", detail) for detail in taken.details)
     assert [result.seq for result in taken.results["a"]] == list(range(len(taken.results["a"])))
-    assert list(outcome.report["deaths"]) == ["site-a/device"]
-    assert "site-a/device with a died; its streams go on behind their last answers" in caplog.text
+    assert list(outcome.report["deaths"]) == ["north/device"]
+    assert "no machine of the site norht offers the tiers device and edge; did you mean 'north'?" in caplog.text
+    assert "north/device with a died; its streams go on behind their last answers" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("at", "told"),
     [
         (
-            "site-c",
-            r"no machine of the site site-c offers the tiers device and edge; did you mean 'site-[ab]'\?; there is ",
+            "norht",
+            r"no machine of the site norht offers the tiers device and edge; did you mean 'north'\?; there is ",
         ),
         ("elsewhere", r"no machine of the site elsewhere offers the tiers device and edge; there is \d"),
     ],

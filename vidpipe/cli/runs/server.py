@@ -117,6 +117,7 @@ def told(status: Status) -> dict[str, Any]:
             name: {
                 "state": "paused" if stream.paused else stream.state,
                 "detail": stream.detail,
+                **({"site": stream.site} if stream.site else {}),
                 "frames_in": stream.frames_in,
                 "pts": stream.pts,
                 "how": dict(stream.how),

@@ -36,6 +36,7 @@ class StreamNow:
         lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
         detail: why it is in this state, for people.
         paused: whether it has ended until somebody resumes it.
+        site: that it belongs to; "": to none.
     """
 
     state: str
@@ -53,6 +54,7 @@ class StreamNow:
     lost: int = 0
     detail: str = ""
     paused: bool = False
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def status_of(
             ledger.lost,
             fares[name].health.detail if name in fares else "",
             name in paused,
+            control.pipeline.site(name) if name in control.pipeline.streams else "",
         )
     return Status(
         state,

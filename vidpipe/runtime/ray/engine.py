@@ -61,7 +61,6 @@ class RayEngine:
         self._census = Census()
         self._machines = Machines(address)
         self._segments = SegmentActors(
-            plan,
             self._machines,
             one_machine=address is None,
             started=lambda each: self._census.add(each.name, each.actor),
@@ -83,7 +82,7 @@ class RayEngine:
         """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
         if not self._cluster.open(stop):
             return []
-        self._machines.check(place for site in self._plan.sites for place in self._way_down(site))
+        self.check(self._plan.pipeline)
         for group in self._plan.groups:
             self._add_device(self._plan.pipeline.site(group[0]), group)
         # Models load and sources open side by side.
@@ -184,6 +183,12 @@ class RayEngine:
             for device, heard in zip(here, told, strict=True):
                 if not heard:
                     self._revive(device)
+
+    def check(self, pipeline: Pipeline) -> None:
+        """Raises ConfigError where no machine of a cluster is there for a site; one that runs already may be away."""
+        plan, here = replace(self._plan, pipeline=pipeline), {device.site for device in self._devices}
+        fresh = [site for site in plan.sites if site not in here]
+        self._machines.check(place for site in fresh for place in plan.way_down(site, one_machine=False))
 
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
@@ -304,7 +309,7 @@ class RayEngine:
         number = len(self._of_site(site))
         place = self._way_down(site)[0]
         options, node = self._machines.options(place)
-        below = self._segments.below(site, number, node)
+        below = self._segments.below(self._plan, site, number, node)
         actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks)
         device = Device(actor, streams, numbered(place.name, number), site, [each.actor for each in below])
         self._devices.append(device)

@@ -33,10 +33,7 @@ class SegmentActors:
         started: is told of each new one.
     """
 
-    def __init__(
-        self, plan: Plan, machines: Machines, *, one_machine: bool, started: Callable[[Started], None]
-    ) -> None:
-        self._plan = plan
+    def __init__(self, machines: Machines, *, one_machine: bool, started: Callable[[Started], None]) -> None:
         self._machines = machines
         self._one_machine = one_machine
         self._tell = started
@@ -52,25 +49,26 @@ class SegmentActors:
         """All of them."""
         return [actor for level in self.levels for actor in level]
 
-    def below(self, site: str, number: int, near: str | None) -> list[Started]:
+    def below(self, plan: Plan, site: str, number: int, near: str | None) -> list[Started]:
         """The actors below a device of this site, from the top down.
 
         Args:
+            plan: as it is now.
             number: of the device among those of its site.
             near: the node on which it stands.
         """
         way: list[Started] = []
-        for place in reversed(self._plan.way_down(site, one_machine=self._one_machine)[1:]):
-            way.insert(0, self._of(place, number, near, way))
+        for place in reversed(plan.way_down(site, one_machine=self._one_machine)[1:]):
+            way.insert(0, self._at(plan, place, number, near, way))
         return way
 
-    def _of(self, place: Place, number: int, near: str | None, below: Sequence[Started]) -> Started:
+    def _at(self, plan: Plan, place: Place, number: int, near: str | None, below: Sequence[Started]) -> Started:
         share = number % max(1, self._machines.count(place)) if place.site else 0
         name = numbered(place.name, share)
         level = self._levels.setdefault(place.segments[0], {})
         if name not in level:
             options, _ = self._machines.options(place, near)
-            level[name] = Started(name, start(SegmentActor, self._plan, place, below, options))
+            level[name] = Started(name, start(SegmentActor, plan, place, below, options))
             self._tell(level[name])
         return level[name]
 
