@@ -12,8 +12,10 @@ import os
 import re
 import shlex
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from tests import clips
 from tests.runtime.conftest import LIVE_FPS, Runner
 from tests.waiting import until
 from vidpipe import Run
+from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
@@ -58,7 +61,6 @@ class Passes(Stage):
 
 
 class Config(StageConfig):
-    agreement: float = Knob(0.9)
     explore: float = Knob(0.1)
 
 
@@ -72,7 +74,7 @@ class Little(Stage):
         return [None] * len(frames)
 
     def learn(self, frame, answer):
-        return replace(answer, reason=f"{machine()}:{self.config.agreement}:{self.config.explore} {answer.reason}")
+        return replace(answer, reason=f"{machine()}:{self.config.explore} {answer.reason}")
 
 
 class Reads(Read):
@@ -177,7 +179,7 @@ def pipeline(folder: Path, at: dict[str, str], frames: int, *, live: bool = Fals
 
 def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_path: Path, sites: Sites) -> None:
     file, clip = written(tmp_path, 12)
-    names = ("north-gate", "north-yard", "south-gate")
+    names = ("north-gate", "north-yard", "south-yard", "south-gate")
     sets = ["streams_per_actor=1", *(f"streams.{name}.url={clip}" for name in names)]
     laid = load(file, config=CONFIG, sources={"free": str(clip)}, sets=sets)
     with Run(laid, address=sites.address) as run:
@@ -187,10 +189,10 @@ def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_pat
     stood = {stream: tuple(sites.names(re.sub(r":\S+", "", reason))) for stream, reason in told}
     edges = ("north edge", "north edge 2")
     assert {stood["north-gate"], stood["north-yard"]} == {("north device", edge, "cloud") for edge in edges}
-    assert stood["south-gate"] == ("south", "south", "cloud")
+    assert stood["south-gate"] == stood["south-yard"] == ("south", "south", "cloud")
     assert stood["free"] == ("free", "free", "cloud")
-    settings = {stream: reason.split()[1].partition(":")[2] for stream, reason in told}
-    assert settings == {"north-gate": "0.9:0.1", "north-yard": "0.9:0.1", "south-gate": "0.95:0.05", "free": "0.9:0.1"}
+    explore = {stream: float(reason.split()[1].partition(":")[2]) for stream, reason in told}
+    assert explore == {"north-gate": 0.1, "north-yard": 0.1, "south-yard": 0.2, "south-gate": 0.05, "free": 0.1}
     with Run(laid, engine="inline") as run:
         expected = list(run)
     assert _comparable(results) == _comparable(expected)
@@ -212,11 +214,14 @@ class Taken(threading.Thread):
         self.results: defaultdict[str, list[Any]] = defaultdict(list)
         self.states: defaultdict[str, set[str]] = defaultdict(set)
         self.details: set[str] = set()
+        self.came_at: list[float] = []  # results of the stream b
 
     def run(self) -> None:
         with self.run_ as run:
             for result in run:
                 self.results[result.stream].append(result)
+                if result.stream == "b":
+                    self.came_at.append(time.monotonic())
                 for name, stream in run.status().streams.items():
                     self.states[name].add(stream.state)
                     self.details.add(stream.detail)
@@ -248,7 +253,10 @@ def test_a_site_that_goes_away_leaves_the_others_alone_and_comes_back(
     outcome = taken.run_.join(1)
     b = taken.results["b"]
     assert [result.seq for result in b] == list(range(seconds * LIVE_FPS))
-    assert {result.answer.by for result in b} == {"read"}  # the common cloud answers every picture
+    # The common cloud answers without a pause, but for pictures that a busy machine has no time for.
+    assert {result.answer.by for result in b if result.answer.how is not How.DROPPED} == {"read"}
+    pauses = [after - before for before, after in pairwise(taken.came_at)]
+    assert max(pauses) < 5
     assert State.DEGRADED not in taken.states["b"]
     assert any(re.fullmatch(r"north/device away for \d+ s", detail) for detail in taken.details)
     assert [result.seq for result in taken.results["a"]] == list(range(len(taken.results["a"])))
