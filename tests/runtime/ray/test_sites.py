@@ -30,6 +30,7 @@ from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.records import Result
 from vidpipe.sources.health import State
 
 pytestmark = pytest.mark.ray
@@ -107,7 +108,8 @@ def started(command: str) -> dict[str, Any]:
 
 
 COMMANDS = [started(command) for command in (*re.findall(r"^# +(ray start .*)$", CONFIG.read_text(), re.M), *MORE)]
-NAMES = ("cloud", "north device", "north edge", "south", "north edge 2", "free")
+NORTH_EDGES = ("north edge", "north edge 2")
+NAMES = ("cloud", "north device", NORTH_EDGES[0], "south", NORTH_EDGES[1], "free")
 
 
 class Sites:
@@ -143,10 +145,10 @@ class Sites:
     def take(self, name: str) -> None:
         self._cluster.remove_node(self.there.pop(name))
 
-    def names(self, nodes: str) -> list[str]:
-        """What machines are called here, of their ids."""
+    def where(self, result: Result) -> list[str]:
+        """The machines that a result has seen, from the device down, as they are called here."""
         known = {node.node_id: name for name, node in self.there.items()}
-        return [known[node] for node in nodes.split()]
+        return [known.get(told.partition(":")[0], "gone") for told in result.answer.reason.split()]
 
     def shutdown(self) -> None:
         self._cluster.shutdown()
@@ -184,14 +186,13 @@ def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_pat
     laid = load(file, config=CONFIG, sources={"free": str(clip)}, sets=sets)
     with Run(laid, address=sites.address) as run:
         results = list(run)
-    told = {(result.stream, result.answer.reason) for result in results}
-    assert len(told) == len(laid.streams)
-    stood = {stream: tuple(sites.names(re.sub(r":\S+", "", reason))) for stream, reason in told}
-    edges = ("north edge", "north edge 2")
-    assert {stood["north-gate"], stood["north-yard"]} == {("north device", edge, "cloud") for edge in edges}
-    assert stood["south-gate"] == stood["south-yard"] == ("south", "south", "cloud")
-    assert stood["free"] == ("free", "free", "cloud")
-    explore = {stream: float(reason.split()[1].partition(":")[2]) for stream, reason in told}
+    stood = {result.stream: sites.where(result) for result in results}
+    assert all(sites.where(result) == stood[result.stream] for result in results)
+    north = [stood["north-gate"], stood["north-yard"]]
+    assert sorted(north) == [["north device", edge, "cloud"] for edge in NORTH_EDGES]
+    assert stood["south-gate"] == stood["south-yard"] == ["south", "south", "cloud"]
+    assert stood["free"] == ["free", "free", "cloud"]
+    explore = {result.stream: float(result.answer.reason.split()[1].partition(":")[2]) for result in results}
     assert explore == {"north-gate": 0.1, "north-yard": 0.1, "south-yard": 0.2, "south-gate": 0.05, "free": 0.1}
     with Run(laid, engine="inline") as run:
         expected = list(run)
@@ -199,7 +200,7 @@ def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_pat
     assert len(results) == 12 * len(laid.streams)
 
 
-def _comparable(results: list[Any]) -> list[tuple[Any, ...]]:
+def _comparable(results: list[Result]) -> list[tuple[Any, ...]]:
     told = [(r.stream, r.seq, r.answer.how, r.answer.by, r.answer.as_of, r.detections.xyxy.tolist()) for r in results]
     return sorted(told, key=lambda each: each[:2])
 
@@ -211,7 +212,7 @@ class Taken(threading.Thread):
         super().__init__()
         self.fresh: list[Pipeline] = []  # configurations to be read again
         self.run_ = Run(laid, address=address, reload=lambda: self.fresh.pop() if self.fresh else None)
-        self.results: defaultdict[str, list[Any]] = defaultdict(list)
+        self.results: defaultdict[str, list[Result]] = defaultdict(list)
         self.states: defaultdict[str, set[str]] = defaultdict(set)
         self.details: set[str] = set()
         self.came_at: list[float] = []  # results of the stream b
@@ -246,7 +247,10 @@ def test_a_site_that_goes_away_leaves_the_others_alone_and_comes_back(
     sites.bring("north device")
     until(lambda: len(taken.results["a"]) > before + LIVE_FPS, 60)
     until(lambda: len(taken.results["late"]) > LIVE_FPS, 30)
-    assert sites.names(re.sub(r":\S+", "", taken.results["late"][0].answer.reason))[0] == "north device"
+    device, edge, _ = sites.where(taken.results["late"][0])
+    assert device == "north device"
+    sites.take(edge)  # the other one of the site takes over
+    until(lambda: sites.where(taken.results["late"][-1]) == [device, *({*NORTH_EDGES} - {edge}), "cloud"], 30)
     until(lambda: taken.run_.status().streams["b"].state == State.STOPPED, 30)
     taken.run_.stop()
     taken.join(60)
@@ -260,7 +264,7 @@ def test_a_site_that_goes_away_leaves_the_others_alone_and_comes_back(
     assert State.DEGRADED not in taken.states["b"]
     assert any(re.fullmatch(r"north/device away for \d+ s", detail) for detail in taken.details)
     assert [result.seq for result in taken.results["a"]] == list(range(len(taken.results["a"])))
-    assert list(outcome.report["deaths"]) == ["north/device"]
+    assert set(outcome.report["deaths"]) == {"north/device", "north/edge 2"}
     assert "no machine of the site norht offers the tiers device and edge; did you mean 'north'?" in caplog.text
     assert "north/device with a died; its streams go on behind their last answers" in caplog.text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
@@ -31,12 +31,21 @@ def wait_open(references: Sequence[Any], timeout_s: float, stop: Event) -> list[
         done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=LOOK_S)
         get(done, timeout_s)
         if time.monotonic() > deadline:
-            raise RunError(f"an actor did not answer within {timeout_s:g} s")
+            raise _late(timeout_s)
     return [] if waiting else get(references, timeout_s)
 
 
-def is_heard(reference: Any, timeout_s: float) -> bool:
-    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
+def is_heard(reference: Any, timeout_s: float, is_silent: Callable[[], bool]) -> bool:
+    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back.
+
+    Nobody waits for an actor that is silent: it will hear of it when it wakes, or another instance is told.
+    """
+    until = time.monotonic() + timeout_s
+    while not ray.wait([reference], timeout=LOOK_S)[0]:
+        if is_silent():
+            return True
+        if time.monotonic() > until:
+            raise _late(timeout_s)
     try:
         return _told(reference, timeout_s) is not False
     except RayActorError:
@@ -50,7 +59,7 @@ def _told(references: Any, timeout_s: float) -> Any:
     except RayTaskError as error:
         raise cause_of(error) from None
     except GetTimeoutError:
-        raise RunError(f"an actor did not answer within {timeout_s:g} s") from None
+        raise _late(timeout_s) from None
 
 
 def cause_of(error: RayTaskError) -> Exception:
@@ -59,6 +68,10 @@ def cause_of(error: RayTaskError) -> Exception:
     if isinstance(cause, VidpipeError):
         return cause
     return RunError(f"an actor failed: {type(cause).__name__}: {cause}".splitlines()[0])
+
+
+def _late(timeout_s: float) -> RunError:
+    return RunError(f"an actor did not answer within {timeout_s:g} s")
 
 
 def _death(error: RayActorError) -> RunError:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from threading import Event, RLock
 from typing import Any
 
@@ -178,7 +179,7 @@ class RayEngine:
             self._packed = pack_arguments(pipeline.search_paths, pipeline)
             here = [device for device in self._devices if device not in self._reviving.values()]
             telling = [device.actor.update.remote(self._packed) for device in here]
-        told = [is_heard(reference, REVIVE_S) for reference in telling]
+        told = [self._hears(each.actor, call, REVIVE_S) for each, call in zip(here, telling, strict=True)]
         with self._lock:
             for device, heard in zip(here, told, strict=True):
                 if not heard:
@@ -194,10 +195,9 @@ class RayEngine:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
         with self._lock:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
-            # Who is silent may be away for long: it loads them when a frame comes.
-            preparing = [actor.prepare.remote(packed) for actor in self._actors() if not self._census.is_silent(actor)]
-        for reference in preparing:
-            is_heard(reference, OPEN_S)
+            preparing = [(actor, actor.prepare.remote(packed)) for actor in self._actors()]
+        for actor, reference in preparing:
+            self._hears(actor, reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -226,20 +226,25 @@ class RayEngine:
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
-        if not is_heard(device.actor.add.remote(joining), OPEN_S):
+        if not self._hears(device.actor, device.actor.add.remote(joining), OPEN_S):
             self._revive(device)  # where it opens all its streams
         elif device not in self._fetching.values():
             self._fetch(device)
 
     def _tell_missed(self, device: Device) -> None:
         """Tell a device that is back what was asked of it meanwhile: some came when it had just been opened anew."""
-        if self._packed is not None and not is_heard(device.actor.update.remote(self._packed), REVIVE_S):
-            self._revive(device)
-            return
+        if self._packed is not None:
+            telling = device.actor.update.remote(self._packed)
+            if not self._hears(device.actor, telling, REVIVE_S):
+                self._revive(device)
+                return
         if device.leaving:
             device.actor.remove.remote(set(device.leaving))
         if device.joining:
             self._let_join(device)
+
+    def _hears(self, actor: Any, reference: Any, timeout_s: float) -> bool:
+        return is_heard(reference, timeout_s, partial(self._census.is_silent, actor))
 
     def _with_room(self, stream: str) -> Device:
         pipeline = self._plan.pipeline
