@@ -1,4 +1,4 @@
-"""Sites on a cluster, started as configs/two-sites.yaml says. What must hold:
+"""Sites on a cluster, started as configs/sites.yaml says. What must hold:
 
 - every actor stands on a machine of its tier and site, and answers are those of the inline engine;
 - a site whose machine goes away degrades its own streams, and no other loses a picture; it goes on when it is back;
@@ -90,7 +90,7 @@ stages:
   - {id: read, type: stands:Reads, on: cloud}
 audit: {rate: 0, max_unchecked_s: 2}
 """
-CONFIG = Path(__file__).parents[3] / "configs" / "two-sites.yaml"
+CONFIG = Path(__file__).parents[3] / "configs" / "sites.yaml"
 MORE = (
     """ray start --address=192.0.2.1:6379 --resources='{"edge": 1}' --labels=site=north""",
     """ray start --address=192.0.2.1:6379 --resources='{"device": 1, "edge": 1}'""",
