@@ -1,5 +1,6 @@
 """What is typed wrongly is told in one line, with status 2; help and `check` and `plan` say what they should."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -142,3 +143,22 @@ def test_plan(shell):
     rows = [line.split() for line in ended.out.splitlines()]
     assert ["device", "device,", "edge", "1", "sources,", "difference,"] in [row[:6] for row in rows]
     assert any(row[:3] == ["device-edge", "jpeg", "70"] for row in rows)
+
+
+def test_the_plan_of_sites_says_what_will_stand_where(shell):
+    shell.write("two.yaml", TWO_TIERS)
+    at = {"a": "north", "b": "north", "c": "south"}
+    streams = [f"  {name}: {{url: {name}.mp4, at: {site}}}" for name, site in at.items()]
+    shell.write("sites.yaml", "\n".join(["streams:", *streams, "  d: {url: d.mp4}", "streams_per_actor: 1"]))
+    ended = shell.vidpipe("plan", "two.yaml", "--config", "sites.yaml")
+    assert (ended.status, ended.err) == (0, "")
+    _, _, table = ended.out.partition("\non a cluster  ")
+    rows = [re.split(r"  +", line.strip()) for line in table.splitlines()]
+    assert rows[2:-1] == [
+        ["north/device", "device, of north", "2", "a; b"],
+        ["south/device", "device, of south", "1", "c"],
+        ["device", "device", "1", "d"],
+        ["north/edge", "edge, of north", "1 a machine, 2 at most", "a; b"],
+        ["south/edge", "edge, of south", "1", "c"],
+        ["edge", "edge", "1", "d"],
+    ]

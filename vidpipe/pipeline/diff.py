@@ -54,11 +54,13 @@ def changes(old: Pipeline, new: Pipeline) -> Changes:
         ConfigError: something else than streams and settings, which a run cannot take up.
     """
     for field in fields(Pipeline):
-        if field.name not in ("streams", "name") and _fixed(old, field.name) != _fixed(new, field.name):
+        if field.name not in ("streams", "name", "own_clouds") and _fixed(old, field.name) != _fixed(new, field.name):
             raise ConfigError(
                 f"{field.name} cannot change while it runs: only streams and settings that are knobs can; start it "
                 "anew for the rest"
             )
+    for site in sorted((old.own_clouds ^ new.own_clouds) & set(map(old.site, old.streams))):
+        raise ConfigError(f"sites.{site}.cloud cannot change while streams of the site run: start it anew for that")
     if not new.streams:
         raise ConfigError("no stream is left: a run needs one; to end it, interrupt it")
     kept = [name for name in new.streams if name in old.streams]

@@ -13,6 +13,7 @@ from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
 _OPEN = 8  # recordings that are open at a time in all, at least; else two for each core, as some wait for answers
+SITE_TIERS = (Tier.DEVICE, Tier.EDGE)  # of which each site has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Link:
         far: whether the next one stands on a slower tier.
         first: the stage that frames come to there.
         audit: which of its answers are checked.
+        leads_to: what messages call the actor at its lower end, where each site has one of its own; "": `lower`.
     """
 
     upper: str
@@ -61,10 +63,33 @@ class Link:
     far: bool = True
     first: PlacedStage | None = None
     audit: AuditSpec = field(default_factory=AuditSpec)
+    leads_to: str = ""
 
     @property
     def name(self) -> str:
         return f"{self.upper}-{self.lower}"
+
+    @property
+    def end(self) -> str:
+        """What messages call the actor at its lower end."""
+        return self.leads_to or self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one actor runs: neighbouring segments, for the streams of one site or for all.
+
+    Attributes:
+        segments: their indices in the plan.
+        name: as messages and reports have it, "site-a/edge"; further actors of the same kind have a number behind.
+        tier: of the first segment.
+        site: "": it belongs to none.
+    """
+
+    segments: range
+    name: str
+    tier: Tier
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +99,7 @@ class Plan:
     Attributes:
         ahead: how many frames of a stream may be asked while one is open.
         unordered: no stage learns: answers may be completed in any order that keeps a stream's own.
-        groups: the streams of each device actor.
+        groups: the streams of each device actor, all of one site.
         at_once: how many recordings of a group are open at a time; the others wait for their turn.
         hold_bytes: what links may have to hold of one stream's open pictures.
         shortened: why `ahead` is less than the pipeline asks for; "" where it is not.
@@ -118,6 +143,26 @@ class Plan:
         upper, lower = self.segments[index - 1 : index + 1]
         shared_by_many = index == 1 and len(self.groups) > 1
         return upper.isolated or lower.isolated or self.links[index - 1].spec.shaper is not None or shared_by_many
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Those that its streams belong to, in their order; "" among them where a stream belongs to none."""
+        return tuple(dict.fromkeys(map(self.pipeline.site, self.pipeline.streams)))
+
+    def way_down(self, site: str, *, one_machine: bool) -> tuple[Place, ...]:
+        """The actors that frames of this site may come to, from the device down.
+
+        On a cluster each site has its own device and edge, and the cloud is common to all that ask for none of their
+        own. On one machine sites share all that is below the device.
+        """
+        own_tiers = SITE_TIERS + (Tier.CLOUD,) * (site in self.pipeline.own_clouds)
+        places = []
+        for segments in self.actors(one_machine=one_machine):
+            first = self.segments[segments[0]]
+            has_own = segments[0] == 0 or (first.tier in own_tiers and not one_machine)
+            own = site if has_own else ""
+            places.append(Place(segments, f"{own}/{first.name}" if own else first.name, first.tier, own))
+        return tuple(places)
 
     def learns_below(self, index: int) -> bool:
         """Whether a stage below this segment's per-stream stages learns, so that it must be told when to."""
@@ -231,20 +276,25 @@ def _unordered_depth(links: Sequence[Link]) -> int:
 
 
 def _groups(pipeline: Pipeline) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """Live streams and recordings apart: of those few keep a core busy, each of these does.
+    """Streams of different sites apart, and of each live ones and recordings: few of those keep a core busy.
 
     Returns:
         The streams of each device actor, and how many recordings one of them has open at a time.
     """
-    live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
-    replayed = [name for name in pipeline.streams if name not in live]
-    # However many recordings there are, no more actors than cores work through them.
-    actors = min(_parts(replayed, streams_per_actor(pipeline, live=False)), _cores())
-    at_once = max(1, max(_OPEN, 2 * _cores()) // max(1, actors))
+    sites = dict.fromkeys(map(pipeline.site, pipeline.streams))
+    live: list[tuple[str, ...]] = []
+    replayed: list[tuple[str, ...]] = []
+    for site in sites:
+        here = [name for name in pipeline.streams if pipeline.site(name) == site]
+        own = [name for name in here if pipeline.streams[name].spec.live]
+        live += _shared_out(own, _parts(own, streams_per_actor(pipeline, live=True)))
+        own = [name for name in here if not pipeline.streams[name].spec.live]
+        # However many recordings there are, no more actors of a site than cores work through them.
+        replayed += _shared_out(own, min(_parts(own, streams_per_actor(pipeline, live=False)), _cores()))
+    at_once = max(1, max(_OPEN, 2 * _cores()) // max(1, len(replayed)))
     if pipeline.streams_per_actor:
         at_once = min(at_once, pipeline.streams_per_actor)
-    of_live = _parts(live, streams_per_actor(pipeline, live=True))
-    return (*_shared_out(live, of_live), *_shared_out(replayed, actors)), at_once
+    return (*live, *replayed), at_once
 
 
 def streams_per_actor(pipeline: Pipeline, *, live: bool) -> int:

@@ -230,6 +230,7 @@ class Pipeline:
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
         media: which pictures and clips of events are made; None: none.
+        own_clouds: sites whose cloud stages stand on machines of their own.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
 
@@ -248,6 +249,7 @@ class Pipeline:
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
     media: MediaSpec | None = None
+    own_clouds: frozenset[str] = frozenset()
     search_paths: tuple[str, ...] = ()
 
     @property
@@ -261,6 +263,10 @@ class Pipeline:
         """The same without pictures, clips and sinks of its own, and all of it here, for who only measures it."""
         links = {name: link.here() for name, link in self.links.items()}
         return replace(self, media=None, sinks=(), links=links)
+
+    def site(self, stream: str) -> str:
+        """The site that a stream belongs to; "" where it belongs to none."""
+        return self.streams[stream].spec.at or ""
 
     def detours(self, stream: str) -> bool:
         """Whether late answers of this stream are not waited for; by default that is so live."""

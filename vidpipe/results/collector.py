@@ -90,10 +90,10 @@ class Collector:
         accuracy = self.ledgers[stream].accuracy
         accuracy.floor, accuracy.want = floor, want
 
-    def note_away(self, away: Mapping[str, float]) -> None:
-        """Parts of the pipeline that nobody reaches now, and since when, by the monotonic clock."""
-        for monitor in self.status_monitors.values():
-            monitor.away = away
+    def note_away(self, away: Mapping[str, Mapping[str, float]]) -> None:
+        """By stream, parts of the pipeline that nobody reaches now, and since when, by the monotonic clock."""
+        for stream, monitor in self.status_monitors.items():
+            monitor.away = away.get(stream, {})
 
     @property
     def done(self) -> bool:

@@ -75,6 +75,8 @@ def build_report(
     streams: dict[str, Any] = {}
     for name, ledger in collector.ledgers.items():
         streams[name] = ledger.report()
+        if name in pipeline.streams and (site := pipeline.site(name)):
+            streams[name]["site"] = site
         if name in collector.ended:
             streams[name]["notes"] = list(collector.ended[name].notes)
     for name, monitor in collector.status_monitors.items():

@@ -173,7 +173,7 @@ class StatusMonitor:
         """How the stream fares now."""
         health = self._health
         silent_s = self._clock.monotonic() - self._samples[-1].at if self._samples else 0.0
-        if health.state is State.LIVE and silent_s > _SILENT_S:
+        if health.state is State.LIVE and silent_s > _SILENT_S and not self.away:
             health = replace(health, state=State.STALLED, detail=f"no word of its process for {silent_s:.0f} s")
         elif health.state is State.LIVE and (degraded := self._degraded()):
             health = replace(health, state=State.DEGRADED, detail=degraded)

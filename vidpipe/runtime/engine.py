@@ -53,6 +53,10 @@ class Engine(Protocol):
         """Go by these settings from the next frame of each stream on, and know these streams."""
         ...
 
+    def check(self, pipeline: Pipeline) -> None:
+        """Whether all streams of this pipeline could run here; raises ConfigError where they could not."""
+        ...
+
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need, beside what is in use; raises what keeps it from loading."""
         ...
@@ -72,8 +76,8 @@ class Engine(Protocol):
         """
         ...
 
-    def away(self) -> Mapping[str, float]:
-        """Segments that nobody reaches now, and since when, by the monotonic clock."""
+    def away(self) -> Mapping[str, Mapping[str, float]]:
+        """By stream, what of the pipeline nobody reaches now, and since when, by the monotonic clock."""
         ...
 
     def counts(self, *, fresh: bool = True) -> Counts:

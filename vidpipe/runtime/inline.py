@@ -161,6 +161,9 @@ class InlineEngine:
         """Know other streams from now on."""
         self._runtime.update(pipeline)
 
+    def check(self, pipeline: Pipeline) -> None:
+        """All of them could."""
+
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need."""
         self._runtime.prepare(configs)
@@ -179,8 +182,9 @@ class InlineEngine:
         """Have these asked of the stream's next picture, in the shadow of its own answer."""
         self._stream_pool.ask(stream, asks)
 
-    def away(self) -> Mapping[str, float]:
-        return self._away.segments
+    def away(self) -> Mapping[str, Mapping[str, float]]:
+        away = self._away.segments
+        return dict.fromkeys(self._runtime.plan.pipeline.streams, away) if away else {}
 
     def counts(self, *, fresh: bool = True) -> Counts:
         if self._link is None:

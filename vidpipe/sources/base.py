@@ -20,6 +20,10 @@ Line = Annotated[list[tuple[Relative, Relative]], Field(min_length=2)]
 Want = Literal["boxes", "presence", "count"]
 """What of the answers of a stream must be right: where each thing is, which classes are there, or how many things."""
 
+SITE = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+"""What the name of a site looks like: as Ray's labels do, so that a machine can bear it."""
+
+
 LIVE_FILE = "live+file:"
 """What stands before the path of a recording that is to be played at its own speed, as if it were a camera."""
 
@@ -74,6 +78,12 @@ class StreamSpec(BaseModel):
         description=f"a file, {LIVE_FILE}PATH to play it as if it were a camera, a camera's address (rtsp, rtsps, "
         "http, https), /dev/videoN, or a source of your own, module:Class; `${env:NAME}` and `${file:PATH}` stand for "
         "what is kept elsewhere",
+    )
+    at: str | None = Field(
+        default=None,
+        pattern=SITE,
+        description="the site that it belongs to: on a cluster its stages on device and edge run on machines of that "
+        "site, started with `ray start --labels=site=NAME`; default: on any machine that offers their tier",
     )
     record_url: str | None = Field(
         default=None, repr=False, description="another address of the same camera, to record clips from"

@@ -159,6 +159,7 @@ def test_every_pipeline_that_comes_with_vidpipe_is_sound(
     check(pipeline, None, {"vtest": "vtest.avi"}, [])
 
 
+@pytest.mark.parametrize("config", ["example", "sites"])
 @pytest.mark.parametrize("pipeline", ["street", "demo"])
-def test_the_example_configuration_goes_with_three_tiers(folder: Path, pipeline: str) -> None:
-    check(pipeline, CONFIGS / "example.yaml", {}, [])
+def test_the_example_configurations_go_with_three_tiers(folder: Path, pipeline: str, config: str) -> None:
+    check(pipeline, CONFIGS / f"{config}.yaml", {}, [])

@@ -28,7 +28,8 @@ def test_the_files_are_those_of_today(name):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_what_comes_with_vidpipe_is_valid(path):
+def test_what_comes_with_vidpipe_is_valid(path, monkeypatch):
+    monkeypatch.setenv("CLOUD_FINGERPRINT", "ab:" * 31 + "ab")
     data = read(path, path.name).data
     if not {"stages", "streams", "links", "rules"} & data.keys():
         pytest.skip("no file of ours")
@@ -52,6 +53,11 @@ def test_a_mistake_is_found_at_its_place(change, at):
     validator("pipeline.schema.json").validate(sound)
     found = list(validator("pipeline.schema.json").iter_errors(sound | change))
     assert at in [list(error.absolute_path) for error in found]
+
+
+def test_what_is_kept_elsewhere_is_no_mistake():
+    for reference in ("${env:CLOUD_FINGERPRINT}", "${file:/run/secrets/cloud}"):
+        validator("config.schema.json").validate({"links": {"edge-cloud": {"fingerprint": reference}}})
 
 
 def test_a_part_of_a_users_own_may_have_any_field():

@@ -179,3 +179,57 @@ def test_an_unknown_pipeline_is_refused_with_the_nearest(write: Write, name: str
     with pytest.raises(ConfigError) as error:
         load(name)
     assert str(error.value) == message
+
+
+SITES = """
+streams:
+  gate: {at: north}
+  yard: {at: north, url: yard.mp4}
+  road: {at: south, url: road.mp4}
+  free: {url: free.mp4}
+sites:
+  north: {stages: {little: {accept: 0.3, explore: 0.2}, difference: {threshold: 40}}}
+  south: {cloud: own}
+"""
+
+
+def test_a_stream_has_the_settings_of_its_site_under_its_own(write: Write) -> None:
+    pipeline = load(write(GOOD), config=write(SITES, "sites.yaml"))
+    little = {name: stream.configs.get("little") for name, stream in pipeline.streams.items()}
+    assert little == {
+        "gate": DetectConfig(model="little", accept=0.8, explore=0.2),  # its own `accept`
+        "yard": DetectConfig(model="little", accept=0.3, explore=0.2),
+        "road": None,
+        "free": None,
+    }
+    assert [name for name, stream in pipeline.streams.items() if "difference" in stream.configs] == ["gate", "yard"]
+    assert [pipeline.site(name) for name in ("gate", "yard", "road", "free")] == ["north", "north", "south", ""]
+    assert pipeline.own_clouds == {"south"}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "expected"),
+    [
+        ("at: south", "at: suoth", "sites.yaml:5: streams.road.at: there is no site 'suoth'; did you mean 'south'?"),
+        ("{at: south, url", "{url", "sites.yaml:9: sites.south: no stream is at this site; did you mean 'north'?"),
+        ("at: south", "at: '-s'", "sites.yaml:5: streams.road.at: must be of the form "),
+        (
+            "explore: 0.2",
+            "explor: 0.2",
+            "sites.yaml:8: sites.north.stages.little: unknown field 'explor'; did you mean",
+        ),
+        ("little: {acc", "litle: {acc", "sites.yaml:8: sites.north.stages: there is no stage 'litle'; did you mean"),
+        ("cloud: own", "cloud: mine", "sites.yaml:9: sites.south.cloud: must be 'common' or 'own', not 'mine'"),
+        (
+            "accept: 0.3",
+            "model: litle",
+            "sites.yaml:8: sites.north.stages.little.model: there is no model 'litle'; did",
+        ),
+        ("cloud: own", "clouds: own", "sites.yaml:9: sites.south: unknown field 'clouds'; did you mean 'cloud'?"),
+    ],
+)
+def test_a_slip_about_sites_is_told_at_its_line(write: Write, good: str, bad: str, expected: str) -> None:
+    assert good in SITES
+    with pytest.raises(InvalidPipelineError) as error:
+        load(write(GOOD), config=write(SITES.replace(good, bad), "sites.yaml"))
+    assert [str(mistake)[: len(expected)] for mistake in error.value.mistakes] == [expected]

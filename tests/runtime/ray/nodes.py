@@ -65,12 +65,12 @@ class Nodes:
         """
         engine: Any = session._engine  # noqa: SLF001 - nobody else knows their handles
         segments = [segment.tier for segment in engine._plan.segments]  # noqa: SLF001
-        below, standbys = engine._segments, engine._standbys.actors  # noqa: SLF001
+        below, standbys = engine._segments.actors, engine._standbys  # noqa: SLF001
         if tier == "device":
-            actors = [*(device.actor for device in engine._devices), *standbys[len(below) :]]  # noqa: SLF001
+            actors = [*(device.actor for device in engine._devices), *standbys.devices]  # noqa: SLF001
         else:
             place = segments.index(tier) - 1
-            actors = [below[place], *standbys[place : place + 1]]
+            actors = [below[place], *standbys.segments[place : place + 1]]
         pid = actors[number % len(actors)].__ray_call__.remote(lambda _: os.getpid()).future()
         try:
             return _kill(pid.result(2))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
 from ray.exceptions import RayActorError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
+from vidpipe.runtime.ray import census as census_module
 from vidpipe.runtime.ray.actors import Word
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.warnings import Latest
@@ -85,3 +88,33 @@ def test_what_somebody_waits_for_may_be_heard_by_another() -> None:
     census.go_on()
     census.ask_all()
     assert census.cpu_s() == 2.0
+
+
+def test_an_actor_is_not_heard_while_it_cannot_be_reached_or_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census_module, "LAST_WORD_S", 0.0)
+    monkeypatch.setattr(census_module, "ANSWER_S", -1.0)
+    census = Census()
+    dead: Any = Answers(word("first", 1.0), RayActorError(), word("second", 1.0))
+    mute: Any = Answers(word("first", 1.0), None)
+    census.add("device", dead)
+    census.add("edge", mute)
+    heard = []
+    for _ in range(3):
+        census.ask_all()
+        heard.append((census.hears(dead), census.hears(mute)))
+    assert heard == [(True, True), (False, False), (True, False)]
+
+
+def test_who_is_away_is_told_of_whoever_needs_him() -> None:
+    """Two sites, of which one does not reach its edge."""
+    census = Census()
+    north: Any = Answers(
+        Word("n", Counts({}, {}, {}), 0.0, {"north/edge": Away("north/edge", 1.0)}, Latest(0, ())), None
+    )
+    south: Any = Answers(word("s", 0.0), None)
+    census.add("north/device", north)
+    census.add("south/device", south)
+    census.ask_all()
+    census.go_on()
+    assert list(census.away([north])) == ["north/edge"]
+    assert census.away([south]) == {}

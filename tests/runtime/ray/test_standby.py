@@ -36,29 +36,30 @@ def _look_at_once(monkeypatch):
 
 def test_one_that_is_not_there_yet_takes_nobodys_place():
     standbys, first, other = Standbys(wanted=True), Actor(), Actor()
-    assert standbys.in_place_of(first) is first
-    standbys.put_device(other)
-    assert standbys.in_place_of(first) is first
+    assert standbys.in_place_of(first, "north") is first
+    standbys.put_device("north", other)
+    assert standbys.in_place_of(first, "north") is first
     other.calls[-1].set_result(None)
-    assert standbys.in_place_of(first) is other
+    assert standbys.in_place_of(first, "south") is first  # a site's is for that site
+    assert standbys.in_place_of(first, "north") is other
 
 
 def test_the_dead_one_stands_by_once_it_is_there_again():
     standbys, first, other = Standbys(wanted=True), Actor(), Actor()
-    standbys.put_device(other)
+    standbys.put_device("north", other)
     other.calls[-1].set_result(None)
-    assert standbys.in_place_of(first) is other
+    assert standbys.in_place_of(first, "north") is other
     first.calls[-1].set_exception(RayActorError())
-    assert standbys.in_place_of(other) is other  # both are dead
+    assert standbys.in_place_of(other, "north") is other  # both are dead
     standbys.is_due()
     standbys.is_due()
     assert len(first.calls) == 2  # it is called again once a call has failed, and not while one is out
     first.calls[-1].set_result(None)
-    assert standbys.in_place_of(other) is first
+    assert standbys.in_place_of(other, "north") is first
 
 
 def test_nobody_stands_by_where_nobody_is_wanted():
     standbys = Standbys(wanted=False)
     standbys.begin()
     assert not standbys.is_due()
-    assert standbys.name(range(1, 2)) == ""
+    assert standbys.name("edge") == ""

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.pipeline.plan import Plan
+from vidpipe.pipeline.plan import Place, Plan
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.tuning.planner.loads import Expected
 from vidpipe.tuning.planner.nodes import Nodes
@@ -40,9 +40,33 @@ def print_actors(laid: Plan, console: Console) -> None:
         stages = [stage.id for segment in laid.segments[laid.here :] for stage in segment.stages]
         console.print(f"below {laid.way_out.name}, at {laid.way_out.spec.address}: {', '.join(stages)}", soft_wrap=True)
     console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
+    if any(laid.sites):
+        console.print(_on_a_cluster(laid))
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
     if laid.shortened:
         console.print(laid.shortened)
+
+
+def _on_a_cluster(laid: Plan) -> Table:
+    """Which actors a cluster gets, and on which machines they stand."""
+    table = _table("on a cluster", ("actor", "machine", "actors", "streams"))
+    users: dict[Place, list[str]] = {}
+    for site in laid.sites:
+        for place in laid.way_down(site, one_machine=False):
+            users.setdefault(place, []).append(site)
+    for place, of in sorted(users.items(), key=lambda item: item[0].segments[0]):
+        groups = [group for group in laid.groups if laid.pipeline.site(group[0]) in of]
+        on_device = place.segments[0] == 0
+        # Where a site has several machines for a tier below the device, they share its device actors out.
+        most = 1 if not place.site or len(groups) == 1 else len(groups)
+        count = str(len(groups)) if on_device else f"1 a machine, {most} at most" if most > 1 else "1"
+        table.add_row(
+            place.name,
+            f"{place.tier}, of {place.site}" if place.site else str(place.tier),
+            count,
+            "; ".join(map(", ".join, groups)),
+        )
+    return table
 
 
 def print_expected(expected: Expected, nodes: Nodes, console: Console) -> None:

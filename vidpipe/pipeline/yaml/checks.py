@@ -6,6 +6,7 @@ they find everything that there is to find.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,7 @@ from vidpipe.pipeline.yaml.document import Document
 from vidpipe.pipeline.yaml.messages import explain
 from vidpipe.pipeline.yaml.spec import PipelineFile, StageSpec, settings_of
 from vidpipe.sources.address import check_address, is_camera
+from vidpipe.sources.base import SITE
 from vidpipe.sources.own import is_own
 
 Known = Mapping[str, Collection[str] | None]
@@ -111,6 +113,7 @@ def check_streams(
     document: Document, known: Known, entries: Entries, search_paths: Sequence[str]
 ) -> dict[str, dict[str, StageConfig]]:
     """Each stream against the stages; gives the settings that differ for it, whole, by stage or transform id."""
+    of_sites = _check_sites(document, known, entries)
     beyond = next((entry for entry in entries.stages if entry.tier not in (None, Tier.DEVICE)), None)
     differing: dict[str, dict[str, StageConfig]] = {}
     for name in document.mapping(("streams",)):
@@ -122,13 +125,44 @@ def check_streams(
         _check_address(document, (*keys, "url"))
         _check_recorded(document, keys)
         _check_own(document, keys, search_paths)
-        differing[name] = {}
-        for stage in document.mapping((*keys, "stages")):
-            place: Keys = (*keys, "stages", stage)
-            config = _override(document, place, entries.every)
-            if config:
-                _check_names(document, config, place, known, only=document.mapping(place))
-                differing[name][stage] = config
+        site = str(document.value((*keys, "at")))
+        of_site = of_sites.get(site, {})
+        under = {stage: document.mapping(("sites", site, "stages", stage)) for stage in of_site}
+        differing[name] = of_site | _check_own_settings(document, keys, known, entries, under)
+    return differing
+
+
+def _check_sites(document: Document, known: Known, entries: Entries) -> dict[str, dict[str, StageConfig]]:
+    """Each site against streams and stages; gives the settings that differ for its streams, by site.
+
+    Sites need not be written. Where some are, every one stands there, so that a slip does not make one more.
+    """
+    written, streams = document.mapping(("sites",)), document.mapping(("streams",))
+    at = {name: site for name in streams if isinstance(site := document.value(("streams", name, "at")), str)}
+    named = {name: site for name, site in at.items() if re.fullmatch(SITE, site)}
+    unknown = {name: site for name, site in named.items() if written and site not in written}
+    for name, site in unknown.items():
+        document.mistake(("streams", name, "at"), f"there is no site '{site}'{did_you_mean(site, written)}")
+    if streams and named == at and not unknown:
+        for site in written.keys() - at.values():
+            document.mistake(("sites", site), f"no stream is at this site{did_you_mean(site, at.values())}")
+    return {site: _check_own_settings(document, ("sites", site), known, entries, {}) for site in written}
+
+
+def _check_own_settings(
+    document: Document, keys: Keys, known: Known, entries: Entries, under: Mapping[str, Mapping[str, Any]]
+) -> dict[str, StageConfig]:
+    """The settings of stages that differ for a stream or a site, whole, by stage or transform id.
+
+    Args:
+        under: what counts where it says nothing itself, as written, by stage or transform id.
+    """
+    differing = {}
+    for stage in document.mapping((*keys, "stages")):
+        place: Keys = (*keys, "stages", stage)
+        if config := _override(document, place, entries.every, under.get(stage, {})):
+            _check_names(document, config, place, known, only=document.mapping(place))
+            differing[stage] = config
     return differing
 
 
@@ -239,8 +273,14 @@ def _settings(
         return None
 
 
-def _override(document: Document, keys: Keys, entries: Sequence[Entry]) -> StageConfig | None:
-    """A stage's settings as a stream changes them. Stages that streams share can only change what is a knob."""
+def _override(
+    document: Document, keys: Keys, entries: Sequence[Entry], beneath: Mapping[str, Any]
+) -> StageConfig | None:
+    """A stage's settings as a stream changes them. Stages that streams share can only change what is a knob.
+
+    Args:
+        beneath: what its site has changed before.
+    """
     by_id = {str(entry.written.get("id")): entry for entry in entries}
     entry = by_id.get(str(keys[-1]))
     if entry is None:
@@ -255,7 +295,7 @@ def _override(document: Document, keys: Keys, entries: Sequence[Entry]) -> Stage
             knobs = [name for name, field in entry.type.Config.model_fields.items() if is_knob(field)]
             may = f"only {', '.join(knobs)} may" if knobs else "nothing may"
             document.mistake((*keys, name), f"cannot differ by stream, because streams share this stage: {may}")
-    return _settings(document, entry.type, settings_of(entry.written) | changed, keys)
+    return _settings(document, entry.type, {**settings_of(entry.written), **beneath, **changed}, keys)
 
 
 def _check_names(

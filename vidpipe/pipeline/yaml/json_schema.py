@@ -33,7 +33,20 @@ def schema(file: type[BaseModel]) -> dict[str, Any]:
     properties["sinks"]["items"] = _one_of(SINKS, PartSpec, defs)
     defs["StreamSpec"].pop("required")  # `--source`, or the other file, may give the address
     properties["tuner"]["anyOf"] = [_one_of(TUNERS, PartSpec, defs), {"type": "null"}]
+    _allow_references(made)
     return {"$schema": _DIALECT, **made}
+
+
+def _allow_references(node: Any) -> None:
+    """Have `${env:NAME}` and `${file:PATH}` stand for text of any pattern."""
+    if isinstance(node, list):
+        for each in node:
+            _allow_references(each)
+    elif isinstance(node, dict):
+        if isinstance(pattern := node.get("pattern"), str):
+            node["pattern"] = rf"{pattern}|^\$\{{(env|file):"
+        for each in node.values():
+            _allow_references(each)
 
 
 def _one_of(kind: Kind, spec: type[BaseModel], defs: dict[str, Any]) -> dict[str, Any]:

@@ -233,6 +233,7 @@ def _build(
         tuner=parts[1],
         media=spec.media,
         streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
+        own_clouds=frozenset(name for name, site in spec.sites.items() if site.cloud == "own"),
         audit=spec.audit,
         links=spec.links,
         ahead=spec.ahead,

@@ -13,7 +13,7 @@ from vidpipe.pipeline.yaml.read import parse
 from vidpipe.pipeline.yaml.spec import PipelineFile
 
 _FORM = "stages.ID.FIELD=VALUE, as stages.little.accept=0.4"
-_NAMED = {("models",), ("streams",)}  # hold what the user named: a new name would be a slip, not a setting
+_NAMED = {("models",), ("sites",), ("streams",)}  # hold what the user named: a new name would be a slip, not a setting
 
 
 def override(document: Document, assignment: str) -> None:

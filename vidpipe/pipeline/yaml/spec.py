@@ -12,7 +12,7 @@ from vidpipe.cascade.audit import AuditSpec
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Tier
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import SITE, StreamSpec
 from vidpipe.transforms.rules.spec import RuleSpec, SpanSpec
 
 Name = Annotated[str, Field(min_length=1)]
@@ -65,6 +65,20 @@ class PartSpec(BaseModel):
     )
 
 
+class SiteSpec(BaseModel):
+    """What differs for the streams of a site, which have its name as `at`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stages: dict[str, dict[str, object]] = Field(
+        default={},
+        description="settings of stages that differ for its streams, by stage id; those of a stream go before",
+    )
+    cloud: Literal["common", "own"] = Field(
+        default="common", description="own: on a cluster its stages on cloud run on a machine of the site, too"
+    )
+
+
 class ConfigFile(BaseModel):
     """The file after `--config`: which streams there are, and what joins the machines.
 
@@ -74,6 +88,9 @@ class ConfigFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     streams: dict[Name, StreamSpec] = Field(default={}, description="cameras and files, by name")
+    sites: dict[Annotated[str, Field(pattern=SITE)], SiteSpec] = Field(
+        default={}, description="what differs by site; where this is given, every site of a stream stands here"
+    )
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )

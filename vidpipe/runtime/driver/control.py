@@ -260,10 +260,11 @@ class Control:
             return
         self._reading = _Reading(fresh, found, Future())
         # Aside, as models take seconds to load, in which others have answers.
-        threading.Thread(target=self._load, args=self._reading[1:], name="vidpipe-reload", daemon=True).start()
+        threading.Thread(target=self._load, args=self._reading, name="vidpipe-reload", daemon=True).start()
 
-    def _load(self, found: diff.Changes, loaded: Future[None]) -> None:
+    def _load(self, fresh: Pipeline, found: diff.Changes, loaded: Future[None]) -> None:
         try:
+            self._engine.check(fresh)
             for settings, streams in _alike(found.turned):
                 self._prepare(settings, streams)
         except BaseException as error:

@@ -39,6 +39,7 @@ class StreamNow:
         detail: why it is in this state, for people.
         paused: whether it has ended until somebody resumes it.
         health: of a live stream, as the report has it: rates, what it is encoded as; empty of a recording.
+        site: that it belongs to; "": to none.
     """
 
     state: str
@@ -57,6 +58,7 @@ class StreamNow:
     detail: str = ""
     paused: bool = False
     health: Mapping[str, Any] = field(default_factory=dict)
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def status_of(
             fares[name].health.detail if name in fares else "",
             name in paused,
             fares[name].report() if name in fares else {},
+            control.pipeline.site(name) if name in control.pipeline.streams else "",
         )
     return Status(
         state,
@@ -166,6 +169,7 @@ def as_json(status: Status) -> dict[str, Any]:
                 "audits": {stage: dict(found) for stage, found in stream.audits.items()},
                 "accuracy": dict(stream.accuracy),
                 "health": dict(stream.health),
+                "site": stream.site,
             }
             for name, stream in status.streams.items()
         },

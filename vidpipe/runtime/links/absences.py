@@ -20,15 +20,14 @@ class Absences:
 
     @property
     def segments(self) -> Mapping[str, float]:
-        """Segments that nobody reaches, and since when, by the clock's monotonic time."""
-        return {link.split("-")[-1]: since for link, since in self._since.items()}
+        """Who is away, and since when, by the clock's monotonic time."""
+        return self._since
 
     def note(self, away: Mapping[str, Away]) -> None:
-        """These are away now, by link."""
-        for link, who in away.items():
-            if link not in self._since:
-                log.warning("%s is away; the run goes on without it, and tries to reach it again", who.segment)
-        for link in self._since.keys() - away.keys():
-            log.warning("%s is there again", link.split("-")[-1])
+        """These are away now, by name."""
+        for name in away.keys() - self._since.keys():
+            log.warning("%s is away; the run goes on without it, and tries to reach it again", name)
+        for name in self._since.keys() - away.keys():
+            log.warning("%s is there again", name)
         now = self._clock.monotonic()
-        self._since = {link: self._since.get(link, now - who.for_s) for link, who in away.items()}
+        self._since = {name: self._since.get(name, now - who.for_s) for name, who in away.items()}

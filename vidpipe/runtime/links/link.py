@@ -87,7 +87,7 @@ class PeerLink:
         self._outside = Outside(self._weights, self._room, self._traffic, self._pace)
         self._batching = Batching(link.spec, self._traffic)
         self._changed = threading.Condition()
-        self._who = f"the {peer.kind} of {link.lower}"
+        self._who = f"the {peer.kind} of {link.end}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
         self._jobs = Jobs(self._batching)
@@ -111,9 +111,9 @@ class PeerLink:
 
     @property
     def absent(self) -> Mapping[str, Away]:
-        """Who is away at the other end, by the link's name; nothing where somebody is there."""
+        """Who is away at the other end, by his name; nothing where somebody is there."""
         away = self._presence.away if self._presence.is_away else None
-        return {} if away is None else {self.name: away}
+        return {} if away is None else {self._link.end: away}
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
         pending = PendingResult()
@@ -337,7 +337,7 @@ class PeerLink:
 
     def _answer(self, job: Job, done: Future[Handled], error: BaseException | None) -> Completed:
         if error is not None:
-            return Completed(failed(f"{self._link.lower}: {one_line(error)}"))
+            return Completed(failed(f"{self._link.end}: {one_line(error)}"))
         return done.result().answers[job.frame]
 
     def _resolve(self, answers: Mapping[Job, Completed]) -> None:
@@ -406,7 +406,7 @@ class PeerLink:
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self.gone = f"{self._link.lower} is away: {self._peer.why_away}"
+            self.gone = f"{self._link.end} is away: {self._peer.why_away}"
         self._presence.lost(self._peer.why_away)
         self._fail_all(self.gone, self._presence.away)
 

@@ -70,7 +70,7 @@ class Word(NamedTuple):
     Attributes:
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
-        away: by link, who is away at its other end.
+        away: by name, who below it is away.
         warnings: what was logged there.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +107,7 @@ class Census:
                     member.deaths.append(time.time())
 
     def hears(self, actor: Any) -> bool:
-        """Whether an actor answers, as far as is known."""
+        """Whether an actor answers, as far as is known: nobody should wait for one that does not."""
         with self._lock:
             return all(member.answers() for member in self._members if member.actor is actor)
 
@@ -159,9 +159,12 @@ class Census:
         with self._lock:
             return sum(word.cpu_s for member in self._members for word in member.words.values())
 
-    def away(self) -> Mapping[str, float]:
-        """Segments that nobody reaches, and since when, by the monotonic clock."""
-        return self._away.segments
+    def away(self, actors: Collection[Any]) -> Mapping[str, float]:
+        """Whom these actors do not reach, by name, and since when, by the monotonic clock."""
+        with self._lock:
+            members = [member for member in self._members if any(member.actor is actor for actor in actors)]
+            names = _union(member.away() for member in members)
+            return {name: since for name, since in self._away.segments.items() if name in names}
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:

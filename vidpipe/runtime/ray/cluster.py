@@ -19,7 +19,7 @@ import psutil
 import ray
 import ray._private.worker
 
-from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.errors import RunError
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Tier
 from vidpipe.runtime.opening import opened
@@ -28,7 +28,6 @@ from vidpipe.runtime.ray.folder import Folder
 from vidpipe.runtime.ray.tokens import kept, own_token, show_token
 
 OPEN_FILES = 128  # that a process of Ray's may have to have
-SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
 STORE_MB = 256  # at least
 STORE_SHARE = 0.2  # of the machine's memory, at most
 JOIN_S = 3.0  # for a Ray to show that it is there
@@ -71,7 +70,6 @@ class Cluster:
 
         Raises:
             RunError: it does not start, or cannot be joined.
-            ConfigError: it has no machine for a tier of the plan.
         """
         begins = _sharing.join(self._address)
         self._uses = True
@@ -147,7 +145,6 @@ class Cluster:
         except Exception as error:
             where = "Ray does not start" if folder else f"the Ray at {self._address} cannot be joined"
             raise RunError(f"{where}: {_in_a_line(error)}") from error
-        _check_tiers(self._plan)
 
 
 def _in_a_line(error: Exception) -> str:
@@ -226,16 +223,6 @@ class _Watch:
         return None
 
 
-def placement(tier: Tier) -> dict[str, Any]:
-    """Options of an actor that stands on this tier, restarts for ever, and whose calls are never repeated by Ray."""
-    return {
-        "num_cpus": 0,
-        "resources": {tier.value: SHARE},
-        "max_restarts": -1,
-        "max_task_retries": 0,
-    }
-
-
 def _prepare() -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -302,16 +289,6 @@ def _host_and_port(address: str) -> tuple[str, int]:
     if not runtime or not port.isdigit() or not 0 < int(port) < 65536:
         raise ConnectionError("an address is a host and a port, as in 10.0.0.5:6379")
     return runtime.strip("[]"), int(port)
-
-
-def _check_tiers(plan: Plan) -> None:
-    offered = ray.cluster_resources()
-    for segment in plan.segments[: plan.here]:
-        if offered.get(segment.tier.value, 0) < SHARE:
-            raise ConfigError(
-                f"no machine of the cluster offers the tier {segment.tier.value}: "
-                f"""start one with ray start --address=... --resources='{{"{segment.tier.value}": 1}}'"""
-            )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,20 +16,35 @@ DEATHS = 3  # near one place, after which the picture that it died on last is no
 class Device:
     """A device actor and the streams that it has still to finish.
 
+    Args:
+        name: as messages and reports have it.
+        site: that it belongs to; "": to none.
+        below: the actors that its frames may come to.
+
     Attributes:
+        away_since: when it died, or was started, by the monotonic clock.
         leaving: of these, the ones that were asked to end, also of an actor that was away and has not heard of it.
         joining: of these, the ones that begin when the actor is back.
     """
 
-    def __init__(self, actor: Any, streams: Sequence[str]) -> None:
+    def __init__(
+        self, actor: Any, streams: Sequence[str], name: str = "device", site: str = "", below: Sequence[Any] = ()
+    ) -> None:
         self.actor = actor
         self.streams = list(streams)
+        self.name = name
+        self.site = site
+        self.below = below
+        self.away_since = time.monotonic()
         self.leaving: set[str] = set()
         self.joining: dict[str, Position] = {}
         self._deaths = 0  # near one place
         self._died_at: Mapping[str, int] = {}
         self._asked: tuple[str, int] | None = None  # the picture that goes through it alone
         self._poison: defaultdict[str, set[int]] = defaultdict(set)
+
+    def __str__(self) -> str:
+        return f"{self.name if self.site else 'a device'} with {', '.join(self.streams) or 'no streams'}"
 
     def took(self, batch: Batch) -> None:
         """Mind what came from it."""
@@ -45,6 +61,7 @@ class Device:
         A second death near the first has it go carefully. Then it is known which picture it dies on; at the third death
         that one is given up, and no other.
         """
+        self.away_since = time.monotonic()
         at = {stream: _next_seq(position) for stream, position in positions.items() if stream not in waiting}
         local = any(stream in self._died_at and seq - self._died_at[stream] <= FRAMES for stream, seq in at.items())
         self._deaths = self._deaths + 1 if local else 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
 from threading import Event, RLock
 from typing import Any
 
@@ -17,18 +17,20 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
-from vidpipe.pipeline.plan import Plan, streams_per_actor
+from vidpipe.pipeline.plan import Place, Plan, streams_per_actor
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
 from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
-from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
+from vidpipe.runtime.ray.actors import DeviceActor, pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
 from vidpipe.runtime.ray.likeness import hashes_of_models
+from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
+from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, start
 from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
@@ -41,23 +43,6 @@ REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
 LAST_S = 4.0  # for streams to give their last answers where Ray is gone, but its actors are not
 FETCH_S = 1.0  # how long a device holds an empty answer back
-CONTROL = (
-    "add",
-    "ask",
-    "check",
-    "clock",
-    "close",
-    "greet",
-    "prepare",
-    "ready",
-    "remove",
-    "restore",
-    "skip",
-    "stop",
-    "update",
-    "word",
-)
-CALLS = 100  # of an actor at a time: more than links have credit for
 
 
 class RayEngine:
@@ -79,14 +64,19 @@ class RayEngine:
         self._frame_sinks = tuple(frame_sinks)
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
-        self._places = plan.actors(one_machine=address is None)
+        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
+        self._census = Census()
+        self._machines = Machines(address)
+        self._segments = SegmentActors(
+            self._machines,
+            self._standbys,
+            one_machine=address is None,
+            started=lambda each: self._census.add(each.name, each.actor),
+        )
         self._loss: cluster.Loss | None = None
         self._positions = positions
         self._packed: bytes | None = None
-        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
-        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
-        self._below: dict[range, tuple[Any, str]] = {self._places[-1]: (None, "")}  # by place, the next one's actors
-        self._segments: list[Any] = []
         self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
@@ -95,7 +85,6 @@ class RayEngine:
         self._hold = False
         self._stopping = False
         self._usage: TreeUsage | None = None
-        self._census = Census()
         self._cpu_before_s = 0.0
 
     def open(self, stop: Event) -> list[StreamInfo]:
@@ -104,14 +93,11 @@ class RayEngine:
             check_pictures(self._plan)
         if not self._cluster.open(stop):
             return []
-        for above, segments in reversed(list(pairwise(self._places))):
-            actor = self._start_segment(segments)
-            self._segments.insert(0, actor)
-            self._below[above] = actor, self._standbys.name(segments)
+        self.check(self._plan.pipeline)
         for group in self._plan.groups:
-            self._add_device(group)
+            self._add_device(self._plan.pipeline.site(group[0]), group)
         # Models load and sources open side by side.
-        loading = [segment.ready.remote() for segment in self._segments]
+        loading = [segment.ready.remote() for segment in self._segments.actors]
         if self._address is not None:
             hashes = hashes_of_models(self._plan.pipeline)
             loading += [actor.check.remote(hashes) for actor in self._actors()]
@@ -199,10 +185,14 @@ class RayEngine:
             return
         self._census.died(device.actor)
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
-        # Aside, as it takes seconds, in which others have answers and somebody may want to stop.
         positions = device.died(self._positions_of(device), self._waiting(device))
-        device.actor = self._standbys.in_place_of(device.actor)
-        self._reviving[self._aside.submit(self._restart, device, positions)] = device
+        log.warning("%s died; its streams go on behind their last answers", device)
+        device.actor = self._standbys.in_place_of(device.actor, device.site)
+        self._begin_aside(device, positions, REVIVE_S)
+
+    def _begin_aside(self, device: Device, positions: dict[str, Position], patience_s: float) -> None:
+        """Aside, as it takes seconds, in which others have answers and somebody may want to stop."""
+        self._reviving[self._aside.submit(self._open, device, positions, patience_s)] = device
 
     def _taken(self, device: Device, batch: Batch) -> Batch:
         """Ask for more, if there is more to come."""
@@ -230,19 +220,25 @@ class RayEngine:
             self._packed = pack_arguments(pipeline.search_paths, pipeline)
             here = [device for device in self._devices if device not in self._reviving.values()]
             telling = [device.actor.update.remote(self._packed) for device in here]
-        told = [is_heard(reference, REVIVE_S) for reference in telling]
+        told = [self._hears(each.actor, call, REVIVE_S) for each, call in zip(here, telling, strict=True)]
         with self._lock:
             for device, heard in zip(here, told, strict=True):
                 if not heard:
                     self._revive(device)
 
+    def check(self, pipeline: Pipeline) -> None:
+        """Raises ConfigError where no machine of a cluster is there for a site; one that runs already may be away."""
+        plan, here = replace(self._plan, pipeline=pipeline), {device.site for device in self._devices}
+        fresh = [site for site in plan.sites if site not in here]
+        self._machines.check(place for site in fresh for place in plan.way_down(site, one_machine=False))
+
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
         with self._lock:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
-            preparing = [actor.prepare.remote(packed) for actor in self._actors() if self._census.hears(actor)]
-        for reference in preparing:
-            is_heard(reference, OPEN_S)
+            preparing = [(actor, actor.prepare.remote(packed)) for actor in self._actors() if self._census.hears(actor)]
+        for actor, reference in preparing:
+            self._hears(actor, reference, OPEN_S)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -271,34 +267,46 @@ class RayEngine:
 
     def _let_join(self, device: Device) -> None:
         joining, device.joining = device.joining, {}
-        if not is_heard(device.actor.add.remote(joining), OPEN_S):
+        if not self._hears(device.actor, device.actor.add.remote(joining), OPEN_S):
             self._revive(device)  # where it opens all its streams
         elif device not in self._fetching.values():
             self._fetch(device)
 
     def _tell_missed(self, device: Device) -> None:
         """Tell a device that is back what was asked of it meanwhile: some came when it had just been opened anew."""
-        if self._packed is not None and not is_heard(device.actor.update.remote(self._packed), REVIVE_S):
-            self._revive(device)
-            return
+        if self._packed is not None:
+            telling = device.actor.update.remote(self._packed)
+            if not self._hears(device.actor, telling, REVIVE_S):
+                self._revive(device)
+                return
         if device.leaving:
             device.actor.remove.remote(set(device.leaving))
         if device.joining:
             self._let_join(device)
 
+    def _hears(self, actor: Any, reference: Any, timeout_s: float) -> bool:
+        return is_heard(reference, timeout_s, partial(self._census.hears, actor))
+
     def _with_room(self, stream: str) -> Device:
-        device = min(self._devices, key=lambda device: len(device.streams))
         pipeline = self._plan.pipeline
+        site = pipeline.site(stream)
+        device = min(self._of_site(site), key=lambda device: len(device.streams), default=None)
         # Recordings wait for their turn; and stages that share an actor with the device are not there a second time.
-        grows = pipeline.streams[stream].spec.live and len(self._places[0]) == 1
-        if not grows or len(device.streams) < streams_per_actor(pipeline, live=True):
+        grows = pipeline.streams[stream].spec.live and len(self._way_down(site)[0].segments) == 1
+        if device is not None and (not grows or len(device.streams) < streams_per_actor(pipeline, live=True)):
             return device
-        device = self._add_device([])
-        got([device.actor.open.remote({})], OPEN_S)
+        device = self._add_device(site, [])
+        self._begin_aside(device, {}, OPEN_S)
         return device
 
-    def away(self) -> Mapping[str, float]:
-        return self._census.away()
+    def away(self) -> Mapping[str, Mapping[str, float]]:
+        with self._lock:
+            away: dict[str, Mapping[str, float]] = {}
+            for device in self._devices:
+                own = {device.name: device.away_since} if device in self._reviving.values() else {}
+                all_of_it = {**own, **self._census.away([device.actor, *device.below])}
+                away |= dict.fromkeys(device.streams, all_of_it)
+            return away
 
     def counts(self, *, fresh: bool = True) -> Counts:
         """What all actors have counted; of one that died, as far as it could tell."""
@@ -323,53 +331,53 @@ class RayEngine:
         self._aside.shutdown(wait=False, cancel_futures=True)
         if self._devices and self._loss is None:
             until = time.monotonic() + patience_s
-            segments = [*self._segments, *self._standbys.actors]
-            for actors in ([device.actor for device in self._devices], *([segment] for segment in segments)):
+            devices = [*(device.actor for device in self._devices), *self._standbys.devices]
+            for actors in (devices, *self._segments.levels, *([each] for each in self._standbys.segments)):
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
 
-    def _start_segment(self, segments: range, name: str = "") -> Any:
-        actor = self._start(SegmentActor, segments, self._plan, segments, *self._below[segments], name=name)
-        self._census.add(self._plan.segments[segments[0]].name, actor)
-        return actor
+    def _way_down(self, site: str) -> tuple[Place, ...]:
+        return self._plan.way_down(site, one_machine=self._address is None)
 
-    def _start_device(self) -> Any:
-        own = self._places[0]
-        return self._start(
-            DeviceActor, own, self._frame_sinks, self._address is not None, self._plan, own, *self._below[own]
-        )
-
-    def _stand_by(self) -> None:
-        for segments in self._places[1:]:
-            self._standbys.put_segment(self._start_segment(segments, self._standbys.name(segments)))
-        self._standbys.put_device(device := self._start_device())
-        self._census.add(self._plan.segments[0].name, device, watched=True)
-
-    def _start(self, kind: type, segments: range, *args: Any, name: str = "") -> Any:
-        tier = self._plan.segments[segments[0]].tier
-        for call in CONTROL:  # apart from those that wait for answers
-            if hasattr(kind, call):
-                ray.method(concurrency_group="control")(getattr(kind, call))
-        options = cluster.placement(tier) | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
-        if name:
-            options["name"] = name
-        return ray.remote(**options)(kind).remote(pack_arguments(self._plan.pipeline.search_paths, *args))
+    def _of_site(self, site: str) -> list[Device]:
+        return [device for device in self._devices if device.site == site]
 
     def _actors(self) -> list[Any]:
-        return [*self._segments, *(device.actor for device in self._devices), *self._standbys.actors]
+        """All of them, from the top down."""
+        devices = [device.actor for device in self._devices]
+        return [*devices, *self._standbys.devices, *self._segments.actors, *self._standbys.segments]
+
+    def _stand_by(self) -> None:
+        for each in self._segments.stand_by():
+            self._standbys.put_segment(each.actor)
+            self._census.add(each.name, each.actor)
+        for site in dict.fromkeys(device.site for device in self._devices):
+            actor, _ = self._start_device(site, 0)
+            self._standbys.put_device(site, actor)
+            self._census.add(self._way_down(site)[0].name, actor, watched=True)
+
+    def _start_device(self, site: str, number: int) -> tuple[Any, list[Any]]:
+        """A device actor, and those below it; `number`: of it among those of its site."""
+        place = self._way_down(site)[0]
+        options, node = self._machines.options(place)
+        below = self._segments.below(self._plan, site, number, node)
+        apart = self._address is not None
+        actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks, apart)
+        return actor, [each.actor for each in below]
 
     def _ask_all(self) -> None:
         if self._usage is not None and self._loss is None:  # else nobody is there to answer
             self._census.ask_all()
 
-    def _add_device(self, streams: Sequence[str]) -> Device:
-        device = Device(self._start_device(), streams)
+    def _add_device(self, site: str, streams: Sequence[str]) -> Device:
+        number = len(self._of_site(site))
+        actor, below = self._start_device(site, number)
+        device = Device(actor, streams, numbered(self._way_down(site)[0].name, number), site, below)
         self._devices.append(device)
-        number = len(self._devices)
-        self._census.add(self._plan.segments[0].name + (f" {number}" if number > 1 else ""), device.actor, watched=True)
+        self._census.add(device.name, actor, watched=True)
         return device
 
     def _fetch(self, device: Device) -> None:
@@ -384,15 +392,13 @@ class RayEngine:
     def _positions_of(self, device: Device) -> dict[str, Position]:
         return {stream: self._positions(stream) for stream in device.streams}
 
-    def _restart(self, device: Device, positions: dict[str, Position]) -> Batch:
-        """Bring a device back, with its streams where they go on.
+    def _open(self, device: Device, positions: dict[str, Position], patience_s: float) -> Batch:
+        """Have a device that is back, or new, open its streams where they go on.
 
         On a cluster it is waited for until the run is stopped: its machine may be starting again. On this machine alone
-        one that does not come back has ended for good.
+        one that does not come within `patience_s` has ended for good.
         """
-        names = ", ".join(device.streams)
-        log.warning("a device with %s died; its streams go on behind their last answers", names)
-        said_at = died_at = time.monotonic()
+        said_at = began_at = time.monotonic()
         while not self._stopping:
             try:
                 if self._packed is not None:  # it was made for other streams
@@ -404,12 +410,12 @@ class RayEngine:
                 return Batch(ended=ended, begun_anew=list(staying))
             except (RayActorError, GetTimeoutError):
                 now = time.monotonic()
-                if self._address is None and now - died_at > REVIVE_S:
+                if self._address is None and now - began_at > patience_s:
                     gone = RunError("the device died and did not come back")
                     return Batch(ended=[Ended(stream, gone) for stream in device.streams])
                 if now - said_at > REVIVE_S:
                     said_at = now
-                    log.warning("the device with %s is away for %.0f s; it is waited for", names, now - died_at)
+                    log.warning("%s is away for %.0f s; it is waited for", device, now - began_at)
                 time.sleep(0.1)
             except RayTaskError as error:
                 return Batch(ended=[Ended(stream, cause(error)) for stream in device.streams])

@@ -191,7 +191,7 @@ def link_to(
     standby: Callable[[], Any | None] = lambda: None,
 ) -> PeerLink:
     """The link to an actor; arguments as of `PeerLink` and `ActorPeer`."""
-    return PeerLink(link, ActorPeer(actor, shared_memory(link.spec), Presence(link.lower), standby), weights, settings)
+    return PeerLink(link, ActorPeer(actor, shared_memory(link.spec), Presence(link.end), standby), weights, settings)
 
 
 def shared_memory(spec: LinkSpec) -> SharedMemoryPool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
@@ -39,8 +39,19 @@ def opened(references: Sequence[Any], timeout_s: float, stop: Event) -> list[Any
     return [] if waiting else got(references, timeout_s)
 
 
-def is_heard(reference: Any, timeout_s: float) -> bool:
-    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back."""
+def is_heard(reference: Any, timeout_s: float, hears: Callable[[], bool]) -> bool:
+    """Wait for what an actor was told while the run goes on; False where it is away, or has just come back.
+
+    Args:
+        hears: whether the actor answers. Nobody waits for one that does not: it will hear of it when it wakes, or
+            another instance is told.
+    """
+    until = time.monotonic() + timeout_s
+    while not ray.wait([reference], timeout=LOOK_S)[0]:
+        if not hears():
+            return True
+        if time.monotonic() > until:
+            raise RunError(f"an actor did not answer within {timeout_s:g} s")
     try:
         return told(reference, timeout_s) is not False
     except RayActorError:

@@ -18,9 +18,9 @@ LOOK_EVERY_S = 0.5  # whether one that is started again is there
 
 
 class Standbys:
-    """The standbys of a run: one for each segment below the device, and one for all devices.
+    """The standbys of a run: one for each actor below the devices, and one for all devices of a site.
 
-    Links find those of segments by their names; the driver hands out that of the devices.
+    Links find those below the devices by their names; the driver hands out those of devices.
 
     Args:
         wanted: whether there are any.
@@ -30,19 +30,23 @@ class Standbys:
         self._wanted = wanted
         self._run = uuid.uuid4().hex
         self._due = float("inf")
-        self._device: Any = None
-        self._called: Future[Any] | None = None  # answered once that one is there
+        self._devices: dict[str, _Spare] = {}  # by site
         self._looked_at = 0.0
         self._segments: list[Any] = []
 
     @property
-    def actors(self) -> list[Any]:
-        """All that stand by, and those of segments that have taken over."""
-        return [*self._segments, *([] if self._device is None else [self._device])]
+    def segments(self) -> list[Any]:
+        """Those below the devices, also where they have taken over."""
+        return list(self._segments)
 
-    def name(self, segments: range) -> str:
-        """What the standby of these segments is called; "" where there is to be none."""
-        return f"vidpipe-{self._run}-{segments.start}" if self._wanted else ""
+    @property
+    def devices(self) -> list[Any]:
+        """Those that stand by in place of devices."""
+        return [spare.actor for spare in self._devices.values()]
+
+    def name(self, of: str) -> str:
+        """How Ray knows the standby of an actor of that name; "" where there is to be none."""
+        return f"vidpipe-{self._run}-{of}" if self._wanted else ""
 
     def begin(self) -> None:
         """The run has begun."""
@@ -51,9 +55,11 @@ class Standbys:
     def is_due(self) -> bool:
         """Whether it is time to start them; True once. To be asked now and then."""
         now = time.monotonic()
-        if now - self._looked_at > LOOK_EVERY_S and self._device is not None and not self._is_coming():
+        if now - self._looked_at > LOOK_EVERY_S:
             self._looked_at = now
-            self.put_device(self._device)
+            for site, spare in self._devices.items():
+                if not spare.is_coming:
+                    self._devices[site] = _Spare(spare.actor)
         if now < self._due:
             return False
         self._due = float("inf")
@@ -63,19 +69,31 @@ class Standbys:
         """This one stands by."""
         self._segments.append(actor)
 
-    def put_device(self, actor: Any) -> None:
-        """This one stands by, from when it is there."""
-        self._device, self._called = actor, actor.word.remote().future()
+    def put_device(self, site: str, actor: Any) -> None:
+        """This one stands by for devices of a site, from when it is there."""
+        self._devices[site] = _Spare(actor)
 
-    def in_place_of(self, dead: Any) -> Any:
+    def in_place_of(self, dead: Any, site: str) -> Any:
         """The device that takes over from one that has died; that one itself where no other is there."""
-        if self._called is None or not self._called.done() or not self._is_coming():
+        spare = self._devices.get(site)
+        if spare is None or not spare.is_there:
             return dead
-        standby = self._device
-        self.put_device(dead)
-        return standby
+        self._devices[site] = _Spare(dead)
+        return spare.actor
 
-    def _is_coming(self) -> bool:
-        """Whether the standby of devices is there, or has still to answer a call."""
-        called = self._called
-        return called is not None and not (called.done() and isinstance(called.exception(), RayError))
+
+class _Spare:
+    """A device that stands by once it answers."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+        self._called: Future[Any] = actor.word.remote().future()
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether it is there, or has still to answer."""
+        return not (self._called.done() and isinstance(self._called.exception(), RayError))
+
+    @property
+    def is_there(self) -> bool:
+        return self._called.done() and self.is_coming

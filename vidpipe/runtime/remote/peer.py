@@ -103,7 +103,7 @@ class ServerPeer:
         self._closed = False
         self._counts: dict[str, Counts] = {}  # by life
         self._counting: Future[Any] | None = None
-        self.presence = Presence(link.lower, clock)
+        self.presence = Presence(link.end, clock)
         self.silent_s = 0.0  # a connection that is down is known at once
         self.why_away = "no answer"
         self.opened: Future[None] = Future()

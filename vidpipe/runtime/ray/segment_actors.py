@@ -1,0 +1,126 @@
+"""The actors below the devices: a tree, of which each site has its own branch, and the cloud is the root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import ray
+
+from vidpipe.pipeline.plan import Place, Plan
+from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
+from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.standby import Standbys
+
+CONTROL = (
+    *("add", "ask", "check", "clock", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop"),
+    *("update", "word"),
+)
+CALLS = 100  # of an actor at a time: more than links have credit for
+
+
+class Started(NamedTuple):
+    """An actor that was started.
+
+    Attributes:
+        name: what messages call it.
+        standby: how Ray knows its standby; "": it has none.
+        again: starts another one like it, under the name of its standby.
+    """
+
+    name: str
+    actor: Any
+    standby: str
+    again: Callable[[], Any]
+
+
+class SegmentActors:
+    """Starts an actor when the first device needs it, those further down before it.
+
+    Where a site has several machines for a tier, as many actors share its devices out. A device keeps to one of them,
+    as stages there know its streams.
+
+    Args:
+        standbys: names the standby of each.
+        started: is told of each new one.
+    """
+
+    def __init__(
+        self, machines: Machines, standbys: Standbys, *, one_machine: bool, started: Callable[[Started], None]
+    ) -> None:
+        self._machines = machines
+        self._standbys = standbys
+        self._one_machine = one_machine
+        self._tell = started
+        self._levels: dict[int, dict[str, Started]] = {}  # by the first of their segments, then by name
+
+    @property
+    def levels(self) -> list[list[Any]]:
+        """All actors from the top down: each asks only those of later lists."""
+        return [[each.actor for each in self._levels[start].values()] for start in sorted(self._levels)]
+
+    @property
+    def actors(self) -> list[Any]:
+        """All of them."""
+        return [actor for level in self.levels for actor in level]
+
+    def stand_by(self) -> list[Started]:
+        """Start a standby for each of them."""
+        return [
+            each._replace(actor=each.again()) for start in sorted(self._levels) for each in self._levels[start].values()
+        ]
+
+    def below(self, plan: Plan, site: str, number: int, near: str | None) -> list[Started]:
+        """The actors below a device of this site, from the top down.
+
+        Args:
+            plan: as it is now.
+            number: of the device among those of its site.
+            near: the node on which it stands.
+        """
+        way: list[Started] = []
+        for place in reversed(plan.way_down(site, one_machine=self._one_machine)[1:]):
+            way.insert(0, self._at(plan, place, number, near, way))
+        return way
+
+    def _at(self, plan: Plan, place: Place, number: int, near: str | None, below: Sequence[Started]) -> Started:
+        share = number % max(1, self._machines.count(place)) if place.site else 0
+        name = numbered(place.name, share)
+        level = self._levels.setdefault(place.segments[0], {})
+        if name not in level:
+            make = partial(self._start, plan, place, near, tuple(below))
+            standby = self._standbys.name(name)
+            level[name] = Started(name, make(), standby, partial(make, standby))
+            self._tell(level[name])
+        return level[name]
+
+    def _start(self, plan: Plan, place: Place, near: str | None, below: Sequence[Started], name: str = "") -> Any:
+        options, _ = self._machines.options(place, near)
+        return start(SegmentActor, plan, place, below, options | ({"name": name} if name else {}))
+
+
+def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], options: dict[str, Any], *first: Any) -> Any:
+    """Start an actor of this kind at a place, above others.
+
+    Args:
+        options: for Ray, where it stands among them.
+        first: arguments of its kind before the plan.
+    """
+    for name in CONTROL:  # apart from the calls that wait for answers
+        if hasattr(kind, name):
+            ray.method(concurrency_group="control")(getattr(kind, name))
+    name, lower, standby, _ = below[0] if below else ("", None, "", None)
+    links = [
+        replace(link, leads_to=name) if index == place.segments[-1] else link for index, link in enumerate(plan.links)
+    ]
+    plan = replace(plan, links=tuple(links))
+    packed = pack_arguments(plan.pipeline.search_paths, *first, plan, place.segments, lower, standby)
+    options = options | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
+    return ray.remote(**options)(kind).remote(packed)
+
+
+def numbered(name: str, index: int) -> str:
+    """What messages call one of several actors; the first is called as if it were the only one."""
+    return f"{name} {index + 1}" if index else name
