@@ -56,6 +56,19 @@ def test_nothing_is_gone_on_with_that_is_something_else(shell, good):
         assert (shell.folder / "results.jsonl").read_text() == "dear diary\n"
 
 
+def test_a_report_takes_the_place_of_nothing_but_a_report(shell, good):
+    shell.write("report.json", "dear diary\n")
+    refused = shell.run(READ, good)
+    assert refused.status == 2
+    assert refused.error == ("--report report.json: what is there is no report: move it away, or write to another file")
+    assert (shell.folder / "report.json").read_text() == "dear diary\n"
+    for content in ("", "\n", None):
+        if content is not None:
+            shell.write("report.json", content)
+        assert shell.run(READ, good).status == 0
+        assert shell.report["finished"] is True
+
+
 def live(shell, footage, *arguments):
     shell.write("pipeline.yaml", READ)
     source = f"cam=live+file:{footage / 'long.mp4'}"

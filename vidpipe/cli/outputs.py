@@ -255,10 +255,19 @@ def own_stdout() -> Iterator[int]:
 def _check(path: Path, what: str, lines: Sequence[Named]) -> None:
     put_aside = path.is_file() and path.stat().st_size > 0 and path in [file.path for file in lines]
     check_writable(path, what, replaced=what == "report" or put_aside)
+    if what == "report" and path.is_file() and not _is_report(path):
+        raise ConfigError(f"--report {path}: what is there is no report: move it away, or write to another file")
     if path.is_file() and what != "report":
         held = claim(path, what, make=False)
         if held is not None:
             os.close(held)
+
+
+def _is_report(path: Path) -> bool:
+    """Whether nothing is lost where a report takes the place of what is there."""
+    with path.open("rb") as file:
+        begins = file.read(200)
+    return not begins.strip() or (begins.startswith(b"{") and b'"finished"' in begins)
 
 
 def _is_same(one: Path, other: Path) -> bool:

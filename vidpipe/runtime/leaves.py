@@ -14,7 +14,7 @@ def stays(plan: Plan, stream: str) -> bool:
 
 def check_stages(plan: Plan, stream: str) -> None:
     """Raises ConfigError where a stage elsewhere would get pictures of a stream that stays; to be asked before any."""
-    if not stays(plan, stream):
+    if not stays(plan, stream) or plan.way_out is not None:  # the link to a server keeps them back itself
         return
     for segment in plan.segments:
         if segment.tier is not Tier.DEVICE:

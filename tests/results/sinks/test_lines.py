@@ -168,6 +168,28 @@ def test_on_cameras_a_full_disk_costs_the_lines_of_that_time(tmp_path, caplog):
     assert path.read_bytes().endswith(b"}\n")
 
 
+def test_a_disk_that_is_full_from_the_beginning_is_told_before_anything_runs(tmp_path):
+    with files_up_to(20), pytest.raises(ConfigError, match=r"results .* cannot be written on: File too large"):
+        begun(tmp_path / "results.jsonl", live=True)
+
+
+def test_on_cameras_a_turn_on_a_full_disk_loses_the_lines_of_that_time_alone(tmp_path):
+    path = tmp_path / "results.jsonl"
+    sink = begun(path, live=True, rotate_mb=0.0005)
+    for seq in range(3):
+        sink.write([result(seq)], 0.0)
+    with files_up_to(20):  # a new file is begun, and its first line does not fit
+        for seq in range(3, 6):
+            sink.write([result(seq)], 0.0)
+    for seq in range(6, 9):
+        sink.write([result(seq)], 0.0)
+    with pytest.raises(RunError, match="3 lines are missing"):
+        sink.close()
+    seqs = [line["seq"] for file in in_order(tmp_path) for line in lines.answers(file)]
+    assert seqs == [0, 1, 2, 6, 7, 8]
+    assert all(read(file) for file in in_order(tmp_path))
+
+
 def test_on_cameras_a_pipe_is_opened_again_when_somebody_reads(tmp_path, caplog):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -97,6 +97,32 @@ def test_a_cluster_that_takes_a_token(pipeline, closed, home, monkeypatch):
     assert run(pipeline, address=address).exit_status == 0
 
 
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ({"RAY_AUTH_MODE": "token"}, "RAY_AUTH_MODE says token, and this machine has none: set RAY_AUTH_TOKEN"),
+        ({"RAY_AUTH_TOKEN_PATH": "/nowhere"}, "RAY_AUTH_TOKEN_PATH names /nowhere, which cannot be read or is empty"),
+    ],
+)
+def test_what_the_environment_says_wrongly_is_told(pipeline, cluster, home, monkeypatch, says, told):
+    """Ray aborts the process."""
+    for name, value in says.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RunError, match=f"the Ray at {cluster} cannot be joined: {told}"):
+        run(pipeline, address=cluster)
+
+
+def test_versions_of_ray_that_do_not_fit_are_told_in_a_line(pipeline, cluster, home, monkeypatch):
+    def init(**_):
+        raise RuntimeError(
+            "Version mismatch: The cluster was started with:\n    Ray: 2.9\n    Python: 3.9\nThis one: 2.60"
+        )
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(RunError, match=r"with: Ray: 2\.9 Python: 3\.9 This one: 2\.60$"):
+        run(pipeline, address=cluster)
+
+
 def test_a_token_that_lies_in_the_home_does_not_keep_a_run_from_a_cluster_without(pipeline, cluster, home):
     (home / ".ray").mkdir()
     (home / ".ray" / "auth_token").write_text(TOKEN)

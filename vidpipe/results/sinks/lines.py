@@ -115,7 +115,11 @@ class LinesFile:
         """
         self.head, self._head_repeats = head, repeats
         if self._descriptor is None and (self._path.is_file() or not self._path.exists()):
-            self._opened()
+            try:
+                self._opened()
+            except _CutError as error:
+                self._let_go()
+                raise ConfigError(f"{self} cannot be written on: {error}") from None
 
     def write(self, text: bytes) -> None:
         """Write some lines, each of them whole or not at all. Raises RunError, unless it is patient."""

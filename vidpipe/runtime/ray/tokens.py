@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray._raylet
@@ -21,7 +22,7 @@ TOKEN = "RAY_AUTH_TOKEN"
 FILE = "RAY_AUTH_TOKEN_PATH"
 
 _MISSING = (
-    "it takes a token, and this machine has {which}: set RAY_AUTH_TOKEN to the token that the head was started with, "
+    "{takes}, and this machine has {which}: set RAY_AUTH_TOKEN to the token that the head was started with, "
     "or RAY_AUTH_TOKEN_PATH to a file with it (`ray get-auth-token` shows it there)"
 )
 
@@ -46,8 +47,13 @@ def show_token(address: str) -> None:
         address: host and port.
 
     Raises:
-        ConnectionError: it takes another one.
+        ConnectionError: it takes another one, or what the environment says of tokens is wrong, on which Ray would abort
+            this process.
     """
+    if TOKEN not in os.environ and (file := os.environ.get(FILE)) and not _holds_something(Path(file)):
+        raise ConnectionError(f"RAY_AUTH_TOKEN_PATH names {file}, which cannot be read or is empty")
+    if os.environ.get(MODE, "").lower() == "token" and not _has_token():
+        raise ConnectionError(_MISSING.format(takes="RAY_AUTH_MODE says token", which="none"))
     if _lets_in(address):
         return
     if MODE not in os.environ and _has_token():
@@ -55,7 +61,14 @@ def show_token(address: str) -> None:
         _look_again()
         if _lets_in(address):
             return
-    raise ConnectionError(_MISSING.format(which="another one" if _has_token() else "none"))
+    raise ConnectionError(_MISSING.format(takes="it takes a token", which="another one" if _has_token() else "none"))
+
+
+def _holds_something(file: Path) -> bool:
+    try:
+        return bool(file.read_text().strip())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _lets_in(address: str) -> bool:
