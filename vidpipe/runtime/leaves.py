@@ -14,10 +14,10 @@ def stays(plan: Plan, stream: str) -> bool:
 
 def check_stages(plan: Plan, stream: str) -> None:
     """Raises ConfigError where a stage elsewhere would get pictures of a stream that stays; to be asked before any."""
-    if not stays(plan, stream) or plan.way_out is not None:  # the link to a server keeps them back itself
+    if not stays(plan, stream):
         return
-    for segment in plan.segments:
-        if segment.tier is not Tier.DEVICE:
+    for index, segment in enumerate(plan.segments):
+        if segment.tier is not Tier.DEVICE or index >= plan.here:  # what a server runs is elsewhere on any tier
             raise ConfigError(
                 f"stream {stream} says leaves_device: never, but stage {segment.stages[0].id} on {segment.tier.value} "
                 "is sent its pictures: put it on device"

@@ -106,7 +106,8 @@ class Client:
         loop = asyncio.get_running_loop()
 
         def take(number: int, body: bytearray) -> asyncio.Future[None]:
-            return loop.run_in_executor(self._turn, self._take, channel, number, body)
+            # What was accepted is done, also where the connection is cut before its turn has come.
+            return asyncio.shield(loop.run_in_executor(self._turn, self._take, channel, number, body))
 
         try:
             await connection.exchange(channel, sent, take)
