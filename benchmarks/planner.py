@@ -1,8 +1,8 @@
 """`python -m benchmarks planner [PART ...]`: how good plans are, and how far what they expect is from what comes.
 
 `exact`, `many`, `fair` and `changes` plan for made-up cameras: against the exact optimum, for ten thousand of them,
-against fair sharing, and anew when machines change. `predict` measures a pipeline on the first part of a clip and runs it
-on the second.
+against fair sharing, and anew when machines change. `predict` measures a pipeline on the first part of a clip and runs
+it on the second.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from vidpipe.pipeline.yaml.rewrite import rewritten
 from vidpipe.tuning.budget.limits import BudgetConfig
 from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import fits
+from vidpipe.tuning.floor.apply import apply_tuned
 from vidpipe.tuning.floor.configuration import roles_of
 from vidpipe.tuning.planner.costs import Costs, PictureCost, StageCost, StreamCost
 from vidpipe.tuning.planner.nodes import Nodes
@@ -101,3 +102,12 @@ def test_the_configuration_loads_and_has_what_was_chosen(chosen, tmp_path, monke
         for stage, fields in roles.settings(option.what.configuration, option.what.floor).items():
             config = loaded.streams[name].configs[stage]
             assert {field: getattr(config, field) for field in fields} == pytest.approx(fields)
+
+
+def test_what_was_tuned_does_not_go_before_what_a_plan_chose(chosen, tmp_path):
+    roles, choose = chosen
+    made = configuration(choose(0.3, 4, 1000), roles)
+    (tmp_path / "made.yaml").write_text(rewritten("", made))
+    sources = {name: f"live+file:{name}.mp4" for name in "ab"}
+    loaded = load(tmp_path / "yard.yaml", config=tmp_path / "made.yaml", sources=sources)
+    assert apply_tuned(loaded, tmp_path) == (loaded, [])
