@@ -7,16 +7,21 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, yard
-from vidpipe.cli.commands.auto import configuration
+from vidpipe.cli.commands.auto import configuration, plan_cameras
+from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.pipeline.yaml.rewrite import rewritten
 from vidpipe.tuning.budget.limits import BudgetConfig
 from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import fits
+from vidpipe.tuning.floor.apply import apply_tuned
 from vidpipe.tuning.floor.configuration import roles_of
 from vidpipe.tuning.planner.costs import Costs, PictureCost, StageCost, StreamCost
 from vidpipe.tuning.planner.nodes import Nodes
@@ -101,3 +106,27 @@ def test_the_configuration_loads_and_has_what_was_chosen(chosen, tmp_path, monke
         for stage, fields in roles.settings(option.what.configuration, option.what.floor).items():
             config = loaded.streams[name].configs[stage]
             assert {field: getattr(config, field) for field in fields} == pytest.approx(fields)
+
+
+def test_what_was_tuned_does_not_go_before_what_a_plan_chose(chosen, tmp_path):
+    roles, choose = chosen
+    made = configuration(choose(0.3, 4, 1000), roles)
+    (tmp_path / "made.yaml").write_text(rewritten("", made))
+    sources = {name: f"live+file:{name}.mp4" for name in "ab"}
+    loaded = load(tmp_path / "yard.yaml", config=tmp_path / "made.yaml", sources=sources)
+    assert apply_tuned(loaded, tmp_path) == (loaded, [])
+
+
+def test_the_command_says_what_each_camera_gets_and_why_and_writes_it(chosen, tmp_path):
+    roles, _ = chosen
+    said, out = io.StringIO(), tmp_path / "made.yaml"
+    console = Console(file=said, width=300)
+    there = (costs("a", "b"), nodes(0.3, 0.5, 1000))
+    told = plan_cameras(roles.pipeline, None, tmp_path, *there, out, console)
+    assert set(told["streams"]) == {"a", "b"}
+    assert "chosen: quick on " in said.getvalue()
+    assert "stream a: F1 0." in said.getvalue()
+    assert "one more would add" in said.getvalue()
+    assert load(tmp_path / "yard.yaml", config=out, sources={"a": "a.mp4", "b": "b.mp4"}).streams
+    with pytest.raises(ConfigError, match=r"no plan fits: CPU of box must be 0\.\d+ at least where 0.009"):
+        plan_cameras(roles.pipeline, None, tmp_path, costs("a", "b"), nodes(0.01, 0.01, 1), None, console)

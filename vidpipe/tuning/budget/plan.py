@@ -228,10 +228,10 @@ class _Table:
 
     def relieve(self) -> None:
         """While limits are exceeded, the change of one stream that lessens the excess the most."""
-        while (excess := _excess(self._room())) > 0:
+        while (excess := _excess(room := self._room())) > 0:
             best, to = excess, None
             for stream, demand in enumerate(self._demand):
-                left = _excess(self._room() + demand[self._now[stream]] - demand)
+                left = _excess(room + demand[self._now[stream]] - demand)
                 if left.min() < best * (1 - _SLACK) - _SLACK:
                     best, to = float(left.min()), (stream, int(left.argmin()))
             if to is None:
