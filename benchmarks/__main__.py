@@ -4,8 +4,9 @@
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less, and `links` what links cost: these are for the page, too. `learner` tells what a detector that
-learns its camera is worth, `reuse` what one that computes its first layers alone.
+less, and `links` what links cost: these are for the page, too. `learner` tells what a detector that learns its camera is
+worth, `reuse` what one that computes its first layers alone. `planner` says how good plans are, and how near to what a
+run takes.
 """
 
 from __future__ import annotations
@@ -108,6 +109,11 @@ def main() -> None:
 
         REPORTS.mkdir(exist_ok=True)
         for line in links(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
+    if part == "planner":  # minutes, and another machine's figures are its own
+        from benchmarks.planner import report as planner
+
+        for line in planner(names):
             print(line, flush=True)  # noqa: T201
     if part == "held":  # nor this: it takes an hour the first time
         from benchmarks.held import report as held

@@ -188,7 +188,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     actor.kill(stays_away=True)
     first = link.ask(Ticket(frame(1)), complete=True)
     assert first.completed.result(10).answer.reason == "edge is away: no answer"
-    assert link.away
+    assert link.gone
     began = time.monotonic()
     for seq in range(2, 40):
         pending = link.ask(Ticket(frame(seq)), complete=seq % 2 == 0)
@@ -197,7 +197,7 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
         link.complete("cam", seq)
     assert time.monotonic() - began < 5
     actor.come_back()
-    until(lambda: not link.away, 20)
+    until(lambda: not link.gone, 20)
     assert link.ask(Ticket(frame(50)), complete=True).completed.result(10).answer.how is How.MEASURED
 
 
@@ -218,7 +218,7 @@ def test_who_is_on_a_detour_never_waits_for_one_that_is_away():
         assert (completed.answer.reason, completed.away.segment) == ("edge away for 0 s", "edge")
     linked.on_frame.clear()
     assert link.absent
-    assert not link.away  # a stream that waits would still do
+    assert not link.gone  # a stream that waits would still do
     actor.come_back()
     until(lambda: not link.absent)
     goes_on.clear()

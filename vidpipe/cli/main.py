@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, hosting, looking, planning, reaching
+from vidpipe.cli import asking, hosting, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -34,6 +34,7 @@ from vidpipe.cli.options import (
     ProfilesOption,
     RotateOption,
     SearchName,
+    ServeOption,
     SetOption,
     SourceOption,
     TrialsOption,
@@ -100,6 +101,7 @@ def run(
     ] = None,
     media: MediaOption = None,
     metrics: MetricsOption = None,
+    serve: ServeOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
     budget: BudgetOption = None,
@@ -114,7 +116,7 @@ def run(
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
-    options = replace(options, events=events, media=media, name=name, detach=detach)
+    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
     options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
@@ -339,6 +341,7 @@ asking.add_to(app)
 planning.add_to(app)
 reaching.add_to(app)
 hosting.add_to(app)
+serving.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -87,6 +87,15 @@ MetricsOption = Annotated[
         show_default=False,
     ),
 ]
+ServeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--serve",
+        metavar="[ADDRESS:]PORT",
+        help="Serve a page to look at it there; without an address to this machine only.",
+        show_default=False,
+    ),
+]
 ResultsOption = Annotated[
     Path, typer.Option("--results", metavar="FILE.jsonl", help="What a run has answered.", show_default=False)
 ]

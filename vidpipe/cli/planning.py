@@ -50,6 +50,16 @@ def plan(
         typer.Option(metavar="FILE.json", help="What a former run took, in place of --measure.", show_default=False),
     ] = None,
     engine: EngineOption = EngineName.RAY,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto", help="Choose where models stand and what each tuned stream gets, so that all are worth the most."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="Where --auto writes a configuration for `run`.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     set_: SetOption = None,
 ) -> None:
@@ -58,4 +68,4 @@ def plan(
 
     place = (pipeline, config, source or [], set_ or [], profiles)
     options = PlanOptions(*place, engine.value, nodes, mbps or [], streams, how_many=how_many, json=json)
-    show_plan(replace(options, measure=measure, for_=for_, report=report))
+    show_plan(replace(options, measure=measure, for_=for_, report=report, auto=auto, out=out))

@@ -173,6 +173,7 @@ class PlacedStage:
     config: StageConfig
     tier: Tier = Tier.DEVICE
     isolate: bool = False
+    only_when_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,8 @@ class Pipeline:
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best fallback and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
-        standby: on a cluster each segment has a second actor, which takes over from one that dies.
+        standby: on a cluster each segment of a run with live streams has a second actor, which takes over from one that
+            dies.
         transforms: what completes results behind the cascade, in order.
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.

@@ -138,7 +138,7 @@ class Collector:
         if self._since is not None:
             self._since[record.stream].append(kept)
         self.ledgers[record.stream].count(record)
-        if record.covered is Covered.LATE or (answer.how is How.FAILED and answer.by == "engine"):
+        if record.covered in (Covered.LATE, Covered.AWAY) or (answer.how is How.FAILED and answer.by == "engine"):
             self._note(record.stream, answered=False)
         elif record.look is not None:
             self._note(record.stream, answered=True)

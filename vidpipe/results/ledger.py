@@ -43,6 +43,7 @@ class StreamLedger:
     Attributes:
         dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
         covered: frames whose answer was not waited for, by reason.
+        degraded: frames whose answer is worth less, as a segment was away.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
         late: answers that came when another had been published in their place, by who gave them and who that other.
         accuracy: how far the published answers agree with the last stage.
@@ -54,6 +55,7 @@ class StreamLedger:
     by: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     covered: Counter[str] = field(default_factory=Counter)
+    degraded: int = 0
     refused: int = 0
     late: dict[str, Counter[str]] = field(default_factory=dict)
     audits: dict[str, AuditCount] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class StreamLedger:
                 self.engine_failure = self.engine_failure or answer.reason
         if record.covered:
             self.covered[record.covered] += 1
+        self.degraded += bool(record.degraded)
         if record.audit is not None:
             self._count_audit(record.audit)
         self.accuracy.count(record)
@@ -133,6 +136,7 @@ class StreamLedger:
             "by": dict(self.by),
             "dropped": dict(self.dropped),
             "covered": dict(self.covered),
+            "degraded": self.degraded,
             "refused": self.refused,
             "late": {stage: dict(covers) for stage, covers in self.late.items()},
             "video_s": round(self.video_s, 3),

@@ -30,6 +30,7 @@ class Covered(StrEnum):
     """Why the answer to a frame was not waited for: something else was published in its place."""
 
     LATE = "late"  # it is open on a slower tier
+    AWAY = "away"  # that tier cannot be reached
     OVERLOADED = "overloaded"  # nobody had time for it
     STOPPED = "stopped"  # the run was asked to end
 
@@ -47,6 +48,7 @@ class Result(NamedTuple):
         audits: whose outcome has become known since the stream's result before: `audit`, and late ones.
         model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
         settings: changes of settings that came into force since the stream's result before, as the report has them.
+        degraded: why the answer is worth less than it would be, for people: "cloud away for 12 s"; "" where it is not.
     """
 
     stream: str
@@ -64,12 +66,13 @@ class Result(NamedTuple):
     audits: tuple[Audit, ...] = ()
     model: str | None = None
     settings: tuple[Mapping[str, Any], ...] = ()
+    degraded: str = ""
 
     @property
     def moment(self) -> Moment:
         """The place of the answer in its stream."""
-        size = self.size or (0, 0)
-        return Moment(self.stream, self.seq, self.pts, self.captured_at, *size, self.epoch, self.audits, self.model)
+        place = self.stream, self.seq, self.pts, self.captured_at, *(self.size or (0, 0))
+        return Moment(*place, self.epoch, self.audits, self.model, self.degraded)
 
     @property
     def detections(self) -> sv.Detections:
@@ -101,7 +104,9 @@ def published(
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, completed.answer, completed.audit, covered, size, picture, look, audits, model)
+    degraded = str(completed.away or "")
+    answer, audit = completed.answer, completed.audit
+    return Result(*known, answer, audit, covered, size, picture, look, audits, model, degraded=degraded)
 
 
 class Snapshot(NamedTuple):

@@ -153,4 +153,5 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         audits,
         line["knobs"],
         line.get("model"),
+        line.get("degraded", ""),
     )

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Event
 from typing import Any
 
-from vidpipe.cascade.cascade import Ticket
+from vidpipe.cascade.cascade import Away, Ticket
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
@@ -63,6 +63,9 @@ class CodecLink:
 
     def complete(self, stream: str, seq: int) -> None:
         self._downstream.complete(stream, seq)
+
+    def away(self, stream: str) -> Away | None:
+        return None
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         if self._spec.codec != "raw":
@@ -145,6 +148,9 @@ class InlineEngine:
             self._away.note(self._link.absent)
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
+
+    def rest(self) -> list[Batch]:
+        return []
 
     def stop(self) -> None:
         self._stream_pool.stop()

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidpipe.cascade.cascade import Cascade
+from vidpipe.cascade.cascade import Away, Cascade
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, nothing
@@ -148,7 +148,9 @@ class WorkerRuntime:
         segment = self.plan.segments[index]
         stages = segment.shared if index == 0 else segment.stages
         shadow = partial(self.shadow, frozenset(stage.id for stage in stages), downstream)
-        return SegmentWorker(lambda: self._open(stages, (), top=False), downstream, segment.name, self.weights, shadow)
+        away = downstream.away if downstream is not None else _nobody
+        make = lambda: self._open(stages, (), away, top=False)  # noqa: E731
+        return SegmentWorker(make, downstream, segment.name, self.weights, shadow)
 
     def stream_worker(
         self,
@@ -169,7 +171,7 @@ class WorkerRuntime:
         plan = self.plan
         return StreamWorker(
             stream,
-            lambda: self._parts(stream, frame_sinks, position, joins),
+            lambda: self._parts(stream, downstream, frame_sinks, position, joins),
             downstream,
             outbox,
             ordering=self._ordering(stream),
@@ -237,7 +239,14 @@ class WorkerRuntime:
                 self._metered.remove(metered)
             self._closed += Counts(meters, {}, {})
 
-    def _parts(self, stream: str, frame_sinks: Sequence[FrameSink], position: Position, joins: bool) -> Parts:
+    def _parts(
+        self,
+        stream: str,
+        downstream: Downstream | None,
+        frame_sinks: Sequence[FrameSink],
+        position: Position,
+        joins: bool,
+    ) -> Parts:
         check_stages(self.plan, stream)
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
@@ -251,7 +260,8 @@ class WorkerRuntime:
             media = self._stream_media(stream, spec, source, ring)
             if media is not None:
                 opened.callback(media.close)
-            cascade = self._open(self.plan.segments[0].per_stream, (stream,), top=True)
+            away = downstream.away if downstream is not None else _nobody
+            cascade = self._open(self.plan.segments[0].per_stream, (stream,), away, top=True)
             opened.callback(cascade.close)
             transforms = self._transforms(stream)
             opened.callback(transforms.close)
@@ -301,7 +311,9 @@ class WorkerRuntime:
             log.warning("stream %s: no clips are made: it can be read only once", stream)
         return StreamMedia(stream, self._media.spec, self._media, packets, live=spec.live, clock=self.clock)
 
-    def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
+    def _open(
+        self, stages: Sequence[PlacedStage], streams: Sequence[str], away: Callable[[str], Away | None], *, top: bool
+    ) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
         pipeline = self.plan.pipeline
         last = pipeline.stages[-1].id
@@ -313,6 +325,7 @@ class WorkerRuntime:
             # Below the device the check's answer is returned: with `late: detour` the stream has published by then.
             publish_checked=not any(map(pipeline.detours, streams)),
             closed=self._let_go,
+            away=away,
         )
         cascade.open(streams)
         with self._counting:
@@ -339,6 +352,7 @@ class WorkerRuntime:
             thread_cpu_ns,
             self.knobs,
             self._pack,
+            stands_in=placed.only_when_away,
         )
 
     def _opened(self, placed: PlacedStage | PlacedTransform, stream: str | None, *, last: bool) -> Any:
@@ -364,6 +378,11 @@ def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
     if errors and not infos:
         raise errors[0]
     return infos
+
+
+def _nobody(stream: str) -> Away | None:
+    """Nobody is away where there is nobody further down."""
+    return None
 
 
 def _hide(view: View, answer: Answer, frame: Frame) -> Answer:

@@ -9,7 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
+from ray.exceptions import RayError
 
+from vidpipe import Run
 from vidpipe.runtime.ray.local import bare_nodes
 
 TIERS = ("device", "edge", "cloud")
@@ -55,18 +57,25 @@ class Nodes:
         """Whether the node of a tier is there."""
         return tier in self._nodes
 
-    def pid(self, tier: str) -> int | None:
-        """The process of the actor that stands on a tier; None while there is none."""
-        for process in self._of(self._nodes[tier]) if self.is_here(tier) else ():
-            with suppress(psutil.Error):
-                if "Actor" in "".join(process.cmdline()[:1]):
-                    return process.pid
-        return None
+    def kill_actor(self, session: Run, tier: str, number: int) -> bool:
+        """Kill one of the actors of a run that stand on a tier, its standby or another; whether one was there.
 
-    def kill_actor(self, tier: str) -> bool:
-        """Kill the actor that stands on a tier; whether there was one."""
-        pid = self.pid(tier)
-        return pid is not None and _kill(pid)
+        Args:
+            number: which one, counted round.
+        """
+        engine: Any = session._engine  # noqa: SLF001 - nobody else knows their handles
+        segments = [segment.tier for segment in engine._plan.segments]  # noqa: SLF001
+        below, standbys = engine._segments, engine._standbys.actors  # noqa: SLF001
+        if tier == "device":
+            actors = [*(device.actor for device in engine._devices), *standbys[len(below) :]]  # noqa: SLF001
+        else:
+            place = segments.index(tier) - 1
+            actors = [below[place], *standbys[place : place + 1]]
+        pid = actors[number % len(actors)].__ray_call__.remote(lambda _: os.getpid()).future()
+        try:
+            return _kill(pid.result(2))
+        except (TimeoutError, RayError):
+            return False
 
     def kill_head(self) -> None:
         """Kill what all nodes are told of by."""

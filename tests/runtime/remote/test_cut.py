@@ -231,7 +231,7 @@ def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, netw
     assert "failed" not in ledger["how"]
     assert states == {"degraded"}
     asked = [result for result in results if result.seq % 3 == 0]
-    assert {result.covered for result in asked} == {"late"}
+    assert {result.covered for result in asked} == {"late", "away"}
     shown = {result.seq: result.answer.reason for result in results if result.seq % 3}
     assert {shown[seq] for seq in gone if seq in shown} == {"before"}
     assert {shown[seq] for seq in range(back + 6, frames) if seq in shown} == {"after"}

@@ -11,6 +11,7 @@ import os
 import pickle
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -20,13 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
-from tests.builders import answer, boxes, frame
+from tests.builders import Told, answer, boxes, frame
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Away, Completed, Ticket
 from vidpipe.cascade.runner import Meter
-from vidpipe.core.settings import Knobs
+from vidpipe.core.settings import Knob, Knobs, StageConfig
 from vidpipe.pipeline.plan import plan
-from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.pipeline.spec import LinkSpec, PlacedStage, Tier
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.carried import Carried
 from vidpipe.results.records import Counts
@@ -39,6 +40,7 @@ from vidpipe.runtime.remote.messages import (
     Prepare,
     Reader,
     Restore,
+    SettingsError,
     ShadowQuestion,
     Writer,
     read_answer,
@@ -201,3 +203,24 @@ def test_a_picture_of_another_size_than_it_says_is_refused():
     for picture in (packed.picture._replace(width=10_000), packed.picture._replace(height=-48)):
         with pytest.raises(MalformedError, match="another size"):
             READER.read(WRITER.write(packed._replace(picture=picture)))
+
+
+class Files(StageConfig):
+    path: str = "own"
+    level: int = Knob(1)
+
+
+class KeepsFiles(Told):
+    Config = Files
+
+
+def test_a_run_may_turn_knobs_and_name_no_files_of_a_server():
+    stage = PlacedStage("keeps", KeepsFiles, Files(), Tier.CLOUD)
+    laid = plan(replace(PLAN.pipeline, stages=(*PLAN.pipeline.stages[:-1], stage)))
+    writer, reader = Writer(["keeps"], lambda *_: None), Reader(laid)
+    turned = writer.write(Command("a", Settings(Knobs(1, {"keeps": Files(level=2)}))))
+    assert reader.read(turned).settings.knobs.stages["keeps"].level == 2
+    named = writer.write(Command("a", Settings(Knobs(1, {"keeps": Files(path="/etc/passwd")}))))
+    with pytest.raises(SettingsError, match="stage keeps: path is no knob, and the server's is another") as refused:
+        reader.read(named)
+    assert refused.value.stream == "a"

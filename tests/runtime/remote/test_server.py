@@ -23,12 +23,15 @@ import pytest
 from tests import clips
 from tests.runtime.linked import Measures, Passes, Repeats, SharedRepeats, SharedWrites, Writes, pipeline
 from tests.runtime.remote.conftest import openssl
+from tests.waiting import until
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.remote import peer
 from vidpipe.runtime.remote.tls import fingerprint_of
+from vidpipe.testing.clock import HandClock
 
 FRAMES = 40
 STAGES = [
@@ -90,7 +93,9 @@ def test_on_ray_the_actor_of_the_last_segment_reaches_the_server(clip, serve, re
 def test_runs_of_the_same_streams_are_kept_apart(clip, serve, reaching):
     alone = linked(clip)
     expected, report_alone = answered(alone)
-    reached = reaching(alone, serve(alone).port)
+    server = serve(alone)
+    reached = reaching(alone, server.port)
+    before = set(threading.enumerate())
     runs: list[Any] = []
     threads = [threading.Thread(target=lambda: runs.append(answered(reached))) for _ in range(3)]
     for thread in threads:
@@ -99,6 +104,8 @@ def test_runs_of_the_same_streams_are_kept_apart(clip, serve, reaching):
         thread.join()
     assert [results for results, _ in runs] == [expected] * 3
     assert [counted(report) for _, report in runs] == [counted(report_alone)] * 3
+    until(lambda: not server._clients)  # noqa: SLF001 - nothing is kept of runs that have ended
+    until(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("vidpipe-")])
 
 
 def test_a_certificate_may_be_known_by_its_fingerprint(clip, serve, reaching, certificate):
@@ -250,3 +257,67 @@ def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(clip, serve, reachi
             with suppress(OSError):
                 assert end.recv(1) == b""
     assert len(answered(reaching(alone, server.port))[0]["a"]) == FRAMES
+
+
+class Named(StageConfig):
+    file: str = "one"
+
+
+class Names(Passes):
+    """Has a setting that is no knob, and is not shared."""
+
+    Config = Named
+
+
+def test_a_stream_may_not_change_what_is_no_knob_on_a_server(clip, serve, reaching, monkeypatch):
+    stages = [(Passes, Tier.DEVICE), (Names, Tier.CLOUD), (Measures, Tier.CLOUD)]
+    alone = pipeline({"a": clip}, stages, links={"device-cloud": LinkSpec()})
+    streams = {"a": replace(alone.streams["a"], configs={"s1": Named(file="/etc/passwd")})}
+    with pytest.raises(ConfigError, match=r"streams\.a\.stages\.s1\.file cannot differ by stream"):
+        answered(reaching(replace(alone, streams=streams), serve(alone).port))
+    monkeypatch.setattr(peer, "_check_settings", lambda plan: None)  # nor where a run does not mind
+    results, _ = answered(reaching(replace(alone, streams=streams), serve(alone).port))
+    reasons = {reason for _, _, _, _, reason, *_ in results["a"]}
+    (why,) = reasons
+    assert "settings that the server does not take: stage s1: file is no knob, and the server's is another" in why
+
+
+def test_a_site_begins_without_its_server(clip, reaching, serve, monkeypatch):
+    """Its uplink may be down after a power cut."""
+    monkeypatch.setattr("vidpipe.runtime.remote.caller._FIRST_S", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    alone = pipeline({"a": f"live+file:{clip}"}, [(Repeats, Tier.DEVICE), (Measures, Tier.CLOUD)])
+    alone = replace(alone, links={"device-cloud": LinkSpec()})
+    clock, found = HandClock(), []
+    with Run(reaching(alone, port), engine="inline", clock=clock) as run:
+        for result in run:
+            found.append(result)
+            if result.seq == 10:
+                serve(alone, port=port)
+                until(lambda: not run._engine.away())  # noqa: SLF001
+            clock.turn(0.25)
+        report = run.join().report
+    assert [result.seq for result in found] == list(range(FRAMES))
+    assert report["streams"]["a"]["how"].get("failed", 0) == 0
+    assert max(result.answer.as_of for result in found[:10]) == -1
+    assert max(result.answer.as_of for result in found) > 10
+
+
+@pytest.mark.ray
+def test_on_ray_too_who_may_not_come_in_is_told_why(clip, serve, reaching, cluster):
+    alone = linked(clip, streams=("a",))
+    reached = reaching(alone, serve(alone).port, token="not this one, which is long")
+    with pytest.raises(ConfigError, match=r"the link to cloud: 127\.0\.0\.1:.*: wrong token"):
+        answered(reached, engine="ray", address=cluster)
+
+
+def test_a_run_that_heeds_no_credit_does_not_fill_the_memory(clip, serve, reaching, monkeypatch):
+    """Ten frames are asked while one is open: five pictures more than the server holds."""
+    monkeypatch.setattr("vidpipe.runtime.server.client.MOST_HELD_MB", 5.5 * 128 * 96 * 1.5 / 1e6)
+    alone = linked(clip, streams=("a",), ahead=10)
+    results, _ = answered(reaching(alone, serve(alone).port))
+    failed = [reason for _, how, _, _, reason, *_ in results["a"] if how == "failed"]
+    assert [seq for seq, *_ in results["a"]] == list(range(FRAMES))
+    assert failed
+    assert all("lower the link's `credit_mb`" in reason for reason in failed)

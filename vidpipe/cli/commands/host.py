@@ -50,6 +50,7 @@ def host_pipeline(options: HostOptions) -> None:
         RunError: a certificate cannot be made.
     """
     port, host = parse_place(options.listen, "--listen")
+    host = host.strip("[]")
     token = _token(options.token_file)
     certificate = _certificate(options, host)
     context = server_context(*certificate) if certificate is not None else None

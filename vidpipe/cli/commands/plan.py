@@ -43,11 +43,13 @@ class PlanOptions:
     for_: str | None = None
     report: Path | None = None
     json: bool = False
+    auto: bool = False
+    out: Path | None = None
 
     @property
     def asks(self) -> bool:
         """Whether an answer needs costs; else they are shown where they are known."""
-        return bool(self.nodes or self.mbps or self.cameras or self.how_many or self.json)
+        return bool(self.nodes or self.mbps or self.cameras or self.how_many or self.json or self.auto)
 
 
 def show_plan(options: PlanOptions) -> None:
@@ -59,7 +61,10 @@ def show_plan(options: PlanOptions) -> None:
     """
     console = Console(highlight=False, soft_wrap=True, quiet=options.json)
     loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
-    laid = plan(with_profiles(loaded, options.profiles, console))
+    # Costs are known of what tuning begins with or without; what it may choose, --auto looks up itself.
+    laid = plan(loaded if options.auto else with_profiles(loaded, options.profiles, console))
+    if options.out is not None and not options.auto:
+        raise ConfigError("--out is where --auto writes its configuration: give both, or neither")
     # What measures is slow to import.
     from vidpipe.cli.costs import nodes_of
     from vidpipe.cli.terminal.plan_table import print_actors
@@ -69,7 +74,13 @@ def show_plan(options: PlanOptions) -> None:
     costs = _costs(options, laid, console)
     if costs is None:
         return
-    if options.how_many:
+    if options.auto:
+        from vidpipe.cli.commands.auto import plan_cameras
+
+        told = plan_cameras(loaded, options.config, options.profiles, costs, nodes, options.out, console)
+        if options.json:
+            print_json([told])
+    elif options.how_many:
         _how_many(options, laid, costs, nodes, console)
     else:
         _expected(options, laid, costs, nodes, console)

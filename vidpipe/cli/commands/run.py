@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,9 @@ from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.media.folder import check_folder
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.sinks.base import Sink
+from vidpipe.results.store.file import default_path
+from vidpipe.results.store.sink import StoreConfig
 from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.versions import Versions
@@ -51,6 +54,7 @@ class RunOptions:
     detach: str | None = None
     media: Path | None = None
     earlier: Earlier = field(default_factory=Earlier)
+    serve: str | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -94,6 +98,7 @@ def _reload(options: RunOptions) -> Reload:
             floor=options.floor,
             want=options.want,
             media=options.media,
+            ruled=options.serve is not None,
         )
         return with_profiles(loaded, options.profiles, budget=budget)
 
@@ -144,6 +149,7 @@ def _execute(
             from vidpipe.results.sinks.metrics import Metrics
 
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
+        page = watching.enter_context(_served(pipeline, options))
         if live and reload is not None:
             watching.enter_context(on_hangup(lambda: _ask(reloads)))
 
@@ -156,7 +162,7 @@ def _execute(
                 new,
                 engine=options.engine,
                 address=options.address,
-                sinks=[*outputs.lines_files(stdout), *outputs.stores()],
+                sinks=[*outputs.lines_files(stdout), *outputs.stores(), *page],
                 watchers=watchers,
                 reload=again,
                 on_report=on_report,
@@ -168,7 +174,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=[*lines, *outputs.stores()],
+            sinks=[*lines, *outputs.stores(), *page],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,
@@ -209,6 +215,30 @@ def _check_outputs_stay(old: Pipeline, new: Pipeline, options: RunOptions) -> No
             raise ConfigError(
                 f"{what} of the new version are not those of the running one: they change with a new run alone"
             )
+
+
+@contextmanager
+def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
+    """The page, inside the block, where one was asked for."""
+    if options.serve is None:
+        yield []
+        return
+    from vidpipe.results.sinks.http import parse_place
+    from vidpipe.serve.page import Page
+
+    configs = [sink.config for sink in pipeline.sinks if isinstance(sink.config, StoreConfig)]
+    stores = [options.store, *(default_path() if config.path is None else Path(config.path) for config in configs)]
+    page = Page(
+        *parse_place(options.serve, "--serve"),
+        name=options.name or options.detach or "run",
+        store=next(filter(None, stores), None),
+        media=None if pipeline.media is None else pipeline.media.path,
+    )
+    try:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page: {page.address}", markup=False)
+        yield [page]
+    finally:
+        page.leave()
 
 
 def _media_notes(pipeline: Pipeline, outcome: Outcome) -> Iterator[str]:

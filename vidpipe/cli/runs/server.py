@@ -14,7 +14,7 @@ from typing import Any
 from vidpipe.cli.runs.messages import MOST_BYTES, pack, read
 from vidpipe.cli.runs.place import Place
 from vidpipe.core.errors import ConfigError, VidpipeError
-from vidpipe.runtime.driver.status import Status
+from vidpipe.runtime.driver.status import as_json
 from vidpipe.runtime.driver.versions import Versions
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class _Server:
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         run = self._versions.current
         own = {"name": self._place.name, "pipeline": run.pipeline.name, "pid": os.getpid(), "since": self._since}
-        return own | told(run.status())
+        return own | as_json(run.status())
 
     def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
         self._versions.stop()
@@ -115,42 +115,3 @@ class _Server:
             raise ConfigError("pipeline: must be a file or a name")
         self._versions.replace(pipeline)
         return {"pipeline": self._versions.current.pipeline.name}
-
-
-def told(status: Status) -> dict[str, Any]:
-    """A status as plain data."""
-    return {
-        "state": str(status.state),
-        "at": status.at,
-        "streams": {
-            name: {
-                "state": "paused" if stream.paused else stream.state,
-                "detail": stream.detail,
-                "frames_in": stream.frames_in,
-                "pts": stream.pts,
-                "how": dict(stream.how),
-                "by": dict(stream.by),
-                "epoch": stream.epoch,
-                "seen": dict(stream.seen),
-                "answered_by": stream.answered_by,
-                "look_age_s": stream.look_age_s,
-                "lost": stream.lost,
-                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
-                "accuracy": dict(stream.accuracy),
-            }
-            for name, stream in status.streams.items()
-        },
-        "stages": {id: dict(meter) for id, meter in status.stages.items()},
-        "links": {name: dict(counts) for name, counts in status.links.items()},
-        "epochs": [
-            {
-                "epoch": epoch.number,
-                "at": epoch.at,
-                "by": epoch.by,
-                "reason": epoch.reason,
-                "streams": list(epoch.streams),
-                "changes": epoch.changes,
-            }
-            for epoch in status.epochs
-        ],
-    }

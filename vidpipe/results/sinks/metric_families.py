@@ -112,16 +112,19 @@ def _of_frames(collector: Collector) -> Iterator[Metric]:
     yield _counts(
         "vidpipe_covered", "Frames not waited for, by reason.", "reason", ((s, led.covered) for s, led in ledgers)
     )
+    help = "Frames whose answer is worth less, as a segment was away."
+    degraded = CounterMetricFamily("vidpipe_degraded", help, labels=["stream"])
     refused = CounterMetricFamily("vidpipe_refused", "Frames passed on that nobody looked at.", labels=["stream"])
     checked = CounterMetricFamily(
         "vidpipe_audits", "Answers checked by chance, and what was wrong.", labels=["stream", "stage", "found"]
     )
     for stream, ledger in ledgers:
+        degraded.add_metric([stream], ledger.degraded)
         refused.add_metric([stream], ledger.refused)
         for stage, audits in ledger.audits.items():
             for found, count in (("any", audits.audited), ("missed", audits.missed), ("false", audits.false)):
                 checked.add_metric([stream, stage, found], count)
-    yield from (refused, checked)
+    yield from (degraded, refused, checked)
     late = CounterMetricFamily(
         "vidpipe_late", "Answers that came when another had been published.", labels=["stream", "by"]
     )

@@ -341,15 +341,10 @@ class Run(Controllable):
                 batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
             except Exception as error:  # an engine that breaks in a way that nobody foresaw still owes a report
                 log.debug("taking results", exc_info=error)
+                self._pass_on(self._engine.rest(), writer, errors)
                 return [*errors, _told(error)]
             collector.note_away(self._engine.away())
-            for batch in batches:
-                self._hand_on(batch)
-                try:
-                    if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, self._clock.utc(), batch.events, collector.status_monitors)
-                except RunError as error:
-                    errors.append(str(error))
+            self._pass_on(batches, writer, errors)
             writer.watch()
             watching.look(collector)
             if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
@@ -357,6 +352,17 @@ class Run(Controllable):
                 reporter.cpu_s = self._engine.cpu_s()
             interim.go_on()
         return errors
+
+    def _pass_on(self, batches: Sequence[Batch], writer: Writer, errors: list[str]) -> None:
+        """Count what has come, and write it, unless a sink cannot go on; add what keeps it from that to `errors`."""
+        for batch in batches:
+            self._hand_on(batch)
+            try:
+                if (batch.published or batch.events) and not errors:
+                    live = self._collector.status_monitors
+                    writer.write(batch.published, self._clock.utc(), batch.events, live)
+            except RunError as error:
+                errors.append(str(error))
 
     def _hand_on(self, batch: Batch) -> None:
         with self._changed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import Clock
@@ -36,6 +38,7 @@ class StreamNow:
         lost: of a live stream, pictures that nobody had time for; some of them a fallback has answered.
         detail: why it is in this state, for people.
         paused: whether it has ended until somebody resumes it.
+        health: of a live stream, as the report has it: rates, what it is encoded as; empty of a recording.
     """
 
     state: str
@@ -53,6 +56,7 @@ class StreamNow:
     lost: int = 0
     detail: str = ""
     paused: bool = False
+    health: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Status:
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
         is_held: whether recordings wait for whoever iterates.
+        deaths: of processes, as the report has them; empty unless it runs.
     """
 
     state: str
@@ -81,6 +86,7 @@ class Status:
     waiting: int
     lost: int
     is_held: bool
+    deaths: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def states_of(collector: Collector) -> dict[str, str]:
@@ -123,6 +129,7 @@ def status_of(
             ledger.lost,
             fares[name].health.detail if name in fares else "",
             name in paused,
+            fares[name].report() if name in fares else {},
         )
     return Status(
         state,
@@ -134,4 +141,46 @@ def status_of(
         len(feed),
         feed.lost,
         feed.is_full,
+        {name: tuple(times) for name, times in counts.deaths.items()} if counts else {},
     )
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """A status as plain data, as `vidpipe status --json` prints it."""
+    return {
+        "state": str(status.state),
+        "at": status.at,
+        "streams": {
+            name: {
+                "state": "paused" if stream.paused else stream.state,
+                "detail": stream.detail,
+                "frames_in": stream.frames_in,
+                "pts": stream.pts,
+                "how": dict(stream.how),
+                "by": dict(stream.by),
+                "epoch": stream.epoch,
+                "seen": dict(stream.seen),
+                "answered_by": stream.answered_by,
+                "look_age_s": stream.look_age_s,
+                "lost": stream.lost,
+                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
+                "accuracy": dict(stream.accuracy),
+                "health": dict(stream.health),
+            }
+            for name, stream in status.streams.items()
+        },
+        "stages": {id: dict(meter) for id, meter in status.stages.items()},
+        "links": {name: dict(counts) for name, counts in status.links.items()},
+        "deaths": {name: [round(at, 3) for at in times] for name, times in status.deaths.items()},
+        "epochs": [
+            {
+                "epoch": epoch.number,
+                "at": epoch.at,
+                "by": epoch.by,
+                "reason": epoch.reason,
+                "streams": list(epoch.streams),
+                "changes": to_jsonable_python(epoch.changes, by_alias=True),
+            }
+            for epoch in status.epochs
+        ],
+    }

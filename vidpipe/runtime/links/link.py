@@ -48,7 +48,7 @@ class PeerLink:
     A call carries all frames that wait, up to a batch, and returns the answers of those that may be completed. When the
     actor dies, the frames that it held are sent again one at a time, so that one that kills it costs only its own
     answer. An actor that stays away is waited for once; from then on frames fail at once, until it is back. Those of a
-    stream on a detour always do, as nobody waits for them, and are let through little by little when it is back.
+    stream on a detour always do, and are let through little by little when it is back.
 
     Credit bounds the frames that will be completed by themselves. Those that a stream holds open until it says so take
     none: nobody could give it back while that stream waits for it. Their number is bounded by the plan (`Plan.ahead`).
@@ -63,7 +63,7 @@ class PeerLink:
         settings: what a process goes by for a stream.
 
     Attributes:
-        away: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
+        gone: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class PeerLink:
         self._calls_out = 0
         self._life = 0  # of the actor: calls of an earlier one count no more
         self._heard_at = 0.0  # when a call returned last
-        self.away = ""
+        self.gone = ""
         self._shadows = ShadowLane(link, self._peer)
         for work in (self._carry, self._travel.deliver) if self._travel else (self._carry,):
             threading.Thread(target=self._run, args=(work,), name=f"vidpipe-{link.name}", daemon=True).start()
@@ -103,7 +103,7 @@ class PeerLink:
     @property
     def _lost(self) -> str:
         """Why nobody takes a frame; "" where somebody does, or is still waited for."""
-        return self._broken or self.away
+        return self._broken or self.gone
 
     @property
     def name(self) -> str:
@@ -141,6 +141,9 @@ class PeerLink:
         with self._changed:
             self._jobs.order((stream, seq))
             self._changed.notify_all()
+
+    def away(self, stream: str) -> Away | None:
+        return self._presence.keeps_out if self.gone or stream in self._weights else None
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadows.put(frame, asks, tell)
@@ -356,7 +359,7 @@ class PeerLink:
             self._go_without()
             self._peer.meet(None)
         with self._changed:
-            self.away = ""
+            self.gone = ""
             self._patience_s = REVIVE_S
             lost = self._jobs.lost()
         if lost:
@@ -403,9 +406,9 @@ class PeerLink:
     def _go_without(self) -> None:
         """Nobody is there, and nobody is waited for any more."""
         with self._changed:
-            self.away = f"{self._link.lower} is away: {self._peer.why_away}"
+            self.gone = f"{self._link.lower} is away: {self._peer.why_away}"
         self._presence.lost(self._peer.why_away)
-        self._fail_all(self.away, self._presence.away)
+        self._fail_all(self.gone, self._presence.away)
 
     def _shut(self, why: str) -> None:
         """Nobody answers: who is on a detour need not wait to hear so."""

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ASK_EVERY_S = 1.0  # what an actor has counted since its last word is gone with it
 LAST_WORD_S = 10.0
 BACK_S = 1.0  # for one that was away to say that it is there again
+ANSWER_S = 3.0  # of silence, after which nobody waits for one to be told something that it can do without
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class _Member:
     Attributes:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
         slow: it did not answer in time, and is not waited for again until it has.
+        asked_at: when it was asked last, by the monotonic clock.
         watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
             two within a second one may be missed.
     """
@@ -43,11 +45,12 @@ class _Member:
     asked: Future[Word] | None = None
     silent_since: float | None = None
     slow: bool = False
+    asked_at: float = 0.0
     deaths: list[float] = field(default_factory=list)
 
     def ask(self) -> Future[Word]:
         asked: Future[Word] = self.actor.word.remote().future()
-        self.asked = asked
+        self.asked, self.asked_at = asked, time.monotonic()
         return asked
 
     def hear(self) -> None:
@@ -74,6 +77,10 @@ class _Member:
     def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
 
+    def answers(self) -> bool:
+        waits = self.asked is not None and not self.asked.done() and time.monotonic() - self.asked_at > ANSWER_S
+        return self.silent_since is None and not waits
+
 
 class Census:
     """Asks all actors of a run for their word now and then, and keeps the last one of each instance.
@@ -98,6 +105,11 @@ class Census:
             for member in self._members:
                 if member.actor is actor:
                     member.deaths.append(time.time())
+
+    def hears(self, actor: Any) -> bool:
+        """Whether an actor answers, as far as is known."""
+        with self._lock:
+            return all(member.answers() for member in self._members if member.actor is actor)
 
     def go_on(self) -> None:
         """Ask when it is time again, hear who has answered, and tell whom nobody reaches; never waits."""

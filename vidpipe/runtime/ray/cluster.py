@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import ray
@@ -35,6 +35,17 @@ JOIN_S = 3.0  # for a Ray to show that it is there
 LOOK_EVERY_S = 1.0  # whether it still is
 SILENT_S = 20.0  # of an address that does not even refuse, after which it counts as gone
 _EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three of length, one of type, flags, stream
+
+
+class Loss(NamedTuple):
+    """What has ended of a Ray.
+
+    Attributes:
+        reaches_actors: those that run can still be called, for a minute or so.
+    """
+
+    reason: str
+    reaches_actors: bool
 
 
 class Cluster:
@@ -72,7 +83,7 @@ class Cluster:
             self._watch = _Watch()
         return is_there
 
-    def lost(self) -> str | None:
+    def lost(self) -> Loss | None:
         """What has ended of it without which nothing goes on; to be asked now and then."""
         now = time.monotonic()
         if self._watch is None or now - self._looked_at < LOOK_EVERY_S:
@@ -197,19 +208,20 @@ class _Watch:
         self._gcs: str | None = None if "gcs_server" in self._processes else node.gcs_address
         self._seen_at = time.monotonic()
 
-    def lost(self) -> str | None:
+    def lost(self) -> Loss | None:
         for name, process in self._processes.items():
             if not _lives(process):
-                return f"Ray's {name} has ended"
+                return Loss(f"Ray's {name} has ended", reaches_actors=name != "raylet")
         if self._gcs is None:
             return None
         try:
             socket.create_connection(_host_and_port(self._gcs), timeout=1).close()
         except ConnectionRefusedError:
-            return f"there is no Ray at {self._gcs} any more"
+            return Loss(f"there is no Ray at {self._gcs} any more", reaches_actors=True)
         except OSError:  # the network may come back
             silent_s = time.monotonic() - self._seen_at
-            return f"nothing was heard of the Ray at {self._gcs} for {silent_s:.0f} s" if silent_s > SILENT_S else None
+            reason = f"nothing was heard of the Ray at {self._gcs} for {silent_s:.0f} s"
+            return Loss(reason, reaches_actors=True) if silent_s > SILENT_S else None
         self._seen_at = time.monotonic()
         return None
 

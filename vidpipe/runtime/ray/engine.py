@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from threading import Event, RLock
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
+LAST_S = 4.0  # for streams to give their last answers where Ray is gone, but its actors are not
 FETCH_S = 1.0  # how long a device holds an empty answer back
 CONTROL = (
     "add",
@@ -78,10 +80,11 @@ class RayEngine:
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
         self._places = plan.actors(one_machine=address is None)
-        self._lost = False
+        self._loss: cluster.Loss | None = None
         self._positions = positions
         self._packed: bytes | None = None
-        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby)
+        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
         self._below: dict[range, tuple[Any, str]] = {self._places[-1]: (None, "")}  # by place, the next one's actors
         self._segments: list[Any] = []
         self._devices: list[Device] = []
@@ -138,8 +141,8 @@ class RayEngine:
             RunError: Ray itself is gone, and all that ran on it.
         """
         if (loss := self._cluster.lost()) is not None:
-            self._lost = True
-            raise RunError(f"{loss}: the run cannot go on")
+            self._loss = loss
+            raise RunError(f"{loss.reason}: the run cannot go on")
         self._census.go_on()
         if self._standbys.is_due() and not self._stopping:
             self._stand_by()
@@ -157,6 +160,28 @@ class RayEngine:
                 device = self._reviving.pop(revived)
                 batches.append(self._taken(device, revived.result()))
                 self._tell_missed(device)
+        return batches
+
+    def rest(self) -> list[Batch]:
+        """What devices still answer where Ray is gone and they are not: they end their streams, within seconds."""
+        batches: list[Batch] = []
+        if self._loss is None or not self._loss.reaches_actors:
+            return batches
+        with self._lock:
+            fetching = dict(self._fetching)
+        for device in fetching.values():
+            device.actor.stop.remote()
+        until = time.monotonic() + LAST_S
+        while fetching and (left_s := until - time.monotonic()) > 0:
+            done, _ = ray.wait(list(fetching), num_returns=1, timeout=left_s)
+            for reference in done:
+                device = fetching.pop(reference)
+                with suppress(RayError):
+                    batch: Batch = ray.get(reference)
+                    device.took(batch)
+                    batches.append(batch)
+                    if device.streams:
+                        fetching[device.actor.take.remote(FETCH_S)] = device
         return batches
 
     def _fetched(self, device: Device, reference: Any) -> Batch:
@@ -188,7 +213,7 @@ class RayEngine:
 
     def stop(self) -> None:
         self._stopping = True
-        if self._lost:
+        if self._loss is not None:
             return
         for device in self._devices:
             device.actor.stop.remote()
@@ -215,7 +240,7 @@ class RayEngine:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
         with self._lock:
             packed = pack_arguments(self._plan.pipeline.search_paths, dict(configs))
-            preparing = [actor.prepare.remote(packed) for actor in self._actors()]
+            preparing = [actor.prepare.remote(packed) for actor in self._actors() if self._census.hears(actor)]
         for reference in preparing:
             is_heard(reference, OPEN_S)
 
@@ -296,7 +321,7 @@ class RayEngine:
     def close(self, patience_s: float) -> None:
         """Close actors, each after those that ask it; who does not end within `patience_s` is killed."""
         self._aside.shutdown(wait=False, cancel_futures=True)
-        if self._devices and not self._lost:
+        if self._devices and self._loss is None:
             until = time.monotonic() + patience_s
             segments = [*self._segments, *self._standbys.actors]
             for actors in ([device.actor for device in self._devices], *([segment] for segment in segments)):
@@ -337,7 +362,7 @@ class RayEngine:
         return [*self._segments, *(device.actor for device in self._devices), *self._standbys.actors]
 
     def _ask_all(self) -> None:
-        if self._usage is not None and not self._lost:  # else nobody is there to answer
+        if self._usage is not None and self._loss is None:  # else nobody is there to answer
             self._census.ask_all()
 
     def _add_device(self, streams: Sequence[str]) -> Device:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import vidpipe
 from vidpipe.core.names import references
-from vidpipe.core.settings import is_knob
+from vidpipe.core.settings import StageConfig, is_knob
 from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage
@@ -74,13 +74,13 @@ def agreement(plan: Plan, first: int) -> Agreement:
 
 
 def _stage(place: str, stage: PlacedStage) -> list[Any]:
-    fixed = {name: value for name, value in stage.config.model_dump(mode="json").items() if not _is_knob(stage, name)}
-    return [place, f"{stage.type.__module__}:{stage.type.__qualname__}", fixed, _source(stage.type)]
+    return [place, f"{stage.type.__module__}:{stage.type.__qualname__}", fixed(stage.config), _source(stage.type)]
 
 
-def _is_knob(stage: PlacedStage, name: str) -> bool:
-    field = stage.type.Config.model_fields.get(name)
-    return field is not None and is_knob(field)
+def fixed(config: StageConfig) -> dict[str, Any]:
+    """Settings that both sides have of their own, as they are no knobs: a run may not name files of a server."""
+    fields = type(config).model_fields
+    return {name: value for name, value in config.model_dump(mode="json").items() if not is_knob(fields[name])}
 
 
 def _source(kind: type) -> str:

@@ -15,6 +15,7 @@ from vidpipe.core.picture import Planes, packed_size
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.runtime.links.job import Command, CompleteOrder
+from vidpipe.runtime.remote.agreement import fixed
 from vidpipe.runtime.remote.values import CannotCrossError, MalformedError, pack, unpack, view
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.transport.codec import Bgr, Coded, PackedFrame, Parts
@@ -70,6 +71,18 @@ class AskCounts(NamedTuple):
 
 class Bye(NamedTuple):
     """The run has ended: nothing of it needs to be kept."""
+
+
+class SettingsError(MalformedError):
+    """Settings of a stream that cannot be gone by.
+
+    Attributes:
+        stream: its frames cannot be answered until others come.
+    """
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(why)
+        self.stream = stream
 
 
 Down = Command | PackedFrame | CompleteOrder | Restore | ShadowQuestion | Prepare | AskCounts | Bye
@@ -150,13 +163,8 @@ def write_answer(answered: Answered) -> bytes:
     """The bytes of what the server says; raises CannotCrossError."""
     value = answered.value
     if isinstance(value, Completed):
-        value = [
-            "completed",
-            value.answer,
-            value.audit,
-            None if value.states is None else dict(value.states),
-            None if value.away is None else list(value.away),
-        ]
+        states = None if value.states is None else dict(value.states)
+        value = ["completed", value.answer, value.audit, states, value.away]
     return pack([answered.to, value, answered.failed, answered.held_s])
 
 
@@ -164,9 +172,9 @@ def read_answer(body: bytes | bytearray) -> Answered:
     """What the server says; raises MalformedError."""
     to, value, why, held_s = _parts(unpack(body), int, object, str, _NUMBER)
     if isinstance(value, list) and value[:1] == ["completed"]:
-        _, answer, audit, states, away = _parts(value, str, Answer, (Audit, type(None)), (dict, type(None)), object)
-        who = None if away is None else Away(*_parts(away, str, _NUMBER))
-        value = Completed(answer, audit, None if states is None else _states_of_stages(states), who)
+        none = type(None)
+        _, answer, audit, states, away = _parts(value, str, Answer, (Audit, none), (dict, none), (Away, none))
+        value = Completed(answer, audit, None if states is None else _states_of_stages(states), away)
     return Answered(to, value, why, held_s)
 
 
@@ -196,7 +204,10 @@ class Reader:
     def _read_settings(self, parts: Sequence[Any]) -> Command:
         kinds = (str, int, dict, (list, type(None)), (*_NUMBER, type(None)), bool)
         stream, version, stages, hidden, weight, live = _parts(parts, *kinds)
-        knobs = Knobs(version, {id: self._config(id, values) for id, values in stages.items()})
+        try:
+            knobs = Knobs(version, {id: self._config(id, values) for id, values in stages.items()})
+        except Exception as error:
+            raise SettingsError(stream, f"settings that the server does not take: {error}".splitlines()[0]) from None
         return Command(stream, Settings(knobs, View(*hidden) if hidden is not None else None, weight, live))
 
     def _read_frame(self, parts: Sequence[Any]) -> PackedFrame:
@@ -229,7 +240,11 @@ class Reader:
         return ShadowAsk(number, place, label, stage, self._config(stage, values))
 
     def _config(self, stage: str, values: Mapping[str, Any]) -> StageConfig:
-        config: StageConfig = self._stages[stage].type.Config.model_validate(values)
+        placed = self._stages[stage]
+        config: StageConfig = placed.type.Config.model_validate(values)
+        own, theirs = fixed(placed.config), fixed(config)
+        if differing := [name for name, value in own.items() if value != theirs[name]]:
+            raise MalformedError(f"stage {stage}: {', '.join(differing)} is no knob, and the server's is another")
         return config
 
 

@@ -20,7 +20,7 @@ from vidpipe.runtime.links.job import Command, Handled, Job, Order
 from vidpipe.runtime.links.peer import SilentError, with_commands
 from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
-from vidpipe.runtime.remote.agreement import agreement
+from vidpipe.runtime.remote.agreement import agreement, fixed
 from vidpipe.runtime.remote.caller import Caller, RefusedError, Welcome
 from vidpipe.runtime.remote.channel import Channel
 from vidpipe.runtime.remote.connection import MOST_BYTES, TIMING, LostError
@@ -83,6 +83,7 @@ class ServerPeer:
         assert link is not None
         first = plan.here
         below = [stage.id for segment in plan.segments[first:] for stage in segment.stages]
+        _check_settings(plan)
         self._lower = link.lower
         self._clock = clock
         self._is_live = any(stream.spec.live for stream in plan.pipeline.streams.values())
@@ -314,6 +315,19 @@ class ServerPeer:
         if stage not in self._unable:
             self._unable.add(stage)
             log.warning("what stage %s leaves for stages below does not reach the server: %s", stage, why)
+
+
+def _check_settings(plan: Plan) -> None:
+    """Raises ConfigError where a stream has settings of its own, other than knobs, for a stage of the server."""
+    placed = {stage.id: stage for segment in plan.segments[plan.here :] for stage in segment.stages}
+    for name, stream in plan.pipeline.streams.items():
+        for id, config in stream.configs.items():
+            if id in placed and (own := fixed(config)) != (common := fixed(placed[id].config)):
+                field = next(field for field, value in own.items() if value != common[field])
+                raise ConfigError(
+                    f"streams.{name}.stages.{id}.{field} cannot differ by stream: the stage runs on a server, and only "
+                    "knobs may differ there"
+                )
 
 
 class _Asked:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.cascade import Away
 from vidpipe.core.answer import Answer, How
 from vidpipe.runtime.shadow.ask import Reply
 from vidpipe.stages.detect.acceptance import Decision
@@ -170,6 +171,7 @@ def _records() -> tuple[Mapping[type, _Record], Mapping[str, _Record]]:
         Answer: _Record("answer", answer, _answer),
         Matched: _Record("matched", dict.fromkeys(Matched._fields, int), Matched),
         Audit: _Record("audit", audit, Audit),
+        Away: _Record("away", {"segment": str, "for_s": (int, float)}, Away),
         Reply: _Record("reply", {"answer": Answer, "wall_ns": int, "cpu_ns": int}, Reply),
         Decision: _Record("decision", decision, Decision),
         LowConfidenceBoxes: _Record("low-confidence", low, LowConfidenceBoxes),

@@ -30,10 +30,11 @@ from vidpipe.runtime.remote.messages import (
     Prepare,
     Reader,
     Restore,
+    SettingsError,
     ShadowQuestion,
     write_answer,
 )
-from vidpipe.runtime.remote.values import CannotCrossError
+from vidpipe.runtime.remote.values import CannotCrossError, MalformedError
 from vidpipe.runtime.server.seal import Seal
 from vidpipe.runtime.shadow.ask import Reply
 from vidpipe.runtime.transport.codec import PackedFrame
@@ -42,6 +43,7 @@ from vidpipe.runtime.worker import WorkerRuntime
 log = logging.getLogger(__name__)
 
 CLOSE_S = 5.0
+MOST_HELD_MB = 512.0  # of one run's frames that are open here: its links have less credit
 
 
 class Client:
@@ -70,6 +72,9 @@ class Client:
         self._stack = Stack(plan, range(first, plan.here), self._link, self._runtime)
         assert self._stack.top is not None
         self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
+        self._unsettled: dict[str, str] = {}  # streams whose newest settings are not taken, and why
+        self._held: dict[tuple[str, int], int] = {}  # bytes of each frame that is open
+        self._refused: dict[tuple[str, int], str] = {}  # frames that were not taken and are still to be completed
         self._channel: Channel | None = None
         self._connection: Connection | None = None
         self._turn = ThreadPoolExecutor(1, "vidpipe-client")  # messages one after the other
@@ -89,6 +94,8 @@ class Client:
             self._channel.acknowledge(received)
         else:  # where the other side has some, it will see that they were another's, and begin anew
             self._channel = Channel(name)
+            self._held.clear()
+            self._refused.clear()
         return self._channel
 
     async def serve(self, connection: Connection, channel: Channel, sent: int) -> None:
@@ -127,15 +134,14 @@ class Client:
             raise LostError(self.broken) from None
         except Exception as error:
             log.debug("a message of a client was not taken", exc_info=error)
+            if isinstance(error, SettingsError):
+                self._unsettled[error.stream] = str(error)
             self._reply(channel, Answered(number, None, f"{type(error).__name__}: {error}".splitlines()[0]))
 
     def _do(self, channel: Channel, number: int, body: bytearray) -> None:
         message = self._reader.read(body)
         if isinstance(message, Command | CompleteOrder | PackedFrame):
-            taken = self._receiver.take(message)
-            if taken is not None:
-                (stream, _), result = taken
-                result.add_done_callback(partial(self._answered, channel, number, stream, time.monotonic()))
+            self._enter(channel, number, message, len(body))
         elif isinstance(message, Restore):
             states = {stream: self._seal.opened(stream, kept) for stream, kept in message.states.items()}
             self._receiver.restore(states)
@@ -149,8 +155,41 @@ class Client:
             self.ended = True
             self._reply(channel, Answered(number))
 
-    def _answered(self, channel: Channel, number: int, stream: str, came_at: float, done: Future[Completed]) -> None:
-        completed = done.result()
+    def _enter(self, channel: Channel, number: int, message: Command | CompleteOrder | PackedFrame, size: int) -> None:
+        """Hand on what a link brings; a frame that is not taken is answered with why, now or when it is completed."""
+        if isinstance(message, Command):
+            self._unsettled.pop(message.stream, None)
+        try:
+            if why := self._unsettled.get(message.stream):
+                raise MalformedError(why)
+            if isinstance(message, CompleteOrder) and (why := self._refused.pop(message, "")):
+                raise MalformedError(why)
+            if isinstance(message, PackedFrame):
+                self._hold(message, size)
+            taken = self._receiver.take(message)
+        except RunError:
+            raise
+        except Exception as error:
+            if isinstance(message, PackedFrame):
+                self._held.pop((message.stream, message.seq), None)
+                if not message.complete:
+                    self._refused[message.stream, message.seq] = str(error)
+            raise
+        if taken is not None:
+            frame, result = taken
+            result.add_done_callback(partial(self._answered, channel, number, frame, time.monotonic()))
+
+    def _hold(self, frame: PackedFrame, nbytes: int) -> None:
+        """Count a frame that comes in; a run that heeds no credit does not fill the memory."""
+        if (sum(list(self._held.values())) + nbytes) / 1e6 > MOST_HELD_MB and self._held:
+            raise MalformedError(f"the server holds {MOST_HELD_MB:g} MB of this run: lower the link's `credit_mb`")
+        self._held[frame.stream, frame.seq] = nbytes
+
+    def _answered(
+        self, channel: Channel, number: int, frame: tuple[str, int], came_at: float, done: Future[Completed]
+    ) -> None:
+        completed, (stream, _) = done.result(), frame
+        self._held.pop(frame, None)
         if completed.states:
             completed = completed._replace(states=self._seal.closed(stream, completed.states))
         self._reply(channel, Answered(number, completed, held_s=time.monotonic() - came_at))

@@ -22,7 +22,7 @@ LADDER = (
     RungSpec(quality=50, share=0.25),
     RungSpec(quality=35, share=0.125),
 )
-"""By default, below the link's own setting. Quality 75 costs .04 of F1 for a quarter of the bytes, 50 another .05 for
+"""By default, below the link's own setting. Quality 75 costs .03 of F1 for a quarter of the bytes, 50 another .05 for
 30 % of the rest; half of the frames, where boxes are tracked between looks, about as much for half of them. Less width
 never pays: fewer bytes of the same F1 come from less quality (`python -m benchmarks links quality`).
 """

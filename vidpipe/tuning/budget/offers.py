@@ -23,10 +23,16 @@ from vidpipe.tuning.floor.profile import Basis, Point, Tuned, configuration_of
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an option does to a stream; `floor`: what its tracker holds, None: nothing."""
+    """What an option does to a stream.
+
+    Attributes:
+        floor: what its tracker holds; None: nothing.
+        looks: share of the frames that are looked at.
+    """
 
     configuration: Configuration
     floor: float | None
+    looks: float = 1.0
 
     def __str__(self) -> str:
         return str(self.configuration)
@@ -192,7 +198,7 @@ class _Cost:
         looker = None if point.look is None else self._little
         if point.f1 is None or not self._is_soon(looker):
             return None
-        setting = Setting(configuration_of(point), tuned.floor if point.guarded else None)
+        setting = Setting(configuration_of(point), tuned.floor if point.guarded else None, point.looks)
         return Option(point.f1, self._demand(point.cpu_ms, point.looks, looker), setting)
 
     def careful(self, cpu_ms: float, floor: float | None) -> Option | None:
