@@ -139,7 +139,7 @@ def _execute(
     report = outputs.report_file(stdout)
     on_report = report.write if report and report.takes_many else None
     lines = outputs.lines_files(stdout)
-    reloads = [reload] if reload is not None else []
+    reloads = [reload] if reload is not None else []  # of all versions: who has ended is asked for nothing
     with ExitStack() as watching:
         live = any(stream.spec.live for stream in pipeline.streams.values())
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
@@ -151,7 +151,7 @@ def _execute(
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
         page = watching.enter_context(_served(pipeline, options))
         if live and reload is not None:
-            watching.enter_context(on_hangup(lambda: reloads[-1].ask()))
+            watching.enter_context(on_hangup(lambda: _ask(reloads)))
 
         def version(name: str) -> Run:
             again = _reload(replace(options, pipeline=name))
@@ -199,6 +199,11 @@ def _execute(
     for error in outcome.errors:
         console.print(f"vidpipe: {error}", markup=False)
     return outcome.exit_status
+
+
+def _ask(reloads: Sequence[Reload]) -> None:
+    for reload in reloads:
+        reload.ask()
 
 
 def _check_outputs_stay(old: Pipeline, new: Pipeline, options: RunOptions) -> None:

@@ -48,11 +48,8 @@ class Versions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        with self._changed:
-            runs = [self.current, *([self._next] if self._next is not None else [])]
-        for run in runs:
-            run.__exit__(kind, error, trace)
+        self.stop()  # also one that is about to take over: who began it ends it
+        self.current.__exit__(kind, error, trace)
 
     def stop(self) -> None:
         """Ask all to end in order, and return at once."""
