@@ -1,27 +1,46 @@
-"""Calls of actors that say nothing."""
+"""What is said of actors that die while they start: in a line, with what to do."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
+from ray.exceptions import RayActorError
 
-from vidpipe.core.errors import RunError
+import vidpipe
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.runtime.ray import replies
 
-
-@pytest.fixture(autouse=True)
-def mute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No call returns, and to look for that takes no time."""
-    monkeypatch.setattr(replies, "ray", SimpleNamespace(wait=lambda references, timeout: ([], references)))
+BEFORE = "The actor died because of an error raised in its creation task, ray::SegmentActor.__init__()\n"
 
 
-def test_nobody_waits_for_an_actor_that_falls_silent() -> None:
-    said = iter([True, True, False])
-    assert replies.is_heard("call", 3600, lambda: next(said))
-    assert list(said) == []
+class DiedError(RayActorError):
+    actor_init_failed = True
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = BEFORE + text
+
+    def __str__(self):
+        return self.text
 
 
-def test_one_that_talks_and_does_not_answer_is_not_waited_for_for_ever() -> None:
-    with pytest.raises(RunError, match=r"an actor did not answer within 0\.01 s"):
-        replies.is_heard("call", 0.01, lambda: True)
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        ("vidpipe.core.errors.ConfigError: machine box has vidpipe 1", ConfigError, "machine box has vidpipe 1"),
+        (
+            "ModuleNotFoundError: No module named 'vidpipe'",
+            RunError,
+            f"its machine has no vidpipe, or another one: pip install vidpipe=={vidpipe.__version__} there",
+        ),
+        ("OSError: no licence", RunError, "an actor died while it was starting: OSError: no licence"),
+    ],
+)
+def test_why_an_actor_has_died(monkeypatch, text, kind, told):
+    def fails(*_):
+        raise DiedError(text)
+
+    monkeypatch.setattr(replies, "told", fails)
+    with pytest.raises(kind) as raised:
+        replies.got([], 1.0)
+    assert str(raised.value).endswith(told)
+    assert "\n" not in str(raised.value)
