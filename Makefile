@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-deep coverage check soak bench clean
+.PHONY: demo test test-deep coverage check soak chaos bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
@@ -32,6 +32,9 @@ check: $(VENV)/.ready ## what CI checks besides the tests
 
 soak: $(VENV)/.ready ## an hour of eight cameras with faults at random; needs GStreamer's RTSP server
 	VIDPIPE_SOAK_S=3600 $(BIN)/python -m pytest tests/cameras/test_soak.py
+
+chaos: $(VENV)/.ready ## an hour of eight streams on a cluster whose actors and nodes are killed at random
+	VIDPIPE_CHAOS_S=3600 $(BIN)/python -m pytest -s tests/runtime/ray/test_chaos.py
 
 bench: $(VENV)/.ready ## measure what is promised, and bench all clips of VIDPIPE_ASSETS: docs/benchmarks.md (an hour)
 	$(BIN)/python -m benchmarks

@@ -4,8 +4,9 @@
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less: these two are for the page, too. `learner` tells what a detector that
-learns its camera is worth, `reuse` what one that computes its first layers alone.
+less, and `links` what links cost: these are for the page, too. `learner` tells what a detector that learns its camera is
+worth, `reuse` what one that computes its first layers alone. `planner` says how good plans are, and how near to what a
+run takes.
 """
 
 from __future__ import annotations
@@ -39,9 +40,16 @@ def measure_promises(kinds: Sequence[str]) -> None:
 
 def write_page() -> None:
     """Write docs/benchmarks.md of what is kept."""
+    from benchmarks.links.report import section as links_section
+
     known = [Promise(what, *measured) for what, measured in _kept().items()]
     PAGE.write_text(
-        document(known, list(what_was_found(REPORTS)), section(REPORTS / FLOORS), _text(REPORTS / DECODING))
+        document(
+            known,
+            list(what_was_found(REPORTS)),
+            section(REPORTS / FLOORS),
+            "\n".join(filter(None, (_text(REPORTS / DECODING), links_section(REPORTS)))),
+        )
     )
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
 
@@ -95,6 +103,17 @@ def main() -> None:
         from benchmarks.reuse import report as reuse
 
         for line in reuse(names):
+            print(line, flush=True)  # noqa: T201
+    if part == "links":  # half an hour; for the page, too
+        from benchmarks.links.report import report as links
+
+        REPORTS.mkdir(exist_ok=True)
+        for line in links(names, REPORTS):
+            print(line, flush=True)  # noqa: T201
+    if part == "planner":  # minutes, and another machine's figures are its own
+        from benchmarks.planner import report as planner
+
+        for line in planner(names):
             print(line, flush=True)  # noqa: T201
     if part == "held":  # nor this: it takes an hour the first time
         from benchmarks.held import report as held

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vidpipe.stages.gate.training import TrainedGate
 
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # as in the package, before anybody imports Ray
+os.environ.setdefault("VIDPIPE_ALLOW_MODULES", "1")  # of machines of a cluster: stages of tests travel there
 # Workers share the cores: threads of small networks that wait for each other cost more than they save.
 for _library in ("OMP", "OPENBLAS"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")

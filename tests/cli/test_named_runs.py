@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from tests import clips
 from tests.cli.conftest import RAY
 from tests.waiting import until
+from vidpipe.cli.runs.place import Place
 
 PIPELINE = """
 classes: {even: even, odd: odd}
@@ -100,6 +102,7 @@ def test_a_name_belongs_to_one_run_until_its_process_has_ended(shell, detached):
     assert "is being written by another run" in other.error
     os.kill(status(shell)["pid"], signal.SIGKILL)
     until(lambda: "was killed" in shell.vidpipe("status", "yard").err)
+    assert shell.vidpipe("stop", "yard").error == "run yard does not go on: its process was killed"
     assert detached()[1].status == 0
     shell.vidpipe("stop", "yard")
 
@@ -155,3 +158,65 @@ def test_a_folder_that_others_may_read_is_refused(shell):
 def test_results_on_stdout_do_not_go_to_the_background(shell):
     refused = shell.vidpipe("run", "street", "--source", "x.mp4", "--results", "-", "--detach", "yard")
     assert "has no stdout" in refused.error
+
+
+@pytest.mark.parametrize("engine", ["inline", RAY])
+def test_another_version_of_the_pipeline_takes_over(shell, camera, engine):
+    command = shell.begin(PIPELINE, camera, "--name", "yard", engine=engine)
+    until(lambda: "yard: running" in shell.vidpipe("status", "yard").out, 40)
+    shell.write("broken.yaml", PIPELINE.replace("mystages:Read", "mystages:SharedDoesNotOpen"))
+    refused = shell.vidpipe("apply", "yard", "--pipeline", "broken.yaml")
+    assert (refused.status, "no licence for this machine" in refused.error) == (1, True)
+    shell.write("wrong.yaml", "stages: []")
+    assert shell.vidpipe("apply", "--pipeline", "wrong.yaml").status == 2
+    shell.write("elsewhere.yaml", PIPELINE + "sinks: [{type: events, path: e.jsonl}]")
+    assert shell.vidpipe("apply", "--pipeline", "elsewhere.yaml").error == (
+        "sinks of the new version are not those of the running one: they change with a new run alone"
+    )
+    shell.write("next.yaml", PIPELINE.replace("threshold: 0", "threshold: 1"))
+    assert shell.vidpipe("apply", "yard", "--pipeline", "next.yaml").out == "yard is answered by next now\n"
+    until(lambda: lines_of(shell)[-1]["pipeline"] == "next" and len(lines_of(shell)[-1]["lines"]) > 5, 20)
+    assert shell.vidpipe("stop").status == 0
+    assert command.end(20).status == 0
+    old, new = lines_of(shell)
+    assert new["follows"] == old["start"]
+    assert new["lines"][0]["captured_at"] - old["lines"][-1]["captured_at"] < 1
+    assert [line["seq"] for line in old["lines"]] == list(range(len(old["lines"])))
+    (replaced,) = shell.report["replaced"]
+    assert (replaced["run"]["pipeline"], shell.report["run"]["pipeline"]) == ("pipeline", "next")
+    assert replaced["streams"]["yard"]["frames_in"] == len(old["lines"])
+    assert not (shell.folder / "results.jsonl.1").exists()
+
+
+def lines_of(shell):
+    """The first line of each run in the results, with its `lines`."""
+    runs = []
+    for text in (shell.folder / "results.jsonl").read_text().splitlines():
+        told = json.loads(text)
+        if "schema" in told:
+            runs.append({**told, "lines": []})
+        else:
+            runs[-1]["lines"].append(told)
+    return runs
+
+
+def test_a_name_is_forgotten_when_that_is_asked_for_and_after_a_month(shell, detached):
+    detached()
+    assert shell.vidpipe("stop", "yard", "--forget").out.endswith("run yard is forgotten\n")
+    assert list(Path(shell.runs).iterdir()) == []
+    for name in ("old", "new", "killed"):
+        place = Place(name, Path(shell.runs))
+        held = place.take()
+        if name != "killed":
+            place.tell_end({"at": time.time(), "exit_status": 0})
+        os.close(held)
+    assert [run["name"] for run in listed(shell)] == ["killed", "new", "old"]
+    end = Path(shell.runs) / "old.end.json"
+    end.write_text(json.dumps({**json.loads(end.read_text()), "at": 1_700_000_000}))
+    assert [(run["name"], run["state"]) for run in listed(shell)] == [("killed", "was killed"), ("new", "ended")]
+    assert shell.vidpipe("stop", "new", "--forget").out == "run new is forgotten\n"
+    assert sorted(file.name for file in Path(shell.runs).iterdir()) == ["killed.lock"]
+
+
+def listed(shell):
+    return [json.loads(line) for line in shell.vidpipe("status", "--json").out.splitlines()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -62,6 +64,27 @@ def test_it_is_the_run_s_own(shell, footage, tmp_path_factory):
         assert len(elsewhere.lines) == 400
     finally:
         elsewhere.clean_up()
+
+
+def test_nothing_of_a_run_listens_to_other_machines_unless_it_is_told_to(shell, footage):
+    """With all that can listen: Ray, metrics, pictures, and the socket that it is reached by, which is a file."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    sinks = f"sinks: [{{type: mjpeg, port: {port}}}]\n"
+    command = shell.begin(
+        SLOW + sinks, footage / "long.mp4", "--metrics", "0", "--name", "yard", engine="ray", fresh=True
+    )
+    command.wait_for_lines(5)
+    assert listening(command) == {"127.0.0.1"}
+    assert any(c.laddr.port == port for process in command.processes() for c in connections_of(process))
+    assert shell.vidpipe("stop", "yard").status == 0
+    assert command.end(20).status == 0
+
+
+def connections_of(process: int) -> list[Any]:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process).net_connections("inet")
+    return []
 
 
 def test_what_its_actors_die_of_is_told(shell, good):

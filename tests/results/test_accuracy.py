@@ -47,7 +47,7 @@ def simulated(seed: int, rate: float, *, publish_checked: bool):
     for picture in FRAMES:
         ticket = Ticket(picture)
         run.ask([ticket])
-        given, audited, _ = run.complete(ticket)
+        given, audited = run.complete(ticket)[:2]
         accuracy.count(record(given, seq=picture.seq, audit=audited, look=run.look(picture.seq, given)))
         true = answer("big", *truth[picture.seq])
         matched = match(given.detections, true.detections)

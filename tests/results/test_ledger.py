@@ -44,6 +44,19 @@ def test_quantiles_are_within_two_per_cent():
     assert Latencies().quantile_ms(0.5) == 0
 
 
+def test_how_many_are_up_to_an_edge_is_within_two_per_cent():
+    values = np.random.default_rng(2).lognormal(2, 1, 5_000)
+    latencies = Latencies()
+    for value in values:
+        latencies.add(float(value))
+    edges = [1.0, 5.0, 10.0, 100.0]
+    *counts, total = latencies.up_to(edges)
+    for edge, count in zip(edges, counts, strict=True):
+        assert np.sum(values <= edge / 1.02) <= count <= np.sum(values <= edge * 1.02)
+    assert total == len(values)
+    assert latencies.sum_ms == pytest.approx(values.sum())
+
+
 def test_a_ledger_counts_each_frame_once():
     ledger = StreamLedger()
     hows = [How.MEASURED, How.REUSED, How.DROPPED, How.REUSED, How.FAILED]

@@ -99,14 +99,14 @@ class SharedWrites(Writes):
 
 
 def pipeline(
-    clips: Mapping[str, Path],
+    clips: Mapping[str, Path | str],
     stages: Sequence[tuple[type[Stage[Any]], Tier]],
     *,
     links: Mapping[str, LinkSpec] | None = None,
     **options: Any,
 ) -> Pipeline:
     """Stages of these types on these tiers, named s0, s1 and so on."""
-    placed = tuple(PlacedStage(f"s{i}", kind, StageConfig(), tier) for i, (kind, tier) in enumerate(stages))
+    placed = tuple(PlacedStage(f"s{i}", kind, kind.Config(), tier) for i, (kind, tier) in enumerate(stages))
     streams = {name: Stream(StreamSpec(url=str(path))) for name, path in clips.items()}
     return Pipeline(
         "linked",

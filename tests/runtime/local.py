@@ -112,7 +112,7 @@ class Device:
     """All streams of a plan in one device actor, and what comes out of it."""
 
     def __init__(self, plan: Plan, lower: LocalActor) -> None:
-        self.actor = DeviceActor(pack_arguments((), plan, (), range(1), lower))
+        self.actor = DeviceActor(pack_arguments((), (), False, plan, range(1), lower))
         self.published: list[Result] = []
         self.errors: dict[str, Exception | None] = {}
         self._streams = set(plan.pipeline.streams)

@@ -32,7 +32,7 @@ CASCADES = {
 
 SPECS = st.builds(
     LinkSpec,
-    codec=st.sampled_from(["raw", "raw", "jpeg"]),
+    codec=st.sampled_from(["raw", "raw", "jpeg", "webp"]),
     width=st.sampled_from([None, 64]),
     batch_frames=st.integers(1, 6),
     batch_ms=st.sampled_from([0.0, 0.0, 5.0]),

@@ -3,6 +3,8 @@
 - whatever dies in a link's, a tail's or a stream's thread ends that stream with a message, and nobody waits for ever;
 - a dead actor's successor is told once what it has to know, before any frame;
 - an actor that stays away is waited for once; frames fail at once until it is back;
+- frames that cannot wait fail as soon as it is lost, and are let through little by little when it is back;
+- the standby of a dead actor answers what that one held, and goes on with what it had kept;
 - below a link a frame is treated by the settings of its stream;
 - a frame beyond a link is another one: what is noted there is not seen above;
 - a frame that cannot cross a link costs its own answer.
@@ -31,10 +33,10 @@ from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.runtime.inline import InlineEngine
-from vidpipe.runtime.ray import link as module
+from vidpipe.runtime.links import link as module
+from vidpipe.runtime.links.job import Command
 from vidpipe.runtime.ray.actors import SegmentActor
-from vidpipe.runtime.ray.job import Command
-from vidpipe.runtime.ray.link import RayLink
+from vidpipe.runtime.ray.peer import link_to
 from vidpipe.runtime.segment_worker import SegmentWorker
 
 FRAMES = 12
@@ -65,8 +67,7 @@ class Nonsense(SegmentActor):
     """The other end of a link, and out of its mind."""
 
     def handle(self, caller, number, messages):
-        super().handle(caller, number, messages)
-        return {}
+        return super().handle(caller, number, messages)._replace(answers={})
 
 
 @pytest.mark.parametrize("hops", [1, 2])
@@ -120,7 +121,7 @@ def test_a_dead_actors_successor_is_told_once_what_it_has_to_know(clip):
     """All eight frames that it held are asked again; what the first of them taught stays."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
     assert link.ask(Ticket(frame(0, pts=0.0)), complete=True).completed.result(10).answer.by == "s2"
     assert linked.restored["cam"] == 1
@@ -166,7 +167,7 @@ def test_a_stream_that_begins_anew_with_other_settings_is_treated_by_them_below(
     """A configuration that is read again gives them no epoch of their own."""
     laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (Says, Tier.EDGE)]))
     actor = local.LocalActor(Listens, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     first, other = (Knobs(0, {"s1": Said(word=word)}) for word in ("first", "other"))
     answers = []
     for seq, knobs in enumerate((first, first, other, other)):
@@ -182,12 +183,12 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
     monkeypatch.setattr(module, "PING_EVERY_S", 0.2)
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     assert link.ask(Ticket(frame(0)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill(stays_away=True)
     first = link.ask(Ticket(frame(1)), complete=True)
     assert first.completed.result(10).answer.reason == "edge is away: no answer"
-    assert link.away
+    assert link.gone
     began = time.monotonic()
     for seq in range(2, 40):
         pending = link.ask(Ticket(frame(seq)), complete=seq % 2 == 0)
@@ -196,15 +197,64 @@ def test_who_stays_away_is_waited_for_once(monkeypatch):
         link.complete("cam", seq)
     assert time.monotonic() - began < 5
     actor.come_back()
-    until(lambda: not link.away, 20)
+    until(lambda: not link.gone, 20)
     assert link.ask(Ticket(frame(50)), complete=True).completed.result(10).answer.how is How.MEASURED
+
+
+def test_who_is_on_a_detour_never_waits_for_one_that_is_away():
+    laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
+    actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
+    link = link_to(actor, laid.links[0], {"cam": 1.0})
+    assert link.ask(Ticket(frame(0)), complete=True).completed.result(10).answer.how is How.MEASURED
+    arrived, goes_on = threading.Event(), threading.Event()
+    linked.on_frame["cam", 1] = lambda: arrived.set() or (goes_on.wait(10) and None)
+    held = [link.ask(Ticket(frame(seq)), complete=True) for seq in (1, 2)]
+    assert arrived.wait(10)
+    actor.kill(stays_away=True)
+    goes_on.set()
+    for pending in [*held, *(link.ask(Ticket(frame(seq)), complete=True) for seq in range(3, 9))]:
+        completed = pending.completed.result(1)
+        assert completed.answer.how is How.FAILED
+        assert (completed.answer.reason, completed.away.segment) == ("edge away for 0 s", "edge")
+    linked.on_frame.clear()
+    assert link.absent
+    assert not link.gone  # a stream that waits would still do
+    actor.come_back()
+    until(lambda: not link.absent)
+    goes_on.clear()
+    linked.on_frame["cam", 10] = lambda: goes_on.wait(10) and None
+    tried, other = (link.ask(Ticket(frame(seq)), complete=True) for seq in (10, 11))
+    assert other.completed.result(1).away is not None  # one at a time
+    goes_on.set()
+    assert tried.completed.result(10).answer.how is How.MEASURED
+    both = [link.ask(Ticket(frame(seq)), complete=True) for seq in (12, 13)]
+    assert [pending.completed.result(10).answer.how for pending in both] == [How.MEASURED] * 2
+
+
+@pytest.mark.parametrize("stays_away", [False, True])
+def test_the_standby_of_a_dead_actor_goes_on_where_that_was(clip, stays_away):
+    laid = plan(pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (SharedRepeats, Tier.EDGE), (Measures, Tier.EDGE)]))
+    actor, standby = (local.LocalActor(SegmentActor, laid, range(1, 2), None) for _ in range(2))
+    link = link_to(actor, laid.links[0], standby=lambda: standby)
+    link.restore({"cam": {"s1": pickle.dumps(answer("s2", 0))}})
+    assert link.ask(Ticket(frame(0, pts=0.0)), complete=True).completed.result(10).answer.by == "s2"
+    before = linked.restored["cam"]
+    goes_on = threading.Event()
+    linked.on_frame["cam", 3] = lambda: goes_on.wait(10) and None
+    held = [link.ask(Ticket(frame(seq)), complete=True) for seq in (3, 6, 9)]
+    time.sleep(0.05)
+    linked.on_frame.clear()
+    actor.kill(stays_away=stays_away)
+    goes_on.set()
+    assert [pending.completed.result(10).answer.by for pending in held] == ["s2"] * 3
+    assert linked.restored["cam"] == before + 1
 
 
 def test_a_call_that_was_meant_for_the_dead_instance_is_no_hang():
     """Ray may hand it to the new one, which has never met the caller."""
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     for seq in range(3):
         assert link.ask(Ticket(frame(seq)), complete=True).completed.result(10).answer.how is How.MEASURED
     actor.kill()  # with no call under way: nobody has heard of it
@@ -215,7 +265,7 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
     actor = local.LocalActor(SegmentActor, laid, range(1, 2), None)
     linked.on_frame["cam", 4] = actor.kill
-    link = RayLink(laid.links[0], actor)
+    link = link_to(actor, laid.links[0])
     replies = [link.ask(Ticket(frame(seq)), complete=True) for seq in range(9)]
     answers = [pending.completed.result(20).answer for pending in replies]
     assert [answer.how is How.FAILED for answer in answers] == [seq == 4 for seq in range(9)]
@@ -224,7 +274,7 @@ def test_a_frame_that_kills_the_actor_each_time_costs_its_own_answer_only():
 
 def test_a_note_that_does_not_travel_costs_its_frame_alone():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
+    link = link_to(local.LocalActor(SegmentActor, laid, range(1, 2), None), laid.links[0])
     frames = [frame(seq) for seq in range(4)]
     frames[1].features["s0"] = threading.Lock()  # cannot be copied
     frames[2].features["s0"] = lambda: None  # is copied, and does not pickle
@@ -237,7 +287,7 @@ def test_a_note_that_does_not_travel_costs_its_frame_alone():
 
 def test_a_message_that_cannot_be_read_holds_nobody_up():
     laid = plan(pipeline({"cam": "x.mp4"}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)]))
-    link = RayLink(laid.links[0], local.LocalActor(SegmentActor, laid, range(1, 2), None))
+    link = link_to(local.LocalActor(SegmentActor, laid, range(1, 2), None), laid.links[0])
     bad = frame(0)
     bad.features["s0"] = Unreadable()
     assert link.ask(Ticket(bad), complete=True).completed.result(10).answer.how is How.FAILED

@@ -27,10 +27,10 @@ def record(seq):
     return Result("cam", seq, 0.0, None, 0.0, 0, answer("big"))
 
 
-def put_until_it_raises(writer):
+def put_until_it_raises(writer, **more):
     began = time.monotonic()
     while time.monotonic() - began < 10:
-        writer.write([record(0)], 0.0)
+        writer.write([record(0)], 0.0, **more)
 
 
 class Kept(Sink):
@@ -149,6 +149,28 @@ def test_one_that_raises_gets_no_more_and_the_others_all(error):
     assert sound.taken == list(range(10))
     assert broken.closed
     assert sound.closed
+
+
+def test_on_cameras_the_others_go_on_where_one_raises(caplog):
+    """What a camera sees now comes only once; of a recording an answer would be missing that nobody notices."""
+    broken, sound = Kept(RunError("the broker is gone")), Kept()
+    broken.may.set()
+    sound.may.set()
+    writer = Writer([broken, sound])
+    for seq in range(100):
+        writer.write([record(seq)], 0.0, live={"cam"})
+        until(lambda seq=seq: len(sound.taken) == seq + 1)
+    assert caplog.text.count("the broker is gone; it gets no more") == 1
+    with pytest.raises(RunError, match="the broker is gone"):
+        writer.write([record(100)], 0.0, live=set())
+    with pytest.raises(RunError, match="the broker is gone"):
+        writer.close()
+    assert sound.taken == list(range(100))
+    alone = Writer([broken])
+    with pytest.raises(RunError, match="the broker is gone"):
+        put_until_it_raises(alone, live={"cam"})
+    with pytest.raises(RunError, match="the broker is gone"):
+        alone.close()
 
 
 READ = "{classes: {even: even, odd: odd}, stages: [{id: read, type: mystages:Read}]}"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import vidpipe
 from tests.samples.conftest import ROOT, SAMPLES
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.run import run
@@ -55,3 +56,19 @@ def test_the_file_tree_is_there():
 
     assert len(named) >= 9
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_what_is_known_from_elsewhere_runs_here(people, tmp_path, monkeypatch, capsys):
+    """The configuration and the loop of the page for those who come from another program."""
+    monkeypatch.chdir(tmp_path)
+    write(SceneSpec(duration_s=2), tmp_path / "street.mp4")
+    page = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "gate.yaml").write_text(written)
+    stream = load("follow", config=tmp_path / "gate.yaml").streams["gate"]
+    assert [rule.id for rule in stream.configs["rules"].rules] == ["yard", "loiterer"]
+    (loop,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(loop, "coming-from.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) >= 20
+    fields = {name for name in re.findall(r"`(\w+(?:\.\w+)*)`", page) if name.startswith("vidpipe")}
+    assert all(hasattr(vidpipe, name.split(".")[1]) for name in fields)

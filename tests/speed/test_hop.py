@@ -23,7 +23,7 @@ def link(cluster):
 
     from benchmarks.stages import Nothing
     from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
-    from vidpipe.runtime.ray.link import RayLink
+    from vidpipe.runtime.ray.peer import link_to
 
     ray.init(address=cluster, log_to_driver=False, logging_level="warning")
 
@@ -37,7 +37,7 @@ def link(cluster):
         kind = ray.remote(num_cpus=0, max_concurrency=4, concurrency_groups={"control": 2})(SegmentActor)
         actor = kind.remote(pack_arguments((), laid, range(1, 2), None))
         ray.get(actor.ready.remote())
-        return RayLink(laid.links[0], actor)
+        return link_to(actor, laid.links[0])
 
     yield make
     ray.shutdown()

@@ -13,12 +13,13 @@ import numpy as np
 from vidpipe.accuracy.series import Answers, Boxes, Series
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.errors import ConfigError
+from vidpipe.results.recorded import of_last_run
 from vidpipe.results.records import Result
-from vidpipe.results.sinks.results import ResultsFile, answer_lines
+from vidpipe.results.sinks.results import ResultsFile
 
 
 def read_answers(path: Path, stream: str, classes: Sequence[str], width: int, height: int) -> Answers:
-    """The answers to one stream's frames.
+    """The answers to one stream's frames; where a file has several runs, those of the last one.
 
     Args:
         path: JSON lines, of one stream or several.
@@ -77,7 +78,7 @@ def write_series(series: Series, path: Path, stream: str, by: str) -> None:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        for number, line in answer_lines(path):
+        for number, line in of_last_run(path):
             try:
                 yield json.loads(line)
             except json.JSONDecodeError:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from vidpipe.statistics.agreement import Matched
+from vidpipe.statistics.draw import RANGE, hashed
 
 
 class AuditSpec(BaseModel):
@@ -33,6 +34,10 @@ class AuditSpec(BaseModel):
         if self.max_age_s is not None or self.max_unchecked_s is None:
             return self.max_age_s
         return 2 * self.max_unchecked_s
+
+    def draws(self, stream: str, seq: int, stage: str) -> bool:
+        """Whether an answer of this stage to that frame is audited; everybody who asks is told the same."""
+        return self.rate > 0 and hashed(f"{self.seed}/{stream}/{seq}/{stage}") < self.rate * RANGE
 
 
 class Check(StrEnum):

@@ -22,7 +22,21 @@ from vidpipe.core.errors import StageError
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import StageConfig
 from vidpipe.statistics.agreement import Matched, match
-from vidpipe.statistics.draw import RANGE, hashed
+
+
+class Away(NamedTuple):
+    """A segment of the pipeline that nobody reaches.
+
+    Attributes:
+        segment: its name.
+        for_s: for how long.
+    """
+
+    segment: str
+    for_s: float
+
+    def __str__(self) -> str:
+        return f"{self.segment} away for {self.for_s:.0f} s"
 
 
 class Completed(NamedTuple):
@@ -30,11 +44,13 @@ class Completed(NamedTuple):
 
     Attributes:
         states: now and then, what the shared stages below keep of the frame's stream, pickled, by stage id.
+        away: who was not asked of it, as nobody reached him.
     """
 
     answer: Answer
     audit: Audit | None = None
     states: Mapping[str, bytes] | None = None
+    away: Away | None = None
 
 
 class Withheld(NamedTuple):
@@ -53,16 +69,18 @@ class Ticket:
         straight: only the last stage is still asked.
         answer: of a stage of this cascade; None while the frame is open.
         passed: the stages of this cascade that will be told what becomes of it, in the order in which they were asked.
+        away: for whom a stage of this cascade stood in.
         withheld: an answer of this cascade that the frame goes on to check.
     """
 
-    __slots__ = ("answer", "due", "frame", "passed", "straight", "withheld")
+    __slots__ = ("answer", "away", "due", "frame", "passed", "straight", "withheld")
 
     def __init__(self, frame: Frame, *, due: bool = False, straight: bool = False) -> None:
         self.frame = frame
         self.due = due
         self.straight = straight
         self.answer: Answer | None = None
+        self.away: Away | None = None
         self.passed: list[StageRunner] = []
         self.withheld: Withheld | None = None
 
@@ -82,6 +100,7 @@ class Cascade:
         top: whether frames enter the pipeline here; only then is `max_unchecked_s` minded.
         publish_checked: whether the answer of the check is published (replay) or the withheld one stands (live).
         closed: told once it is closed: it can still say what its stages have counted.
+        away: whom a frame of a stream would not reach now, below this cascade: then others stand in.
     """
 
     def __init__(
@@ -93,6 +112,7 @@ class Cascade:
         top: bool = True,
         publish_checked: bool = True,
         closed: Callable[[Cascade], None] | None = None,
+        away: Callable[[str], Away | None] = lambda _: None,
     ) -> None:
         self._runners = runners
         self._audit = audit
@@ -100,6 +120,7 @@ class Cascade:
         self._max_unchecked_s = audit.max_unchecked_s if top else None
         self._publish_checked = publish_checked
         self._closed = closed
+        self._away = away
         self._completed: dict[str, Answer] = {}
         self._late: dict[str, Answer] = {}
         self._checked_at: dict[str, float] = {}
@@ -128,6 +149,7 @@ class Cascade:
             if not open_:
                 break
             asked = open_ if runner.last else [ticket for ticket in open_ if not self._goes_past(runner, ticket)]
+            asked = [ticket for ticket in asked if self._stands_in(ticket)] if runner.stands_in else asked
             for group in _by_instance(runner, asked):
                 for ticket, answer in zip(group, runner.ask(tuple(ticket.frame for ticket in group)), strict=True):
                     self._take(runner, ticket, answer)
@@ -146,6 +168,7 @@ class Cascade:
         """
         frame = ticket.frame
         answer, audit = below[:2] if below is not None else (_given(ticket.answer), None)
+        away = ticket.away if below is None else below.away
         if below is not None and answer.how is How.DROPPED:
             self._owe(ticket)
         answer = self._carry(frame.stream, answer)
@@ -165,7 +188,7 @@ class Cascade:
             self._completed[frame.stream] = answer
         elif answer.as_of == frame.seq:
             self._late[frame.stream] = answer
-        return Completed(answer, audit)
+        return Completed(answer, audit, away=away)
 
     def complete_missing(self, missing: Missing) -> Completed:
         """The answer for a picture that no stage ever saw."""
@@ -257,11 +280,25 @@ class Cascade:
             ticket.passed.append(runner)
         return ticket.straight
 
+    def _stands_in(self, ticket: Ticket) -> bool:
+        """Whether a later stage cannot be asked, so that another one answers for it."""
+        ticket.away = self._away(ticket.frame.stream)
+        return ticket.away is not None
+
     def _take(self, runner: StageRunner, ticket: Ticket, answer: Answer | None) -> None:
+        if answer is None and ticket.frame.in_parts:
+            answer = Answer(nothing(), How.FAILED, runner.id, -1, "passed on a frame of which only parts came")
         if answer is None:
             ticket.passed.append(runner)
             return
-        if not (runner.last or ticket.straight or answer.how is How.FAILED):
+        if runner.stands_in:  # who would check it is away, and no earlier stage is to learn from it what it is worth
+            answer = replace(
+                answer, reason=answer.reason if answer.how is How.FAILED else str(ticket.away), partial=True
+            )
+            ticket.due = False
+        if not (
+            runner.last or runner.stands_in or ticket.straight or answer.how is How.FAILED or ticket.frame.in_parts
+        ):
             check = Check.UNCHECKED if ticket.due else self._audited(runner, ticket.frame)
             if check is not None:
                 ticket.withheld, ticket.straight = Withheld(answer, runner, check), True
@@ -275,10 +312,7 @@ class Cascade:
         if self._owed and (owed := (frame.stream, runner.id)) in self._owed:
             self._owed.discard(owed)
             return Check.AUDIT
-        if self._audit.rate == 0:
-            return None
-        drawn = hashed(f"{self._audit.seed}/{frame.stream}/{frame.seq}/{runner.id}")
-        return Check.AUDIT if drawn < self._audit.rate * RANGE else None
+        return Check.AUDIT if self._audit.draws(frame.stream, frame.seq, runner.id) else None
 
     def _owe(self, ticket: Ticket) -> None:
         """The frame was refused below: what it was to check is left to the next one."""

@@ -138,6 +138,7 @@ class StageRunner:
         cpu_clock: nanoseconds of CPU that this thread, and what infers for it, have used.
         knobs: the settings of each stream, for what the stage is asked of a stream and not of a frame.
         pack: makes bytes of a stage's state that `pickle.loads` reads.
+        stands_in: whether it is asked only while the next tier is away.
     """
 
     def __init__(
@@ -150,10 +151,13 @@ class StageRunner:
         cpu_clock: Callable[[], int] = time.thread_time_ns,
         knobs: Mapping[str, Knobs] = _NO_KNOBS,
         pack: Callable[[Any], bytes] = pickle.dumps,
+        *,
+        stands_in: bool = False,
     ) -> None:
         self.id = id
         self.shared = shared
         self.last = last
+        self.stands_in = stands_in
         self._open = open
         self._cpu_clock = cpu_clock
         self._knobs = knobs

@@ -6,6 +6,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from vidpipe.core.answer import Answer
@@ -159,6 +161,22 @@ class Stage(Generic[C]):
     @classmethod
     def prepare(cls, config: C, models: Models) -> None:
         """Load what these settings need, before they come into force in a stage that runs; from any thread."""
+
+    @classmethod
+    def parts(cls, config: C, frame: Frame, size: tuple[int, int]) -> NDArray[np.integer] | None:
+        """Where it would look if this frame, whose picture is scaled to that size, came to it: then a link before this
+        stage sends these parts alone, and the rest of the picture is grey.
+
+        Asked above the link, of the class: all that is known are the settings, and what stages above left in
+        `frame.features`. A stage that names parts must answer the frame, and by them alone.
+
+        Args:
+            size: (width, height) in pixels.
+
+        Returns:
+            xyxy [k, 4], whole pixels of the scaled picture; None: it needs all of it, or may pass the frame on.
+        """
+        return None
 
     @classmethod
     def learns(cls, config: C) -> bool:

@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, reaching
+from vidpipe.cli import asking, hosting, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
+    AppendOption,
     BudgetOption,
     ConfigOption,
     DetachOption,
@@ -28,12 +29,14 @@ from vidpipe.cli.options import (
     MetricsOption,
     NameOption,
     OutOption,
+    OverwriteOption,
     PipelineArgument,
     ProfilesOption,
+    RotateOption,
     SearchName,
+    ServeOption,
     SetOption,
     SourceOption,
-    Transport,
     TrialsOption,
     WantName,
     WantOption,
@@ -80,6 +83,9 @@ def run(
         typer.Option(metavar="FILE.jsonl", help="An answer for every frame; - is stdout.", show_default=False),
     ] = None,
     events: EventsOption = None,
+    append: AppendOption = False,
+    overwrite: OverwriteOption = False,
+    rotate: RotateOption = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Where frames were answered, and the cost.", show_default=False),
@@ -95,6 +101,7 @@ def run(
     ] = None,
     media: MediaOption = None,
     metrics: MetricsOption = None,
+    serve: ServeOption = None,
     floor: FloorOption = None,
     want: WantOption = None,
     budget: BudgetOption = None,
@@ -105,10 +112,12 @@ def run(
 ) -> None:
     """Run a pipeline on cameras and recordings."""
     from vidpipe.cli.commands.run import RunOptions, run_pipeline
+    from vidpipe.cli.outputs import Earlier
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
-    options = replace(options, events=events, media=media, name=name, detach=detach)
+    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
+    options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
     raise typer.Exit(run_pipeline(options))
@@ -127,37 +136,6 @@ def check(
     from vidpipe.sources.open import expand
 
     check_pipeline(pipeline, config, expand(*(source or [])), set_ or [], profiles)
-
-
-@app.command()
-def plan(
-    pipeline: PipelineArgument,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Show which actors a pipeline becomes, on which tiers, and the links between them."""
-    from vidpipe.cli.commands.plan import show_plan
-
-    show_plan(pipeline, config, source or [], set_ or [], profiles)
-
-
-@app.command()
-def models(
-    pipeline: Annotated[
-        str | None, typer.Argument(help="A pipeline file or name. Default: all that come with vidpipe.")
-    ] = None,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    timing: Annotated[bool, typer.Option("--time/--no-time", help="Time looks, which takes seconds a model.")] = True,
-    profiles: ProfilesOption = None,
-    set_: SetOption = None,
-) -> None:
-    """List models: licence, input size, classes, and what a look costs on this machine in each precision."""
-    from vidpipe.cli.commands.models import show_models
-
-    show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)
 
 
 @app.command()
@@ -232,19 +210,6 @@ def bench(
             out,
         )
     )
-
-
-@app.command()
-def probe(
-    url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
-    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long to watch.")] = 10,
-    transport: Annotated[Transport, typer.Option(help="How an RTSP camera shall send.")] = Transport.AUTO,
-    tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
-) -> None:
-    """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
-    from vidpipe.cli.commands.probe import run_probe
-
-    raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
 
 
 @app.command()
@@ -353,8 +318,30 @@ def demo(
     raise typer.Exit(run_demo(folder, seconds, seed, engine.value))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where it writes.")] = Path(),
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A camera that is known. Several times.", show_default=False),
+    ] = None,
+    pipeline: Annotated[str, typer.Option(help="To begin with: one that comes with vidpipe.")] = "street",
+    find: Annotated[bool, typer.Option(help="Ask the network for cameras (ONVIF).")] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
+) -> None:
+    """Ask for cameras, or find them, and write a configuration and a first pipeline."""
+    from vidpipe.cli.commands.init import InitOptions, is_answered, run_init
+
+    options = InitOptions(folder, camera or [], pipeline, find, is_answered(), seconds)
+    raise typer.Exit(run_init(options))
+
+
+looking.add_to(app)
 asking.add_to(app)
+planning.add_to(app)
 reaching.add_to(app)
+hosting.add_to(app)
+serving.add_to(app)
 
 
 class _Formatter(logging.Formatter):

@@ -55,6 +55,20 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
 EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+AppendOption = Annotated[
+    bool, typer.Option("--append", help="Go on behind what --results and --events have from earlier runs.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Write over it. Default: it goes on as FILE.1, FILE.2, ...")
+]
+RotateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE|day",
+        help="Begin new files of these at a size, as 100MB, each day, or both: 100MB,day.",
+        show_default=False,
+    ),
+]
 EventsOption = Annotated[
     Path | None,
     typer.Option(
@@ -70,6 +84,15 @@ MetricsOption = Annotated[
     typer.Option(
         metavar="[ADDRESS:]PORT",
         help="Serve Prometheus metrics there; without an address to this machine only.",
+        show_default=False,
+    ),
+]
+ServeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--serve",
+        metavar="[ADDRESS:]PORT",
+        help="Serve a page to look at it there; without an address to this machine only.",
         show_default=False,
     ),
 ]
@@ -113,6 +136,16 @@ BudgetOption = Annotated[
         help="What all streams together may take, one or several; they get the most accuracy that it buys.",
         show_default=False,
     ),
+]
+NodesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--nodes", metavar="FILE.yaml", help="The machines and what joins them. Default: this one.", show_default=False
+    ),
+]
+MbpsOption = Annotated[
+    list[str] | None,
+    typer.Option("--mbps", metavar="LINK=N", help="Megabits a second between tiers: edge-cloud=5.", show_default=False),
 ]
 NameOption = Annotated[
     str | None,

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +16,8 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.files import check_writable, claim, write_whole
 from vidpipe.models.resolve import files_of
 from vidpipe.pipeline.spec import Part, Pipeline
-from vidpipe.results.sinks.events import EventsFile
-from vidpipe.results.sinks.lines import LinesConfig
+from vidpipe.results.sinks.events import EventsConfig, EventsFile
+from vidpipe.results.sinks.lines import LinesConfig, LinesSink
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.results.sinks.video import VideoFrameSink
 from vidpipe.results.store.file import default_path
@@ -24,6 +25,8 @@ from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.sources.address import is_camera, secret_files
 
 STDOUT = ("-", "/dev/stdout")
+_SIZE = re.compile(r"(\d+\.?\d*)(kb|mb|gb)")
+_MB = {"kb": 1e-3, "mb": 1.0, "gb": 1e3}
 
 
 class Named(NamedTuple):
@@ -36,16 +39,48 @@ class Named(NamedTuple):
         return f"{self.option}{'' if self.option.endswith('=') else ' '}{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What becomes of files of lines that earlier runs have left; where nothing is said, they are put aside.
+
+    Attributes:
+        append: what comes goes on behind them.
+        overwrite: it takes their place.
+        rotate: when a new file is begun: a size as `100MB`, `day`, or both with a comma.
+    """
+
+    append: bool = False
+    overwrite: bool = False
+    rotate: str | None = None
+
+    def settings(self, path: Path) -> dict[str, Any]:
+        """Of the sink that writes such a file; raises ConfigError."""
+        if self.append and self.overwrite:
+            raise ConfigError("--append and --overwrite: choose one of them")
+        told: dict[str, Any] = {"path": str(path), "append": self.append}
+        for when in (self.rotate or "").lower().replace(" ", "").split(",") if self.rotate is not None else ():
+            size = _SIZE.fullmatch(when)
+            if when == "day":
+                told["rotate_daily"] = True
+            elif size and float(size[1]) > 0:
+                told["rotate_mb"] = float(size[1]) * _MB[size[2]]
+            else:
+                raise ConfigError(f"--rotate {self.rotate}: must be a size as 100MB, or day, or 100MB,day")
+        if is_stdout(path) and (self.append or self.overwrite or self.rotate is not None):
+            raise ConfigError("--append, --overwrite and --rotate are of files, and stdout is none: name a file")
+        return told
+
+
 class Outputs:
     """The files of one run.
 
     Args:
         sinks: that the pipeline names.
         events: where events go.
+        earlier: what becomes of results and events of earlier runs.
 
     Attributes:
         video: the frame sink that draws, if one was asked for.
-        store: the sink that keeps events, if one was asked for.
     """
 
     def __init__(
@@ -57,12 +92,15 @@ class Outputs:
         sinks: Sequence[Part] = (),
         events: Path | None = None,
         store: Path | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
+        self._earlier = earlier or Earlier()
+        self._settings = {path: self._earlier.settings(path) for path in (results, events) if path is not None}
         self.results = results
         self.events = events
         self.report = report
         self.video = None if video is None else VideoFrameSink(str(video), many=len(streams) > 1)
-        self.store = None if store is None else StoreSink(StoreConfig(path=str(store)))
+        self._store = store
         self._streams = streams
         named = {f"sinks.{place}.path": sink.config for place, sink in enumerate(sinks)}
         self._sinks = [
@@ -105,17 +143,30 @@ class Outputs:
         """The sink of answers, if they were asked for; on `stdout`, a descriptor, where that is meant."""
         if self.results is None:
             return None
-        return ResultsFile(self.results, keep=True, descriptor=stdout if is_stdout(self.results) else None)
+        config = LinesConfig.model_validate(self._settings[self.results])
+        return ResultsFile(self.results, config=config, **self._options(self.results, stdout))
 
     def events_file(self, stdout: int | None) -> EventsFile | None:
         """The same of events."""
         if self.events is None:
             return None
-        return EventsFile(self.events, keep=True, descriptor=stdout if is_stdout(self.events) else None)
+        config = EventsConfig.model_validate(self._settings[self.events])
+        return EventsFile(self.events, config=config, **self._options(self.events, stdout))
+
+    def lines_files(self, stdout: int | None) -> list[LinesSink]:
+        """The sinks of answers and events, as far as they were asked for."""
+        return [sink for sink in (self.results_file(stdout), self.events_file(stdout)) if sink is not None]
+
+    def stores(self) -> list[StoreSink]:
+        """The sink that keeps events, if one was asked for."""
+        return [] if self._store is None else [StoreSink(StoreConfig(path=str(self._store)))]
 
     def report_file(self, stdout: int | None) -> ReportFile | None:
         """The same of reports."""
         return None if self.report is None else ReportFile(self.report, stdout if is_stdout(self.report) else None)
+
+    def _options(self, path: Path, stdout: int | None) -> dict[str, Any]:
+        return {"keep": not self._earlier.overwrite, "descriptor": stdout if is_stdout(path) else None}
 
     def _files_of_lines(self) -> list[Named]:
         options = {"--results": self.results, "--events": self.events}
@@ -204,10 +255,19 @@ def own_stdout() -> Iterator[int]:
 def _check(path: Path, what: str, lines: Sequence[Named]) -> None:
     put_aside = path.is_file() and path.stat().st_size > 0 and path in [file.path for file in lines]
     check_writable(path, what, replaced=what == "report" or put_aside)
+    if what == "report" and path.is_file() and not _is_report(path):
+        raise ConfigError(f"--report {path}: what is there is no report: move it away, or write to another file")
     if path.is_file() and what != "report":
         held = claim(path, what, make=False)
         if held is not None:
             os.close(held)
+
+
+def _is_report(path: Path) -> bool:
+    """Whether nothing is lost where a report takes the place of what is there."""
+    with path.open("rb") as file:
+        begins = file.read(200)
+    return not begins.strip() or (begins.startswith(b"{") and b'"finished"' in begins)
 
 
 def _is_same(one: Path, other: Path) -> bool:

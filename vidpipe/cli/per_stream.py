@@ -33,7 +33,7 @@ class Arguments(Protocol):
 def with_streams(arguments: Arguments, purpose: str) -> Pipeline:
     """The pipeline with its streams; raises ConfigError where there is none."""
     sources = expand(*arguments.sources)
-    pipeline = load(arguments.pipeline, config=arguments.config, sources=sources, sets=arguments.sets).without_media
+    pipeline = load(arguments.pipeline, config=arguments.config, sources=sources, sets=arguments.sets).without_outputs
     if not pipeline.streams:
         raise ConfigError(f"nothing to {purpose}: give a clip or a camera with --source, or streams with --config")
     return pipeline

@@ -29,11 +29,14 @@ def status(name: RunArgument = None, json: JsonOption = False) -> None:
 def stop(
     name: RunArgument = None,
     wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Longest to wait for its end.")] = 30,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Its name and log, too; also of one that has ended.")
+    ] = False,
 ) -> None:
     """End a run in order: what was read is answered, and results and report are complete."""
     from vidpipe.cli.commands.runs import stop_run
 
-    raise typer.Exit(stop_run(name, wait))
+    raise typer.Exit(stop_run(name, wait, forget=forget))
 
 
 def apply(
@@ -51,11 +54,19 @@ def apply(
         list[str] | None, typer.Option(help="Of which it is changed. Several times. Default: all.", show_default=False)
     ] = None,
     reason: Annotated[str, typer.Option(help="For the report.")] = "",
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.yaml",
+            help="Another version of the pipeline: it takes over the cameras once it answers them.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Change settings of a run while it goes on."""
+    """Change settings of a run while it goes on, or its pipeline."""
     from vidpipe.cli.commands.runs import apply_to_run
 
-    raise typer.Exit(apply_to_run(name, set_ or [], stream or None, reason))
+    raise typer.Exit(apply_to_run(name, set_ or [], stream or None, reason, pipeline))
 
 
 def logs(

@@ -22,17 +22,20 @@ class Reload:
     Args:
         load: reads it; what it raises goes through.
         files: that it is read from.
+
+    Attributes:
+        load: as above.
     """
 
     def __init__(self, load: Callable[[], Pipeline], files: Sequence[Path], clock: Clock = REAL) -> None:
-        self._load = load
+        self.load = load
         self._clock = clock
         self._files = files
         self._asked = threading.Event()
         self._looked_at = self._clock.monotonic()
         self._taken = self._seen = _stamp(files)
 
-    def ask(self, *_: object) -> None:
+    def ask(self) -> None:
         """Read it again in any case; also from a signal's handler."""
         self._asked.set()
 
@@ -41,7 +44,7 @@ class Reload:
             return None
         self._asked.clear()
         self._taken = self._seen
-        return self._load()
+        return self.load()
 
     def _has_changed(self) -> bool:
         if self._asked.is_set():
@@ -56,14 +59,14 @@ class Reload:
 
 
 @contextmanager
-def on_hangup(reload: Reload) -> Iterator[Reload]:
+def on_hangup(ask: Callable[[], None]) -> Iterator[None]:
     """Have SIGHUP ask for it, inside the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield reload
+        yield
         return
-    before = signal.signal(signal.SIGHUP, reload.ask)
+    before = signal.signal(signal.SIGHUP, lambda *_: ask())
     try:
-        yield reload
+        yield
     finally:
         signal.signal(signal.SIGHUP, before)
 

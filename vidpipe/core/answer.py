@@ -42,8 +42,8 @@ class Answer:
         by: id of the stage that answered, or "source", "engine".
         as_of: `seq` of the frame that the detections were measured on; -1 where there is none yet.
         reason: for people: "changed 0.3 % < 0.8 %", "overloaded".
-        partial: a model ran on parts of the frame only, and the other boxes are an earlier stage's: no evidence about
-            that stage.
+        partial: no evidence about an earlier stage: a model ran on parts of the frame only, and the other boxes are an
+            earlier stage's; or it stood in for a later stage that was away.
         audit_of: id of the stage whose answer to this frame was withheld by chance, to be checked by this one; "" where
             that is not so. That stage learns from it as from a random sample.
     """

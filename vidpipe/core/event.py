@@ -16,6 +16,10 @@ class Phase(StrEnum):
     END = "end"
 
 
+LASTING = frozenset({"zone.enter", "zone.dwell", "occupancy", "presence", "absence"})
+"""Kinds of events of rules that begin and end; others only begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that a transform saw happen.

@@ -41,7 +41,7 @@ def data_folder() -> Path:
 
 
 def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = False) -> None:
-    """All of the content or, where the disk is full, the old file: never half of it. Raises RunError.
+    """All of the content or, where the disk is full or power is lost, the old file: never half of it. Raises RunError.
 
     Args:
         private: nobody but its owner may read it, from the first byte on.
@@ -58,6 +58,7 @@ def write_whole(path: Path, content: str | bytes, what: str, *, private: bool = 
             part.unlink(missing_ok=True)
             part.touch(mode=0o600)
         _write(part, content)
+        _sync(part)  # else some file systems have the new name, after a loss of power, and none of the content
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -133,6 +134,11 @@ def _folder_hindrance(folder: Path) -> int:
     if os.access(folder, os.W_OK | os.X_OK):
         return 0
     return errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _write(path: Path, content: str | bytes) -> None:

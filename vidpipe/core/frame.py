@@ -57,6 +57,7 @@ class Frame:
         features: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as
             a copy, and are counted there: what a stage below changes or leaves is not seen above the link.
         memos: what a stage keeps of the frame for itself, under its id, until it hears what became of it. They stay.
+        in_parts: only parts of the picture crossed a link, for a stage that asked for no more; the rest is grey.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
             (a recording): its latency counts from then. 0.0 where that is not known.
     """
@@ -72,6 +73,7 @@ class Frame:
         "discontinuity",
         "height",
         "hidden",
+        "in_parts",
         "knobs",
         "picture",
         "pts",
@@ -98,6 +100,7 @@ class Frame:
         knobs: Knobs = _NO_KNOBS,
         discontinuity: int = 0,
         vectors: Callable[[], Motion] | None = None,
+        in_parts: bool = False,
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -111,6 +114,7 @@ class Frame:
         self.visible = visible
         self.knobs = knobs
         self.discontinuity = discontinuity
+        self.in_parts = in_parts
         self._features: dict[str, Any] | None = None
         self._memos: dict[str, Any] | None = None
         self._bgr: Image | None = None

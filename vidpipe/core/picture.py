@@ -37,6 +37,11 @@ class Planes(NamedTuple):
     color_range: int
 
 
+def packed_size(width: int, height: int) -> int:
+    """Bytes of packed 4:2:0 planes."""
+    return width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+
+
 class YuvPicture:
     """A picture as 8-bit YUV 4:2:0 planes in an `av.VideoFrame`."""
 
@@ -63,24 +68,25 @@ class YuvPicture:
     @property
     def nbytes(self) -> int:
         """Size of the packed planes."""
-        frame = self.frame
-        return frame.width * frame.height + 2 * ((frame.width + 1) // 2) * ((frame.height + 1) // 2)
+        return packed_size(self.frame.width, self.frame.height)
 
-    def planes(self, memory: Image | None = None) -> Planes:
+    def planes(self, memory: Image | None = None, place: tuple[int, int, int, int] | None = None) -> Planes:
         """The planes without the decoder's padding: one copy.
 
         Args:
             memory: what to copy to, uint8 [nbytes]; by default new memory.
+            place: the part that is wanted, xyxy in pixels; it begins at even ones. None: all.
         """
         frame = self.frame
-        pixels = np.empty(self.nbytes, np.uint8) if memory is None else memory
+        x0, y0, x1, y1 = place or (0, 0, frame.width, frame.height)
+        pixels = np.empty(packed_size(x1 - x0, y1 - y0), np.uint8) if memory is None else memory
         start = 0
-        for plane in map(_tight, frame.planes):
-            pixels[start : start + plane.size].reshape(plane.shape)[:] = plane
-            start += plane.size
-        return Planes(
-            pixels, frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range)
-        )
+        for number, plane in enumerate(map(_tight, frame.planes)):
+            half = 2 if number else 1
+            part = plane[y0 // half : -(-y1 // half), x0 // half : -(-x1 // half)]
+            pixels[start : start + part.size].reshape(part.shape)[:] = part
+            start += part.size
+        return Planes(pixels, x1 - x0, y1 - y0, frame.format.name, int(frame.colorspace), int(frame.color_range))
 
     @classmethod
     def from_planes(cls, planes: Planes) -> YuvPicture:

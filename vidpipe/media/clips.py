@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidpipe.core.event import Event, Phase
+from vidpipe.core.event import LASTING, Event, Phase
 from vidpipe.media.spec import MediaSpec
 
 _KNOWN = 4096  # events whose clip is remembered, for what they tell later
 
-_LASTING = frozenset({"zone.enter", "zone.dwell", "occupancy", "presence", "absence"})
 """Kinds of rules that end; of others that is known once one has gone on or ended."""
 
 
@@ -59,7 +58,7 @@ class Clips:
         self._place = place
         self._open: list[Clip] = []
         self._of: OrderedDict[str, Clip] = OrderedDict()  # by event
-        self._lasting = set(_LASTING)
+        self._lasting = set(LASTING)
 
     @property
     def needed(self) -> float:

@@ -177,6 +177,11 @@ class MediaFolder:
                 _unlink(Path(entry.path))
 
 
+def is_ours(name: str) -> bool:
+    """Whether a file of that name is a picture or clip as they are written here."""
+    return bool(_OURS.match(name))
+
+
 def check_folder(spec: MediaSpec) -> None:
     """Raise ConfigError where nothing could be written to the folder on this machine; nothing is made."""
     folder = spec.path

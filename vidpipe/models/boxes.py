@@ -92,3 +92,20 @@ def _share(part: NDArray[np.floating], whole: NDArray[np.floating]) -> NDArray[n
     share: NDArray[np.floating] = np.zeros_like(part)
     np.divide(part, whole, out=share, where=whole > 0)
     return share
+
+
+def apart(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Boxes xyxy [n, 4], those that overlap joined to one that holds both, until no two do: [k, 4]."""
+    joined: list[NDArray[np.int64]] = []
+    for each in boxes:
+        box = each
+        while touching := [index for index, other in enumerate(joined) if _touch(box, other)]:
+            for index in reversed(touching):
+                other = joined.pop(index)
+                box = np.concatenate([np.minimum(box[:2], other[:2]), np.maximum(box[2:], other[2:])])
+        joined.append(box)
+    return np.array(joined, np.int64).reshape(-1, 4)
+
+
+def _touch(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+    return bool((np.maximum(one[:2], other[:2]) < np.minimum(one[2:], other[2:])).all())

@@ -74,6 +74,13 @@ class Library:
         self._meters: dict[str, Meter] = {}
         self._of_thread = threading.local()
 
+    def sharing(self) -> Library:
+        """Another library with the models that are loaded here, which counts for itself what it is asked."""
+        with self._loading:
+            other = Library(self._specs, self._classes, self._search_paths, self._threads)
+            other._detectors, other._embedders = dict(self._detectors), dict(self._embedders)
+            return other
+
     def detector(
         self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
     ) -> MeteredDetector:
@@ -114,6 +121,7 @@ class Library:
         """The model itself for the first thread that asks, a clone for each later one."""
         with self._loading:
             if variant in loaded:
+                self._meter(variant)
                 with noting_threads():
                     return loaded[variant].clone()
             return self._load(loaded, variant, load)
@@ -126,12 +134,15 @@ class Library:
             )
         if variant not in loaded:
             loaded[variant] = load(self._specs[variant.name].varied(*variant[1:]))
-            with self._lock:
-                self._meters.setdefault(str(variant), Meter())
+            self._meter(variant)
             others = [each for each in loaded if not each.is_own]
             for old in others[:-VARIANTS]:
                 del loaded[old]
         return loaded[variant]
+
+    def _meter(self, variant: _Variant) -> None:
+        with self._lock:
+            self._meters.setdefault(str(variant), Meter())
 
     def _load_detector(self, spec: ModelSpec) -> LoadedDetector:
         return load_detector(spec, self._classes, search_paths=self._search_paths, threads=self._threads)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from vidpipe.cascade.audit import AuditSpec
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
@@ -51,6 +52,8 @@ class Link:
 
     Attributes:
         far: whether the next one stands on a slower tier.
+        first: the stage that frames come to there.
+        audit: which of its answers are checked.
         leads_to: what messages call the actor at its lower end, where each site has one of its own; "": `lower`.
     """
 
@@ -58,6 +61,8 @@ class Link:
     lower: str
     spec: LinkSpec
     far: bool = True
+    first: PlacedStage | None = None
+    audit: AuditSpec = field(default_factory=AuditSpec)
     leads_to: str = ""
 
     @property
@@ -112,15 +117,26 @@ class Plan:
     shortened: str = ""
     pictures: bool = False
 
+    @property
+    def here(self) -> int:
+        """How many segments run here: those above the first link with an address. A server runs the others."""
+        below = (index for index, link in enumerate(self.links, 1) if link.spec.address is not None)
+        return next(below, len(self.segments))
+
+    @property
+    def way_out(self) -> Link | None:
+        """The link to the server that runs the segments which do not run here."""
+        return self.links[self.here - 1] if self.here < len(self.segments) else None
+
     def actors(self, *, one_machine: bool) -> tuple[range, ...]:
-        """The segments that share an actor, as runs of their indices.
+        """The segments that run here and share an actor, as runs of their indices.
 
         On a cluster each has its own. On one machine they would pay for calls that bring nobody anything. There a
         segment is apart from the next one only where either is isolated, where the link between them is made slower on
         purpose, and where several device actors need the same one below them.
         """
-        cuts = [i for i in range(1, len(self.segments)) if not one_machine or self._is_apart(i)]
-        return tuple(range(start, end) for start, end in pairwise((0, *cuts, len(self.segments))))
+        cuts = [i for i in range(1, self.here) if not one_machine or self._is_apart(i)]
+        return tuple(range(start, end) for start, end in pairwise((0, *cuts, self.here)))
 
     def _is_apart(self, index: int) -> bool:
         """Whether this segment and the one above it never share an actor."""
@@ -250,7 +266,8 @@ def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
 
 def _link(upper: Segment, lower: Segment, pipeline: Pipeline) -> Link:
     spec = pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec())
-    return Link(upper.name, lower.name, spec, far=upper.tier != lower.tier)
+    first = next(iter(lower.stages), None)
+    return Link(upper.name, lower.name, spec, upper.tier != lower.tier, first, pipeline.audit)
 
 
 def _unordered_depth(links: Sequence[Link]) -> int:

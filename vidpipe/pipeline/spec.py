@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.stage import Stage
+from vidpipe.core.servers import check_server
 from vidpipe.core.settings import StageConfig
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import Classes, ModelSpec
@@ -30,6 +32,10 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
 class Outage(_Spec):
     """A time in which nothing passes a link; seconds since the run began."""
 
@@ -41,6 +47,9 @@ class ShaperSpec(_Spec):
     """A worse network than there is, for tests and what-if."""
 
     rate_mbps: float | None = Field(default=None, gt=0, description="megabits a second")
+    trace: list[tuple[NotNegative, Positive]] = Field(
+        default=[], description="(seconds since the run began, megabits a second from then on), in order of time"
+    )
     delay_ms: float = Field(default=0, ge=0, description="on the way down; answers are small and come back at once")
     jitter_ms: float = Field(default=0, ge=0, description="uniform, 0 to this much on top of the delay")
     loss: float = Field(
@@ -50,20 +59,109 @@ class ShaperSpec(_Spec):
     outages: list[Outage] = Field(default=[], description="times in which nothing passes")
     seed: int = Field(default=0, ge=0, description="of jitter and loss")
 
+    @field_validator("trace")
+    @classmethod
+    def _in_order(cls, trace: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        if any(later <= earlier for (earlier, _), (later, _) in pairwise(trace)):
+            raise ValueError("each rate must begin later than the one before it")
+        return trace
+
+
+class RungSpec(_Spec):
+    """A setting to which a link that adapts steps down."""
+
+    quality: int | None = Field(default=None, ge=1, le=100, description="default: the link's")
+    width: int | None = Field(default=None, ge=64, description="default: the link's")
+    share: float = Field(
+        default=1, gt=0, le=1, description="of the frames that would cross; the others are answered by a fallback"
+    )
+
 
 class LinkSpec(_Spec):
     """How frames cross from one tier to the next."""
 
-    codec: Literal["raw", "jpeg"] = Field(default="raw", description="raw: packed YUV 4:2:0, loses nothing")
-    quality: int = Field(default=85, ge=1, le=100, description="of JPEG")
+    codec: Literal["raw", "jpeg", "webp"] = Field(
+        default="raw", description="raw: packed YUV 4:2:0, loses nothing; webp: fewer bytes than jpeg for more CPU"
+    )
+    quality: int = Field(default=85, ge=1, le=100, description="of JPEG or WebP")
     width: int | None = Field(
-        default=None, ge=64, description="JPEG only: scale wider pictures down to this many pixels"
+        default=None, ge=64, description="of JPEG or WebP: scale wider pictures down to this many pixels"
     )
     batch_frames: int = Field(default=8, ge=1, le=256, description="most frames in one call")
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
     credit_frames: int = Field(default=16, ge=1, description="most frames under way")
     credit_mb: float = Field(default=64, gt=0, description="most megabytes under way")
+    adapt: bool = Field(
+        default=False,
+        description="pictures of streams on a detour step down the `rungs` while the link is too slow, and up again",
+    )
+    adapt_ms: float = Field(
+        default=300, gt=0, description="with `adapt`: how long a picture may take to cross before the link steps down"
+    )
+    rungs: list[RungSpec] = Field(
+        default=[],
+        description="with `adapt`: from the dearest to the cheapest, below the link's own; default: measured",
+    )
     shaper: ShaperSpec | None = Field(default=None, description="emulates a worse network; default: none")
+    address: str | None = Field(
+        default=None,
+        description="tls://HOST:PORT of a `vidpipe host` that runs what is below this link; default: it runs here",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="that the server asks for; best as `${env:NAME}` or `${file:PATH}`; never shown"
+    )
+    ca: str | None = Field(
+        default=None, description="file with the certificate that signs the server's; default: the system's"
+    )
+    fingerprint: str | None = Field(
+        default=None,
+        pattern="^([0-9a-fA-F]{2}:?){32}$",
+        description="SHA-256 of the server's certificate, in place of `ca`: it must be this one",
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_server(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_server(self) -> LinkSpec:
+        if self.address is None:
+            for name in ("token", "ca", "fingerprint"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"`{name}` goes with an `address: tls://HOST:PORT`")
+            return self
+        if self.token is None:
+            raise ValueError("a server asks for a token: add `token: ${env:NAME}`")
+        if self.ca is not None and self.fingerprint is not None:
+            raise ValueError("`ca` and `fingerprint` are two ways to know the server: write one of them")
+        return self
+
+    def here(self) -> LinkSpec:
+        """The same link to what runs here."""
+        return self.model_copy(update=dict.fromkeys(("address", "token", "ca", "fingerprint")))
+
+    @model_validator(mode="after")
+    def _can_adapt(self) -> Self:
+        if self.adapt and self.codec == "raw":
+            raise ValueError("adapt: pictures have one size under codec: raw; write codec: jpeg or webp")
+        if self.rungs and not self.adapt:
+            raise ValueError("rungs are for a link with adapt: true")
+        return self
+
+    @property
+    def setting(self) -> str:
+        """How it packs pictures, for people."""
+        if self.codec == "raw":
+            return "raw"
+        return f"{self.codec} {self.quality}" + (f", {self.width} px" if self.width else "")
+
+    def at(self, rung: RungSpec) -> LinkSpec:
+        """The link with the quality and width of a rung."""
+        asked = {"quality": rung.quality, "width": rung.width}
+        return self.model_copy(update={name: value for name, value in asked.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +173,7 @@ class PlacedStage:
     config: StageConfig
     tier: Tier = Tier.DEVICE
     isolate: bool = False
+    only_when_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +224,8 @@ class Pipeline:
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best fallback and only learn from the late answer. None: wait in replay, detour live.
         streams_per_actor: streams that one device actor has open. None: 8 live, one for each core in replay.
+        standby: on a cluster each segment of a run with live streams has a second actor, which takes over from one that
+            dies.
         transforms: what completes results behind the cascade, in order.
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
@@ -143,6 +244,7 @@ class Pipeline:
     ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None
+    standby: bool = True
     transforms: tuple[PlacedTransform, ...] = ()
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
@@ -157,9 +259,10 @@ class Pipeline:
         return {part.id: part for part in parts}
 
     @property
-    def without_media(self) -> Pipeline:
-        """The same without pictures and clips, for who only measures it."""
-        return replace(self, media=None)
+    def without_outputs(self) -> Pipeline:
+        """The same without pictures, clips and sinks of its own, and all of it here, for who only measures it."""
+        links = {name: link.here() for name, link in self.links.items()}
+        return replace(self, media=None, sinks=(), links=links)
 
     def site(self, stream: str) -> str:
         """The site that a stream belongs to; "" where it belongs to none."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.results.ledger import Latencies, StreamLedger
-from vidpipe.results.records import Batch, Covered, Ended, Position, Result
+from vidpipe.results.records import Batch, Counts, Covered, Ended, Position, Result
 from vidpipe.results.status import StatusMonitor
 from vidpipe.results.usage import machine
 from vidpipe.sources.base import Resume, Want
@@ -23,6 +23,7 @@ class Collector:
 
     Attributes:
         sink_counts: tells what sinks have counted, by their names.
+        counts: tells what stages, models and links have counted, as of late.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Collector:
         self.latencies = Latencies()
         self.status_monitors: dict[str, StatusMonitor] = {}
         self.sink_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict
+        self.counts: Callable[[], Counts] = lambda: Counts({}, {}, {})
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}
         self._since: dict[str, deque[Result]] | None = {} if catch_up else None  # what was published since, by stream
@@ -136,7 +138,7 @@ class Collector:
         if self._since is not None:
             self._since[record.stream].append(kept)
         self.ledgers[record.stream].count(record)
-        if record.covered is Covered.LATE or (answer.how is How.FAILED and answer.by == "engine"):
+        if record.covered in (Covered.LATE, Covered.AWAY) or (answer.how is How.FAILED and answer.by == "engine"):
             self._note(record.stream, answered=False)
         elif record.look is not None:
             self._note(record.stream, answered=True)

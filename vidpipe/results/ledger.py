@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidpipe.cascade.audit import Audit
@@ -43,6 +43,7 @@ class StreamLedger:
     Attributes:
         dropped: frames lost to overload or damage, by reason; under overload a stage may have covered them.
         covered: frames whose answer was not waited for, by reason.
+        degraded: frames whose answer is worth less, as a segment was away.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
         late: answers that came when another had been published in their place, by who gave them and who that other.
         accuracy: how far the published answers agree with the last stage.
@@ -54,6 +55,7 @@ class StreamLedger:
     by: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     covered: Counter[str] = field(default_factory=Counter)
+    degraded: int = 0
     refused: int = 0
     late: dict[str, Counter[str]] = field(default_factory=dict)
     audits: dict[str, AuditCount] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class StreamLedger:
                 self.engine_failure = self.engine_failure or answer.reason
         if record.covered:
             self.covered[record.covered] += 1
+        self.degraded += bool(record.degraded)
         if record.audit is not None:
             self._count_audit(record.audit)
         self.accuracy.count(record)
@@ -133,6 +136,7 @@ class StreamLedger:
             "by": dict(self.by),
             "dropped": dict(self.dropped),
             "covered": dict(self.covered),
+            "degraded": self.degraded,
             "refused": self.refused,
             "late": {stage: dict(covers) for stage, covers in self.late.items()},
             "video_s": round(self.video_s, 3),
@@ -142,15 +146,21 @@ class StreamLedger:
 
 
 class Latencies:
-    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide."""
+    """Quantiles of any number of latencies in bounded memory: counts in bins that are 2 % wide.
+
+    Attributes:
+        sum_ms: of all.
+    """
 
     _RATIO = math.log(1.02)
     _LEAST_MS = 0.01
 
     def __init__(self) -> None:
         self._bins: Counter[int] = Counter()
+        self.sum_ms = 0.0
 
     def add(self, ms: float) -> None:
+        self.sum_ms += ms
         self._bins[int(math.log(max(ms, self._LEAST_MS) / self._LEAST_MS) / self._RATIO)] += 1
 
     def quantile_ms(self, share: float) -> float:
@@ -160,8 +170,16 @@ class Latencies:
         for index in sorted(self._bins):
             seen += self._bins[index]
             if seen >= wanted:
-                return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
+                return self._middle_ms(index)
         return 0.0
+
+    def up_to(self, edges_ms: Sequence[float]) -> list[int]:
+        """How many are at most each of these, which rise; behind the last one those of all."""
+        bins = [(self._middle_ms(index), count) for index, count in self._bins.items()]
+        return [sum(count for middle, count in bins if middle <= edge) for edge in (*edges_ms, math.inf)]
+
+    def _middle_ms(self, index: int) -> float:
+        return self._LEAST_MS * math.exp((index + 0.5) * self._RATIO)
 
     def report(self) -> dict[str, float]:
         return {f"p{p}": round(self.quantile_ms(p / 100), 3) for p in (50, 95, 99)}

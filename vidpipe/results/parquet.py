@@ -26,7 +26,7 @@ ROWS = 50_000  # in a row group: what is in memory at a time, some 20 MB
 _OF_RESULT = (
     *(("stream", "name"), ("seq", "int64"), ("pts", "float64"), ("captured_at", "utc"), ("published_at", "utc")),
     *(("how", "name"), ("by", "name"), ("model", "name"), ("as_of", "int64"), ("age_s", "float64"), ("epoch", "int64")),
-    *(("width", "int32"), ("height", "int32")),
+    *(("width", "int32"), ("height", "int32"), ("run", "name")),
 )
 _OF_BOX = (
     *(("box", "int32"), ("class", "name"), ("score", "float64"), ("track_id", "int64"), ("identity", "int64")),
@@ -93,13 +93,19 @@ def export_parquet(results: RecordedResults, out: Path, *, rows: int = ROWS) -> 
 def _rows(results: RecordedResults) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of each result, one at least."""
     ages: defaultdict[str, Ages] = defaultdict(Ages)
+    run = results.head.get("start")
     for number, told in results.lines():
+        if "schema" in told:
+            run = told.get("start")
+            ages.clear()
+            continue
         try:
             width, height = told["size"] or (None, None)
             age_s = ages[told["stream"]].age_s(seen_of(told))
             result = (
                 *(told["stream"], told["seq"], told["pts"], _us(told["captured_at"]), _us(told["published_at"])),
                 *(told["how"], told["by"], told.get("model"), told["as_of"], age_s, told["knobs"], width, height),
+                run,
             )
             boxes = [(index, *_box(box)) for index, box in enumerate(told["detections"])]
         except (KeyError, TypeError, ValueError) as error:

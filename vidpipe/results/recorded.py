@@ -10,11 +10,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.results.sinks.results import SCHEMA
+from vidpipe.results.sinks.results import SCHEMA, is_head
 
 
 class RecordedResults:
-    """The results of one run.
+    """The results of a run, or of several of which each went on behind the one before.
 
     Attributes:
         head: what the first line says of where they come from.
@@ -42,9 +42,13 @@ class RecordedResults:
     def lines(self) -> Iterator[tuple[int, Any]]:
         """The results, each with the number of its line; one that was cut off is left out.
 
+        Where another run begins, its first line comes, too: it has a "schema". Of files of one run that were put behind
+        each other, further first lines are left out.
+
         Raises:
             ConfigError: a line is no JSON.
         """
+        start = self.head.get("start")
         with self.path.open(encoding="utf-8") as file:
             next(file)
             for number, line in enumerate(file, 2):
@@ -55,8 +59,38 @@ class RecordedResults:
                         self.cut_off = True
                         return
                     raise ConfigError(f"results {self.path}: line {number} is no JSON") from None
+                if is_head(line):
+                    if told.get("schema") != SCHEMA or told.get("start") == start:
+                        continue
+                    start = told.get("start")
                 yield number, told
 
     def refused(self, number: int, error: Exception) -> ConfigError:
         """What to raise where a line is not what results are."""
         return ConfigError(f"results {self.path}: line {number} is no result: {type(error).__name__}: {error}")
+
+
+def of_last_run(path: Path) -> list[tuple[int, str]]:
+    """The lines that are answers of the last run in a results file, each with its number from 1.
+
+    The file may have no first line: then it holds one run.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+        ConfigError: a first line is no JSON.
+    """
+    lines: list[tuple[int, str]] = []
+    start = None
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not is_head(line):
+                lines.append((number, line))
+                continue
+            try:
+                begun = from_json(line).get("start")
+            except ValueError:
+                raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
+            if begun != start:
+                start = begun
+                lines.clear()
+    return lines

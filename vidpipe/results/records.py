@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vidpipe.cascade.audit import Audit, Look
 from vidpipe.cascade.cascade import Completed
@@ -17,6 +17,7 @@ from vidpipe.core.answer import Answer, How
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.settings import StageConfig
+from vidpipe.results.carried import Carried
 from vidpipe.sources.base import Resume
 from vidpipe.sources.health import Health
 from vidpipe.transforms.base import Moment
@@ -29,6 +30,7 @@ class Covered(StrEnum):
     """Why the answer to a frame was not waited for: something else was published in its place."""
 
     LATE = "late"  # it is open on a slower tier
+    AWAY = "away"  # that tier cannot be reached
     OVERLOADED = "overloaded"  # nobody had time for it
     STOPPED = "stopped"  # the run was asked to end
 
@@ -46,6 +48,7 @@ class Result(NamedTuple):
         audits: whose outcome has become known since the stream's result before: `audit`, and late ones.
         model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
         settings: changes of settings that came into force since the stream's result before, as the report has them.
+        degraded: why the answer is worth less than it would be, for people: "cloud away for 12 s"; "" where it is not.
     """
 
     stream: str
@@ -63,12 +66,13 @@ class Result(NamedTuple):
     audits: tuple[Audit, ...] = ()
     model: str | None = None
     settings: tuple[Mapping[str, Any], ...] = ()
+    degraded: str = ""
 
     @property
     def moment(self) -> Moment:
         """The place of the answer in its stream."""
-        size = self.size or (0, 0)
-        return Moment(self.stream, self.seq, self.pts, self.captured_at, *size, self.epoch, self.audits, self.model)
+        place = self.stream, self.seq, self.pts, self.captured_at, *(self.size or (0, 0))
+        return Moment(*place, self.epoch, self.audits, self.model, self.degraded)
 
     @property
     def detections(self) -> sv.Detections:
@@ -100,7 +104,9 @@ def published(
     """
     known = (item.stream, item.seq, item.pts, item.captured_at, item.since, epoch)
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
-    return Result(*known, completed.answer, completed.audit, covered, size, picture, look, audits, model)
+    degraded = str(completed.away or "")
+    answer, audit = completed.answer, completed.audit
+    return Result(*known, answer, audit, covered, size, picture, look, audits, model, degraded=degraded)
 
 
 class Snapshot(NamedTuple):
@@ -344,13 +350,16 @@ class Position(NamedTuple):
     model: str | None = None
 
 
+T = TypeVar("T", Meter, Carried)
+
+
 class Counts(NamedTuple):
     """What a process has counted so far.
 
     Attributes:
         stages: by stage id.
         models: (pictures, wall ns, CPU ns) by model name.
-        links: (frames, bytes) by link name.
+        links: by link name.
         deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
         shadows: by variant.
         media: pictures and clips, by stream.
@@ -358,25 +367,30 @@ class Counts(NamedTuple):
 
     stages: dict[str, Meter]
     models: dict[str, tuple[int, int, int]]
-    links: dict[str, tuple[int, int]]
+    links: dict[str, Carried]
     deaths: Mapping[str, tuple[float, ...]] = {}
     shadows: Mapping[str, Meter] = {}
     media: Mapping[str, Counter[str]] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        stages, shadows = _joined(self.stages, other.stages), _joined(self.shadows, other.shadows)
+        stages = _joined(self.stages, other.stages, Meter())
+        shadows = _joined(self.shadows, other.shadows, Meter())
         deaths = {name: times + self.deaths.get(name, ()) for name, times in other.deaths.items()}
-        models, links = _add(self.models, other.models), _add(self.links, other.links)
+        models, links = _add(self.models, other.models), _joined(self.links, other.links, Carried())
         media = {stream: Counter(counts) for stream, counts in self.media.items()}
         for stream, counts in other.media.items():
             media.setdefault(stream, Counter()).update(counts)
         return Counts(stages, models, links, {**self.deaths, **deaths}, shadows, media)
 
+    def past(self) -> Counts:
+        """The same of a process that has ended: nothing of it is so now."""
+        return self._replace(links={name: carried._replace(now=None) for name, carried in self.links.items()})
 
-def _joined(one: Mapping[str, Meter], other: Mapping[str, Meter]) -> dict[str, Meter]:
+
+def _joined(one: Mapping[str, T], other: Mapping[str, T], none: T) -> dict[str, T]:
     total = dict(one)
-    for name, meter in other.items():
-        total[name] = total.get(name, Meter()) + meter
+    for name, counts in other.items():
+        total[name] = total.get(name, none) + counts
     return total
 
 

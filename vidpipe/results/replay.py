@@ -18,7 +18,15 @@ from vidpipe.transforms.rules.spec import RulesConfig
 
 
 class ResultsReplay(RecordedResults):
-    """The results of one run, to be held against rules."""
+    """The results of a run, or of several one behind another, to be held against rules.
+
+    Attributes:
+        start: of the run whose events come, as its first line has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.start: str = self.head.get("start", "")
 
     def events(self, pipeline: Pipeline | None = None) -> Iterator[Event]:
         """What rules say of these results, in the order in which a run would tell it.
@@ -32,22 +40,30 @@ class ResultsReplay(RecordedResults):
         Raises:
             ConfigError: a line is not what results are, or the results do not say which rules the run had.
         """
-        replayed: dict[str, _Stream] = {}
-        for stream, config in (_recorded(self.head, self.path) if pipeline is None else _given(pipeline)).items():
-            replayed[stream] = _Stream(stream, config)
+        replayed = self._begun(self.head, pipeline)
         for number, told in self.lines():
+            if "schema" in told:  # another run
+                for own in replayed.values():
+                    yield from own.end()
+                replayed, self.start = self._begun(told, pipeline), told.get("start", "")
+                continue
             try:
                 ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
-                own = replayed.get(told["stream"])
-                seen, by = seen_of(told) if own is not None else None, told["by"]
+                known = replayed.get(told["stream"])
+                seen, by = seen_of(told) if known is not None else None, told["by"]
             except (KeyError, TypeError, ValueError) as error:
                 raise self.refused(number, error) from None
             yield from ended
-            if own is not None and seen is not None:
-                yield from own.see(seen, by)
+            if known is not None and seen is not None:
+                yield from known.see(seen, by)
         if not self.cut_off:  # else the run was killed: nothing ended that anybody has been told of
             for own in replayed.values():
                 yield from own.end()
+
+    def _begun(self, head: Mapping[str, Any], pipeline: Pipeline | None) -> dict[str, _Stream]:
+        """The rules of each stream as a run begins with them."""
+        configs = _recorded(head, self.path) if pipeline is None else _given(pipeline)
+        return {stream: _Stream(stream, config) for stream, config in configs.items()}
 
 
 class _Stream:
@@ -137,4 +153,5 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         audits,
         line["knobs"],
         line.get("model"),
+        line.get("degraded", ""),
     )

@@ -93,7 +93,7 @@ def build_report(
             model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
             for model, (calls, wall, cpu) in counts.models.items()
         },
-        "links": {link: {"frames": frames, "bytes": nbytes} for link, (frames, nbytes) in counts.links.items()},
+        "links": {link: carried.report() for link, carried in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
         "media": {stream: media_report(counts) for stream, counts in sorted(counts.media.items())},

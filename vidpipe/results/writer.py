@@ -6,13 +6,13 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any, NamedTuple
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
-from vidpipe.core.event import Event
+from vidpipe.core.event import LASTING, Event, Phase
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import ControlledRun, Sink
 
@@ -36,14 +36,21 @@ class Writer:
     """Hands results and events on to sinks, each in turn.
 
     What is put is written later, in order. Once `LIMIT` results wait, more of live streams are left out and counted,
-    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. What a sink
-    raises is raised by the next `write`; that sink gets no more, and is closed with the others.
+    and who reads recordings looks at `is_full` before; events are left out only once as many of them wait. A sink that
+    raises gets no more, and is closed with the others. The next `write` raises the same, unless what comes is of live
+    streams and other sinks take it: cameras go on then, and `close` raises it.
+
+    Args:
+        held: what is put waits until `release`, and sinks open nothing before.
 
     Attributes:
         durable: by sink, of each stream the `seq` of the last result that it has made durable, as it says itself.
+        held: whether it still is.
     """
 
-    def __init__(self, sinks: Sequence[Sink], clock: Clock = REAL) -> None:
+    def __init__(self, sinks: Sequence[Sink], clock: Clock = REAL, *, held: bool = False) -> None:
+        self.held = held
+        self._begun: tuple[Mapping[str, Any], ControlledRun | None] = {}, None
         self._sinks = sinks
         self._clock = clock
         self._waiting: deque[_Parcel] = deque()
@@ -67,6 +74,33 @@ class Writer:
         Args:
             run: whose results they are; None: nothing runs that could be changed.
         """
+        self._begun = provenance, run
+        if not self.held:
+            self._begin(provenance, run)
+
+    @property
+    def start(self) -> str:
+        """When the run began, as the first line of its results has it."""
+        return str(self._begun[0].get("start", ""))
+
+    def release(self, follows: str, until: Mapping[str, float]) -> None:
+        """Hand on what was held, and what comes; raises VidpipeError where a sink does not open.
+
+        Args:
+            follows: `start` of the run whose place this one takes.
+            until: UTC seconds of the last picture of each stream that it has answered: what came before is not told
+                again.
+        """
+        provenance, run = self._begun
+        self._begin({**provenance, "follows": follows}, run)
+        with self._changed:
+            self._waiting = deque(_behind(self._waiting, until))
+            self._records = sum(len(parcel.results) for parcel in self._waiting)
+            self._events = sum(len(parcel.events) for parcel in self._waiting)
+            self.held = False
+            self._changed.notify_all()
+
+    def _begin(self, provenance: Mapping[str, Any], run: ControlledRun | None) -> None:
         for sink in self._sinks:
             try:
                 if run is not None:
@@ -90,7 +124,7 @@ class Writer:
             live: streams whose results may be left out; None: any.
         """
         with self._changed:
-            if self._error is not None:
+            if self._error is not None and not (live and len(self._broken) < len(self._sinks)):
                 raise self._error
             if self._records >= LIMIT:
                 # What came of recordings while they were asked to wait is little, and must not be lost.
@@ -174,7 +208,10 @@ class Writer:
         while True:
             with self._changed:
                 until = flushed_at + FLUSH_EVERY_S if dirty else math.inf
-                self._clock.wait_for(self._changed, lambda: self._waiting or self._closing, until)
+                self._clock.wait_for(self._changed, lambda: (self._waiting and not self.held) or self._closing, until)
+                if self.held:  # it ends without having taken anybody's place
+                    self._waiting.clear()
+                    self._records = self._events = 0
                 if self._closing and not self._waiting:
                     break
                 parcel = self._waiting.popleft() if self._waiting else _Parcel()
@@ -211,8 +248,11 @@ class Writer:
             try:
                 call(sink)
             except BaseException as error:  # a user's sink may raise anything, and must not take this thread with it
+                told = _as_run_error(sink, error)
+                if index not in self._broken and len(self._sinks) > 1 and not self._closing:
+                    log.warning("%s; it gets no more", told)
                 self._broken.add(index)
-                self._error = self._error or _as_run_error(sink, error)
+                self._error = self._error or told
         self._at = None
 
 
@@ -221,3 +261,27 @@ def _as_run_error(sink: Sink, error: BaseException) -> RunError:
         return RunError(str(error))
     log.debug("a sink raised", exc_info=error)
     return RunError(f"{sink}: {type(error).__name__}: {error}".splitlines()[0])
+
+
+def _behind(parcels: Iterable[_Parcel], until: Mapping[str, float]) -> Iterator[_Parcel]:
+    """What is of pictures behind these moments, by stream, with what began before and still lasts."""
+    parcels = list(parcels)
+    first: dict[str, int] = {}  # of each stream that is told
+    for result in (result for parcel in parcels for result in parcel.results):
+        if result.captured_at is None or result.captured_at > until.get(result.stream, -math.inf):
+            first.setdefault(result.stream, result.seq)
+    over = {
+        (event.stream, event.id)
+        for parcel in parcels
+        for event in parcel.events
+        if event.phase is Phase.END and event.seq < first.get(event.stream, math.inf)
+    }
+    for parcel in parcels:
+        results = [result for result in parcel.results if result.seq >= first.get(result.stream, math.inf)]
+        events = [
+            event
+            for event in parcel.events
+            if event.seq >= first.get(event.stream, math.inf)
+            or (event.kind in LASTING and (event.stream, event.id) not in over)
+        ]
+        yield parcel._replace(results=results, events=events)

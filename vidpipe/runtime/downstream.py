@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
-from vidpipe.cascade.cascade import Completed, Ticket
+from vidpipe.cascade.cascade import Away, Completed, Ticket
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.frame import Frame
@@ -92,6 +92,10 @@ class Downstream(Protocol):
 
     def complete(self, stream: str, seq: int) -> None:
         """Let the stages below learn what became of this frame, which was asked with `complete=False`."""
+        ...
+
+    def away(self, stream: str) -> Away | None:
+        """Who is away on the next tier, so that a frame of this stream would not be answered there now."""
         ...
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:

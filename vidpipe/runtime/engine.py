@@ -41,6 +41,10 @@ class Engine(Protocol):
         """
         ...
 
+    def rest(self) -> list[Batch]:
+        """Where `take` has raised, what has come all the same."""
+        ...
+
     def stop(self) -> None:
         """Read no further; what was read is answered."""
         ...

@@ -8,21 +8,25 @@ from concurrent.futures import Future
 from threading import Event
 from typing import Any
 
-from vidpipe.cascade.cascade import Ticket
+from vidpipe.cascade.cascade import Away, Ticket
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.opening import opened
+from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.worker import WorkerRuntime, those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -34,6 +38,7 @@ class CodecLink:
     """
 
     def __init__(self, link: Link, downstream: Downstream, runtime: WorkerRuntime) -> None:
+        self._link = link
         self._spec = link.spec
         self._far = link.far
         self._runtime = runtime
@@ -42,11 +47,14 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
+        places = parts_of(ticket, self._link, self._spec)
         if self._spec.codec == "raw":
-            self.bytes += ticket.frame.picture.nbytes + codec.features_nbytes(ticket.frame)
-            ticket = Ticket(ticket.frame.across(), due=ticket.due, straight=ticket.straight)
+            self.bytes += codec.raw_nbytes(ticket.frame, places)
+            frame = ticket.frame.across()
+            frame.in_parts = places is not None
+            ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, complete=complete)
+            packed = codec.pack(ticket, self._spec, complete=complete, places=places)
             ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
             self.bytes += packed.nbytes
         self.frames += 1
@@ -55,6 +63,9 @@ class CodecLink:
 
     def complete(self, stream: str, seq: int) -> None:
         self._downstream.complete(stream, seq)
+
+    def away(self, stream: str) -> Away | None:
+        return None
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         if self._spec.codec != "raw":
@@ -97,9 +108,9 @@ class Stack:
         for segment_worker in self._segment_workers:
             segment_worker.restore(states)
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Frames and bytes that the links have carried, by name."""
-        return {name: (link.frames, link.bytes) for name, link in self._links.items()}
+    def counts(self) -> dict[str, Carried]:
+        """What the links have carried, by name."""
+        return {name: Carried(link.frames, link.bytes) for name, link in self._links.items()}
 
     def close(self, until: float) -> None:
         """Close the stages, from the first on, and wait for that until this time of the monotonic clock."""
@@ -108,11 +119,13 @@ class Stack:
 
 
 class InlineEngine:
-    """Segments as threads of this process."""
+    """Segments as threads of this process, those aside that a server runs."""
 
     def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
         self._runtime = WorkerRuntime(plan, clock=clock)
-        self._stack = Stack(plan, range(len(plan.segments)), None, self._runtime)
+        self._link = way_out(plan, self._runtime)
+        self._away = Absences(clock)
+        self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
         self._stream_pool = StreamPool(
             self._runtime, self._stack.top, frame_sinks, plan.at_once * max(1, len(plan.groups))
         )
@@ -121,7 +134,7 @@ class InlineEngine:
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Open everything, unless `stop` is set meanwhile; raises what kept a part from opening."""
-        opened(self._stack.start(), stop)
+        opened([*self._stack.start(), *([self._link.start()] if self._link else [])], stop)
         if stop.is_set():
             return []
         return those_open(self._stream_pool.open(dict.fromkeys(self._streams, Position()), stop))
@@ -131,11 +144,18 @@ class InlineEngine:
         self._stream_pool.start()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
+        if self._link is not None:
+            self._away.note(self._link.absent)
         batch = self._stream_pool.take(timeout_s, hold=hold)
         return [batch] if batch else []
 
+    def rest(self) -> list[Batch]:
+        return []
+
     def stop(self) -> None:
         self._stream_pool.stop()
+        if self._link is not None:
+            self._link.stop()
 
     def update(self, pipeline: Pipeline) -> None:
         """Know other streams from now on."""
@@ -147,6 +167,8 @@ class InlineEngine:
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Load what these settings of stages need."""
         self._runtime.prepare(configs)
+        if self._link is not None:
+            self._link.prepare(configs)
 
     def remove(self, streams: Collection[str]) -> None:
         """End these streams; each is told of when it has ended."""
@@ -161,10 +183,13 @@ class InlineEngine:
         self._stream_pool.ask(stream, asks)
 
     def away(self) -> Mapping[str, Mapping[str, float]]:
-        return {}
+        return dict.fromkeys(self._runtime.plan.pipeline.streams, self._away.segments)
 
     def counts(self, *, fresh: bool = True) -> Counts:
-        return self._runtime.counts(self._stack.counts())
+        if self._link is None:
+            return self._runtime.counts(self._stack.counts())
+        counts = self._runtime.counts(self._stack.counts() | self._link.counts())
+        return counts + self._link.server_counts(fresh=fresh)
 
     def cpu_s(self) -> float:
         """CPU seconds of the process, its trainings and its shadow asks since `start`."""
@@ -174,4 +199,6 @@ class InlineEngine:
         deadline = time.monotonic() + patience_s
         self._stream_pool.close(deadline)
         self._stack.close(deadline)
+        if self._link is not None:
+            self._link.close()
         self._runtime.close()

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
-from vidpipe.cascade.cascade import Cascade, Completed, Ticket
+from vidpipe.cascade.cascade import Away, Cascade, Completed, Ticket
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import RunError, contained
 from vidpipe.core.frame import Frame
@@ -126,6 +126,9 @@ class SegmentWorker:
 
     def complete(self, stream: str, seq: int) -> None:
         self._put(_Complete(stream, seq))
+
+    def away(self, stream: str) -> Away | None:
+        return self._downstream.away(stream) if self._downstream is not None else None
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         self._shadow(frame, asks, tell)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidpipe.cascade.cascade import Cascade
+from vidpipe.cascade.cascade import Away, Cascade
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, nothing
@@ -27,9 +27,11 @@ from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
+from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
 from vidpipe.results.records import Counts, Outbox, Position
 from vidpipe.runtime.downstream import Downstream
+from vidpipe.runtime.leaves import check_stages
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
@@ -72,9 +74,16 @@ class WorkerRuntime:
         pack: makes bytes of a stage's state that `pickle.loads` reads; where custom stages are known by value only,
             `pickle.dumps` cannot.
         clock: that sources and waits in this process go by.
+        library: the models, where others have loaded them.
     """
 
-    def __init__(self, plan: Plan, pack: Callable[[Any], bytes] = pickle.dumps, clock: Clock = REAL) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pack: Callable[[Any], bytes] = pickle.dumps,
+        clock: Clock = REAL,
+        library: Library | None = None,
+    ) -> None:
         import cv2
 
         # Calls of OpenCV are small here, and the streams are the parallelism.
@@ -82,7 +91,7 @@ class WorkerRuntime:
         nothing()  # imports what answers are made of now, not under the first frame
         pipeline = plan.pipeline
         find_on(pipeline.search_paths)
-        self._library = Library(
+        self.library = library or Library(
             pipeline.models,
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
@@ -139,7 +148,9 @@ class WorkerRuntime:
         segment = self.plan.segments[index]
         stages = segment.shared if index == 0 else segment.stages
         shadow = partial(self.shadow, frozenset(stage.id for stage in stages), downstream)
-        return SegmentWorker(lambda: self._open(stages, (), top=False), downstream, segment.name, self.weights, shadow)
+        away = downstream.away if downstream is not None else _nobody
+        make = lambda: self._open(stages, (), away, top=False)  # noqa: E731
+        return SegmentWorker(make, downstream, segment.name, self.weights, shadow)
 
     def stream_worker(
         self,
@@ -160,7 +171,7 @@ class WorkerRuntime:
         plan = self.plan
         return StreamWorker(
             stream,
-            lambda: self._parts(stream, frame_sinks, position, joins),
+            lambda: self._parts(stream, downstream, frame_sinks, position, joins),
             downstream,
             outbox,
             ordering=self._ordering(stream),
@@ -204,12 +215,12 @@ class WorkerRuntime:
         """
         for placed in self.plan.pipeline.stages:
             for config in configs.get(placed.id, ()) if placed.id in self._here else ():
-                placed.type.prepare(config, self._library)
+                placed.type.prepare(config, self.library)
 
-    def counts(self, links: Mapping[str, tuple[int, int]]) -> Counts:
+    def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         media = self._media.counts.of_all() if self._media is not None else {}
-        counts = Counts({}, self._library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
+        counts = Counts({}, self.library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
@@ -228,7 +239,15 @@ class WorkerRuntime:
                 self._metered.remove(metered)
             self._closed += Counts(meters, {}, {})
 
-    def _parts(self, stream: str, frame_sinks: Sequence[FrameSink], position: Position, joins: bool) -> Parts:
+    def _parts(
+        self,
+        stream: str,
+        downstream: Downstream | None,
+        frame_sinks: Sequence[FrameSink],
+        position: Position,
+        joins: bool,
+    ) -> Parts:
+        check_stages(self.plan, stream)
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
@@ -241,7 +260,8 @@ class WorkerRuntime:
             media = self._stream_media(stream, spec, source, ring)
             if media is not None:
                 opened.callback(media.close)
-            cascade = self._open(self.plan.segments[0].per_stream, (stream,), top=True)
+            away = downstream.away if downstream is not None else _nobody
+            cascade = self._open(self.plan.segments[0].per_stream, (stream,), away, top=True)
             opened.callback(cascade.close)
             transforms = self._transforms(stream)
             opened.callback(transforms.close)
@@ -291,7 +311,9 @@ class WorkerRuntime:
             log.warning("stream %s: no clips are made: it can be read only once", stream)
         return StreamMedia(stream, self._media.spec, self._media, packets, live=spec.live, clock=self.clock)
 
-    def _open(self, stages: Sequence[PlacedStage], streams: Sequence[str], *, top: bool) -> Cascade:
+    def _open(
+        self, stages: Sequence[PlacedStage], streams: Sequence[str], away: Callable[[str], Away | None], *, top: bool
+    ) -> Cascade:
         """A cascade of these stages, opened by the thread that calls."""
         pipeline = self.plan.pipeline
         last = pipeline.stages[-1].id
@@ -303,6 +325,7 @@ class WorkerRuntime:
             # Below the device the check's answer is returned: with `late: detour` the stream has published by then.
             publish_checked=not any(map(pipeline.detours, streams)),
             closed=self._let_go,
+            away=away,
         )
         cascade.open(streams)
         with self._counting:
@@ -329,6 +352,7 @@ class WorkerRuntime:
             thread_cpu_ns,
             self.knobs,
             self._pack,
+            stands_in=placed.only_when_away,
         )
 
     def _opened(self, placed: PlacedStage | PlacedTransform, stream: str | None, *, last: bool) -> Any:
@@ -338,7 +362,7 @@ class WorkerRuntime:
             part.id = placed.id
             part.config = placed.config if stream is None else self.knobs[stream].stages[placed.id]
             classes = self.plan.pipeline.classes.names
-            part.open(Context(placed.id, stream, self._library, classes, last, stream in self._live, self._live))
+            part.open(Context(placed.id, stream, self.library, classes, last, stream in self._live, self._live))
         except VidpipeError:
             raise
         except BaseException as error:
@@ -354,6 +378,11 @@ def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
     if errors and not infos:
         raise errors[0]
     return infos
+
+
+def _nobody(stream: str) -> Away | None:
+    """Nobody is away where there is nobody further down."""
+    return None
 
 
 def _hide(view: View, answer: Answer, frame: Frame) -> Answer:

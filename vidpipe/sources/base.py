@@ -135,6 +135,11 @@ class StreamSpec(BaseModel):
     floor: float | None = Field(
         default=None, gt=0, lt=1, description="accuracy asked for: F1 against the last stage; default: none is"
     )
+    tuned: bool = Field(
+        default=True,
+        description="whether what `vidpipe tune` has chosen goes before the settings here; "
+        "false: a plan has chosen them (`vidpipe plan --auto`)",
+    )
     want: Want = Field(
         default="boxes",
         description="what `floor` is of: boxes, presence (which classes are there), or count (how many boxes in all)",

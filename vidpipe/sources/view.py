@@ -39,6 +39,11 @@ class View:
         """The view of a stream, or None where it hides nothing."""
         return cls(spec.mask, spec.regions) if spec.mask or spec.regions else None
 
+    @property
+    def polygons(self) -> tuple[Sequence[Polygon], Sequence[Polygon]]:
+        """`mask` and `regions`, as it was made of them."""
+        return self._mask, self._regions
+
     def hidden(self, width: int, height: int) -> NDArray[np.bool_]:
         """Bool [height, width]: which pixels are hidden."""
         return self._stencil(width, height).hidden

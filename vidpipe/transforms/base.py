@@ -28,6 +28,7 @@ class Moment:
         epoch: of the settings that it was answered under.
         audits: whose outcome has become known since the result before: of this answer, or of late ones.
         model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
+        degraded: why the answer is worth less than it would be: "cloud away for 12 s"; "" where it is not.
     """
 
     stream: str
@@ -39,6 +40,7 @@ class Moment:
     epoch: int
     audits: tuple[Audit, ...] = ()
     model: str | None = None
+    degraded: str = ""
 
 
 class Transform(Generic[C]):

@@ -33,6 +33,7 @@ stages:
   - {{id: first, type: "mystages:{stage}"}}
   - {{id: big, type: detect, model: big}}
 audit: {{rate: 0.05, max_unchecked_s: null}}
+sinks: [{{type: results, path: told.jsonl}}]
 """
 
 VEHICLE, PERSON = (20, 20, 16, 16, 0, 0.9), (50, 50, 8, 16, 1, 0.8)
@@ -189,6 +190,7 @@ def test_a_pipeline_that_always_says_empty_scores_nothing_and_one_that_returns_t
     (clip,) = figures(yard).clips
     assert clip.candidates[0].agreement.boxes.f1 == 0.0
     assert clip.candidates[0].agreement.presence_all.f1 == 0.0
+    assert not (yard.folder / "told.jsonl").exists()  # who is measured tells nobody
     shutil.copy(yard.folder / "bench-output/yard/reference.jsonl", yard.folder / "cheat.jsonl")
 
     yard.write("cheat.yaml", BEHIND.format(name="cheat", stage="Cheats"))

@@ -185,7 +185,7 @@ def test_results_and_report_on_pipes(shell, good):
 
 
 def test_a_report_replaces_the_one_before(shell, good):
-    shell.write("report.json", "yesterday's" * 1000)
+    shell.write("report.json", '{"finished": false}' + "yesterday's" * 1000)
     shell.run(READ, good)
     assert shell.report["streams"]["good"]["frames_in"] == 40
     assert sorted(path.name for path in shell.folder.glob("*report*")) == ["report.json"]

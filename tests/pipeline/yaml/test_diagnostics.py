@@ -35,6 +35,17 @@ VALUES = [
         "url: gate.mp4, record_url: rtsp://ann:secret@/x",
         "14: streams.gate.record_url: the address of a camera must be of the form rtsp://user:password@host:port/path",
     ),
+    (
+        "{credit_frames: 4}",
+        "{adapt: true}",
+        "16: links.device-edge: adapt: pictures have one size under codec: raw; write codec: jpeg or webp",
+    ),
+    ("{credit_frames: 4}", "{rungs: [{share: 0.5}]}", "16: links.device-edge: rungs are for a link with adapt: true"),
+    (
+        "{credit_frames: 4}",
+        "{shaper: {trace: [[3, 1], [1, 2]]}}",
+        "16: links.device-edge.shaper.trace: each rate must begin later than the one before it",
+    ),
     ("url: gate.mp4", "url: gate.mp4, floor: 1", "14: streams.gate.floor: must be less than 1, not 1"),
     ("url: gate.mp4", "url: gate.mp4, floor: 0", "14: streams.gate.floor: must be more than 0, not 0"),
     ("url: gate.mp4", "url: gate.mp4, floor: high", "14: streams.gate.floor: must be a number, not 'high'"),

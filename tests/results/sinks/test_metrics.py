@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 import time
+import urllib.error
 import urllib.request
 from contextlib import suppress
 
@@ -13,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests import clips
 from tests.builders import answer
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.runner import Meter
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.carried import Carried, LinkNow
 from vidpipe.results.collector import Collector
-from vidpipe.results.records import Batch, Result
+from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.sinks import metrics as module
 from vidpipe.results.sinks.http import parse_place
 from vidpipe.results.sinks.metrics import Metrics
@@ -65,7 +68,12 @@ def test_a_run_can_be_watched(metrics, tmp_path):
     assert seen["vidpipe_stream_last_frame_age_seconds", "cam"] < 2
     assert seen["vidpipe_answers_total", "read", "cam"] == seen["vidpipe_frames_total", "measured", "cam"]
     assert seen["vidpipe_stream_received_total", "cam"] >= seen["vidpipe_stream_decoded_total", "cam"] > 30
-    assert 0 < seen["vidpipe_latency_seconds", "0.5"] < 1
+    published = sum(value for key, value in seen.items() if key[0] == "vidpipe_frames_total")
+    assert seen["vidpipe_latency_seconds_bucket", "+Inf"] == seen["vidpipe_latency_seconds_count",] == published
+    assert 0 < seen["vidpipe_latency_seconds_bucket", "1.0"] <= published
+    assert 0 < seen["vidpipe_latency_seconds_sum",] < published
+    assert seen["vidpipe_stage_asked_total", "read"] >= seen["vidpipe_stage_answered_total", "read"] >= 10
+    assert seen["vidpipe_stage_seconds_total", "read"] > 0
     assert re.search(r'vidpipe_stream_info{.*codec="h264".*stream="cam"', text)
     ran.join(20)
     _, seen = scrape(metrics)
@@ -129,6 +137,25 @@ def test_accuracy_is_told_where_it_is_known(metrics):
     assert ("vidpipe_floor", "gate") not in told
 
 
+def test_links_tell_what_they_carry_and_how_they_fare(metrics):
+    collector = Collector([])
+    now = LinkNow(8.0, 3, 0.25, "jpeg 50")
+    links = {
+        "edge-cloud": Carried(7, 9000, settings={"jpeg 50": 7}, now=now),
+        "device-edge": Carried(2, 100),
+    }
+    collector.counts = lambda: Counts({}, {}, links)
+    metrics.progressed(collector)
+    _, told = scrape(metrics)
+    assert told["vidpipe_link_frames_total", "edge-cloud"] == 7
+    assert told["vidpipe_link_bytes_total", "device-edge"] == 100
+    assert told["vidpipe_link_setting_frames_total", "edge-cloud", "jpeg 50"] == 7
+    assert told["vidpipe_link_bytes_per_second", "edge-cloud"] == 1e6
+    assert told["vidpipe_link_waiting", "edge-cloud"] == 3
+    assert told["vidpipe_link_age_seconds", "edge-cloud"] == 0.25
+    assert ("vidpipe_link_waiting", "device-edge") not in told
+
+
 @pytest.mark.parametrize(
     ("place", "expected"), [("9100", (9100, "127.0.0.1")), ("0.0.0.0:80", (80, "0.0.0.0")), ("[::1]:0", (0, "[::1]"))]
 )
@@ -145,3 +172,38 @@ def test_no_places(place):
 def test_a_taken_port_is_said_so(metrics):
     with pytest.raises(ConfigError, match=f"at 127.0.0.1:{metrics.port}: Address already in use"):
         Metrics(metrics.port)
+
+
+def asked(metrics, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode().strip()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode().strip()
+
+
+def test_who_watches_processes_is_told_how_the_run_is(metrics, monkeypatch):
+    assert asked(metrics, "/healthz") == (200, "opening")  # models may be loading, which takes what it takes
+    assert asked(metrics, "/readyz") == (503, "opening")
+    metrics.progressed(Collector([]))
+    assert asked(metrics, "/healthz") == asked(metrics, "/readyz") == (200, "ok")
+    later = time.monotonic() + 60
+    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    for path in ("/healthz", "/readyz"):
+        assert asked(metrics, path) == (503, "nothing was heard of the run for 60 s")
+
+
+def test_what_work_was_done_is_told(metrics):
+    collector = Collector([])
+    meter = Meter(asked=7, answered=5, wall_ns=3 * 10**9, cpu_ns=2 * 10**9)
+    deaths = {"edge": (1.0, 2.0)}
+    collector.counts = lambda: Counts({"little": meter}, {"net": (7, 1, 10**9)}, {}, deaths)
+    metrics.progressed(collector)
+    _, told = scrape(metrics)
+    assert told["vidpipe_stage_asked_total", "little"] == 7
+    assert told["vidpipe_stage_answered_total", "little"] == 5
+    assert told["vidpipe_stage_errors_total", "little"] == 0
+    assert told["vidpipe_stage_seconds_total", "little"] == 3
+    assert told["vidpipe_stage_cpu_seconds_total", "little"] == 2
+    assert (told["vidpipe_model_pictures_total", "net"], told["vidpipe_model_cpu_seconds_total", "net"]) == (7, 1)
+    assert told["vidpipe_actor_deaths_total", "edge"] == 2

@@ -148,7 +148,7 @@ def test_lines_are_in_the_file_as_soon_as_they_are_written(tmp_path):
 def test_a_file_that_cannot_be_opened(tmp_path, place, why):
     sink = ResultsFile(tmp_path / place)
     with pytest.raises(ConfigError) as raised:
-        sink.write([], 0.0)
+        sink.write([published(builders.answer("big", 0))], 0.0)
     assert str(raised.value) == f"results {tmp_path / place} cannot be written: {why}"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-import pytest
 from ray.exceptions import RayActorError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
-from vidpipe.runtime.ray import census as census_module
 from vidpipe.runtime.ray.actors import Word
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.warnings import Latest
@@ -89,24 +88,12 @@ def test_what_somebody_waits_for_may_be_heard_by_another() -> None:
     assert census.cpu_s() == 2.0
 
 
-def test_an_actor_is_silent_while_it_cannot_be_reached_or_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census_module, "LAST_WORD_S", 0.0)
-    census = Census()
-    dead: Any = Answers(word("first", 1.0), RayActorError(), word("second", 1.0))
-    mute: Any = Answers(word("first", 1.0), None)
-    census.add("device", dead)
-    census.add("edge", mute)
-    silent = []
-    for _ in range(3):
-        census.ask_all()
-        silent.append((census.is_silent(dead), census.is_silent(mute)))
-    assert silent == [(False, False), (True, True), (False, True)]
-
-
 def test_who_is_away_is_told_of_whoever_needs_him() -> None:
     """Two sites, of which one does not reach its edge."""
     census = Census()
-    north: Any = Answers(Word("n", Counts({}, {}, {}), 0.0, {"north/edge": "north/edge is away"}, Latest(0, ())), None)
+    north: Any = Answers(
+        Word("n", Counts({}, {}, {}), 0.0, {"device-edge": Away("north/edge", 2.0)}, Latest(0, ())), None
+    )
     south: Any = Answers(word("s", 0.0), None)
     census.add("north/device", north)
     census.add("south/device", south)

@@ -3,13 +3,14 @@
 import pickle
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from tests.builders import answer, frame
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.frame import Frame
-from vidpipe.core.picture import YuvPicture
+from vidpipe.core.picture import BgrPicture, YuvPicture
 from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.transport import codec
@@ -50,9 +51,10 @@ def test_a_picture_made_as_bgr_crosses_as_it_is():
     np.testing.assert_array_equal(got.bgr(), sent.bgr())
 
 
-def test_jpeg_shrinks_the_picture_but_not_the_frame():
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_a_codec_shrinks_the_picture_but_not_the_frame(kind):
     sent = yuv_frame(640, 480)
-    packed = codec.pack(Ticket(sent), LinkSpec(codec="jpeg", quality=80, width=320), complete=False)
+    packed = codec.pack(Ticket(sent), LinkSpec(codec=kind, quality=80, width=320), complete=False)
     got = codec.unpack(packed, Knobs()).frame
     assert packed.nbytes < sent.picture.nbytes / 4
     assert (got.width, got.height) == (640, 480)
@@ -60,7 +62,21 @@ def test_jpeg_shrinks_the_picture_but_not_the_frame():
     assert not packed.complete
 
 
-@pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="jpeg", width=80)])
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_more_quality_is_nearer_to_the_picture_and_takes_more_bytes(kind):
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8), (0, 0), 3)
+    sent = Frame("cam", 0, 0.0, BgrPicture(smooth), 128, 96)
+    packed = [
+        codec.pack(Ticket(sent), LinkSpec(codec=kind, quality=quality), complete=True) for quality in (10, 50, 95)
+    ]
+    errors = [np.abs(codec.unpack(each, Knobs()).frame.bgr().astype(int) - smooth).mean() for each in packed]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 3
+    sizes = [each.nbytes for each in packed]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("spec", [LinkSpec(), LinkSpec(codec="jpeg", width=80), LinkSpec(codec="webp", width=80)])
 def test_what_is_hidden_is_known_on_the_other_side(spec):
     """As large as the picture that arrives, so that stages may lay it over."""
     view = View([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]], [])

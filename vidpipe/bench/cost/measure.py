@@ -97,7 +97,10 @@ def costs(runs: Sequence[Measured], video_s: float) -> Cost:
         energy_j=_spread(energies) if len(energies) == len(runs) else None,
         stages={name: _work([report["stages"][name] for report in reports]) for name in reports[0]["stages"]},
         models={name: _work([report["models"][name] for report in reports]) for name in reports[0]["models"]},
-        links={link: Traffic(**carried) for link, carried in reports[0]["links"].items()},
+        links={
+            link: Traffic(frames=carried["frames"], bytes=carried["bytes"])
+            for link, carried in reports[0]["links"].items()
+        },
     )
 
 

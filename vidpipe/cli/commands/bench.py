@@ -54,7 +54,7 @@ class BenchOptions:
 def run_bench(options: BenchOptions) -> None:
     """Measure, and leave what was found in the folder. Raises ConfigError where it cannot begin."""
     loaded = load(options.pipeline, config=options.config, sources=expand(*options.sources), sets=options.sets)
-    pipeline = loaded.without_media
+    pipeline = loaded.without_outputs
     if not pipeline.streams:
         raise ConfigError("nothing to measure on: give a clip with --source")
     for name, stream in pipeline.streams.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -35,6 +36,8 @@ def check(
     console.print(f"{checked.name}: ok")
     checked = with_profiles(checked, profiles, console)
     console.print(_stages(checked))
+    for line in _stand_ins(checked):
+        console.print(line, soft_wrap=True)
     for line in _rules(checked):
         console.print(line, soft_wrap=True)
     for line in _media(checked):
@@ -55,6 +58,16 @@ def _stages(pipeline: Pipeline) -> Table:
         columns = zip(*models, strict=True) if models else [()] * 3
         table.add_row(part.id, kind, where, *(", ".join(column) for column in columns))
     return table
+
+
+def _stand_ins(pipeline: Pipeline) -> Iterator[str]:
+    """Which stages answer for a tier that is away."""
+    for stage, lower in pairwise(pipeline.stages):
+        if stage.only_when_away:
+            yield (
+                f"{stage.id}: asked only while {lower.tier} cannot be reached from {stage.tier}, on a cluster; answers "
+                f"in place of {lower.id}, unaudited"
+            )
 
 
 def _rules(pipeline: Pipeline) -> Iterator[str]:

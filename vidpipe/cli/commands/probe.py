@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from vidpipe.cli.camera_hints import hints
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.sources.address import from_environment, is_camera
-from vidpipe.sources.base import BLIND_S, StreamSpec
+from vidpipe.sources.base import StreamSpec
 
 if TYPE_CHECKING:
     from vidpipe.sources.cameras.probe import Findings
@@ -39,7 +40,7 @@ def run_probe(url: str, *, seconds: float, transport: str, tls_verify: bool) -> 
     for name, value in _rows(found):
         table.add_row(name, value)
     console.print(table)
-    for hint in _hints(found, address):
+    for hint in hints(found, address):
         console.print(f"hint: {hint}")
     return 0
 
@@ -75,22 +76,3 @@ def _clock(found: Findings) -> str:
 
 def _first(found: Findings) -> str:
     return "no picture" if found.first_picture_s is None else f"first picture after {found.first_picture_s:.2f} s"
-
-
-def _hints(found: Findings, address: str) -> Iterator[str]:
-    from vidpipe.sources.cameras.probe import is_large, substream
-
-    if is_large(found):
-        other = substream(address)
-        where = f"; its maker's may be called {other}" if other else ""
-        yield f"decoding this costs more than a detector needs: give a smaller stream as url, this as record_url{where}"
-    if found.group_s is not None and found.group_s > BLIND_S:
-        yield (
-            f"with a key frame at least every {BLIND_S:g} s (set in the camera) a still picture would cost a third "
-            "to decode"
-        )
-    if found.b_frames:
-        yield "B-frames make every picture late, and a still one as dear as any: turn them off in the camera"
-    offset_s = found.sender_offset_s
-    if offset_s is not None and abs(offset_s) > 2:
-        yield "the camera's clock is off: let it take its time from a server (NTP)"

@@ -70,9 +70,10 @@ def run_replay(options: ReplayOptions) -> int:
         try:
             for event in replay.events(pipeline):
                 if sink is not None:
+                    sink.run({"start": replay.start})
                     sink.tell([event])
                 if before is not None:
-                    now.append(as_json(event, replay.head["start"]))
+                    now.append(as_json(event, replay.start))
                 counts[_key(event)] += 1
         finally:
             if sink is not None:

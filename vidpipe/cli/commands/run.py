@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout, own_stdout
+from vidpipe.cli.outputs import Earlier, Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.live_table import LiveTable
 from vidpipe.cli.terminal.progress import ProgressBar
@@ -18,12 +18,16 @@ from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.media.folder import check_folder
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.sinks.base import Sink
+from vidpipe.results.store.file import default_path
+from vidpipe.results.store.sink import StoreConfig
 from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.versions import Versions
 from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import Want
 
-Beside = Callable[[Run], AbstractContextManager[object]]
+Beside = Callable[[Versions], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class RunOptions:
     name: str | None = None
     detach: str | None = None
     media: Path | None = None
+    earlier: Earlier = field(default_factory=Earlier)
+    serve: str | None = None
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -66,6 +72,12 @@ def run_pipeline(options: RunOptions) -> int:
 
 
 def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
+    reload = _reload(options)  # before it is read: what is changed meanwhile is taken up later
+    return execute(reload.load(), options, reload, beside)
+
+
+def _reload(options: RunOptions) -> Reload:
+    """Reads the pipeline that the options name, at first and whenever its files change."""
     from vidpipe.cli.profiles import with_profiles
     from vidpipe.pipeline.yaml.load import find_pipeline, load
     from vidpipe.sources.open import expand
@@ -86,12 +98,11 @@ def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
             floor=options.floor,
             want=options.want,
             media=options.media,
+            ruled=options.serve is not None,
         )
         return with_profiles(loaded, options.profiles, budget=budget)
 
-    files = [find_pipeline(options.pipeline), *([options.config] if options.config else [])]
-    reload = Reload(read, files)  # before they are read: what is changed meanwhile is taken up later
-    return execute(read(), options, reload, beside)
+    return Reload(read, [find_pipeline(options.pipeline), *([options.config] if options.config else [])])
 
 
 def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = None, beside: Beside = nullcontext) -> int:
@@ -105,7 +116,8 @@ def execute(pipeline: Pipeline, options: RunOptions, reload: Reload | None = Non
     files = [Named("pipeline", find_pipeline(options.pipeline))]
     files += [Named("--config", options.config)] if options.config is not None else []
     asked = options.results, options.report, options.video
-    outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, events=options.events, store=options.store)
+    files_of_events = {"events": options.events, "store": options.store}
+    outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, **files_of_events, earlier=options.earlier)
     if pipeline.media is not None and options.address is None:
         check_folder(pipeline.media)
     outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
@@ -125,7 +137,9 @@ def _execute(
     from vidpipe.runtime.driver.run import run
 
     report = outputs.report_file(stdout)
-    lines = [sink for sink in (outputs.results_file(stdout), outputs.events_file(stdout)) if sink is not None]
+    on_report = report.write if report and report.takes_many else None
+    lines = outputs.lines_files(stdout)
+    reloads = [reload] if reload is not None else []
     with ExitStack() as watching:
         live = any(stream.spec.live for stream in pipeline.streams.values())
         bar = watching.enter_context(LiveTable(pipeline)) if live else watching.enter_context(ProgressBar(pipeline))
@@ -135,18 +149,38 @@ def _execute(
             from vidpipe.results.sinks.metrics import Metrics
 
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
+        page = watching.enter_context(_served(pipeline, options))
         if live and reload is not None:
-            watching.enter_context(on_hangup(reload))
+            watching.enter_context(on_hangup(lambda: reloads[-1].ask()))
+
+        def version(name: str) -> Run:
+            again = _reload(replace(options, pipeline=name))
+            new = again.load()
+            _check_outputs_stay(pipeline, new, options)
+            reloads.append(again)
+            return Run(
+                new,
+                engine=options.engine,
+                address=options.address,
+                sinks=[*outputs.lines_files(stdout), *outputs.stores(), *page],
+                watchers=watchers,
+                reload=again,
+                on_report=on_report,
+                results=False,
+                held=True,
+            )
+
         outcome = run(
             pipeline,
             engine=options.engine,
             address=options.address,
-            sinks=lines + ([outputs.store] if outputs.store else []),
+            sinks=[*lines, *outputs.stores(), *page],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if live else None,
-            on_report=report.write if report and report.takes_many else None,
+            on_report=on_report,
             beside=beside,
+            version=version,
         )
     if report:
         try:
@@ -158,13 +192,48 @@ def _execute(
             path = options.results if sink.what == "results" else options.events
             outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
     outcome.notes += _media_notes(pipeline, outcome)
-    print_summary(pipeline, outcome)
+    print_summary(outcome.pipeline or pipeline, outcome)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for note in outcome.notes:
         console.print(f"note: {note}", markup=False)
     for error in outcome.errors:
         console.print(f"vidpipe: {error}", markup=False)
     return outcome.exit_status
+
+
+def _check_outputs_stay(old: Pipeline, new: Pipeline, options: RunOptions) -> None:
+    """Raise where another version of the pipeline writes elsewhere: that could fail when there is no way back."""
+    if options.video is not None:
+        raise ConfigError("--video: a pipeline is not replaced while its video is drawn; end the run first")
+    for what, before, after in (("sinks", old.sinks, new.sinks), ("media", old.media, new.media)):
+        if before != after:
+            raise ConfigError(
+                f"{what} of the new version are not those of the running one: they change with a new run alone"
+            )
+
+
+@contextmanager
+def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
+    """The page, inside the block, where one was asked for."""
+    if options.serve is None:
+        yield []
+        return
+    from vidpipe.results.sinks.http import parse_place
+    from vidpipe.serve.page import Page
+
+    configs = [sink.config for sink in pipeline.sinks if isinstance(sink.config, StoreConfig)]
+    stores = [options.store, *(default_path() if config.path is None else Path(config.path) for config in configs)]
+    page = Page(
+        *parse_place(options.serve, "--serve"),
+        name=options.name or options.detach or "run",
+        store=next(filter(None, stores), None),
+        media=None if pipeline.media is None else pipeline.media.path,
+    )
+    try:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page: {page.address}", markup=False)
+        yield [page]
+    finally:
+        page.leave()
 
 
 def _media_notes(pipeline: Pipeline, outcome: Outcome) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -36,14 +37,23 @@ def show_status(name: str | None, *, json: bool) -> int:
         print_json([told])
         return 0
     since = f", since {local(told['since'])}" if "since" in told else ""
-    sys.stdout.write(f"{place.name}: {told['state']}{since}, process {told['pid']}\n")
+    sys.stdout.write(f"{place.name}: {told['state']}{since}, process {told['pid']}, pipeline {told['pipeline']}\n")
     print_table([_stream_line(stream, now) for stream, now in told["streams"].items()])
     return 0
 
 
-def stop_run(name: str | None, wait_s: float) -> int:
-    """Ask a run to end, and wait for it."""
+def stop_run(name: str | None, wait_s: float, *, forget: bool = False) -> int:
+    """Ask a run to end, and wait for it; with `forget` one that has ended is well, too, and nothing is left of it."""
     place = the_place(name)
+    if not forget or place.is_running():
+        _stop(place, wait_s)
+    if forget:
+        place.forget()
+        sys.stdout.write(f"run {place.name} is forgotten\n")
+    return 0
+
+
+def _stop(place: Place, wait_s: float) -> None:
     ask(place, {"do": "stop"})
     until = time.monotonic() + wait_s
     while place.is_running():
@@ -51,11 +61,20 @@ def stop_run(name: str | None, wait_s: float) -> int:
             raise RunError(f"run {place.name} has not ended within {wait_s:g} s; it was asked to")
         time.sleep(_LOOK_EVERY_S)
     sys.stdout.write(_ended(place) + "\n")
-    return 0
 
 
-def apply_to_run(name: str | None, sets: Sequence[str], streams: list[str] | None, reason: str) -> int:
-    """Change settings of a run."""
+def apply_to_run(
+    name: str | None, sets: Sequence[str], streams: list[str] | None, reason: str, pipeline: str | None
+) -> int:
+    """Change settings of a run, or have another version of its pipeline take over."""
+    if pipeline is not None:
+        if sets or streams:
+            raise ConfigError("--pipeline: a new version brings its own settings; give --set and --stream afterwards")
+        place = the_place(name)
+        file = Path(pipeline)
+        told = ask(place, {"do": "replace", "pipeline": str(file.resolve()) if file.exists() else pipeline})
+        sys.stdout.write(f"{place.name} is answered by {told['pipeline']} now\n")
+        return 0
     if not sets:
         raise ConfigError("nothing to change: give --set STAGE.FIELD=VALUE")
     question = {"do": "apply", "stages": _settings(sets), "streams": streams, "reason": reason}

@@ -31,7 +31,8 @@ def ask(place: Place, question: dict[str, Any]) -> dict[str, Any]:
     except (ConnectionRefusedError, FileNotFoundError):
         if place.is_running():
             raise RunError(f"run {place.name} is just beginning or ending: ask again") from None
-        raise ConfigError(f"run {place.name} does not go on") from None
+        how = "" if place.ended() is not None else ": its process was killed"
+        raise ConfigError(f"run {place.name} does not go on{how}") from None
     except (OSError, ValueError) as error:
         raise RunError(f"run {place.name} does not answer: {error}") from None
     if kind := _KINDS.get(answer.get("error", "")):

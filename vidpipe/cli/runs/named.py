@@ -12,10 +12,12 @@ from vidpipe.cli.runs.background import Background, go_to_background
 from vidpipe.cli.runs.place import Place, place_of
 from vidpipe.cli.runs.server import served
 from vidpipe.core.errors import VidpipeError
-from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.versions import Versions
 
 
-def run_named(name: str, run: Callable[[Callable[[Run], AbstractContextManager[None]]], int], *, detach: bool) -> int:
+def run_named(
+    name: str, run: Callable[[Callable[[Versions], AbstractContextManager[None]]], int], *, detach: bool
+) -> int:
     """Run under a name; the exit status: 0 also where it was asked to end, as that is how a service ends.
 
     Args:
@@ -30,7 +32,7 @@ def run_named(name: str, run: Callable[[Callable[[Run], AbstractContextManager[N
     background = go_to_background(place) if detach else None
     status = 1
     try:
-        status = run(lambda session: _beside(session, place, background))
+        status = run(lambda versions: _beside(versions, place, background))
         status = 0 if status == INTERRUPTED else status
     except VidpipeError as error:
         status = error.exit_status
@@ -42,8 +44,8 @@ def run_named(name: str, run: Callable[[Callable[[Run], AbstractContextManager[N
 
 
 @contextmanager
-def _beside(session: Run, place: Place, background: Background | None) -> Iterator[None]:
-    with served(session, place):
+def _beside(versions: Versions, place: Place, background: Background | None) -> Iterator[None]:
+    with served(versions, place):
         if background is not None:
             background.has_started()
         yield

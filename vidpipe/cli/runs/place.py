@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import claim, write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+FORGET_DAYS = 30.0
+_LOOKED_AT_S = 0.5  # longest for others to look whether a run goes on
 _LONGEST = 100  # letters of a socket's path; the system takes 107
 
 
@@ -49,7 +52,7 @@ class Place:
     def take(self) -> int:
         """Have the name for this process, until it closes the descriptor or ends; raises ConfigError."""
         try:
-            held = claim(self.lock, "run", make=True)
+            held = self._claim()
         except ConfigError:
             if not self.is_running():
                 raise
@@ -59,6 +62,34 @@ class Place:
         assert held is not None
         self.end.unlink(missing_ok=True)
         return held
+
+    def _claim(self) -> int | None:
+        until = time.monotonic() + _LOOKED_AT_S
+        while True:
+            try:
+                return claim(self.lock, "run", make=True)
+            except ConfigError:  # perhaps by somebody who only looks whether it runs
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_LOOKED_AT_S / 10)
+
+    def forget(self) -> None:
+        """Remove what a run has left that has ended; raises ConfigError where it goes on."""
+        try:
+            held = claim(self.lock, "run", make=False)
+        except ConfigError:
+            raise ConfigError(f"run {self.name} goes on: end it with vidpipe stop {self.name}") from None
+        for file in (self.socket, self.log, self.end, self.lock):
+            file.unlink(missing_ok=True)
+        if held is not None:
+            os.close(held)
+
+    def last_seen(self) -> float:
+        """UTC seconds when its last run ended, or, where that was killed, when it began."""
+        told = self.ended()
+        if told is not None:
+            return float(told["at"])
+        return max((file.stat().st_mtime for file in (self.lock, self.log) if file.exists()), default=0.0)
 
     def is_running(self) -> bool:
         """Whether a process has the name."""
@@ -115,9 +146,22 @@ def place_of(name: str, *, make: bool = False) -> Place:
 
 
 def places() -> list[Place]:
-    """Of all runs that have had a name, sorted by it."""
+    """Of all runs that have had a name, sorted by it; those that ended more than `FORGET_DAYS` ago are forgotten."""
     folder = runs_folder()
-    return [Place(file.stem, folder) for file in sorted(folder.glob("*.lock"))] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    known = [Place(file.stem, folder) for file in sorted(folder.glob("*.lock"))]
+    return [place for place in known if not _is_forgotten(place)]
+
+
+def _is_forgotten(place: Place) -> bool:
+    if place.is_running() or time.time() - place.last_seen() < FORGET_DAYS * 86_400:
+        return False
+    try:
+        place.forget()
+    except (ConfigError, OSError):  # it has just begun, or somebody else forgets it
+        return False
+    return True
 
 
 def the_place(name: str | None) -> Place:

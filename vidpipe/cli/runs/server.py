@@ -14,8 +14,8 @@ from typing import Any
 from vidpipe.cli.runs.messages import MOST_BYTES, pack, read
 from vidpipe.cli.runs.place import Place
 from vidpipe.core.errors import ConfigError, VidpipeError
-from vidpipe.runtime.driver.session import Run
-from vidpipe.runtime.driver.status import Status
+from vidpipe.runtime.driver.status import as_json
+from vidpipe.runtime.driver.versions import Versions
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ _AT_ONCE = 8  # connections; others wait
 
 
 @contextmanager
-def served(run: Run, place: Place) -> Iterator[None]:
+def served(versions: Versions, place: Place) -> Iterator[None]:
     """Answer questions to this run, inside the block; whose name is held by the caller."""
-    server = _Server(run, place)
+    server = _Server(versions, place)
     try:
         yield
     finally:
@@ -36,14 +36,15 @@ def served(run: Run, place: Place) -> Iterator[None]:
 class _Server:
     """Listens on the socket of a run: each connection in a thread of its own, as new settings take seconds."""
 
-    def __init__(self, run: Run, place: Place) -> None:
-        self._run = run
+    def __init__(self, versions: Versions, place: Place) -> None:
+        self._versions = versions
         self._place = place
         self._since = time.time()
         self._orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
             "stop": self._stop,
             "apply": self._apply,
+            "replace": self._replace,
         }
         place.socket.unlink(missing_ok=True)  # of a run that was killed
         self._listener = socket.socket(socket.AF_UNIX)
@@ -92,10 +93,12 @@ class _Server:
             return {"error": "run", "message": f"it failed: {type(error).__name__}"}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"name": self._place.name, "pid": os.getpid(), "since": self._since} | told(self._run.status())
+        run = self._versions.current
+        own = {"name": self._place.name, "pipeline": run.pipeline.name, "pid": os.getpid(), "since": self._since}
+        return own | as_json(run.status())
 
     def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._run.stop()
+        self._versions.stop()
         return {"stopping": True}
 
     def _apply(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -104,45 +107,11 @@ class _Server:
             raise ConfigError("stages: must be settings by stage and field")
         if streams is not None and not (isinstance(streams, list) and all(isinstance(each, str) for each in streams)):
             raise ConfigError("streams: must be a list of names")
-        epoch = self._run.apply(stages=stages, streams=streams, reason=str(reason or ""))
+        epoch = self._versions.current.apply(stages=stages, streams=streams, reason=str(reason or ""))
         return {"epoch": epoch.number, "streams": list(epoch.streams)}
 
-
-def told(status: Status) -> dict[str, Any]:
-    """A status as plain data."""
-    return {
-        "state": str(status.state),
-        "at": status.at,
-        "streams": {
-            name: {
-                "state": "paused" if stream.paused else stream.state,
-                "detail": stream.detail,
-                **({"site": stream.site} if stream.site else {}),
-                "frames_in": stream.frames_in,
-                "pts": stream.pts,
-                "how": dict(stream.how),
-                "by": dict(stream.by),
-                "epoch": stream.epoch,
-                "seen": dict(stream.seen),
-                "answered_by": stream.answered_by,
-                "look_age_s": stream.look_age_s,
-                "lost": stream.lost,
-                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
-                "accuracy": dict(stream.accuracy),
-            }
-            for name, stream in status.streams.items()
-        },
-        "stages": {id: dict(meter) for id, meter in status.stages.items()},
-        "links": {name: dict(counts) for name, counts in status.links.items()},
-        "epochs": [
-            {
-                "epoch": epoch.number,
-                "at": epoch.at,
-                "by": epoch.by,
-                "reason": epoch.reason,
-                "streams": list(epoch.streams),
-                "changes": epoch.changes,
-            }
-            for epoch in status.epochs
-        ],
-    }
+    def _replace(self, question: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(pipeline := question.get("pipeline"), str):
+            raise ConfigError("pipeline: must be a file or a name")
+        self._versions.replace(pipeline)
+        return {"pipeline": self._versions.current.pipeline.name}

@@ -196,6 +196,11 @@ def usual() -> Precision:
     return "bf16" if str(_core().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()) == "bf16" else "f32"
 
 
+def devices() -> list[str]:
+    """What OpenVINO can infer on here."""
+    return list(_core().available_devices)
+
+
 @cache
 def _tell_fallback(file: Path) -> None:
     log.warning("model %s: this CPU does not compute in bf16: it runs in f32", file.name)

@@ -324,7 +324,21 @@ def _check_order(document: Document, entries: Sequence[Entry]) -> None:
         if order.index(lower) < order.index(upper):
             message = f"'{lower}' after '{upper}': frames never go back up; write '{upper}', or move it"
             document.mistake((*entry.keys, "on"), message)
+    for place, (entry, tier) in enumerate(placed):
+        if entry.written.get("only_when_away") is True:
+            _check_stand_in(document, entry, tier, placed[place + 1][1] if place + 1 < len(placed) else None)
     if entries and entries[-1].type and not entries[-1].type.can_be_last:
         keys, name = entries[-1].keys, entries[-1].written["type"]
         message = f"type '{name}' passes frames on: the last stage must answer all, as detect does"
         document.mistake(keys, message, at=(*keys, "type"))
+
+
+def _check_stand_in(document: Document, entry: Entry, tier: Tier, lower: Tier | None) -> None:
+    """A stage that answers for a tier that is away stands right above that tier."""
+    if lower is None:
+        message = "the last stage is the one that others stand in for: leave it out"
+    elif lower == tier:
+        message = f"the next stage stands on '{lower}', too, and is away when this one is: move it behind that one"
+    else:
+        return
+    document.mistake((*entry.keys, "only_when_away"), message)

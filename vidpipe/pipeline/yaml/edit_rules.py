@@ -96,9 +96,15 @@ def _by_name(part: str, verb: str, given: Any) -> dict[str, Any]:
     if part != "rules":
         if not isinstance(given, Mapping):
             raise ConfigError(f"{verb}: {part} must be {{NAME: POINTS}}, not {given!r}")
-        return {str(name): [list(point) for point in points] for name, points in given.items()}
+        try:
+            return {str(name): [list(point) for point in points] for name, points in given.items()}
+        except TypeError:
+            raise ConfigError(f"{verb}: {part} must be {{NAME: POINTS}}, each point [x, y], not {given!r}") from None
     found: dict[str, Any] = {}
-    for rule in [given] if isinstance(given, Mapping | RuleSpec) else given:
+    rules = [given] if isinstance(given, Mapping | RuleSpec) else given
+    if not isinstance(rules, Sequence) or not all(isinstance(rule, Mapping | RuleSpec) for rule in rules):
+        raise ConfigError(f"{verb}: rules must be a list in which each has its id, kind and more, not {given!r}")
+    for rule in rules:
         written = _plain(rule) if isinstance(rule, RuleSpec) else dict(rule)
         id = written.get("id")
         if not isinstance(id, str) or id in found:

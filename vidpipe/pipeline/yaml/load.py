@@ -10,11 +10,11 @@ from typing import Any, cast
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import StageConfig
-from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream
+from vidpipe.pipeline.spec import Part, Pipeline, PlacedStage, PlacedTransform, Stream, Tier
 from vidpipe.pipeline.yaml.check_models import check_models, classes_of
 from vidpipe.pipeline.yaml.check_rules import check_id, check_rules, tells_who_is_who
 from vidpipe.pipeline.yaml.checks import Entries, check_fields, check_links, check_parts, check_stages, check_streams
-from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Mark, Mistake
+from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError, Keys, Mark, Mistake
 from vidpipe.pipeline.yaml.document import Document
 from vidpipe.pipeline.yaml.examine_models import examine_models
 from vidpipe.pipeline.yaml.overrides import override
@@ -37,6 +37,7 @@ def load(
     want: Want | None = None,
     media: Path | None = None,
     notes: list[str] | None = None,
+    ruled: bool = False,
 ) -> Pipeline:
     """Read a pipeline and check all of it; no camera is opened.
 
@@ -51,6 +52,7 @@ def load(
         media: the folder of pictures and clips, whatever the files say.
         notes: given, model files are read too, which takes a second, and what of them cannot be checked yet is added
             here. Otherwise they are read when the pipeline runs.
+        ruled: rules may come while it runs: there is place for them, also where nobody has written any.
 
     Returns:
         The pipeline; without streams where none were given.
@@ -65,6 +67,8 @@ def load(
         if not document.has(("streams", stream, "url")):
             _add_source(document, stream, url)
     _promise(document, {"floor": floor, "want": want})
+    if ruled:
+        document.data.setdefault("rules", [])
     if media is not None:
         document.put(("media", "folder"), str(media), Mark("--media"))
         document.origins.append("--media")
@@ -139,9 +143,25 @@ def _gather(path: Path, config: Path | None, sources: Mapping[str, str], sets: S
         document.data.setdefault("rules", [])  # it may be read again, and have some by then
     for name, url in sources.items():
         _add_source(document, name, url)
+    _put_placement(document)
     for assignment in sets:
         override(document, assignment)
+    if any(assignment.startswith("placement") for assignment in sets):
+        _put_placement(document)
     return document
+
+
+def _put_placement(document: Document) -> None:
+    """Write the tiers of `placement` over those of the stages, so that what is wrong with them is told at its line."""
+    stages = document.value(("stages",))
+    written = stages if isinstance(stages, list) else []
+    places = {str(stage.get("id")): place for place, stage in enumerate(written) if isinstance(stage, dict)}
+    for stage, tier in document.mapping(("placement",)).items():
+        keys: Keys = ("placement", stage)
+        if stage not in places:
+            document.mistake(keys, f"there is no stage '{stage}'{did_you_mean(stage, places)}")
+        elif tier in list(Tier):
+            document.put(("stages", places[stage], "on"), tier, document.mark(keys))
 
 
 def _drop_foreign(configuration: Document) -> None:
@@ -192,7 +212,7 @@ def _build(
     spec = PipelineFile.model_validate(document.data)
     by_id = {stage.id: stage for stage in spec.stages}
     stages = tuple(
-        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate)
+        PlacedStage(stage.id, entry.type, entry.config, stage.on, stage.isolate, stage.only_when_away)
         for entry in entries.stages
         if entry.type and entry.config and (stage := by_id[str(entry.written["id"])])
     )
@@ -219,5 +239,6 @@ def _build(
         ahead=spec.ahead,
         late=spec.late,
         streams_per_actor=spec.streams_per_actor,
+        standby=spec.standby,
         search_paths=search_paths,
     )

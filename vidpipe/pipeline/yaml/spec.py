@@ -35,6 +35,10 @@ class StageSpec(BaseModel):
     type: Name = Field(description="a stage of vidpipe, or package.module:Class from the pipeline's folder or yours")
     on: Tier = Field(default=Tier.DEVICE, description="where it runs; never further up than the stage before it")
     isolate: bool = Field(default=False, description="an actor of its own, not one with its neighbours on a tier")
+    only_when_away: bool = Field(
+        default=False,
+        description="it is asked only while the next stage's tier cannot be reached, and answers in its place",
+    )
 
     _check_id = field_validator("id")(_checked_id)
 
@@ -90,6 +94,9 @@ class ConfigFile(BaseModel):
     links: dict[str, LinkSpec] = Field(
         default={}, description="how frames cross from tier to tier, by 'upper-lower': device-edge"
     )
+    placement: dict[Name, Tier] = Field(
+        default={}, description="the tier of stages, by id, in place of their `on`: {little: edge, big: cloud}"
+    )
     rules: list[RuleSpec] = Field(
         default=[],
         description="when something in a zone, at a line or in the picture is an event; those of a configuration stand "
@@ -105,6 +112,11 @@ class ConfigFile(BaseModel):
         default=None,
         ge=1,
         description="streams that one device actor has open; default: 8 live, one for each core in replay",
+    )
+    standby: bool = Field(
+        default=True,
+        description="on a cluster each segment has a second actor, which takes over at once from one that dies, if any "
+        "stream is live; false saves its memory",
     )
 
 

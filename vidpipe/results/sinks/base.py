@@ -34,6 +34,8 @@ class ControlledRun(Protocol):
 class Sink:
     """Base class of all sinks. What it raises ends the run early, with that message; the sink then gets nothing more.
 
+    On cameras the run goes on where there are other sinks: the message is told, and is an error of the run at its end.
+
     Calls come in this order: `attach`, `begin`, then `write`, `tell`, `report` and `flush` as results come, `close`;
     all but the first two in one thread. A sink that blocks makes recordings wait; results of live streams are left out,
     and counted.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from os import strerror
@@ -18,8 +18,6 @@ IDLE_S = 5.0  # for a request to be complete, and for an answer to be taken
 _LONGEST = 16 * 1024  # of a request, bytes
 
 LOCAL = "127.0.0.1"
-
-Page = Callable[[str], tuple[bytes, str]]
 
 
 def parse_place(place: str, option: str) -> tuple[int, str]:
@@ -114,22 +112,6 @@ class Server:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-
-
-class PageServer(Server):
-    """Answers every request with the same page.
-
-    Args:
-        page: for the request's `Accept` header, the page and its content type; called in the server's thread.
-    """
-
-    def __init__(self, port: int, address: str, what: str, page: Page) -> None:
-        self._page = page
-        super().__init__(port, address, what)
-
-    async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        body, kind = self._page(request.headers.get("accept", ""))
-        await put_page(writer, request, body, kind)
 
 
 async def put(writer: asyncio.StreamWriter, text: bytes) -> None:

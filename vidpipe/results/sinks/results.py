@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import supervision as sv
 
 SCHEMA = "vidpipe.results/1"
+_AT_ONCE = 100  # lines that are written together: a file grows by so many over the size at which it is turned
 
 
 class ResultsFile(LinesSink):
@@ -29,10 +30,16 @@ class ResultsFile(LinesSink):
 
     what = "results"
 
-    def __init__(self, path: Path | None = None, *, keep: bool = False, descriptor: int | None = None) -> None:
-        super().__init__(path, keep=keep, descriptor=descriptor)
+    _provenance: Mapping[str, Any] | None = None
+
+    def __init__(self, path: Path | None = None, **options: Any) -> None:
+        super().__init__(path, **options)
         # A reused answer shares its detections with the one before: most lines need not be rendered twice.
         self._rendered: dict[str, tuple[sv.Detections, str]] = {}
+
+    @property
+    def begins(self) -> bytes:
+        return f'{{"schema": "{SCHEMA}"'.encode()
 
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Write the first line: what the answers come from.
@@ -40,10 +47,36 @@ class ResultsFile(LinesSink):
         Raises:
             ConfigError: the file cannot be opened, or another run writes it.
         """
-        self.lines.begin(json.dumps({"schema": SCHEMA, **provenance}).encode() + b"\n")
+        self._provenance = provenance
+        self._begin(provenance, _head(provenance), repeats=True)
 
     def write(self, records: Sequence[Result], published_at: float) -> None:
-        self.lines.write("".join([self._line(record, published_at) for record in records]).encode())
+        for first in range(0, len(records), _AT_ONCE):
+            some = records[first : first + _AT_ONCE]
+            self._turn_if_due()
+            self.lines.write("".join([self._line(record, published_at) for record in some]).encode())
+            for record in some:
+                if record.settings:
+                    self._note(record)
+
+    def flush(self) -> Mapping[str, int]:
+        """Have what was written outlive a loss of power."""
+        self.lines.flush()
+        return {}
+
+    def _note(self, record: Result) -> None:
+        """A file that is begun later says which settings are in force then."""
+        if self._provenance is None:
+            return
+        streams = dict(self._provenance.get("streams", {}))
+        stream = {"source": None, "size": None, **streams.get(record.stream, {})}  # one that has joined is new here
+        stages = dict(stream.get("stages", {}))
+        for change in record.settings:
+            for stage, fields in change["changes"].items():
+                stages[stage] = {**stages.get(stage, {}), **fields}
+        streams[record.stream] = {**stream, "stages": stages}
+        self._provenance = {**self._provenance, "streams": streams}
+        self.lines.head = _head(self._provenance)
 
     def _line(self, record: Result, published_at: float) -> str:
         answer = record.answer
@@ -51,6 +84,8 @@ class ResultsFile(LinesSink):
         captured_at = "null" if record.captured_at is None else f"{record.captured_at:.6f}"
         boxes = self._detections(record)
         more = f', "audits": {_audits(record.audits)}' if record.audits else ""
+        if record.degraded:
+            more += f', "degraded": {json.dumps(record.degraded)}'
         if record.settings:
             more += f', "settings": {json.dumps(record.settings)}'
         return (
@@ -69,6 +104,10 @@ class ResultsFile(LinesSink):
         text = render(detections)
         self._rendered[record.stream] = detections, text
         return text
+
+
+def _head(provenance: Mapping[str, Any]) -> bytes:
+    return json.dumps({"schema": SCHEMA, **provenance}).encode() + b"\n"
 
 
 def _audits(audits: Sequence[Audit]) -> str:
@@ -100,13 +139,18 @@ def render(detections: sv.Detections) -> str:
     )
 
 
+def is_head(line: str) -> bool:
+    """Whether a line of a results file says what the answers below it come from."""
+    return line.startswith('{"schema": ')
+
+
 def answer_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a results file that are answers, each with its number from 1.
+    """The lines of a results file that are answers, of all its runs, each with its number from 1.
 
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read.
     """
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
-            if number > 1 or not line.startswith('{"schema": '):
+            if not is_head(line):
                 yield number, line

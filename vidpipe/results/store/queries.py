@@ -93,6 +93,10 @@ class Store:
             rows = self._of_kinds(where, self._ask("SELECT name FROM kind WHERE name GLOB ?", (kind,)), newest)
         return map(_event, rows)
 
+    def event(self, id: str) -> Row | None:
+        """An event by its `id`, as `events` gives it; None: there is none."""
+        return next(map(_event, self._ask("SELECT rowid, * FROM event WHERE id = ?", (id,))), None)
+
     def alike(
         self,
         to: str | Path,

@@ -28,6 +28,9 @@ from vidpipe.transforms.rules.spec import RulesConfig
 
 log = logging.getLogger(__name__)
 
+Check = Callable[[Pipeline, Sequence[Epoch]], None]
+"""Sees what there is at the moment of a change, when nobody else can change it; what it raises prevents the change."""
+
 
 class _Reading(NamedTuple):
     """A configuration that was read again, while what its settings need is being loaded."""
@@ -83,7 +86,9 @@ class Control:
         with self._lock:
             return frozenset(self._paused)
 
-    def apply(self, changes: Changes, streams: Collection[str] | None, *, by: str, reason: str) -> Epoch:
+    def apply(
+        self, changes: Changes, streams: Collection[str] | None, *, by: str, reason: str, check: Check | None = None
+    ) -> Epoch:
         """Change settings, from the next frame of each stream on.
 
         Returns once every tier knows them: what they need is loaded before they come into force.
@@ -94,6 +99,8 @@ class Control:
         with self._applying:
             named = self._prepare(changes, streams)
             with self._lock:
+                if check is not None:
+                    check(self.pipeline, self.epochs)
                 # Streams may have come and gone while models were loading.
                 kept = [name for name in named if name in self.pipeline.streams]
                 fresh, epoch = self._turn(self.pipeline, changes, kept, by=by, reason=reason)
@@ -109,9 +116,12 @@ class Control:
         remove: Mapping[str, Sequence[str]] | None,
         by: str,
         reason: str,
+        check: Check | None = None,
     ) -> Epoch:
         """Change the rules of a stream, its zones and lines; see `pipeline.yaml.edit_rules`. Otherwise as `apply`."""
         with self._applying, self._lock:
+            if check is not None:
+                check(self.pipeline, self.epochs)
             rules = edit_rules(self.pipeline, stream, add=add, change=change, remove=remove)
             fresh, epoch = self._turn(self.pipeline, _whole(rules), [stream], by=by, reason=reason)
             self._put_in_force(fresh)

@@ -10,7 +10,7 @@ from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.edit_rules import Written
 from vidpipe.results.collector import Collector
-from vidpipe.runtime.driver.control import Control
+from vidpipe.runtime.driver.control import Check, Control
 from vidpipe.runtime.driver.epochs import Changes, Epoch
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import RunState
@@ -32,6 +32,11 @@ class Controllable:
         """What runs, as it is now: another object after each change."""
         return self._control.pipeline
 
+    @property
+    def epochs(self) -> Sequence[Epoch]:
+        """All changes of settings so far."""
+        return self._control.epochs
+
     def states(self) -> dict[str, str]:
         """The state of each stream: as in `status`, and "paused"."""
         with self._changed:
@@ -45,6 +50,7 @@ class Controllable:
         streams: Collection[str] | None = None,
         reason: str = "",
         by: str = "user",
+        check: Check | None = None,
     ) -> Epoch:
         """Change settings while it runs; what is read from now on is answered under them, on every tier.
 
@@ -53,6 +59,8 @@ class Controllable:
             streams: whose settings change; None: of all.
             reason: why, for the report.
             by: who asks.
+            check: called with the pipeline and the epochs at the moment of the change, when nobody else can change
+                them; what it raises prevents it.
 
         Returns:
             The epoch, which each result under these settings names.
@@ -63,7 +71,7 @@ class Controllable:
             RunError: the run has ended.
         """
         self._must_run("changed", or_open=True)
-        return self._control.apply(stages, streams, by=by, reason=reason)
+        return self._control.apply(stages, streams, by=by, reason=reason, check=check)
 
     def edit_rules(
         self,
@@ -74,6 +82,7 @@ class Controllable:
         remove: Mapping[str, Sequence[str]] | None = None,
         reason: str = "",
         by: str = "user",
+        check: Check | None = None,
     ) -> Epoch:
         """Change the rules of a stream, its zones and lines, while it runs: `add={"zones": {"yard": [...]}}`.
 
@@ -83,7 +92,7 @@ class Controllable:
             add, change: as YAML has them: `rules` a list, `zones` and `lines` by name. What is added must not be there
                 yet; what is changed must, and is given whole.
             remove: ids of rules, names of zones and lines.
-            reason, by: as of `apply`.
+            reason, by, check: as of `apply`.
 
         Returns:
             The epoch, which each result under these rules names, and `config` of each event.
@@ -93,7 +102,8 @@ class Controllable:
             RunError: the run has ended.
         """
         self._must_run("changed", or_open=True)
-        return self._control.edit_rules(stream, add=add, change=change, remove=remove, by=by, reason=reason)
+        edit = {"add": add, "change": change, "remove": remove}
+        return self._control.edit_rules(stream, **edit, by=by, reason=reason, check=check)
 
     def pause(self, stream: str) -> None:
         """End a stream until `resume`; what was read is answered. The run goes on, also if none is left.

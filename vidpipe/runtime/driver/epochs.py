@@ -26,7 +26,7 @@ class Epoch:
     Attributes:
         number: counts up from 1 over the whole run; 0 are the settings that a run begins with.
         at: UTC seconds when it was asked for.
-        by: who asked: "user", "reload", "tuner", "audit", "mqtt".
+        by: who asked: "user", "reload", "tuner", "audit", "mqtt", "page" ("page: NAME" where people sign in).
         reason: in words, for people.
         streams: whose settings changed.
         changes: the new values, by stage or transform id and field.

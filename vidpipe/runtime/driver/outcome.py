@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidpipe.core.errors import RunError
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts
 from vidpipe.results.writer import Writer
@@ -20,12 +21,14 @@ class Outcome:
         errors: what failed while it ran, a line each; frames may have `failed` answers for it.
         notes: faults of the footage, a line each.
         interrupted: it was asked to end before it was done.
+        pipeline: as it was at the end.
     """
 
     report: dict[str, Any]
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
+    pipeline: Pipeline | None = None
 
     @property
     def exit_status(self) -> int:

@@ -14,6 +14,7 @@ from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.sinks.base import Sink
 from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.versions import Versions
 from vidpipe.runtime.driver.watcher import Watcher
 
 
@@ -27,7 +28,8 @@ def run(
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
     on_report: Callable[[dict[str, Any]], None] | None = None,
-    beside: Callable[[Run], AbstractContextManager[object]] = nullcontext,
+    beside: Callable[[Versions], AbstractContextManager[object]] = nullcontext,
+    version: Callable[[str], Run] | None = None,
     clock: Clock = REAL,
 ) -> Outcome:
     """Answer every frame of the pipeline's streams, and return when all have ended. Arguments as of `Run`.
@@ -36,6 +38,7 @@ def run(
 
     Args:
         beside: makes what is open while the run goes on.
+        version: a held run of another version of the pipeline, to take this one's place: see `Versions`.
 
     Raises:
         ConfigError: it could not begin: a source, model or stage does not open.
@@ -53,12 +56,13 @@ def run(
         results=False,
         clock=clock,
     )
-    with _stop_signals(session), session, beside(session):
-        return session.join()
+    versions = Versions(session, version)
+    with _stop_signals(versions), versions, beside(versions):
+        return versions.join()
 
 
 @contextmanager
-def _stop_signals(session: Run) -> Iterator[None]:
+def _stop_signals(session: Versions) -> Iterator[None]:
     """SIGINT and SIGTERM ask the run to end in order; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import signal
 import threading
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock
-from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
@@ -35,10 +36,12 @@ from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
-from vidpipe.runtime.driver.watcher import Watcher
+from vidpipe.runtime.driver.watcher import Watcher, Watching
 from vidpipe.runtime.engine import make_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.transforms.base import Transform
+
+log = logging.getLogger(__name__)
 
 WAITING = 1024  # results that wait for whoever iterates
 WAITING_PICTURES = 32  # the same where each brings its picture: some 40 MB at 768x576
@@ -69,6 +72,7 @@ class Run(Controllable):
             outcome's. A `VidpipeError` that it raises is logged, and the run goes on.
         results: False if nobody will iterate.
         pictures: whether results contain their picture.
+        held: sinks, watchers and `on_report` get nothing until it takes the place of another run (`take_over`).
         clock: that all waits and ages of the run go by; a `vidpipe.testing.clock.HandClock` is turned by a test. Only
             with the inline engine: actors are processes of their own, and go by the clocks of their machines.
 
@@ -90,6 +94,7 @@ class Run(Controllable):
         on_report: Callable[[dict[str, Any]], None] | None = None,
         results: bool = True,
         pictures: bool = False,
+        held: bool = False,
         clock: Clock = REAL,
     ) -> None:
         if not pipeline.streams:
@@ -100,6 +105,8 @@ class Run(Controllable):
         self._tuner = tuner_of(pipeline)
         self._watchers = watchers
         self._on_report = on_report
+        self._held = held
+        self._writer: Writer | None = None
         self._clock = clock
         catch_up = any(part.type.published is not Transform.published for part in pipeline.transforms)
         self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
@@ -175,6 +182,19 @@ class Run(Controllable):
             raise self._error or RunError("the run ended without an outcome")
         return self._outcome
 
+    def take_over(self, before: Run) -> None:
+        """Have the sinks get what this run has answered since the last answers of that one, which has ended.
+
+        Raises:
+            ConfigError: a sink does not open.
+            RunError: this run does not go on, or was not held.
+        """
+        if self._writer is None or not self._writer.held or before._writer is None:
+            raise RunError(f"the run cannot take the place of another one: it is {self._state}")
+        newest = {stream: before._collector.newest(stream) for stream in before._collector.ledgers}
+        until = {stream: last.captured_at for stream, last in newest.items() if last and last.captured_at is not None}
+        self._writer.release(before._writer.start, until)
+
     async def stopped(self) -> Outcome:
         """`join` for asyncio."""
         return await asyncio.to_thread(self.join)
@@ -225,8 +245,9 @@ class Run(Controllable):
             self._iterating -= 1
 
     def _run(self) -> None:
-        writer = Writer(self._sinks, self._clock)
+        self._writer = writer = Writer(self._sinks, self._clock, held=self._held)
         self._collector.sink_counts = writer.counts
+        self._collector.counts = partial(self._engine.counts, fresh=False)
         try:
             self._outcome = self._answer_all(writer)
             self._enter(RunState.ENDED)
@@ -245,10 +266,10 @@ class Run(Controllable):
         try:
             reporter = Reporter(provenance, self._collector, self._engine.open(self._asked))
             writer.begin(reporter.provenance(self._control.pipeline), self)
-            for watcher in self._watchers:
-                watcher.started(reporter.infos)
+            watching = Watching(self._watchers, reporter.infos, lambda: writer.held)
+            watching.start()
             build = partial(self._report, reporter, finished=False)
-            takers = [self._on_report, writer.report if writer.takes_reports else None]
+            takers = [self._on_report and self._put_report, writer.report if writer.takes_reports else None]
             interim = Interim(takers, self._engine.counts, build, self._clock)
             errors: list[str] = []
             if self._asked.is_set():
@@ -258,10 +279,11 @@ class Run(Controllable):
                 reporter.start()
                 self._enter(RunState.RUNNING)
                 with tuned(self._tuner, self, self._clock):
-                    errors = self._take_all(writer, reporter, interim)
+                    errors = self._take_all(writer, reporter, interim, watching)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
-            counts = self._engine.counts()
+            counts, failure = self._counted()
+            errors += [failure] if failure and not errors else []
             reporter.cpu_s = self._engine.cpu_s()
             interim.close()
             if writer.takes_reports:
@@ -274,7 +296,15 @@ class Run(Controllable):
         errors += [error for error in errors_at_end if error not in errors]
         errors += stage_errors(counts) + stream_errors(self._collector)
         report = self._report(reporter, counts, finished=True, errors=errors)
-        return Outcome(report, errors, notes_of(self._collector), self._asked.is_set())
+        return Outcome(report, errors, notes_of(self._collector), self._asked.is_set(), self._control.pipeline)
+
+    def _counted(self) -> tuple[Counts, str]:
+        """What the engine has counted, and why it cannot say it up to this moment, if it cannot: a report is due."""
+        try:
+            return self._engine.counts(), ""
+        except Exception as error:
+            log.debug("counting at the end", exc_info=error)
+            return self._engine.counts(fresh=False), _told(error)
 
     def _report(
         self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
@@ -286,7 +316,11 @@ class Run(Controllable):
             told["tuning"] = self._questions.bill(stream)
         return report
 
-    def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim) -> list[str]:
+    def _put_report(self, report: dict[str, Any]) -> None:
+        if self._on_report is not None and self._writer is not None and not self._writer.held:
+            self._on_report(report)
+
+    def _take_all(self, writer: Writer, reporter: Reporter, interim: Interim, watching: Watching) -> list[str]:
         """Take answers until every stream has ended; what keeps a sink or the engine from going on ends it early."""
         errors: list[str] = []
         told_at = math.inf
@@ -305,24 +339,30 @@ class Run(Controllable):
             try:
                 # Recordings wait until their answers are written, and taken.
                 batches = self._engine.take(0.2, hold=not stopping and (writer.is_full or self._feed.is_full))
-            except RunError as error:
-                return [*errors, str(error)]
+            except Exception as error:  # an engine that breaks in a way that nobody foresaw still owes a report
+                log.debug("taking results", exc_info=error)
+                self._pass_on(self._engine.rest(), writer, errors)
+                return [*errors, _told(error)]
             collector.note_away(self._engine.away())
-            for batch in batches:
-                self._hand_on(batch)
-                try:
-                    if (batch.published or batch.events) and not errors:
-                        writer.write(batch.published, self._clock.utc(), batch.events, collector.status_monitors)
-                except RunError as error:
-                    errors.append(str(error))
+            self._pass_on(batches, writer, errors)
             writer.watch()
-            for watcher in self._watchers:
-                watcher.progressed(collector)
+            watching.look(collector)
             if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
                 looked_at = self._clock.monotonic()
                 reporter.cpu_s = self._engine.cpu_s()
             interim.go_on()
         return errors
+
+    def _pass_on(self, batches: Sequence[Batch], writer: Writer, errors: list[str]) -> None:
+        """Count what has come, and write it, unless a sink cannot go on; add what keeps it from that to `errors`."""
+        for batch in batches:
+            self._hand_on(batch)
+            try:
+                if (batch.published or batch.events) and not errors:
+                    live = self._collector.status_monitors
+                    writer.write(batch.published, self._clock.utc(), batch.events, live)
+            except RunError as error:
+                errors.append(str(error))
 
     def _hand_on(self, batch: Batch) -> None:
         with self._changed:
@@ -342,3 +382,7 @@ class Run(Controllable):
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, VidpipeError) else f"the engine failed: {type(error).__name__}: {error}"

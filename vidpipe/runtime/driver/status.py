@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import Clock
@@ -37,6 +39,7 @@ class StreamNow:
         detail: why it is in this state, for people.
         paused: whether it has ended until somebody resumes it.
         site: that it belongs to; "": to none.
+        health: of a live stream, as the report has it: rates, what it is encoded as; empty of a recording.
     """
 
     state: str
@@ -55,6 +58,7 @@ class StreamNow:
     detail: str = ""
     paused: bool = False
     site: str = ""
+    health: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +70,25 @@ class Status:
         at: UTC seconds.
         streams: by name.
         stages: asked, answered, errors and mean milliseconds, by stage id; empty unless it runs.
-        links: frames and bytes, by name; empty unless it runs.
+        links: frames and bytes, by name; where it is measured, megabits a second that cross now, frames that wait, the
+            age of the oldest, and how pictures are packed; empty unless it runs.
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
         is_held: whether recordings wait for whoever iterates.
+        deaths: of processes, as the report has them; empty unless it runs.
     """
 
     state: str
     at: float
     streams: Mapping[str, StreamNow]
     stages: Mapping[str, Mapping[str, float]]
-    links: Mapping[str, Mapping[str, int]]
+    links: Mapping[str, Mapping[str, Any]]
     epochs: Sequence[Epoch]
     waiting: int
     lost: int
     is_held: bool
+    deaths: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def states_of(collector: Collector) -> dict[str, str]:
@@ -125,15 +132,59 @@ def status_of(
             fares[name].health.detail if name in fares else "",
             name in paused,
             control.pipeline.site(name) if name in control.pipeline.streams else "",
+            fares[name].report() if name in fares else {},
         )
     return Status(
         state,
         clock.utc(),
         streams,
         {id: stage_report(meter) for id, meter in counts.stages.items()} if counts else {},
-        {name: {"frames": frames, "bytes": size} for name, (frames, size) in counts.links.items()} if counts else {},
+        {name: carried.status() for name, carried in counts.links.items()} if counts else {},
         control.epochs,
         len(feed),
         feed.lost,
         feed.is_full,
+        {name: tuple(times) for name, times in counts.deaths.items()} if counts else {},
     )
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """A status as plain data, as `vidpipe status --json` prints it."""
+    return {
+        "state": str(status.state),
+        "at": status.at,
+        "streams": {
+            name: {
+                "state": "paused" if stream.paused else stream.state,
+                "detail": stream.detail,
+                **({"site": stream.site} if stream.site else {}),
+                "frames_in": stream.frames_in,
+                "pts": stream.pts,
+                "how": dict(stream.how),
+                "by": dict(stream.by),
+                "epoch": stream.epoch,
+                "seen": dict(stream.seen),
+                "answered_by": stream.answered_by,
+                "look_age_s": stream.look_age_s,
+                "lost": stream.lost,
+                "audits": {stage: dict(found) for stage, found in stream.audits.items()},
+                "accuracy": dict(stream.accuracy),
+                "health": dict(stream.health),
+            }
+            for name, stream in status.streams.items()
+        },
+        "stages": {id: dict(meter) for id, meter in status.stages.items()},
+        "links": {name: dict(counts) for name, counts in status.links.items()},
+        "deaths": {name: [round(at, 3) for at in times] for name, times in status.deaths.items()},
+        "epochs": [
+            {
+                "epoch": epoch.number,
+                "at": epoch.at,
+                "by": epoch.by,
+                "reason": epoch.reason,
+                "streams": list(epoch.streams),
+                "changes": to_jsonable_python(epoch.changes, by_alias=True),
+            }
+            for epoch in status.epochs
+        ],
+    }

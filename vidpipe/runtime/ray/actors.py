@@ -5,30 +5,35 @@ Plain classes, so that they can be run without Ray. Their methods only enqueue, 
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import ray
 
-from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.errors import SourceError
 from vidpipe.core.extensions import find_on
-from vidpipe.core.settings import Knobs
+from vidpipe.core.names import references
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
-from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.inline import Stack
-from vidpipe.runtime.ray.job import Command, CompleteOrder, Message
-from vidpipe.runtime.ray.link import RayLink
-from vidpipe.runtime.ray.peer import StrangerError
-from vidpipe.runtime.ray.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.leaves import stays
+from vidpipe.runtime.links.job import Handled, Message
+from vidpipe.runtime.links.link import PeerLink
+from vidpipe.runtime.links.receiver import Receiver
+from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView
+from vidpipe.runtime.ray.likeness import Driver, Hashes, check_models
+from vidpipe.runtime.ray.peer import StrangerError, link_to
 from vidpipe.runtime.ray.warnings import Latest, kept
+from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
@@ -43,12 +48,15 @@ def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
     Args:
         search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
     """
-    return bytes(ray.cloudpickle.dumps((tuple(search_paths), ray.cloudpickle.dumps(arguments))))
+    packed = bytes(ray.cloudpickle.dumps(arguments))
+    travelling = [name for name in ray.cloudpickle.list_registry_pickle_by_value() if name.encode() in packed]
+    return bytes(ray.cloudpickle.dumps((tuple(Driver.here(sorted(travelling))), tuple(search_paths), packed)))
 
 
 def unpack_arguments(packed: bytes) -> Any:
-    """What `pack_arguments` packed."""
-    search_paths, arguments = ray.cloudpickle.loads(packed)
+    """What `pack_arguments` packed; raises ConfigError, before any of it is run, where this machine may not run it."""
+    driver, search_paths, arguments = ray.cloudpickle.loads(packed)
+    Driver(*driver).check()
     find_on(search_paths)
     return ray.cloudpickle.loads(arguments)
 
@@ -62,42 +70,76 @@ class Word(NamedTuple):
     Attributes:
         instance: another one after each death.
         cpu_s: CPU seconds since it began.
-        away: actors below it that nobody reaches, by name, and why.
+        away: by link, who is away at its other end.
         warnings: what was logged there.
     """
 
     instance: str
     counts: Counts
     cpu_s: float
-    away: Mapping[str, str]
+    away: Mapping[str, Away]
     warnings: Latest
 
 
 class _Actor:
-    """What both kinds have: their segments, and the link to the next segment's actor, if there is one."""
+    """What both kinds have: their segments, and the link to the next segment's actor, if there is one.
 
-    def __init__(self, plan: Plan, segments: range, lower: Any) -> None:
+    Args:
+        standby: name of that actor's standby; "": it has none.
+    """
+
+    def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
+        self._placed = [stage for index in segments for stage in plan.segments[index].stages]
         self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
-        runtime, spec = self._runtime, plan.links[segments[-1]] if lower is not None else None
-        self._link = RayLink(spec, lower, runtime.weights, runtime.settings) if spec is not None else None
-        self._leads_to = spec.end if spec is not None else ""
+        runtime, end = self._runtime, segments[-1]
+        self._server = way_out(plan, runtime) if end + 1 == plan.here else None
+        self._link: PeerLink | None = self._server
+        if lower is not None:
+            self._link = link_to(lower, plan.links[end], runtime.weights, runtime.settings, partial(_named, standby))
         self._stack = Stack(plan, segments, self._link, self._runtime)
-        self._opened = self._stack.start()
+        self._opened = [*self._stack.start(), *([self._server.start()] if self._server else [])]
 
     def prepare(self, packed: bytes) -> None:
         """Load what settings of the stages that stand here need: packed, by stage id."""
         (configs,) = unpack_arguments(packed)
         self._runtime.prepare(configs)
+        if self._server is not None:
+            self._server.prepare(configs)
+
+    def _restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Have the stages that stand here, and those below, take up what they kept of these streams."""
+        if self._link is not None:
+            self._link.restore(states)
+        self._stack.restore(states)
+
+    def check(self, driver: Hashes) -> None:
+        """Raises ConfigError where a model of the stages here is in other files than on the machine that drives."""
+        pipeline = self._runtime.plan.pipeline
+        names = {name for stage in self._placed for _, name in references(stage.config, "model")}
+        check_models(pipeline, names, driver)
+
+    def clock(self) -> tuple[str, float]:
+        """The name of this machine, and its time in UTC seconds."""
+        return socket.gethostname(), time.time()
 
     def word(self) -> Word:
         """What it has counted, and how its link fares."""
         link = self._link
         own = link.counts() if link else {}
-        away = {self._leads_to: link.away} if link and link.away else {}
+        away = link.absent if link else {}
         counts = self._runtime.counts(self._stack.counts() | own)
+        if self._server is not None:
+            counts += self._server.server_counts()
         return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
+
+    def _close(self, until: float) -> None:
+        """Close the shared stages, once what waits has been done, until this time of the monotonic clock."""
+        self._stack.close(until)
+        if self._server is not None:
+            self._server.close()
+        self._runtime.close()
 
     def _cpu_s(self) -> float:
         return own_cpu_s() + self._runtime.shadows.cpu_s
@@ -112,18 +154,15 @@ class SegmentActor(_Actor):
     """Segments below the device, each in one thread.
 
     Args:
-        packed: plan, indices of the segments, and the actor of the next one or None.
+        packed: plan, indices of the segments, and the actor of the next one or None; with the name of its standby.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        super().__init__(*unpack_arguments(packed))
         assert self._stack.top is not None
-        self._top: Downstream = self._stack.top
+        self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
         self._turns = _Turns()
         self._shared_memories: dict[str, SharedMemoryView] = {}
-        self._known: set[str] = set()  # streams of which this instance has kept something
-        self._uncompleted: dict[tuple[str, int], Future[Completed]] = {}
 
     def ready(self) -> None:
         """Returns once the stages are open; raises what kept them from opening."""
@@ -141,17 +180,10 @@ class SegmentActor(_Actor):
         return True
 
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Take up, before any frame that comes later, what an earlier instance kept; by stream and stage id.
+        """See `Receiver.restore`."""
+        self._receiver.restore(states)
 
-        What this one keeps of a stream itself is newer, and stays.
-        """
-        fresh = {stream: kept for stream, kept in states.items() if stream not in self._known}
-        self._known.update(fresh)
-        if self._link is not None:
-            self._link.restore(fresh)
-        self._stack.restore(fresh)
-
-    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> dict[tuple[str, int], Completed]:
+    def handle(self, caller: str, number: int, messages: Sequence[Message]) -> Handled:
         """Take a batch; the answers, by stream and number, of its frames and orders that may be completed.
 
         Calls of one caller are taken in order of their number, from 0.
@@ -159,17 +191,16 @@ class SegmentActor(_Actor):
         Raises:
             StrangerError: the call was meant for an earlier instance.
         """
+        came_at = time.monotonic()
         self._await_open()
         with self._turns.wait(caller, number):
             results = dict(filter(None, [self._enter(caller, message) for message in messages]))
-        return {frame: result.result() for frame, result in results.items()}
+        answers = {frame: result.result() for frame, result in results.items()}
+        return Handled(answers, time.monotonic() - came_at)
 
     def shadow(self, item: codec.PackedFrame, asks: Sequence[ShadowAsk]) -> list[Reply]:
-        """What stages here and below would say of a frame under other settings; in any order with other calls."""
-        frame = codec.unpack(item, Knobs(), self._runtime.views).frame
-        replies: dict[tuple[int, int], Future[Reply]] = {ask.key: Future() for ask in asks}
-        self._top.shadow(frame, asks, lambda ask, reply: replies[ask.key].set_result(reply))
-        return [reply.result() for reply in replies.values()]
+        """See `Receiver.shadow`."""
+        return [reply.result() for reply in self._receiver.shadow(item, asks)]
 
     def skip(self, caller: str, number: int) -> None:
         """Wait no longer for this call: it came, but could not be read."""
@@ -177,39 +208,25 @@ class SegmentActor(_Actor):
 
     def close(self, patience_s: float) -> None:
         """Close the stages, once what waits has been done."""
-        self._stack.close(time.monotonic() + patience_s)
-        self._runtime.close()
+        self._close(time.monotonic() + patience_s)
 
     def _enter(self, caller: str, message: Message) -> tuple[tuple[str, int], Future[Completed]] | None:
-        if isinstance(message, Command):
-            self._runtime.go_by(*message)
-            return None
-        if isinstance(message, CompleteOrder):
-            self._top.complete(message.stream, message.seq)
-            return message, self._uncompleted.pop(message)
-        if isinstance(message, codec.PackedFrame):
-            item = message
-        else:
-            item = message[0].with_pixels(self._shared_memories[caller].view(message[1]))
-        self._known.add(item.stream)
-        ticket = codec.unpack(item, self._runtime.knobs[item.stream], self._runtime.views)
-        result = self._top.ask(ticket, complete=item.complete).completed
-        if item.complete:
-            return (item.stream, item.seq), result
-        self._uncompleted[item.stream, item.seq] = result
-        return None
+        if isinstance(message, tuple) and isinstance(message[0], codec.PackedFrame):
+            item, slot = message
+            message = item.with_pixels(self._shared_memories[caller].view(slot))
+        return self._receiver.take(message)
 
 
 class DeviceActor(_Actor):
     """Streams, each in a thread with its source and its own stages, and the threads of what they share here.
 
     Args:
-        packed: plan, frame sinks, indices of the segments, and the actor of the next one or None.
+        packed: frame sinks, whether the run is driven from another machine, perhaps, and what a `SegmentActor` has.
     """
 
     def __init__(self, packed: bytes) -> None:
-        plan, frame_sinks, segments, lower = unpack_arguments(packed)
-        super().__init__(plan, segments, lower)
+        frame_sinks, self._apart, plan, *rest = unpack_arguments(packed)
+        super().__init__(plan, *rest)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
 
@@ -241,10 +258,7 @@ class DeviceActor(_Actor):
     def _prepare(self, positions: Mapping[str, Position]) -> None:
         """Have the shared stages open, and know what they kept of these streams."""
         self._await_open()
-        states = {stream: position.states for stream, position in positions.items() if position.states}
-        if self._link is not None:
-            self._link.restore(states)
-        self._stack.restore(states)
+        self._restore({stream: position.states for stream, position in positions.items() if position.states})
 
     def start(self) -> None:
         self._stream_pool.start()
@@ -254,7 +268,10 @@ class DeviceActor(_Actor):
         self._stream_pool.ask(*unpack_arguments(packed))
 
     def take(self, timeout_s: float, hold: bool = False) -> Batch:
-        return self._stream_pool.take(timeout_s, hold=hold)
+        batch = self._stream_pool.take(timeout_s, hold=hold)
+        if self._apart and batch.snapshots:  # one may hold the learnt scene, which is a picture
+            batch.snapshots = [each for each in batch.snapshots if not stays(self._runtime.plan, each.stream)]
+        return batch
 
     def stop(self) -> None:
         self._stream_pool.stop()
@@ -265,8 +282,15 @@ class DeviceActor(_Actor):
         """End all streams and close their stages, and then the shared ones."""
         until = time.monotonic() + patience_s
         self._stream_pool.close(until)
-        self._stack.close(until)
-        self._runtime.close()
+        self._close(until)
+
+
+def _named(standby: str) -> Any | None:
+    """The actor of that name; None while there is none."""
+    try:
+        return ray.get_actor(standby) if standby else None
+    except ValueError:
+        return None
 
 
 class _Turns:

@@ -12,7 +12,9 @@ from typing import Any
 
 from ray.exceptions import RayActorError, RayError
 
+from vidpipe.cascade.cascade import Away
 from vidpipe.results.records import Counts
+from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.ray.actors import Word
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 ASK_EVERY_S = 1.0  # what an actor has counted since its last word is gone with it
 LAST_WORD_S = 10.0
 BACK_S = 1.0  # for one that was away to say that it is there again
+ANSWER_S = 3.0  # of silence, after which nobody waits for one to be told something that it can do without
 
 
 @dataclass(slots=True)
@@ -28,8 +31,8 @@ class _Member:
 
     Attributes:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
-        asked_at: when it was last asked, by the monotonic clock.
         slow: it did not answer in time, and is not waited for again until it has.
+        asked_at: when it was asked last, by the monotonic clock.
         watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
             two within a second one may be missed.
     """
@@ -40,9 +43,9 @@ class _Member:
     words: dict[str, Word] = field(default_factory=dict)
     instance: str = ""
     asked: Future[Word] | None = None
-    asked_at: float = 0.0
     silent_since: float | None = None
     slow: bool = False
+    asked_at: float = 0.0
     deaths: list[float] = field(default_factory=list)
 
     def ask(self) -> Future[Word]:
@@ -71,8 +74,12 @@ class _Member:
         self.instance, self.silent_since = word.instance, None
         self.words[word.instance] = word
 
-    def away(self) -> Mapping[str, str]:
+    def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
+
+    def answers(self) -> bool:
+        waits = self.asked is not None and not self.asked.done() and time.monotonic() - self.asked_at > ANSWER_S
+        return self.silent_since is None and not waits
 
 
 class Census:
@@ -85,7 +92,7 @@ class Census:
         self._lock = threading.Lock()  # held for what members say, and never while anybody waits
         self._members: list[_Member] = []
         self._asked_at = 0.0
-        self._away: Mapping[str, float] = {}  # actors that nobody reaches, and since when
+        self._away = Absences()
 
     def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
         """Ask this one, too; `watched`: `died` is called each time that it does."""
@@ -99,6 +106,11 @@ class Census:
                 if member.actor is actor:
                     member.deaths.append(time.time())
 
+    def hears(self, actor: Any) -> bool:
+        """Whether an actor answers, as far as is known."""
+        with self._lock:
+            return all(member.answers() for member in self._members if member.actor is actor)
+
     def go_on(self) -> None:
         """Ask when it is time again, hear who has answered, and tell whom nobody reaches; never waits."""
         with self._lock:
@@ -109,7 +121,7 @@ class Census:
                         member.ask()
             for member in self._members:
                 member.hear()
-            self._tell(_union(member.away() for member in self._members))
+            self._away.note(_union(member.away() for member in self._members))
 
     def ask_all(self) -> None:
         """Have the word of everybody as it is now; of those who are away, the last one stands."""
@@ -129,7 +141,11 @@ class Census:
     def counts(self) -> Counts:
         """What all instances have counted, as far as they could tell, and when which ones died."""
         with self._lock:
-            counts = [word.counts for member in self._members for word in member.words.values()]
+            counts = [
+                word.counts if instance == member.instance else word.counts.past()
+                for member in self._members
+                for instance, word in member.words.items()
+            ]
             deaths: dict[str, tuple[float, ...]] = {}
             for member in self._members:
                 silent = [member.silent_since] if member.silent_since and not member.watched else []
@@ -143,29 +159,12 @@ class Census:
         with self._lock:
             return sum(word.cpu_s for member in self._members for word in member.words.values())
 
-    def is_silent(self, actor: Any) -> bool:
-        """Whether it cannot be reached now, or has not answered for so long that nobody should wait for it."""
-        with self._lock:
-            (member,) = [member for member in self._members if member.actor is actor]
-            unheard = member.asked is not None and not member.asked.done()
-            late = unheard and time.monotonic() - member.asked_at > LAST_WORD_S
-            return member.silent_since is not None or late
-
     def away(self, actors: Collection[Any]) -> Mapping[str, float]:
         """Whom these actors do not reach, by name, and since when, by the monotonic clock."""
         with self._lock:
             members = [member for member in self._members if any(member.actor is actor for actor in actors)]
             names = _union(member.away() for member in members)
-            return {name: self._away[name] for name in names if name in self._away}
-
-    def _tell(self, away: Mapping[str, str]) -> None:
-        for name, reason in away.items():
-            if name not in self._away:
-                log.warning("%s; the run goes on without it, and tries to reach it again", reason)
-        for name in self._away.keys() - away.keys():
-            log.warning("%s is there again", name)
-        now = time.monotonic()
-        self._away = {name: self._away.get(name, now) for name in away}
+            return {name: since for name, since in self._away.segments.items() if name in names}
 
 
 def _wait(asked: Future[Word], timeout_s: float) -> None:
@@ -175,5 +174,6 @@ def _wait(asked: Future[Word], timeout_s: float) -> None:
         return
 
 
-def _union(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return {name: reason for reasons in each for name, reason in reasons.items()}
+def _union(each: Iterable[Mapping[str, Away]]) -> dict[str, Away]:
+    """All of them, by what is away: links of several sites have one name."""
+    return {who.segment: who for away in each for who in away.values()}

@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import ray
@@ -25,6 +25,7 @@ from vidpipe.pipeline.spec import Tier
 from vidpipe.runtime.opening import opened
 from vidpipe.runtime.ray import local
 from vidpipe.runtime.ray.folder import Folder
+from vidpipe.runtime.ray.tokens import kept, own_token, show_token
 
 OPEN_FILES = 128  # that a process of Ray's may have to have
 STORE_MB = 256  # at least
@@ -33,6 +34,17 @@ JOIN_S = 3.0  # for a Ray to show that it is there
 LOOK_EVERY_S = 1.0  # whether it still is
 SILENT_S = 20.0  # of an address that does not even refuse, after which it counts as gone
 _EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three of length, one of type, flags, stream
+
+
+class Loss(NamedTuple):
+    """What has ended of a Ray.
+
+    Attributes:
+        reaches_actors: those that run can still be called, for a minute or so.
+    """
+
+    reason: str
+    reaches_actors: bool
 
 
 class Cluster:
@@ -69,7 +81,7 @@ class Cluster:
             self._watch = _Watch()
         return is_there
 
-    def lost(self) -> str | None:
+    def lost(self) -> Loss | None:
         """What has ended of it without which nothing goes on; to be asked now and then."""
         now = time.monotonic()
         if self._watch is None or now - self._looked_at < LOOK_EVERY_S:
@@ -84,8 +96,12 @@ class Cluster:
         self._uses = False
 
     def _run(self) -> None:
-        with nullcontext() if self._address is None else _modules_travel(self._plan):
-            self._hold()
+        if self._address is None:
+            with own_token():
+                self._hold()
+        else:
+            with kept(), _modules_travel(self._plan):
+                self._hold()
 
     def _hold(self) -> None:
         folder = Folder() if self._address is None else None
@@ -128,7 +144,13 @@ class Cluster:
             ray.init(address=self._address, **options)
         except Exception as error:
             where = "Ray does not start" if folder else f"the Ray at {self._address} cannot be joined"
-            raise RunError(f"{where}: {str(error).strip().splitlines()[0]}") from error
+            raise RunError(f"{where}: {_in_a_line(error)}") from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """What Ray says first; of versions that do not fit all of it, as those stand in the lines below."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines) if lines[0].startswith("Version mismatch") else lines[0]
 
 
 class _Sharing:
@@ -183,19 +205,20 @@ class _Watch:
         self._gcs: str | None = None if "gcs_server" in self._processes else node.gcs_address
         self._seen_at = time.monotonic()
 
-    def lost(self) -> str | None:
+    def lost(self) -> Loss | None:
         for name, process in self._processes.items():
             if not _lives(process):
-                return f"Ray's {name} has ended"
+                return Loss(f"Ray's {name} has ended", reaches_actors=name != "raylet")
         if self._gcs is None:
             return None
         try:
             socket.create_connection(_host_and_port(self._gcs), timeout=1).close()
         except ConnectionRefusedError:
-            return f"there is no Ray at {self._gcs} any more"
+            return Loss(f"there is no Ray at {self._gcs} any more", reaches_actors=True)
         except OSError:  # the network may come back
             silent_s = time.monotonic() - self._seen_at
-            return f"nothing was heard of the Ray at {self._gcs} for {silent_s:.0f} s" if silent_s > SILENT_S else None
+            reason = f"nothing was heard of the Ray at {self._gcs} for {silent_s:.0f} s"
+            return Loss(reason, reaches_actors=True) if silent_s > SILENT_S else None
         self._seen_at = time.monotonic()
         return None
 
@@ -205,6 +228,8 @@ def _prepare() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Actors are what the machine is for here; by default they run at nice 15, behind everything else.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # How long Ray looks for the reason of a death before it tells of the death.
+    os.environ.setdefault("RAY_timeout_ms_task_wait_for_death_info", "50")
     # A record of every call, kept for a dashboard that does not run: tens of megabytes within an hour of footage.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
     # Ray tells of each actor's death in 900 letters on stdout; the engine says it in a line.
@@ -242,6 +267,8 @@ def _check_address(address: str) -> None:
         with socket.create_connection(_host_and_port(address), timeout=JOIN_S) as connection:
             if not os.environ.get("RAY_USE_TLS"):
                 _greet(connection)
+        if not address.startswith("ray://"):
+            show_token(address)
     except TimeoutError:
         raise ConnectionError("it does not answer") from None
     except OSError as error:

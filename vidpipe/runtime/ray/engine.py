@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from threading import Event, RLock
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
@@ -21,13 +21,16 @@ from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
+from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.actors import DeviceActor, pack_arguments
-from vidpipe.runtime.ray.calls import cause_of, get, is_heard, wait_open
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.ray.likeness import hashes_of_models
 from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
 from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, start
+from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
@@ -37,6 +40,7 @@ log = logging.getLogger(__name__)
 OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
+LAST_S = 4.0  # for streams to give their last answers where Ray is gone, but its actors are not
 FETCH_S = 1.0  # how long a device holds an empty answer back
 
 
@@ -59,16 +63,19 @@ class RayEngine:
         self._frame_sinks = tuple(frame_sinks)
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
+        self._loss: cluster.Loss | None = None
+        self._positions = positions
+        self._packed: bytes | None = None
+        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
+        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
         self._census = Census()
         self._machines = Machines(address)
         self._segments = SegmentActors(
             self._machines,
+            self._standbys,
             one_machine=address is None,
             started=lambda each: self._census.add(each.name, each.actor),
         )
-        self._lost = False
-        self._positions = positions
-        self._packed: bytes | None = None
         self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
@@ -81,6 +88,8 @@ class RayEngine:
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Start Ray and the actors, and open everything; what is open by then once `stop` is set."""
+        if self._address is not None:
+            check_pictures(self._plan)
         if not self._cluster.open(stop):
             return []
         self.check(self._plan.pipeline)
@@ -88,8 +97,13 @@ class RayEngine:
             self._add_device(self._plan.pipeline.site(group[0]), group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments.actors]
+        if self._address is not None:
+            hashes = hashes_of_models(self._plan.pipeline)
+            loading += [actor.check.remote(hashes) for actor in self._actors()]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
-        answers = wait_open([*loading, *opening], OPEN_S, stop)
+        answers = opened([*loading, *opening], OPEN_S, stop)
+        if answers and self._address is not None:
+            tell_clocks(self._actors())
         return those_open([info for each in answers[len(loading) :] for info in each])
 
     def start(self) -> None:
@@ -97,9 +111,10 @@ class RayEngine:
         if self._address is not None:
             self._ask_all()
             self._cpu_before_s = self._census.cpu_s()
-        get([device.actor.start.remote() for device in self._devices], REVIVE_S)
+        got([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
+        self._standbys.begin()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer.
@@ -111,9 +126,11 @@ class RayEngine:
             RunError: Ray itself is gone, and all that ran on it.
         """
         if (loss := self._cluster.lost()) is not None:
-            self._lost = True
-            raise RunError(f"{loss}: the run cannot go on")
+            self._loss = loss
+            raise RunError(f"{loss.reason}: the run cannot go on")
         self._census.go_on()
+        if self._standbys.is_due() and not self._stopping:
+            self._stand_by()
         with self._lock:
             self._hold = hold
             fetching, reviving = list(self._fetching), list(self._reviving)
@@ -130,6 +147,28 @@ class RayEngine:
                 self._tell_missed(device)
         return batches
 
+    def rest(self) -> list[Batch]:
+        """What devices still answer where Ray is gone and they are not: they end their streams, within seconds."""
+        batches: list[Batch] = []
+        if self._loss is None or not self._loss.reaches_actors:
+            return batches
+        with self._lock:
+            fetching = dict(self._fetching)
+        for device in fetching.values():
+            device.actor.stop.remote()
+        until = time.monotonic() + LAST_S
+        while fetching and (left_s := until - time.monotonic()) > 0:
+            done, _ = ray.wait(list(fetching), num_returns=1, timeout=left_s)
+            for reference in done:
+                device = fetching.pop(reference)
+                with suppress(RayError):
+                    batch: Batch = ray.get(reference)
+                    device.took(batch)
+                    batches.append(batch)
+                    if device.streams:
+                        fetching[device.actor.take.remote(FETCH_S)] = device
+        return batches
+
     def _fetched(self, device: Device, reference: Any) -> Batch:
         try:
             batch: Batch = ray.get(reference)
@@ -137,7 +176,7 @@ class RayEngine:
             self._revive(device)
             return Batch()
         except RayTaskError as error:
-            raise cause_of(error) from None
+            raise cause(error) from None
         return self._taken(device, batch)
 
     def _revive(self, device: Device) -> None:
@@ -147,6 +186,7 @@ class RayEngine:
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         positions = device.died(self._positions_of(device), self._waiting(device))
         log.warning("%s died; its streams go on behind their last answers", device)
+        device.actor = self._standbys.in_place_of(device.site, device.actor)
         self._begin_aside(device, positions, REVIVE_S)
 
     def _begin_aside(self, device: Device, positions: dict[str, Position], patience_s: float) -> None:
@@ -162,7 +202,7 @@ class RayEngine:
 
     def stop(self) -> None:
         self._stopping = True
-        if self._lost:
+        if self._loss is not None:
             return
         for device in self._devices:
             device.actor.stop.remote()
@@ -244,7 +284,7 @@ class RayEngine:
             self._let_join(device)
 
     def _hears(self, actor: Any, reference: Any, timeout_s: float) -> bool:
-        return is_heard(reference, timeout_s, partial(self._census.is_silent, actor))
+        return is_heard(reference, timeout_s, lambda: not self._census.hears(actor))
 
     def _with_room(self, stream: str) -> Device:
         pipeline = self._plan.pipeline
@@ -288,14 +328,31 @@ class RayEngine:
     def close(self, patience_s: float) -> None:
         """Close actors, each after those that ask it; who does not end within `patience_s` is killed."""
         self._aside.shutdown(wait=False, cancel_futures=True)
-        if self._devices and not self._lost:
+        if self._devices and self._loss is None:
             until = time.monotonic() + patience_s
-            for actors in ([device.actor for device in self._devices], *self._segments.levels):
+            standbys = [[actor] for actor in self._standbys.actors]
+            for actors in ([device.actor for device in self._devices], *self._segments.levels, *standbys):
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
+
+    def _start_device(self, site: str, number: int) -> tuple[Any, list[Any]]:
+        """A device actor, and those below it."""
+        place = self._way_down(site)[0]
+        options, node = self._machines.options(place)
+        below = self._segments.below(self._plan, site, number, node)
+        joined = self._address is not None
+        actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks, joined)
+        return actor, [each.actor for each in below]
+
+    def _stand_by(self) -> None:
+        self._segments.stand_by()
+        for site in {device.site: None for device in self._devices}:
+            actor, _ = self._start_device(site, 0)
+            self._standbys.put_device(site, actor)
+            self._census.add(self._way_down(site)[0].name, actor, watched=True)
 
     def _way_down(self, site: str) -> tuple[Place, ...]:
         return self._plan.way_down(site, one_machine=self._address is None)
@@ -304,19 +361,16 @@ class RayEngine:
         return [device for device in self._devices if device.site == site]
 
     def _actors(self) -> list[Any]:
-        return [*self._segments.actors, *(device.actor for device in self._devices)]
+        return [*self._segments.actors, *(device.actor for device in self._devices), *self._standbys.actors]
 
     def _ask_all(self) -> None:
-        if self._usage is not None and not self._lost:  # else nobody is there to answer
+        if self._usage is not None and self._loss is None:  # else nobody is there to answer
             self._census.ask_all()
 
     def _add_device(self, site: str, streams: Sequence[str]) -> Device:
         number = len(self._of_site(site))
-        place = self._way_down(site)[0]
-        options, node = self._machines.options(place)
-        below = self._segments.below(self._plan, site, number, node)
-        actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks)
-        device = Device(actor, streams, numbered(place.name, number), site, [each.actor for each in below])
+        actor, below = self._start_device(site, number)
+        device = Device(actor, streams, numbered(self._way_down(site)[0].name, number), site, below)
         self._devices.append(device)
         self._census.add(device.name, actor, watched=True)
         return device
@@ -359,5 +413,5 @@ class RayEngine:
                     log.warning("%s is away for %.0f s; it is waited for", device, now - began_at)
                 time.sleep(0.1)
             except RayTaskError as error:
-                return Batch(ended=[Ended(stream, cause_of(error)) for stream in device.streams])
+                return Batch(ended=[Ended(stream, cause(error)) for stream in device.streams])
         return Batch(ended=[Ended(stream) for stream in device.streams])

@@ -5,8 +5,6 @@ Ray has no settings for either, so that a few of its own names are replaced whil
 
 from __future__ import annotations
 
-import os
-import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,8 +30,6 @@ def start(resources: Mapping[str, float], store_bytes: int, folder: Path, **opti
 
     The thread that calls must live as long as this Ray: the system ends Ray's processes with it.
     """
-    # Its processes know each other by a token; by itself Ray leaves one in the user's home, for good.
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Where Ray takes itself for a cluster it turns loopback into the address that other machines would use.
     on_loopback = _replaced(ray._private.ray_constants, {"ENABLE_RAY_CLUSTER": False})
     with bare_nodes(), on_loopback:

@@ -11,16 +11,38 @@ import ray
 from vidpipe.pipeline.plan import Place, Plan
 from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
 from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.standby import Standbys
 
-CONTROL = ("add", "ask", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop", "update", "word")
+CONTROL = (
+    "add",
+    "ask",
+    "check",
+    "clock",
+    "close",
+    "greet",
+    "prepare",
+    "ready",
+    "remove",
+    "restore",
+    "skip",
+    "stop",
+    "update",
+    "word",
+)
 CALLS = 100  # of an actor at a time: more than links have credit for
 
 
 class Started(NamedTuple):
-    """An actor that was started, and what messages call it."""
+    """An actor that was started.
+
+    Attributes:
+        name: what messages call it.
+        standby: name in Ray of the one that takes over from it; "": there is none.
+    """
 
     name: str
     actor: Any
+    standby: str = ""
 
 
 class SegmentActors:
@@ -33,8 +55,12 @@ class SegmentActors:
         started: is told of each new one.
     """
 
-    def __init__(self, machines: Machines, *, one_machine: bool, started: Callable[[Started], None]) -> None:
+    def __init__(
+        self, machines: Machines, standbys: Standbys, *, one_machine: bool, started: Callable[[Started], None]
+    ) -> None:
         self._machines = machines
+        self._standbys = standbys
+        self._second: list[Callable[[], None]] = []  # start the standbys of those that are there
         self._one_machine = one_machine
         self._tell = started
         self._levels: dict[int, dict[str, Started]] = {}  # by the first of their segments, then by name
@@ -68,17 +94,32 @@ class SegmentActors:
         level = self._levels.setdefault(place.segments[0], {})
         if name not in level:
             options, _ = self._machines.options(place, near)
-            level[name] = Started(name, start(SegmentActor, plan, place, below, options))
+            standby = self._standbys.name(name)
+            level[name] = Started(name, start(SegmentActor, plan, place, below, options), standby)
             self._tell(level[name])
+            above = list(below)
+            self._second.append(lambda: self._stand_by(plan, place, name, standby, above))
         return level[name]
 
+    def stand_by(self) -> None:
+        """Start a second one beside each that has none."""
+        starting, self._second = self._second, []
+        for start_one in starting:
+            start_one()
 
-def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], options: dict[str, Any], *more: Any) -> Any:
+    def _stand_by(self, plan: Plan, place: Place, name: str, standby: str, below: Sequence[Started]) -> None:
+        options, _ = self._machines.options(place)
+        actor = start(SegmentActor, plan, place, below, options | {"name": standby})
+        self._standbys.put_segment(actor)
+        self._tell(Started(name, actor))
+
+
+def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], options: dict[str, Any], *first: Any) -> Any:
     """Start an actor of this kind at a place, above others.
 
     Args:
         options: for Ray, where it stands among them.
-        more: arguments of its kind behind the plan.
+        first: arguments of its kind before the plan.
     """
     for name in CONTROL:  # apart from the calls that wait for answers
         if hasattr(kind, name):
@@ -89,7 +130,7 @@ def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], option
         for index, link in enumerate(plan.links)
     ]
     plan = replace(plan, links=tuple(links))
-    packed = pack_arguments(plan.pipeline.search_paths, plan, *more, place.segments, lower.actor)
+    packed = pack_arguments(plan.pipeline.search_paths, *first, plan, place.segments, lower.actor, lower.standby)
     options = options | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
     return ray.remote(**options)(kind).remote(packed)
 

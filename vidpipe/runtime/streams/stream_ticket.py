@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vidpipe.cascade.cascade import Ticket
+from vidpipe.cascade.cascade import Completed, Ticket
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame
+from vidpipe.results.records import Covered
 from vidpipe.runtime.downstream import LocalStatus, PendingResult
 
 
@@ -41,3 +42,21 @@ class StreamTicket(Ticket):
     def held_bytes(self) -> int:
         """What it takes on a link, if it was handed down."""
         return 0 if self.pending is None else self.frame.picture.nbytes
+
+    @property
+    def completed(self) -> Completed | None:
+        """Its answer from below, if it was handed down and that is there."""
+        return None if self.pending is None or not self.is_answered() else self.pending.completed.result()
+
+    def why_covered(self, *, stopped: bool, crowded: bool) -> Covered:
+        """Why something else is published in its place.
+
+        Args:
+            stopped: nobody waits any more.
+            crowded: the frame before it was not looked at either.
+        """
+        if self.checks:
+            return Covered.LATE  # the answer stands, whether somebody has time to check it or not
+        if self.local() is None:
+            return Covered.STOPPED if stopped else Covered.OVERLOADED
+        return Covered.OVERLOADED if crowded or self.is_refused() else Covered.LATE

@@ -7,6 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -19,10 +20,11 @@ from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs
 from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
-from vidpipe.runtime.downstream import Downstream, LocalStatus, PendingResult
+from vidpipe.runtime.downstream import Downstream, PendingResult
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
+from vidpipe.runtime.streams.absence import Absence
 from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.expiry import Expiry
 from vidpipe.runtime.streams.measured import MeasuringModels
@@ -93,6 +95,7 @@ class StreamWorker:
         self._in_force: Knobs | None = None  # of the newest frame that was published
         self._models = MeasuringModels()
         self._clock = clock
+        self._absence = Absence(clock)
         self._size: tuple[int, int] | None = None  # of the newest picture, in pixels
         self._opened: Future[StreamInfo | SourceError] = Future()
         self._go = threading.Event()
@@ -299,27 +302,26 @@ class StreamWorker:
         assert ticket.pending is not None
         completed = ticket.pending.completed.result()
         parts.states.update(completed.states or {})
-        return Completed(parts.without_hidden(ticket.frame, completed.answer), completed.audit)
+        self._absence.note(completed)
+        return completed._replace(answer=parts.without_hidden(ticket.frame, completed.answer))
 
     def _publish_fallback(self, parts: Parts, ticket: StreamTicket) -> None:
         local = ticket.local()
-        reason = self._why_covered(ticket, local)
+        if (completed := ticket.completed) is not None:
+            self._absence.note(completed)
+        reason = ticket.why_covered(stopped=self._stop.is_set(), crowded=self._crowded)
+        away = self._absence.away if reason is Covered.LATE and not ticket.checks else None
         downstream = local.fallback if local is not None else None
         if downstream is not None:
             downstream = parts.without_hidden(ticket.frame, downstream)
         fallback = parts.cascade.fallback(ticket, reason, downstream=downstream, looked_at=not ticket.is_refused())
+        if away is not None:
+            reason, fallback = Covered.AWAY, replace(fallback, reason=str(away))
         parts.cascade.published(self.stream, fallback)
-        self._publish(parts, ticket.frame, Completed(fallback), covered=reason)
+        self._publish(parts, ticket.frame, Completed(fallback, away=away), covered=reason)
         ticket.fallback = fallback
         self._late.append(ticket)
         self._learn_late(parts)
-
-    def _why_covered(self, ticket: StreamTicket, local: LocalStatus | None) -> Covered:
-        if ticket.checks:
-            return Covered.LATE  # the answer stands, whether somebody has time to check it or not
-        if local is None:
-            return Covered.STOPPED if self._stop.is_set() else Covered.OVERLOADED
-        return Covered.OVERLOADED if self._crowded or ticket.is_refused() else Covered.LATE
 
     def _learn_late(self, parts: Parts) -> None:
         """Learn from the answers that have come to pictures for which something was published before."""
@@ -385,7 +387,8 @@ class StreamWorker:
         if not parts.transforms:
             return completed, ()
         size = self._size or (0, 0)
-        moment = Moment(item.stream, item.seq, item.pts, item.captured_at, *size, knobs.version, audits, model)
+        place = item.stream, item.seq, item.pts, item.captured_at, *size, knobs.version
+        moment = Moment(*place, audits, model, str(completed.away or ""))
         frame = item if isinstance(item, Frame) else None
         answer, events = parts.transforms.complete(frame, completed.answer, moment, knobs)
         return completed._replace(answer=answer), events

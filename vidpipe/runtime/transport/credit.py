@@ -14,6 +14,11 @@ class Credit:
         self._frames = 0
         self._bytes = 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes under way."""
+        return self._bytes
+
     def fits(self, nbytes: int) -> bool:
         """Whether there is credit for a frame of that size."""
         return not self._frames or (self._frames < self._most_frames and self._bytes + nbytes <= self._most_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from vidpipe.pipeline.spec import ShaperSpec
 
 
 class LinkEmulator:
-    """Tells when each message of a link arrives, given rate, delay, jitter, loss and outages.
+    """Tells when each message of a link arrives, given its rates, delay, jitter, loss and outages.
 
     A message waits for those before it to be sent and never overtakes them; a lost transmission is sent again after
     `resend_ms`. All times are seconds on one clock that starts with the run.
@@ -30,12 +31,24 @@ class LinkEmulator:
         while self._random.random() < spec.loss:
             start += spec.resend_ms / 1000
         sent = self._after_outages(start)
-        if spec.rate_mbps is not None:
-            sent = self._after_outages(sent + nbytes * 8 / (spec.rate_mbps * 1e6))
+        sent = self._after_outages(self._sent_s(sent, nbytes * 8 / 1e6))
         self._free_s = sent
         travel_s = (spec.delay_ms + self._random.random() * spec.jitter_ms) / 1000
         self._arrived_s = max(self._arrived_s, sent + travel_s)
         return self._arrived_s
+
+    def _sent_s(self, at_s: float, megabits: float) -> float:
+        """When the last of so many megabits has left, whose first one leaves at this time."""
+        rates = [(0.0, self._spec.rate_mbps), *self._spec.trace]
+        ends = [start_s for start_s, _ in rates[1:]] + [math.inf]
+        for (_, mbps), end_s in zip(rates, ends, strict=True):
+            if at_s >= end_s:
+                continue
+            if mbps is None or megabits <= (end_s - at_s) * mbps:
+                return at_s + (megabits / mbps if mbps is not None else 0.0)
+            megabits -= (end_s - at_s) * mbps
+            at_s = end_s
+        raise AssertionError("the last rate holds for ever")
 
     def _after_outages(self, at_s: float) -> float:
         for outage in sorted(self._spec.outages, key=lambda outage: outage.start_s):
@@ -61,3 +74,11 @@ class Travel:
         arrival_s, arrive = self._under_way.get()
         time.sleep(max(0.0, self._began + arrival_s - time.monotonic()))
         arrive()
+
+
+def depart(travel: Travel | None, nbytes: int, arrive: Callable[[], None]) -> None:
+    """Call at once, or when a worse network would have brought so many bytes."""
+    if travel is None:
+        arrive()
+    else:
+        travel.depart(nbytes, arrive)

@@ -19,7 +19,7 @@ from vidpipe.cascade.stage import Context, DetectorName, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import StageConfig
-from vidpipe.models.boxes import iou, over_smaller
+from vidpipe.models.boxes import apart, iou, over_smaller
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes, nearest
 from vidpipe.stages.detect.packing import Spot, pack
 
@@ -80,31 +80,32 @@ class Regions(Stage[RegionsConfig]):
                 answers[id(cut)] = self._answer(cut, found)
         return [answers.get(id(cut)) for cut in cuts]
 
-    def _cut(self, frame: Frame) -> Cut | None:
+    @classmethod
+    def parts(cls, config: RegionsConfig, frame: Frame, size: tuple[int, int]) -> NDArray[np.int64] | None:
         low_confidence = nearest(frame)
         if low_confidence is None or not len(low_confidence.boxes):
             return None
-        height, width = frame.bgr().shape[:2]
-        cut = Cut(frame, low_confidence, windows(low_confidence.boxes * frame.bgr_scale, width, height))
-        spots = pack(sizes(cut.windows), self._canvas(cut), _GAP)
-        most = max(1, int(_MOST / self.config.canvas**2))
-        return cut if spots is not None and 1 + max(spot.canvas for spot in spots) <= most else None
+        scale = np.array([size[0] / frame.width, size[1] / frame.height] * 2)
+        looked_at = windows(low_confidence.boxes * scale, *size)
+        spots = pack(sizes(looked_at), _canvas(config, size), _GAP)
+        most = max(1, int(_MOST / config.canvas**2))
+        return looked_at if spots is not None and 1 + max(spot.canvas for spot in spots) <= most else None
 
-    def _canvas(self, cut: Cut) -> tuple[int, int]:
-        height, width = cut.frame.bgr().shape[:2]
-        return round(width * self.config.canvas), round(height * self.config.canvas)
+    def _cut(self, frame: Frame) -> Cut | None:
+        low_confidence, looked_at = nearest(frame), self.parts(self.config, frame, _size(frame))
+        return Cut(frame, low_confidence, looked_at) if low_confidence and looked_at is not None else None
 
     def _groups(self, cuts: Sequence[Cut | None]) -> Iterable[Sequence[Cut]]:
         """Frames that go on canvases together: each by itself, or all whose pictures have one size."""
         groups: dict[object, list[Cut]] = {}
         for cut in cuts:
             if cut is not None:
-                groups.setdefault(self._canvas(cut) if self.config.share else id(cut), []).append(cut)
+                groups.setdefault(_size(cut.frame) if self.config.share else id(cut), []).append(cut)
         return groups.values()
 
     def _look(self, group: Sequence[Cut]) -> list[list[sv.Detections]]:
         """What the model finds in each window of each frame, in pixels of the frame's view."""
-        canvas = self._canvas(group[0])
+        canvas = _canvas(self.config, _size(group[0].frame))
         spots = pack([size for cut in group for size in sizes(cut.windows)], canvas, _GAP)
         assert spots is not None  # each frame's windows fit by themselves
         places = [(cut, window) for cut in group for window in cut.windows]
@@ -126,6 +127,16 @@ class Regions(Stage[RegionsConfig]):
         return Answer(merged, How.MEASURED, self.id, cut.frame.seq, reason, partial=True)
 
 
+def _size(frame: Frame) -> tuple[int, int]:
+    """(width, height) of its view."""
+    height, width = frame.bgr().shape[:2]
+    return width, height
+
+
+def _canvas(config: RegionsConfig, size: tuple[int, int]) -> tuple[int, int]:
+    return round(size[0] * config.canvas), round(size[1] * config.canvas)
+
+
 def windows(boxes: NDArray[np.floating], width: int, height: int) -> NDArray[np.int64]:
     """Parts of a picture of that size that show these boxes with what is around them; no two of them overlap.
 
@@ -138,14 +149,7 @@ def windows(boxes: NDArray[np.floating], width: int, height: int) -> NDArray[np.
     around = np.maximum(CONTEXT * (boxes[:, 2:] - boxes[:, :2]), LEAST_CONTEXT)
     grown = np.concatenate([np.floor(boxes[:, :2] - around), np.ceil(boxes[:, 2:] + around)], axis=1)
     grown = np.clip(grown, 0, [width, height, width, height]).astype(np.int64)
-    parts: list[NDArray[np.int64]] = []
-    for box in grown[(grown[:, 2:] > grown[:, :2]).all(axis=1)]:
-        part = box
-        while touching := [index for index, other in enumerate(parts) if _overlap(part, other)]:
-            for index in reversed(touching):
-                part = _union(part, parts.pop(index))
-        parts.append(part)
-    return np.array(parts, np.int64).reshape(-1, 4)
+    return apart(grown[(grown[:, 2:] > grown[:, :2]).all(axis=1)])
 
 
 def sizes(parts: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -225,11 +229,3 @@ def _same(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
 
 def _within(box: NDArray[np.floating], parts: NDArray[np.floating]) -> bool:
     return bool(((box[:2] >= parts[:, :2]) & (box[2:] <= parts[:, 2:])).all(axis=1).any())
-
-
-def _overlap(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
-    return bool((np.maximum(one[:2], other[:2]) < np.minimum(one[2:], other[2:])).all())
-
-
-def _union(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:], other[2:])])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 
 from vidpipe.transforms.rules.crossings import Crossings
+from vidpipe.transforms.rules.degradations import Degradations
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
 from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects
@@ -56,7 +57,9 @@ class Engine:
         self._scheduled = [watch for watch in self._watches if watch.schedule is not None]
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
-        self._gatherings = Gatherings([watch for watch in self._watches if watch.rule.kind not in TRACKED])
+        others = [watch for watch in self._watches if watch.rule.kind not in TRACKED]
+        self._gatherings = Gatherings([watch for watch in others if watch.rule.kind != "degraded"])
+        self._degradations = Degradations([watch for watch in others if watch.rule.kind == "degraded"])
         self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
 
     def go_by(self, config: RulesConfig, seen: Seen) -> list[Happening]:
@@ -75,6 +78,7 @@ class Engine:
             self.config = config
             return []
         before, crossings, gatherings = self._watches, self._crossings, self._gatherings
+        degradations = self._degradations
         fresh = {watch.version: watch for watch in watches_of(config)}
         places = {(watch.rule.id, watch.place) for watch in fresh.values()}
         over = {
@@ -90,6 +94,7 @@ class Engine:
                 self._watches[numbers[watch.number]].awake = watch.awake
         self._crossings.go_on(crossings, numbers)
         self._gatherings.go_on(gatherings, numbers)
+        self._degradations.go_on(degradations, numbers)
         for known in self._objects:
             known.go_on(numbers)
             self._place(known)
@@ -105,7 +110,7 @@ class Engine:
     def _close(self, seen: Seen, over: Mapping[int, str]) -> list[Happening]:
         """End what was told and goes on, at these watches, each with the reason for it."""
         happened = [each for known in self._objects for each in self._visits.close(seen, known, over)]
-        return [*happened, *self._gatherings.close(seen, over)]
+        return [*happened, *self._gatherings.close(seen, over), *self._degradations.close(seen, over)]
 
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
@@ -133,6 +138,7 @@ class Engine:
                 happened += self._visits.tell(seen, known)
         happened += self._crossings.tell(seen, objects)
         happened += self._gatherings.see(seen, objects)
+        happened += self._degradations.see(seen)
         return happened
 
     def _wake(self, seen: Seen) -> None:

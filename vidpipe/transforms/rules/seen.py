@@ -31,6 +31,7 @@ class Seen(NamedTuple):
         audits: whose outcome has become known since the result before.
         epoch: of the settings that it was answered under.
         model: that measured the boxes, by name; None where nobody knows.
+        degraded: why the answer is worth less than it would be; "" where it is not.
     """
 
     seq: int
@@ -46,6 +47,7 @@ class Seen(NamedTuple):
     audits: Sequence[Audit] = ()
     epoch: int = 0
     model: str | None = None
+    degraded: str = ""
 
     @classmethod
     def of(cls, answer: Answer, moment: Moment, *, boxes: bool = True) -> Seen:
@@ -59,7 +61,7 @@ class Seen(NamedTuple):
         xyxy = round_boxes(detections.xyxy).tolist() if count else []
         at = None if moment.captured_at is None else round_seconds(moment.captured_at)
         place = moment.seq, round_seconds(moment.pts), at, answer.as_of, moment.width, moment.height
-        return cls(*place, xyxy, scores, names, ids, moment.audits, moment.epoch, moment.model)
+        return cls(*place, xyxy, scores, names, ids, moment.audits, moment.epoch, moment.model, moment.degraded)
 
 
 class Ages:

@@ -20,7 +20,7 @@ from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.sources.base import Line, Polygon
 
-Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line"]
+Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line", "degraded"]
 Anchor = Literal["feet", "centre"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -37,8 +37,9 @@ _ONLY: dict[str, frozenset[str]] = {
     "after_s": frozenset({"dwell"}),
     "again_s": frozenset({"dwell"}),
     "at_least": frozenset({"occupancy"}),
-    "for_s": frozenset({"occupancy", "absence"}),
-    "grace_s": frozenset({"zone", "dwell", "occupancy", "presence"}),
+    "for_s": frozenset({"occupancy", "absence", "degraded"}),
+    "grace_s": frozenset({"zone", "dwell", "occupancy", "presence", "degraded"}),
+    "classes": frozenset({"zone", "dwell", "occupancy", "presence", "absence", "line"}),
     "confirm_s": frozenset({"zone", "line", "presence", "absence"}),
 }
 _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
@@ -93,7 +94,7 @@ class RuleSpec(_Written):
     id: str = Field(min_length=1, description="names the rule in events and messages")
     kind: Kind = Field(
         description="zone: somebody enters or leaves; dwell: stays; occupancy: so many are there; presence: anybody "
-        "is; absence: nobody is; line: somebody crosses it"
+        "is; absence: nobody is; line: somebody crosses it; degraded: answers are worth less, as a tier is away"
     )
     zone: OneOrMore | None = Field(
         default=None,
@@ -127,7 +128,9 @@ class RuleSpec(_Written):
     )
     at_least: int | None = Field(default=None, ge=1, description="of kind occupancy: how many")
     for_s: float | None = Field(
-        default=None, ge=0, description="of kinds occupancy and absence: for how long; occupancy's default: 1"
+        default=None,
+        ge=0,
+        description="of kinds occupancy, absence and degraded: for how long; occupancy's default: 1, degraded's: 0",
     )
     directions: tuple[str, str] = Field(
         default=("in", "out"),
@@ -139,7 +142,8 @@ class RuleSpec(_Written):
     def _fits_its_kind(self) -> Self:
         for name in sorted(self.model_fields_set):
             if name in _ONLY and self.kind not in _ONLY[name] and getattr(self, name) is not None:
-                raise ValueError(f"'{name}' means nothing to a rule of kind {self.kind}: leave it out")
+                written = type(self).model_fields[name].alias or name
+                raise ValueError(f"'{written}' means nothing to a rule of kind {self.kind}: leave it out")
         for name in _NEEDED.get(self.kind, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"field '{name}' is missing: a rule of kind {self.kind} needs it")

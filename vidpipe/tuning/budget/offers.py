@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,31 +15,27 @@ from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
 from vidpipe.tuning.budget.limits import CPU, BudgetConfig, links_of
+from vidpipe.tuning.budget.pictures import Video, picture_mb
 from vidpipe.tuning.budget.plan import Option, Wish, demand_of, exact, fits, least, unbeaten
 from vidpipe.tuning.floor.configuration import CAREFUL, Configuration, Roles, holds
 from vidpipe.tuning.floor.profile import Basis, Point, Tuned, configuration_of
 
-_RAW = 1.5  # bytes of a pixel as packed YUV 4:2:0
-_JPEG = ((30, 50, 75, 85, 95), (0.07, 0.10, 0.14, 0.19, 0.31))  # quality, and bytes of a pixel of street scenes
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an option does to a stream; `floor`: what its tracker holds, None: nothing."""
+    """What an option does to a stream.
+
+    Attributes:
+        floor: what its tracker holds; None: nothing.
+        looks: share of the frames that are looked at.
+    """
 
     configuration: Configuration
     floor: float | None
+    looks: float = 1.0
 
     def __str__(self) -> str:
         return str(self.configuration)
-
-
-class Video(NamedTuple):
-    """How many pictures come, a second, and how large they are in pixels."""
-
-    fps: float
-    width: int
-    height: int
 
 
 @dataclass(slots=True)
@@ -203,7 +198,7 @@ class _Cost:
         looker = None if point.look is None else self._little
         if point.f1 is None or not self._is_soon(looker):
             return None
-        setting = Setting(configuration_of(point), tuned.floor if point.guarded else None)
+        setting = Setting(configuration_of(point), tuned.floor if point.guarded else None, point.looks)
         return Option(point.f1, self._demand(point.cpu_ms, point.looks, looker), setting)
 
     def careful(self, cpu_ms: float, floor: float | None) -> Option | None:
@@ -216,7 +211,7 @@ class _Cost:
             return 0.0
         specs = [self._spec(link) for link in self._links_to(looker or self._last)]
         return sum(
-            shaper.delay_ms + shaper.jitter_ms + 1000 * self._picture_mb(spec) / (shaper.rate_mbps or np.inf)
+            shaper.delay_ms + shaper.jitter_ms + 1000 * picture_mb(self._video, spec) / (shaper.rate_mbps or np.inf)
             for spec in specs
             if (shaper := spec.shaper) is not None
         )
@@ -235,7 +230,7 @@ class _Cost:
         reached = self._links_to(looker or self._last)
         for link in self._links_to(self._last):
             share = looks if link in reached else self._pipeline.audit.rate
-            demand[link] = share * self._video.fps * self._picture_mb(self._spec(link))
+            demand[link] = share * self._video.fps * picture_mb(self._video, self._spec(link))
         return demand
 
     def _links_to(self, stage: str) -> list[str]:
@@ -246,12 +241,3 @@ class _Cost:
 
     def _spec(self, link: str) -> LinkSpec:
         return self._pipeline.links.get(link, LinkSpec())
-
-    def _picture_mb(self, spec: LinkSpec) -> float:
-        """Megabits of a picture on a link, by its codec and size."""
-        pixels = self._video.width * self._video.height
-        if spec.codec == "raw":
-            return _RAW * pixels * 8e-6
-        if spec.width is not None and spec.width < self._video.width:
-            pixels = pixels * spec.width**2 // self._video.width**2
-        return float(np.interp(spec.quality, *_JPEG)) * pixels * 8e-6

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 from typing import Any
 
@@ -103,21 +104,68 @@ def greedy(wishes: Mapping[str, Wish], limits: Demand) -> Plan:
     return table.plan()
 
 
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """What could be had if streams were divisible, each with parts of several options.
+
+    Attributes:
+        worth: of that: no plan is worth more.
+        prices: what one unit more of each limit would add to it, by resource; 0: there is enough.
+        plan: a plan that comes near: of each stream the option of which it has the largest part. It may exceed limits.
+    """
+
+    worth: float
+    prices: Mapping[str, float]
+    plan: Plan
+
+
+def relaxed(wishes: Mapping[str, Wish], limits: Demand) -> Relaxed | None:
+    """The linear program of a plan; None where nothing fits."""
+    from scipy.optimize import linprog
+
+    every = [(name, option) for name, wish in wishes.items() for option in wish.options]
+    if not every:
+        return Relaxed(0.0, dict.fromkeys(limits, 0.0), {})
+    values = np.array([-wishes[name].weight * option.accuracy for name, option in every])
+    taken = _taken(every, limits)
+    solved = linprog(
+        values,
+        A_ub=taken if limits else None,
+        b_ub=np.full(len(limits), 1 + _SLACK) if limits else None,
+        A_eq=_one_each(every, wishes),
+        b_eq=np.ones(len(wishes)),
+        bounds=(0, 1),
+        method="highs-ipm",
+    )
+    if solved.x is None or solved.status != 0:
+        return None
+    most: dict[str, tuple[float, Option]] = {}
+    for (name, option), part in zip(every, solved.x, strict=True):
+        if name not in most or part > most[name][0]:
+            most[name] = (float(part), option)
+    marginals = solved.ineqlin.marginals
+    prices = {name: max(0.0, float(-m)) / max(limits[name], 1e-12) for name, m in zip(limits, marginals, strict=False)}
+    return Relaxed(float(-solved.fun), prices, {name: option for name, (_, option) in most.items()})
+
+
+def rounded(wishes: Mapping[str, Wish], limits: Demand, plan: Plan) -> Plan:
+    """A plan within the limits that begins with another one, such as a relaxed one; where nothing fits, near them."""
+    table = _Table(wishes, limits, plan)
+    table.relieve()
+    table.upgrade()
+    return table.plan()
+
+
 def _program(wishes: Mapping[str, Wish], limits: Demand, cost: Callable[[Wish, Option], float]) -> Plan | None:
     from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array
 
     every = [(name, option) for name, wish in wishes.items() for option in wish.options]
     if not every:
         return {}
     costs = np.array([cost(wishes[name], option) for name, option in every])
-    of = {name: number for number, name in enumerate(wishes)}
-    rows = [of[name] for name, _ in every]
-    one_each = csr_array((np.ones(len(every)), (rows, range(len(every)))), shape=(len(wishes), len(every)))
-    constraints = [LinearConstraint(one_each, 1, 1)]
-    for resource, limit in limits.items():
-        taken = np.array([[option.demand.get(resource, 0.0) for _, option in every]]) / max(limit, 1e-12)
-        constraints.append(LinearConstraint(taken, -np.inf, 1 + _SLACK))
+    constraints = [LinearConstraint(_one_each(every, wishes), 1, 1)]
+    if limits:
+        constraints.append(LinearConstraint(_taken(every, limits), -np.inf, 1 + _SLACK))
     patience: Any = {"mip_rel_gap": _GAP, "time_limit": _PATIENCE_S}
     whole = np.ones(len(every))
     solved = milp(costs, integrality=whole, bounds=Bounds(0, 1), constraints=constraints, options=patience)
@@ -126,13 +174,40 @@ def _program(wishes: Mapping[str, Wish], limits: Demand, cost: Callable[[Wish, O
     return {every[at][0]: every[at][1] for at in np.flatnonzero(solved.x > 0.5)}
 
 
+def _one_each(every: Sequence[tuple[str, Option]], wishes: Mapping[str, Wish]) -> Any:
+    """A row for each stream, with 1 at each of its options."""
+    from scipy.sparse import csr_array
+
+    of = {name: number for number, name in enumerate(wishes)}
+    rows = [of[name] for name, _ in every]
+    return csr_array((np.ones(len(every)), (rows, range(len(every)))), shape=(len(wishes), len(every)))
+
+
+def _taken(every: Sequence[tuple[str, Option]], limits: Demand) -> Any:
+    """A row for each resource, with the part of its limit that each option takes."""
+    from scipy.sparse import csr_array
+
+    rows = {resource: number for number, resource in enumerate(limits)}
+    found = [
+        (rows[resource], at, amount / max(limits[resource], 1e-12))
+        for at, (_, option) in enumerate(every)
+        for resource, amount in option.demand.items()
+        if resource in rows
+    ]
+    row, column, part = zip(*found, strict=True) if found else ((), (), ())
+    return csr_array((part, (row, column)), shape=(len(limits), len(every)), dtype=np.float64)
+
+
 class _Table:
     """The options of all streams as arrays, and which of them each has now.
 
     Demands are in parts of their limits.
+
+    Args:
+        begin: which option each has at first; None: the one that takes least.
     """
 
-    def __init__(self, wishes: Mapping[str, Wish], limits: Demand) -> None:
+    def __init__(self, wishes: Mapping[str, Wish], limits: Demand, begin: Plan | None = None) -> None:
         scale = {resource: max(limit, 1e-12) for resource, limit in limits.items()}
         self._wishes = wishes
         self._names = list(wishes)
@@ -141,6 +216,9 @@ class _Table:
             np.array([[o.demand.get(r, 0.0) / s for r, s in scale.items()] or [0.0] for o in wish.options])
             for wish in wishes.values()
         ]
+        if begin is not None:
+            self._now = [list(wish.options).index(begin[name]) for name, wish in wishes.items()]
+            return
         dominant = [demand.max(axis=1) for demand in self._demand]
         self._now = [int(np.lexsort((-worth, most))[0]) for most, worth in zip(dominant, self._worth, strict=True)]
 
@@ -154,27 +232,50 @@ class _Table:
             best, to = excess, None
             for stream, demand in enumerate(self._demand):
                 left = _excess(self._room() + demand[self._now[stream]] - demand)
-                if left.min() < best - _SLACK:
+                if left.min() < best * (1 - _SLACK) - _SLACK:
                     best, to = float(left.min()), (stream, int(left.argmin()))
             if to is None:
                 return
             self._now[to[0]] = to[1]
 
     def upgrade(self) -> None:
-        """Again and again the upgrade of one stream that is worth most for its share of the scarcest resource."""
-        while True:
-            room = self._room()
-            best, to = 0.0, None
-            for stream in range(len(self._names)):
-                gain = self._worth[stream] - self._worth[stream][self._now[stream]]
-                more = self._demand[stream] - self._demand[stream][self._now[stream]]
-                able = (gain > _SLACK) & _within(more, room)
-                rate = np.where(able, gain / np.maximum(more.max(axis=1), _SLACK), 0.0)
-                if rate.max() > best:
-                    best, to = float(rate.max()), (stream, int(rate.argmax()))
-            if to is None:
-                return
-            self._now[to[0]] = to[1]
+        """Again and again the upgrade of one stream that is worth most for its share of the scarcest resource.
+
+        What is worth most is found in a heap: while room only becomes less, no upgrade gets better than it was. One
+        that gives some of a resource back makes room, so then all are looked at once more.
+        """
+        while self._upgrade_once():
+            pass
+
+    def _upgrade_once(self) -> bool:
+        """Upgrade until nothing fits; whether room was made meanwhile."""
+        room, made = self._room(), False
+        heap = [(-rate, stream) for stream in range(len(self._names)) if (rate := self._best(stream, room)[0]) > 0]
+        heapify(heap)
+        while heap:
+            before, stream = heappop(heap)
+            rate, to = self._best(stream, room)
+            if rate <= 0:
+                continue
+            if rate < -before - _SLACK:
+                heappush(heap, (-rate, stream))
+                continue
+            more = self._demand[stream][to] - self._demand[stream][self._now[stream]]
+            self._now[stream] = to
+            room -= more
+            made = made or bool((more < -_SLACK).any())
+            if (rate := self._best(stream, room)[0]) > 0:
+                heappush(heap, (-rate, stream))
+        return made
+
+    def _best(self, stream: int, room: NDArray[np.float64]) -> tuple[float, int]:
+        """The upgrade of a stream that is worth most for what it takes, and for how much; 0: none fits."""
+        gain = self._worth[stream] - self._worth[stream][self._now[stream]]
+        more = self._demand[stream] - self._demand[stream][self._now[stream]]
+        able = (gain > _SLACK) & _within(more, room)
+        rate = np.where(able, gain / np.maximum(more.max(axis=1), _SLACK), 0.0)
+        to = int(rate.argmax())
+        return float(rate[to]), to
 
     def exchange(self) -> None:
         """Give two streams the best pair of options that fits, as long as that is worth more."""

@@ -53,6 +53,8 @@ def apply_tuned(pipeline: Pipeline, profiles: Path) -> tuple[Pipeline, list[str]
     lines: list[str] = []
     basis = Basis(pipeline)
     for name, stream in pipeline.streams.items():
+        if not stream.spec.tuned:
+            continue
         floor, want = stream.spec.floor, stream.spec.want
         try:
             tuned = basis.read(profiles, name)

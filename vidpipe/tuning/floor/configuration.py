@@ -197,7 +197,7 @@ def roles_of(pipeline: Pipeline) -> Roles:
         )
     pipeline = _with_tracker(pipeline)
     track = next(stage.id for stage in pipeline.stages if issubclass(stage.type, Track))
-    little = next((s.id for s in pipeline.stages[:-1] if issubclass(s.type, Detect)), None)
+    little = next((s.id for s in pipeline.stages[:-1] if issubclass(s.type, Detect) and not s.only_when_away), None)
     difference = next((s.id for s in pipeline.stages if issubclass(s.type, Difference)), None)
     return Roles(pipeline, last.id, track, little, difference)
 

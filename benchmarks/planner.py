@@ -1,0 +1,211 @@
+"""`python -m benchmarks planner [PART ...]`: how good plans are, and how far what they expect is from what comes.
+
+`exact`, `many`, `fair` and `changes` plan for made-up cameras: against the exact optimum, for ten thousand of them,
+against fair sharing, and anew when machines change. `predict` measures a pipeline on the first part of a clip and runs it
+on the second.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vidpipe.bench.cost.planning import measure_costs
+from vidpipe.bench.cost.stream_job import StreamJob
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.tuning.budget.plan import Option, Plan, Wish, demand_of, exact, fits, greedy, worth
+from vidpipe.tuning.planner.assign import assign, moved, replan
+from vidpipe.tuning.planner.expect import expect
+from vidpipe.tuning.planner.nodes import one_machine
+
+CASES = 1000
+MANY = 10_000
+SHARES = (0.2, 0.33, 0.5, 0.7)  # of what all cameras would take at their best
+CLIPS = ("vtest.avi", "urban_road_overpass.mp4", "street_parked_cars.mp4")
+PIPELINES = ("follow", "pair")
+FIRST_S, MOST_S = 14.0, 30.0
+
+Wishes = dict[str, Wish]
+
+
+def report(arguments: Sequence[str]) -> Iterator[str]:
+    """A line for each figure, as it is found."""
+    parts = {"exact": near_exact, "many": many, "fair": fair, "changes": changes}
+    asked = [part for part in arguments if part in (*parts, "predict")] or [*parts, "predict"]
+    for part in asked:
+        if part != "predict":
+            yield from parts[part]()
+    if "predict" in asked:
+        yield from predicted([name for name in arguments if name not in asked])
+
+
+def cameras(rng: np.random.Generator, count: int) -> Wishes:
+    """Cameras with three to eight configurations, each on the edge or in the cloud.
+
+    What accuracy costs follows what `tune` finds on clips: a step that halves what is lost takes two to four times as
+    much CPU, and how much the cheapest takes differs by ten from camera to camera.
+    """
+    wishes: Wishes = {}
+    for number in range(count):
+        cpu, lost = 0.02 * 10 ** rng.uniform(0, 1), rng.uniform(0.3, 0.7)
+        options = []
+        for rung in range(rng.integers(3, 9)):
+            options.append(Option(1 - lost, {"edge": cpu, "cloud": 0.0, "mbps": 0.02}, (rung, "edge")))
+            options.append(
+                Option(1 - lost, {"edge": 0.2 * cpu, "cloud": cpu, "mbps": rng.uniform(0.2, 4)}, (rung, "cloud"))
+            )
+            cpu, lost = cpu * rng.uniform(1.3, 2.5), lost * rng.uniform(0.5, 0.9)
+        wishes[f"cam{number}"] = Wish(options)
+    return wishes
+
+
+def limits_of(wishes: Wishes, share: float) -> dict[str, float]:
+    """A share of what all would take at their best: half of the CPU on the edge, half in the cloud."""
+    best = [max(wish.options, key=lambda option: option.accuracy) for wish in wishes.values()]
+    cpu = share * sum(option.demand["edge"] for option in best)
+    return {"edge": cpu / 2, "cloud": cpu / 2, "mbps": share * 2.0 * len(best)}
+
+
+def near_exact() -> Iterator[str]:
+    rng = np.random.default_rng(0)
+    found: list[float] = []
+    quick: list[float] = []
+    while len(found) < CASES:
+        wishes = cameras(rng, int(rng.integers(2, 9)))
+        limits = limits_of(wishes, float(rng.uniform(0.2, 0.8)))
+        best = exact(wishes, limits)
+        if best is None:
+            continue
+        plans = (assign(wishes, limits).plan, greedy(wishes, limits))
+        for plan_, shares in zip(plans, (found, quick), strict=True):
+            shares.append(worth(wishes, plan_) / worth(wishes, best) if fits(plan_, limits) else 0.0)
+    for name, shares in (("the planner", found), ("greedy alone", quick)):
+        within = np.mean(np.array(shares) >= 0.95)
+        yield (
+            f"{len(shares)} small cases, {name}: mean {np.mean(shares):.4f} of the exact optimum, least "
+            f"{min(shares):.3f}, within 5 % in {within:.1%}"
+        )
+
+
+def many() -> Iterator[str]:
+    wishes = cameras(np.random.default_rng(1), MANY)
+    limits = limits_of(wishes, 0.33)
+    began, spent = time.monotonic(), time.process_time()
+    found = assign(wishes, limits)
+    wall_s, cpu_s = time.monotonic() - began, time.process_time() - spent
+    bound = found.bound or float("nan")
+    yield (
+        f"{MANY} cameras, {sum(len(wish.options) for wish in wishes.values())} options: {wall_s:.1f} s, {cpu_s:.1f} s "
+        f"of CPU, {found.worth / bound:.4f} of the bound, fits: {found.fits}"
+    )
+
+
+def fair() -> Iterator[str]:
+    """Mean accuracy against an equal share of each resource for each camera."""
+    for share in SHARES:
+        ratios, ours, theirs = [], [], []
+        for seed in range(20):
+            wishes = cameras(np.random.default_rng(seed), 50)
+            limits = limits_of(wishes, share)
+            found = assign(wishes, limits)
+            mean, shared = found.worth / len(wishes), _fairly(wishes, limits)
+            ratios.append(mean / shared if shared else float("inf"))
+            ours.append(mean)
+            theirs.append(shared)
+        yield (
+            f"capacity {share:.0%} of demand, 50 cameras: mean accuracy {np.mean(ours):.3f}, fair sharing "
+            f"{np.mean(theirs):.3f}: {np.median(ratios):.2f} times"
+        )
+
+
+def _fairly(wishes: Wishes, limits: Mapping[str, float]) -> float:
+    """Mean accuracy where each camera takes the best that fits into an equal share; 0 of one for which nothing does."""
+    shares = {name: limit / len(wishes) for name, limit in limits.items()}
+    best = [
+        max((o.accuracy for o in wish.options if all(o.demand[r] <= shares[r] for r in shares)), default=0.0)
+        for wish in wishes.values()
+    ]
+    return float(np.mean(best))
+
+
+def changes() -> Iterator[str]:
+    """A machine that loses a fifth of its CPU."""
+    for what, factor in (("edge loses 20 %", 0.8), ("edge gains 20 %", 1.2)):
+        again, anew, lost = [], [], []
+        for seed in range(10):
+            wishes = cameras(np.random.default_rng(seed), 100)
+            limits = limits_of(wishes, 0.5)
+            now: Plan = assign(wishes, limits).plan
+            changed = {**limits, "edge": factor * limits["edge"]}
+            free, found = assign(wishes, changed), replan(wishes, changed, now)
+            again.append(len(moved(now, found.plan)))
+            anew.append(len(moved(now, free.plan)))
+            lost.append(1 - found.worth / free.worth)
+            assert set(demand_of(found.plan)) == set(changed)
+        yield (
+            f"{what}, 100 cameras: {np.mean(again):.1f} are moved, by a plan from nothing {np.mean(anew):.1f}; "
+            f"{np.mean(lost):.2%} of the worth is given up for that"
+        )
+
+
+def predicted(names: Sequence[str]) -> Iterator[str]:
+    folder = Path(os.environ["VIDPIPE_ASSETS"]) / "videos"
+    for name in names or CLIPS:
+        for pipeline in PIPELINES:
+            for late in ("wait", "detour"):
+                yield _predict(pipeline, folder / name, late)
+
+
+def _predict(pipeline: str, clip: Path, late: str) -> str:
+    """Measured on the first seconds, live, and held against a run of what follows."""
+    sets = [f"late={late}"]
+    whole = load(pipeline, sources={"cam": f"live+file:{clip}"}, sets=sets)
+    costs = measure_costs(whole, FIRST_S, "inline", 1, lambda _: None)
+    laid = plan(whole)
+    said = expect(laid, costs, one_machine(costs.cores, 1.0))
+    second = _part(whole, FIRST_S, FIRST_S + MOST_S)
+    # From its first frame on: what a stage learns anew is part of what comes.
+    ran = StreamJob(second, "inline", MOST_S).run(Path("unused"))
+    links = sum(each.mbps for each in said.traffic)
+    stage = ran["half"]["asked"]
+    cost = costs.streams["cam"]
+    here = [
+        cost.fps * cost.model_copy(update={"stages": _asked(cost.stages, stage)}).crossing(below) * _bytes(cost) * 8e-6
+        for below in _below(laid)
+    ]
+    parts = [
+        ("CPU", said.cpu, ran["half"]["cpu_ms"] * ran["fps"] / 1000, "cores"),
+        ("traffic", links, sum(here), "mbps"),
+        ("latency", said.cameras[0].latency_ms or float("nan"), ran["half"]["latency_ms"], "ms"),
+    ]
+    told = ", ".join(f"{what} {a:.3g} for {b:.3g} {unit} ({a / b - 1 if b else 0:+.0%})" for what, a, b, unit in parts)
+    return f"{clip.name} {pipeline} {late}: {told}"
+
+
+def _part(pipeline: Pipeline, start_s: float, end_s: float) -> Pipeline:
+    streams = {
+        name: replace(stream, spec=stream.spec.model_copy(update={"start_s": start_s, "end_s": end_s}))
+        for name, stream in pipeline.streams.items()
+    }
+    return replace(pipeline, streams=streams)
+
+
+def _asked(stages, asked):  # type: ignore[no-untyped-def]
+    return {name: each.model_copy(update={"asked": asked[name]}) for name, each in stages.items()}
+
+
+def _bytes(cost):  # type: ignore[no-untyped-def]
+    return cost.pictures["raw"].bytes
+
+
+def _below(laid):  # type: ignore[no-untyped-def]
+    return [
+        [stage.id for segment in laid.segments[at:] for stage in segment.stages] for at in range(1, len(laid.segments))
+    ]

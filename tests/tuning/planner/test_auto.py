@@ -1,0 +1,103 @@
+"""Where models stand and what each camera gets. What must hold:
+
+- a placement is chosen in which all cameras together are worth the most, within all limits;
+- more of a resource never makes it worth less;
+- the configuration that comes of it loads, has these settings, and names no address.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, yard
+from vidpipe.cli.commands.auto import configuration
+from vidpipe.pipeline.spec import LinkSpec, Tier
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.pipeline.yaml.rewrite import rewritten
+from vidpipe.tuning.budget.limits import BudgetConfig
+from vidpipe.tuning.budget.offers import offers
+from vidpipe.tuning.budget.plan import fits
+from vidpipe.tuning.floor.configuration import roles_of
+from vidpipe.tuning.planner.costs import Costs, PictureCost, StageCost, StreamCost
+from vidpipe.tuning.planner.nodes import Nodes
+from vidpipe.tuning.planner.options import auto, placements
+
+PICTURE = PictureCost(bytes=125_000, pack_ms=0, unpack_ms=0)
+
+
+def costs(*streams):
+    stages = {
+        "move": StageCost(asked=1, cpu_ms=1, wall_ms=1),
+        "quick": StageCost(asked=0, cpu_ms=10, wall_ms=10),
+        "sure": StageCost(asked=0.2, cpu_ms=35, wall_ms=35),
+    }
+    one = StreamCost(
+        fps=FPS, width=320, height=240, frames=100, other_ms=1, stages=stages, pictures={LinkSpec().coded: PICTURE}
+    )
+    return Costs(pipeline="yard", processor="", cores=2, engine="inline", streams=dict.fromkeys(streams, one))
+
+
+def nodes(device, cloud, mbps):
+    return Nodes.model_validate(
+        {
+            "nodes": {"box": {"tier": "device", "cpus": device}, "rack": {"tier": "cloud", "cpus": cloud}},
+            "links": {"device-cloud": {"mbps": mbps}},
+        }
+    )
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    """What two cameras get of machines."""
+    frontier = (*FRONTIER[:3], tried(0.0, 12.0, 0.85, little=True), SAFE_ONE)
+    pipeline = yard(tmp_path, "a", "b")
+    known(pipeline, tmp_path, a=frontier, b=frontier)
+    roles = roles_of(pipeline)
+    found = offers(roles, tmp_path, BudgetConfig(cpu=1e9))
+    return roles, lambda *there: auto(roles, found, costs("a", "b"), nodes(*there))
+
+
+def test_models_stand_where_there_is_room_for_them(chosen):
+    _, choose = chosen
+    assert choose(8, 8, 0.001).placement["sure"] is Tier.DEVICE
+    away = choose(0.2, 8, 1000)
+    assert away.placement["sure"] is Tier.CLOUD
+    assert away.assigned.fits
+    assert fits(away.assigned.plan, away.limits)
+
+
+def test_more_of_a_resource_is_never_worth_less(chosen):
+    _, choose = chosen
+    few = (0.3, 0.5, 10)
+    worth = choose(*few).assigned.worth
+    for at in range(3):
+        more = [amount * (4 if place == at else 1) for place, amount in enumerate(few)]
+        assert choose(*more).assigned.worth >= worth - 1e-6
+
+
+def test_each_placement_keeps_the_order_of_tiers(chosen):
+    roles, _ = chosen
+    every = list(placements(roles, nodes(1, 1, 1)))
+    assert [(each["quick"].value, each["sure"].value) for each in every] == [
+        ("device", "device"),
+        ("device", "cloud"),
+        ("cloud", "cloud"),
+    ]
+
+
+def test_the_configuration_loads_and_has_what_was_chosen(chosen, tmp_path, monkeypatch):
+    roles, choose = chosen
+    made = choose(0.3, 4, 1000)
+    monkeypatch.setenv("YARD_URL", "rtsp://user:secret@192.0.2.1/")
+    written = 'streams:\n  a: {url: "${env:YARD_URL}", weight: 2}\n  b: {url: "${env:YARD_URL}"}\n'
+    text = rewritten(written, configuration(made, roles))
+    assert "secret" not in text
+    (tmp_path / "made.yaml").write_text(text)
+    loaded = load(tmp_path / "yard.yaml", config=tmp_path / "made.yaml")
+    assert {stage.id: stage.tier for stage in loaded.stages} == made.placement
+    assert loaded.streams["a"].spec.weight == 2
+    assert not loaded.streams["a"].spec.tuned
+    for name, option in made.assigned.plan.items():
+        for stage, fields in roles.settings(option.what.configuration, option.what.floor).items():
+            config = loaded.streams[name].configs[stage]
+            assert {field: getattr(config, field) for field in fields} == pytest.approx(fields)

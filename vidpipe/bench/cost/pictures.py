@@ -1,0 +1,72 @@
+"""What pictures of a stream take on links, by each codec."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.errors import VidpipeError
+from vidpipe.core.frame import Frame
+from vidpipe.core.settings import Knobs
+from vidpipe.pipeline.spec import LinkSpec, Pipeline
+from vidpipe.runtime.transport.codec import pack, unpack
+from vidpipe.sources.address import is_camera
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.open import open_source
+
+_PICTURES = 12  # that are packed by each codec
+_APART = 5  # frames between two of them
+_QUALITIES = (50, 75, 85, 95)
+_WIDTHS = (None, 960, 640, 416)
+
+
+def pictures_on_links(stream: str, spec: StreamSpec, pipeline: Pipeline) -> Iterator[tuple[str, dict[str, float]]]:
+    """What pictures of a stream take on links, by each codec; of none that cannot be had."""
+    try:
+        frames = list(_sampled(stream, spec))
+    except VidpipeError:  # the run will say so
+        return
+    if not frames:
+        return
+    specs = [LinkSpec(), *pipeline.links.values()]
+    specs += [
+        LinkSpec(codec="jpeg", quality=quality, width=width)
+        for quality in _QUALITIES
+        for width in _WIDTHS
+        if width is None or width < frames[0].width
+    ]
+    for link in {each.setting: each for each in specs}.values():
+        yield link.setting, _packed(frames, link)
+
+
+def _sampled(stream: str, spec: StreamSpec) -> Iterator[Frame]:
+    played = spec if is_camera(spec.url) else spec.recording
+    with closing(open_source(stream, played, knobs=Knobs())) as source:
+        taken = 0
+        for number, each in enumerate(source):
+            if number % _APART == 0 and isinstance(each, Frame):
+                yield each
+                taken += 1
+            if taken == _PICTURES:
+                return
+
+
+def _packed(frames: Sequence[Frame], spec: LinkSpec) -> dict[str, float]:
+    nbytes, packing, unpacking = [], [], []
+    for frame in frames:
+        began = time.thread_time_ns()
+        packed = pack(Ticket(frame, due=False, straight=False), spec, complete=False)
+        between = time.thread_time_ns()
+        unpack(packed, Knobs())
+        nbytes.append(packed.nbytes)
+        packing.append(between - began)
+        unpacking.append(time.thread_time_ns() - between)
+    return {
+        "bytes": float(np.mean(nbytes)),
+        "pack_ms": float(np.median(packing)) / 1e6,
+        "unpack_ms": float(np.median(unpacking)) / 1e6,
+    }

@@ -1,0 +1,1 @@
+"""What `vidpipe init` asks for, and what it writes."""

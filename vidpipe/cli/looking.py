@@ -1,0 +1,61 @@
+"""The subcommands that look at what there is: `vidpipe doctor`, `models`, `probe`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vidpipe.cli.asking import JsonOption
+from vidpipe.cli.options import ConfigOption, ProfilesOption, SetOption, SourceOption, Transport
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make them commands of the app."""
+    for command in (probe, models, doctor):
+        app.command()(command)
+
+
+def doctor(
+    pipeline: Annotated[
+        str | None,
+        typer.Argument(help="A pipeline file or name, whose models, streams and ports are looked at, too."),
+    ] = None,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
+    json: JsonOption = False,
+    set_: SetOption = None,
+) -> None:
+    """Find what would keep vidpipe from working well here, and say what to do about it."""
+    from vidpipe.cli.commands.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(pipeline, config, source or [], set_ or [], seconds=seconds, json=json))
+
+
+def probe(
+    url: Annotated[str, typer.Argument(help="A camera's address; ${env:NAME} and ${file:PATH} are looked up.")],
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long to watch.")] = 10,
+    transport: Annotated[Transport, typer.Option(help="How an RTSP camera shall send.")] = Transport.AUTO,
+    tls_verify: Annotated[bool, typer.Option(help="Whether its certificate must be one that is trusted.")] = True,
+) -> None:
+    """Watch a camera for a while: what it sends, and hints; or why it cannot be watched."""
+    from vidpipe.cli.commands.probe import run_probe
+
+    raise typer.Exit(run_probe(url, seconds=seconds, transport=transport.value, tls_verify=tls_verify))
+
+
+def models(
+    pipeline: Annotated[
+        str | None, typer.Argument(help="A pipeline file or name. Default: all that come with vidpipe.")
+    ] = None,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    timing: Annotated[bool, typer.Option("--time/--no-time", help="Time looks, which takes seconds a model.")] = True,
+    profiles: ProfilesOption = None,
+    set_: SetOption = None,
+) -> None:
+    """List models: licence, input size, classes, and what a look costs on this machine in each precision."""
+    from vidpipe.cli.commands.models import show_models
+
+    show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)

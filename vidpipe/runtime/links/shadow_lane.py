@@ -1,0 +1,85 @@
+"""Shadow asks on a link: they leave when nothing else waits to be sent, and take no credit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import NamedTuple
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.frame import Frame
+from vidpipe.pipeline.plan import Link
+from vidpipe.results.carried import Carried
+from vidpipe.runtime.links.peer import Peer, one_line
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
+from vidpipe.runtime.shadow.worker import refuse
+from vidpipe.runtime.transport import codec
+
+
+class ShadowJob(NamedTuple):
+    """A frame of which nobody waits to hear, and the variants that are asked of it."""
+
+    item: codec.PackedFrame
+    asks: Sequence[ShadowAsk]
+    tell: Tell
+
+
+class ShadowLane:
+    """What waits to be sent, and what became of it. Each job is sent once: who asked may ask again."""
+
+    def __init__(self, link: Link, peer: Peer) -> None:
+        self._link = link
+        self._peer = peer
+        self._waiting: deque[ShadowJob] = deque()
+        self._frames = 0
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def put(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
+        """Have a frame wait, as the link's codec packs it."""
+        try:
+            item = codec.pack(Ticket(frame), self._link.spec, complete=False)
+        except Exception as error:
+            refuse(asks, tell, f"{self._link.name}: {one_line(error)}")
+        else:
+            self._waiting.append(ShadowJob(item, asks, tell))
+
+    def take(self) -> ShadowJob:
+        """The next one; raises IndexError where none waits."""
+        job = self._waiting.popleft()
+        self._frames += 1
+        self._bytes += job.item.nbytes
+        return job
+
+    def call(self, job: ShadowJob) -> None:
+        """Ask, and tell what comes of it."""
+        try:
+            replies = self._peer.shadow(job.item, job.asks)
+        except Exception as error:
+            self._fail(job, error)
+        else:
+            replies.add_done_callback(partial(self._replied, job))
+
+    def counts(self) -> dict[str, Carried]:
+        """Frames and bytes that were sent, by name; empty where there were none."""
+        return {f"{self._link.name} (shadow)": Carried(self._frames, self._bytes)} if self._frames else {}
+
+    def fail_all(self, reason: str) -> None:
+        """Nobody is there to ask."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            refuse(job.asks, job.tell, reason)
+
+    def _replied(self, job: ShadowJob, done: Future[Sequence[Reply]]) -> None:
+        if error := done.exception():
+            self._fail(job, error)
+            return
+        for ask, reply in zip(job.asks, done.result(), strict=True):
+            job.tell(ask, reply)
+
+    def _fail(self, job: ShadowJob, error: BaseException) -> None:
+        refuse(job.asks, job.tell, f"{self._link.lower}: {one_line(error)}")

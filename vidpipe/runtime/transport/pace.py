@@ -1,0 +1,130 @@
+"""A link that adapts: how its pictures are packed, and how many may be under way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.pipeline.spec import LinkSpec, RungSpec
+from vidpipe.runtime.transport.rate import RateControl, Rung
+from vidpipe.runtime.transport.traffic import Traffic
+
+_EVERY_S = 0.1  # AWStream's tick
+_COUNTED_S = 2.0  # over which frames a second are counted
+_SIZE_KEPT = 0.9
+_BYTES = ((10, 0.2), (20, 0.32), (35, 0.44), (50, 0.53), (75, 0.76), (85, 1.0), (95, 1.75))  # by quality, against 85
+LADDER = (
+    RungSpec(quality=75),
+    RungSpec(quality=75, share=0.5),
+    RungSpec(quality=50, share=0.5),
+    RungSpec(quality=50, share=0.25),
+    RungSpec(quality=35, share=0.125),
+)
+"""By default, below the link's own setting. Quality 75 costs .03 of F1 for a quarter of the bytes, 50 another .05 for
+30 % of the rest; half of the frames, where boxes are tracked between looks, about as much for half of them. Less width
+never pays: fewer bytes of the same F1 come from less quality (`python -m benchmarks links quality`).
+"""
+
+
+class Step(NamedTuple):
+    """How a link packs pictures, and the share of the frames that cross."""
+
+    spec: LinkSpec
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.spec.setting + (f", {self.share:.0%} of the frames" if self.share < 1 else "")
+
+
+class Pace:
+    """Steps of a link, and the one in use. Not for several threads at once.
+
+    What may be under way is bounded by what crosses within `adapt_ms`: all else waits where newer frames take its
+    place.
+    """
+
+    def __init__(self, spec: LinkSpec, traffic: Traffic) -> None:
+        steps = [Step(spec), *(Step(spec.at(rung), rung.share) for rung in spec.rungs or _below(spec))]
+        self._steps = steps
+        self._traffic = traffic
+        self._late_s = spec.adapt_ms / 1000
+        self._rungs = [Rung(_size(step.spec, spec), step.share) for step in steps]
+        self._control = RateControl(self._rungs, self._late_s)
+        self._went_on_at = -math.inf
+        self._began_s: float | None = None
+        self._frames = 0.0  # lately, older ones counting less
+        self._counted_at = 0.0
+        self._nbytes: float | None = None  # of a picture, against the size of its rung
+        self._due: dict[str, float] = {}  # of each stream, the frames that it may still send
+
+    @property
+    def step(self) -> Step:
+        """The one in use."""
+        return self._steps[self._control.rung]
+
+    def admits(self, ticket: Ticket, now_s: float) -> bool:
+        """Whether a frame that has come is to cross; one that checks an answer always is."""
+        self._count(now_s)
+        self.go_on(now_s)
+        stream, share = ticket.frame.stream, self.step.share
+        due = min(self._due.get(stream, 1.0) + share, 2.0)
+        admitted = due >= 1 or ticket.due or ticket.straight
+        self._due[stream] = due - admitted
+        return admitted
+
+    def packed(self, nbytes: int, step: Step) -> None:
+        """A picture takes so many bytes on a step."""
+        first = nbytes / _size(step.spec, self._steps[0].spec)
+        self._nbytes = first if self._nbytes is None else _SIZE_KEPT * self._nbytes + (1 - _SIZE_KEPT) * first
+
+    def fits(self, under_way: int, now_s: float) -> bool:
+        """Whether one more may be under way beside so many bytes."""
+        rate = self._traffic.rate(now_s)
+        return rate is None or not under_way or under_way < rate * (self._late_s + self._traffic.held_s)
+
+    def go_on(self, now_s: float) -> None:
+        """Step, if it is time to."""
+        if now_s - self._went_on_at < _EVERY_S:
+            return
+        self._went_on_at = now_s
+        age_s, rate = self._traffic.age_s(now_s), self._traffic.rate(now_s)
+        self._control.go_on(now_s, age_s, self._load(now_s), rate)
+
+    def _count(self, now_s: float) -> None:
+        if self._began_s is None:
+            self._began_s = self._counted_at = now_s
+        self._frames = self._frames * math.exp((self._counted_at - now_s) / _COUNTED_S) + 1
+        self._counted_at = now_s
+
+    def _load(self, now_s: float) -> float:
+        """Bytes a second that come to be sent on the rung in use."""
+        if self._began_s is None or self._nbytes is None:
+            return 0.0
+        counted_s = _COUNTED_S * (1 - math.exp((self._began_s - now_s) / _COUNTED_S))
+        a_second = self._frames * math.exp((self._counted_at - now_s) / _COUNTED_S) / max(counted_s, _EVERY_S)
+        return a_second * self._nbytes * self._rungs[self._control.rung].load
+
+
+def _below(spec: LinkSpec) -> Sequence[RungSpec]:
+    return [rung for rung in LADDER if rung.quality is None or rung.quality < spec.quality]
+
+
+def _size(spec: LinkSpec, first: LinkSpec) -> float:
+    """Bytes of a picture against those on the first rung: a guess, for steps over several rungs."""
+    size = _by_quality(spec.quality) / _by_quality(first.quality)
+    if spec.width is not None and spec.width != first.width:
+        size *= min(1.0, (spec.width / (first.width or 1280)) ** 1.5)
+    return size
+
+
+def _by_quality(quality: int) -> float:
+    (below, least), *others = _BYTES
+    for above, most in others:
+        if quality <= above:
+            return least + (most - least) * max(quality - below, 0) / (above - below)
+        below, least = above, most
+    return least

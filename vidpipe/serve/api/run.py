@@ -1,0 +1,172 @@
+"""Runs: how they fare, who answers, what it costs; and what may be changed of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidpipe.serve.funnel import cost, funnel
+from vidpipe.serve.runs import ShownRun
+from vidpipe.serve.site import AdminOf, PersonOf, SiteOf, check_sees
+from vidpipe.serve.users import Person
+
+router = APIRouter(prefix="/api", tags=["runs"])
+
+RunName = Annotated[str | None, Query(description="name of a run; the only one, where none is given")]
+StreamName = Annotated[str, Query(description="name of a stream")]
+Reason = Annotated[str, Field(max_length=500, description="why, for the report")]
+Version = Annotated[
+    int | None,
+    Field(ge=0, description="that the change is made from: 409 where somebody else has changed the same thing since"),
+]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    run: Annotated[str | None, Field(description="name of a run; the only one, where none is given")] = None
+
+
+class SettingsChange(_Asked):
+    stages: Annotated[dict[str, dict[str, Any]], Field(description="new values, by stage id and field")]
+    streams: Annotated[list[str] | None, Field(description="whose settings change; null: of all")] = None
+    reason: Reason = ""
+    version: Version = None
+
+
+class RulesEdit(_Asked):
+    stream: str
+    add: Annotated[dict[str, Any] | None, Field(description="`rules` a list, `zones` and `lines` by name")] = None
+    change: Annotated[dict[str, Any] | None, Field(description="the same, whole, of what is there")] = None
+    remove: Annotated[dict[str, list[str]] | None, Field(description="ids of rules, names of zones, lines")] = None
+    reason: Reason = ""
+    version: Version = None
+
+
+class StreamAsked(_Asked):
+    stream: str
+
+
+@router.get("/runs")
+def runs(site: SiteOf, person: PersonOf) -> list[dict[str, Any]]:
+    """All runs that are shown."""
+    return [{"name": name, "here": run.gallery is not None} for name, run in site.runs.items()]
+
+
+@router.get("/status")
+def status(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """How a run fares: what `vidpipe status --json` prints, of the streams that one may see."""
+    return status_for(site.run(run), person)
+
+
+@router.get("/funnel")
+def funnels(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """Who answers each stream's frames, with what audits found of it; and the cost of all, against all frames."""
+    return funnels_for(site.run(run), person)
+
+
+@router.get("/plan")
+def plan(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """The segments that the run consists of, and the links between them with what has crossed them."""
+    asked = site.run(run)
+    laid, counts = asked.plan(), asked.status()["links"]
+    return {**laid, "links": [link | counts.get(link["name"], {}) for link in laid["links"]]}
+
+
+@router.get("/missed")
+def missed(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> list[dict[str, Any]]:
+    """The newest audits that found an answer of a cheap stage wrong, newest first.
+
+    `missed`: the last stage saw a class that the answer lacks; `false`: the reverse. Of `said` and `found` boxes
+    `same_boxes` agree. `seq` is the frame itself where `own_frame` says so, else a later one, at which the outcome
+    became known; `seen` is what the last stage saw, where that was published.
+    """
+    return _of(site.run(run), person, stream).missed(stream)
+
+
+@router.get("/settings")
+def settings(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """The settings of a stream that may change while it runs, and the version that this is."""
+    return _of(site.run(run), person, stream).settings(stream)
+
+
+@router.post("/settings")
+def change_settings(change: SettingsChange, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """Change settings; what is read from now on is answered under them. Returns once every tier knows them."""
+    asked = site.run(change.run)
+    streams = change.streams
+    if streams is None and not person.sees_all:
+        streams = [name for name in asked.status()["streams"] if person.sees(name)]
+    for stream in streams or ():
+        _of(asked, person, stream)
+    return asked.apply(change.stages, streams, reason=change.reason, by=_by(person), version=change.version)
+
+
+@router.get("/rules")
+def rules(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """Rules, zones and lines of a stream, and the version that this is."""
+    return _of(site.run(run), person, stream).rules(stream)
+
+
+@router.post("/rules")
+def edit_rules(edit: RulesEdit, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """Change rules, zones and lines of a stream. Edits of different things are both kept, whoever comes first."""
+    asked = _of(site.run(edit.run), person, edit.stream)
+    parts = {verb: getattr(edit, verb) for verb in ("add", "change", "remove")}
+    return asked.edit_rules(edit.stream, parts, reason=edit.reason, by=_by(person), version=edit.version)
+
+
+@router.post("/pause")
+def pause(asked: StreamAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """End a stream until it is resumed."""
+    _of(site.run(asked.run), person, asked.stream).pause(asked.stream, on=True, by=_by(person))
+    return {"stream": asked.stream, "paused": True}
+
+
+@router.post("/resume")
+def resume(asked: StreamAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """Have a stream that was paused begin anew."""
+    _of(site.run(asked.run), person, asked.stream).pause(asked.stream, on=False, by=_by(person))
+    return {"stream": asked.stream, "paused": False}
+
+
+def status_for(run: ShownRun, person: Person) -> dict[str, Any]:
+    """A status without the streams that a person may not see."""
+    told = run.status()
+    if person.sees_all:
+        return told
+    epochs = [
+        epoch | {"streams": seen}
+        for epoch in told["epochs"]
+        if (seen := [stream for stream in epoch["streams"] if person.sees(stream)])
+    ]
+    return told | {"epochs": epochs, "streams": {n: stream for n, stream in told["streams"].items() if person.sees(n)}}
+
+
+def funnels_for(run: ShownRun, person: Person) -> dict[str, Any]:
+    """The funnels of the streams that a person may see, and the cost of all."""
+    told, stages = run.status(), run.stages()
+    window_s, before = run.by_before()
+    return {
+        "window_s": round(window_s, 1),
+        "streams": {
+            name: funnel(stream, stages, before.get(name, {}))
+            for name, stream in told["streams"].items()
+            if person.sees(name)
+        },
+        "cost": cost(told, stages),
+    }
+
+
+def _of(run: ShownRun, person: Person, stream: str) -> ShownRun:
+    """The run, where it has that stream and the person may see it."""
+    check_sees(person, stream)
+    if stream not in run.status()["streams"]:
+        check_sees(Person("", cameras=()), stream)
+    return run
+
+
+def _by(person: Person) -> str:
+    return "page" if person.name == "local" else f"page: {person.name}"

@@ -1,0 +1,96 @@
+"""The application: what it answers requests with, and how errors look."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+import vidpipe
+from vidpipe.core.errors import ConfigError, VidpipeError
+from vidpipe.serve.api import pictures, run, session, store, told
+from vidpipe.serve.guard import Guard
+from vidpipe.serve.runs import ConflictError, ElsewhereError
+from vidpipe.serve.site import Site
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+
+_MEANING = (
+    'Every answer that is no 2xx is `{"error": ...}`, in words. 400: what is asked for is not possible; 401: sign in, '
+    "or send `Authorization: Bearer TOKEN`; 403: not allowed; 404: there is no such thing; 409: somebody else has "
+    "changed it since, or it belongs to another process; 413, 415, 422: the request is not well-formed; 429: too many "
+    "tries; 503: it cannot be asked now."
+)
+
+
+def make_app(site: Site) -> FastAPI:
+    """The page and its API for one site."""
+    app = FastAPI(
+        title="vidpipe",
+        version=vidpipe.__version__,
+        description=_MEANING,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # it would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.site = site
+    for part in (session, run, pictures, told, store):
+        app.include_router(part.router)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", _Files(directory=STATIC))
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(VidpipeError, _failed)
+    app.add_exception_handler(Exception, _fault)
+    app.add_middleware(Guard, by_name=lambda: site.has_users)
+    return app
+
+
+class _Files(StaticFiles):
+    """Files that a browser keeps, and asks whether they have changed."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Any:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def _error(status: int, why: str, headers: Any = None) -> JSONResponse:
+    return JSONResponse({"error": why}, status, headers)
+
+
+def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, str(error.detail), error.headers)
+
+
+def _malformed(_: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a request, without what was sent: it may be a password."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, each['loc'][1:])) or 'request'}: {each['msg']}" for each in error.errors()]
+    return _error(422, "; ".join(wrong))
+
+
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ConflictError | ElsewhereError):
+        return _error(409, str(error))
+    changes = request.method not in ("GET", "HEAD")
+    return _error(400 if isinstance(error, ConfigError) and changes else 503, str(error))
+
+
+def _fault(request: Request, error: Exception) -> JSONResponse:
+    log.warning("the page cannot answer %s: %s", request.url.path, type(error).__name__)
+    log.debug("the page cannot answer", exc_info=error)
+    return _error(500, f"this is a fault of vidpipe: {type(error).__name__}")

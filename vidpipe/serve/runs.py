@@ -1,0 +1,371 @@
+"""Runs as the page shows them: one of this process, whole; of others what they tell."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from vidpipe.cascade.audit import Audit
+from vidpipe.core.answer import boxes_by_class
+from vidpipe.core.clock import REAL, Clock
+from vidpipe.core.errors import RunError, VidpipeError
+from vidpipe.core.registry import STAGES, TRANSFORMS
+from vidpipe.core.secrets import names_secret
+from vidpipe.core.settings import StageConfig, is_knob, with_values
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import Pipeline, PlacedStage
+from vidpipe.results.records import Result
+from vidpipe.runtime.driver.epochs import Epoch
+from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.driver.status import as_json
+from vidpipe.serve.gallery import Gallery
+from vidpipe.serve.telling import Telling
+from vidpipe.transforms.rules.rules import RULES
+from vidpipe.transforms.rules.spec import RulesConfig
+
+FRESH_S = 0.5  # for which a status serves all who ask
+WINDOW_S = 10.0  # that "now" means of who answers
+KEPT = 50
+"""How many audits of a stream that found an answer wrong are remembered."""
+_PARTS = ("rules", "zones", "lines")
+
+
+class ConflictError(VidpipeError):
+    """Somebody else has changed the same thing since it was read."""
+
+
+class ElsewhereError(VidpipeError):
+    """The run belongs to another process, which alone knows that."""
+
+
+class ShownRun:
+    """A run. What only its own process knows raises `ElsewhereError` elsewhere.
+
+    Attributes:
+        name: of the run.
+        gallery: its pictures; None: another process has them.
+        telling: its events; the same.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.gallery: Gallery | None = None
+        self.telling: Telling | None = None
+
+    def status(self) -> dict[str, Any]:
+        """As `vidpipe status --json` has it; RunError: it cannot be asked."""
+        raise ElsewhereError(f"run {self.name} tells its status to its own process alone")
+
+    def stages(self) -> list[dict[str, Any]]:
+        """`id`, `type` and `tier` of each, in order; empty where nobody knows."""
+        return []
+
+    def by_before(self) -> tuple[float, Mapping[str, Mapping[str, int]]]:
+        """How many seconds ago a status was taken, and what each stage had answered by then, by stream."""
+        return 0.0, {}
+
+    def answers(self) -> Mapping[str, Result]:
+        """The newest result of each stream."""
+        return {}
+
+    def missed(self, stream: str) -> list[dict[str, Any]]:
+        """Audits of a stream that found an answer wrong, newest first."""
+        raise self._elsewhere()
+
+    def staying(self) -> set[str]:
+        """Streams whose pictures may not leave this machine."""
+        return set()
+
+    def plan(self) -> dict[str, Any]:
+        """Its actors and links."""
+        raise self._elsewhere()
+
+    def settings(self, stream: str) -> dict[str, Any]:
+        """What may be changed of a stream, and the version that this is."""
+        raise self._elsewhere()
+
+    def rules(self, stream: str) -> dict[str, Any]:
+        """Rules, zones and lines of a stream, and the version that this is."""
+        raise self._elsewhere()
+
+    def apply(
+        self,
+        stages: Mapping[str, Mapping[str, Any]],
+        streams: Sequence[str] | None,
+        *,
+        reason: str,
+        by: str,
+        version: int | None,
+    ) -> dict[str, Any]:
+        """Change settings; see `Run.apply`.
+
+        Args:
+            version: that the change is made from; None: whatever others have changed.
+
+        Raises:
+            ConflictError: one of these settings has been changed since.
+        """
+        raise self._elsewhere()
+
+    def edit_rules(
+        self, stream: str, edit: Mapping[str, Any], *, reason: str, by: str, version: int | None
+    ) -> dict[str, Any]:
+        """Change rules, zones and lines; see `Run.edit_rules`. `version` and errors as of `apply`."""
+        raise self._elsewhere()
+
+    def pause(self, stream: str, *, on: bool, by: str) -> None:
+        """Pause a stream, or resume it."""
+        raise self._elsewhere()
+
+    def _elsewhere(self) -> ElsewhereError:
+        return ElsewhereError(f"run {self.name} is of another process: ask the page that it serves by --serve")
+
+
+class RunHere(ShownRun):
+    """The run of this process. Any thread may call it.
+
+    Args:
+        gallery, telling: its pictures and events.
+    """
+
+    def __init__(self, name: str, gallery: Gallery, telling: Telling, clock: Clock = REAL) -> None:
+        super().__init__(name)
+        self.gallery = gallery
+        self.telling = telling
+        self.newest: dict[str, Result] = {}
+        self._wrong: dict[str, deque[dict[str, Any]]] = {}
+        self._clock = clock
+        self._run: Run | None = None
+        self._began: Pipeline | None = None
+        self._known: tuple[float, dict[str, Any]] | None = None
+        self._past: deque[tuple[float, dict[str, dict[str, int]]]] = deque()
+        self._lock = threading.Lock()
+
+    def attach(self, run: Run) -> None:
+        """Show this run, which is about to begin."""
+        self._began = run.pipeline
+        self._run = run
+
+    def status(self) -> dict[str, Any]:
+        run = self._opened()
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._known is None or now - self._known[0] >= FRESH_S:
+                told = as_json(run.status())
+                for name, stream in told["streams"].items():
+                    spec = run.pipeline.streams[name].spec if name in run.pipeline.streams else None
+                    stream["live"] = spec is not None and spec.live
+                    stream["size"] = self.newest[name].size if name in self.newest else None
+                self._known = now, told
+                self._past.append((now, {name: stream["by"] for name, stream in told["streams"].items()}))
+                while len(self._past) > 2 and now - self._past[1][0] >= WINDOW_S:
+                    self._past.popleft()
+            return self._known[1]
+
+    def stages(self) -> list[dict[str, Any]]:
+        if self._run is None:
+            return []
+        return [
+            {"id": stage.id, "type": STAGES.name_of(stage.type), "tier": str(stage.tier)}
+            for stage in self._run.pipeline.stages
+        ]
+
+    def by_before(self) -> tuple[float, Mapping[str, Mapping[str, int]]]:
+        with self._lock:
+            if self._known is None or len(self._past) < 2 or self._known[0] - self._past[0][0] > 3 * WINDOW_S:
+                return 0.0, {}
+            at, by = self._past[0]
+            return self._known[0] - at, by
+
+    def answers(self) -> Mapping[str, Result]:
+        return self.newest
+
+    def note(self, results: Sequence[Result]) -> None:
+        """Take results as they come."""
+        for result in results:
+            self.newest[result.stream] = result
+            for audit in result.audits:
+                if audit.missed or audit.false:
+                    self._wrong.setdefault(result.stream, deque(maxlen=KEPT)).append(_wrong(result, audit))
+
+    def missed(self, stream: str) -> list[dict[str, Any]]:
+        return [*self._wrong.get(stream, ())][::-1]
+
+    def staying(self) -> set[str]:
+        streams = {} if self._run is None else self._run.pipeline.streams
+        return {name for name, stream in streams.items() if stream.spec.leaves_device == "never"}
+
+    def plan(self) -> dict[str, Any]:
+        laid = plan(self._opened().pipeline)
+        return {
+            "segments": [
+                {"name": segment.name, "tier": str(segment.tier), "stages": [stage.id for stage in segment.stages]}
+                for segment in laid.segments
+            ],
+            "links": [{"name": link.name, "upper": link.upper, "lower": link.lower} for link in laid.links],
+        }
+
+    def settings(self, stream: str) -> dict[str, Any]:
+        run = self._opened()
+        version = len(run.epochs)  # before the settings are read: at worst somebody is told of a conflict in vain
+        pipeline = run.pipeline
+        own = pipeline.streams[stream].configs if stream in pipeline.streams else {}
+        parts = [part for part in pipeline.placed.values() if part.id != RULES]
+        return {
+            "version": version,
+            "parts": [
+                {
+                    "id": part.id,
+                    "type": (STAGES if isinstance(part, PlacedStage) else TRANSFORMS).name_of(part.type),
+                    "knobs": _knobs(own.get(part.id, part.config)),
+                }
+                for part in parts
+            ],
+        }
+
+    def rules(self, stream: str) -> dict[str, Any]:
+        run = self._opened()
+        version = len(run.epochs)
+        config = _rules(run.pipeline, stream)
+        return {"version": version, "editable": config is not None, **_by_name(config)}
+
+    def apply(
+        self,
+        stages: Mapping[str, Mapping[str, Any]],
+        streams: Sequence[str] | None,
+        *,
+        reason: str,
+        by: str,
+        version: int | None,
+    ) -> dict[str, Any]:
+        run = self._opened()
+
+        def check(pipeline: Pipeline, epochs: Sequence[Epoch]) -> None:
+            for epoch in epochs[version:] if version is not None else ():
+                if streams is not None and not {*streams} & {*epoch.streams}:
+                    continue
+                for stage, fields in stages.items():
+                    if both := fields.keys() & epoch.changes.get(stage, {}).keys():
+                        raise ConflictError(
+                            f"{stage}.{min(both)} has been changed since, by {epoch.by} (epoch {epoch.number}): look "
+                            "at what it is now, and change it again"
+                        )
+
+        return self._changed(run.apply(stages=stages, streams=streams, reason=reason, by=by, check=check))
+
+    def edit_rules(
+        self, stream: str, edit: Mapping[str, Any], *, reason: str, by: str, version: int | None
+    ) -> dict[str, Any]:
+        run = self._opened()
+
+        def check(pipeline: Pipeline, epochs: Sequence[Epoch]) -> None:
+            if version is None:
+                return
+            before, now = self._rules_at(stream, epochs[:version]), _by_name(_rules(pipeline, stream))
+            for part in _PARTS:
+                for name in _named(part, edit):
+                    if before[part].get(name) != now[part].get(name):
+                        raise ConflictError(
+                            f"{part[:-1]} '{name}' has been changed since by somebody else: look at what it is now, "
+                            "and change it again"
+                        )
+
+        epoch = run.edit_rules(
+            stream,
+            add=edit.get("add"),
+            change=edit.get("change"),
+            remove=edit.get("remove"),
+            reason=reason,
+            by=by,
+            check=check,
+        )
+        return self._changed(epoch)
+
+    def pause(self, stream: str, *, on: bool, by: str) -> None:
+        run = self._opened()
+        if on:
+            run.pause(stream)
+        else:
+            run.resume(stream, by=by)
+        with self._lock:
+            self._known = None
+
+    def _changed(self, epoch: Epoch) -> dict[str, Any]:
+        """What is told of a change; who asks for the status next sees it."""
+        with self._lock:
+            self._known = None
+        return {"epoch": epoch.number, "streams": list(epoch.streams)}
+
+    def _rules_at(self, stream: str, epochs: Sequence[Epoch]) -> dict[str, Any]:
+        """Rules, zones and lines of a stream under the last of these epochs."""
+        config = None if self._began is None else _rules(self._began, stream)
+        for epoch in epochs:
+            if stream in epoch.streams and (fields := epoch.changes.get(RULES)):
+                config = with_values(config or RulesConfig(), fields)
+        return _by_name(config)
+
+    def _opened(self) -> Run:
+        if self._run is None:
+            raise RunError("the run is opening: models load, and sources open")
+        return self._run
+
+
+def _wrong(result: Result, audit: Audit) -> dict[str, Any]:
+    """An audit that found an answer wrong; with what the last stage saw, where that is what was published."""
+    own = result.audit is not None and result.audit == audit
+    return {
+        "stage": audit.stage,
+        "missed": audit.missed,
+        "false": audit.false,
+        "same_boxes": audit.boxes.right,
+        "said": audit.said,
+        "found": audit.boxes.boxes - audit.said,
+        "seq": result.seq,
+        "own_frame": own,
+        "pts": round(result.pts, 3),
+        "at": result.captured_at,
+        "epoch": result.epoch,
+        "seen": dict(boxes_by_class(result.answer)) if own and result.look is not None else None,
+    }
+
+
+def _rules(pipeline: Pipeline, stream: str) -> RulesConfig | None:
+    config = pipeline.streams[stream].configs.get(RULES) if stream in pipeline.streams else None
+    return config if isinstance(config, RulesConfig) else None
+
+
+def _by_name(config: RulesConfig | None) -> dict[str, Any]:
+    if config is None:
+        return {"rules": {}, "zones": {}, "lines": {}}
+    plain = to_jsonable_python({"zones": config.zones, "lines": config.lines})
+    rules = {rule.id: rule.model_dump(mode="json", by_alias=True, exclude_unset=True) for rule in config.rules}
+    return {"rules": rules, **plain}
+
+
+def _named(part: str, edit: Mapping[str, Any]) -> set[str]:
+    """What an edit is about."""
+    named: set[str] = set()
+    for verb in ("add", "change"):
+        written = (edit.get(verb) or {}).get(part) or ()
+        if part == "rules":
+            named |= {str(rule.get("id")) for rule in written if isinstance(rule, Mapping)}
+        elif isinstance(written, Mapping):
+            named |= {*written}
+    return named | {str(name) for name in (edit.get("remove") or {}).get(part) or ()}
+
+
+def _knobs(config: StageConfig) -> list[dict[str, Any]]:
+    schema = type(config).model_json_schema().get("properties", {})
+    return [
+        {
+            "name": name,
+            "value": "not shown" if names_secret(name) else to_jsonable_python(getattr(config, name), fallback=str),
+            "schema": {key: value for key, value in schema.get(known.alias or name, {}).items() if key != "default"},
+        }
+        for name, known in type(config).model_fields.items()
+        if is_knob(known)
+    ]

@@ -1,0 +1,243 @@
+"""Pictures with their boxes, on the way from the process that holds the frames to the page: only while somebody looks.
+
+Frames are where their streams are read, which on Ray is another process. That process connects to a socket of the page
+(`place`), is told which streams are looked at, how often and how large, and sends a JPEG of each such frame together
+with the boxes of the same frame. So boxes are never drawn over another picture than their own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vidpipe.core.answer import Answer
+from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.rounding import round_boxes
+from vidpipe.results.frame_sink import FrameSinkWriter
+from vidpipe.sources.base import StreamInfo
+
+log = logging.getLogger(__name__)
+
+HEAD = struct.Struct(">II")  # lengths of what is told, as JSON, and of the JPEG behind it
+QUALITY = 75  # of JPEG: the page shows pictures small
+_TAKEN_S = 5  # in which the page takes some of a picture, or it is sent no more
+
+
+class Wanted(NamedTuple):
+    """How a stream is looked at.
+
+    Attributes:
+        interval_s: between two pictures while there is something in view.
+        still_s: the same while there is nothing.
+        width: wider pictures are scaled down to this many pixels.
+    """
+
+    interval_s: float
+    still_s: float
+    width: int
+
+
+class _Shot(NamedTuple):
+    """A picture that waits to be encoded, and what is told of it."""
+
+    picture: Image
+    told: Mapping[str, Any]
+
+
+class Sender:
+    """Sends what is looked at of all streams of this process. While the page is slow, the newest of each stream waits.
+
+    Raises:
+        OSError: nobody listens at that place; on another machine than the page's that is always so.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.wanted: dict[str, Wanted] = {}
+        self.used_by = 0  # streams
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.connect(place)
+        except OSError:
+            self._socket.close()
+            raise
+        # Only for what is sent: what is looked at may stay the same for as long as it likes.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _TAKEN_S, 0))
+        self._sending = threading.Lock()
+        self._waiting: dict[str, _Shot] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        for work, name in ((self._listen, "vidpipe-looked-at"), (self._send_all, "vidpipe-shots")):
+            threading.Thread(target=work, name=name, daemon=True).start()
+
+    def offer(self, stream: str, shot: _Shot) -> None:
+        """Have a picture sent, unless a newer one comes before."""
+        with self._changed:
+            self._waiting[stream] = shot
+            self._changed.notify_all()
+
+    def tell(self, told: Mapping[str, Any], jpeg: bytes = b"") -> None:
+        """Send something of a stream; nothing where the page has gone."""
+        text = json.dumps(told).encode()
+        with self._sending:
+            try:
+                self._socket.sendall(HEAD.pack(len(text), len(jpeg)) + text + jpeg)
+            except OSError:  # half of it may have been taken
+                self.close()
+
+    def close(self) -> None:
+        """End both threads and the connection."""
+        with self._changed:
+            self._closing = True
+            self.wanted = {}
+            self._changed.notify_all()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        self._socket.close()
+
+    def _listen(self) -> None:
+        """Take in what is looked at, a JSON line for each change; the end of it: nothing is any more."""
+        with suppress(OSError, ValueError), self._socket.makefile("rb") as lines:
+            for line in lines:
+                told = json.loads(line)
+                wanted = {**self.wanted}
+                if told["wanted"] is None:
+                    wanted.pop(told["stream"], None)
+                else:
+                    wanted[told["stream"]] = Wanted(*told["wanted"])
+                self.wanted = wanted
+        self.close()
+
+    def _send_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if self._closing:
+                    return
+                stream = next(iter(self._waiting))
+                shot = self._waiting.pop(stream)
+            try:
+                self.tell(shot.told, _jpeg(shot.picture))
+            except Exception as error:  # this thread sends the pictures of other streams, too
+                log.debug("a picture of stream %s could not be shown", stream, exc_info=error)
+
+
+def _jpeg(picture: Image) -> bytes:
+    import cv2
+
+    _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return jpeg.tobytes()
+
+
+_senders: dict[str, Sender] = {}
+_opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ShotFrameSink:
+    """Shows the frames of streams to the page: all streams of a process share a connection.
+
+    Args:
+        place: path of the page's socket.
+    """
+
+    place: str
+
+    def __str__(self) -> str:
+        return "the page"
+
+    def open(self, info: StreamInfo, *, resumed: bool = False) -> FrameSinkWriter:
+        """Begin to show a stream; one that is read on another machine than the page's is not shown."""
+        with _opening:
+            sender = _senders.get(self.place)
+            if sender is None:
+                try:
+                    sender = _senders[self.place] = Sender(self.place)
+                except OSError:
+                    return _NotShown()
+            sender.used_by += 1
+        sender.tell({"stream": info.name, "opened": True})
+        return _Shown(sender, self.place, info.name)
+
+
+class _NotShown:
+    """The end of a stream that the page does not reach."""
+
+    def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Shown:
+    """One stream's end: while nobody looks at it a frame costs a look into a dictionary."""
+
+    def __init__(self, sender: Sender, place: str, stream: str) -> None:
+        self._sender = sender
+        self._place = place
+        self._stream = stream
+        self._shown_at = -math.inf
+
+    def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
+        """Have it sent, where somebody looks and it is time; see `FrameSinkWriter`."""
+        wanted = self._sender.wanted.get(self._stream)
+        if wanted is None or isinstance(item, Missing):
+            return
+        now = time.monotonic()
+        interval_s = wanted.interval_s if len(answer.detections) else wanted.still_s
+        if now - self._shown_at < 0.9 * interval_s:  # a stream of just that rate is shown whole
+            return
+        self._shown_at = now
+        told = {"stream": self._stream, "seq": item.seq, "pts": round(item.pts, 3), "at": item.captured_at}
+        told |= {"size": [item.width, item.height], **answer_told(answer)}
+        self._sender.offer(self._stream, _Shot(_scaled(item.bgr(), wanted.width), told))
+
+    def close(self) -> None:
+        """Show it no more; with its last stream the connection ends."""
+        with _opening:
+            self._sender.tell({"stream": self._stream, "opened": False})
+            self._sender.used_by -= 1
+            if not self._sender.used_by and _senders.get(self._place) is self._sender:
+                del _senders[self._place]
+                self._sender.close()
+
+
+def answer_told(answer: Answer) -> dict[str, Any]:
+    """An answer as the page gets it: boxes are [x0, y0, x1, y1, class, score, track] in pixels of the source frame."""
+    boxes = answer.detections
+    names = boxes.data.get("class_name")
+    scores, tracks = boxes.confidence, boxes.tracker_id
+    corners = round_boxes(boxes.xyxy).tolist()
+    return {
+        "how": answer.how.value,
+        "by": answer.by,
+        "as_of": answer.as_of,
+        "reason": answer.reason,
+        "boxes": [
+            [
+                *corners[i],
+                "" if names is None else str(names[i]),
+                None if scores is None else round(float(scores[i]), 2),
+                None if tracks is None or tracks[i] < 0 else int(tracks[i]),
+            ]
+            for i in range(len(boxes))
+        ],
+    }
+
+
+def _scaled(picture: Image, width: int) -> Image:
+    import cv2
+
+    if picture.shape[1] <= width:
+        return picture.copy()
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

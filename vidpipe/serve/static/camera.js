@@ -1,0 +1,160 @@
+// One camera: its picture, who answers, how right that is, and what may be changed.
+
+import { Live, get, here, ofRun, send } from "./api.js";
+import { el, fill, number, span, stateClass, things, time, write } from "./dom.js";
+import { Funnel } from "./funnel.js";
+import { Picture } from "./picture.js";
+import { Settings } from "./settings.js";
+import { Zones } from "./zones.js";
+
+const WANT = { boxes: "of boxes", presence: "of which classes are there", count: "of how many there are" };
+
+function accuracy(told) {
+  if (told.f1 === null) return "not known yet: no audit or look of the last stage tells";
+  return `${told.f1.toFixed(3)} ${WANT[told.want]} (95 %: ${told.low.toFixed(3)} to ${told.high.toFixed(3)})`;
+}
+
+function floor(told) {
+  if (told.floor === null) return "none asked for";
+  if (told.held === null) return `${told.floor} asked for, not known whether it is held`;
+  const word = told.held ? "held" : "not held";
+  return `${told.floor} asked for: ${told.sure ? "" : "probably "}${word}`;
+}
+
+function looks(stream) {
+  if (stream.look_age_s === null) return "never";
+  const { looked, looked_late: late } = stream.accuracy;
+  return `${span(stream.look_age_s)} ago; the last stage at ${number(looked)} frames in time` +
+    (late ? `, at ${number(late)} too late to be published` : "");
+}
+
+function facts(stream, cost) {
+  const health = stream.health;
+  const rows = [
+    ["Accuracy, F1", accuracy(stream.accuracy)],
+    ["Floor", floor(stream.accuracy)],
+    ["Frames", `${number(stream.frames_in)}; ${number(stream.accuracy.unmeasured)} of them unmeasured`],
+    ["Looked at", looks(stream)],
+  ];
+  if (health.fps) {
+    const fps = health.fps;
+    rows.push(["Rate", `${fps.received.toFixed(1)} received, ${fps.answered.toFixed(1)} answered a second`]);
+    if (health.last_frame_age_s !== null) rows.push(["Newest frame", `${span(health.last_frame_age_s)} old`]);
+    rows.push(["Lost", `${number(stream.lost)} frames that nobody had time for`]);
+    rows.push(["Connection", `${health.reconnects} reconnects, ${health.stalls} stalls, ${health.codec}`]);
+  }
+  rows.push(["Cost, all cameras", costOf(cost)]);
+  return rows;
+}
+
+export function costOf(cost) {
+  if (cost.all_frames_cpu_s === null) return `${cost.cpu_s} CPU s of stages so far`;
+  const much = cost.times_less >= 1 ? `${cost.times_less} times less` : `${(1 / cost.times_less).toFixed(2)} times more`;
+  return `${cost.cpu_s.toFixed(1)} CPU s of stages: ${much} than the last stage on every frame ` +
+    `(${cost.all_frames_cpu_s.toFixed(1)})`;
+}
+
+export function epochItem(epoch, withStreams) {
+  const changes = Object.entries(epoch.changes).flatMap(([stage, fields]) =>
+    Object.entries(fields).map(([field, value]) => `${stage}.${field}=${JSON.stringify(value)}`));
+  const long = changes.join(" ");
+  return el("li", {},
+    el("p", {}, el("b", {}, `Epoch ${epoch.epoch}`), ` at ${time(epoch.at)}, by ${epoch.by}`,
+      withStreams ? el("span", { class: "quiet" }, ` of ${epoch.streams.join(", ")}`) : ""),
+    epoch.reason ? el("p", { class: "small" }, epoch.reason) : "",
+    el("code", { class: "quiet" }, long.length > 240 ? `${long.slice(0, 240)}…` : long));
+}
+
+function wrongItem(audit) {
+  const what = [audit.missed ? "missed something" : "", audit.false ? "saw what is not there" : ""].filter(Boolean);
+  const when = audit.at === null ? span(audit.pts) : time(audit.at);
+  const seen = audit.seen === null ? "" : ` The last stage saw ${things(audit.seen)}.`;
+  return el("li", {},
+    el("p", {}, el("b", {}, audit.stage), ` ${what.join(", ")}`),
+    el("p", { class: "small quiet number" },
+      `${audit.own_frame ? "frame" : "known at frame"} ${audit.seq}, ${when}: it said ${audit.said} boxes, ` +
+      `the last stage ${audit.found}; ${audit.same_boxes} are the same.${seen}`));
+}
+
+export function camera(main, name, notice) {
+  const picture = new Picture(name);
+  const funnel = new Funnel();
+  const state = el("span", { class: "state" });
+  const detail = el("span", { class: "quiet small" });
+  const answer = el("p", { class: "answer small quiet number" });
+  const values = el("dl");
+  const epochs = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Changes of settings" });
+  const pause = el("button", { type: "button", hidden: true, onclick: toggle }, "Pause");
+  const wrong = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
+  let audited = -1;
+  let paused = false;
+  let shownEpochs = -1;
+
+  const admin = here.person?.role === "admin";
+  const zones = new Zones(name, picture, admin, notice);
+  const settings = new Settings(name, notice);
+  fill(main,
+    el("div", { class: "top" }, el("h1", {}, name), state, detail, el("span", { class: "push" }), pause),
+    el("div", { class: "camera" },
+      el("div", { class: "stack" },
+        el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
+      el("div", { class: "stack" }, funnel.element,
+        el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
+        el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong),
+        el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs))));
+
+  const live = new Live(ofRun({ stream: name, fps: 10, width: 960 }), (told, blob) => {
+    picture.show(told, blob);
+    const reason = told.reason ? `: ${told.reason}` : "";
+    write(answer, `Frame ${told.seq}, ${told.how} by ${told.by}${reason}. ${things(count(told.boxes))}`);
+  }, (error) => write(picture.none, error.message));
+
+  async function toggle() {
+    await notice.during(() => send(paused ? "resume" : "pause", ofRun({ stream: name })));
+  }
+
+  return {
+    status(told) {
+      const stream = told.streams[name];
+      if (!stream) {
+        write(detail, "there is no such camera in this run");
+        return;
+      }
+      state.className = stateClass(stream.state);
+      write(state, stream.state);
+      write(detail, stream.detail);
+      if (stream.size) picture.resize(stream.size);
+      paused = stream.state === "paused";
+      pause.hidden = !admin || (stream.state === "ended" && !paused);
+      write(pause, paused ? "Resume" : "Pause");
+      funnel.tell(told.funnel.streams[name] ?? [], told.funnel.window_s);
+      fill(values, facts(stream, told.funnel.cost).flatMap(([what, value]) => [el("dt", {}, what), el("dd", {}, value)]));
+      const audits = Object.values(stream.audits).reduce((sum, each) => sum + each.audited, 0);
+      if (audits !== audited) {
+        audited = audits;
+        get("missed", ofRun({ stream: name })).then((found) => fill(wrong, found.length ? found.map(wrongItem)
+          : el("li", { class: "quiet" }, audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.")),
+        (error) => fill(wrong, el("li", { class: "quiet" }, error.message)));
+      }
+      const own = told.epochs.filter((epoch) => epoch.streams.includes(name));
+      if (own.length !== shownEpochs) {
+        shownEpochs = own.length;
+        const none = el("li", { class: "quiet" }, "None: as the run began.");
+        fill(epochs, own.length ? own.toReversed().map((epoch) => epochItem(epoch, false)) : none);
+        zones.read();
+        settings.read();
+      }
+    },
+    leave() {
+      live.close();
+      zones.leave();
+    },
+  };
+}
+
+function count(boxes) {
+  const counted = {};
+  for (const box of boxes) counted[box[4]] = (counted[box[4]] ?? 0) + 1;
+  return counted;
+}
+

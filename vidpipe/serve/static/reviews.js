@@ -1,0 +1,118 @@
+// What happened, by day: spans of time with their pictures, events and clips.
+
+import { get, here, mediaAddress } from "./api.js";
+import { day, el, fill, span, time } from "./dom.js";
+
+const KINDS = {
+  "zone.enter": "entered", "zone.exit": "left", "line.cross": "crossed", dwell: "stayed", "zone.dwell": "stayed",
+};
+
+function eventItem(event) {
+  const where = event.zone ?? event.line ?? "";
+  const way = event.direction ? ` (${event.direction})` : "";
+  const length = event.lasted_s === null ? "" : `, ${span(event.lasted_s)}`;
+  return el("li", {}, el("span", {}, el("span", { class: "number" }, time(event.time)), ` ${event.class ?? ""} `,
+    KINDS[event.kind] ?? event.kind, ` ${where}${way}${length}`),
+    el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""));
+}
+
+class Review {
+  constructor(review, notice) {
+    this.review = review;
+    this.notice = notice;
+    const picture = review.picture === null ? el("span", { class: "no-picture" }, "no picture")
+      : el("img", { src: mediaAddress("picture", review.picture), alt: "", loading: "lazy", width: 112, height: 112,
+          onerror: (event) => event.target.replaceWith(el("span", { class: "no-picture" }, "no picture")) });
+    const what = el("span", { class: "what" },
+      el("b", {}, review.stream),
+      el("span", { class: "number" }, `${time(review.began)}, ${span(Math.max(1, review.ended - review.began))}`),
+      el("span", {}, review.classes.join(", "), review.severity === "alert" ? el("span", { class: "alert" }, " alert") : ""),
+      el("span", { class: "quiet small" }, `${review.events} event${review.events === 1 ? "" : "s"}: `,
+        review.kinds.map((kind) => KINDS[kind] ?? kind).join(", ")));
+    this.more = el("div", { class: "more", hidden: true });
+    this.button = el("button", { type: "button", "aria-expanded": "false", onclick: () => this.toggle() }, picture, what);
+    this.element = el("li", { class: "card review" }, this.button, this.more);
+  }
+
+  async toggle() {
+    this.more.hidden = !this.more.hidden;
+    this.button.setAttribute("aria-expanded", String(!this.more.hidden));
+    if (this.more.hidden || this.more.childElementCount) return;
+    const told = await this.notice.during(() => get("events", { review: this.review.id, most: 100 }));
+    if (!told) return;
+    const events = told.events.toReversed();
+    const clip = events.find((event) => event.clip);
+    const gone = el("p", { class: "quiet small", hidden: true }, "The clip is not there yet, no more, or not of a kind that browsers play. ",
+      clip ? el("a", { href: mediaAddress("clip", clip.id), download: true }, "Save it") : "");
+    fill(this.more,
+      clip ? el("video", { controls: true, preload: "metadata", src: mediaAddress("clip", clip.id),
+        "aria-label": "clip", onerror: (event) => { event.target.hidden = true; gone.hidden = false; } }) : "", gone,
+      el("ul", { class: "list small" }, events.map(eventItem)));
+  }
+}
+
+export function reviews(main, asked, notice) {
+  const holder = el("div");
+  const more = el("button", { type: "button", hidden: true, onclick: () => load() }, "Earlier ones");
+  const input = (label, attributes) => {
+    const made = el("input", { autocomplete: "off", ...attributes });
+    return [made, el("label", {}, label, made)];
+  };
+  const [date, dateLabel] = input("Day", { type: "date", value: asked.day ?? "" });
+  const [stream, streamLabel] = input("Camera", { size: 14, value: asked.stream ?? "", list: "cameras" });
+  const names = el("datalist", { id: "cameras" });
+  const severity = el("select", {}, el("option", { value: "" }, "all"), el("option", { value: "alert" }, "alerts"),
+    el("option", { value: "notice" }, "notices"));
+  const filters = el("form", { class: "form", onsubmit: (event) => { event.preventDefault(); begin(); } },
+    dateLabel, streamLabel, names, el("label", {}, "Severity", severity), el("button", {}, "Show"));
+  fill(main, el("div", { class: "top" }, el("h1", {}, "Reviews"), el("span", { class: "push" }), filters), holder, more);
+  let next = null;
+  let lastDay = "";
+  let list = null;
+
+  function times() {
+    if (!date.value) return {};
+    const start = new Date(`${date.value}T00:00`);
+    const end = new Date(start);
+    end.setDate(end.getDate() + 1);
+    return { since: start / 1000, until: end / 1000 };
+  }
+
+  async function begin() {
+    fill(holder);
+    next = null;
+    lastDay = "";
+    await load();
+  }
+
+  async function load() {
+    if (!here.store) {
+      fill(holder, el("p", { class: "quiet" }, "Nothing is kept: run with --store FILE.db, and --media DIR for pictures."));
+      return;
+    }
+    const bounds = times();
+    const query = { ...bounds, until: next ?? bounds.until, stream: stream.value, severity: severity.value, most: 60 };
+    const told = await notice.during(() => get("reviews", query));
+    if (!told) return;
+    for (const review of told.reviews) {
+      if (day(review.began) !== lastDay) {
+        lastDay = day(review.began);
+        list = el("ul", { class: "reviews" });
+        holder.append(el("h2", {}, lastDay), list);
+      }
+      list.append(new Review(review, notice).element);
+    }
+    if (!holder.childElementCount) fill(holder, el("p", { class: "quiet" }, "Nothing happened then."));
+    next = told.next;
+    more.hidden = next === null;
+  }
+
+  begin();
+  return {
+    status(told) {
+      const known = Object.keys(told.streams);
+      if (names.childElementCount !== known.length) fill(names, known.map((name) => el("option", { value: name })));
+    },
+    leave() {},
+  };
+}

@@ -1,0 +1,240 @@
+"""What a plan will take of each machine and link, and how late answers will be: arithmetic on measured costs.
+
+A segment's shared stages have one thread, which takes frames of all cameras in turns. What waits for it is a queue of
+many even streams with service times of few kinds: by the formula of Pollaczek and Khinchine (M/D/1 where all frames
+take the same), times the share of the arrivals that other cameras make, as a camera does not queue behind itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from vidpipe.core.errors import ConfigError
+from vidpipe.core.names import references
+from vidpipe.models.library import threads_of_a_look
+from vidpipe.pipeline.plan import Plan, Segment, streams_per_actor
+from vidpipe.pipeline.spec import PlacedStage, Tier
+from vidpipe.tuning.planner.costs import Costs, StreamCost
+from vidpipe.tuning.planner.loads import CameraNeed, Expected, Load, Place, Traffic, shortages
+from vidpipe.tuning.planner.nodes import Node, Nodes, missing
+
+
+def expect(laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int] | None = None) -> Expected:
+    """What a plan takes on these machines.
+
+    Args:
+        costs: of each of the plan's streams.
+        cameras: how many stand for each stream; None: one.
+
+    Raises:
+        ConfigError: a stream's costs are not known, or a tier has no machine.
+    """
+    return _Expecting(laid, costs, nodes, cameras or dict.fromkeys(laid.pipeline.streams, 1)).whole()
+
+
+def site_of(laid: Plan, stream: str) -> str | None:
+    """Where a camera stands; None: nobody says."""
+    site: str | None = getattr(laid.pipeline.streams[stream].spec, "at", None)
+    return site
+
+
+class _Expecting:
+    def __init__(self, laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int]) -> None:
+        if unknown := [name for name in laid.pipeline.streams if name not in costs.streams]:
+            raise ConfigError(f"what stream {unknown[0]} takes is not known: `vidpipe plan --measure` finds out")
+        self._laid, self._costs, self._nodes = laid, costs, nodes
+        self._cameras = {name: count for name, count in cameras.items() if count > 0}
+        self._site = {name: site_of(laid, name) for name in self._cameras}
+        self._total = sum(self._cameras.values())
+        self._loads: dict[Place, Load] = {}
+        self._traffic: dict[tuple[str, str | None], Traffic] = {}
+        self._cpu: dict[str, float] = defaultdict(float)  # of one camera
+        self._notes: list[str] = []
+
+    def whole(self) -> Expected:
+        self._place()
+        for stream, count in self._cameras.items():
+            self._add(stream, count)
+        for load in self._loads.values():
+            self._queue(load)
+            self._remember(load)
+        for traffic in self._traffic.values():
+            self._transmit(traffic)
+        needs = [self._camera(stream, count) for stream, count in self._cameras.items()]
+        loads = list(self._loads.values())
+        found = shortages(loads, list(self._traffic.values()), self._nodes)
+        return Expected(loads, list(self._traffic.values()), needs, found, self._notes)
+
+    def _key(self, segment: Segment, stream: str) -> Place:
+        """The cloud is common to all sites; above it each site has segments of its own."""
+        common = segment.tier == Tier.CLOUD or self._site[stream] is None
+        return Place(segment.name, None if common else self._site[stream])
+
+    def _place(self) -> None:
+        """Give each segment a machine: the one of its tier that has the most left, by what is placed there so far."""
+        tiers = list(dict.fromkeys(segment.tier for segment in self._laid.segments))
+        for site in dict.fromkeys(self._site.values()):
+            if lacking := missing(self._nodes, tiers, site):
+                where = f" of site {site}" if site else ""
+                raise ConfigError(
+                    f"no node{where} is of tier {lacking[0]}, on which stages stand: add one, or set their `on`"
+                )
+        placed: dict[str, int] = defaultdict(int)
+        for segment in self._laid.segments:
+            for place in dict.fromkeys(self._key(segment, stream) for stream in self._cameras):
+                able = self._nodes.serving(segment.tier, place.site)
+                stages = tuple(stage.id for stage in segment.stages)
+                if segment is self._laid.segments[0]:  # its actors are as many as it takes
+                    self._loads[place] = Load(place, segment.tier, tuple(able), stages)
+                    continue
+                node = max(able, key=lambda name: able[name].cpus * able[name].speed / (1 + placed[name]))
+                placed[node] += 1
+                self._loads[place] = Load(place, segment.tier, (node,), stages)
+                if len(able) > 1:
+                    self._notes.append(f"segment {segment.name} runs on {node} alone: it is one process")
+
+    def _add(self, stream: str, count: int) -> None:
+        """What the cameras of a stream take of segments and links."""
+        cost, site = self._costs.streams[stream], self._site[stream]
+        segments = self._laid.segments
+        self._take(segments[0], stream, count, cost.other_ms)
+        for segment in segments:
+            for stage in segment.stages:
+                ms, _ = self._stage_ms(stage, cost, self._load(segment, stream))
+                self._take(segment, stream, count, cost.stages[stage.id].asked * ms)
+        for link, (upper, lower) in zip(self._laid.links, pairwise(segments), strict=True):
+            picture, crossing = cost.picture(link.spec), self._crossing(lower, cost)
+            path = self._nodes.path(upper.tier, lower.tier)
+            traffic = self._traffic.setdefault((link.name, site), Traffic(link.name, site, path))
+            traffic.frames_s += cost.fps * count * crossing
+            traffic.mbps += cost.fps * count * crossing * picture.bytes * 8e-6
+            self._take(upper, stream, count, crossing * picture.pack_ms)
+            self._take(lower, stream, count, crossing * picture.unpack_ms)
+
+    def _take(self, segment: Segment, stream: str, count: int, ms: float) -> None:
+        """Milliseconds of CPU for each frame of each of these cameras."""
+        cpu = self._costs.streams[stream].fps * ms / 1000
+        self._load(segment, stream).cpu += cpu * count
+        self._cpu[stream] += cpu
+
+    def _crossing(self, segment: Segment, cost: StreamCost) -> float:
+        """Share of a stream's frames that come to a segment, or to one below it."""
+        at = self._laid.segments.index(segment)
+        below = [stage.id for each in self._laid.segments[at:] for stage in each.stages]
+        return cost.crossing(below) if at else 1.0
+
+    def _load(self, segment: Segment, stream: str) -> Load:
+        return self._loads[self._key(segment, stream)]
+
+    def _stage_ms(self, stage: PlacedStage, cost: StreamCost, load: Load) -> tuple[float, float]:
+        """CPU and wall milliseconds of a stage that is asked about a frame, on the machine of its segment."""
+        known, node = cost.stages[stage.id], min((self._nodes.nodes[name] for name in load.nodes), key=_slowest)
+        model = next((name for name, _ in _models(stage)), None)
+        cpu_ratio = wall_ratio = 1.0
+        if model in self._costs.models and self._laid.pipeline.models[model].threads is None:
+            threads = threads_of_a_look(self._total, max(1, math.floor(node.cpus)))
+            cpu_ratio, wall_ratio = self._costs.models[model].ratio(threads, cost.threads)
+        return known.cpu_ms * cpu_ratio / node.speed, known.wall_ms * wall_ratio / node.speed
+
+    def _queue(self, load: Load) -> None:
+        """How busy the thread of a segment's shared stages is, and how long frames wait for it."""
+        segment = next(each for each in self._laid.segments if each.name == load.place.segment)
+        cameras, squares = 0, 0.0
+        for stream, count in self._cameras.items():
+            if self._key(segment, stream) != load.place:
+                continue
+            cost = self._costs.streams[stream]
+            cameras += count
+            services = list(self._services(segment, cost, load))
+            rate = cost.fps * count
+            load.frames_s += rate * sum(share for share, _ in services)
+            load.busy += rate * sum(share * ms for share, ms in services) / 1000
+            squares += rate * sum(share * ms**2 for share, ms in services) / 1000
+        if load.busy >= 1:
+            load.wait_ms = math.inf
+        elif load.busy:
+            load.wait_ms = squares / (2 * (1 - load.busy)) * (1 - 1 / cameras)
+
+    def _services(self, segment: Segment, cost: StreamCost, load: Load) -> Iterable[tuple[float, float]]:
+        """Shares of the frames by how long they take in the shared stages: a frame goes down until one answers."""
+        asked = [cost.stages[stage.id].asked for stage in segment.shared]
+        spent = 0.0
+        for at, stage in enumerate(segment.shared):
+            spent += self._stage_ms(stage, cost, load)[1]
+            further = asked[at + 1] if at + 1 < len(asked) else 0.0
+            yield max(0.0, asked[at] - further), spent
+
+    def _remember(self, load: Load) -> None:
+        memory = self._costs.memory
+        if memory is None:
+            return
+        segment = next(each for each in self._laid.segments if each.name == load.place.segment)
+        models = {name for stage in segment.stages for name, _ in _models(stage)}
+        load.memory_mb = sum(self._costs.models[name].memory_mb for name in models if name in self._costs.models)
+        if segment is self._laid.segments[0]:
+            cameras = sum(count for stream, count in self._cameras.items() if self._key(segment, stream) == load.place)
+            live = any(stream.spec.live for stream in self._laid.pipeline.streams.values())
+            actors = -(-cameras // streams_per_actor(self._laid.pipeline, live=live))
+            load.memory_mb += memory.run_mb + cameras * memory.stream_mb + (actors - 1) * memory.process_mb
+        elif not self._shares_process(segment):
+            load.memory_mb += memory.process_mb
+
+    def _shares_process(self, segment: Segment) -> bool:
+        """Whether a segment stands in the process of the one above it, as on one machine it may."""
+        if len(self._nodes.nodes) > 1:
+            return False
+        at = self._laid.segments.index(segment)
+        return not any(indices[0] == at for indices in self._laid.actors(one_machine=True))
+
+    def _transmit(self, traffic: Traffic) -> None:
+        """How long a picture is under way, with its wait for those of other cameras."""
+        if not traffic.frames_s:
+            return
+        megabits = traffic.mbps / traffic.frames_s
+        others = 1 - 1 / sum(count for name, count in self._cameras.items() if self._site[name] == traffic.site)
+        for name in traffic.lines:
+            line = self._nodes.links[name].at(traffic.site)
+            traffic.ms += line.ms
+            if line.mbps is not None:
+                sending_ms, busy = 1000 * megabits / line.mbps, traffic.mbps / line.mbps
+                waiting_ms = busy * sending_ms / (2 * (1 - busy)) * others if busy < 1 else math.inf
+                traffic.ms += sending_ms + waiting_ms
+
+    def _camera(self, stream: str, count: int) -> CameraNeed:
+        cost = self._costs.streams[stream]
+        own_ms, look_ms, ways = 0.0, 0.0, 0.0
+        segments = self._laid.segments
+        for at, segment in enumerate(segments):
+            load = self._load(segment, stream)
+            crossing = self._crossing(segment, cost)
+            if at:
+                link = self._traffic[self._laid.links[at - 1].name, self._site[stream]]
+                picture = cost.picture(self._laid.links[at - 1].spec)
+                ways += crossing * (link.ms + picture.pack_ms + picture.unpack_ms)
+                look_ms += link.ms + picture.pack_ms + picture.unpack_ms
+            shared = {stage.id for stage in segment.shared}
+            waits = max((cost.stages[name].asked for name in shared), default=0.0) * load.wait_ms if shared else 0.0
+            spent = waits + sum(
+                cost.stages[stage.id].asked * self._stage_ms(stage, cost, load)[1] for stage in segment.stages
+            )
+            ways += spent
+            own_ms += spent if segment.tier == Tier.DEVICE else 0.0
+            look_ms += (load.wait_ms if shared else 0.0) + sum(
+                self._stage_ms(stage, cost, load)[1] for stage in segment.stages if cost.stages[stage.id].asked
+            )
+        published = own_ms if self._laid.pipeline.detours(stream) else ways
+        latency_ms = None if cost.other_wall_ms is None else published + cost.other_wall_ms
+        cpu = self._cpu[stream]
+        return CameraNeed(stream, self._site[stream], count, cpu, latency_ms, look_ms, cost.f1, cost.low)
+
+
+def _models(stage: PlacedStage) -> list[tuple[str, object]]:
+    """The models that a stage names, each once."""
+    return [(name, place) for place, name in references(stage.config, "model")]
+
+
+def _slowest(node: Node) -> tuple[float, float]:
+    return node.speed, node.cpus
