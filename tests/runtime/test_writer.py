@@ -68,6 +68,24 @@ def test_all_is_written_in_order():
     assert sink.closed
 
 
+def test_what_the_run_before_has_answered_is_not_told_again_however_late_it_comes():
+    """The one that takes over may be some pictures behind, and answer them only then."""
+    sink = Kept()
+    sink.may.set()
+    writer = Writer([sink], held=True)
+    writer.begin({"start": "now"})
+
+    def answered(*seqs):
+        writer.write([record(seq)._replace(captured_at=100.0 + seq) for seq in seqs], 0.0)
+
+    answered(0, 1, 2)
+    writer.release("before", {"cam": 103.5})
+    answered(3, 4)
+    answered(5)
+    writer.close(5)
+    assert sink.taken == [4, 5]
+
+
 def test_one_that_blocks_holds_up_nobody(monkeypatch, caplog):
     monkeypatch.setattr(module, "LIMIT", 5)
     sink, clock = Kept(), HandClock()

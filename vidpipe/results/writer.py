@@ -58,6 +58,7 @@ class Writer:
         self._records = 0
         self._events = 0
         self._unwritten = 0  # results that were left out
+        self._until: dict[str, float] = {}  # of streams that are still behind the run whose place was taken
         self._untold = 0  # the same of events
         self._changed = threading.Condition()
         self._closing = False
@@ -95,6 +96,8 @@ class Writer:
         self._begin({**provenance, "follows": follows}, run)
         with self._changed:
             self._waiting = deque(_behind(self._waiting, until))
+            begun = {result.stream for parcel in self._waiting for result in parcel.results}
+            self._until = {stream: at for stream, at in until.items() if stream not in begun}
             self._records = sum(len(parcel.results) for parcel in self._waiting)
             self._events = sum(len(parcel.events) for parcel in self._waiting)
             self.held = False
@@ -126,6 +129,8 @@ class Writer:
         with self._changed:
             if self._error is not None and not (live and len(self._broken) < len(self._sinks)):
                 raise self._error
+            if self._until:
+                records, events = self._of_later(records, events)
             if self._records >= LIMIT:
                 # What came of recordings while they were asked to wait is little, and must not be lost.
                 kept = [record for record in records if live is not None and record.stream not in live]
@@ -138,6 +143,16 @@ class Writer:
             self._records += len(records)
             self._events += len(events)
             self._changed.notify_all()
+
+    def _of_later(self, records: Sequence[Result], events: Sequence[Event]) -> tuple[Sequence[Result], Sequence[Event]]:
+        """Those of pictures that the run before has not answered: this one may be a few behind when it takes over."""
+        later: list[Result] = []
+        for record in records:
+            at = self._until.get(record.stream, -math.inf)
+            if record.captured_at is None or record.captured_at > at:
+                self._until.pop(record.stream, None)
+                later.append(record)
+        return later, [event for event in events if event.stream not in self._until or event.kind in LASTING]
 
     @property
     def takes_reports(self) -> bool:
