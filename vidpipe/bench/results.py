@@ -63,6 +63,7 @@ def write_series(series: Series, path: Path, stream: str, by: str) -> None:
 
     names = np.array(series.classes)
     borders = np.searchsorted(series.boxes.frame, np.arange(series.frames + 1))
+    path.unlink(missing_ok=True)  # of an earlier bench, in the same folder
     sink = ResultsFile(path)
     for frame, (low, high) in enumerate(pairwise(borders.tolist())):
         boxes = series.boxes[slice(low, high)]

@@ -37,7 +37,7 @@ def costs(*streams):
         "sure": StageCost(asked=0.2, cpu_ms=35, wall_ms=35),
     }
     one = StreamCost(
-        fps=FPS, width=320, height=240, frames=100, other_ms=1, stages=stages, pictures={LinkSpec().coded: PICTURE}
+        fps=FPS, width=320, height=240, frames=100, other_ms=1, stages=stages, pictures={LinkSpec().setting: PICTURE}
     )
     return Costs(pipeline="yard", processor="", cores=2, engine="inline", streams=dict.fromkeys(streams, one))
 

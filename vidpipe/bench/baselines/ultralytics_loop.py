@@ -102,6 +102,7 @@ class UltralyticsLoop:
             pictures = list(_decoded(self.stream, self.spec))
             watch = _Watch(len(before), tree_cpu_s() - counted_from)
             collector, sink = Collector([self.stream]), ResultsFile(results)
+            results.unlink(missing_ok=True)  # of an earlier run of it
             try:
                 self._answer(pictures, watch, collector, sink)
             finally:
