@@ -55,6 +55,13 @@ class LocalActor:
         if not stays_away:
             self.come_back()
 
+    def hang(self) -> None:
+        """Answer nothing until `wake`, and take what was asked then."""
+        self._here.clear()
+
+    def wake(self) -> None:
+        self._here.set()
+
     def come_back(self) -> None:
         self.instance = self._make()
         self._here.set()

@@ -20,6 +20,8 @@ from vidpipe.pipeline.spec import Tier
 from vidpipe.results.records import Covered
 from vidpipe.results.replay import seen_of
 from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime.links import link
+from vidpipe.runtime.ray import peer
 from vidpipe.runtime.ray.actors import SegmentActor
 from vidpipe.sources.base import StreamSpec
 
@@ -78,6 +80,29 @@ def test_each_frame_says_who_is_away(clip, far, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()[1:]]
     assert [line.get("degraded", "") for line in lines] == [result.degraded for result in results]
     assert seen_of(lines[-1]).degraded == results[-1].degraded
+
+
+def test_one_that_hangs_is_let_back_however_few_frames_it_holds(clip, monkeypatch):
+    """Its calls return once it wakes, and none is made while it is away: nobody but who asks it hears of it."""
+    monkeypatch.setattr(link, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(peer, "SILENT_S", 0.2)
+    laid = pipeline({"cam": clip}, [(Passes, Tier.DEVICE), (Measures, Tier.EDGE)])
+    live = replace(laid.streams["cam"], spec=StreamSpec(url=f"live+file:{clip}"))
+    laid = plan(replace(laid, streams={"cam": live}))
+    (edge,) = local.segments(laid)
+    device = local.Device(laid, edge)
+    linked.on_frame["cam", 1] = edge.hang
+    device.actor.start()
+    slept = False
+    while device.errors.keys() != {"cam"}:
+        device.take()
+        if not slept and any("away" in result.degraded for result in device.published):
+            slept = True
+            linked.on_frame.clear()
+            edge.wake()
+    assert slept
+    assert device.published[-1].degraded == ""
+    assert device.published[-1].answer.as_of > FRAMES // 2
 
 
 def test_who_stands_in_answers_until_the_tier_is_back(clip):

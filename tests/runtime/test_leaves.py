@@ -75,4 +75,6 @@ def test_no_state_is_brought_to_another_machine(make, monkeypatch, apart, leaves
     batch = Batch(snapshots=[Snapshot("cam", {"difference": b"scene"}, 1)])
     monkeypatch.setattr(StreamPool, "take", lambda *_, **__: batch)
     assert len(actor.take(0.1).snapshots) == kept
+    batch.snapshots = [Snapshot("removed", {"difference": b"scene"}, 1)]
+    assert len(actor.take(0.1).snapshots) == (0 if apart else 1)  # the pipeline says no more whether it stays
     actor.close(5)

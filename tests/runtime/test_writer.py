@@ -86,6 +86,19 @@ def test_what_the_run_before_has_answered_is_not_told_again_however_late_it_come
     assert sink.taken == [4, 5]
 
 
+def test_one_that_waits_to_take_over_keeps_the_newest(monkeypatch):
+    monkeypatch.setattr(module, "LIMIT", 5)
+    sink = Kept()
+    sink.may.set()
+    writer = Writer([sink], held=True)
+    writer.begin({"start": "now"})
+    for seq in range(20):
+        writer.write([record(seq)._replace(captured_at=100.0 + seq)], 0.0)
+    writer.release("before", {"cam": 116.0})
+    writer.close(5)
+    assert sink.taken == [17, 18, 19]
+
+
 def test_one_that_blocks_holds_up_nobody(monkeypatch, caplog):
     monkeypatch.setattr(module, "LIMIT", 5)
     sink, clock = Kept(), HandClock()

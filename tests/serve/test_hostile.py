@@ -311,6 +311,33 @@ def test_without_users_nobody_is_let_in_through_a_proxy(serve):
     assert browser.get("/api/status").status == 200
 
 
+@pytest.mark.parametrize("path", ["/api/told", "/api/live", "/api/live.mjpeg"])
+def test_what_is_open_ends_for_who_is_removed(serve, users, path):
+    users.add_user("ann", PASSWORD, "admin", ["*"])
+    users.add_user("bob", PASSWORD, "viewer", ["*"])
+    served = serve()
+    ann, _ = signed_in(served, "ann")
+    bob, _ = signed_in(served, "bob")
+    with bob.open(path, stream="gate") as open_:
+        users.remove("bob")
+        until_s = time.monotonic() + 8
+        for grey in range(100):
+            served.show(grey)
+            if not open_.read1():
+                break
+            assert time.monotonic() < until_s, "it goes on"
+    assert ann.get("/api/status").status == 200
+
+
+def test_who_is_removed_loses_a_token_of_that_name_too(users):
+    users.add_user("ann", PASSWORD, "admin", ["*"])
+    token = users.add_token("ann", "viewer", ["*"])
+    users.remove("ann")
+    assert users.by_token(token) is None
+    with pytest.raises(ConfigError, match="no user or token 'ann'"):
+        users.remove("ann")
+
+
 def test_who_removes_the_last_user_lets_nobody_in(serve, users):
     users.add_user("ann", PASSWORD, "admin", ["*"])
     served = serve()

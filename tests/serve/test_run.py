@@ -111,6 +111,7 @@ def test_edits_of_different_zones_are_both_kept(serve):
     late = {"stream": "gate", "version": version, "change": {"zones": {"lawn": [[0, 0], [0.5, 0], [0.5, 0.5]]}}}
     refused = served.browser.post("/api/rules", late)
     assert (refused.status, "zone 'lawn' has been changed since" in refused.json["error"]) == (409, True)
+    assert served.browser.post("/api/rules", {**late, "version": 99}).status == 409  # of a run before this one
     fresh = {**late, "version": rules["version"]}
     assert served.browser.post("/api/rules", fresh).status == 200
     assert served.browser.get("/api/rules", stream="gate").json["zones"]["lawn"][1] == [0.5, 0]

@@ -131,6 +131,11 @@ class Writer:
                 raise self._error
             if self._until:
                 records, events = self._of_later(records, events)
+            while self.held and self._waiting and self._records >= LIMIT:
+                # It runs beside the one whose place it takes, which tells of the oldest itself.
+                oldest = self._waiting.popleft()
+                self._records -= len(oldest.results)
+                self._events -= len(oldest.events)
             if self._records >= LIMIT:
                 # What came of recordings while they were asked to wait is little, and must not be lost.
                 kept = [record for record in records if live is not None and record.stream not in live]

@@ -146,9 +146,12 @@ class RunHere(ShownRun):
         self._lock = threading.Lock()
 
     def attach(self, run: Run) -> None:
-        """Show this run, which is about to begin."""
-        self._began = run.pipeline
-        self._run = run
+        """Show this run, which is about to begin, in place of one that it follows."""
+        with self._lock:
+            self._began, self._run, self._known = run.pipeline, run, None
+            self._past.clear()
+            self._wrong.clear()
+            self.newest.clear()
 
     def status(self) -> dict[str, Any]:
         run = self._opened()
@@ -245,6 +248,7 @@ class RunHere(ShownRun):
         run = self._opened()
 
         def check(pipeline: Pipeline, epochs: Sequence[Epoch]) -> None:
+            _check_same_run(version, epochs)
             for epoch in epochs[version:] if version is not None else ():
                 if streams is not None and not {*streams} & {*epoch.streams}:
                     continue
@@ -265,6 +269,7 @@ class RunHere(ShownRun):
         def check(pipeline: Pipeline, epochs: Sequence[Epoch]) -> None:
             if version is None:
                 return
+            _check_same_run(version, epochs)
             before, now = self._rules_at(stream, epochs[:version]), _by_name(_rules(pipeline, stream))
             for part in _PARTS:
                 for name in _named(part, edit):
@@ -312,6 +317,11 @@ class RunHere(ShownRun):
         if self._run is None:
             raise RunError("the run is opening: models load, and sources open")
         return self._run
+
+
+def _check_same_run(version: int | None, epochs: Sequence[Epoch]) -> None:
+    if version is not None and version > len(epochs):
+        raise ConflictError("the run has begun anew since: look at what it is now, and change it again")
 
 
 def _wrong(result: Result, audit: Audit) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from vidpipe.serve.sessions import Sessions, Tries
 from vidpipe.serve.users import NOBODY_ELSE, Person, Users
 
 COOKIE = "vidpipe_session"
+STILL_S = 1.0  # between two looks whether who watches still may
 _MOST_WATCHED = 64  # answers that go on for as long as somebody watches
 
 
@@ -94,6 +96,22 @@ def person_of(request: Request) -> Person:
     return person
 
 
+class Still:
+    """Whether who asked still may, for answers without an end: somebody may be removed, or sign out, meanwhile."""
+
+    def __init__(self, request: Request, person: Person) -> None:
+        self._request = request
+        self._person = person
+        self._looked_at = time.monotonic()
+
+    def __bool__(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at < STILL_S:
+            return True
+        self._looked_at = now
+        return person_or_none(self._request) == self._person
+
+
 def admin_of(request: Request) -> Person:
     """The same, who may change what runs; else 403."""
     person = person_of(request)
@@ -104,8 +122,12 @@ def admin_of(request: Request) -> Person:
 
 def is_here(request: Request) -> bool:
     """Whether somebody at this machine asks, and not one for whom a proxy here asks."""
-    forwarded = {"forwarded", "x-forwarded-for", "x-real-ip", "via"} & {*request.headers}
-    return request.client is not None and is_local(request.client.host) and not forwarded
+    return request.client is not None and is_local(request.client.host) and not is_forwarded(request)
+
+
+def is_forwarded(request: Request) -> bool:
+    """Whether a proxy asks, and says so."""
+    return bool({"forwarded", "x-forwarded-for", "x-real-ip", "via"} & {*request.headers})
 
 
 def check_sees(person: Person, stream: str) -> None:

@@ -143,10 +143,11 @@ class Users:
         return f"{_TOKEN}_{name}_{secret}"
 
     def remove(self, name: str) -> None:
-        """Remove the user or token of that name; raises ConfigError where there is none."""
+        """Remove the user and the token of that name; raises ConfigError where there is neither."""
         with self._lock:
             book = self._fresh()
-            if book.users.pop(name, None) is None and book.tokens.pop(name, None) is None:
+            gone = [part.pop(name, None) for part in (book.users, book.tokens)]
+            if not any(gone):
                 raise ConfigError(f"there is no user or token '{name}' in {self.path}")
             self._write(book)
 

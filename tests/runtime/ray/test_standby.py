@@ -36,26 +36,26 @@ def _look_at_once(monkeypatch):
 
 def test_one_that_is_not_there_yet_takes_nobodys_place():
     standbys, first, other = Standbys(wanted=True), Actor(), Actor()
-    assert standbys.in_place_of(first, "north") is first
-    standbys.put_device("north", other)
-    assert standbys.in_place_of(first, "north") is first
+    assert standbys.in_place_of(first, ["edge"], "north") == (first, ["edge"])
+    standbys.put_device("north", other, ["edge 1"])
+    assert standbys.in_place_of(first, ["edge"], "north") == (first, ["edge"])
     other.calls[-1].set_result(None)
-    assert standbys.in_place_of(first, "south") is first  # a site's is for that site
-    assert standbys.in_place_of(first, "north") is other
+    assert standbys.in_place_of(first, ["edge"], "south") == (first, ["edge"])  # a site's is for that site
+    assert standbys.in_place_of(first, ["edge"], "north") == (other, ["edge 1"])
 
 
 def test_the_dead_one_stands_by_once_it_is_there_again():
     standbys, first, other = Standbys(wanted=True), Actor(), Actor()
-    standbys.put_device("north", other)
+    standbys.put_device("north", other, ["edge 1"])
     other.calls[-1].set_result(None)
-    assert standbys.in_place_of(first, "north") is other
+    assert standbys.in_place_of(first, ["edge"], "north") == (other, ["edge 1"])
     first.calls[-1].set_exception(RayActorError())
-    assert standbys.in_place_of(other, "north") is other  # both are dead
+    assert standbys.in_place_of(other, ["edge 1"], "north") == (other, ["edge 1"])  # both are dead
     standbys.is_due()
     standbys.is_due()
     assert len(first.calls) == 2  # it is called again once a call has failed, and not while one is out
     first.calls[-1].set_result(None)
-    assert standbys.in_place_of(other, "north") is first
+    assert standbys.in_place_of(other, ["edge 1"], "north") == (first, ["edge"])
 
 
 def test_nobody_stands_by_where_nobody_is_wanted():

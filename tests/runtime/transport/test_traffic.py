@@ -80,6 +80,14 @@ def test_time_for_which_a_call_was_held_is_no_matter_of_the_link():
     assert traffic.call_s == pytest.approx(5.1)
 
 
+def test_what_was_given_up_before_its_call_returned_has_not_crossed():
+    traffic = Traffic()
+    traffic.ask("a", 0.0)
+    traffic.forget("a")
+    traffic.arrive(traffic.send(1, 1000, 0.0), ["a"], 0.0, 30.0)
+    assert traffic.carried(30.0, "raw").crossed == 0
+
+
 def test_a_message_that_is_lost_is_under_way_no_more():
     traffic = Traffic()
     traffic.arrive(traffic.send(1, 1000, 0.0), [], 0.0, 0.1)

@@ -237,8 +237,10 @@ class PeerLink:
     def _carry(self) -> None:
         """Take the next batch along, or see to an actor that is not there."""
         with self._changed:
-            has_work = self._changed.wait_for(self._has_work, PING_EVERY_S if self._calls_out else None)
-            silent = self._calls_out and time.monotonic() - self._heard_at > PING_EVERY_S
+            # While it is away frames are kept out, so that no call would ever tell that it is back.
+            waits = self._calls_out or self._presence.is_away
+            has_work = self._changed.wait_for(self._has_work, PING_EVERY_S if waits else None)
+            silent = waits and time.monotonic() - self._heard_at > PING_EVERY_S
             dead = self._dead and has_work
             batch = self._take() if has_work and not dead else None
             shadow = self._shadows.take() if self._shadows and not dead and batch is None else None
@@ -296,7 +298,8 @@ class PeerLink:
         """Send one by one what cannot be sent together: a note that does not pickle costs its frame alone."""
         if len(batch.entries) > 1:
             with self._changed:
-                self._calls_out += len(batch.entries) - 1
+                if batch.life == self._life:
+                    self._calls_out += len(batch.entries) - 1
                 self._traffic.lose(batch.sent)
             for each in batch.entries:
                 self._call(Batch([each], batch.life))

@@ -40,6 +40,10 @@ class Receiver:
         self._known.update(fresh)
         self._restore(fresh)
 
+    def forget(self) -> None:
+        """No order comes any more for the frames that wait for one."""
+        self._uncompleted.clear()
+
     def take(
         self, message: Command | CompleteOrder | codec.PackedFrame
     ) -> tuple[tuple[str, int], Future[Completed]] | None:

@@ -270,7 +270,9 @@ class DeviceActor(_Actor):
     def take(self, timeout_s: float, hold: bool = False) -> Batch:
         batch = self._stream_pool.take(timeout_s, hold=hold)
         if self._apart and batch.snapshots:  # one may hold the learnt scene, which is a picture
-            batch.snapshots = [each for each in batch.snapshots if not stays(self._runtime.plan, each.stream)]
+            plan = self._runtime.plan  # a stream that is removed leaves it before its last answers do
+            leave = {stream for stream in plan.pipeline.streams if not stays(plan, stream)}
+            batch.snapshots = [each for each in batch.snapshots if each.stream in leave]
         return batch
 
     def stop(self) -> None:

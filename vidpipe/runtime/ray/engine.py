@@ -187,7 +187,7 @@ class RayEngine:
         self._fetching = {reference: each for reference, each in self._fetching.items() if each is not device}
         positions = device.died(self._positions_of(device), self._waiting(device))
         log.warning("%s died; its streams go on behind their last answers", device)
-        device.actor = self._standbys.in_place_of(device.actor, device.site)
+        device.actor, device.below = self._standbys.in_place_of(device.actor, device.below, device.site)
         self._begin_aside(device, positions, REVIVE_S)
 
     def _begin_aside(self, device: Device, positions: dict[str, Position], patience_s: float) -> None:
@@ -355,8 +355,8 @@ class RayEngine:
             self._standbys.put_segment(each.actor)
             self._census.add(each.name, each.actor)
         for site in dict.fromkeys(device.site for device in self._devices):
-            actor, _ = self._start_device(site, 0)
-            self._standbys.put_device(site, actor)
+            actor, below = self._start_device(site, 0)
+            self._standbys.put_device(site, actor, below)
             self._census.add(self._way_down(site)[0].name, actor, watched=True)
 
     def _start_device(self, site: str, number: int) -> tuple[Any, list[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -59,7 +60,7 @@ class Standbys:
             self._looked_at = now
             for site, spare in self._devices.items():
                 if not spare.is_coming:
-                    self._devices[site] = _Spare(spare.actor)
+                    self._devices[site] = _Spare(spare.actor, spare.below)
         if now < self._due:
             return False
         self._due = float("inf")
@@ -69,24 +70,26 @@ class Standbys:
         """This one stands by."""
         self._segments.append(actor)
 
-    def put_device(self, site: str, actor: Any) -> None:
-        """This one stands by for devices of a site, from when it is there."""
-        self._devices[site] = _Spare(actor)
+    def put_device(self, site: str, actor: Any, below: Sequence[Any]) -> None:
+        """This one, with those below it, stands by for devices of a site, from when it is there."""
+        self._devices[site] = _Spare(actor, below)
 
-    def in_place_of(self, dead: Any, site: str) -> Any:
-        """The device that takes over from one that has died; that one itself where no other is there."""
+    def in_place_of(self, dead: Any, below: Sequence[Any], site: str) -> tuple[Any, Sequence[Any]]:
+        """The device that takes over from one that has died, and those below it; that one itself where no other is
+        there."""
         spare = self._devices.get(site)
         if spare is None or not spare.is_there:
-            return dead
-        self._devices[site] = _Spare(dead)
-        return spare.actor
+            return dead, below
+        self._devices[site] = _Spare(dead, below)
+        return spare.actor, spare.below
 
 
 class _Spare:
     """A device that stands by once it answers."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, below: Sequence[Any]) -> None:
         self.actor = actor
+        self.below = below
         self._called: Future[Any] = actor.word.remote().future()
 
     @property

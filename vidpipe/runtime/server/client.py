@@ -96,6 +96,7 @@ class Client:
             self._channel = Channel(name)
             self._held.clear()
             self._refused.clear()
+            self._receiver.forget()
         return self._channel
 
     async def serve(self, connection: Connection, channel: Channel, sent: int) -> None:
@@ -161,7 +162,7 @@ class Client:
         if isinstance(message, Command):
             self._unsettled.pop(message.stream, None)
         try:
-            if why := self._unsettled.get(message.stream):
+            if isinstance(message, PackedFrame) and (why := self._unsettled.get(message.stream)):
                 raise MalformedError(why)
             if isinstance(message, CompleteOrder) and (why := self._refused.pop(message, "")):
                 raise MalformedError(why)
@@ -190,7 +191,8 @@ class Client:
         self, channel: Channel, number: int, frame: tuple[str, int], came_at: float, done: Future[Completed]
     ) -> None:
         completed, (stream, _) = done.result(), frame
-        self._held.pop(frame, None)
+        if channel is self._channel:  # on another one the same frame has come again
+            self._held.pop(frame, None)
         if completed.states:
             completed = completed._replace(states=self._seal.closed(stream, completed.states))
         self._reply(channel, Answered(number, completed, held_s=time.monotonic() - came_at))

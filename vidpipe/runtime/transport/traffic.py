@@ -69,7 +69,9 @@ class Traffic:
         self.call_s += (1 - _HELD_KEPT) * (now_s - sent.at_s - self.call_s) if self.call_s else now_s - sent.at_s
         total = self._total
         for frame in frames:
-            crossing_s = max(arrived_s - self._asked.pop(frame, arrived_s), 0.0)
+            if (asked_s := self._asked.pop(frame, None)) is None:  # it was given up before its call returned
+                continue
+            crossing_s = max(arrived_s - asked_s, 0.0)
             longest_s = max(total.longest_s, crossing_s)
             total = total._replace(
                 crossed=total.crossed + 1, crossing_s=total.crossing_s + crossing_s, longest_s=longest_s

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from vidpipe.serve.api.run import RunName, StreamName
 from vidpipe.serve.gallery import Gallery
 from vidpipe.serve.shots import Wanted
-from vidpipe.serve.site import PersonOf, Site, SiteOf, check_sees, is_here
+from vidpipe.serve.site import PersonOf, Site, SiteOf, Still, check_sees, is_here
 
 router = APIRouter(prefix="/api", tags=["pictures"])
 
@@ -69,9 +69,13 @@ async def live(
     gallery = await _gallery(request, site, run, seen)
     wanted = Wanted(1 / fps, max(still_s, 1 / fps), width)
 
+    still = Still(request, person)
+
     async def records() -> AsyncIterator[bytes]:
         with site.watching():
             async for _, shot in gallery.live(seen, wanted):
+                if not still:
+                    return
                 yield shot.packed()
 
     _check_place(site)
@@ -92,9 +96,13 @@ async def mjpeg(
     check_sees(person, stream)
     gallery = await _gallery(request, site, run, [stream])
 
+    still = Still(request, person)
+
     async def parts() -> AsyncIterator[bytes]:
         with site.watching():
             async for _, shot in gallery.live([stream], Wanted(1 / fps, 1 / fps, width)):
+                if not still:
+                    return
                 if shot.jpeg:
                     told = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\n\r\n"
                     yield told.encode() + shot.jpeg + b"\r\n"

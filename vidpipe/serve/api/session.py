@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 import vidpipe
-from vidpipe.serve.site import COOKIE, SiteOf, person_or_none
+from vidpipe.serve.site import COOKIE, SiteOf, is_forwarded, person_or_none
 from vidpipe.serve.users import Person
 
 router = APIRouter(prefix="/api/session", tags=["session"])
@@ -34,7 +34,9 @@ def who(request: Request, site: SiteOf) -> dict[str, Any]:
 @router.post("")
 async def sign_in(asked: SignIn, request: Request, response: Response, site: SiteOf) -> dict[str, Any]:
     """Begin a session, in a cookie that no script can read. Tries that fail are bounded, by address and by name."""
-    keys = f"address {request.client.host if request.client else ''}", f"name {asked.name}"
+    # Through a proxy all come from one address: that of a stranger must not keep out the others.
+    address = () if is_forwarded(request) or request.client is None else (f"address {request.client.host}",)
+    keys = (*address, f"name {asked.name}")
     if wait_s := site.tries.wait_s(*keys):
         seconds = str(int(wait_s) + 1)
         raise HTTPException(429, f"too many tries: wait {seconds} s", {"Retry-After": seconds})
@@ -43,7 +45,7 @@ async def sign_in(asked: SignIn, request: Request, response: Response, site: Sit
     if person is None:
         raise HTTPException(403, "no such name and password")
     site.tries.forget(*keys)
-    secure = request.url.scheme == "https"
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     secret = site.sessions.begin(person.name)
     response.set_cookie(COOKIE, secret, httponly=True, samesite="strict", secure=secure, path="/")
     return {"person": _told(person)}

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
@@ -16,7 +16,7 @@ from vidpipe.results.records import Result
 from vidpipe.serve.api.run import RunName, funnels_for, status_for
 from vidpipe.serve.runs import ShownRun
 from vidpipe.serve.shots import answer_told
-from vidpipe.serve.site import PersonOf, Site, SiteOf
+from vidpipe.serve.site import PersonOf, Site, SiteOf, Still
 from vidpipe.serve.telling import Telling
 from vidpipe.serve.users import Person
 
@@ -30,6 +30,7 @@ LastId = Annotated[str | None, Header(alias="Last-Event-ID", description="go on 
 
 @router.get("/told", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def told(
+    request: Request,
     site: SiteOf,
     person: PersonOf,
     run: RunName = None,
@@ -46,14 +47,14 @@ async def told(
     with site.watching():
         pass
     return StreamingResponse(
-        _all_told(site, asked, person, last_event_id or after, answers),
+        _all_told(site, asked, person, last_event_id or after, answers, Still(request, person)),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
 async def _all_told(
-    site: Site, run: ShownRun, person: Person, last_id: str | None, answers: float
+    site: Site, run: ShownRun, person: Person, last_id: str | None, answers: float, still: Still
 ) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
@@ -67,7 +68,7 @@ async def _all_told(
             yield f"retry: {_AGAIN_MS}\n\n".encode()
             if gap:
                 yield _packed("gap", {})
-            while True:
+            while still:
                 if loop.time() >= status_at:
                     status_at = loop.time() + STATUS_EVERY_S
                     yield await run_in_threadpool(_status, run, person)

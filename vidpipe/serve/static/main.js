@@ -67,13 +67,15 @@ function listen() {
 
 function chooser(runs) {
   if (runs.length < 2) return "";
-  const select = el("select", { "aria-label": "Run", onchange: () => { here.run = select.value; listen(); route(); } },
+  const select = el("select", { "aria-label": "Run", onchange: () => { here.run = select.value; newest = null; listen(); route(); } },
     runs.map((run) => el("option", { value: run }, run)));
   return select;
 }
 
 function signIn() {
   fill(document.getElementById("nav"));
+  fill(document.getElementById("person"));
+  write(state, "");
   const name = el("input", { required: true, autocomplete: "username", maxlength: 64 });
   const password = el("input", { required: true, type: "password", autocomplete: "current-password" });
   const form = el("form", { class: "card sign-in", onsubmit: async (event) => {
@@ -91,6 +93,7 @@ async function begin() {
   page?.leave();
   page = null;
   told?.close();
+  newest = null;
   const session = await notice.during(() => get("session"));
   if (!session) return;
   here.person = session.person;

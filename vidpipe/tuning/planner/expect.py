@@ -37,8 +37,7 @@ def expect(laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int] | 
 
 def site_of(laid: Plan, stream: str) -> str | None:
     """Where a camera stands; None: nobody says."""
-    site: str | None = getattr(laid.pipeline.streams[stream].spec, "at", None)
-    return site
+    return laid.pipeline.site(stream) or None
 
 
 class _Expecting:
@@ -69,9 +68,10 @@ class _Expecting:
         return Expected(loads, list(self._traffic.values()), needs, found, self._notes)
 
     def _key(self, segment: Segment, stream: str) -> Place:
-        """The cloud is common to all sites; above it each site has segments of its own."""
-        common = segment.tier == Tier.CLOUD or self._site[stream] is None
-        return Place(segment.name, None if common else self._site[stream])
+        """Above the cloud each site has segments of its own; the cloud is common to all that ask for none."""
+        site = self._site[stream]
+        common = segment.tier == Tier.CLOUD and site not in self._laid.pipeline.own_clouds
+        return Place(segment.name, None if common else site)
 
     def _place(self) -> None:
         """Give each segment a machine: the one of its tier that has the most left, by what is placed there so far."""
