@@ -28,8 +28,8 @@ import psutil
 import pytest
 
 from tests.cameras import servers
+from tests.lines import each_answer
 from tests.runtime.conftest import STAGES
-from vidpipe.results.sinks.results import answer_lines
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,7 @@ def test_twenty_times_overload(serve, clip, tmp_path, engine):
         use, _ = soak(process.pid, port, SECONDS / 2, cameras, None)
     report = is_complete(tmp_path)
     ages = []
-    for _, line in answer_lines(tmp_path / "results.jsonl"):
-        told = json.loads(line)
+    for told in each_answer(tmp_path / "results.jsonl"):
         if told["pts"] > warm_s(SECONDS / 2):
             ages.append(told["published_at"] - told["captured_at"])
     log.info("ages: median %.3f s, p95 %.3f s", *np.quantile(ages, (0.5, 0.95)))
@@ -221,8 +220,7 @@ def is_complete(folder: Path) -> dict[str, Any]:
     """Each picture that came has a line, in order, and the ledger counts as many; the report's streams."""
     report = json.loads((folder / "report.json").read_text())["streams"]
     numbers: dict[str, int] = dict.fromkeys(report, 0)
-    for _, line in answer_lines(folder / "results.jsonl"):
-        told = json.loads(line)
+    for told in each_answer(folder / "results.jsonl"):
         assert told["seq"] == numbers[told["stream"]]
         numbers[told["stream"]] += 1
     assert len(report) == CAMERAS

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from contextlib import AbstractAsyncContextManager
-from os import strerror
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.results.sinks.http import listening
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -69,13 +68,7 @@ class HttpServer:
     """
 
     def __init__(self, port: int, address: str) -> None:
-        address = address.strip("[]") or "0.0.0.0"
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            self._socket = socket.create_server((address, port), family=family, backlog=MOST)
-        except OSError as error:
-            why = error.strerror if isinstance(error, socket.gaierror) or error.errno is None else strerror(error.errno)
-            raise ConfigError(f"the page cannot be served at {address}:{port}: {why}; take another port") from None
+        self._socket = listening(port, address, "the page", MOST)
         self.port = int(self._socket.getsockname()[1])
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None

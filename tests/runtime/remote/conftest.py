@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import clips
+from tests.runtime.linked import Measures, Repeats, SharedRepeats, SharedWrites, Writes
 from tests.runtime.remote.network import Network
 from vidpipe.core.servers import ServerAddress
-from vidpipe.pipeline.spec import LinkSpec, Pipeline
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
 from vidpipe.runtime.remote.connection import Timing
 from vidpipe.runtime.remote.tls import server_context
 from vidpipe.runtime.server.certificate import self_signed
@@ -19,6 +21,14 @@ from vidpipe.runtime.server.seal import Seal
 from vidpipe.runtime.server.server import Server
 
 TOKEN = "a token that is long enough"
+FRAMES = 40
+STAGES = [
+    (Repeats, Tier.DEVICE),
+    (Writes, Tier.DEVICE),
+    (SharedRepeats, Tier.CLOUD),
+    (SharedWrites, Tier.CLOUD),
+    (Measures, Tier.CLOUD),
+]
 QUICK = Timing(greet_s=2.0, ping_s=0.2, silent_s=5.0)
 
 Serve = Callable[..., Server]
@@ -27,6 +37,11 @@ Serve = Callable[..., Server]
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory) -> tuple[Path, Path]:
     return self_signed(tmp_path_factory.mktemp("certificate"), [])
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory) -> Path:
+    return clips.encode(tmp_path_factory.mktemp("remote") / "clip.mp4", frames=FRAMES, size=(128, 96), fps=4)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from tests import clips
 from tests.builders import answer
 from tests.runtime import linked
-from tests.runtime.linked import Measures, Repeats, SharedRepeats, SharedWrites, Writes, pipeline
-from tests.runtime.remote.conftest import QUICK
+from tests.runtime.linked import pipeline
+from tests.runtime.remote.conftest import FRAMES, QUICK, STAGES
 from tests.runtime.remote.test_server import answered
 from tests.waiting import until
 from vidpipe.cascade.stage import Stage
@@ -35,20 +35,6 @@ from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.links import link as module
 from vidpipe.runtime.remote import caller, peer
 from vidpipe.testing.clock import HandClock
-
-FRAMES = 40
-STAGES = [
-    (Repeats, Tier.DEVICE),
-    (Writes, Tier.DEVICE),
-    (SharedRepeats, Tier.CLOUD),
-    (SharedWrites, Tier.CLOUD),
-    (Measures, Tier.CLOUD),
-]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return clips.encode(tmp_path_factory.mktemp("cut") / "clip.mp4", frames=FRAMES, size=(128, 96), fps=4)
 
 
 @pytest.fixture(autouse=True)

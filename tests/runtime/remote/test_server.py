@@ -20,9 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests import clips
-from tests.runtime.linked import Measures, Passes, Repeats, SharedRepeats, SharedWrites, Writes, pipeline
-from tests.runtime.remote.conftest import openssl
+from tests.runtime.linked import Measures, Passes, Repeats, SharedRepeats, pipeline
+from tests.runtime.remote.conftest import FRAMES, STAGES, openssl
 from tests.waiting import until
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError, RunError
@@ -32,20 +31,6 @@ from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.remote import peer
 from vidpipe.runtime.remote.tls import fingerprint_of
 from vidpipe.testing.clock import HandClock
-
-FRAMES = 40
-STAGES = [
-    (Repeats, Tier.DEVICE),
-    (Writes, Tier.DEVICE),
-    (SharedRepeats, Tier.CLOUD),
-    (SharedWrites, Tier.CLOUD),
-    (Measures, Tier.CLOUD),
-]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return clips.encode(tmp_path_factory.mktemp("remote") / "clip.mp4", frames=FRAMES, size=(128, 96), fps=4)
 
 
 def linked(clip, codec="raw", streams=("a", "b"), **options) -> Pipeline:

@@ -28,6 +28,17 @@ def parse_place(place: str, option: str) -> tuple[int, str]:
     return int(port), address or LOCAL
 
 
+def listening(port: int, address: str, what: str, backlog: int) -> socket.socket:
+    """A socket at which others may connect; `port`, `address`, `what` and errors as of `Server`."""
+    address = address.strip("[]") or "0.0.0.0"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=backlog)
+    except OSError as error:
+        why = error.strerror if isinstance(error, socket.gaierror) or error.errno is None else strerror(error.errno)
+        raise ConfigError(f"{what} cannot be served at {address}:{port}: {why}; take another port") from None
+
+
 class Request(NamedTuple):
     """What somebody asks for.
 
@@ -57,13 +68,7 @@ class Server:
     """
 
     def __init__(self, port: int, address: str, what: str) -> None:
-        address = address.strip("[]") or "0.0.0.0"
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            self._socket = socket.create_server((address, port), family=family, backlog=MOST)
-        except OSError as error:
-            why = error.strerror if isinstance(error, socket.gaierror) or error.errno is None else strerror(error.errno)
-            raise ConfigError(f"{what} cannot be served at {address}:{port}: {why}; take another port") from None
+        self._socket = listening(port, address, what, MOST)
         self.port = int(self._socket.getsockname()[1])
         self._open: dict[asyncio.StreamWriter, None] = {}  # in order of their coming
         self._end = asyncio.Event()

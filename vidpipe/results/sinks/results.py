@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,15 +142,3 @@ def render(detections: sv.Detections) -> str:
 def is_head(line: str) -> bool:
     """Whether a line of a results file says what the answers below it come from."""
     return line.startswith('{"schema": ')
-
-
-def answer_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a results file that are answers, of all its runs, each with its number from 1.
-
-    Raises:
-        OSError, UnicodeDecodeError: the file cannot be read.
-    """
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not is_head(line):
-                yield number, line

@@ -25,7 +25,6 @@ from vidpipe.runtime.remote.values import MalformedError
 _FIRST_S, _MOST_S = 0.5, 30.0  # between two tries
 _STEADY_S = 5.0  # a connection that lasted so long was a good one
 _CONNECT_S = 10.0
-_OPEN_S = 60.0  # for a server to open the stages of this run
 
 
 class RefusedError(Exception):

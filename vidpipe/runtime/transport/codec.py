@@ -119,7 +119,7 @@ def pack(
         ticket.due,
         ticket.straight,
         complete,
-        _nbytes(picture) + features_nbytes(frame),
+        _nbytes(picture) + _features_nbytes(frame),
     )
 
 
@@ -150,7 +150,7 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
     return Ticket(frame, due=packed.due, straight=packed.straight)
 
 
-def features_nbytes(frame: Frame) -> int:
+def _features_nbytes(frame: Frame) -> int:
     """What the features of a frame take on a link; of those that cannot cross one that is nothing."""
     try:
         return len(pickle.dumps(frame.features)) if frame.features else 0
@@ -161,11 +161,11 @@ def features_nbytes(frame: Frame) -> int:
 def raw_nbytes(frame: Frame, places: NDArray[np.int64] | None) -> int:
     """What a frame takes on a link without a codec, or these parts of it."""
     if places is None:
-        return frame.picture.nbytes + features_nbytes(frame)
+        return frame.picture.nbytes + _features_nbytes(frame)
     sizes = (places[:, 2:] - places[:, :2]).tolist()
     planar = isinstance(frame.picture, YuvPicture)
     pixels = sum(packed_size(width, height) if planar else width * height * 3 for width, height in sizes)
-    return pixels + int(places.nbytes) + features_nbytes(frame)
+    return pixels + int(places.nbytes) + _features_nbytes(frame)
 
 
 def _nbytes(picture: Planes | Bgr | Coded | Parts) -> int:

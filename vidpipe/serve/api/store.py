@@ -21,6 +21,8 @@ router = APIRouter(prefix="/api", tags=["store"])
 Since = Annotated[float | None, Query(ge=0, le=1e11, description="UTC seconds")]
 Until = Annotated[float | None, Query(ge=0, le=1e11, description="UTC seconds, not included")]
 Name = Annotated[str | None, Query(max_length=500)]
+Class = Annotated[str | None, Query(alias="class", max_length=500)]
+Severity = Literal["alert", "notice"] | None
 Most = Annotated[int, Query(ge=1, le=500, description="of a page")]
 EventId = Annotated[str, Query(description="`id` of an event", max_length=2000)]
 Every = Annotated[int, Query(ge=60, le=31 * 86_400, multiple_of=60, description="seconds that a row stands for")]
@@ -34,12 +36,12 @@ def events(
     since: Since = None,
     until: Until = None,
     stream: Name = None,
-    class_: Annotated[str | None, Query(alias="class", max_length=500)] = None,
+    class_: Class = None,
     zone: Name = None,
     line: Name = None,
     kind: Name = None,
     rule: Name = None,
-    severity: Literal["alert", "notice"] | None = None,
+    severity: Severity = None,
     review: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
     unended: bool = False,
     most: Most = 100,
@@ -63,7 +65,7 @@ def reviews(
     since: Since = None,
     until: Until = None,
     stream: Name = None,
-    severity: Literal["alert", "notice"] | None = None,
+    severity: Severity = None,
     most: Most = 100,
 ) -> dict[str, Any]:
     """Reviews, newest first, each with its first event that has a picture. `next` as of events."""
@@ -86,7 +88,7 @@ def counts(
     since: Since = None,
     until: Until = None,
     stream: Name = None,
-    class_: Annotated[str | None, Query(alias="class", max_length=500)] = None,
+    class_: Class = None,
     every: Every = 3600,
 ) -> list[dict[str, Any]]:
     """How many of each class were in view, by time and stream."""
