@@ -236,6 +236,7 @@ def _build(
         own_clouds=frozenset(name for name, site in spec.sites.items() if site.cloud == "own"),
         audit=spec.audit,
         links=spec.links,
+        tiers=spec.tiers,
         ahead=spec.ahead,
         late=spec.late,
         streams_per_actor=spec.streams_per_actor,
