@@ -187,6 +187,9 @@ class TierSpec(_Spec):
         le=64,
         description="GPUs of its machine that each actor takes on a cluster: 0.5 is half of one",
     )
+    models: dict[str, dict[str, object]] = Field(
+        default={}, description="what differs of models there, by name: {little: {threads: 1}}; fields as of a model"
+    )
 
     @field_validator("gpus")
     @classmethod
