@@ -40,7 +40,7 @@ def print_actors(laid: Plan, console: Console) -> None:
         stages = [stage.id for segment in laid.segments[laid.here :] for stage in segment.stages]
         console.print(f"below {laid.way_out.name}, at {laid.way_out.spec.address}: {', '.join(stages)}", soft_wrap=True)
     console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
-    if any(laid.sites):
+    if any(laid.sites) or laid.pipeline.tiers:
         console.print(_on_a_cluster(laid))
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
     if laid.shortened:
@@ -62,11 +62,18 @@ def _on_a_cluster(laid: Plan) -> Table:
         count = str(len(groups)) if on_device else f"1 a machine, {most} at most" if most > 1 else "1"
         table.add_row(
             place.name,
-            f"{place.tier}, of {place.site}" if place.site else str(place.tier),
+            _machine(laid, place),
             count,
             "; ".join(map(", ".join, groups)),
         )
     return table
+
+
+def _machine(laid: Plan, place: Place) -> str:
+    """On which machines an actor may stand."""
+    tier = laid.pipeline.tiers.get(place.tier)
+    said = (str(place.tier), place.site and f"of {place.site}", "" if tier is None else tier.setting)
+    return ", ".join(filter(None, said))
 
 
 def print_expected(expected: Expected, nodes: Nodes, console: Console) -> None:
