@@ -55,6 +55,7 @@ class _Expecting:
 
     def whole(self) -> Expected:
         self._place()
+        self._run()
         for stream, count in self._cameras.items():
             self._add(stream, count)
         for load in self._loads.values():
@@ -95,6 +96,18 @@ class _Expecting:
                 self._loads[place] = Load(place, segment.tier, (node,), stages)
                 if len(able) > 1:
                     self._notes.append(f"segment {segment.name} runs on {node} alone: it is one process")
+
+    def _run(self) -> None:
+        """What the run takes by itself stands where most devices are: there is the driver."""
+        first = self._laid.segments[0]
+        if self._cameras:
+            busiest = max(self._cameras, key=lambda stream: self._cameras[stream])
+            self._load(first, busiest).cpu += self._costs.run_cpu
+        for stream in self._cameras:
+            if not self._costs.streams[stream].steady:
+                self._notes.append(
+                    f"stream {stream}: what it takes still changed when it was measured: measure longer (`--for`)"
+                )
 
     def _add(self, stream: str, count: int) -> None:
         """What the cameras of a stream take of segments and links."""

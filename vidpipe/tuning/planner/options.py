@@ -127,7 +127,7 @@ def _wish(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes
         setting: Setting = option.what
         as_set = _under(known, option, setting, roles)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
-        bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None})
+        bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
         options.append(Option(option.accuracy, _demand(expect(alone, bare, nodes)), setting))
     return Wish(unbeaten(options), wish.weight)
 
