@@ -68,7 +68,7 @@ class Machines:
         lacking: dict[str, list[Tier]] = {}
         for place in places:
             tiers = lacking.setdefault(place.site, [])
-            if place.tier not in tiers and not _fitting(there, place):
+            if place.tier not in tiers and not fitting(there, place):
                 tiers.append(place.tier)
         said = [_lack(site, tiers, there, self._join_address()) for site, tiers in lacking.items() if tiers]
         if said:
@@ -76,7 +76,7 @@ class Machines:
 
     def count(self, place: Place) -> int:
         """How many there are for a place now."""
-        return 1 if self._address is None else len(_fitting(machines(), place))
+        return 1 if self._address is None else len(fitting(machines(), place))
 
     def options(self, place: Place, near: str | None = None) -> tuple[dict[str, Any], str | None]:
         """Where the next actor of a place stands: options for Ray, and its node, if one is there.
@@ -96,10 +96,10 @@ class Machines:
             return options, None
         if place.site:
             options["label_selector"] = {LABEL: place.site}
-        fitting = _fitting(machines(), place)
-        if not fitting:
+        able = fitting(machines(), place)
+        if not able:
             return options, None
-        best = min(fitting, key=lambda machine: (self._load(machine, place.tier), machine.node != near, machine.node))
+        best = min(able, key=lambda machine: (self._load(machine, place.tier), machine.node != near, machine.node))
         self._standing[best.node, place.tier] += 1
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(best.node, soft=True)
         return options, best.node
@@ -126,7 +126,7 @@ def machines() -> list[Machine]:
     ]
 
 
-def _fitting(there: Sequence[Machine], place: Place) -> list[Machine]:
+def fitting(there: Sequence[Machine], place: Place) -> list[Machine]:
     """Those on which an actor of this place may stand; one of no site keeps away from those of sites if it can."""
     offering = [machine for machine in there if place.tier in machine.tiers]
     of_site = [machine for machine in offering if machine.site == place.site]
