@@ -84,8 +84,13 @@ class LinkSpec(_Spec):
         default="raw", description="raw: packed YUV 4:2:0, loses nothing; webp: fewer bytes than jpeg for more CPU"
     )
     quality: int = Field(default=85, ge=1, le=100, description="of JPEG or WebP")
+    size: Literal["network", "full"] = Field(
+        default="network",
+        description="of JPEG or WebP: scaled to what the models behind the link take, at a quality that makes up for "
+        "it; full: as they are",
+    )
     width: int | None = Field(
-        default=None, ge=64, description="of JPEG or WebP: scale wider pictures down to this many pixels"
+        default=None, ge=64, description="in place of `size`: scale wider pictures down to this many pixels"
     )
     batch_frames: int = Field(default=8, ge=1, le=256, description="most frames in one call")
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
@@ -138,6 +143,17 @@ class LinkSpec(_Spec):
         if self.ca is not None and self.fingerprint is not None:
             raise ValueError("`ca` and `fingerprint` are two ways to know the server: write one of them")
         return self
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.width is not None and "size" in self.model_fields_set:
+            raise ValueError("`size` and `width` both say how large pictures are: leave one of them out")
+        return self
+
+    @property
+    def fits_networks(self) -> bool:
+        """Whether pictures cross at a size that depends on the models behind the link."""
+        return self.codec != "raw" and self.width is None and self.size == "network"
 
     def here(self) -> LinkSpec:
         """The same link to what runs here."""

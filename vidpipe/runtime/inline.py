@@ -26,7 +26,9 @@ from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.packing import packed, packed_shadow
 from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.size import own_size
 from vidpipe.runtime.worker import WorkerRuntime, those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -47,16 +49,16 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
-        places = parts_of(ticket, self._link, self._spec)
         if self._spec.codec == "raw":
+            places = parts_of(ticket, self._link, self._spec, own_size(ticket.frame, self._spec))
             self.bytes += codec.raw_nbytes(ticket.frame, places)
             frame = ticket.frame.across()
             frame.in_parts = places is not None
             ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, complete=complete, places=places)
-            ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
-            self.bytes += packed.nbytes
+            item = packed(ticket, self._link, self._spec, complete=complete)
+            ticket = codec.unpack(item, ticket.frame.knobs, self._runtime.views)
+            self.bytes += item.nbytes
         self.frames += 1
         pending = self._downstream.ask(ticket, complete=complete)
         return pending.from_far() if self._far else pending
@@ -69,8 +71,8 @@ class CodecLink:
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         if self._spec.codec != "raw":
-            packed = codec.pack(Ticket(frame), self._spec, complete=False)
-            frame = codec.unpack(packed, frame.knobs, self._runtime.views).frame
+            item = packed_shadow(frame, self._link, [(ask.stage, ask.config) for ask in asks])
+            frame = codec.unpack(item, frame.knobs, self._runtime.views).frame
         self._downstream.shadow(frame, asks, tell)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.pipeline.plan import Place, Plan
-from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.pipeline.plan import Link, Place, Plan
+from vidpipe.runtime.transport.size import networks_behind
 from vidpipe.tuning.planner.loads import Expected
 from vidpipe.tuning.planner.nodes import Nodes
 
@@ -34,7 +34,7 @@ def print_actors(laid: Plan, console: Console) -> None:
     if laid.links:
         links = _table("links", ("link", "codec", "batch", "credit", "shaped"))
         for link in laid.links:
-            links.add_row(link.name, *_link_row(link.spec))
+            links.add_row(link.name, *_link_row(link))
         console.print(links)
     if laid.way_out is not None:
         stages = [stage.id for segment in laid.segments[laid.here :] for stage in segment.stages]
@@ -195,8 +195,8 @@ def _justified(columns: Iterable[str], right: int | None) -> Iterator[tuple[str,
         yield name, "left" if right is None or at < right else "right"
 
 
-def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
-    shaper = spec.shaper
+def _link_row(link: Link) -> tuple[str, str, str, str]:
+    spec, shaper = link.spec, link.spec.shaper
     shaped = (
         ""
         if shaper is None
@@ -204,8 +204,19 @@ def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
     )
     adapts = ", adapts" if spec.adapt else ""
     return (
-        spec.setting + adapts,
+        spec.setting + _sized(link) + adapts,
         f"{spec.batch_frames} frames",
         f"{spec.credit_frames} frames, {spec.credit_mb:g} MB",
         shaped,
     )
+
+
+def _sized(link: Link) -> str:
+    """How large pictures are at most beyond a link that goes by the networks there."""
+    if link.inputs is None:
+        return ""
+    networks = networks_behind(link)
+    if not networks:
+        return ", full size"
+    width, height = (max(network.size[side] for network in networks) for side in (1, 0))
+    return f", up to {width} x {height}"
