@@ -12,12 +12,14 @@ from vidpipe.core.errors import ModelError
 from vidpipe.core.files import make_folder
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.runtime.engine import usual_engine
 
 BETTER = "yolox:yolox_tiny"  # in place of the demo's own model, where its weights can be fetched
 
 
-def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "inline"]) -> int:
+def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "inline"] | None) -> int:
     """Make the scene, fetch the model, run pipelines/demo.yaml; the exit status."""
+    engine = engine or usual_engine()
     console = Console(highlight=False, soft_wrap=True)
     clip = _scene(folder, seconds, seed, console)
     pipeline = _pipeline(clip, console)
