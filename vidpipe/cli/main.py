@@ -314,11 +314,14 @@ def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Length of the generated clip.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another scene.")] = 0,
     engine: EngineOption = None,
+    serve: Annotated[
+        bool, typer.Option(help="At a terminal, serve a page of what happened at the end, until Ctrl-C.")
+    ] = True,
 ) -> None:
     """Generate a street scene and run a cascade with a real detector on it."""
     from vidpipe.cli.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(folder, seconds, seed, engine.value if engine else None))
+    raise typer.Exit(run_demo(folder, seconds, seed, engine.value if engine else None, serve=serve))
 
 
 @app.command()
