@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, hosting, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, hosting, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -345,6 +345,7 @@ def init(
 looking.add_to(app)
 asking.add_to(app)
 planning.add_to(app)
+archiving.add_to(app)
 reaching.add_to(app)
 hosting.add_to(app)
 serving.add_to(app)

@@ -12,6 +12,7 @@ from vidpipe.cascade.cascade import Away, Ticket
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
+from vidpipe.models.library import Library
 from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.carried import Carried
@@ -121,10 +122,24 @@ class Stack:
 
 
 class InlineEngine:
-    """Segments as threads of this process, those aside that a server runs."""
+    """Segments as threads of this process, those aside that a server runs.
 
-    def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
-        self._runtime = WorkerRuntime(plan, clock=clock)
+    Args:
+        library: the models, where others have loaded them.
+        positions: where streams begin; from their beginning, where nothing is said.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        frame_sinks: Sequence[FrameSink] = (),
+        clock: Clock = REAL,
+        *,
+        library: Library | None = None,
+        positions: Mapping[str, Position] | None = None,
+    ) -> None:
+        self._runtime = WorkerRuntime(plan, clock=clock, library=library)
+        self._positions = positions or {}
         self._link = way_out(plan, self._runtime)
         self._away = Absences(clock)
         self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
@@ -139,7 +154,8 @@ class InlineEngine:
         opened([*self._stack.start(), *([self._link.start()] if self._link else [])], stop)
         if stop.is_set():
             return []
-        return those_open(self._stream_pool.open(dict.fromkeys(self._streams, Position()), stop))
+        positions = {stream: self._positions.get(stream, Position()) for stream in self._streams}
+        return those_open(self._stream_pool.open(positions, stop))
 
     def start(self) -> None:
         self._cpu_at_start_s = own_cpu_s()
