@@ -15,7 +15,8 @@ from vidpipe.pipeline.plan import Place, Plan
 from vidpipe.pipeline.spec import Tier
 from vidpipe.runtime.ray.actors import pack_arguments, unpack_arguments
 from vidpipe.runtime.ray.cluster import Cluster
-from vidpipe.runtime.ray.machines import Machines, machines
+from vidpipe.runtime.ray.machine import machines
+from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.replies import cause, got
 from vidpipe.runtime.tasks import Done, Work
 
@@ -60,13 +61,12 @@ class RayTaskWorkers:
         self._cluster = Cluster(plan, address)
         self._cluster.open(threading.Event())
         try:
-            self._begin(address, count, pack_arguments(search_paths, make))
+            self._begin(Machines(address, plan.pipeline.tiers), count, pack_arguments(search_paths, make))
         except BaseException:
             self._cluster.close(_LEAVE_S)
             raise
 
-    def _begin(self, address: str, count: int | None, packed: bytes) -> None:
-        placing = Machines(address)
+    def _begin(self, placing: Machines, count: int | None, packed: bytes) -> None:
         place = Place(range(1), "worker", Tier.DEVICE)
         placing.check([place])
         made = []
