@@ -88,7 +88,9 @@ class Home:
 
     def run(self, *command: object, **environment: str) -> str:
         """Run Python with these arguments in a folder of its own; gives what it prints."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("VIDPIPE_", "XDG_", "ORT_"))}
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith(("VIDPIPE_", "XDG_", "ORT_"))
+        }
         inherited.pop("CI", None)  # where it is set, libraries are more discreet than at a user's
         done = subprocess.run(
             [*self._alone, sys.executable, *map(str, command)],
