@@ -30,6 +30,8 @@ class Auto:
     """The best of all placements.
 
     Attributes:
+        wishes: what keeps to the floors of the streams.
+        anything: what they may get without regard to floors, for a run that has to do with less.
         limits: of each resource, as far as it is planned with.
         tried: the worth of each placement; None: nothing fits there.
     """
@@ -37,6 +39,7 @@ class Auto:
     placement: Placement
     pipeline: Pipeline
     wishes: Mapping[str, Wish]
+    anything: Mapping[str, Wish]
     limits: Mapping[str, float]
     assigned: Assigned
     tried: Mapping[str, float | None]
@@ -55,12 +58,18 @@ def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
     for placement in placements(roles, nodes):
         pipeline = placed(roles.pipeline, placement)
         laid = plan(pipeline)
-        wishes = {name: _wish(name, wish, roles, laid, costs, nodes) for name, wish in found.wishes.items()}
+        wishes, anything = {}, {}
+        for name, wish in found.anything.items():
+            every = list(_options(name, wish, roles, laid, costs, nodes))
+            holding = {option.what for option in found.wishes[name].options}
+            kept = unbeaten(option for option in every if option.what in holding)
+            wishes[name] = Wish(kept, wish.weight)
+            anything[name] = Wish([*kept, *(each for each in unbeaten(every) if each not in kept)], wish.weight)
         limits = limits_of(wishes, nodes)
         assigned = assign(wishes, limits)
         tried[said(placement, roles)] = assigned.worth if assigned.fits else None
         if best is None or (assigned.fits, assigned.worth) > (best.assigned.fits, best.assigned.worth):
-            best = Auto(placement, pipeline, wishes, limits, assigned, tried)
+            best = Auto(placement, pipeline, wishes, anything, limits, assigned, tried)
     if best is None:
         raise ConfigError("no node is of tier device, on which the sources stand: add one to --nodes")
     return best
@@ -117,19 +126,18 @@ def _rate(which: str, nodes: Nodes) -> float | None:
     return nodes.links[line].at(site or None).mbps
 
 
-def _wish(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes) -> Wish:
+def _options(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes) -> Iterator[Option]:
+    """The options of a wish, with what each takes of machines, threads and lines."""
     known = costs.streams.get(stream)
     if known is None:
         raise ConfigError(f"what stream {stream} takes is not known: `vidpipe plan --measure` finds out")
     alone = replace(laid, pipeline=replace(laid.pipeline, streams={stream: laid.pipeline.streams[stream]}))
-    options = []
     for option in wish.options:
         setting: Setting = option.what
         as_set = _under(known, option, setting, roles)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
         bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
-        options.append(Option(option.accuracy, _demand(expect(alone, bare, nodes)), setting))
-    return Wish(unbeaten(options), wish.weight)
+        yield Option(option.accuracy, _demand(expect(alone, bare, nodes)), setting)
 
 
 def _under(known: StreamCost, option: Option, setting: Setting, roles: Roles) -> StreamCost:
