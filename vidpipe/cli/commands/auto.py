@@ -10,17 +10,18 @@ from rich.console import Console
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import write_whole
-from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import LinkSpec, Pipeline
 from vidpipe.pipeline.yaml.rewrite import rewritten
 from vidpipe.tuning.budget.limits import BudgetConfig
-from vidpipe.tuning.budget.offers import Setting, offers
+from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import demand_of
 from vidpipe.tuning.floor.configuration import Roles, roles_of
 from vidpipe.tuning.paths import profiles_dir
 from vidpipe.tuning.planner.assign import why
 from vidpipe.tuning.planner.costs import Costs
 from vidpipe.tuning.planner.nodes import Nodes
-from vidpipe.tuning.planner.options import Auto, auto, said
+from vidpipe.tuning.planner.options import Auto, auto, looker_of, said
 
 _NO_LIMIT = 1e9  # cores: what there is, the machines say
 _CPU_OF = "CPU of "
@@ -70,8 +71,13 @@ def configuration(chosen: Auto, roles: Roles) -> dict[str, Any]:
         for name, option in chosen.assigned.plan.items()
     }
     placement = {stage: tier.value for stage, tier in chosen.placement.items()}
+    links = {
+        name: {"codec": spec.codec, "quality": spec.quality, "width": spec.width}
+        for name, spec in chosen.pipeline.links.items()
+        if spec.setting != roles.pipeline.links.get(name, LinkSpec()).setting
+    }
     keeper = {} if roles.pipeline.tuner is not None else {"tuner": _keeper(chosen, roles)}
-    return {"placement": placement, "streams": streams} | keeper
+    return {"placement": placement, "streams": streams} | ({"links": links} if links else {}) | keeper
 
 
 def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
@@ -91,7 +97,7 @@ def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
                 {
                     "f1": round(option.accuracy, 4),
                     "takes": {resource: float(f"{amount:.4g}") for resource, amount in option.demand.items()},
-                    "looks_on": chosen.placement[_looker(option.what, roles)].value,
+                    "looks_on": chosen.placement[looker_of(option.what, roles)].value,
                     "holds": option.what in holding,
                     "says": str(option.what),
                     "stages": _plain(stages),
@@ -105,11 +111,6 @@ def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
 
 def _machines(resource: str) -> list[str]:
     return resource.removeprefix(_CPU_OF).split(", ")
-
-
-def _looker(setting: Setting, roles: Roles) -> str:
-    """The stage that looks."""
-    return roles.last if setting.configuration.looker is None or roles.little is None else roles.little
 
 
 def _complete(every: Sequence[Mapping[str, Mapping[str, Any]]], stream: str, roles: Roles) -> list[Any]:
@@ -138,7 +139,8 @@ def _plain(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 
 def _lines(chosen: Auto, roles: Roles) -> Iterator[str]:
     assigned = chosen.assigned
-    yield f"chosen: {said(chosen.placement, roles)}"
+    packed = [f"{link.name} carries {link.spec.setting}" for link in plan(chosen.pipeline).links]
+    yield f"chosen: {', '.join([said(chosen.placement, roles), *packed])}"
     for placement, worth in chosen.tried.items():
         yield f"  {placement}: " + ("does not fit" if worth is None else f"worth {worth:.3f}")
     if assigned.bound is not None:
