@@ -214,9 +214,10 @@ def _under(known: StreamCost, option: Option, setting: Setting, roles: Roles) ->
         if name == looker:
             look_ms = (in_all_ms - head_ms) / looks
             stages[name] = StageCost(asked=looks, cpu_ms=look_ms, wall_ms=look_ms)
-        else:
-            checks = roles.pipeline.audit.rate if name == roles.last else 0.0
-            stages[name] = StageCost(asked=checks, cpu_ms=own.cpu_ms, wall_ms=own.wall_ms)
+        elif name == roles.last:
+            stages[name] = StageCost(asked=roles.pipeline.audit.rate, cpu_ms=own.cpu_ms, wall_ms=own.wall_ms)
+        else:  # it is off, and passes on what the last stage looks at
+            stages[name] = StageCost(asked=looks, cpu_ms=0.0, wall_ms=0.0)
     return known.model_copy(update={"stages": stages})
 
 
