@@ -29,7 +29,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PlannedOption(_Part):
+class OptionSpec(_Part):
     """One way to treat a stream."""
 
     f1: float = Field(ge=0, le=1, description="of its answers against the last stage")
@@ -40,17 +40,17 @@ class PlannedOption(_Part):
     stages: dict[str, dict[str, Any]] = Field(description="settings of stages, by stage id and field")
 
 
-class PlannedStream(_Part):
+class ChoiceSpec(_Part):
     """What a stream may get."""
 
     weight: float = Field(default=1.0, gt=0, description="how much its accuracy counts")
-    options: list[PlannedOption] = Field(min_length=1, description="the first one is in force at the beginning")
+    options: list[OptionSpec] = Field(min_length=1, description="the first one is in force at the beginning")
 
 
 class PlannedConfig(TunerConfig):
     every_s: float = Field(default=0.5, gt=0, description="seconds between two looks at how streams fare")
     limits: dict[str, float] = Field(description="of each resource that can be planned with")
-    streams: dict[str, PlannedStream] = Field(min_length=1, description="what each stream may get")
+    streams: dict[str, ChoiceSpec] = Field(min_length=1, description="what each stream may get")
     elsewhere: bool = Field(
         default=False,
         description="the run takes CPU time on other machines too: then only lost pictures tell that it is short",
@@ -149,7 +149,7 @@ class Planned(Keeping):
 class _What:
     """What an option does; prints as its words."""
 
-    def __init__(self, option: PlannedOption) -> None:
+    def __init__(self, option: OptionSpec) -> None:
         self.stages: Mapping[str, Mapping[str, Any]] = option.stages
         self.looks_on, self.holds = option.looks_on, option.holds
         self._said = option.says or f"F1 {option.f1:.2f}"
@@ -158,10 +158,10 @@ class _What:
         return self._said
 
 
-def _wish(stream: PlannedStream) -> Wish:
+def _wish(stream: ChoiceSpec) -> Wish:
     options = [Option(each.f1, _demand(each), _What(each)) for each in stream.options]
     return Wish(options, stream.weight)
 
 
-def _demand(option: PlannedOption) -> Demand:
+def _demand(option: OptionSpec) -> Demand:
     return dict(option.takes)
