@@ -7,18 +7,21 @@ has tried of clips in place of what is made up. `predict` holds what is expected
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.footage import ASSETS
 from benchmarks.predictions import predicted
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.tuning.budget.limits import BudgetConfig
 from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import Option, Plan, Wish, demand_of, exact, fits, greedy, worth
 from vidpipe.tuning.floor.configuration import roles_of
+from vidpipe.tuning.paths import TUNED
 from vidpipe.tuning.planner.assign import assign, moved, replan
 
 CASES = 1000
@@ -114,7 +117,8 @@ def fair() -> Iterator[str]:
 
 def tuned(profiles: Path) -> Iterator[str]:
     """The same for cameras with what `vidpipe tune follow` has tried of clips, as profiles in a folder tell it."""
-    names = sorted({path.stem for path in profiles.rglob("*.json")})
+    names = sorted({path.parent.name for path in profiles.rglob(TUNED)})
+    os.chdir(ASSETS / "models")
     roles = roles_of(load("follow", sources={name: f"live+file:{name}.mp4" for name in names}))
     found = offers(roles, profiles, BudgetConfig(cpu=1e9))
     of = [wish for name, wish in found.anything.items() if name not in found.untuned]
