@@ -18,6 +18,7 @@ from vidpipe.cascade.stage import Stage
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import StageError, VidpipeError, text_of
 from vidpipe.core.frame import Frame
+from vidpipe.core.logs import treated
 from vidpipe.core.settings import Knobs, StageConfig
 
 T = TypeVar("T")
@@ -245,6 +246,7 @@ class StageRunner:
             weight: how many calls this one stands for in the CPU time.
         """
         meter = self._meter
+        before = treated.set((stream, given))
         cpu = self._cpu_clock() if weight else 0
         wall = time.perf_counter_ns()
         try:
@@ -255,6 +257,7 @@ class StageRunner:
         except BaseException as error:  # SystemExit would end this thread without a word, and all that waits for it
             return _Raised(self._count(error, callback))
         finally:
+            treated.reset(before)
             meter.wall_ns += time.perf_counter_ns() - wall
             if weight:
                 meter.cpu_ns += weight * (self._cpu_clock() - cpu)

@@ -18,6 +18,7 @@ from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.logs import treated
 from vidpipe.core.settings import Knobs
 from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
 from vidpipe.runtime.downstream import Downstream, PendingResult
@@ -143,6 +144,7 @@ class StreamWorker:
         return parts.source.health if self._live and parts is not None and not self._ended else None
 
     def _run(self, make: Callable[[], Parts]) -> None:
+        treated.set((self.stream, None))
         ended = self._from_begin_to_end(make)
         self._ended = True
         self._parts = None
@@ -255,6 +257,7 @@ class StreamWorker:
 
     def _complete(self, parts: Parts, item: Item) -> None:
         """Publish what there is to be said of a picture."""
+        treated.set((self.stream, item.seq if isinstance(item, Missing) else item.frame.seq))
         if isinstance(item, Missing):
             self._publish(parts, item, parts.cascade.complete_missing(item))
             return
