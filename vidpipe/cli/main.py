@@ -38,6 +38,7 @@ from vidpipe.cli.options import (
     ServeOption,
     SetOption,
     SourceOption,
+    TracesOption,
     TrialsOption,
     WantName,
     WantOption,
@@ -114,6 +115,7 @@ def run(
     profiles: ProfilesOption = None,
     name: NameOption = None,
     detach: DetachOption = None,
+    traces: TracesOption = 0.0,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
@@ -124,7 +126,7 @@ def run(
     options = RunOptions(
         pipeline, config, source or [], set_ or [], engine.value if engine else None, address, *outputs, budget=budget
     )
-    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
+    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve, traces=traces)
     options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)

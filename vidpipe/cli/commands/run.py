@@ -56,6 +56,7 @@ class RunOptions:
     media: Path | None = None
     earlier: Earlier = field(default_factory=Earlier)
     serve: str | None = None
+    traces: float = 0.0
 
 
 def run_pipeline(options: RunOptions) -> int:
@@ -170,6 +171,7 @@ def _execute(
                 on_report=on_report,
                 results=False,
                 held=True,
+                traces=options.traces,
             )
 
         outcome = run(
@@ -181,6 +183,7 @@ def _execute(
             watchers=watchers,
             reload=reload if live else None,
             on_report=on_report,
+            traces=options.traces,
             beside=beside,
             version=version,
         )

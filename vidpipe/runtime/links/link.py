@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from vidpipe.cascade.cascade import Away, Completed, Ticket
+from vidpipe.core import traces
 from vidpipe.core.errors import RunError
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
@@ -179,6 +180,8 @@ class PeerLink:
 
     def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
         step = self._pace.step if self._pace and ticket.frame.stream in self._weights else self._own
+        frame = ticket.frame
+        span = traces.begin(f"link {self.name}", frame.trace, time.monotonic()) if frame.trace else None
         try:
             places = parts_of(ticket, self._link, step.spec)
             item = codec.pack(ticket, step.spec, complete=complete, memory=self._room.memory(slot), places=places)
@@ -189,6 +192,9 @@ class PeerLink:
                 self._changed.notify_all()
             pending.complete(Completed(failed(f"{self.name}: {one_line(error)}")))
             return
+        if span is not None:
+            item = item._replace(trace=span.trace)
+            pending.completed.add_done_callback(lambda _: span.end(bytes=item.nbytes))
         settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
         job = Job(item, settings, slot, pending)
         with self._changed:
@@ -278,6 +284,9 @@ class PeerLink:
 
     def _send(self, batch: Batch) -> None:
         nbytes = sum(job.item.nbytes for job in batch.jobs)
+        for job in batch.jobs:
+            if job.item.trace:
+                traces.note(f"wait for {self.name}", job.item.trace, job.since_s, time.monotonic())
         with self._changed:
             sent = self._traffic.send(len(batch.jobs), nbytes, time.monotonic())
         depart(self._travel, nbytes, partial(self._call, batch._replace(sent=sent)))
