@@ -67,6 +67,7 @@ def test_both_distributions_are_one_version_that_asks_for_the_same():
     assert light.items() <= full.items()
     for said in ("version", "license", "requires-python", "scripts"):
         assert LIGHT[said] == FULL[said]
+    assert (ROOT / "deploy/light/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 def test_an_extra_brings_back_each_package_that_is_left_out():

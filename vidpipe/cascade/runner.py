@@ -15,9 +15,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from vidpipe.cascade.contract import Contract
 from vidpipe.cascade.stage import Stage
+from vidpipe.core import traces
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import StageError, VidpipeError, text_of
 from vidpipe.core.frame import Frame
+from vidpipe.core.logs import treated
 from vidpipe.core.settings import Knobs, StageConfig
 
 T = TypeVar("T")
@@ -176,7 +178,21 @@ class StageRunner:
         """What the stage says of frames that one call may take; a `failed` answer where it breaks its contract."""
         weight = 1 if self.shared else self._cpu_sample.weight(self._meter.asked)
         self._meter.asked += len(frames)
+        for frame in frames:
+            if frame.trace:
+                return self._traced(frames, weight)
         return self._answers(frames, weight)
+
+    def _traced(self, frames: Sequence[Frame], weight: int) -> Sequence[Answer | None]:
+        """The answers; the call is a span of each frame that is traced."""
+        began = time.monotonic()
+        answers = self._answers(frames, weight)
+        ended = time.monotonic()
+        for frame, answer in zip(frames, answers, strict=True):
+            if frame.trace:
+                says = "passed on" if answer is None else answer.how.value
+                traces.note(f"stage {self.id}", frame.trace, began, ended, says=says, batch=len(frames))
+        return answers
 
     def count_answered(self) -> None:
         """An answer of this stage was taken."""
@@ -245,6 +261,7 @@ class StageRunner:
             weight: how many calls this one stands for in the CPU time.
         """
         meter = self._meter
+        before = treated.set((stream, given))
         cpu = self._cpu_clock() if weight else 0
         wall = time.perf_counter_ns()
         try:
@@ -255,6 +272,7 @@ class StageRunner:
         except BaseException as error:  # SystemExit would end this thread without a word, and all that waits for it
             return _Raised(self._count(error, callback))
         finally:
+            treated.reset(before)
             meter.wall_ns += time.perf_counter_ns() - wall
             if weight:
                 meter.cpu_ns += weight * (self._cpu_clock() - cpu)

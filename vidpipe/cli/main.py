@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,9 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import archiving, asking, hosting, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
+from vidpipe.cli.logs import LogFormat
 from vidpipe.cli.options import (
     AddressOption,
     AppendOption,
@@ -38,6 +38,7 @@ from vidpipe.cli.options import (
     ServeOption,
     SetOption,
     SourceOption,
+    TracesOption,
     TrialsOption,
     WantName,
     WantOption,
@@ -68,8 +69,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which vidpipe this is.")
     ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="VIDPIPE_LOG_FORMAT", help="What stderr gets: lines, or a JSON object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Answer every frame of many cameras from the cheapest stage that can be trusted."""
+    if log_format is LogFormat.JSON:
+        logs.write_json()
 
 
 @app.command()
@@ -109,6 +115,7 @@ def run(
     profiles: ProfilesOption = None,
     name: NameOption = None,
     detach: DetachOption = None,
+    traces: TracesOption = 0.0,
     set_: SetOption = None,
 ) -> None:
     """Run a pipeline on cameras and recordings."""
@@ -119,7 +126,7 @@ def run(
     options = RunOptions(
         pipeline, config, source or [], set_ or [], engine.value if engine else None, address, *outputs, budget=budget
     )
-    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
+    options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve, traces=traces)
     options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
@@ -351,24 +358,11 @@ hosting.add_to(app)
 serving.add_to(app)
 
 
-class _Formatter(logging.Formatter):
-    """Log lines with the time and without addresses, tracebacks included."""
-
-    def __init__(self, arguments: Sequence[str]) -> None:
-        super().__init__("%(asctime)s %(levelname)s: %(message)s")
-        self._arguments = arguments
-
-    def format(self, record: logging.LogRecord) -> str:
-        return without_addresses(super().format(record), self._arguments)
-
-
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status, with VIDPIPE_DEBUG=1 a traceback."""
     debug = bool(os.environ.get("VIDPIPE_DEBUG"))
     arguments = hide_addresses(sys.argv[1:])
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(arguments))
-    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    logs.begin(arguments, logging.DEBUG if debug else logging.WARNING)
     cause: Exception | None = None
     try:
         chosen = asking.only(arguments[0], options) if {*arguments[:1]} & asking.QUESTIONS.keys() else app

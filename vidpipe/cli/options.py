@@ -161,6 +161,16 @@ DetachOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Go on in the background under this name.", show_default=False),
 ]
+TracesOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Trace so many of the frames, 0 to 1, by OpenTelemetry: to where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+        show_default=False,
+    ),
+]
 AddressOption = Annotated[
     str | None, typer.Option(help="Of a Ray to join, in place of one of our own.", show_default=False)
 ]

@@ -60,6 +60,7 @@ class Frame:
         in_parts: only parts of the picture crossed a link, for a stage that asked for no more; the rest is grey.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
             (a recording): its latency counts from then. 0.0 where that is not known.
+        trace: of a sampled frame, what its spans are parts of, as a W3C `traceparent`; "" of any other.
     """
 
     __slots__ = (
@@ -80,6 +81,7 @@ class Frame:
         "seq",
         "since",
         "stream",
+        "trace",
         "visible",
         "width",
     )
@@ -101,6 +103,7 @@ class Frame:
         discontinuity: int = 0,
         vectors: Callable[[], Motion] | None = None,
         in_parts: bool = False,
+        trace: str = "",
     ) -> None:
         self.stream = stream
         self.seq = seq
@@ -115,6 +118,7 @@ class Frame:
         self.knobs = knobs
         self.discontinuity = discontinuity
         self.in_parts = in_parts
+        self.trace = trace
         self._features: dict[str, Any] | None = None
         self._memos: dict[str, Any] | None = None
         self._bgr: Image | None = None

@@ -109,6 +109,7 @@ class Plan:
         hold_bytes: what links may have to hold of one stream's open pictures.
         shortened: why `ahead` is less than the pipeline asks for; "" where it is not.
         pictures: whether results bring the picture that they are of.
+        traces: the share of frames that are traced.
     """
 
     pipeline: Pipeline
@@ -121,6 +122,7 @@ class Plan:
     hold_bytes: float = float("inf")
     shortened: str = ""
     pictures: bool = False
+    traces: float = 0.0
 
     @property
     def here(self) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Away, Cascade, Completed, Ticket
+from vidpipe.core import traces
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import RunError, contained
 from vidpipe.core.frame import Frame
@@ -32,10 +33,11 @@ class _Ticket(Ticket):
     Attributes:
         may_complete: stages may learn from its answer.
         pending: what whoever asked waits for.
+        since: when it came, by the monotonic clock; only of a frame that is traced.
         below: what the next place has said.
     """
 
-    __slots__ = ("below", "may_complete", "pending")
+    __slots__ = ("below", "may_complete", "pending", "since")
 
     def __init__(self, asked: Ticket, may_complete: bool) -> None:
         # A ticket of its own: what stages passed the frame on above is no business of this cascade.
@@ -43,6 +45,7 @@ class _Ticket(Ticket):
         self.may_complete = may_complete
         self.pending = PendingResult()
         self.below: Completed | None = None
+        self.since = time.monotonic() if asked.frame.trace else 0.0
 
     @property
     def key(self) -> tuple[str, int]:
@@ -250,6 +253,10 @@ class SegmentWorker:
     def _ask(self, tickets: Sequence[_Ticket]) -> None:
         if not tickets:
             return
+        for ticket in tickets:
+            if ticket.frame.trace:
+                segment = self._thread.name.removeprefix("vidpipe-")
+                traces.note(f"queue of {segment}", ticket.frame.trace, ticket.since, time.monotonic())
         began = time.perf_counter()
         try:
             self._cascade.ask(tickets)

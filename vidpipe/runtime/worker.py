@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vidpipe.cascade.cascade import Away, Cascade
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
+from vidpipe.core import traces
 from vidpipe.core.answer import Answer, nothing
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
@@ -175,6 +176,7 @@ class WorkerRuntime:
             ordering=self._ordering(stream),
             knobs=partial(self.knobs.get, stream),
             pictures=plan.pictures,
+            traces=plan.traces,
             live=plan.pipeline.streams[stream].spec.live,
             caution=caution,
             expires_s=plan.pipeline.audit.expires_s,
@@ -226,6 +228,7 @@ class WorkerRuntime:
     def close(self) -> None:
         """End what goes on beside the streams, which have ended."""
         self.shadows.close()
+        traces.send()
         self._media.close()
 
     def _let_go(self, metered: Cascade | TransformRunner) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from vidpipe.cli.logs import name_run
 from vidpipe.cli.outputs import Earlier, Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.live_table import LiveTable
@@ -55,11 +56,13 @@ class RunOptions:
     media: Path | None = None
     earlier: Earlier = field(default_factory=Earlier)
     serve: str | None = None
+    traces: float = 0.0
 
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end, or into the background; the exit status. Raises ConfigError where it cannot begin."""
     name = options.name if options.detach is None else options.detach
+    name_run(name or Path(options.pipeline).stem)
     if name is None:
         return _run(options)
     from vidpipe.cli.runs.named import run_named
@@ -168,6 +171,7 @@ def _execute(
                 on_report=on_report,
                 results=False,
                 held=True,
+                traces=options.traces,
             )
 
         outcome = run(
@@ -179,6 +183,7 @@ def _execute(
             watchers=watchers,
             reload=reload if live else None,
             on_report=on_report,
+            traces=options.traces,
             beside=beside,
             version=version,
         )

@@ -28,6 +28,7 @@ def run(
     watchers: Sequence[Watcher] = (),
     reload: Callable[[], Pipeline | None] | None = None,
     on_report: Callable[[dict[str, Any]], None] | None = None,
+    traces: float = 0.0,
     beside: Callable[[Versions], AbstractContextManager[object]] = nullcontext,
     version: Callable[[str], Run] | None = None,
     clock: Clock = REAL,
@@ -54,6 +55,7 @@ def run(
         reload=reload,
         on_report=on_report,
         results=False,
+        traces=traces,
         clock=clock,
     )
     versions = Versions(session, version)

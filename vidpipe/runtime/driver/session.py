@@ -18,6 +18,7 @@ from typing import Any, Literal
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
+from vidpipe.core.traces import check_installed
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
@@ -73,6 +74,7 @@ class Run(Controllable):
             outcome's. A `VidpipeError` that it raises is logged, and the run goes on.
         results: False if nobody will iterate.
         pictures: whether results contain their picture.
+        traces: the share of frames, 0..1, whose way is traced by OpenTelemetry; see docs/results.md.
         held: sinks, watchers and `on_report` get nothing until it takes the place of another run (`take_over`).
         clock: that all waits and ages of the run go by; a `vidpipe.testing.clock.HandClock` is turned by a test. Only
             with the inline engine: actors are processes of their own, and go by the clocks of their machines.
@@ -95,11 +97,14 @@ class Run(Controllable):
         on_report: Callable[[dict[str, Any]], None] | None = None,
         results: bool = True,
         pictures: bool = False,
+        traces: float = 0.0,
         held: bool = False,
         clock: Clock = REAL,
     ) -> None:
         if not pipeline.streams:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
+        if traces:
+            check_installed("tracing")
         live = [name for name, stream in pipeline.streams.items() if stream.spec.live]
         self._sinks = [*sinks, *(part.make() for part in pipeline.sinks)]
         frame_sinks = [*frame_sinks, *(each for sink in self._sinks if (each := sink.frame_sink) is not None)]
@@ -113,7 +118,7 @@ class Run(Controllable):
         self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
-        laid = replace(plan(pipeline), pictures=pictures)
+        laid = replace(plan(pipeline), pictures=pictures, traces=traces)
         self._engine = make_engine(
             engine or usual_engine(),
             laid,

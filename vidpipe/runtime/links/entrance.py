@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core import traces
 from vidpipe.pipeline.plan import Link
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.links.job import Job
@@ -106,7 +107,9 @@ class Entrance:
 
     def pack(self, ticket: Ticket, pending: PendingResult, place: Place) -> Job:
         """The frame as it crosses; one that cannot be packed raises, and has given its place back."""
-        step = self.step if ticket.frame.stream in self._weights else self._own
+        frame = ticket.frame
+        step = self.step if frame.stream in self._weights else self._own
+        span = traces.begin(f"link {self._link.name}", frame.trace, time.monotonic()) if frame.trace else None
         try:
             memory = self._room.memory(place.slot)
             item = packed(ticket, self._link, step.spec, complete=place.complete, memory=memory)
@@ -116,13 +119,16 @@ class Entrance:
                 self._room.give_back(place.nbytes, place.slot, counted=place.complete)
                 self._changed.notify_all()
             raise
+        if span is not None:
+            item = item._replace(trace=span.trace)
+            pending.completed.add_done_callback(lambda _: span.end(bytes=item.nbytes))
         with self._changed:
             if place.complete:
                 self._room.correct(item.nbytes - place.nbytes)  # what a codec makes of it is known only now
             if self._pace:
                 self._traffic.count(step.name)
                 self._pace.packed(item.nbytes, step)
-        settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
+        settings = self._settings(item.stream)._replace(knobs=frame.knobs)
         return Job(item, settings, place.slot, pending)
 
     def stop(self) -> None:

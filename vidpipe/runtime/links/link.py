@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from vidpipe.cascade.cascade import Away, Completed, Ticket
+from vidpipe.core import traces
 from vidpipe.core.errors import RunError
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
@@ -247,6 +248,9 @@ class PeerLink:
 
     def _send(self, batch: Batch) -> None:
         nbytes = sum(job.item.nbytes for job in batch.jobs)
+        for job in batch.jobs:
+            if job.item.trace:
+                traces.note(f"wait for {self.name}", job.item.trace, job.since_s, time.monotonic())
         with self._changed:
             sent = self._traffic.send(len(batch.jobs), nbytes, time.monotonic())
         depart(self._travel, nbytes, partial(self._call, batch._replace(sent=sent)))

@@ -8,15 +8,20 @@ from collections import deque
 from functools import cache
 from typing import NamedTuple
 
+from vidpipe.core.logs import about
+
 KEPT = 50  # of each process; of more that come between two questions the oldest are lost
 
 
 class Said(NamedTuple):
-    """One message, without a traceback, as what led to it may hold an address."""
+    """One message, without a traceback, as what led to it may hold an address; `at`: UTC seconds of that machine."""
 
     logger: str
     level: int
     message: str
+    at: float
+    stream: str | None
+    seq: int | None
 
 
 class Latest(NamedTuple):
@@ -28,8 +33,13 @@ class Latest(NamedTuple):
     def repeat(self, heard: int) -> None:
         """Log here those that came behind so many."""
         new = min(self.total - heard, len(self.newest))
-        for logger, level, message in self.newest[len(self.newest) - new :]:
-            logging.getLogger(logger).log(level, "%s", message)
+        for said in self.newest[len(self.newest) - new :]:
+            logger = logging.getLogger(said.logger)
+            if logger.isEnabledFor(said.level):
+                where = {"stream": said.stream, "seq": said.seq}
+                record = logger.makeRecord(said.logger, said.level, "", 0, "%s", (said.message,), None, extra=where)
+                record.created = said.at
+                logger.handle(record)
 
 
 class Warnings(logging.Handler):
@@ -43,7 +53,7 @@ class Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            said = Said(record.name, record.levelno, record.getMessage())
+            said = Said(record.name, record.levelno, record.getMessage(), record.created, *about(record))
         except Exception:
             self.handleError(record)
             return

@@ -42,6 +42,7 @@ _FRAME: Mapping[str, Any] = {
     "straight": bool,
     "complete": bool,
     "nbytes": int,
+    "trace": str,
 }
 """What each field of a `PackedFrame` must be."""
 

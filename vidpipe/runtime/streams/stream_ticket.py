@@ -5,6 +5,7 @@ from __future__ import annotations
 from vidpipe.cascade.cascade import Completed, Ticket
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame
+from vidpipe.core.traces import Span
 from vidpipe.results.records import Covered
 from vidpipe.runtime.downstream import LocalStatus, PendingResult
 
@@ -16,15 +17,17 @@ class StreamTicket(Ticket):
         asked_at: when the places below were asked, by the monotonic clock; 0 where they were not.
         pending: what they will say; None where they were not asked.
         fallback: what was published in its place.
+        span: of the whole frame, until something is published for it; None where it is not traced.
     """
 
-    __slots__ = ("asked_at", "fallback", "pending")
+    __slots__ = ("asked_at", "fallback", "pending", "span")
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame)
         self.asked_at = 0.0
         self.pending: PendingResult | None = None
         self.fallback: Answer | None = None
+        self.span: Span | None = None
 
     def is_answered(self) -> bool:
         return self.pending is None or self.pending.completed.done()

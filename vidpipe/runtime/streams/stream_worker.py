@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,11 +14,13 @@ from typing import Any, cast
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Completed
+from vidpipe.core import traces as tracing
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
 from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
+from vidpipe.core.logs import treated
 from vidpipe.core.settings import Knobs
 from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
 from vidpipe.runtime.downstream import Downstream, PendingResult
@@ -33,6 +36,7 @@ from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_ticket import StreamTicket
 from vidpipe.sources.base import LiveSource, Source, StreamInfo
 from vidpipe.sources.health import Health
+from vidpipe.statistics.draw import draw
 from vidpipe.transforms.base import Moment
 
 log = logging.getLogger(__name__)
@@ -52,6 +56,7 @@ class StreamWorker:
         live: pictures come at their own pace. A source that does not open ends this stream, not the run.
         knobs: the settings of the stream that are in force now; None: as the source gives them.
         pictures: whether answers bring the picture that they are of.
+        traces: the share of frames that are traced.
         caution: while it is on, pictures are asked and answered one at a time.
         expires_s: media seconds between a picture and the one that its answer rests on, after which nothing is known;
             None: any.
@@ -70,6 +75,7 @@ class StreamWorker:
         live: bool = False,
         knobs: Callable[[], Knobs | None] = lambda: None,
         pictures: bool = False,
+        traces: float = 0.0,
         caution: Caution | None = None,
         expires_s: float | None = None,
         shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] | None = None,
@@ -79,6 +85,7 @@ class StreamWorker:
         self.shadows = StreamShadows(stream, outbox, shadow)
         self._knobs = knobs
         self._pictures = pictures
+        self._traces = traces
         self._downstream = downstream
         self._outbox = outbox
         self._ordering = ordering
@@ -143,6 +150,7 @@ class StreamWorker:
         return parts.source.health if self._live and parts is not None and not self._ended else None
 
     def _run(self, make: Callable[[], Parts]) -> None:
+        treated.set((self.stream, None))
         ended = self._from_begin_to_end(make)
         self._ended = True
         self._parts = None
@@ -243,6 +251,8 @@ class StreamWorker:
             return item
         item.knobs = self._knobs() or item.knobs
         ticket = StreamTicket(item)
+        if self._traces and draw("traces", item.stream, item.seq) < self._traces:
+            self._trace(ticket)
         parts.cascade.ask([ticket])
         if ticket.answer is None and self._downstream is not None:
             ticket.asked_at = self._clock.monotonic()
@@ -255,16 +265,28 @@ class StreamWorker:
 
     def _complete(self, parts: Parts, item: Item) -> None:
         """Publish what there is to be said of a picture."""
+        treated.set((self.stream, item.seq if isinstance(item, Missing) else item.frame.seq))
         if isinstance(item, Missing):
             self._publish(parts, item, parts.cascade.complete_missing(item))
             return
         local_until = self._ordering.local_until(item)
         if local_until is not None and not self._is_answered_locally(item, local_until):
-            self._publish_fallback(parts, item)
+            answer = self._publish_fallback(parts, item)
         elif (downstream := self._answer_downstream(parts, item)) is None and item.pending is not None:
-            self._publish_fallback(parts, item)  # stopped while the answer was waited for
+            answer = self._publish_fallback(parts, item)  # stopped while the answer was waited for
         else:
-            self._publish(parts, item.frame, parts.cascade.complete(item, downstream))
+            answer = self._publish(parts, item.frame, parts.cascade.complete(item, downstream))
+        if item.span is not None:
+            item.span.end(stream=self.stream, seq=item.frame.seq, how=answer.how.value, by=answer.by)
+
+    def _trace(self, ticket: StreamTicket) -> None:
+        """Begin the trace of a frame: when its picture was taken, or decoded."""
+        now = time.monotonic()
+        since = ticket.frame.since or now
+        ticket.span = tracing.begin("frame", "", since)
+        if ticket.span is not None:
+            ticket.frame.trace = ticket.span.trace
+            tracing.note("source", ticket.frame.trace, since, now)
 
     def _is_answered_locally(self, ticket: StreamTicket, until: float) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""
@@ -305,7 +327,7 @@ class StreamWorker:
         self._absence.note(completed)
         return completed._replace(answer=parts.without_hidden(ticket.frame, completed.answer))
 
-    def _publish_fallback(self, parts: Parts, ticket: StreamTicket) -> None:
+    def _publish_fallback(self, parts: Parts, ticket: StreamTicket) -> Answer:
         local = ticket.local()
         if (completed := ticket.completed) is not None:
             self._absence.note(completed)
@@ -322,6 +344,7 @@ class StreamWorker:
         ticket.fallback = fallback
         self._late.append(ticket)
         self._learn_late(parts)
+        return fallback
 
     def _learn_late(self, parts: Parts) -> None:
         """Learn from the answers that have come to pictures for which something was published before."""
@@ -353,7 +376,8 @@ class StreamWorker:
 
     def _publish(
         self, parts: Parts, item: Frame | Missing, completed: Completed, covered: Covered | None = None
-    ) -> None:
+    ) -> Answer:
+        """Give it to whoever takes answers; as transforms left it."""
         if isinstance(item, Frame):
             # A picture that never became a frame has the settings of the one before it.
             self._in_force, self._size = item.knobs, (item.width, item.height)
@@ -373,6 +397,7 @@ class StreamWorker:
         record = published(item, completed, covered, *place, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
+        return completed.answer
 
     def _transformed(
         self,

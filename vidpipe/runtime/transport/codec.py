@@ -69,6 +69,7 @@ class PackedFrame(NamedTuple):
         due, straight: as in the frame's ticket.
         complete: as in `Downstream.ask`.
         nbytes: of the picture as packed and of the features.
+        trace: as in the frame.
     """
 
     stream: str
@@ -85,6 +86,7 @@ class PackedFrame(NamedTuple):
     straight: bool
     complete: bool
     nbytes: int
+    trace: str
 
     def with_pixels(self, pixels: Image) -> PackedFrame:
         """The same frame with its pixels in other memory; of a picture that is not encoded."""
@@ -127,6 +129,7 @@ def pack(
         ticket.straight,
         complete,
         _nbytes(picture) + _features_nbytes(frame),
+        frame.trace,
     )
 
 
@@ -152,6 +155,7 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
         knobs=knobs,
         discontinuity=packed.discontinuity,
         in_parts=isinstance(packed.picture, Parts),
+        trace=packed.trace,
     )
     frame.features.update(packed.features)
     return Ticket(frame, due=packed.due, straight=packed.straight)
