@@ -156,9 +156,7 @@ def __dir__() -> list[str]:
 
 def _version() -> str:
     """As pyproject.toml has it, by way of the installed package."""
-    from importlib.metadata import PackageNotFoundError, version
+    from vidpipe.core.extras import distribution
 
-    try:
-        return version("vidpipe")
-    except PackageNotFoundError:
-        return "not installed"
+    found = distribution()
+    return "not installed" if found is None else found.version

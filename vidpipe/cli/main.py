@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, hosting, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, hosting, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.options import (
     AddressOption,
@@ -25,6 +25,7 @@ from vidpipe.cli.options import (
     EngineOption,
     EventsOption,
     FloorOption,
+    InProcessOption,
     MediaOption,
     MetricsOption,
     NameOption,
@@ -76,7 +77,7 @@ def run(
     pipeline: PipelineArgument,
     config: ConfigOption = None,
     source: SourceOption = None,
-    engine: EngineOption = EngineName.RAY,
+    engine: EngineOption = None,
     address: AddressOption = None,
     results: Annotated[
         Path | None,
@@ -115,7 +116,9 @@ def run(
     from vidpipe.cli.outputs import Earlier
 
     outputs = (results, report, video, store, metrics, profiles, floor)
-    options = RunOptions(pipeline, config, source or [], set_ or [], engine.value, address, *outputs, budget=budget)
+    options = RunOptions(
+        pipeline, config, source or [], set_ or [], engine.value if engine else None, address, *outputs, budget=budget
+    )
     options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve)
     options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
@@ -177,7 +180,7 @@ def bench(
         ),
     ] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turns.")] = 3,
-    engine: EngineOption = EngineName.INLINE,
+    engine: InProcessOption = EngineName.INLINE,
     profile: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Cost and accuracy of each model, size and stage.", show_default=False),
@@ -310,7 +313,7 @@ def demo(
     ),
     seconds: Annotated[float, typer.Option(min=5, help="Length of the generated clip.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another scene.")] = 0,
-    engine: EngineOption = EngineName.RAY,
+    engine: EngineOption = None,
     serve: Annotated[
         bool, typer.Option(help="At a terminal, serve a page of what happened at the end, until Ctrl-C.")
     ] = True,
@@ -318,7 +321,7 @@ def demo(
     """Generate a street scene and run a cascade with a real detector on it."""
     from vidpipe.cli.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(folder, seconds, seed, engine.value, serve=serve))
+    raise typer.Exit(run_demo(folder, seconds, seed, engine.value if engine else None, serve=serve))
 
 
 @app.command()
@@ -342,6 +345,7 @@ def init(
 looking.add_to(app)
 asking.add_to(app)
 planning.add_to(app)
+archiving.add_to(app)
 reaching.add_to(app)
 hosting.add_to(app)
 serving.add_to(app)

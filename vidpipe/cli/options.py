@@ -54,7 +54,13 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change a setting: stages.detect.accept=0.4", show_default=False),
 ]
-EngineOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(
+        help="Ray actors, or threads of this process. Default: ray, where it is installed.", show_default=False
+    ),
+]
+InProcessOption = Annotated[EngineName, typer.Option(help="Ray actors, or threads of this process.")]
 AppendOption = Annotated[
     bool, typer.Option("--append", help="Go on behind what --results and --events have from earlier runs.")
 ]

@@ -10,7 +10,6 @@ import typer
 
 from vidpipe.cli.options import (
     ConfigOption,
-    EngineName,
     EngineOption,
     MbpsOption,
     NodesOption,
@@ -43,13 +42,13 @@ def plan(
     ] = False,
     for_: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="How much of each: 90s, 2m. Default: 20s.", show_default=False),
+        typer.Option("--for", metavar="TIME", help="How much of each at most. Default: 60s.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="What a former run took, in place of --measure.", show_default=False),
     ] = None,
-    engine: EngineOption = EngineName.RAY,
+    engine: EngineOption = None,
     auto: Annotated[
         bool,
         typer.Option(
@@ -65,7 +64,9 @@ def plan(
 ) -> None:
     """Show which actors a pipeline becomes, what they are expected to take, and whether it fits."""
     from vidpipe.cli.commands.plan import PlanOptions, show_plan
+    from vidpipe.runtime.engine import usual_engine
 
+    chosen = usual_engine() if engine is None else engine.value
     place = (pipeline, config, source or [], set_ or [], profiles)
-    options = PlanOptions(*place, engine.value, nodes, mbps or [], streams, how_many=how_many, json=json)
+    options = PlanOptions(*place, chosen, nodes, mbps or [], streams, how_many=how_many, json=json)
     show_plan(replace(options, measure=measure, for_=for_, report=report, auto=auto, out=out))

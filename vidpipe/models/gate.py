@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vidpipe.core.arrays import packed, read_arrays, unpacked, write_arrays
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extras import extra
 from vidpipe.core.frame import Image
 from vidpipe.models.runtimes import one_line
 
@@ -115,11 +116,11 @@ class GateNetwork:
 
     Raises:
         ModelError: OpenVINO cannot read what the gate holds.
+        ConfigError: OpenVINO is not installed.
     """
 
     def __init__(self, gate: Gate) -> None:
-        import openvino as ov
-
+        ov = extra("openvino", "openvino", "a gate")
         # One stream, one thread, no hyper-threads: the calling thread infers itself. bf16, OpenVINO's choice where a
         # CPU has it, would leave scores of three digits, and thresholds lie near 0 and 1.
         settings: dict[str, Any] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extras import is_installed
 from vidpipe.models import embedder as embedders
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detectors.detector import Labels, LoadedDetector, NetworkDetector
@@ -150,9 +151,11 @@ def quantised_file(
 
 
 def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
-    """What runs a model's file on this machine."""
+    """What runs a model's file on this machine: the fastest for it that is installed."""
     if spec.runtime is not None:
         return spec.runtime
+    if file.suffix == ".onnx" and spec.precision == "auto" and not is_installed("openvino"):
+        return "onnxruntime"
     if file.suffix == ".pt":
         from vidpipe.models.runtimes import torch
 
@@ -193,7 +196,7 @@ def _read(
 ) -> tuple[Network, tuple[str, ...] | None]:
     """The network in a file that is no checkpoint, or in one that was quantised, and its classes."""
     names = resolved.names or metadata_of(resolved.source, file).names
-    if spec.runtime == "onnxruntime":
+    if runtime_of(spec, file) == "onnxruntime":
         from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
 
         return OnnxNetwork(file, resolved.size, threads), names

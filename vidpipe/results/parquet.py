@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.extras import how_to_install
 from vidpipe.core.files import check_writable
 from vidpipe.results.recorded import RecordedResults
 from vidpipe.results.replay import seen_of
@@ -63,7 +64,7 @@ def export_parquet(results: RecordedResults, out: Path, *, rows: int = ROWS) -> 
         RunError: the disk is full.
     """
     if not is_installed():
-        raise ConfigError("results as Parquet take PyArrow: `pip install vidpipe[parquet]`")
+        raise ConfigError(f"results as Parquet take PyArrow: `{how_to_install('parquet')}`")
     import pyarrow.parquet as pq
 
     check_writable(out, "--out", replaced=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
@@ -95,6 +96,11 @@ class Engine(Protocol):
         ...
 
 
+def usual_engine() -> Literal["ray", "inline"]:
+    """The engine of who asks for none: Ray's actors, or where Ray is not installed, threads of this process."""
+    return "ray" if is_installed("ray") else "inline"
+
+
 def make_engine(
     name: str,
     plan: Plan,
@@ -111,12 +117,16 @@ def make_engine(
         positions: where a stream stands, for when its process has to be started again.
 
     Raises:
-        ConfigError: it goes by no other clock than the machine's.
+        ConfigError: it goes by no other clock than the machine's, or Ray is not installed.
     """
     if name == "inline":
         return InlineEngine(plan, frame_sinks, clock)
     if clock is not REAL:
         raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
+    if not is_installed("ray"):
+        raise ConfigError(
+            f"Ray's actors need the package ray: `{how_to_install('ray')}`, or run in one process: --engine inline"
+        )
     from vidpipe.runtime.ray import RayEngine
 
     return RayEngine(plan, frame_sinks, address=address, positions=positions)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.extras import how_to_install
 from vidpipe.core.frame import Image
 from vidpipe.testing.cutout import Cutout
 
@@ -173,7 +174,7 @@ def _photo() -> Image:
 
     package = find_spec("ultralytics")  # found, not imported: importing it takes seconds and torch
     if package is None or package.origin is None:
-        raise ConfigError("the generated scene takes its photograph from ultralytics: pip install ultralytics")
+        raise ConfigError(f"the generated scene takes its photograph from Ultralytics: `{how_to_install('torch')}`")
     path = Path(package.origin).parent / "assets" / "bus.jpg"
     photo: Image | None = cv2.imread(str(path))
     if photo is None or photo.shape != (1080, 810, 3):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidpipe.accuracy.figures import TrackScore
 from vidpipe.accuracy.scores.matching import that_count
 from vidpipe.accuracy.series import Boxes, Series
+from vidpipe.core.extras import extra
 from vidpipe.models.boxes import iou
 
 
@@ -24,8 +25,7 @@ def track_score(predictions: Series, truth: Series) -> TrackScore:
     Returns:
         None for all where one side has no identities.
     """
-    from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
-
+    scores = extra("trackers.eval", "trackers", "a score of identities")
     ours, theirs = (boxes[boxes.track >= 0] for boxes in that_count(predictions, truth))
     if not ((predictions.boxes.track >= 0).any() and len(theirs)):
         return TrackScore(mota=None, idf1=None, hota=None, switches=None)
@@ -33,7 +33,8 @@ def track_score(predictions: Series, truth: Series) -> TrackScore:
     alike = [_alike(one, other) for one, other in zip(their_boxes, our_boxes, strict=True)]
     told = [boxes.track for boxes in their_boxes], [boxes.track for boxes in our_boxes], alike
     clear, identity, hota = (
-        compute(*told) for compute in (compute_clear_metrics, compute_identity_metrics, compute_hota_metrics)
+        compute(*told)
+        for compute in (scores.compute_clear_metrics, scores.compute_identity_metrics, scores.compute_hota_metrics)
     )
     return TrackScore(mota=clear["MOTA"], idf1=identity["IDF1"], hota=hota["HOTA"], switches=clear["IDSW"])
 

@@ -15,6 +15,7 @@ from vidpipe.core.errors import ModelError
 from vidpipe.core.files import make_folder, write_whole
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.runtime.engine import usual_engine
 
 BETTER = "yolox:yolox_tiny"  # in place of the demo's own model, where its weights can be fetched
 
@@ -27,12 +28,13 @@ rules:
 """
 
 
-def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "inline"], *, serve: bool) -> int:
+def run_demo(folder: Path, seconds: float, seed: int, engine: Literal["ray", "inline"] | None, *, serve: bool) -> int:
     """Make the scene, fetch the model, run pipelines/demo.yaml; the exit status.
 
     Args:
         serve: at the end serve a page of what happened, until a signal comes; only where somebody is at a terminal.
     """
+    engine = engine or usual_engine()
     console = Console(highlight=False, soft_wrap=True)
     clip = _scene(folder, seconds, seed, console)
     rules = folder / "rules.yaml"

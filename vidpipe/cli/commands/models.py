@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.models.base import Classes, ModelSpec, Precision
 from vidpipe.models.load import load_detector
 from vidpipe.models.precisions import look_ms, others
@@ -75,8 +76,9 @@ def show_models(
         console.print(
             f"CPU time of a look at a picture of {_PICTURE[1]}x{_PICTURE[0]}, the median of {_LOOKS} in turns."
         )
-        console.print(f"On this machine auto is {openvino.usual()} in OpenVINO.")
-        installed = "" if nncf.is_installed() else " (it takes `pip install vidpipe[compress]`)"
+        if is_installed("openvino"):
+            console.print(f"On this machine auto is {openvino.usual()} in OpenVINO.")
+        installed = "" if nncf.is_installed() else f" (it takes `{how_to_install('compress')}`)"
         console.print(f"int8 networks are made for a stream, by `vidpipe tune`{installed}.")
 
 

@@ -38,7 +38,7 @@ class RunOptions:
     config: Path | None = None
     sources: Sequence[str] = ()
     sets: Sequence[str] = ()
-    engine: Literal["ray", "inline"] = "ray"
+    engine: Literal["ray", "inline"] | None = None
     address: str | None = None
     results: Path | None = None
     report: Path | None = None

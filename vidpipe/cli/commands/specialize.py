@@ -13,6 +13,7 @@ from vidpipe.cli.per_stream import say_refused, with_streams
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.steps import Steps
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.tuning.optimiser import Budget, describe
 from vidpipe.tuning.paths import profiles_dir
 from vidpipe.tuning.specialize import SpecializeOptions, SpecializeResult, specialize
@@ -45,6 +46,8 @@ def run_specialize(arguments: SpecializeArguments) -> int:
         for stream in pipeline.streams:
             console.print(use_version(profiles, stream, arguments.use))
         return 0
+    if arguments.gates and not is_installed("torch"):
+        raise ConfigError(f"to train gates takes torch: `{how_to_install('torch')}`, or leave them out: --no-gates")
     budget = Budget(arguments.max_miss, arguments.max_false)
     options = SpecializeOptions(
         budget, profiles, seconds("--for", arguments.for_), arguments.gates, arguments.learn, arguments.seed

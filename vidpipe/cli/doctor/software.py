@@ -9,20 +9,32 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import vidpipe
 from vidpipe.cli.doctor.finding import Finding, note, ok, problem
+from vidpipe.core.extras import DISTRIBUTIONS, distribution, how_to_install, is_installed
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
 def software() -> Iterator[Finding]:
     """All that is found about it."""
-    yield ok("python", f"{platform.python_version()}, vidpipe {metadata.version('vidpipe')}")
-    yield from packages("vidpipe", _installed)
+    yield ok("python", f"{platform.python_version()}, vidpipe {vidpipe.__version__}")
+    yield from distributions(_installed)
+    if (own := distribution()) is not None:
+        yield from packages(own.name, _installed)
     yield from opencv(_installed)
     yield _openvino()
     yield _onnxruntime()
     yield _torch()
     yield _ffmpeg()
+
+
+def distributions(installed: Callable[[str], metadata.Distribution | None]) -> Iterator[Finding]:
+    """The full and the light one hold the same files: where either is removed, the other one is broken."""
+    there = [name for name in DISTRIBUTIONS if installed(name) is not None]
+    if len(there) > 1:
+        both = " ".join(there)
+        yield problem("vidpipe", f"{' and '.join(there)} share their files", f"pip uninstall {both}, then install one")
 
 
 def packages(root: str, installed: Callable[[str], metadata.Distribution | None]) -> Iterator[Finding]:
@@ -85,7 +97,7 @@ def _installed(name: str) -> metadata.Distribution | None:
 def _openvino() -> Finding:
     from vidpipe.models.runtimes import openvino
 
-    return _tried("openvino", lambda: f"devices {', '.join(openvino.devices())}; auto is {openvino.usual()}")
+    return _optional("openvino", lambda: f"devices {', '.join(openvino.devices())}; auto is {openvino.usual()}")
 
 
 def _onnxruntime() -> Finding:
@@ -104,7 +116,7 @@ def _torch() -> Finding:
         where = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
         return f"{torch.__version__}, {where}"
 
-    return _tried("torch", said)
+    return _optional("torch", said)
 
 
 def _ffmpeg() -> Finding:
@@ -117,6 +129,13 @@ def _ffmpeg() -> Finding:
         return f"libavcodec {version}; hardware that it knows: {', '.join(hwdevices_available()) or 'none'}"
 
     return _tried("ffmpeg", said)
+
+
+def _optional(about: str, say: Callable[[], str]) -> Finding:
+    """What the light installation does without."""
+    if not is_installed(about):
+        return note(about, "not installed", f"where a model or stage asks for it: {how_to_install(about)}")
+    return _tried(about, say)
 
 
 def _tried(about: str, say: Callable[[], str]) -> Finding:

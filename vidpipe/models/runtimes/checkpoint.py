@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidpipe.core.errors import ModelError
+from vidpipe.core.errors import ConfigError, ModelError
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.models import cache
 from vidpipe.models.runtimes import one_line
 
@@ -26,10 +27,20 @@ def load(file: Path) -> tuple[torch.nn.Module, tuple[str, ...]]:
 
     Raises:
         ModelError: the file is damaged or no detector.
+        ConfigError: Ultralytics is not installed.
     """
+    check_installed(file)
     with quiet():
         model = _open(file, file)
         return model.model.float().fuse().eval(), tuple(model.names.values())
+
+
+def check_installed(file: Path) -> None:
+    """Raise ConfigError where nothing here reads checkpoints; told without the seconds of its import."""
+    if not is_installed("ultralytics"):
+        raise ConfigError(
+            f"model {file}: a .pt is read by Ultralytics: `{how_to_install('torch')}`, or export it to ONNX elsewhere"
+        )
 
 
 @contextmanager

@@ -5,7 +5,6 @@ It is kept quiet: it would otherwise draw progress bars and send telemetry, whic
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import sys
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extras import how_to_install
+from vidpipe.core.extras import is_installed as has
 from vidpipe.models.runtimes import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def is_installed() -> bool:
     """Whether networks can be quantised here; told without the seconds of its import."""
-    return importlib.util.find_spec("nncf") is not None
+    return has("nncf")
 
 
 def quantised(file: Path, model: ov.Model, tensors: Sequence[NDArray[Any]]) -> ov.Model:
@@ -50,7 +51,7 @@ def quantised(file: Path, model: ov.Model, tensors: Sequence[NDArray[Any]]) -> o
 def check_installed(file: Path) -> None:
     """Raise ModelError where NNCF is not installed."""
     if not is_installed():
-        raise ModelError(f"model {file}: to be quantised to int8 it takes NNCF: `pip install vidpipe[compress]`")
+        raise ModelError(f"model {file}: to be quantised to int8 it takes NNCF: `{how_to_install('compress')}`")
 
 
 @contextmanager

@@ -9,12 +9,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.extras import extra
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Precision
 from vidpipe.models.runtimes import Output, Pixels, one_line
@@ -36,11 +38,13 @@ class OpenVINONetwork:
 
     Raises:
         ModelError: the file is damaged, has not one picture as input, or cannot take that size.
+        ConfigError: OpenVINO is not installed.
     """
 
     def __init__(
         self, file: Path, size: tuple[int, int] | None, threads: int | None, precision: Precision = "auto"
     ) -> None:
+        _library(f"model {file.name}")
         self._file = file
         self._precision = precision
         self._threads = threads
@@ -158,10 +162,9 @@ class OpenVINOSession:
 
 def convert(file: Path, target: Path) -> None:
     """Translate a network into IR: `target` and the .bin beside it."""
-    import openvino as ov
-
+    library = _library(f"model {file.name}")
     try:
-        save(ov.convert_model(file), target)
+        save(library.convert_model(file), target)
     except Exception as error:  # a converter's frontends raise what they like
         raise ModelError(f"model {file.name}: OpenVINO cannot convert it: {one_line(error)}") from error
 
@@ -208,15 +211,19 @@ def _tell_fallback(file: Path) -> None:
 
 @cache
 def _core() -> ov.Core:
-    import openvino as ov
+    return _library().Core()
 
-    return ov.Core()
+
+def _library(what: str = "this") -> ModuleType:
+    """OpenVINO, which the light installation has not: then a ConfigError says what needs it."""
+    return extra("openvino", "openvino", what)
 
 
 _FRONTENDS = {".xml": "ir", ".onnx": "onnx", ".tflite": "tflite"}
 
 
 def _read(file: Path) -> ov.Model:
+    core = _core()
     from openvino.frontend import FrontEndManager
 
     kind = _FRONTENDS.get(file.suffix)
@@ -224,7 +231,7 @@ def _read(file: Path) -> ov.Model:
     if kind and not FrontEndManager().load_by_framework(kind).supported(str(file)):
         raise ModelError(f"model {file}: OpenVINO cannot read it: damaged, or no {file.suffix} file at all")
     try:
-        return _core().read_model(file)
+        return core.read_model(file)
     except RuntimeError as error:
         raise ModelError(f"model {file}: OpenVINO cannot read it: {one_line(error)}") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.core.extras import extra, is_installed
 from vidpipe.models.base import Precision
 from vidpipe.models.runtimes import Output, Pixels, checkpoint
 
@@ -24,6 +25,8 @@ def has_cuda() -> bool:
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
+        return False
+    if not is_installed("torch"):
         return False
     import torch
 
@@ -41,11 +44,11 @@ class TorchNetwork:
 
     Raises:
         ModelError: the file is damaged or no detector.
+        ConfigError: torch is not installed.
     """
 
     def __init__(self, file: Path, size: tuple[int, int], threads: int | None, precision: Precision = "auto") -> None:
-        import torch
-
+        torch = extra("torch", "torch", f"model {file} on runtime torch")
         if threads is not None:
             torch.set_num_threads(threads)
         module, self.names = checkpoint.load(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidpipe.core.errors import ModelError
 from vidpipe.models import cache
-from vidpipe.models.runtimes.checkpoint import export
+from vidpipe.models.runtimes.checkpoint import check_installed, export
 from vidpipe.models.stores.download import UnreachableError, download, sha256_of
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,11 @@ def exported(file: Path, size: tuple[int, int]) -> Path:
 
     Raises:
         ModelError: the file is damaged or no detector.
+        ConfigError: Ultralytics is not installed.
     """
     folder = cache.cache_dir() / "exported" / f"{file.stem}-{sha256_of(file)[:16]}-{size[0]}x{size[1]}_openvino_model"
     if not folder.is_dir():
+        check_installed(file)
         _log.warning(
             "exporting %s to OpenVINO at %d x %d, once: on a CPU it runs 7 to 10 times faster so", file.name, *size
         )

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.core.extras import extra
+
 Vector = NDArray[np.float32]
 
 _DIGITS = 12  # of a model's hash
@@ -104,8 +106,7 @@ def most_alike(vectors: Iterable[Vector], to: Vector, most: int) -> list[tuple[i
     Args:
         vectors: each of length 1, and as long as `to`.
     """
-    import faiss
-
+    faiss = extra("faiss", "faiss", "looking for who is alike")
     stacked = np.stack(list(vectors))
     index = faiss.IndexFlatIP(stacked.shape[1])
     index.add(stacked)

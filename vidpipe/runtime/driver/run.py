@@ -21,7 +21,7 @@ from vidpipe.runtime.driver.watcher import Watcher
 def run(
     pipeline: Pipeline,
     *,
-    engine: Literal["ray", "inline"] = "ray",
+    engine: Literal["ray", "inline"] | None = None,
     address: str | None = None,
     sinks: Sequence[Sink] = (),
     frame_sinks: Sequence[FrameSink] = (),

@@ -37,7 +37,7 @@ from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
-from vidpipe.runtime.engine import make_engine
+from vidpipe.runtime.engine import make_engine, usual_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.transforms.base import Transform
 
@@ -61,7 +61,8 @@ class Run(Controllable):
 
     Args:
         pipeline: with its streams, as `load` gives it.
-        engine: "ray": actors, on this machine or a cluster; "inline": threads of this process.
+        engine: "ray": actors, on this machine or a cluster; "inline": threads of this process. None: actors, where Ray
+            is installed.
         address: of a Ray to join, in place of one of our own.
         sinks: get the results, in this process; they are closed at the end.
         frame_sinks: get frames and answers, where the frames are.
@@ -85,7 +86,7 @@ class Run(Controllable):
         self,
         pipeline: Pipeline,
         *,
-        engine: Literal["ray", "inline"] = "ray",
+        engine: Literal["ray", "inline"] | None = None,
         address: str | None = None,
         sinks: Sequence[Sink] = (),
         frame_sinks: Sequence[FrameSink] = (),
@@ -114,7 +115,7 @@ class Run(Controllable):
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures)
         self._engine = make_engine(
-            engine,
+            engine or usual_engine(),
             laid,
             frame_sinks,
             address=address,

@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vidpipe.core.errors import RunError
+from vidpipe.core.extras import how_to_install
 from vidpipe.sources.cameras.errors import CameraError, Kind
-
-_EXTRA = "ONVIF takes a package that is not there: pip install 'vidpipe[onvif]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def find(seconds: float, interfaces: Sequence[str] | None = None) -> list[Device
     try:
         from onveef.wsdiscovery import discover
     except ImportError:
-        raise RunError(_EXTRA) from None
+        raise RunError(_missing()) from None
     found = discover(timeout_s=seconds, interface_ip=None if interfaces is None else list(interfaces))
     devices = {
         host: Device(host, device.device_service, _plain(device.name), _plain(device.hardware))
@@ -83,7 +82,7 @@ def offers(device: Device, user: str, password: str, timeout_s: float = 10.0) ->
     try:
         from onveef import OnvifAuthError, OnvifClient, OnvifError
     except ImportError:
-        raise RunError(_EXTRA) from None
+        raise RunError(_missing()) from None
     try:
         with OnvifClient(device.service, username=user, password=password, timeout_s=timeout_s) as camera:
             made = [
@@ -95,6 +94,10 @@ def offers(device: Device, user: str, password: str, timeout_s: float = 10.0) ->
     except OnvifError as error:
         raise CameraError(Kind.LOST, f"it does not tell its streams ({error.code})") from None
     return sorted({offer.url: offer for offer in made if offer.url}.values(), key=lambda offer: -offer.pixels)
+
+
+def _missing() -> str:
+    return f"ONVIF takes a package that is not there: {how_to_install('onvif')}"
 
 
 def _offer(profile: dict[str, Any], url: str) -> Offer:

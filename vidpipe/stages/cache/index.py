@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpipe.core.extras import extra
+
 FLAT_NUMBERS = 10_000 * 256  # in all vectors together, up to which a flat search is used
 _LINKS, _BREADTH = 16, 64  # of HNSW: neighbours of a node; candidates kept while searching, recall 0.99
 _DEAD_SHARE = 0.25
@@ -29,8 +31,7 @@ class Index:
     """
 
     def __init__(self, length: int, flat_numbers: int = FLAT_NUMBERS) -> None:
-        import faiss
-
+        faiss = extra("faiss", "faiss", "a stage of type cache")
         faiss.omp_set_num_threads(1)  # of one query there is nothing to share out
         self._length = length
         self._flat = max(1, flat_numbers // length)

@@ -20,7 +20,8 @@ from pydantic import Field, model_validator
 
 from vidpipe.cascade.stage import Context, Stage
 from vidpipe.core.answer import Answer, How, nothing
-from vidpipe.core.errors import VidpipeError
+from vidpipe.core.errors import ConfigError, VidpipeError
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import ClassName, Knob, StageConfig
 from vidpipe.models.base import Score
@@ -239,6 +240,8 @@ class GateStage(Stage[GateConfig]):
             self._say(f"{error}: every frame is passed on")
 
     def _learning(self, path: Path, context: Context) -> Ongoing:
+        if not is_installed("torch"):
+            raise ConfigError(f"to learn takes torch: `{how_to_install('torch')}`, or leave `learn` out")
         config = self.config
         aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
         folder = path

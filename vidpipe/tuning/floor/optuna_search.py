@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from vidpipe.core.extras import extra
 from vidpipe.stages.track.seen import By
 from vidpipe.statistics.blocks import Estimate
 from vidpipe.tuning.floor.configuration import Configuration
@@ -58,8 +59,7 @@ def explore(
         motions: how boxes may be moved.
         difference: whether there is a difference detector.
     """
-    import optuna
-
+    optuna = extra("optuna", "optuna", "--search optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

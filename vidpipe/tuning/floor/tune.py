@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.extras import is_installed
 from vidpipe.core.progress import Progress
 from vidpipe.models.runtimes import nncf
 from vidpipe.models.runtimes.openvino import has_bf16
@@ -177,7 +178,7 @@ def _key(pipeline: Pipeline, basis: Basis, stream: str, options: TuneOptions) ->
         pipeline.audit.model_dump(mode="json"),
         basis.model,
         basis.little,
-        [has_bf16(), nncf.is_installed()],
+        [is_installed("openvino") and has_bf16(), nncf.is_installed()],
         {name: model.model_dump(mode="json") for name, model in pipeline.models.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
