@@ -48,7 +48,7 @@ bench: $(VENV)/.ready ## measure what is promised, and bench all clips of VIDPIP
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo-output htmlcov .coverage*
+	rm -rf $(VENV) build/docs demo-output htmlcov .coverage*
 
 # constraints.txt holds the versions that the tests were last run with.
 $(VENV)/.ready: pyproject.toml constraints.txt

@@ -22,13 +22,19 @@ def build(folder: Path) -> Path:
         source, copy = ROOT / name, folder / "pages" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("output", "__pycache__", "make_*.py"))
+            shutil.copytree(source, copy, ignore=_left_out)
         else:
             shutil.copy(source, copy)
     shutil.copy(ROOT / "zensical.toml", folder)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(folder / "zensical.toml")]
     subprocess.run(command, check=True)
     return folder / "site"
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What samples have left behind, scripts, and links to what is on the site already."""
+    left = shutil.ignore_patterns("output", "__pycache__", "make_*.py")(folder, names)
+    return {*left, *(name for name in names if (Path(folder) / name).is_symlink())}
 
 
 if __name__ == "__main__":

@@ -50,6 +50,6 @@ def test_the_page_is_up_to_date():
 def test_samples_and_docs_use_public_names_only():
     """What a reader copies must not break with the next release."""
     private = re.compile(r"^\s*from vidpipe\.(?!testing)(\w[\w.]*) import", re.MULTILINE)
-    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("samples/**/*.py")]
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/**/*.py")]
     found = {page.name: private.findall(page.read_text(encoding="utf-8")) for page in pages if page.name != "api.md"}
     assert {page: names for page, names in found.items() if names} == {}

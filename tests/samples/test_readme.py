@@ -1,4 +1,4 @@
-"""The README's stage is what it says: text that a reader copies must run."""
+"""Pages are what they say: text that a reader copies must run."""
 
 import re
 
@@ -11,13 +11,14 @@ from vidpipe.runtime.driver.run import run
 from vidpipe.testing.scene import SceneSpec, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(SAMPLES.glob("*/README.md"))]
+OWN_STAGE = (ROOT / "docs" / "tasks" / "own-stage.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted(SAMPLES.glob("*/README.md"))]
 
 
-def test_the_stage_of_the_readme(people, tmp_path, monkeypatch):
+def test_the_stage_of_the_task(people, tmp_path, monkeypatch):
     """It answers while it is dark, the detector all the rest; and the audits tell that it answers too much."""
     for language in ("python", "yaml"):
-        block = re.search(rf"```{language}\n# (\S+)\n(.*?)```", README, re.DOTALL)
+        block = re.search(rf"```{language}\n# (\S+)\n(.*?)```", OWN_STAGE, re.DOTALL)
         (tmp_path / block[1]).write_text(block[2])
     monkeypatch.chdir(tmp_path)
     night = write(SceneSpec(duration_s=20, night=(0, 1)), tmp_path / "night.mp4").video

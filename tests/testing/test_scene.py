@@ -180,6 +180,11 @@ def test_a_rare_event_scene_of_two_hours_is_planned_at_once() -> None:
     assert 0.01 < occupied.mean() <= 0.03
 
 
+def test_a_pause_may_fill_a_spell_to_its_last_bit() -> None:
+    """Of 15 s with a fifth of them quiet; less a pause of all that was left, the spell ended before it began."""
+    assert all(crossing.start_s <= crossing.end_s for crossing in plan(SceneSpec(duration_s=15, quiet_share=0.2)))
+
+
 def test_nobody_comes_where_all_is_quiet() -> None:
     assert plan(SceneSpec(quiet_share=1)) == []
 

@@ -174,7 +174,7 @@ def _crossing(spec: SceneSpec, rng: np.random.Generator, look: Look, start: floa
             return None
         pause = min(pause, end - start)
         end -= pause
-    begin = rng.uniform(start, end)
+    begin = rng.uniform(start, max(start, end))  # a pause of all that is left may round to more than that
     x0, x1 = (left, right) if direction == 1 else (right, left)
     return Crossing(
         0, look, begin, begin + moving_s + pause, x0, x1, foot0, foot1, pause_at, pause, float(rng.random())
