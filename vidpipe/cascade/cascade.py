@@ -178,6 +178,7 @@ class Cascade:
         if ticket.withheld is not None:
             withheld = ticket.withheld.answer if late else self._carry(frame.stream, ticket.withheld.answer)
             answer, audit, stands = self._judge(ticket.withheld.check, withheld, answer)
+            audit = audit._replace(seq=frame.seq) if audit is not None else None
         for runner in reversed(ticket.passed):
             if answer.how.carried:
                 runner.forget(frame)

@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,15 +22,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.rounding import round_boxes
 from vidpipe.results.frame_sink import FrameSinkWriter
+from vidpipe.serve.fragments import Fragments, NoVideoError
 from vidpipe.sources.base import StreamInfo
+from vidpipe.sources.decoding.packets import Packets
 
 log = logging.getLogger(__name__)
 
 HEAD = struct.Struct(">II")  # lengths of what is told, as JSON, and of the JPEG behind it
+AUDITED_WIDTH = 640  # of the pictures of audits that are kept
+_MOST_PIECES = 400  # of video that wait to be sent
+_MOST_KEPT = 16  # that wait to be sent
 QUALITY = 75  # of JPEG: the page shows pictures small
 _TAKEN_S = 5  # in which the page takes some of a picture, or it is sent no more
 
@@ -64,6 +71,7 @@ class Sender:
 
     def __init__(self, place: str) -> None:
         self.wanted: dict[str, Wanted] = {}
+        self.videos: dict[str, frozenset[int]] = {}  # who is shown video, by stream
         self.used_by = 0  # streams
         self._socket = socket.socket(socket.AF_UNIX)
         try:
@@ -75,6 +83,8 @@ class Sender:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _TAKEN_S, 0))
         self._sending = threading.Lock()
         self._waiting: dict[str, _Shot] = {}
+        self._kept: deque[_Shot] = deque(maxlen=_MOST_KEPT)
+        self._pieces: deque[tuple[Mapping[str, Any], bytes]] = deque()
         self._changed = threading.Condition()
         self._closing = False
         for work, name in ((self._listen, "vidpipe-looked-at"), (self._send_all, "vidpipe-shots")):
@@ -85,6 +95,22 @@ class Sender:
         with self._changed:
             self._waiting[stream] = shot
             self._changed.notify_all()
+
+    def keep(self, shot: _Shot) -> None:
+        """Have a picture sent that no newer one takes the place of; while the page is slow the oldest are left out."""
+        with self._changed:
+            self._kept.append(shot)
+            self._changed.notify_all()
+
+    def put(self, told: Mapping[str, Any], mp4: bytes) -> bool:
+        """Have some video sent, all of it in order; False, and nothing that waits is sent, where the page is slow."""
+        with self._changed:
+            if len(self._pieces) >= _MOST_PIECES:
+                self._pieces.clear()
+                return False
+            self._pieces.append((told, mp4))
+            self._changed.notify_all()
+            return True
 
     def tell(self, told: Mapping[str, Any], jpeg: bytes = b"") -> None:
         """Send something of a stream; nothing where the page has gone."""
@@ -100,6 +126,7 @@ class Sender:
         with self._changed:
             self._closing = True
             self.wanted = {}
+            self.videos = {}
             self._changed.notify_all()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes who reads
@@ -110,6 +137,9 @@ class Sender:
         with suppress(OSError, ValueError), self._socket.makefile("rb") as lines:
             for line in lines:
                 told = json.loads(line)
+                if "videos" in told:
+                    self.videos = {**self.videos, told["stream"]: frozenset(told["videos"])}
+                    continue
                 wanted = {**self.wanted}
                 if told["wanted"] is None:
                     wanted.pop(told["stream"], None)
@@ -121,15 +151,21 @@ class Sender:
     def _send_all(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
+                self._changed.wait_for(lambda: self._waiting or self._kept or self._pieces or self._closing)
                 if self._closing:
                     return
-                stream = next(iter(self._waiting))
-                shot = self._waiting.pop(stream)
+                pieces = [*self._pieces]
+                self._pieces.clear()
+            for piece in pieces:
+                self.tell(*piece)
+            with self._changed:
+                if not (self._kept or self._waiting):
+                    continue
+                shot = self._kept.popleft() if self._kept else self._waiting.pop(next(iter(self._waiting)))
             try:
                 self.tell(shot.told, _jpeg(shot.picture))
             except Exception as error:  # this thread sends the pictures of other streams, too
-                log.debug("a picture of stream %s could not be shown", stream, exc_info=error)
+                log.debug("a picture of stream %s could not be shown", shot.told["stream"], exc_info=error)
 
 
 def _jpeg(picture: Image) -> bytes:
@@ -186,9 +222,17 @@ class _Shown:
         self._place = place
         self._stream = stream
         self._shown_at = -math.inf
+        self._packets: Packets | None = None
+        self._fragments: dict[int, Fragments] = {}  # by who is shown video
+
+    def take_packets(self, packets: Packets | None) -> None:
+        """See `TakesPackets`."""
+        self._packets = packets
 
     def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
         """Have it sent, where somebody looks and it is time; see `FrameSinkWriter`."""
+        if (viewers := self._sender.videos.get(self._stream)) or self._fragments:
+            self._show_video(viewers or frozenset(), item, answer)
         wanted = self._sender.wanted.get(self._stream)
         if wanted is None or isinstance(item, Missing):
             return
@@ -200,6 +244,33 @@ class _Shown:
         told = {"stream": self._stream, "seq": item.seq, "pts": round(item.pts, 3), "at": item.captured_at}
         told |= {"size": [item.width, item.height], **answer_told(answer)}
         self._sender.offer(self._stream, _Shot(_scaled(item.bgr(), wanted.width), told))
+
+    def _show_video(self, viewers: frozenset[int], item: Frame | Missing, answer: Answer) -> None:
+        """Send each of them what the camera has sent since, with the answer to this picture."""
+        self._fragments = {id: self._fragments.get(id) or Fragments(self._packets) for id in viewers}
+        told = {"stream": self._stream, "seq": item.seq, "pts": item.pts, **answer_told(answer)}
+        if isinstance(item, Frame):
+            told["size"] = [item.width, item.height]
+        for id, fragments in self._fragments.items():
+            try:
+                pieces = fragments.take()
+            except (NoVideoError, OSError, ValueError) as error:  # FFmpeg's are of these kinds
+                self._sender.put({"stream": self._stream, "video": id, "none": str(error)}, b"")
+                continue
+            for piece in pieces:
+                self._put(id, fragments, {"begins": piece.begins} if piece.begins else {}, piece.mp4)
+            self._put(id, fragments, told, b"")
+
+    def _put(self, id: int, fragments: Fragments, told: Mapping[str, Any], mp4: bytes) -> None:
+        if not self._sender.put({"stream": self._stream, "video": id, **told}, mp4):
+            fragments.begin_anew()
+
+    def audited(self, frame: Frame, audit: Audit, checked: Answer | None) -> None:
+        """Have the page keep a frame on which an audit found an answer wrong; see `SeesAudits`."""
+        told: dict[str, Any] = {"stream": self._stream, "audited": audit.stage, "seq": frame.seq}
+        seen = None if checked is None else answer_told(checked)["boxes"]
+        told |= {"size": [frame.width, frame.height], "boxes": seen}
+        self._sender.keep(_Shot(_scaled(frame.bgr(), AUDITED_WIDTH), told))
 
     def close(self) -> None:
         """Show it no more; with its last stream the connection ends."""

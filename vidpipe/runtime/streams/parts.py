@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Missing
@@ -37,6 +38,16 @@ class Parts:
     poison: frozenset[int] = frozenset()
     measured: tuple[int, str | None] = (-1, None)
     states: dict[str, bytes] = field(default_factory=dict)
+
+    def audited(self, item: Frame | Missing, audit: Audit | None, checked: Answer) -> Audit | None:
+        """What an audit found; where it found an answer wrong, frame sinks see that.
+
+        Args:
+            checked: of the last stage; or what is published in its place, by the stage that was audited.
+        """
+        if audit is not None and (audit.missed or audit.false) and isinstance(item, Frame):
+            self.frame_sinks.audited(item, audit, checked if checked.by != audit.stage else None)
+        return audit
 
     def without_hidden(self, item: Frame | Missing, answer: Answer) -> Answer:
         """The answer without boxes in hidden parts of the picture; one that is carried has lost them already."""

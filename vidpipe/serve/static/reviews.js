@@ -1,7 +1,7 @@
 // What happened, by day: spans of time with their pictures, events and clips.
 
 import { get, here, mediaAddress } from "./api.js";
-import { day, el, fill, span, time } from "./dom.js";
+import { day, el, fill, percent, span, time } from "./dom.js";
 
 const KINDS = {
   "zone.enter": "entered", "zone.exit": "left", "line.cross": "crossed", dwell: "stayed", "zone.dwell": "stayed",
@@ -13,7 +13,24 @@ function eventItem(event) {
   const length = event.lasted_s === null ? "" : `, ${span(event.lasted_s)}`;
   return el("li", {}, el("span", {}, el("span", { class: "number" }, time(event.time)), ` ${event.class ?? ""} `,
     KINDS[event.kind] ?? event.kind, ` ${where}${way}${length}`),
+    event.likeness === undefined ? "" : el("span", { class: "quiet small number" }, `${percent(event.likeness)} alike`),
+    event.track_id === null ? "" : el("a", { class: "by", href: `#/reviews?alike=${encodeURIComponent(event.id)}` }, "Alike"),
     el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""));
+}
+
+// Objects that look like that of one event, over all cameras, most alike first.
+function alike(main, id, notice) {
+  const list = el("ul", { class: "reviews" });
+  fill(main, el("div", { class: "top" }, el("h1", {}, "Alike"), el("a", { href: "#/reviews" }, "All reviews")), list);
+  notice.during(() => get("alike", { id })).then((told) => {
+    if (!told) return;
+    fill(list, told.events.length ? told.events.map((event) => el("li", { class: "card review alike" },
+      event.snapshot ? el("img", { src: mediaAddress("picture", event.id), alt: `${event.class ?? "object"} at ${event.stream}`,
+        loading: "lazy", width: 112, height: 112 }) : el("span", { class: "no-picture" }, "no picture"),
+      el("ul", { class: "list small" }, el("li", {}, el("b", {}, event.stream), day(event.time)), eventItem(event))))
+      : el("li", { class: "quiet" }, "Nothing else has been described."));
+  });
+  return { status() {}, leave() {} };
 }
 
 class Review {
@@ -52,6 +69,7 @@ class Review {
 }
 
 export function reviews(main, asked, notice) {
+  if (asked.alike) return alike(main, asked.alike, notice);
   const holder = el("div");
   const more = el("button", { type: "button", hidden: true, onclick: () => load() }, "Earlier ones");
   const input = (label, attributes) => {
