@@ -101,7 +101,7 @@ def test_it_begins_anew_where_what_comes_does_not_go_on():
 @pytest.mark.parametrize(("how", "why"), [({"b_frames": 2}, "B-frames"), ({"codec": "mpeg4"}, "sends mpeg4")])
 def test_what_browsers_do_not_show_is_told(how, why):
     sent = Sent(20, **how)
-    sent.come(12)
+    sent.come(4)
     with pytest.raises(NoVideoError, match=why):
         Fragments(sent.ring).take()
 

@@ -40,12 +40,12 @@ class FrameSinkWriter(Protocol):
 class SeesAudits(Protocol):
     """A `FrameSinkWriter` that is also shown the frames on which audits found an answer wrong."""
 
-    def audited(self, frame: Frame, audit: Audit, checked: Answer | None) -> None:
+    def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
         """Take one, whenever the outcome becomes known.
 
         Args:
             frame: valid during the call only.
-            checked: what the last stage found; None where it is not known here.
+            checked: what the last stage found.
         """
         ...
 
@@ -113,7 +113,7 @@ class StreamFrameSinks:
             if isinstance(writer, TakesPackets):
                 self._guard(writer, partial(writer.take_packets, packets))
 
-    def audited(self, frame: Frame, audit: Audit, checked: Answer | None) -> None:
+    def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
         """Show a frame to each that wants it; see `SeesAudits`."""
         for writer in list(self._writers):
             if isinstance(writer, SeesAudits):

@@ -265,11 +265,10 @@ class _Shown:
         if not self._sender.put({"stream": self._stream, "video": id, **told}, mp4):
             fragments.begin_anew()
 
-    def audited(self, frame: Frame, audit: Audit, checked: Answer | None) -> None:
+    def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
         """Have the page keep a frame on which an audit found an answer wrong; see `SeesAudits`."""
         told: dict[str, Any] = {"stream": self._stream, "audited": audit.stage, "seq": frame.seq}
-        seen = None if checked is None else answer_told(checked)["boxes"]
-        told |= {"size": [frame.width, frame.height], "boxes": seen}
+        told |= {"size": [frame.width, frame.height], "boxes": answer_told(checked)["boxes"]}
         self._sender.keep(_Shot(_scaled(frame.bgr(), AUDITED_WIDTH), told))
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ export function still(address, name) {
     const answer = await fetch(address).catch(() => null);
     if (!answer?.ok) return;
     const { size, boxes } = JSON.parse(answer.headers.get("X-Vidpipe-Boxes"));
-    picture.show({ size, boxes: boxes ?? [], how: "measured" }, await answer.blob());
+    picture.show({ size, boxes, how: "measured" }, await answer.blob());
   });
   sight.observe(picture.element);
   return picture.element;

@@ -111,19 +111,31 @@ export function reviews(main, asked, notice) {
     const bounds = times();
     const query = { ...bounds, until: next ?? bounds.until, stream: stream.value, severity: severity.value, most: 60 };
     const told = await notice.during(() => get("reviews", query));
+    more.disabled = false;
     if (!told) return;
+    // A list for each answer: what is far from the screen is neither laid out nor painted (content-visibility).
+    list = null;
     for (const review of told.reviews) {
-      if (day(review.began) !== lastDay) {
-        lastDay = day(review.began);
+      if (day(review.began) !== lastDay || list === null) {
         list = el("ul", { class: "reviews" });
-        holder.append(el("h2", {}, lastDay), list);
+        holder.append(...(day(review.began) === lastDay ? [list] : [el("h2", {}, day(review.began)), list]));
+        lastDay = day(review.began);
       }
       list.append(new Review(review, notice).element);
     }
     if (!holder.childElementCount) fill(holder, el("p", { class: "quiet" }, "Nothing happened then."));
     next = told.next;
     more.hidden = next === null;
+    near.unobserve(more);
+    near.observe(more); // anew, as it may be in sight still
   }
+
+  // Who scrolls need not click: what comes next is there before they are.
+  const near = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (!isIntersecting || more.hidden || more.disabled) return;
+    more.disabled = true;
+    load();
+  }, { rootMargin: "1500px" });
 
   begin();
   return {
@@ -131,6 +143,8 @@ export function reviews(main, asked, notice) {
       const known = Object.keys(told.streams);
       if (names.childElementCount !== known.length) fill(names, known.map((name) => el("option", { value: name })));
     },
-    leave() {},
+    leave() {
+      near.disconnect();
+    },
   };
 }
