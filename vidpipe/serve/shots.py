@@ -38,7 +38,8 @@ AUDITED_WIDTH = 640  # of the pictures of audits that are kept
 _MOST_PIECES = 400  # of video that wait to be sent
 _MOST_KEPT = 16  # that wait to be sent
 QUALITY = 75  # of JPEG: the page shows pictures small
-_TAKEN_S = 5  # in which the page takes some of a picture, or it is sent no more
+_TAKEN_S = 5  # in which the page takes some of a picture, or the connection is given up
+_AGAIN_S = 5.0  # after which another one is tried
 
 
 class Wanted(NamedTuple):
@@ -121,6 +122,11 @@ class Sender:
             except OSError:  # half of it may have been taken
                 self.close()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has been given up, or has ended."""
+        return self._closing
+
     def close(self) -> None:
         """End both threads and the connection."""
         with self._changed:
@@ -194,16 +200,22 @@ class ShotFrameSink:
 
     def open(self, info: StreamInfo, *, resumed: bool = False) -> FrameSinkWriter:
         """Begin to show a stream; one that is read on another machine than the page's is not shown."""
-        with _opening:
-            sender = _senders.get(self.place)
-            if sender is None:
-                try:
-                    sender = _senders[self.place] = Sender(self.place)
-                except OSError:
-                    return _NotShown()
-            sender.used_by += 1
-        sender.tell({"stream": info.name, "opened": True})
-        return _Shown(sender, self.place, info.name)
+        sender = _sender(self.place, info.name)
+        return _NotShown() if sender is None else _Shown(sender, self.place, info.name)
+
+
+def _sender(place: str, stream: str) -> Sender | None:
+    """The connection of this process, for one more stream; None where there can be none."""
+    with _opening:
+        sender = _senders.get(place)
+        if sender is None or sender.is_closed:
+            try:
+                sender = _senders[place] = Sender(place)
+            except OSError:
+                return None
+        sender.used_by += 1
+    sender.tell({"stream": stream, "opened": True})
+    return sender
 
 
 class _NotShown:
@@ -222,6 +234,7 @@ class _Shown:
         self._place = place
         self._stream = stream
         self._shown_at = -math.inf
+        self._again_at = -math.inf
         self._packets: Packets | None = None
         self._fragments: dict[int, Fragments] = {}  # by who is shown video
 
@@ -231,6 +244,8 @@ class _Shown:
 
     def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
         """Have it sent, where somebody looks and it is time; see `FrameSinkWriter`."""
+        if self._sender.is_closed:
+            self._connect_again()
         if (viewers := self._sender.videos.get(self._stream)) or self._fragments:
             self._show_video(viewers or frozenset(), item, answer)
         wanted = self._sender.wanted.get(self._stream)
@@ -244,6 +259,15 @@ class _Shown:
         told = {"stream": self._stream, "seq": item.seq, "pts": round(item.pts, 3), "at": item.captured_at}
         told |= {"size": [item.width, item.height], **answer_told(answer)}
         self._sender.offer(self._stream, _Shot(_scaled(item.bgr(), wanted.width), told))
+
+    def _connect_again(self) -> None:
+        """A page that was slow for a while, as on a machine that had too much to do, is shown pictures again."""
+        now = time.monotonic()
+        if now < self._again_at:
+            return
+        self._again_at = now + _AGAIN_S
+        if (sender := _sender(self._place, self._stream)) is not None:
+            self._sender, self._fragments = sender, {}
 
     def _show_video(self, viewers: frozenset[int], item: Frame | Missing, answer: Answer) -> None:
         """Send each of them what the camera has sent since, with the answer to this picture."""

@@ -198,12 +198,12 @@ class RulesConfig(StageConfig):
         Raises:
             ValidationError: a rule would name what is not there.
         """
-        parts = {
+        parts: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {
             "zones": (self.zones, was.zones, now.zones),
             "lines": (self.lines, was.lines, now.lines),
-            "rules": tuple({rule.id: rule for rule in each.rules} for each in (self, was, now)),
+            "rules": (_by_id(self.rules), _by_id(was.rules), _by_id(now.rules)),
             "schedules": (self.schedules, was.schedules, now.schedules),
-            "off": tuple(dict.fromkeys(each.off) for each in (self, was, now)),
+            "off": (dict.fromkeys(self.off), dict.fromkeys(was.off), dict.fromkeys(now.off)),
         }
         merged: dict[str, Any] = {name: _merged(*part) for name, part in parts.items()}
         rules = merged["rules"]
@@ -214,6 +214,10 @@ class RulesConfig(StageConfig):
     def told_late_s(self) -> float:
         """The longest time after its beginning at which an event is told: as long as it must have been so."""
         return max((max(rule.after_s or 0.0, rule.for_s or 0.0, rule.confirm_s) for rule in self.rules), default=0.0)
+
+
+def _by_id(rules: Sequence[RuleSpec]) -> dict[str, RuleSpec]:
+    return {rule.id: rule for rule in rules}
 
 
 def _merged(own: Mapping[str, Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
