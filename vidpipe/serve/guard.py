@@ -117,6 +117,8 @@ class _Sender:
         try:
             async with asyncio.timeout(TAKEN_S):
                 await self._send(message)
+                if message.get("more_body"):
+                    await asyncio.sleep(0)  # that one who has gone meanwhile is known to have
         except TimeoutError:
             raise _NotTakenError from None
 

@@ -14,10 +14,10 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.newest import Newest
 from vidpipe.core.rounding import round_boxes
 from vidpipe.results.frame_sink import FrameSinkWriter
 from vidpipe.serve.fragments import Fragments, NoVideoError
@@ -35,8 +36,7 @@ log = logging.getLogger(__name__)
 
 HEAD = struct.Struct(">II")  # lengths of what is told, as JSON, and of the JPEG behind it
 AUDITED_WIDTH = 640  # of the pictures of audits that are kept
-_MOST_PIECES = 400  # of video that wait to be sent
-_MOST_KEPT = 16  # that wait to be sent
+_MOST_WAITING = 400  # pictures of audits and pieces of video that wait to be sent
 QUALITY = 75  # of JPEG: the page shows pictures small
 _TAKEN_S = 5  # in which the page takes some of a picture, or the connection is given up
 _AGAIN_S = 5.0  # after which another one is tried
@@ -57,9 +57,9 @@ class Wanted(NamedTuple):
 
 
 class _Shot(NamedTuple):
-    """A picture that waits to be encoded, and what is told of it."""
+    """A picture that waits to be encoded, or some video, and what is told of it."""
 
-    picture: Image
+    picture: Image | bytes
     told: Mapping[str, Any]
 
 
@@ -83,35 +83,22 @@ class Sender:
         # Only for what is sent: what is looked at may stay the same for as long as it likes.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _TAKEN_S, 0))
         self._sending = threading.Lock()
-        self._waiting: dict[str, _Shot] = {}
-        self._kept: deque[_Shot] = deque(maxlen=_MOST_KEPT)
-        self._pieces: deque[tuple[Mapping[str, Any], bytes]] = deque()
-        self._changed = threading.Condition()
-        self._closing = False
+        self._waiting: Newest[str | int, _Shot] = Newest()
+        self._count = count()
+        self.is_closed = False  # the connection has been given up, or has ended
         for work, name in ((self._listen, "vidpipe-looked-at"), (self._send_all, "vidpipe-shots")):
             threading.Thread(target=work, name=name, daemon=True).start()
 
-    def offer(self, stream: str, shot: _Shot) -> None:
-        """Have a picture sent, unless a newer one comes before."""
-        with self._changed:
-            self._waiting[stream] = shot
-            self._changed.notify_all()
+    def offer(self, shot: _Shot) -> None:
+        """Have a picture sent, unless a newer one of that stream comes before."""
+        self._waiting.put(shot.told["stream"], shot)
 
-    def keep(self, shot: _Shot) -> None:
-        """Have a picture sent that no newer one takes the place of; while the page is slow the oldest are left out."""
-        with self._changed:
-            self._kept.append(shot)
-            self._changed.notify_all()
-
-    def put(self, told: Mapping[str, Any], mp4: bytes) -> bool:
-        """Have some video sent, all of it in order; False, and nothing that waits is sent, where the page is slow."""
-        with self._changed:
-            if len(self._pieces) >= _MOST_PIECES:
-                self._pieces.clear()
-                return False
-            self._pieces.append((told, mp4))
-            self._changed.notify_all()
-            return True
+    def keep(self, shot: _Shot) -> bool:
+        """Have something sent that nothing takes the place of; False, and it is not, where the page is too slow."""
+        if len(self._waiting) >= _MOST_WAITING:
+            return False
+        self._waiting.put(next(self._count), shot)
+        return True
 
     def tell(self, told: Mapping[str, Any], jpeg: bytes = b"") -> None:
         """Send something of a stream; nothing where the page has gone."""
@@ -122,18 +109,11 @@ class Sender:
             except OSError:  # half of it may have been taken
                 self.close()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection has been given up, or has ended."""
-        return self._closing
-
     def close(self) -> None:
         """End both threads and the connection."""
-        with self._changed:
-            self._closing = True
-            self.wanted = {}
-            self.videos = {}
-            self._changed.notify_all()
+        self.is_closed = True
+        self.wanted, self.videos = {}, {}
+        self._waiting.close()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes who reads
         self._socket.close()
@@ -155,21 +135,9 @@ class Sender:
         self.close()
 
     def _send_all(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._kept or self._pieces or self._closing)
-                if self._closing:
-                    return
-                pieces = [*self._pieces]
-                self._pieces.clear()
-            for piece in pieces:
-                self.tell(*piece)
-            with self._changed:
-                if not (self._kept or self._waiting):
-                    continue
-                shot = self._kept.popleft() if self._kept else self._waiting.pop(next(iter(self._waiting)))
+        while (shot := self._waiting.take()) is not None:
             try:
-                self.tell(shot.told, _jpeg(shot.picture))
+                self.tell(shot.told, shot.picture if isinstance(shot.picture, bytes) else _jpeg(shot.picture))
             except Exception as error:  # this thread sends the pictures of other streams, too
                 log.debug("a picture of stream %s could not be shown", shot.told["stream"], exc_info=error)
 
@@ -258,7 +226,7 @@ class _Shown:
         self._shown_at = now
         told = {"stream": self._stream, "seq": item.seq, "pts": round(item.pts, 3), "at": item.captured_at}
         told |= {"size": [item.width, item.height], **answer_told(answer)}
-        self._sender.offer(self._stream, _Shot(_scaled(item.bgr(), wanted.width), told))
+        self._sender.offer(_Shot(_scaled(item.bgr(), wanted.width), told))
 
     def _connect_again(self) -> None:
         """A page that was slow for a while, as on a machine that had too much to do, is shown pictures again."""
@@ -279,14 +247,14 @@ class _Shown:
             try:
                 pieces = fragments.take()
             except (NoVideoError, OSError, ValueError) as error:  # FFmpeg's are of these kinds
-                self._sender.put({"stream": self._stream, "video": id, "none": str(error)}, b"")
+                self._put(id, fragments, {"none": str(error)}, b"")
                 continue
             for piece in pieces:
                 self._put(id, fragments, {"begins": piece.begins} if piece.begins else {}, piece.mp4)
             self._put(id, fragments, told, b"")
 
     def _put(self, id: int, fragments: Fragments, told: Mapping[str, Any], mp4: bytes) -> None:
-        if not self._sender.put({"stream": self._stream, "video": id, **told}, mp4):
+        if not self._sender.keep(_Shot(mp4, {"stream": self._stream, "video": id, **told})):
             fragments.begin_anew()
 
     def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
