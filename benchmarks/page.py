@@ -1,4 +1,6 @@
-"""What the page costs, and how fast it is, in a real Chromium: `python -m benchmarks.page` (pip install playwright).
+"""What the page costs, and how fast it is, in a real Chromium: `python -m benchmarks.page [PART ...]`.
+
+It needs `pip install playwright`. Parts are opening, costs, hostile and scrolling.
 
 - Eight cameras (768x576, ten pictures a second, all of them live): CPU of the process that serves them, with the wall
   open in a browser and with nobody looking, in turns; likewise with one camera open.
@@ -12,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -207,7 +210,7 @@ def scrolling(browser: Any, address: str) -> None:
 
 
 def main() -> None:
-    """Measure all of it, and print."""
+    """Measure all of it, or the parts that are named, and print."""
     from playwright.sync_api import sync_playwright
 
     say(f"load {os.getloadavg()[0]:.0f}")
@@ -216,10 +219,14 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         with served(store) as (run, address):
             time.sleep(3)
-            opening(browser, address)
-            costs(browser, address)
-            hostile(run, address)
-            scrolling(browser, address)
+            parts = {
+                "opening": lambda: opening(browser, address),
+                "costs": lambda: costs(browser, address),
+                "hostile": lambda: hostile(run, address),
+                "scrolling": lambda: scrolling(browser, address),
+            }
+            for name in sys.argv[1:] or parts:
+                parts[name]()
         browser.close()
 
 

@@ -16,7 +16,7 @@ function address(path, asked) {
       if (each !== null && each !== undefined && each !== "") query.append(name, each);
     }
   }
-  return `/api/${path}?${query}`;
+  return query.size ? `/api/${path}?${query}` : `/api/${path}`;
 }
 
 export const mediaAddress = (what, id) => address(`event/${what}`, { id });
