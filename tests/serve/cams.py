@@ -56,3 +56,16 @@ class Blind(Stage):
 
     def answer(self, frames):
         return [Answer(nothing(), How.EMPTY, self.id, frame.seq) for frame in frames]
+
+
+class LaxConfig(StageConfig):
+    trust: float = Knob(1.0, ge=0, le=1)
+
+    def loosened(self):
+        return {"trust": self.trust / 2} if self.trust > 0.5 else {}
+
+
+class Lax(Blind):
+    """The same, with a setting that may be loosened once."""
+
+    Config = LaxConfig

@@ -18,6 +18,7 @@ from argon2.profiles import CHEAPEST
 
 from tests.serve import cams
 from tests.waiting import until
+from vidpipe.cli.reload import Reload
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
 from vidpipe.serve import shots
@@ -107,6 +108,7 @@ class Served:
 
     def __init__(self, run: Run, page: Page) -> None:
         self.run, self.page = run, page
+        self.write: Callable[[Any], object] = print  # other settings into the file that it was begun with
         self.port = int(page.address.rpartition(":")[2].strip("/"))
         self.browser = Browser(self.port)
 
@@ -126,18 +128,31 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("VIDPIPE_USERS", str(tmp_path / "users.json"))
     with ExitStack() as opened:
 
-        def begin(*names: str, address: str = "127.0.0.1", sinks: Any = (), more: Any = None, **options: Any) -> Served:
-            streams = {name: {"url": "tests.serve.cams:Camera"} for name in names or ("gate",)}
-            for name, own in ((more or {}).pop("streams", {}) if more else {}).items():
-                streams[name] = {**streams.get(name, {"url": "tests.serve.cams:Camera"}), **own}
-            (tmp_path / "pipeline.yaml").write_text(json.dumps({**PIPELINE, "streams": streams, **(more or {})}))
+        def begin(
+            *names: str,
+            address: str = "127.0.0.1",
+            sinks: Any = (),
+            more: Any = None,
+            reloads: bool = False,
+            **options: Any,
+        ) -> Served:
+            config = tmp_path / "pipeline.yaml"
+            config.write_text(written(names, more))
             page = Page(0, address, **options)
             opened.callback(page.leave)
-            run = Run(
-                load(tmp_path / "pipeline.yaml", ruled=True), engine="inline", sinks=[*sinks, page], results=False
-            )
+            reload = Reload(lambda: load(config, ruled=True), [config]) if reloads else None
+            run = Run(load(config, ruled=True), engine="inline", sinks=[*sinks, page], results=False, reload=reload)
             opened.enter_context(run)
-            return Served(run, page)
+            served = Served(run, page)
+            served.write = lambda more: config.write_text(written(names, more))
+            return served
+
+        def written(names: Any, more: Any) -> str:
+            streams = {name: {"url": "tests.serve.cams:Camera"} for name in names or ("gate",)}
+            rest = dict(more or {})
+            for name, own in rest.pop("streams", {}).items():
+                streams[name] = {**streams.get(name, {"url": "tests.serve.cams:Camera"}), **own}
+            return json.dumps({**PIPELINE, "streams": streams, **rest})
 
         yield begin
 

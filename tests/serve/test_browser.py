@@ -2,7 +2,9 @@
 
 - the wall and a camera show the picture with its boxes, without an error of the page or of its policy;
 - it is there within a second, and fits a telephone;
-- a zone that is drawn is in force; and going away leaves nobody looking.
+- a zone that is drawn is in force; and going away leaves nobody looking;
+- what was missed is one click from a looser stage, or from a verdict on the last one;
+- axe finds nothing serious, in light and in dark.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ import shutil
 
 import pytest
 
-from tests.serve.conftest import wanted
+from tests.serve.conftest import PIPELINE, wanted
 from tests.waiting import until
+from vidpipe.results.store.file import open_to_write
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (pip install playwright)")
+LAX = {"id": "lax", "type": "tests.serve.cams:Lax"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -48,3 +52,52 @@ def test_a_browser_shows_it(serve, width):
     assert errors == []
     assert served.run.pipeline.streams["gate"].spec.zones == {"lawn": [(0.1, 0.2), (0.8, 0.2), (0.8, 0.9)]}
     until(lambda: not wanted(served))
+
+
+def opened(playwright, **how):
+    """A page of a browser, and what it complains of."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    page = browser.new_page(**how)
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return browser, page, errors
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_what_was_missed_is_loosened_or_relabelled_by_one_click(serve):
+    served = serve(more={"stages": [LAX, *PIPELINE["stages"]], "audit": {"rate": 1, "max_unchecked_s": None}})
+    served.show(10, 60)
+    with sync_api.sync_playwright() as playwright:
+        browser, page, errors = opened(playwright)
+        page.goto(f"http://127.0.0.1:{served.port}/#/camera/gate")
+        page.wait_for_selector("li.missed .picture", state="attached")
+        page.locator("li.missed").first.scroll_into_view_if_needed()
+        page.wait_for_selector("li.missed rect.box")
+        page.click("text=The last stage was wrong here")
+        page.wait_for_selector("text=the last stage was wrong, says page")
+        page.click("text=Loosen lax: trust to 0.5")
+        page.wait_for_selector("text=an audit found an answer of lax wrong")
+        browser.close()
+    assert errors == []
+    assert served.run.status().streams["gate"].audits["lax"]["relabelled"] == 1
+    assert [epoch.changes for epoch in served.run.epochs] == [{"lax": {"trust": 0.5}}]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(serve, tmp_path, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    open_to_write(tmp_path / "yard.db").close()
+    served = serve("gate", "yard", store=tmp_path / "yard.db", more={"stages": [LAX, *PIPELINE["stages"]]})
+    served.show(10)
+    found = {}
+    with sync_api.sync_playwright() as playwright:
+        browser, page, _ = opened(playwright, color_scheme=scheme, bypass_csp=True)  # axe is no script of the page's
+        for path, there in (("", "Cameras"), ("camera/gate", "gate"), ("reviews", "Reviews"), ("system", "System")):
+            page.goto(f"http://127.0.0.1:{served.port}/#/{path}")
+            page.wait_for_selector(f"h1:has-text('{there}')")
+            violations = axe.Axe().run(page).response["violations"]
+            found[path] = [each["id"] for each in violations if each["impact"] in ("serious", "critical")]
+        browser.close()
+    assert not any(found.values()), found

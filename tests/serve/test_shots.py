@@ -112,7 +112,13 @@ def test_a_page_that_takes_nothing_holds_up_no_stream(page, monkeypatch):
         until(lambda: not sender.wanted)  # it is given up
         writer.write(picture, answer("big", 0), {})
         assert picture.asked == 50
-        writer.close()
+        again, _ = page.accept()  # and tried anew
+        with again:
+            again.sendall(b'{"stream": "gate", "wanted": [0.0, 0.0, 1280]}\n')
+            until(lambda: shots._senders[page.getsockname()].wanted)  # noqa: SLF001
+            writer.write(picture, answer("big", 0), {})
+            assert picture.asked == 51
+            writer.close()
 
 
 def test_a_page_that_has_gone_holds_up_no_stream(page, tmp_path):

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,3 +182,23 @@ def test_each_row_is_on_exactly_one_page(times, streams, most, unrestricted):
     assert sorted(row["id"] for row in seen) == [row["id"] for row in rows]
     assert [row["time"] for row in seen] == sorted((row["time"] for row in seen), reverse=True)
     json.dumps(seen)
+
+
+def test_objects_alike_are_found_over_all_cameras_that_one_may_see(kept, users):
+    served, path, _ = kept
+    ids = {event["stream"]: event["id"] for event in served.browser.get("/api/events").json["events"]}
+    answer = served.browser.get("/api/alike", id=ids["gate"])
+    assert (answer.status, "is not stored" in answer.json["error"]) == (404, True)  # nobody has described it
+    with closing(sqlite3.connect(path, timeout=10)) as store, store:
+        for stream in ids:
+            vector = np.array([1, 0.5], "<f2").tobytes()
+            row = (1, stream, 7, 0.0, 4e9, "looks@1", 2, 1, vector)
+            store.execute("INSERT INTO embedding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    (found,) = served.browser.get("/api/alike", id=ids["gate"]).json["events"]
+    assert (found["id"], found["likeness"], found["snapshot"]) == (ids["yard"], 1.0, True)
+    assert served.browser.get("/api/alike", id="../../etc/passwd").status == 404
+    users.add_user("eve", "correct horse", "viewer", ["gate"])
+    browser = Browser(served.port)
+    browser.post("/api/session", {"name": "eve", "password": "correct horse"})
+    assert browser.get("/api/alike", id=ids["gate"]).json["events"] == []
+    assert browser.get("/api/alike", id=ids["yard"]).status == 404

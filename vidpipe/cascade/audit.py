@@ -56,6 +56,7 @@ class Audit(NamedTuple):
         boxes: of both answers, and those that are the same.
         classes: the same of the classes that they name.
         said: boxes of the withheld answer.
+        seq: number of the frame; -1 where nobody has said so.
     """
 
     stage: str
@@ -64,6 +65,7 @@ class Audit(NamedTuple):
     boxes: Matched = Matched(0, 0)
     classes: Matched = Matched(0, 0)
     said: int = 0
+    seq: int = -1
 
 
 class Look(NamedTuple):

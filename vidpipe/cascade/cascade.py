@@ -45,12 +45,14 @@ class Completed(NamedTuple):
     Attributes:
         states: now and then, what the shared stages below keep of the frame's stream, pickled, by stage id.
         away: who was not asked of it, as nobody reached him.
+        checked: what the last stage found where the answer is one that was audited; known in this process only.
     """
 
     answer: Answer
     audit: Audit | None = None
     states: Mapping[str, bytes] | None = None
     away: Away | None = None
+    checked: Answer | None = None
 
 
 class Withheld(NamedTuple):
@@ -183,12 +185,12 @@ class Cascade:
                 runner.forget(frame)
             else:
                 answer = runner.learn(frame, answer)
-        answer = stands or answer
+        checked, answer = answer if stands is not None and audit is not None else None, stands or answer
         if not late:
             self._completed[frame.stream] = answer
         elif answer.as_of == frame.seq:
             self._late[frame.stream] = answer
-        return Completed(answer, audit, away=away)
+        return Completed(answer, audit and audit._replace(seq=frame.seq), away=away, checked=checked)
 
     def complete_missing(self, missing: Missing) -> Completed:
         """The answer for a picture that no stage ever saw."""

@@ -26,6 +26,13 @@ class StageConfig(BaseModel):
         """
         return False
 
+    def loosened(self) -> Mapping[str, Any]:
+        """New values of knobs under which a stage leaves a little more to the stages below; empty: it has no such step.
+
+        One step of what a user does who sees that its answers miss something.
+        """
+        return {}
+
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -37,6 +44,11 @@ def with_values(config: C, values: Mapping[str, Any]) -> C:
     """
     kept = {name: getattr(config, name) for name in config.model_fields_set}
     return type(config).model_validate(kept | dict(values))
+
+
+def closer_to_one(share: float) -> float:
+    """A share that leaves three quarters of the room to 1 that this one leaves."""
+    return round(1 - 0.75 * (1 - share), 4)
 
 
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from vidpipe.cascade.audit import Audit
 from vidpipe.core.answer import Answer
 from vidpipe.core.errors import VidpipeError, contained
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.sources.base import StreamInfo
+
+if TYPE_CHECKING:
+    from vidpipe.sources.decoding.packets import Packets
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +34,29 @@ class FrameSinkWriter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class SeesAudits(Protocol):
+    """A `FrameSinkWriter` that is also shown the frames on which audits found an answer wrong."""
+
+    def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
+        """Take one, whenever the outcome becomes known.
+
+        Args:
+            frame: valid during the call only.
+            checked: what the last stage found.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesPackets(Protocol):
+    """A `FrameSinkWriter` that also wants what the camera sends, as it is."""
+
+    def take_packets(self, packets: Packets | None) -> None:
+        """Know where the stream's encoded pictures are kept, None: nowhere; called before the first `write`."""
+        ...
 
 
 class FrameSink(Protocol):
@@ -77,13 +105,19 @@ class StreamFrameSinks:
     def write(self, item: Frame | Missing, answer: Answer, ledger: Mapping[str, int]) -> None:
         """Hand an answer to each; see `FrameSinkWriter.write`."""
         for writer in list(self._writers):
-            try:
-                writer.write(item, answer, ledger)
-            except BaseException as error:  # a user's frame sink may raise anything, also what would end this thread
-                self._writers.remove(writer)
-                self._fail(writer, error)
-                with suppress(BaseException):  # what it could not write it cannot finish either
-                    writer.close()
+            self._guard(writer, partial(writer.write, item, answer, ledger))
+
+    def take_packets(self, packets: Packets | None) -> None:
+        """Tell each that wants to know where packets are kept; see `TakesPackets`."""
+        for writer in list(self._writers):
+            if isinstance(writer, TakesPackets):
+                self._guard(writer, partial(writer.take_packets, packets))
+
+    def audited(self, frame: Frame, audit: Audit, checked: Answer) -> None:
+        """Show a frame to each that wants it; see `SeesAudits`."""
+        for writer in list(self._writers):
+            if isinstance(writer, SeesAudits):
+                self._guard(writer, partial(writer.audited, frame, audit, checked))
 
     def close(self) -> None:
         """Finish each."""
@@ -93,6 +127,15 @@ class StreamFrameSinks:
             except BaseException as error:
                 self._fail(writer, error)
         self._writers = []
+
+    def _guard(self, writer: FrameSinkWriter, hand: Callable[[], None]) -> None:
+        try:
+            hand()
+        except BaseException as error:  # a user's frame sink may raise anything, also what would end this thread
+            self._writers.remove(writer)
+            self._fail(writer, error)
+            with suppress(BaseException):  # what it could not write it cannot finish either
+                writer.close()
 
     def _fail(self, frame_sink: object, error: BaseException) -> None:
         log.debug("a frame sink raised", exc_info=error)

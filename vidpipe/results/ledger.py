@@ -17,15 +17,24 @@ from vidpipe.statistics.wilson import wilson
 
 @dataclass(slots=True)
 class AuditCount:
-    """Audits of one stage on one stream: how many, and in how many a class was missed or falsely there."""
+    """Audits of one stage on one stream: how many, and in how many a class was missed or falsely there.
+
+    Attributes:
+        relabelled: of these, those in which a person says that the last stage was wrong: they are left out of the rate.
+        relabelled_missed: of them, those that count as missed.
+    """
 
     audited: int = 0
     missed: int = 0
     false: int = 0
+    relabelled: int = 0
+    relabelled_missed: int = 0
 
     def report(self) -> dict[str, float]:
-        low, high = wilson(self.missed, self.audited)
-        rate = self.missed / self.audited if self.audited else 0.0
+        """`relabelled` stands there only where there are any; `rate`, `low` and `high` are without these."""
+        missed, audited = self.missed - self.relabelled_missed, self.audited - self.relabelled
+        low, high = wilson(missed, audited)
+        rate = missed / audited if audited else 0.0
         return {
             "audited": self.audited,
             "missed": self.missed,
@@ -33,7 +42,7 @@ class AuditCount:
             "rate": rate,
             "low": low,
             "high": high,
-        }
+        } | ({"relabelled": self.relabelled} if self.relabelled else {})
 
 
 @dataclass(slots=True)
@@ -101,6 +110,12 @@ class StreamLedger:
         count.audited += 1
         count.missed += audit.missed
         count.false += audit.false
+
+    def relabel(self, stage: str, *, missed: bool) -> None:
+        """A person says that in one of these audits the last stage was wrong."""
+        count = self.audits[stage]
+        count.relabelled += 1
+        count.relabelled_missed += missed
 
     @property
     def admitted(self) -> int:

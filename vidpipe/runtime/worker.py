@@ -272,6 +272,7 @@ class WorkerRuntime:
                 transforms.catch_up(since, position.configs)
             info = replace(source.info, stays=spec.leaves_device == "never")
             writers = StreamFrameSinks.opened(frame_sinks, info, resumed=resumed, must=not (resumed or joins))
+            writers.take_packets(kept)
             opened.pop_all()
         view = View.of(spec)
         return Parts(

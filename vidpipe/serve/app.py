@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import vidpipe
 from vidpipe.core.errors import ConfigError, VidpipeError
 from vidpipe.serve.api import pictures, run, session, store, told
+from vidpipe.serve.files import Files
 from vidpipe.serve.guard import Guard
 from vidpipe.serve.runs import ConflictError, ElsewhereError
 from vidpipe.serve.site import Site
 
 log = logging.getLogger(__name__)
-
-STATIC = Path(__file__).parent / "static"
 
 _REFUSALS = {
     400: "what is asked for is not possible",
@@ -62,26 +59,22 @@ def make_app(site: Site) -> FastAPI:
     for part in (session, run, pictures, told, store):
         app.include_router(part.router)
 
-    @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+    files = Files()
 
-    app.mount("/static", _Files(directory=STATIC))
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return files.answer("index.html", request)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def file(name: str, request: Request) -> Response:
+        return files.answer(name, request)
+
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(VidpipeError, _failed)
     app.add_exception_handler(Exception, _fault)
     app.add_middleware(Guard, by_name=lambda: site.has_users)
     return app
-
-
-class _Files(StaticFiles):
-    """Files that a browser keeps, and asks whether they have changed."""
-
-    def file_response(self, *arguments: Any, **options: Any) -> Any:
-        response = super().file_response(*arguments, **options)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 def _error(status: int, why: str, headers: Any = None) -> JSONResponse:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidpipe.statistics.wilson import wilson
-
 SOURCES = ("source", "engine")
 """Who answers beside the stages: what never became a frame, and what was lost between stages."""
 
@@ -23,8 +21,9 @@ def funnel(
 
     Returns:
         For each `id`, `type`, `tier`, `answered` and `share` of the whole run, `answered_now` and `share_now`,
-        `reached_now` (the share that came to it, or past it), and of its audits `audited`, `missed`, `false`, `rate`,
-        `low`, `high` (Wilson, 95 %; None where there was no audit).
+        `reached_now` (the share that came to it, or past it), and of its audits `audited`, `missed`, `false`,
+        `relabelled` (those that a person has left out of the rate), `rate`, `low`, `high` (Wilson, 95 %; None where
+        there was no audit).
     """
     by: Mapping[str, int] = stream["by"]
     now = {name: count - before.get(name, 0) for name, count in by.items()}
@@ -74,9 +73,9 @@ def cost(status: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> dict
 
 def _audits(audits: Mapping[str, float] | None) -> dict[str, Any]:
     if not audits or not audits["audited"]:
-        return {"audited": 0, "missed": 0, "false": 0, "rate": None, "low": None, "high": None}
-    low, high = wilson(int(audits["missed"]), int(audits["audited"]))
-    return {**{name: audits[name] for name in ("audited", "missed", "false", "rate")}, "low": low, "high": high}
+        return {"audited": 0, "missed": 0, "false": 0, "rate": None, "low": None, "high": None, "relabelled": 0}
+    known = {name: audits[name] for name in ("audited", "missed", "false", "rate", "low", "high")}
+    return known | {"relabelled": audits.get("relabelled", 0)}
 
 
 def _share(count: int, total: int) -> float:

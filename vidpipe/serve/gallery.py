@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple
 
 from vidpipe.serve.shots import HEAD, Wanted
 
 _LONGEST = 64 << 20  # bytes of a picture, and of what is told of it
+_MOST_PIECES = 600  # of video that wait for somebody: some ten seconds
+MOST_AUDITED = 500  # pictures of audits that are kept, of all streams: some 30 MB
 HEARTBEAT_S = 10.0  # after which something is sent though nothing has come: so a connection that is dead is seen
 
 
@@ -57,6 +61,7 @@ class Channel:
     def __init__(self) -> None:
         self.shot: Shot | None = None
         self.viewers: set[Viewer] = set()
+        self.videos: dict[int, asyncio.Queue[tuple[dict[str, Any], bytes]]] = {}  # who is shown video
         self.sender: asyncio.StreamWriter | None = None
 
     def show(self, told: dict[str, Any], jpeg: bytes) -> None:
@@ -79,6 +84,20 @@ class Channel:
             ]
         self.sender.write(json.dumps({"stream": stream, "wanted": wanted}).encode() + b"\n")
 
+    def ask_video(self, stream: str) -> None:
+        """The same of video."""
+        if self.sender is not None:
+            self.sender.write(json.dumps({"stream": stream, "videos": [*self.videos]}).encode() + b"\n")
+
+    def show_video(self, told: dict[str, Any], mp4: bytes) -> None:
+        """Take some video for one viewer; who is too slow for it gets no more."""
+        if (queue := self.videos.get(told["video"])) is None:
+            return
+        if queue.full():
+            del self.videos[told["video"]]
+        else:
+            queue.put_nowait((told, mp4))
+
 
 class Gallery:
     """The pictures of one run. All but the constructor is for the thread of the page's server.
@@ -90,7 +109,9 @@ class Gallery:
     def __init__(self, place: str) -> None:
         self.place = place
         self._channels: dict[str, Channel] = {}
+        self._audited: OrderedDict[tuple[str, int], Shot] = OrderedDict()  # by stream and frame
         self._writers: set[asyncio.StreamWriter] = set()
+        self._ids = count(1)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -106,6 +127,34 @@ class Gallery:
     def channel(self, stream: str) -> Channel:
         """That of a stream, made where there is none."""
         return self._channels.setdefault(stream, Channel())
+
+    async def video(self, stream: str) -> AsyncIterator[bytes]:
+        """What the camera sends, with the answer to each picture, packed as `Shot.packed`: MP4 in place of JPEG.
+
+        Told of a record: `begins` where a file begins (`Piece`), the answer and `pts` of a picture, or `none`: why
+        there is no video, and no more comes. Who takes it so slowly that too much waits gets no more.
+        """
+        channel = self.channel(stream)
+        id, queue = next(self._ids), asyncio.Queue[tuple[dict[str, Any], bytes]](_MOST_PIECES)
+        channel.videos[id] = queue
+        channel.ask_video(stream)
+        try:
+            while id in channel.videos:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        told, mp4 = await queue.get()
+                except TimeoutError:
+                    told, mp4 = {}, b""
+                yield Shot(0, told, mp4).packed()
+                if "none" in told:
+                    return
+        finally:
+            channel.videos.pop(id, None)
+            channel.ask_video(stream)
+
+    def audited(self, stream: str, seq: int) -> Shot | None:
+        """A frame on which an audit found an answer wrong, with what the last stage saw; None where it is not kept."""
+        return self._audited.get((stream, seq))
 
     async def newest(self, stream: str, width: int, wait_s: float) -> Shot | None:
         """A picture of now; the one before where none comes in that time; None where there is none at all."""
@@ -157,6 +206,11 @@ class Gallery:
         channel.viewers.discard(viewer)
         channel.ask(stream)
 
+    def _keep(self, stream: str, told: dict[str, Any], jpeg: bytes) -> None:
+        self._audited[stream, told["seq"]] = Shot(0, told, jpeg)
+        while len(self._audited) > MOST_AUDITED:
+            self._audited.popitem(last=False)
+
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take what one process sends, until it ends."""
         own: set[str] = set()
@@ -170,12 +224,17 @@ class Gallery:
                 jpeg = await reader.readexactly(jpeg_length)
                 stream = told["stream"]
                 channel = self.channel(stream)
-                if "opened" not in told:
+                if "video" in told:
+                    channel.show_video(told, jpeg)
+                elif "audited" in told:
+                    self._keep(stream, told, jpeg)
+                elif "opened" not in told:
                     channel.show(told, jpeg)
                 elif told["opened"]:
                     own.add(stream)
                     channel.sender = writer
                     channel.ask(stream)
+                    channel.ask_video(stream)
                 elif channel.sender is writer:
                     channel.sender = None
         except (OSError, asyncio.IncompleteReadError, ValueError, struct.error):

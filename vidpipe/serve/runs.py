@@ -9,10 +9,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from vidpipe.cascade.audit import Audit
-from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import REAL, Clock
-from vidpipe.core.errors import RunError, VidpipeError
+from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.registry import STAGES, TRANSFORMS
 from vidpipe.core.secrets import names_secret
 from vidpipe.core.settings import StageConfig, is_knob, with_values
@@ -23,15 +21,14 @@ from vidpipe.runtime.driver.epochs import Epoch
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.status import as_json
 from vidpipe.serve.gallery import Gallery
+from vidpipe.serve.shown_rules import PARTS, by_name, names_in, rules_of
 from vidpipe.serve.telling import Telling
+from vidpipe.serve.wrong import WrongAudits
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.rules.spec import RulesConfig
 
 FRESH_S = 0.5  # for which a status serves all who ask
 WINDOW_S = 10.0  # that "now" means of who answers
-KEPT = 50
-"""How many audits of a stream that found an answer wrong are remembered."""
-_PARTS = ("rules", "zones", "lines")
 
 
 class ConflictError(VidpipeError):
@@ -74,6 +71,19 @@ class ShownRun:
 
     def missed(self, stream: str) -> list[dict[str, Any]]:
         """Audits of a stream that found an answer wrong, newest first."""
+        raise self._elsewhere()
+
+    def loosen(self, stream: str, stage: str, *, by: str) -> dict[str, Any]:
+        """Have a stage leave a little more to those below, by one step of one of its settings; see `apply`."""
+        raise self._elsewhere()
+
+    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> None:
+        """Say that the last stage was wrong in an audit, which is then left out of the miss rate.
+
+        Raises:
+            ConfigError: no such audit is remembered.
+            ConflictError: somebody has said so already.
+        """
         raise self._elsewhere()
 
     def staying(self) -> set[str]:
@@ -137,7 +147,7 @@ class RunHere(ShownRun):
         self.gallery = gallery
         self.telling = telling
         self.newest: dict[str, Result] = {}
-        self._wrong: dict[str, deque[dict[str, Any]]] = {}
+        self._wrong = WrongAudits()
         self._clock = clock
         self._run: Run | None = None
         self._began: Pipeline | None = None
@@ -191,12 +201,45 @@ class RunHere(ShownRun):
         """Take results as they come."""
         for result in results:
             self.newest[result.stream] = result
-            for audit in result.audits:
-                if audit.missed or audit.false:
-                    self._wrong.setdefault(result.stream, deque(maxlen=KEPT)).append(_wrong(result, audit))
+        self._wrong.note(results)
 
     def missed(self, stream: str) -> list[dict[str, Any]]:
-        return [*self._wrong.get(stream, ())][::-1]
+        return [
+            wrong.told
+            | {"relabelled_by": wrong.relabelled_by, "loosened": self._loosened(stream, wrong.audit.stage)}
+            | {"picture": self.gallery is not None and self.gallery.audited(stream, wrong.audit.seq) is not None}
+            for wrong in self._wrong.newest_first(stream)
+        ]
+
+    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> None:
+        run = self._opened()
+        with self._lock:
+            wrong = self._wrong.one(stream, stage, seq)
+            if wrong.relabelled_by is not None:
+                raise ConflictError(f"{wrong.relabelled_by} has said so already")
+            run.relabel(stream, wrong.audit)
+            wrong.relabelled_by = by
+            self._known = None
+
+    def loosen(self, stream: str, stage: str, *, by: str) -> dict[str, Any]:
+        run = self._opened()
+        step = self._loosened(stream, stage)
+        if not step:
+            raise ConfigError(f"stage '{stage}' has no setting that one step loosens: change its settings by hand")
+
+        def check(pipeline: Pipeline, epochs: Sequence[Epoch]) -> None:
+            if self._loosened(stream, stage) != step:
+                raise ConflictError(f"{stage} has been changed meanwhile: look at what it is now")
+
+        reason = f"an audit found an answer of {stage} wrong: one step to caution"
+        return self._changed(run.apply(stages={stage: step}, streams=[stream], reason=reason, by=by, check=check))
+
+    def _loosened(self, stream: str, stage: str) -> dict[str, Any]:
+        """The values that one step gives to settings of a stage."""
+        pipeline = self._opened().pipeline
+        own = pipeline.streams[stream].configs if stream in pipeline.streams else {}
+        placed = next((each for each in pipeline.stages if each.id == stage), None)
+        return {} if placed is None else dict(own.get(stage, placed.config).loosened())
 
     def staying(self) -> set[str]:
         streams = {} if self._run is None else self._run.pipeline.streams
@@ -233,8 +276,8 @@ class RunHere(ShownRun):
     def rules(self, stream: str) -> dict[str, Any]:
         run = self._opened()
         version = len(run.epochs)
-        config = _rules(run.pipeline, stream)
-        return {"version": version, "editable": config is not None, **_by_name(config)}
+        config = rules_of(run.pipeline, stream)
+        return {"version": version, "editable": config is not None, **by_name(config)}
 
     def apply(
         self,
@@ -270,9 +313,9 @@ class RunHere(ShownRun):
             if version is None:
                 return
             _check_same_run(version, epochs)
-            before, now = self._rules_at(stream, epochs[:version]), _by_name(_rules(pipeline, stream))
-            for part in _PARTS:
-                for name in _named(part, edit):
+            before, now = self._rules_at(stream, epochs[:version]), by_name(rules_of(pipeline, stream))
+            for part in PARTS:
+                for name in names_in(part, edit):
                     if before[part].get(name) != now[part].get(name):
                         raise ConflictError(
                             f"{part[:-1]} '{name}' has been changed since by somebody else: look at what it is now, "
@@ -307,11 +350,11 @@ class RunHere(ShownRun):
 
     def _rules_at(self, stream: str, epochs: Sequence[Epoch]) -> dict[str, Any]:
         """Rules, zones and lines of a stream under the last of these epochs."""
-        config = None if self._began is None else _rules(self._began, stream)
+        config = None if self._began is None else rules_of(self._began, stream)
         for epoch in epochs:
             if stream in epoch.streams and (fields := epoch.changes.get(RULES)):
                 config = with_values(config or RulesConfig(), fields)
-        return _by_name(config)
+        return by_name(config)
 
     def _opened(self) -> Run:
         if self._run is None:
@@ -322,50 +365,6 @@ class RunHere(ShownRun):
 def _check_same_run(version: int | None, epochs: Sequence[Epoch]) -> None:
     if version is not None and version > len(epochs):
         raise ConflictError("the run has begun anew since: look at what it is now, and change it again")
-
-
-def _wrong(result: Result, audit: Audit) -> dict[str, Any]:
-    """An audit that found an answer wrong; with what the last stage saw, where that is what was published."""
-    own = result.audit is not None and result.audit == audit
-    return {
-        "stage": audit.stage,
-        "missed": audit.missed,
-        "false": audit.false,
-        "same_boxes": audit.boxes.right,
-        "said": audit.said,
-        "found": audit.boxes.boxes - audit.said,
-        "seq": result.seq,
-        "own_frame": own,
-        "pts": round(result.pts, 3),
-        "at": result.captured_at,
-        "epoch": result.epoch,
-        "seen": dict(boxes_by_class(result.answer)) if own and result.look is not None else None,
-    }
-
-
-def _rules(pipeline: Pipeline, stream: str) -> RulesConfig | None:
-    config = pipeline.streams[stream].configs.get(RULES) if stream in pipeline.streams else None
-    return config if isinstance(config, RulesConfig) else None
-
-
-def _by_name(config: RulesConfig | None) -> dict[str, Any]:
-    if config is None:
-        return {"rules": {}, "zones": {}, "lines": {}}
-    plain = to_jsonable_python({"zones": config.zones, "lines": config.lines})
-    rules = {rule.id: rule.model_dump(mode="json", by_alias=True, exclude_unset=True) for rule in config.rules}
-    return {"rules": rules, **plain}
-
-
-def _named(part: str, edit: Mapping[str, Any]) -> set[str]:
-    """What an edit is about."""
-    named: set[str] = set()
-    for verb in ("add", "change"):
-        written = (edit.get(verb) or {}).get(part) or ()
-        if part == "rules":
-            named |= {str(rule.get("id")) for rule in written if isinstance(rule, Mapping)}
-        elif isinstance(written, Mapping):
-            named |= {*written}
-    return named | {str(name) for name in (edit.get("remove") or {}).get(part) or ()}
 
 
 def _knobs(config: StageConfig) -> list[dict[str, Any]]:

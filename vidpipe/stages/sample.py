@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
 
@@ -16,6 +16,10 @@ _SLACK_S = 1e-3  # some containers round to milliseconds: at 30 of 30 frames a s
 
 class SampleConfig(StageConfig):
     fps: float = Knob(..., gt=0, le=1000, description="frames a second of media time that are passed on")
+
+    def loosened(self) -> Mapping[str, Any]:
+        """See `StageConfig.loosened`."""
+        return {"fps": min(1000.0, round(1.5 * self.fps, 2))} if self.fps < 1000 else {}
 
 
 class Sample(Stage[SampleConfig]):

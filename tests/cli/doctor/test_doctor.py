@@ -130,6 +130,18 @@ def test_a_port_that_somebody_has_is_a_problem():
     assert pipeline.port_is_free("port", port, "127.0.0.1").state is State.OK
 
 
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_a_port_of_ipv6_is_looked_at_as_such(address):
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with taken:
+        port = taken.getsockname()[1]
+        assert pipeline.port_is_free("port", port, address).state is State.PROBLEM
+    assert pipeline.port_is_free("port", port, address).state is State.OK
+
+
 def findings(said):
     return {line["about"]: Finding(**line) for line in map(json.loads, said.out.splitlines())}
 

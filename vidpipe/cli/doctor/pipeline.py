@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from vidpipe.cli.doctor.finding import Finding, note, ok, problem
-from vidpipe.core.errors import SourceError, VidpipeError
+from vidpipe.core.errors import ConfigError, SourceError, VidpipeError
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.cache import fetched_dir
 from vidpipe.models.resolve import resolve
 from vidpipe.pipeline.spec import Part, Pipeline
+from vidpipe.results.sinks import http
 from vidpipe.sources.address import from_environment, is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -97,9 +97,7 @@ def listening(part: Part) -> Iterator[Finding]:
 def port_is_free(about: str, port: int, address: str) -> Finding:
     """Whether one may listen there."""
     try:
-        socket.create_server((address, port)).close()
-    except OSError as error:
-        return problem(
-            about, f"{address}:{port} cannot be listened at: {error.strerror}", "end who does, or take another"
-        )
+        http.listening(port, address, "it", 1).close()
+    except ConfigError as error:
+        return problem(about, str(error), "or end who listens there")
     return ok(about, f"free at {address}")

@@ -21,6 +21,7 @@ from pydantic import Field
 from vidpipe.core.answer import Answer
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image, Missing
+from vidpipe.core.newest import Newest
 from vidpipe.core.settings import StageConfig
 from vidpipe.results.frame_sink import FrameSinkWriter
 from vidpipe.results.records import Result
@@ -73,6 +74,7 @@ class MjpegSink(Sink):
 class _Drawing(NamedTuple):
     """What is to be drawn."""
 
+    stream: str
     picture: Image
     answer: Answer
     moment: Moment
@@ -113,26 +115,20 @@ class PictureServer(Server):
         self.config = config
         self.channels: dict[str, Channel] = {}
         self.used_by = 0  # streams
-        self._waiting: dict[str, _Drawing] = {}
-        self._changed = threading.Condition()
-        self._closing = False
+        self._waiting: Newest[str, _Drawing] = Newest()
         super().__init__(config.port, config.address, "pictures")
         self._drawer = threading.Thread(target=self._draw_all, name="vidpipe-mjpeg", daemon=True)
         self._drawer.start()
 
     def close(self) -> None:
         """End both threads and all connections."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._waiting.close()
         self._drawer.join()
         super().close()
 
-    def offer(self, stream: str, drawing: _Drawing) -> None:
-        """Have a picture drawn, unless a newer one comes before."""
-        with self._changed:
-            self._waiting[stream] = drawing
-            self._changed.notify_all()
+    def offer(self, drawing: _Drawing) -> None:
+        """Have a picture drawn, unless a newer one of that stream comes before."""
+        self._waiting.put(drawing.stream, drawing)
 
     async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._is_meant(request.headers.get("host", "")):
@@ -159,21 +155,15 @@ class PictureServer(Server):
         return not is_local(self.config.address) or not name or is_local(name.strip("[]"))
 
     def _draw_all(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if self._closing:
-                    return
-                stream = next(iter(self._waiting))
-                drawing = self._waiting.pop(stream)
-            if (channel := self.channels.get(stream)) is None:
+        while (drawing := self._waiting.take()) is not None:
+            if (channel := self.channels.get(drawing.stream)) is None:
                 continue
             try:
                 self.loop.call_soon_threadsafe(channel.show, self._encoded(channel, drawing))
             except Exception as error:
                 if not channel.is_broken:
                     channel.is_broken = True
-                    log.warning("stream %s: a picture could not be shown: %s", stream, error)
+                    log.warning("stream %s: a picture could not be shown: %s", drawing.stream, error)
 
     def _encoded(self, channel: Channel, drawing: _Drawing) -> bytes:
         import cv2
@@ -273,7 +263,7 @@ class _Shown:
             return
         self._drawn_at = now
         moment = Moment(self._stream, item.seq, item.pts, item.seq)
-        self._server.offer(self._stream, _Drawing(item.bgr().copy(), answer, moment, dict(ledger)))
+        self._server.offer(_Drawing(self._stream, item.bgr().copy(), answer, moment, dict(ledger)))
 
     def close(self) -> None:
         """Show it no more; with its last stream the server ends."""

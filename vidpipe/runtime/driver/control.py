@@ -256,7 +256,7 @@ class Control:
         """See what has changed, and have loaded what that needs."""
         found = diff.changes(self._read, fresh)
         if not found:
-            log.warning("the configuration was read again: %s", found)
+            log.info("the configuration was read again: %s", found)
             return
         self._reading = _Reading(fresh, found, Future())
         # Aside, as models take seconds to load, in which others have answers.
@@ -274,6 +274,7 @@ class Control:
 
     def _take_up(self, fresh: Pipeline, found: diff.Changes) -> None:
         with self._lock:
+            turns = {name: self._with_rules(name, fresh, settings) for name, settings in found.turned.items()}
             # What was applied to a stream that goes on stays, but for what the configuration says anew.
             streams = dict(fresh.streams)
             for name in found.going_on:
@@ -285,7 +286,7 @@ class Control:
                     epoch = self._begin_epoch(alike, rules, by="reload", reason=reason, anew=True)
                     streams |= {name: replace(fresh.streams[name], epoch=epoch.number) for name in alike}
             pipeline = replace(fresh, streams=streams)
-            for settings, turned in _alike(found.turned):
+            for settings, turned in _alike(turns):
                 pipeline, _ = self._turn(pipeline, settings, turned, by="reload", reason="the configuration changed")
             self._read = fresh
             self._put_in_force(pipeline)
@@ -297,6 +298,18 @@ class Control:
             self._ending = ((self._ending | set(found.changed) | anew) & fresh.streams.keys()) - self._paused
             self._begin([stream for stream in found.added if stream not in anew])
             log.warning("the configuration was taken up: %s", found)
+
+    def _with_rules(self, stream: str, fresh: Pipeline, settings: Changes) -> Changes:
+        """New settings of a configuration; of rules only what has changed in it, so that others stay as edited."""
+        if RULES not in settings:
+            return settings
+        there = [each.streams[stream].configs.get(RULES) for each in (self.pipeline, self._read, fresh)]
+        own, was, now = (rules if isinstance(rules, RulesConfig) else RulesConfig() for rules in there)
+        try:
+            return {**settings, **_whole(own.with_changes(was, now))}
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ConfigError(f"stream {stream}: its rules do not fit those edited while it runs: {why}") from None
 
     def _begin(self, streams: Collection[str]) -> None:
         for stream in streams:

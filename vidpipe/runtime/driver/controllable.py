@@ -6,7 +6,8 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
-from vidpipe.core.errors import RunError
+from vidpipe.cascade.audit import Audit
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.edit_rules import Written
 from vidpipe.results.collector import Collector
@@ -104,6 +105,24 @@ class Controllable:
         self._must_run("changed", or_open=True)
         edit = {"add": add, "change": change, "remove": remove}
         return self._control.edit_rules(stream, **edit, by=by, reason=reason, check=check)
+
+    def relabel(self, stream: str, audit: Audit) -> None:
+        """Leave an audit out of its stage's miss rate, for a person has seen that the last stage was wrong in it.
+
+        It stays among the `audited`, and `relabelled` says how many there are. How right the answers are (F1) stays
+        measured against the last stage, as it is.
+
+        Args:
+            audit: as a result told it; each once.
+
+        Raises:
+            ConfigError: no audit of that stage and stream has been counted.
+        """
+        with self._changed:
+            ledger = self._collector.ledgers.get(stream)
+            if ledger is None or audit.stage not in ledger.audits:
+                raise ConfigError(f"there is no audit of stage '{audit.stage}' on stream '{stream}'")
+            ledger.relabel(audit.stage, missed=audit.missed)
 
     def pause(self, stream: str) -> None:
         """End a stream until `resume`; what was read is answered. The run goes on, also if none is left.

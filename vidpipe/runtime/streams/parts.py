@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vidpipe.cascade.cascade import Cascade
+from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.cascade import Cascade, Completed
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.media.stream import StreamMedia
@@ -37,6 +38,13 @@ class Parts:
     poison: frozenset[int] = frozenset()
     measured: tuple[int, str | None] = (-1, None)
     states: dict[str, bytes] = field(default_factory=dict)
+
+    def audited(self, item: Frame | Missing, completed: Completed) -> Audit | None:
+        """What an audit found, if the frame was one; where it found an answer wrong, frame sinks see that."""
+        audit = completed.audit
+        if audit is not None and (audit.missed or audit.false) and isinstance(item, Frame):
+            self.frame_sinks.audited(item, audit, completed.checked or completed.answer)
+        return audit
 
     def without_hidden(self, item: Frame | Missing, answer: Answer) -> Answer:
         """The answer without boxes in hidden parts of the picture; one that is carried has lost them already."""

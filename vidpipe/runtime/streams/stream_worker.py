@@ -356,7 +356,7 @@ class StreamWorker:
                 self._late.append(ticket)
                 continue
             seen = self._seen(parts, ticket)
-            audit = parts.cascade.complete(ticket, seen, late=True).audit
+            audit = parts.audited(ticket.frame, parts.cascade.complete(ticket, seen, late=True))
             self._models.note(ticket.frame.seq, seen.answer, ticket.frame.knobs)
             if audit is not None:
                 self._late_audits.append(audit)
@@ -385,7 +385,7 @@ class StreamWorker:
         in_force = self._in_force or self._knobs() or Knobs()
         completed = completed._replace(answer=self._expiry.minded(item, completed.answer))
         look = parts.cascade.look(item.seq, completed.answer)
-        audits = (*self._late_audits, *([completed.audit] if completed.audit is not None else ()))
+        audits = (*self._late_audits, *filter(None, [parts.audited(item, completed)]))
         self._late_audits.clear()
         model = self._models.of(completed.answer.as_of)
         completed, events = self._transformed(parts, item, completed, audits, in_force, model)

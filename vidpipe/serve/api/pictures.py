@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ Fps = Annotated[float, Query(gt=0, le=30, description="most pictures a second, o
 _WAIT_S = 3.0  # for a picture of now
 _BOUNDARY = "vidpipe-picture"
 LIVE = "application/x-vidpipe-pictures"
+VIDEO = "application/x-vidpipe-video"
 
 
 @router.get("/picture", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
@@ -47,6 +49,24 @@ async def picture_and_boxes(
     if shot is None:
         raise HTTPException(404, "no picture of that stream has come yet")
     return shot.told | {"jpeg": base64.b64encode(shot.jpeg).decode()}
+
+
+@router.get("/missed/picture", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def missed_picture(
+    stream: StreamName,
+    seq: Annotated[int, Query(ge=0, lt=2**63, description="of the frame")],
+    request: Request,
+    site: SiteOf,
+    person: PersonOf,
+    run: RunName = None,
+) -> Response:
+    """A frame on which an audit found an answer wrong, as JPEG; what the last stage saw in `X-Vidpipe-Boxes`."""
+    check_sees(person, stream)
+    shot = (await _gallery(request, site, run, [stream])).audited(stream, seq)
+    if shot is None:
+        raise HTTPException(404, "no picture of that audit is kept")
+    headers = {"X-Vidpipe-Boxes": json.dumps({"size": shot.told["size"], "boxes": shot.told["boxes"]})}
+    return Response(shot.jpeg, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/live", response_class=Endless, responses={200: {"content": {LIVE: {}}}})
@@ -78,6 +98,27 @@ async def live(
             yield shot.packed()
 
     return Endless(records(), site, media_type=LIVE)
+
+
+@router.get("/video", response_class=Endless, responses={200: {"content": {VIDEO: {}}}})
+async def video(stream: StreamName, request: Request, site: SiteOf, person: PersonOf, run: RunName = None) -> Endless:
+    """What a camera sends, not encoded again, with the answer to each of its pictures, for as long as one listens.
+
+    Each record is two lengths (big-endian, 4 bytes each), so much JSON, and so much of a fragmented MP4 file of H.264
+    (Media Source Extensions). JSON holds `begins` where a file begins: `mime`, and `base`, the media seconds of its
+    first picture; or an answer as of `picture-and-boxes`, with the `pts` of its picture; or `none`: why there is none.
+    """
+    check_sees(person, stream)
+    gallery = await _gallery(request, site, run, [stream])
+    still = Still(request, person)
+
+    async def records() -> AsyncGenerator[bytes, None]:
+        async for record in gallery.video(stream):
+            if not still:
+                return
+            yield record
+
+    return Endless(records(), site, media_type=VIDEO)
 
 
 @router.get("/live.mjpeg", response_class=Endless)

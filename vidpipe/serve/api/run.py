@@ -49,6 +49,14 @@ class StreamAsked(_Asked):
     stream: str
 
 
+class StageAsked(StreamAsked):
+    stage: Annotated[str, Field(description="id of a stage")]
+
+
+class Verdict(StageAsked):
+    seq: Annotated[int, Field(ge=0, description="of the frame that was audited")]
+
+
 @router.get("/runs")
 def runs(site: SiteOf, person: PersonOf) -> list[dict[str, Any]]:
     """All runs that are shown."""
@@ -80,10 +88,25 @@ def missed(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = No
     """The newest audits that found an answer of a cheap stage wrong, newest first.
 
     `missed`: the last stage saw a class that the answer lacks; `false`: the reverse. Of `said` and `found` boxes
-    `same_boxes` agree. `seq` is the frame itself where `own_frame` says so, else a later one, at which the outcome
-    became known; `seen` is what the last stage saw, where that was published.
+    `same_boxes` agree. `seq` is the frame itself, `pts` and `at` those of the one at which the outcome became known;
+    `seen` is what the last stage saw, where that was published. `picture`: whether `missed/picture` has it;
+    `relabelled_by`: who says that the last stage was wrong; `loosened`: the values that `loosen` gives to settings.
     """
     return _of(site.run(run), person, stream).missed(stream)
+
+
+@router.post("/loosen")
+def loosen(asked: StageAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """Have a stage leave a little more to the stages below: one of its settings goes one step to caution."""
+    return _of(site.run(asked.run), person, asked.stream).loosen(asked.stream, asked.stage, by=_by(person))
+
+
+@router.post("/relabel")
+def relabel(verdict: Verdict, site: SiteOf, person: AdminOf) -> dict[str, Any]:
+    """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart."""
+    run = _of(site.run(verdict.run), person, verdict.stream)
+    run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
+    return {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq, "relabelled_by": _by(person)}
 
 
 @router.get("/settings")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import FileResponse
 
+from vidpipe.core.errors import ConfigError
 from vidpipe.media.folder import is_ours
 from vidpipe.results.store.queries import Row, Store
 from vidpipe.serve.site import PersonOf, Site, SiteOf, is_here
@@ -132,6 +133,26 @@ def event(id: EventId, site: SiteOf, person: PersonOf) -> dict[str, Any]:
     """An event, by its id."""
     with closing(_store(site)) as store:
         return _shown(_event(store, person, id))
+
+
+@router.get("/alike")
+def alike(
+    id: EventId,
+    site: SiteOf,
+    person: PersonOf,
+    since: Since = None,
+    until: Until = None,
+    most: Annotated[int, Query(ge=1, le=100)] = 24,
+) -> dict[str, Any]:
+    """Events of objects that look like that of an event, over all cameras, most alike first, with their `likeness`: the
+    cosine of what both look like, -1 to 1. Of runs whose boxes `describe` has described."""
+    with closing(_store(site)) as store:
+        _event(store, person, id)
+        try:
+            rows = store.alike(id, since=since, until=until, most=most if person.sees_all else 10 * most)
+        except ConfigError as error:  # nobody has described that object, or some were described by another model
+            raise HTTPException(404, str(error)) from None
+    return {"events": [_shown(row) for row in rows if person.sees(row["stream"])][:most]}
 
 
 @router.get("/event/picture", response_class=FileResponse)

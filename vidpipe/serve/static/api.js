@@ -16,10 +16,12 @@ function address(path, asked) {
       if (each !== null && each !== undefined && each !== "") query.append(name, each);
     }
   }
-  return `/api/${path}?${query}`;
+  return query.size ? `/api/${path}?${query}` : `/api/${path}`;
 }
 
 export const mediaAddress = (what, id) => address(`event/${what}`, { id });
+
+export const mediaOf = (path, asked) => address(path, ofRun(asked));
 
 async function taken(answer) {
   const told = await answer.json().catch(() => ({}));
@@ -50,9 +52,10 @@ export class Told {
   }
 }
 
-// Pictures with the answers to the same frames, until `close`; it connects again where the server goes away.
-export class Live {
-  constructor(asked, take, fail) {
+// Records of what is told and bytes, until `close`; it connects again where the server goes away.
+export class Records {
+  constructor(path, asked, take, fail) {
+    this.path = path;
     this.asked = asked;
     this.take = take;
     this.fail = fail;
@@ -67,7 +70,7 @@ export class Live {
   async run() {
     while (!this.abort.signal.aborted) {
       try {
-        const answer = await fetch(address("live", this.asked), { signal: this.abort.signal });
+        const answer = await fetch(address(this.path, this.asked), { signal: this.abort.signal });
         if (!answer.ok) await taken(answer);
         await this.read(answer.body.getReader());
       } catch (error) {
@@ -87,15 +90,20 @@ export class Live {
       for (;;) {
         if (kept.length < 8) break;
         const view = new DataView(kept.buffer, kept.byteOffset);
-        const [told, jpeg] = [view.getUint32(0), view.getUint32(4)];
-        if (kept.length < 8 + told + jpeg) break;
-        if (jpeg) {
-          const text = new TextDecoder().decode(kept.subarray(8, 8 + told));
-          this.take(JSON.parse(text), new Blob([kept.subarray(8 + told, 8 + told + jpeg)], { type: "image/jpeg" }));
-        }
-        kept = kept.slice(8 + told + jpeg);
+        const [told, bytes] = [view.getUint32(0), view.getUint32(4)];
+        if (kept.length < 8 + told + bytes) break;
+        const text = new TextDecoder().decode(kept.subarray(8, 8 + told));
+        if (told > 2) this.take(JSON.parse(text), kept.slice(8 + told, 8 + told + bytes)); // {}: a sign of life
+        kept = kept.slice(8 + told + bytes);
       }
     }
+  }
+}
+
+// Pictures with the answers to the same frames.
+export class Live extends Records {
+  constructor(asked, take, fail) {
+    super("live", asked, (told, bytes) => take(told, new Blob([bytes], { type: "image/jpeg" })), fail);
   }
 }
 

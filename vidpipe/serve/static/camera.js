@@ -1,10 +1,11 @@
 // One camera: its picture, who answers, how right that is, and what may be changed.
 
-import { Live, get, here, ofRun, send } from "./api.js";
+import { Live, get, here, mediaOf, ofRun, send } from "./api.js";
 import { el, fill, number, span, stateClass, things, time, write } from "./dom.js";
 import { Funnel } from "./funnel.js";
-import { Picture } from "./picture.js";
+import { Picture, still } from "./picture.js";
 import { Settings } from "./settings.js";
+import { Video } from "./video.js";
 import { Zones } from "./zones.js";
 
 const WANT = { boxes: "of boxes", presence: "of which classes are there", count: "of how many there are" };
@@ -65,15 +66,28 @@ export function epochItem(epoch, withStreams) {
     el("code", { class: "quiet" }, long.length > 240 ? `${long.slice(0, 240)}…` : long));
 }
 
-function wrongItem(audit) {
+const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+// An audit that found an answer wrong, with what may be done about it: trust the stage less, or the last stage.
+function wrongItem(audit, stream, admin, act) {
   const what = [audit.missed ? "missed something" : "", audit.false ? "saw what is not there" : ""].filter(Boolean);
   const when = audit.at === null ? span(audit.pts) : time(audit.at);
   const seen = audit.seen === null ? "" : ` The last stage saw ${things(audit.seen)}.`;
-  return el("li", {},
+  const step = Object.entries(audit.loosened).map(([name, value]) => `${name} to ${written(value)}`).join(", ");
+  const told = { stream, stage: audit.stage };
+  const buttons = !admin ? [] : [
+    step ? el("button", { type: "button", onclick: () => act("loosen", told) }, `Loosen ${audit.stage}: ${step}`) : "",
+    audit.relabelled_by ? "" : el("button", { type: "button", onclick: () => act("relabel", { ...told, seq: audit.seq }) },
+      "The last stage was wrong here"),
+  ];
+  return el("li", { class: "missed" },
+    audit.picture ? still(mediaOf("missed/picture", { stream, seq: audit.seq }), `frame ${audit.seq}`) : "",
     el("p", {}, el("b", {}, audit.stage), ` ${what.join(", ")}`),
     el("p", { class: "small quiet number" },
-      `${audit.own_frame ? "frame" : "known at frame"} ${audit.seq}, ${when}: it said ${audit.said} boxes, ` +
-      `the last stage ${audit.found}; ${audit.same_boxes} are the same.${seen}`));
+      `Frame ${audit.seq}, ${when}: it said ${audit.said} boxes, ` +
+      `the last stage ${audit.found}; ${audit.same_boxes} are the same.${seen}`),
+    audit.relabelled_by ? el("p", { class: "small" }, `Left out of the miss rate: the last stage was wrong, says ${audit.relabelled_by}.`) : "",
+    el("div", { class: "form" }, buttons));
 }
 
 export function camera(main, name, notice) {
@@ -86,7 +100,7 @@ export function camera(main, name, notice) {
   const epochs = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Changes of settings" });
   const pause = el("button", { type: "button", hidden: true, onclick: toggle }, "Pause");
   const wrong = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
-  let audited = -1;
+  let [known, audited, tries] = [-1, -1, 0];
   let paused = false;
   let shownEpochs = -1;
 
@@ -103,14 +117,51 @@ export function camera(main, name, notice) {
         el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong),
         el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs))));
 
-  const live = new Live(ofRun({ stream: name, fps: 10, width: 960 }), (told, blob) => {
-    picture.show(told, blob);
+  function answered(told) {
     const reason = told.reason ? `: ${told.reason}` : "";
     write(answer, `Frame ${told.seq}, ${told.how} by ${told.by}${reason}. ${things(count(told.boxes))}`);
-  }, (error) => write(picture.none, error.message));
+  }
+
+  // Pictures come at once, and where there is no video; they end when that plays.
+  let pictures = null;
+  function showPictures() {
+    pictures = new Live(ofRun({ stream: name, fps: 10, width: 960 }), (told, blob) => {
+      if (picture.playing) {
+        pictures?.close();
+        return;
+      }
+      picture.show(told, blob);
+      answered(told);
+    }, (error) => write(picture.none, error.message));
+  }
+  showPictures();
+  const video = window.MediaSource ? new Video(name, picture, answered, (why) => {
+    picture.element.title = `single pictures: ${why}`;
+    if (!picture.playing) return;
+    picture.playing = false;
+    showPictures();
+  }) : null;
 
   async function toggle() {
     await notice.during(() => send(paused ? "resume" : "pause", ofRun({ stream: name })));
+  }
+
+  function showWrong(audits) {
+    audited = audits;
+    const none = () => (audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.");
+    get("missed", ofRun({ stream: name })).then(
+      (found) => {
+        // A picture may be on its way still: those of a stream on another machine never come.
+        if (found.some((audit) => !audit.picture) && tries++ < 3) audited = -1;
+        fill(wrong, found.length ? found.map((audit) => wrongItem(audit, name, admin, act))
+          : el("li", { class: "quiet" }, none()));
+      },
+      (error) => fill(wrong, el("li", { class: "quiet" }, error.message)));
+  }
+
+  async function act(what, told) {
+    await notice.during(() => send(what, ofRun(told)));
+    showWrong(audited);
   }
 
   return {
@@ -130,12 +181,8 @@ export function camera(main, name, notice) {
       funnel.tell(told.funnel.streams[name] ?? [], told.funnel.window_s);
       fill(values, facts(stream, told.funnel.cost).flatMap(([what, value]) => [el("dt", {}, what), el("dd", {}, value)]));
       const audits = Object.values(stream.audits).reduce((sum, each) => sum + each.audited, 0);
-      if (audits !== audited) {
-        audited = audits;
-        get("missed", ofRun({ stream: name })).then((found) => fill(wrong, found.length ? found.map(wrongItem)
-          : el("li", { class: "quiet" }, audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.")),
-        (error) => fill(wrong, el("li", { class: "quiet" }, error.message)));
-      }
+      if (audits !== known) [known, tries, audited] = [audits, 0, -1];
+      if (audits !== audited) showWrong(audits);
       const own = told.epochs.filter((epoch) => epoch.streams.includes(name));
       if (own.length !== shownEpochs) {
         shownEpochs = own.length;
@@ -146,7 +193,8 @@ export function camera(main, name, notice) {
       }
     },
     leave() {
-      live.close();
+      pictures?.close();
+      video?.close();
       zones.leave();
     },
   };

@@ -9,7 +9,8 @@ function audits(row) {
   if (!row.audited && !row.answered && !row.last) return "has answered nothing so far";
   if (!row.audited) return row.last ? "what the others are checked against" : "not audited yet";
   const rate = `misses ${percent(row.rate)}`;
-  return `${rate} (95 %: ${percent(row.low)} to ${percent(row.high)}); ${row.missed} of ${row.audited} audits`;
+  const apart = row.relabelled ? `; ${row.relabelled} of them left out, in which the last stage was wrong` : "";
+  return `${rate} (95 %: ${percent(row.low)} to ${percent(row.high)}); ${row.missed} of ${row.audited} audits${apart}`;
 }
 
 class Row {

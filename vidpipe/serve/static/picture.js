@@ -11,6 +11,21 @@ export function colourOf(name) {
   return COLOURS[(hash >>> 8) % COLOURS.length];
 }
 
+// A picture that stays as it is, with the boxes that come with it; it is fetched once it is near the screen.
+export function still(address, name) {
+  const picture = new Picture(name);
+  const sight = new IntersectionObserver(async ([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    sight.disconnect();
+    const answer = await fetch(address).catch(() => null);
+    if (!answer?.ok) return;
+    const { size, boxes } = JSON.parse(answer.headers.get("X-Vidpipe-Boxes"));
+    picture.show({ size, boxes, how: "measured" }, await answer.blob());
+  });
+  sight.observe(picture.element);
+  return picture.element;
+}
+
 export class Picture {
   constructor(name, { small = false } = {}) {
     this.small = small;
@@ -24,12 +39,14 @@ export class Picture {
     this.element = el("div", { class: "picture" }, this.canvas, this.over, this.none);
     this.size = null;
     this.told = null;
+    this.playing = false; // video is shown, which draws the boxes itself
     this.zones = {};
     this.lines = {};
   }
 
   // Decoding takes a moment: whatever is newer by then is shown in its place, so a picture never goes back.
   async show(told, blob) {
+    if (this.playing) return;
     this.latest = told;
     const bitmap = await createImageBitmap(blob).catch(() => null);
     if (bitmap === null) return;

@@ -1,7 +1,7 @@
 // What happened, by day: spans of time with their pictures, events and clips.
 
 import { get, here, mediaAddress } from "./api.js";
-import { day, el, fill, span, time } from "./dom.js";
+import { day, el, fill, percent, span, time } from "./dom.js";
 
 const KINDS = {
   "zone.enter": "entered", "zone.exit": "left", "line.cross": "crossed", dwell: "stayed", "zone.dwell": "stayed",
@@ -13,7 +13,24 @@ function eventItem(event) {
   const length = event.lasted_s === null ? "" : `, ${span(event.lasted_s)}`;
   return el("li", {}, el("span", {}, el("span", { class: "number" }, time(event.time)), ` ${event.class ?? ""} `,
     KINDS[event.kind] ?? event.kind, ` ${where}${way}${length}`),
+    event.likeness === undefined ? "" : el("span", { class: "quiet small number" }, `${percent(event.likeness)} alike`),
+    event.track_id === null ? "" : el("a", { class: "by", href: `#/reviews?alike=${encodeURIComponent(event.id)}` }, "Alike"),
     el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""));
+}
+
+// Objects that look like that of one event, over all cameras, most alike first.
+function alike(main, id, notice) {
+  const list = el("ul", { class: "reviews" });
+  fill(main, el("div", { class: "top" }, el("h1", {}, "Alike"), el("a", { href: "#/reviews" }, "All reviews")), list);
+  notice.during(() => get("alike", { id })).then((told) => {
+    if (!told) return;
+    fill(list, told.events.length ? told.events.map((event) => el("li", { class: "card review alike" },
+      event.snapshot ? el("img", { src: mediaAddress("picture", event.id), alt: `${event.class ?? "object"} at ${event.stream}`,
+        loading: "lazy", width: 112, height: 112 }) : el("span", { class: "no-picture" }, "no picture"),
+      el("ul", { class: "list small" }, el("li", {}, el("b", {}, event.stream), day(event.time)), eventItem(event))))
+      : el("li", { class: "quiet" }, "Nothing else has been described."));
+  });
+  return { status() {}, leave() {} };
 }
 
 class Review {
@@ -52,6 +69,7 @@ class Review {
 }
 
 export function reviews(main, asked, notice) {
+  if (asked.alike) return alike(main, asked.alike, notice);
   const holder = el("div");
   const more = el("button", { type: "button", hidden: true, onclick: () => load() }, "Earlier ones");
   const input = (label, attributes) => {
@@ -93,19 +111,31 @@ export function reviews(main, asked, notice) {
     const bounds = times();
     const query = { ...bounds, until: next ?? bounds.until, stream: stream.value, severity: severity.value, most: 60 };
     const told = await notice.during(() => get("reviews", query));
+    more.disabled = false;
     if (!told) return;
+    // A list for each answer: what is far from the screen is neither laid out nor painted (content-visibility).
+    list = null;
     for (const review of told.reviews) {
-      if (day(review.began) !== lastDay) {
-        lastDay = day(review.began);
+      if (day(review.began) !== lastDay || list === null) {
         list = el("ul", { class: "reviews" });
-        holder.append(el("h2", {}, lastDay), list);
+        holder.append(...(day(review.began) === lastDay ? [list] : [el("h2", {}, day(review.began)), list]));
+        lastDay = day(review.began);
       }
       list.append(new Review(review, notice).element);
     }
     if (!holder.childElementCount) fill(holder, el("p", { class: "quiet" }, "Nothing happened then."));
     next = told.next;
     more.hidden = next === null;
+    near.unobserve(more);
+    near.observe(more); // anew, as it may be in sight still
   }
+
+  // Who scrolls need not click: what comes next is there before they are.
+  const near = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (!isIntersecting || more.hidden || more.disabled) return;
+    more.disabled = true;
+    load();
+  }, { rootMargin: "1500px" });
 
   begin();
   return {
@@ -113,6 +143,8 @@ export function reviews(main, asked, notice) {
       const known = Object.keys(told.streams);
       if (names.childElementCount !== known.length) fill(names, known.map((name) => el("option", { value: name })));
     },
-    leave() {},
+    leave() {
+      near.disconnect();
+    },
   };
 }

@@ -19,7 +19,7 @@ from pydantic import Field
 from vidpipe.cascade.stage import Context, DetectorName, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame, Image
-from vidpipe.core.settings import Knob, StageConfig
+from vidpipe.core.settings import Knob, StageConfig, closer_to_one
 from vidpipe.models.base import Detector, Score
 from vidpipe.stages.detect.acceptance import APART_S, FIT_EVERY, WINDOW
 from vidpipe.stages.detect.detect import Share, in_source_pixels
@@ -43,6 +43,10 @@ class SelectConfig(StageConfig):
     explore: Score = Knob(
         0.1, description="share of trusted frames, of one every 0.25 s, that is passed on to learn from"
     )
+
+    def loosened(self) -> Mapping[str, Any]:
+        """See `StageConfig.loosened`."""
+        return {"agreement": closer_to_one(self.agreement)} if self.agreement < 0.9995 else {}
 
 
 class Choice(NamedTuple):

@@ -9,7 +9,7 @@ specialize` has learnt, both are asked, and the blocks' errors are weighed by wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -51,6 +51,10 @@ class DifferenceConfig(StageConfig):
         if len(kinds) > 1:
             raise ValueError(f"{' and '.join(kinds)} each say what to compare with: keep one of them")
         return self
+
+    def loosened(self) -> Mapping[str, Any]:
+        """See `StageConfig.loosened`; a learnt scene has limits of its own, which audits loosen."""
+        return {} if self.scene is not None or self.threshold < 1 else {"threshold": round(0.7 * self.threshold, 2)}
 
 
 class Memory(Protocol):

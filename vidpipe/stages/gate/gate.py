@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -75,6 +75,12 @@ class GateConfig(StageConfig):
         if self.learn and (self.low is not None or self.high is not None):
             raise ValueError("learn brings thresholds with each version: leave low and high out")
         return self
+
+    def loosened(self) -> Mapping[str, Any]:
+        """See `StageConfig.loosened`: fewer frames are `empty`. The gate's own threshold stays the gate's."""
+        if self.filter_degree:
+            return {"filter_degree": 0.0 if self.filter_degree < 0.05 else round(self.filter_degree / 2, 3)}
+        return {"low": round(0.7 * self.low, 4)} if self.low else {}
 
 
 class Thresholds(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -192,10 +192,39 @@ class RulesConfig(StageConfig):
     def __bool__(self) -> bool:
         return bool(self.rules)
 
+    def with_changes(self, was: RulesConfig, now: RulesConfig) -> RulesConfig:
+        """These with what differs between two others, name by name: so two who change different things both have them.
+
+        Raises:
+            ValidationError: a rule would name what is not there.
+        """
+        parts: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {
+            "zones": (self.zones, was.zones, now.zones),
+            "lines": (self.lines, was.lines, now.lines),
+            "rules": (_by_id(self.rules), _by_id(was.rules), _by_id(now.rules)),
+            "schedules": (self.schedules, was.schedules, now.schedules),
+            "off": (dict.fromkeys(self.off), dict.fromkeys(was.off), dict.fromkeys(now.off)),
+        }
+        merged: dict[str, Any] = {name: _merged(*part) for name, part in parts.items()}
+        rules = merged["rules"]
+        merged["off"] = [id for id in merged["off"] if id in rules]
+        return RulesConfig.model_validate({**merged, "rules": [*rules.values()]})
+
     @property
     def told_late_s(self) -> float:
         """The longest time after its beginning at which an event is told: as long as it must have been so."""
         return max((max(rule.after_s or 0.0, rule.for_s or 0.0, rule.confirm_s) for rule in self.rules), default=0.0)
+
+
+def _by_id(rules: Sequence[RuleSpec]) -> dict[str, RuleSpec]:
+    return {rule.id: rule for rule in rules}
+
+
+def _merged(own: Mapping[str, Any], was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What is there under each name, as changed from one state to another."""
+    touched = {name for name in {*was, *now} if was.get(name, _merged) != now.get(name, _merged)}
+    kept = {name: value for name, value in own.items() if name not in touched}
+    return kept | {name: value for name, value in now.items() if name in touched}
 
 
 def names(written: str | Sequence[str] | None) -> Sequence[str] | None:
