@@ -23,18 +23,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from subprocess import PIPE, TimeoutExpired
 from types import SimpleNamespace
 from typing import Any
 
 from tests.warm.forked import Measured
+from vidpipe import cli
 
 # Torch is loaded by the programs that need it, as ever; so is Ray, since it reads the environment as it is loaded.
 LOADED = (
-    *(f"vidpipe.cli.commands.{name}" for name in ("bench", "check", "plan", "probe", "run", "specialize", "versions")),
-    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session"),
+    *({module.name for module in walk_packages(cli.__path__, "vidpipe.cli.")} - {"vidpipe.cli.main"}),  # which is run
+    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session", "vidpipe.sources.files.file"),
     *("attr", "filelock", "google.protobuf.message", "jsonschema", "msgpack", "requests"),  # what Ray loads
-    *("vidpipe.models.runtimes.openvino", "cv2", "scipy.optimize", "supervision", "jinja2", "matplotlib.figure"),
+    *("vidpipe.models.runtimes.openvino", "openvino", "onnxruntime", "cv2", "scipy.optimize", "supervision"),
+    *("jinja2", "matplotlib.figure", "rich.markdown", "rich._emoji_codes"),
 )
 MEASURE = "vidpipe.bench.cost.measure"
 MOST_FILES = 8  # that a process is given
