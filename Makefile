@@ -3,6 +3,9 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
+# What is compiled is kept, whatever the shell says: to compile all tests costs each process that loads them ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-deep coverage check docs reference soak chaos bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
@@ -14,9 +17,10 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
 	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
 
-test-deep: $(VENV)/.ready ## the tests that kill processes at random, a hundred times instead of eight
-	VIDPIPE_KILLS=100 $(BIN)/python -m pytest --numprocesses 3 \
-		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py
+test-deep: $(VENV)/.ready ## the tests of faults at random, for longer: a hundred killed processes instead of eight
+	VIDPIPE_KILLS=100 VIDPIPE_SOAK_S=60 VIDPIPE_CHAOS_S=120 $(BIN)/python -m pytest --numprocesses 3 \
+		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py \
+		tests/cameras/test_soak.py tests/runtime/ray/test_chaos.py
 
 coverage: $(VENV)/.ready ## which lines of vidpipe/ the tests run, but for those that only Ray's actors do: htmlcov/
 	$(BIN)/python -m coverage erase

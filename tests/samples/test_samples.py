@@ -33,7 +33,7 @@ def test_the_demo_to_copy_is_the_demo():
 
 def test_custom_transform(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
-    options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
+    options = ("10", "--engine", "inline", "--set", "audit.rate=0.2")
     crossing = run_sample("custom-transform", *options).lines()
     everywhere = run_sample("custom-transform", *options, "--set", EVERYWHERE).lines()
 
@@ -67,19 +67,19 @@ def test_actor_per_stage(run_sample):
 
 def test_recurring_scene(run_sample):
     """From the second round on frames are known; what the cache says is what the detector said."""
-    ran = run_sample("recurring-scene", "6", "--engine", "inline")
+    ran = run_sample("recurring-scene", "4", "--engine", "inline")
 
     lines, stream = ran.lines(), ran.report()["streams"]["street"]
-    assert len(lines) == 4 * 6 * FPS
+    assert len(lines) == 4 * 4 * FPS
     assert stream["how"]["reused"] > len(lines) / 4
     assert all(line["as_of"] == line["seq"] for line in lines)
-    once, again = lines[: 6 * FPS], lines[-6 * FPS :]
+    once, again = lines[: 4 * FPS], lines[-4 * FPS :]
     same = [len(a["detections"]) == len(b["detections"]) for a, b in zip(once, again, strict=True)]
     assert sum(same) >= 0.9 * len(same)
 
 
 def test_describe_objects(run_sample):
-    ran = run_sample("describe-objects", "20", "--engine", "inline")
+    ran = run_sample("describe-objects", "10", "--engine", "inline")
 
     boxes = [box for line in ran.lines() for box in line["detections"]]
     assert boxes
@@ -89,7 +89,7 @@ def test_describe_objects(run_sample):
 
 def test_count_at_a_door(run_sample):
     """The results tell again what the run has told; a stricter rule tells something else."""
-    ran = run_sample("count-at-a-door", "20", "--engine", "inline")
+    ran = run_sample("count-at-a-door", "12", "--engine", "inline")
 
     events = (ran.folder / "output" / "events.jsonl").read_text()
     assert events == (ran.folder / "output" / "again.jsonl").read_text()

@@ -23,18 +23,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from subprocess import PIPE, TimeoutExpired
-from types import SimpleNamespace
+from pkgutil import walk_packages
 from typing import Any
 
-from tests.warm.forked import Measured
+from tests.warm.forked import IN_ITS_PLACE
+from vidpipe import cli
 
 # Torch is loaded by the programs that need it, as ever; so is Ray, since it reads the environment as it is loaded.
 LOADED = (
-    *(f"vidpipe.cli.commands.{name}" for name in ("bench", "check", "plan", "probe", "run", "specialize", "versions")),
-    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session"),
+    *({module.name for module in walk_packages(cli.__path__, "vidpipe.cli.")} - {"vidpipe.cli.main"}),  # which is run
+    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session", "vidpipe.sources.files.file"),
     *("attr", "filelock", "google.protobuf.message", "jsonschema", "msgpack", "requests"),  # what Ray loads
-    *("vidpipe.models.runtimes.openvino", "cv2", "scipy.optimize", "supervision", "jinja2", "matplotlib.figure"),
+    *("vidpipe.models.runtimes.openvino", "openvino", "onnxruntime", "cv2", "scipy.optimize", "supervision"),
+    *("jinja2", "matplotlib.figure", "rich.markdown", "rich._emoji_codes"),
 )
 MEASURE = "vidpipe.bench.cost.measure"
 MOST_FILES = 8  # that a process is given
@@ -45,8 +46,9 @@ def serve(place: str) -> dict[str, Any]:
     """Returns in each process that is forked, ready to run what was asked for, with just that."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-        listening.bind(place)
+        listening.bind(f"{place}-soon")
         listening.listen(64)
+        Path(f"{place}-soon").rename(place)  # who finds it may connect
         for module in LOADED:
             import_module(module)
         gc.freeze()
@@ -106,8 +108,7 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
 
 def _fork_on(arguments: list[str]) -> None:
     """Have what the program starts in its turn come from the template too: what a bench measures, and Ray's workers."""
-    measure = import_module(MEASURE)
-    measure.subprocess = SimpleNamespace(Popen=Measured, PIPE=PIPE, TimeoutExpired=TimeoutExpired)
+    import_module(MEASURE).subprocess = IN_ITS_PLACE
     if "ray" in arguments:  # `--engine ray`
         import_module("vidpipe.runtime.ray")
         constants = import_module("ray._private.ray_constants")

@@ -74,6 +74,7 @@ def test_nothing_audited_or_nothing_answered_is_neither_covered_nor_not():
     assert coverage(published, last("p", ""), {}) == []
 
 
+STREAMS = 100
 FRAMES = [frame(seq) for seq in range(600)]
 
 
@@ -110,13 +111,13 @@ def simulated(seed: int, *, publish_checked: bool = True) -> tuple[Answers, Answ
 @pytest.mark.parametrize("publish_checked", [True, False], ids=["replay", "live"])
 def test_the_interval_holds_the_true_rate_in_nineteen_of_twenty_streams(publish_checked):
     found = {"sample": [], "cheap": []}
-    for seed in range(200):
+    for seed in range(STREAMS):
         for one in coverage(*simulated(seed, publish_checked=publish_checked)):
             found[one.stage].append(one)
 
     for stage, streams in found.items():
-        assert len(streams) == 200
-        assert sum(one.audited for one in streams) > 200 * 20
+        assert len(streams) == STREAMS
+        assert sum(one.audited for one in streams) > STREAMS * 20
         assert 0.05 < np.mean([one.missed / one.answered for one in streams]) < 0.5, stage
         # A little under 95 %: the true rate is itself a count, of six times as many frames as were audited.
         covered = np.mean([one.covered for one in streams])

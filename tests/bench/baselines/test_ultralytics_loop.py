@@ -21,7 +21,6 @@ from vidpipe.models.runtimes.checkpoint import quiet
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.sources.base import StreamSpec
 
-UNFIT = unfit_torchvision()
 CLASSES = Classes({"low": [str(n) for n in range(40)], "high": [str(n) for n in range(40, 70)]})
 SIZE = 96
 
@@ -29,7 +28,7 @@ SIZE = 96
 @pytest.fixture(autouse=True)
 def suppression(monkeypatch):
     """Where torchvision does not fit torch, Ultralytics' own suppression, which "matches torchvision exactly"."""
-    if UNFIT:
+    if unfit_torchvision():
         with quiet():
             from ultralytics.utils.nms import TorchNMS
 
@@ -124,8 +123,9 @@ def boxes_of(lines, name):
     return [box for line in lines for box in line["detections"] if box["class"] == name]
 
 
-@pytest.mark.skipif(UNFIT is not None, reason="torchvision does not fit torch")
 def test_it_runs_in_a_process_of_its_own(clip, checkpoint, tmp_path):
+    if unfit_torchvision():
+        pytest.skip("torchvision does not fit torch")
     job = pickle.loads(pickle.dumps(loop(clip, checkpoint, 10)))
     measured = measure(job, tmp_path / "results.jsonl")
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == clips.FRAMES
@@ -171,7 +171,7 @@ def models(tmp_path):
 def test_applies(models, spec, stream, why):
     streams = {"cam": Stream(StreamSpec(url="clip.mp4", **stream))}
     pipeline = Pipeline("mine", CLASSES, {}, (), streams, search_paths=(str(models),))
-    assert applies(ModelSpec(**spec), pipeline) == (why or UNFIT)
+    assert applies(ModelSpec(**spec), pipeline) == (why or unfit_torchvision())
 
 
 def test_torchvision_must_fit(models, monkeypatch):

@@ -14,6 +14,8 @@ import pytest
 
 from tests.bench.cost import jobs
 from tests.clips import FRAMES, encode
+from tests.warm.ask import PLACE
+from tests.warm.forked import IN_ITS_PLACE, template
 from vidpipe.bench.cost.job import PipelineJob
 from vidpipe.bench.cost.measure import Measured, costs, measure
 from vidpipe.bench.results import read_answers
@@ -40,6 +42,13 @@ def pipeline(tmp_path, clip, model):
     return load(file, sources={"cam": str(clip)})
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """The process of the run comes from the template, where a Python would begin anew and load vidpipe first."""
+    monkeypatch.setenv(PLACE, template().place)
+    monkeypatch.setattr("vidpipe.bench.cost.measure.subprocess", IN_ITS_PLACE)
+
+
 # -- the process --
 
 
@@ -55,11 +64,13 @@ def test_it_runs_in_a_process_of_its_own(results, tmp_path, monkeypatch):
     assert report["path"].index(jobs.HERE) > next(i for i, path in enumerate(report["path"]) if "lib/python" in path)
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_a_run_prints_is_on_nobodys_terminal(results, capfd):
     measure(jobs.Looks(), results)
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("raised", "message", "kind", "said"),
     [
@@ -77,6 +88,7 @@ def test_errors_are_passed_on(results, raised, message, kind, said):
     assert str(caught.value) == said
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("job", "said"),
     [
@@ -103,6 +115,7 @@ class Job:
 """
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_job_is_made_of_what_lies_in_its_search_paths(results, tmp_path, monkeypatch):
     folder = tmp_path / "users"
     folder.mkdir()
@@ -122,6 +135,7 @@ def test_memory_is_that_of_all_processes_together(results):
     assert much - little == pytest.approx(2 * 79, abs=30)
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_a_run_leaves_behind_is_ended(results):
     left = measure(jobs.LeavesOne(), results).report["left"]
     assert not lives(left)
@@ -220,6 +234,7 @@ def test_a_pipeline_is_run_as_ever(pipeline, results, tmp_path):
     assert measured.peak_pss_mb > 30
 
 
+@pytest.mark.usefixtures("forked")
 def test_errors_of_a_run_are_errors(pipeline, tmp_path):
     with pytest.raises(errors.ConfigError, match="cannot be written"):
         measure(PipelineJob(pipeline, "inline"), tmp_path / "nowhere" / "results.jsonl")
@@ -234,6 +249,7 @@ class Faulty(Stage):
 """
 
 
+@pytest.mark.usefixtures("forked")
 def test_stages_of_the_users_that_raise(tmp_path, clip, results):
     (tmp_path / "faulty_stage.py").write_text(FAULTY)
     file = tmp_path / "pipeline.yaml"

@@ -16,12 +16,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.scripts import scripts
 
 from tests import clips
 from tests.runtime.conftest import LIVE_FPS, Runner
@@ -101,6 +101,8 @@ MORE = (
 
 def started(command: str) -> dict[str, Any]:
     """What Ray's own command line makes of it: what the node offers, and its labels."""
+    from ray.scripts import scripts  # a CPU second
+
     words = shlex.split(command)
     assert words[:2] == ["ray", "start"]
     options = scripts.start.make_context("start", words[2:]).params
@@ -110,7 +112,12 @@ def started(command: str) -> dict[str, Any]:
     return {"resources": json.loads(options["resources"]), "labels": labels, **named}
 
 
-COMMANDS = [started(command) for command in (*re.findall(r"^# +(ray start .*)$", CONFIG.read_text(), re.M), *MORE)]
+@cache
+def commands() -> list[dict[str, Any]]:
+    """Those of the configuration and some more, one for each of NAMES."""
+    return [started(command) for command in (*re.findall(r"^# +(ray start .*)$", CONFIG.read_text(), re.M), *MORE)]
+
+
 NORTH_EDGES = ("north edge", "north edge 2")
 NAMES = ("cloud", "north device", NORTH_EDGES[0], "south", NORTH_EDGES[1], "free", "shed")
 
@@ -132,7 +139,7 @@ class Sites:
         self._bare = bare_nodes
         os.environ[PLACE] = template().place  # of the nodes that come later, too
         with bare_nodes():
-            self._cluster = Cluster(initialize_head=True, head_node_args={**COMMANDS[0], **self._options})
+            self._cluster = Cluster(initialize_head=True, head_node_args={**commands()[0], **self._options})
         self.there: dict[str, Any] = {"cloud": self._cluster.head_node}
         for name in NAMES[1:]:
             self.bring(name)
@@ -143,7 +150,7 @@ class Sites:
 
     def bring(self, name: str) -> None:
         with self._bare():
-            self.there[name] = self._cluster.add_node(**COMMANDS[NAMES.index(name)], **self._options)
+            self.there[name] = self._cluster.add_node(**commands()[NAMES.index(name)], **self._options)
 
     def take(self, name: str) -> None:
         self._cluster.remove_node(self.there.pop(name))
