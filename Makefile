@@ -16,7 +16,7 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 
 test-deep: $(VENV)/.ready ## the tests that kill processes at random, a hundred times instead of eight
 	VIDPIPE_KILLS=100 $(BIN)/python -m pytest --numprocesses 3 \
-		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py
+		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py tests/archive/test_processes.py
 
 coverage: $(VENV)/.ready ## which lines of vidpipe/ the tests run, but for those that only Ray's actors do: htmlcov/
 	$(BIN)/python -m coverage erase

@@ -21,20 +21,21 @@ import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from subprocess import PIPE, TimeoutExpired
+from subprocess import DEVNULL, PIPE, TimeoutExpired
 from types import SimpleNamespace
 from typing import Any
 
-from tests.warm.forked import Measured
+from tests.warm.forked import Measured, Worker
 
 # Torch is loaded by the programs that need it, as ever; so is Ray, since it reads the environment as it is loaded.
 LOADED = (
     *(f"vidpipe.cli.commands.{name}" for name in ("bench", "check", "plan", "probe", "run", "specialize", "versions")),
-    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session"),
+    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session", "vidpipe.archive.run"),
     *("attr", "filelock", "google.protobuf.message", "jsonschema", "msgpack", "requests"),  # what Ray loads
     *("vidpipe.models.runtimes.openvino", "cv2", "scipy.optimize", "supervision", "jinja2", "matplotlib.figure"),
 )
 MEASURE = "vidpipe.bench.cost.measure"
+TASKS = "vidpipe.runtime.tasks"
 MOST_FILES = 8  # that a process is given
 OUT_OF_THE_WAY = 100  # of the numbers that it knows them by
 
@@ -103,9 +104,11 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
 
 
 def _fork_on(arguments: list[str]) -> None:
-    """Have what the program starts in its turn come from the template too: what a bench measures, and Ray's workers."""
+    """Have what the program starts in its turn come from the template too: what a bench measures, and all workers."""
     measure = import_module(MEASURE)
     measure.subprocess = SimpleNamespace(Popen=Measured, PIPE=PIPE, TimeoutExpired=TimeoutExpired)
+    tasks = import_module(TASKS)
+    tasks.subprocess = SimpleNamespace(Popen=Worker, DEVNULL=DEVNULL, TimeoutExpired=TimeoutExpired)
     if "ray" in arguments:  # `--engine ray`
         import_module("vidpipe.runtime.ray")
         constants = import_module("ray._private.ray_constants")

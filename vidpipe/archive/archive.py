@@ -151,7 +151,8 @@ class Archive:
                     self._give_out()
                     for done in self._workers.take(LOOK_S):
                         self._take(done)
-                    self._join_next(joining)
+                    if not self._stop.is_set():
+                        self._join_next(joining)
                     self._tell()
             except BaseException:
                 self._stop.set()  # the joiner gives up
@@ -240,7 +241,7 @@ class Archive:
             if tried:
                 self._to_index.appendleft(recording)
             else:
-                self.leave_out(task.name, f"it cannot be indexed: the worker was {why}, {TRIES} times")
+                self.leave_out(task.name, f"it cannot be indexed: {why}, {TRIES} times")
         elif tried:
             self._to_answer.appendleft((recording, task.chunk))
         elif recording.waiting is not None and task.chunk in recording.waiting:

@@ -84,7 +84,7 @@ def run_archive(
         ConfigError: it cannot be begun, or the folder belongs to an archive under other settings.
         RunError: the disk is full, or workers cannot be had; what is done stays.
     """
-    began, cpu_before = time.perf_counter(), own_cpu_s()
+    cpu_before = own_cpu_s()
     stop = stop or threading.Event()
     streams = _recordings(pipeline)
     if options.parquet and not is_installed():
@@ -113,7 +113,6 @@ def run_archive(
                 export_parquet(RecordedResults(folder.results(name)), folder.path / f"{name}.parquet")
         cpu_s = joiner.cpu_s + own_cpu_s() - cpu_before
         outcome = _outcome(replace(bare, streams=streams), archive, joiner, cpu_s, interrupted=stop.is_set())
-        outcome.report["started_s"] = round(time.perf_counter() - began, 3)
         write_whole(folder.path / "report.json", json.dumps(outcome.report, indent=2) + "\n", "report")
         return outcome
     finally:
@@ -128,6 +127,8 @@ class _Sinks:
         self._part = self._events.with_name(f".{self._events.name}.part")
         self.every: list[Sink] = []
         if pipeline.transforms:
+            if "events" in pipeline.streams:
+                raise ConfigError(f"stream events: {self._events} is where events go; give it another name")
             self.every.append(EventsFile(self._part, config=EventsConfig(path=str(self._part)), keep=False))
         if store is not None:
             self.every.append(StoreSink(StoreConfig(path=str(store))))
@@ -196,5 +197,6 @@ def _told(archive: Archive, joiner: Joiner) -> Mapping[str, Any]:
         "left_out": archive.left_out,
         "chunks": progress.chunks,
         "failed_chunks": len(joiner.errors),
+        "answering_s": round(joiner.answering_s, 3),
         **sum(joiner.joints.values(), Joints()).report(),
     }
