@@ -254,6 +254,23 @@ def test_stopped_it_tells_of_what_is_joined_alone(archiver):
     assert set(archiver.report()["streams"]) == {"clip", "other"}
 
 
+def test_another_stage_of_one_s_own_is_other_settings(archiver):
+    recordings = {"clip": archiver.clip()}
+    archiver(READ, recordings)
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write("# another version")
+    with pytest.raises(ConfigError, match=r"own\.mystages\.py was"):
+        archiver(READ, recordings)
+
+
+def test_the_times_of_few_recordings_are_in_memory(archiver, monkeypatch):
+    """One that is done waits until it is joined before more are looked into."""
+    monkeypatch.setattr("vidpipe.archive.archive.MOST_PICTURES", 1)
+    recordings = {f"clip{number}": archiver.clip(f"clip{number}", frames=20) for number in range(4)}
+    for _ in range(2):
+        assert archiver(READ, recordings).report["archive"]["joined"] == 4
+
+
 def test_parquet(archiver):
     import pyarrow.parquet as pq
 

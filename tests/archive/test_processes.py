@@ -55,20 +55,26 @@ SLOW = THIRD.replace("mystages:Read,", "mystages:Paced,")
 PACED = '''
 
 class Paced(Read):
-    """A model that takes its time, and tells of each frame that it was asked."""
+    """A model that takes as long as a file says."""
 
     def answer(self, frames):
-        time.sleep(0.004 * len(frames))
+        time.sleep(float(Path(__file__).with_name("pace").read_text()) * len(frames))
         return super().answer(frames)
 '''
+
+
+def pace(archiver, seconds):
+    """Have each look of the model take so long."""
+    (archiver.folder / "pace").write_text(seconds)
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write(PACED)
 
 
 @pytest.mark.timeout(900)
 def test_law_a_command_that_is_killed_at_any_moment_goes_on_where_it_was(archiver):
     """kill -9 of the command at random moments; at last the results are those of one that nobody killed."""
     clip, chance = archiver.clip(), random.Random(11)
-    with (archiver.folder / "mystages.py").open("a") as stages:
-        stages.write(PACED)
+    pace(archiver, "0.004")
     archiver(SLOW, {"clip": clip}, out="whole")
     took_s, kills = 2.0, int(os.environ.get("VIDPIPE_KILLS", "2"))
     out, killed, seen = archiver.folder / "out", 0, {}
@@ -114,8 +120,7 @@ def test_a_picture_that_kills_its_process_costs_one_chunk(archiver, forked):
 
 def test_sigint_ends_in_order_and_the_same_command_goes_on(archiver):
     archiver.clip()
-    with (archiver.folder / "mystages.py").open("a") as stages:
-        stages.write(PACED.replace("0.004", "0.05"))
+    pace(archiver, "0.05")
     command = begin(archiver, SLOW, "out")
     out = archiver.folder / "out"
     until(lambda: chunks(out) or command.poll() is not None, 90)
@@ -125,7 +130,7 @@ def test_sigint_ends_in_order_and_the_same_command_goes_on(archiver):
     assert "the same command goes on" in said
     assert json.loads((out / "report.json").read_text())["finished"] is False
     done = chunks(out)
-    (archiver.folder / "mystages.py").write_text((archiver.folder / "mystages.py").read_text().replace("0.05", "0"))
+    (archiver.folder / "pace").write_text("0")
     command = begin(archiver, SLOW, "out")
     said = "".join(command.communicate(timeout=60))
     assert command.returncode == 0, said
@@ -163,8 +168,7 @@ def test_a_full_disk_is_told_once_and_what_is_done_stays(archiver, monkeypatch):
 
 def test_one_archive_has_one_driver(archiver):
     archiver.clip()
-    with (archiver.folder / "mystages.py").open("a") as stages:
-        stages.write(PACED.replace("0.004", "0.05"))
+    pace(archiver, "0.05")
     command = begin(archiver, SLOW, "out")
     until_at_work(archiver.folder / "out", command)
     with pytest.raises(ConfigError, match="is being written by another run"):

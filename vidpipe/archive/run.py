@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from vidpipe.core.files import write_whole
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.parquet import export_parquet, is_installed
-from vidpipe.results.provenance import Provenance
+from vidpipe.results.provenance import Provenance, hashes_of
 from vidpipe.results.recorded import RecordedResults
 from vidpipe.results.report import build_report
 from vidpipe.results.sinks.base import Sink
@@ -92,16 +93,16 @@ def run_archive(
     bare = replace(pipeline, streams={}, media=None, sinks=())
     told = Provenance(bare).told(bare, {})
     start = told.pop("start")
-    told = {**told, "chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
+    told = {**told, "own": _own_code(pipeline), "chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
     folder = Folder(out, told, start)
+    workers: TaskWorkers | None = None
     try:
         unsettled = growing({name: Path(stream.spec.url) for name, stream in streams.items()}, wait)
+        workers = (make_workers or _workers)(bare, options)
         sinks = _Sinks(pipeline, folder, options.store)
         joiner = Joiner(bare, sinks.every, folder.results, folder.start, stop.is_set)
         lengths = {"chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
-        archive = Archive(
-            streams, folder, (make_workers or _workers)(bare, options), joiner, watchers, **lengths, stop=stop
-        )
+        archive = Archive(streams, folder, workers, joiner, watchers, **lengths, stop=stop)
         for name, why in unsettled.items():
             archive.leave_out(name, why)
         try:
@@ -116,7 +117,16 @@ def run_archive(
         write_whole(folder.path / "report.json", json.dumps(outcome.report, indent=2) + "\n", "report")
         return outcome
     finally:
+        if workers is not None:
+            workers.close()
         folder.close()
+
+
+def _own_code(pipeline: Pipeline) -> Mapping[str, str | None]:
+    """The SHA-256 of the files that a user's own stages and transforms come from."""
+    modules = {part.type.__module__ for part in pipeline.placed.values()}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in modules if not name.startswith("vidpipe.")]
+    return hashes_of(Path(file) for file in files if file is not None)
 
 
 class _Sinks:
@@ -196,6 +206,7 @@ def _told(archive: Archive, joiner: Joiner) -> Mapping[str, Any]:
         "joined": progress.joined,
         "left_out": archive.left_out,
         "chunks": progress.chunks,
+        "deaths": archive.deaths,
         "failed_chunks": len(joiner.errors),
         "answering_s": round(joiner.answering_s, 3),
         **sum(joiner.joints.values(), Joints()).report(),
