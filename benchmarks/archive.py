@@ -34,7 +34,7 @@ stages:
 CLIPS = ("vtest.avi", "pedestrian_overpass.mp4", "store_retail02.mp4")
 WARM_UPS_S = (0.0, 1.0, 2.0, 5.0, 10.0)
 CHUNK_S = 8.0  # clips are short: of an hour in chunks of five minutes there are as many joints
-TIMES = 3
+TIMES = 24
 
 Lines = list[dict[str, Any]]
 

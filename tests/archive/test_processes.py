@@ -63,6 +63,19 @@ class Paced(Read):
 '''
 
 
+BURNS = '''
+
+class Burns(Read):
+    """A model that takes 20 ms of CPU for a frame."""
+
+    def answer(self, frames):
+        until = time.thread_time() + 0.02 * len(frames)
+        while time.thread_time() < until:
+            pass
+        return super().answer(frames)
+'''
+
+
 def pace(archiver, seconds):
     """Have each look of the model take so long."""
     (archiver.folder / "pace").write_text(seconds)
@@ -116,6 +129,14 @@ def test_a_picture_that_kills_its_process_costs_one_chunk(archiver, forked):
     assert {line["seq"] for line in lines if line["how"] == "failed"} == set(range(20, 40))
     assert {line["reason"] for line in lines if line["how"] == "failed"} == {"killed by SIGKILL, 3 times"}
     assert outcome.exit_status == 1
+
+
+def test_cpu_seconds_are_those_of_the_workers(archiver, forked):
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write(BURNS)
+    outcome = archiver(READ.replace("Read", "Burns"), {"clip": archiver.clip()}, TWO, make_workers=None)
+    asked = FRAMES + outcome.report["archive"]["asked_twice"]
+    assert 0.02 * asked < outcome.report["cpu_s"] < 2 * 0.02 * asked
 
 
 def test_sigint_ends_in_order_and_the_same_command_goes_on(archiver):

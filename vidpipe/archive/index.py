@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,7 @@ class Index:
         picture: (width, height) of the first picture, upright, in pixels.
         recorded_at: UTC seconds of the first picture; None where the file does not say.
         uncut: why it is one chunk, whatever its key frames; "" where it may be cut.
-        cpu_s: CPU seconds that the index took.
+        cpu_s: CPU seconds that a worker took for it.
     """
 
     identity: Identity
@@ -143,7 +142,6 @@ def index(spec: StreamSpec) -> Index:
     from vidpipe.sources.decoding.normal import Normaliser
     from vidpipe.sources.files.file import SAME_S
 
-    began = time.process_time()
     path = Path(spec.url).expanduser()
     identity = Identity.of(path)
     begin_s, end_s = spec.start_s - SAME_S, math.inf if spec.end_s is None else spec.end_s
@@ -168,8 +166,7 @@ def index(spec: StreamSpec) -> Index:
         raise SourceError(f"{path}: no picture lies at or behind start_s {spec.start_s:g}")
     identity.check()
     times_us = np.round(np.array(times) * _MICRO).astype(np.int64)
-    cpu_s = time.process_time() - began
-    return Index(identity, np.array(keys, np.int64), times_us, size, recorded_at, cpu_s=cpu_s)
+    return Index(identity, np.array(keys, np.int64), times_us, size, recorded_at)
 
 
 def _pictures(path: Path) -> Iterator[tuple[float | None, float, Any]]:

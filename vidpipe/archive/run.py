@@ -29,7 +29,7 @@ from vidpipe.results.report import build_report
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.sinks.events import EventsConfig, EventsFile
 from vidpipe.results.store.sink import StoreConfig, StoreSink
-from vidpipe.results.usage import machine, own_cpu_s
+from vidpipe.results.usage import machine
 from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.tasks import LocalTaskWorkers, TaskWorkers
 from vidpipe.sources.address import is_camera
@@ -85,7 +85,7 @@ def run_archive(
         ConfigError: it cannot be begun, or the folder belongs to an archive under other settings.
         RunError: the disk is full, or workers cannot be had; what is done stays.
     """
-    cpu_before = own_cpu_s()
+    cpu_before = time.process_time()
     stop = stop or threading.Event()
     streams = _recordings(pipeline)
     if options.parquet and not is_installed():
@@ -112,7 +112,7 @@ def run_archive(
         if options.parquet:
             for name in joiner.joints:
                 export_parquet(RecordedResults(folder.results(name)), folder.path / f"{name}.parquet")
-        cpu_s = joiner.cpu_s + own_cpu_s() - cpu_before
+        cpu_s = joiner.cpu_s + time.process_time() - cpu_before
         outcome = _outcome(replace(bare, streams=streams), archive, joiner, cpu_s, interrupted=stop.is_set())
         write_whole(folder.path / "report.json", json.dumps(outcome.report, indent=2) + "\n", "report")
         return outcome
