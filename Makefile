@@ -19,7 +19,7 @@ test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real foot
 
 test-deep: $(VENV)/.ready ## the tests of faults at random, for longer: a hundred killed processes instead of eight
 	VIDPIPE_KILLS=100 VIDPIPE_SOAK_S=60 VIDPIPE_CHAOS_S=120 $(BIN)/python -m pytest --numprocesses 3 \
-		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py \
+		tests/results/sinks/test_outbox.py tests/results/store/test_sink.py tests/archive/test_processes.py \
 		tests/cameras/test_soak.py tests/runtime/ray/test_chaos.py
 
 coverage: $(VENV)/.ready ## which lines of vidpipe/ the tests run, but for those that only Ray's actors do: htmlcov/

@@ -1,12 +1,20 @@
 """Archives of recordings: as one run would answer them, whatever ends in between."""
 
 import json
+import threading
+from dataclasses import replace
 
 import pytest
 
+from tests import clips
 from tests.archive.conftest import CHUNKS, FRAMES, READ, THIRD
+from vidpipe.archive import answering
 from vidpipe.archive.answering import ChunkTask, IndexTask
 from vidpipe.archive.run import Options
+from vidpipe.core.errors import ConfigError
+from vidpipe.results.sinks.events import EventsFile
+from vidpipe.results.store.queries import Store
+from vidpipe.runtime.driver.run import run
 
 
 def test_results_are_those_of_one_run(archiver):
@@ -24,8 +32,6 @@ def test_results_are_those_of_one_run(archiver):
 @pytest.mark.parametrize("file", ["clip.ts", "clip.avi", "clip.mkv"])
 def test_of_each_container_too(archiver, file):
     clip = archiver.clip().with_name(file)
-    from tests import clips
-
     codec = "mpeg4" if file.endswith("avi") else "libx264"
     clips.encode(clip, frames=FRAMES, gop=10, codec=codec, b_frames=0 if codec == "mpeg4" else 2)
     assert archiver(READ, {"clip": clip}).exit_status == 0
@@ -120,8 +126,6 @@ def test_what_is_no_recording_is_told_by_name_and_left_out(archiver):
 
 
 def test_a_recording_that_is_cut_short_is_answered_as_far_as_it_goes(archiver):
-    from tests import clips
-
     whole = archiver.clip("whole", mux={"movflags": "frag_keyframe"})
     short = clips.cut(whole, archiver.folder / "clip.mp4", 0.6)
     archiver(READ, {"clip": short})
@@ -158,13 +162,9 @@ def test_a_file_that_changes_meanwhile_is_left_out(archiver):
 
 
 def test_pictures_that_do_not_lie_where_the_index_says_are_answered_in_one_go(archiver, monkeypatch):
-    import vidpipe.archive.answering as answering
-
     real = answering.index
 
     def wrong(spec):
-        from dataclasses import replace
-
         made = real(spec)
         return replace(made, times_us=made.times_us[1:], keys=made.keys[1:] - 1)
 
@@ -186,9 +186,6 @@ streams:
 
 
 def test_events_are_those_of_one_run(archiver):
-    from vidpipe.results.sinks.events import EventsFile
-    from vidpipe.runtime.driver.run import run
-
     clip = archiver.clip()
     archiver(RULES, {"clip": clip}, Options(chunk_s=0.75, store=archiver.folder / "store.db"))
     file = archiver.folder / "events.jsonl"
@@ -202,19 +199,76 @@ def test_events_are_those_of_one_run(archiver):
     )
     assert told == expected
     assert len(told) > 2
-    from vidpipe.results.store.queries import Store
-
     with Store(archiver.folder / "store.db") as store:
         assert len(list(store.events())) == len({event["id"] for event in told})
 
 
 def test_other_settings_are_refused_with_what_differs(archiver):
-    from vidpipe.core.errors import ConfigError
-
     recordings = {"clip": archiver.clip()}
     archiver(THIRD, recordings)
     with pytest.raises(ConfigError, match=r"audit.rate was 0.2 and is 0.3.*warm_up_s was 0.19 and is 0.4"):
         archiver(THIRD, recordings, Options(chunk_s=0.75, warm_up_s=0.4), sets=("audit.rate=0.3",))
+
+
+def test_a_folder_of_others_is_left_alone(archiver):
+    (archiver.folder / "out").mkdir()
+    (archiver.folder / "out" / "clip.jsonl").write_text("mine")
+    with pytest.raises(ConfigError, match="holds other things and no archive"):
+        archiver(READ, {"clip": archiver.clip()})
+    assert (archiver.folder / "out" / "clip.jsonl").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("recordings", "more", "says"),
+    [
+        ({}, "", "nothing to answer"),
+        ({"cam": "rtsp://user:secret@10.0.0.1/s"}, "", "stream cam is no recording"),
+        ({"clip": "clip.mp4"}, "tuner: {type: floor}", "follows a stream from its beginning"),
+        ({"events": "clip.mp4"}, "rules: [{id: r, kind: presence, class: even}]", "stream events: .*another name"),
+    ],
+)
+def test_what_cannot_be_an_archive_is_refused(archiver, recordings, more, says):
+    clip = archiver.clip()
+    given = {name: clip if url == "clip.mp4" else url for name, url in recordings.items()}
+    with pytest.raises(ConfigError, match=says) as raised:
+        archiver(READ + more, given)
+    assert "secret" not in str(raised.value)
+
+
+def test_stopped_it_tells_of_what_is_joined_alone(archiver):
+    stop = threading.Event()
+
+    def stopped(task):
+        if task.name == "other":
+            stop.set()
+        return ""
+
+    archiver.dies = stopped
+    recordings = {"clip": archiver.clip(), "other": archiver.clip("other")}
+    outcome = archiver(READ, recordings, stop=stop)
+    assert outcome.exit_status == 130
+    report = archiver.report()
+    assert report["finished"] is False
+    assert set(report["streams"]) <= {"clip"}
+    assert archiver(READ, recordings).exit_status == 0
+    assert set(archiver.report()["streams"]) == {"clip", "other"}
+
+
+def test_another_stage_of_one_s_own_is_other_settings(archiver):
+    recordings = {"clip": archiver.clip()}
+    archiver(READ, recordings)
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write("# another version")
+    with pytest.raises(ConfigError, match=r"own\.mystages\.py was"):
+        archiver(READ, recordings)
+
+
+def test_the_times_of_few_recordings_are_in_memory(archiver, monkeypatch):
+    """One that is done waits until it is joined before more are looked into."""
+    monkeypatch.setattr("vidpipe.archive.archive.MOST_PICTURES", 1)
+    recordings = {f"clip{number}": archiver.clip(f"clip{number}", frames=20) for number in range(4)}
+    for _ in range(2):
+        assert archiver(READ, recordings).report["archive"]["joined"] == 4
 
 
 def test_parquet(archiver):

@@ -3,7 +3,7 @@
 from itertools import accumulate, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidpipe.archive.chunks import Chunk, cut
@@ -18,6 +18,7 @@ def recordings(draw):
     return sorted(draw(st.sets(st.integers(0, len(times) - 1)))), times
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings(), SECONDS, SECONDS)
 def test_law_each_picture_is_in_one_chunk(recording, chunk_s, warm_up_s):
     keys, times = recording
@@ -27,6 +28,7 @@ def test_law_each_picture_is_in_one_chunk(recording, chunk_s, warm_up_s):
     assert all(chunk.begin < chunk.end for chunk in chunks)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings(), SECONDS, SECONDS)
 def test_law_chunks_begin_at_key_frames_and_are_long_enough(recording, chunk_s, warm_up_s):
     keys, times = recording
@@ -38,6 +40,7 @@ def test_law_chunks_begin_at_key_frames_and_are_long_enough(recording, chunk_s, 
         assert times[-1] - times[chunks[-1].begin] >= chunk_s
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings(), SECONDS, SECONDS)
 def test_law_a_warm_up_is_the_shortest_that_is_long_enough(recording, chunk_s, warm_up_s):
     keys, times = recording

@@ -133,10 +133,22 @@ class Measured(Process):
         its, ours = os.pipe()
         self.stdin = os.fdopen(ours, "wb")
         files = {0: its, 1: stdout.fileno(), 2: stderr.fileno(), **{number: number for number in pass_fds}}
-        _, _, _, module, *arguments = command
-        super().__init__(ask(os.environ[PLACE], module, arguments, str(Path.cwd()), os.environ, files))
+        super().__init__(_ask(command, files))
         os.close(its)
 
 
 # What a bench has for `subprocess` where it measures processes that are forked.
 IN_ITS_PLACE = SimpleNamespace(Popen=Measured, PIPE=subprocess.PIPE, TimeoutExpired=TimeoutExpired)
+
+
+class Worker(Process):
+    """The same of a worker that works on tasks, with this process's output."""
+
+    def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int], **_: Any):
+        super().__init__(_ask(command, {1: 2, 2: 2, **{number: number for number in pass_fds}}))
+
+
+def _ask(command: Sequence[str], files: Mapping[int, int]) -> socket.socket:
+    """For the process that a command would be, which begins a module of ours."""
+    module, *arguments = command[command.index("-m") + 1 :]
+    return ask(os.environ[PLACE], module, arguments, str(Path.cwd()), os.environ, files)

@@ -24,20 +24,23 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from subprocess import DEVNULL, TimeoutExpired
+from types import SimpleNamespace
 from typing import Any
 
-from tests.warm.forked import IN_ITS_PLACE
+from tests.warm.forked import IN_ITS_PLACE, Worker
 from vidpipe import cli
 
 # Torch is loaded by the programs that need it, as ever; so is Ray, since it reads the environment as it is loaded.
 LOADED = (
     *({module.name for module in walk_packages(cli.__path__, "vidpipe.cli.")} - {"vidpipe.cli.main"}),  # which is run
-    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session", "vidpipe.sources.files.file"),
+    *("vidpipe.runtime.inline", "vidpipe.runtime.driver.session", "vidpipe.sources.files.file", "vidpipe.archive.run"),
     *("attr", "filelock", "google.protobuf.message", "jsonschema", "msgpack", "requests"),  # what Ray loads
     *("vidpipe.models.runtimes.openvino", "openvino", "onnxruntime", "cv2", "scipy.optimize", "supervision"),
     *("jinja2", "matplotlib.figure", "rich.markdown", "rich._emoji_codes"),
 )
 MEASURE = "vidpipe.bench.cost.measure"
+TASKS = "vidpipe.runtime.tasks"
 MOST_FILES = 8  # that a process is given
 OUT_OF_THE_WAY = 100  # of the numbers that it knows them by
 
@@ -107,8 +110,9 @@ def _become(module: str, arguments: list[str], folder: str, environment: dict[st
 
 
 def _fork_on(arguments: list[str]) -> None:
-    """Have what the program starts in its turn come from the template too: what a bench measures, and Ray's workers."""
+    """Have what the program starts in its turn come from the template too: what a bench measures, and all workers."""
     import_module(MEASURE).subprocess = IN_ITS_PLACE
+    import_module(TASKS).subprocess = SimpleNamespace(Popen=Worker, DEVNULL=DEVNULL, TimeoutExpired=TimeoutExpired)
     if "ray" in arguments:  # `--engine ray`
         import_module("vidpipe.runtime.ray")
         constants = import_module("ray._private.ray_constants")

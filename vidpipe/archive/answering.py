@@ -70,6 +70,7 @@ class Answerer:
     def __init__(self, pipeline: Pipeline, driver: str) -> None:
         self._pipeline = pipeline
         self._far = machine() != driver
+        self._cpu_s = 0.0  # of this process up to the end of the task before
         paths = [Path(path) for path in pipeline.search_paths]
         self._library = Library(pipeline.models, pipeline.classes, search_paths=paths, threads=1)
 
@@ -87,11 +88,13 @@ class Answerer:
                 f"recording {path} is not on machine {socket.gethostname()}: workers read recordings by the paths that "
                 "they have where the archive is driven; mount the folder there as well, or leave out --address"
             )
-        return index(task.stream.spec) if isinstance(task, IndexTask) else self._answer(task)
+        if isinstance(task, IndexTask):
+            return replace(index(task.stream.spec), cpu_s=self._took_cpu_s())
+        return self._answer(task)
 
     def _answer(self, task: ChunkTask) -> bytes:
         task.identity.check()
-        began, cpu_before = time.perf_counter(), own_cpu_s()
+        began = time.perf_counter()
         writer, chunk = ChunkWriter(), task.chunk
         engine = self._engine(task)
         seq, ended = chunk.warm, None
@@ -114,8 +117,13 @@ class Answerer:
         if seq != chunk.end and not task.alone:
             raise NotAsIndexedError(f"{seq - chunk.begin} frames came in place of {chunk.end - chunk.begin}")
         notes = ended.notes if ended is not None else ()
-        wall_s, cpu_s = time.perf_counter() - began, own_cpu_s() - cpu_before
-        return writer.end(End(counts.past(), wall_s, cpu_s, notes, broken_off))
+        wall_s = time.perf_counter() - began
+        return writer.end(End(counts.past(), wall_s, self._took_cpu_s(), notes, broken_off))
+
+    def _took_cpu_s(self) -> float:
+        """CPU seconds since the task before; of the first one, with those that the process took to begin."""
+        before, self._cpu_s = self._cpu_s, own_cpu_s()
+        return self._cpu_s - before
 
     def _engine(self, task: ChunkTask) -> InlineEngine:
         end_s = task.stream.spec.end_s if task.end_s is None else task.end_s

@@ -25,6 +25,7 @@ from vidpipe.runtime.tasks import Done, TaskWorkers
 TRIES = 3  # of a chunk that kills its process
 LOOK_S = 0.2  # between two looks at what is done
 NOTED_EVERY_S = 5.0
+MOST_PICTURES = 20_000_000  # whose times are in memory: 160 MB
 
 
 @dataclass(slots=True)
@@ -112,7 +113,8 @@ class Archive:
         self._to_answer: deque[tuple[Recording, Chunk]] = deque()
         self._to_join = deque(self._recordings.values())
         self._deaths: Counter[tuple[str, int]] = Counter()
-        self._joining: Future[None] | None = None
+        self._joining: tuple[Recording, Future[None]] | None = None
+        self._pictures = 0  # whose times are in memory
         self._noted_at = time.monotonic()
         self._worked_before_s = folder.worked_s
         self._began = time.monotonic()
@@ -121,6 +123,11 @@ class Archive:
     def left_out(self) -> dict[str, str]:
         """Why recordings are, by name."""
         return {name: each.left_out for name, each in self._recordings.items() if each.left_out}
+
+    @property
+    def deaths(self) -> int:
+        """How often a worker has died, in this start."""
+        return self._deaths.total()
 
     @property
     def worked_s(self) -> float:
@@ -137,6 +144,7 @@ class Archive:
         for chunk in recording.waiting or ():
             self._count(recording, chunk, -1)
         recording.waiting = None
+        self._forget(recording)
 
     def run(self) -> None:
         """Until all is joined or left out, or `stop` is set.
@@ -151,7 +159,8 @@ class Archive:
                     self._give_out()
                     for done in self._workers.take(LOOK_S):
                         self._take(done)
-                    self._join_next(joining)
+                    if not self._stop.is_set():
+                        self._join_next(joining)
                     self._tell()
             except BaseException:
                 self._stop.set()  # the joiner gives up
@@ -167,7 +176,7 @@ class Archive:
 
     def _next(self) -> IndexTask | ChunkTask | None:
         """What a worker does next: an index only where too few chunks wait."""
-        while self._to_index and len(self._to_answer) <= self._workers.free:
+        while self._to_index and len(self._to_answer) <= self._workers.free and self._pictures < MOST_PICTURES:
             recording = self._to_index.popleft()
             if recording.left_out:
                 continue
@@ -190,6 +199,7 @@ class Archive:
     def _cut(self, recording: Recording, index: Index) -> None:
         """Know the chunks of a recording, and which of them are left."""
         recording.index = index
+        self._pictures += len(index.times_us)
         recording.digest = index.digest(stream_settings(recording.stream))
         recording.chunks = index.chunks(*self._lengths)
         self._folder.forget_others(recording.name, recording.digest)
@@ -240,7 +250,7 @@ class Archive:
             if tried:
                 self._to_index.appendleft(recording)
             else:
-                self.leave_out(task.name, f"it cannot be indexed: the worker was {why}, {TRIES} times")
+                self.leave_out(task.name, f"it cannot be indexed: {why}, {TRIES} times")
         elif tried:
             self._to_answer.appendleft((recording, task.chunk))
         elif recording.waiting is not None and task.chunk in recording.waiting:
@@ -258,6 +268,7 @@ class Archive:
                 self.progress.left_s += _seconds(recording, chunk)
             self._count(recording, chunk, -1)
         self.progress.indexed -= 1
+        self._forget(recording)
         whole = replace(index, uncut=why)
         self._folder.write_index(recording.name, whole)
         self._cut(recording, whole)
@@ -265,10 +276,12 @@ class Archive:
     def _join_next(self, joining: ThreadPoolExecutor) -> None:
         """Join the next recording in order, once it is complete and the one before it is joined."""
         if self._joining is not None:
-            if not self._joining.done():
+            joined, result = self._joining
+            if not result.done():
                 return
-            self._joining.result()
+            result.result()
             self._joining = None
+            self._forget(joined)
             self.progress.joined += 1
         while self._to_join and self._to_join[0].left_out:
             self._to_join.popleft()
@@ -279,7 +292,13 @@ class Archive:
         files = [self._folder.chunk(recording.name, recording.digest, chunk) for chunk in recording.chunks]
         chunks = list(zip(recording.chunks, files, strict=True))
         answered = Answered(recording.name, recording.stream, recording.index, chunks)
-        self._joining = joining.submit(self._joiner.join, answered)
+        self._joining = recording, joining.submit(self._joiner.join, answered)
+
+    def _forget(self, recording: Recording) -> None:
+        """Let go of what takes memory."""
+        if recording.index is not None:
+            self._pictures -= len(recording.index.times_us)
+        recording.index = None
 
     def _tell(self) -> None:
         for watcher in self._watchers:

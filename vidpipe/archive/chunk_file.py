@@ -38,7 +38,8 @@ class End(NamedTuple):
 
     Attributes:
         counts: what stages, models and links have done, the warm-up included.
-        wall_s, cpu_s: that it took, with opening the stages.
+        wall_s: that it took, with opening the stages.
+        cpu_s: the same, and what its process took to begin, if it was its first.
         notes: what a user should know of the recording.
         broken_off: why pictures are lacking that should have come; "" where none are.
         failed: why nobody has answered it; "" where somebody has.

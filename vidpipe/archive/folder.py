@@ -41,6 +41,8 @@ class Folder:
         """
         self.path = path
         self._work = make_folder(path) / "work"
+        if not self._work.exists() and any(path.iterdir()):
+            raise ConfigError(f"folder {path} holds other things and no archive: choose another --out")
         make_folder(self._work)
         self._held = claim(self._work / "lock", "archive", make=True)
         try:

@@ -6,10 +6,8 @@ import hashlib
 import json
 import math
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +61,7 @@ class Index:
         picture: (width, height) of the first picture, upright, in pixels.
         recorded_at: UTC seconds of the first picture; None where the file does not say.
         uncut: why it is one chunk, whatever its key frames; "" where it may be cut.
-        cpu_s: CPU seconds that the index took.
+        cpu_s: CPU seconds that a worker took for it.
     """
 
     identity: Identity
@@ -142,46 +140,45 @@ def index(spec: StreamSpec) -> Index:
         SourceError: it is no video, has no picture that can be decoded, or is being written to.
     """
     from vidpipe.sources.decoding.normal import Normaliser
+    from vidpipe.sources.files.file import SAME_S
 
-    began = time.process_time()
     path = Path(spec.url).expanduser()
     identity = Identity.of(path)
+    begin_s, end_s = spec.start_s - SAME_S, math.inf if spec.end_s is None else spec.end_s
     keys: list[int] = []
     times: list[float] = []
     size: tuple[int, int] | None = None
     recorded_at: float | None = None
-    for began_at, pts, picture in _pictures(path, spec):
+    for began_at, pts, picture in _pictures(path):
+        if pts >= end_s:
+            break
         recorded_at = began_at
-        if picture is not None:
-            keys.append(len(times))
-            if size is None:
-                upright = Normaliser()(picture)
-                size = upright.width, upright.height
-        times.append(pts)
+        if picture is not None and size is None:
+            upright = Normaliser()(picture)
+            size = upright.width, upright.height
+        if pts >= begin_s:
+            if picture is not None:
+                keys.append(len(times))
+            times.append(pts)
     if size is None:
         raise SourceError(f"{path} holds no picture that can be decoded; give another file")
+    if not times:
+        raise SourceError(f"{path}: no picture lies at or behind start_s {spec.start_s:g}")
     identity.check()
     times_us = np.round(np.array(times) * _MICRO).astype(np.int64)
-    cpu_s = time.process_time() - began
-    return Index(identity, np.array(keys, np.int64), times_us, size, recorded_at, cpu_s=cpu_s)
+    return Index(identity, np.array(keys, np.int64), times_us, size, recorded_at)
 
 
-def _pictures(path: Path, spec: StreamSpec) -> Iterator[tuple[float | None, float, Any]]:
-    """Of each picture that the stream shows: when the recording began, its media time, and itself if it is a key frame.
-
-    That is None where it is not.
-    """
+def _pictures(path: Path) -> Iterator[tuple[float | None, float, Any]]:
+    """Of each picture: when the recording began, its media time, and itself if it is a whole key frame, else None."""
     from vidpipe.sources.decoding.pictures import NoPicture
-    from vidpipe.sources.files.file import SAME_S
     from vidpipe.sources.files.reader import Reader
 
-    if not Path(path).stat().st_size:
+    if not path.stat().st_size:
         raise SourceError(f"{path} is empty")
     reader = Reader(path, threads=1, stop=threading.Event(), decoding=Decoding("nokey"))
-    begin_s, end_s = spec.start_s - SAME_S, math.inf if spec.end_s is None else spec.end_s
     try:
-        shown = takewhile(lambda item: item[0] < end_s, dropwhile(lambda item: item[0] < begin_s, reader))
-        for pts, picture in shown:
+        for pts, picture in reader:
             whole = not isinstance(picture, NoPicture) and picture.key_frame
             yield reader.recorded_at, pts, picture if whole else None
     finally:

@@ -107,6 +107,7 @@ class Joiner:
         collector: has counted what is joined.
         counts: what stages and models have done for that, warm-ups included.
         cpu_s: CPU seconds that indexes and chunks of it took.
+        answering_s: seconds that workers were at these chunks, added up.
         joints: by recording.
         errors: chunks that nobody could answer, a line each.
     """
@@ -128,7 +129,7 @@ class Joiner:
         self._start = start
         self._stopped = stopped
         self.counts = Counts({}, {}, {})
-        self.cpu_s = 0.0
+        self.cpu_s = self.answering_s = 0.0
         self._provenance = Provenance(pipeline)
         for sink in sinks:
             sink.begin(self.provenance(pipeline, {}))
@@ -140,8 +141,10 @@ class Joiner:
     def join(self, recording: Answered) -> None:
         """Write the results and events of a recording; where they are there already, the same again.
 
+        Where it is stopped, nothing is written, and nothing counted.
+
         Raises:
-            RunError: they cannot be written, a chunk is damaged, or it was stopped.
+            RunError: they cannot be written, or a chunk is damaged.
         """
         name, file = recording.name, self._results(recording.name)
         part = file.with_name(f".{file.name}.part")
@@ -150,9 +153,12 @@ class Joiner:
         self.collector.begin(name, live=False)
         lines.begin(self.provenance(pipeline, {name: recording.index.picture}))
         try:
-            self._hand_on(recording, pipeline, [lines, *self._sinks])
+            whole = self._hand_on(recording, pipeline, [lines, *self._sinks])
             lines.close()
-            part.replace(file)
+            if whole:
+                part.replace(file)
+            else:
+                del self.collector.ledgers[name]
         except OSError as error:
             raise RunError(f"results {file} cannot be written: {error.strerror}") from None
         finally:
@@ -163,12 +169,13 @@ class Joiner:
         for sink in self._sinks:
             sink.close()
 
-    def _hand_on(self, recording: Answered, pipeline: Pipeline, sinks: Sequence[Sink]) -> None:
+    def _hand_on(self, recording: Answered, pipeline: Pipeline, sinks: Sequence[Sink]) -> bool:
+        """Whether all of it was, before it was stopped."""
         published_at = recording.index.identity.mtime_ns / 1e9
         rules = _rules(pipeline, recording.stream)
         for batch in self._batches(recording):
             if self._stopped():
-                raise RunError("stopped")
+                return False
             results = [told.result for told in batch]
             self.collector.take(Batch(results))
             events: list[Event] = []
@@ -180,6 +187,7 @@ class Joiner:
         if rules is not None:
             _tell(sinks, [], published_at, rules.ended())
             self.counts += Counts(rules.meters(), {}, {})
+        return True
 
     def _batches(self, recording: Answered) -> Iterator[list[Told]]:
         batch: list[Told] = []
@@ -205,6 +213,7 @@ class Joiner:
                 if isinstance(told, End):
                     self.counts += told.counts
                     self.cpu_s += told.cpu_s
+                    self.answering_s += told.wall_s
                     if told.failed:
                         again_by = f"to have them tried again delete {file} and start again"
                         self.errors.append(f"{name}: {_span(index, chunk)} failed: {told.failed}; {again_by}")

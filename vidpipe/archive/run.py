@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +23,13 @@ from vidpipe.core.files import write_whole
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, Stream
 from vidpipe.results.parquet import export_parquet, is_installed
-from vidpipe.results.provenance import Provenance
+from vidpipe.results.provenance import Provenance, hashes_of
 from vidpipe.results.recorded import RecordedResults
 from vidpipe.results.report import build_report
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.sinks.events import EventsConfig, EventsFile
 from vidpipe.results.store.sink import StoreConfig, StoreSink
-from vidpipe.results.usage import machine, own_cpu_s
+from vidpipe.results.usage import machine
 from vidpipe.runtime.driver.outcome import Outcome, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.tasks import LocalTaskWorkers, TaskWorkers
 from vidpipe.sources.address import is_camera
@@ -84,7 +85,7 @@ def run_archive(
         ConfigError: it cannot be begun, or the folder belongs to an archive under other settings.
         RunError: the disk is full, or workers cannot be had; what is done stays.
     """
-    began, cpu_before = time.perf_counter(), own_cpu_s()
+    cpu_before = time.process_time()
     stop = stop or threading.Event()
     streams = _recordings(pipeline)
     if options.parquet and not is_installed():
@@ -92,16 +93,16 @@ def run_archive(
     bare = replace(pipeline, streams={}, media=None, sinks=())
     told = Provenance(bare).told(bare, {})
     start = told.pop("start")
-    told = {**told, "chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
+    told = {**told, "own": _own_code(pipeline), "chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
     folder = Folder(out, told, start)
+    workers: TaskWorkers | None = None
     try:
         unsettled = growing({name: Path(stream.spec.url) for name, stream in streams.items()}, wait)
+        workers = (make_workers or _workers)(bare, options)
         sinks = _Sinks(pipeline, folder, options.store)
         joiner = Joiner(bare, sinks.every, folder.results, folder.start, stop.is_set)
         lengths = {"chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
-        archive = Archive(
-            streams, folder, (make_workers or _workers)(bare, options), joiner, watchers, **lengths, stop=stop
-        )
+        archive = Archive(streams, folder, workers, joiner, watchers, **lengths, stop=stop)
         for name, why in unsettled.items():
             archive.leave_out(name, why)
         try:
@@ -111,13 +112,21 @@ def run_archive(
         if options.parquet:
             for name in joiner.joints:
                 export_parquet(RecordedResults(folder.results(name)), folder.path / f"{name}.parquet")
-        cpu_s = joiner.cpu_s + own_cpu_s() - cpu_before
+        cpu_s = joiner.cpu_s + time.process_time() - cpu_before
         outcome = _outcome(replace(bare, streams=streams), archive, joiner, cpu_s, interrupted=stop.is_set())
-        outcome.report["started_s"] = round(time.perf_counter() - began, 3)
         write_whole(folder.path / "report.json", json.dumps(outcome.report, indent=2) + "\n", "report")
         return outcome
     finally:
+        if workers is not None:
+            workers.close()
         folder.close()
+
+
+def _own_code(pipeline: Pipeline) -> Mapping[str, str | None]:
+    """The SHA-256 of the files that a user's own stages and transforms come from."""
+    modules = {part.type.__module__ for part in pipeline.placed.values()}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in modules if not name.startswith("vidpipe.")]
+    return hashes_of(Path(file) for file in files if file is not None)
 
 
 class _Sinks:
@@ -128,6 +137,8 @@ class _Sinks:
         self._part = self._events.with_name(f".{self._events.name}.part")
         self.every: list[Sink] = []
         if pipeline.transforms:
+            if "events" in pipeline.streams:
+                raise ConfigError(f"stream events: {self._events} is where events go; give it another name")
             self.every.append(EventsFile(self._part, config=EventsConfig(path=str(self._part)), keep=False))
         if store is not None:
             self.every.append(StoreSink(StoreConfig(path=str(store))))
@@ -195,6 +206,8 @@ def _told(archive: Archive, joiner: Joiner) -> Mapping[str, Any]:
         "joined": progress.joined,
         "left_out": archive.left_out,
         "chunks": progress.chunks,
+        "deaths": archive.deaths,
         "failed_chunks": len(joiner.errors),
+        "answering_s": round(joiner.answering_s, 3),
         **sum(joiner.joints.values(), Joints()).report(),
     }

@@ -6,6 +6,7 @@ other. It ends when the other side does, in the middle of a task as well.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import queue
@@ -22,6 +23,7 @@ from vidpipe.core.extensions import find_on
 
 def main(descriptor: int) -> int:
     """Work until nobody wants it any more; the exit status."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; who drives decides when to end
     os.set_inheritable(descriptor, False)  # what stages start must not keep it open
     connection = Connection(descriptor)

@@ -149,5 +149,5 @@ class LocalTaskWorkers:
         status = process.popen.wait()
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         if not process.ready:
-            raise RunError(f"a worker process does not start: it was {how}" if status < 0 else f"a worker {how}")
+            raise RunError(f"a worker process does not start: {how}")
         return how

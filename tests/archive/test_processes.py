@@ -1,0 +1,218 @@
+"""Workers that are processes, and commands that are killed: nothing is lost, and nothing done twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tests.archive.conftest import FRAMES, READ, THIRD
+from tests.waiting import until
+from tests.warm.ask import PLACE
+from tests.warm.forked import Forked, Worker, template
+from vidpipe.archive.run import Options
+from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.runtime import tasks
+from vidpipe.runtime.tasks import LocalTaskWorkers
+
+TWO = Options(workers=2, chunk_s=0.75, warm_up_s=0.19)
+
+
+def begin(archiver, pipeline, out, *more):
+    """The command, of which the test does not wait for the end."""
+    (archiver.folder / "pipeline.yaml").write_text(pipeline)
+    options = ["--out", out, "--workers", "2", "--chunk", "0.75s", "--warm-up", "0.19s", *more]
+    command = ["archive", "pipeline.yaml", "--source", "clip.mp4", *options]
+    return Forked(command, archiver.folder, os.environ)
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers that this process starts come from the template, too."""
+    monkeypatch.setenv(PLACE, template().place)
+    how = SimpleNamespace(Popen=Worker, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(tasks, "subprocess", how)
+
+
+def until_at_work(folder, command):
+    until(lambda: (folder / "work" / "index").exists() or command.poll() is not None, 60)
+
+
+def below_the_first_line(file):
+    return file.read_bytes().split(b"\n", 1)[1]
+
+
+def chunks(folder):
+    """The files of chunks that are done, with when they were put in place."""
+    return {file: file.stat().st_mtime_ns for file in folder.glob("work/chunks/*/*/*.chunk")}
+
+
+SLOW = THIRD.replace("mystages:Read,", "mystages:Paced,")
+PACED = '''
+
+class Paced(Read):
+    """A model that takes as long as a file says."""
+
+    def answer(self, frames):
+        time.sleep(float(Path(__file__).with_name("pace").read_text()) * len(frames))
+        return super().answer(frames)
+'''
+
+
+BURNS = '''
+
+class Burns(Read):
+    """A model that takes 20 ms of CPU for a frame."""
+
+    def answer(self, frames):
+        until = time.thread_time() + 0.02 * len(frames)
+        while time.thread_time() < until:
+            pass
+        return super().answer(frames)
+'''
+
+
+def pace(archiver, seconds):
+    """Have each look of the model take so long."""
+    (archiver.folder / "pace").write_text(seconds)
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write(PACED)
+
+
+@pytest.mark.timeout(900)
+def test_law_a_command_that_is_killed_at_any_moment_goes_on_where_it_was(archiver):
+    """kill -9 of the command at random moments; at last the results are those of one that nobody killed."""
+    clip, chance = archiver.clip(), random.Random(11)
+    pace(archiver, "0.004")
+    archiver(SLOW, {"clip": clip}, out="whole")
+    took_s, kills = 2.0, int(os.environ.get("VIDPIPE_KILLS", "2"))
+    out, killed, seen = archiver.folder / "out", 0, {}
+    for _ in range(kills):
+        command = begin(archiver, SLOW, "out")
+        began = time.monotonic()
+        if chance.random() < 0.8:  # most within the work, some while it begins or joins
+            until_at_work(out, command)
+        time.sleep(chance.uniform(0, took_s))
+        command.kill()
+        said = "".join(command.communicate())
+        killed += command.returncode == -signal.SIGKILL
+        took_s = min(took_s, time.monotonic() - began) if command.returncode == 0 else took_s
+        now = chunks(out)
+        assert seen.items() <= now.items(), "a chunk was done twice, or lost"
+        seen = now
+    command = begin(archiver, SLOW, "out")
+    said = "".join(command.communicate())
+    assert command.returncode == 0, said
+    assert seen.items() <= chunks(out).items()
+    assert below_the_first_line(out / "clip.jsonl") == below_the_first_line(archiver.folder / "whole" / "clip.jsonl")
+    assert len(archiver.lines()) == FRAMES
+    assert killed or kills < 2
+    assert not list(out.glob(".*.part"))
+
+
+DIES = """
+classes: {even: even, odd: odd}
+stages:
+  - {id: dies, type: mystages:Dies, at: 25}
+  - {id: read, type: mystages:Read}
+"""
+
+
+def test_a_picture_that_kills_its_process_costs_one_chunk(archiver, forked):
+    outcome = archiver(DIES, {"clip": archiver.clip()}, TWO, make_workers=None)
+    lines = archiver.lines()
+    assert [line["seq"] for line in lines] == list(range(FRAMES))
+    assert {line["seq"] for line in lines if line["how"] == "failed"} == set(range(20, 40))
+    assert {line["reason"] for line in lines if line["how"] == "failed"} == {"killed by SIGKILL, 3 times"}
+    assert outcome.exit_status == 1
+
+
+def test_cpu_seconds_are_those_of_the_workers(archiver, forked):
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write(BURNS)
+    outcome = archiver(READ.replace("Read", "Burns"), {"clip": archiver.clip()}, TWO, make_workers=None)
+    asked = FRAMES + outcome.report["archive"]["asked_twice"]
+    assert 0.02 * asked < outcome.report["cpu_s"] < 2 * 0.02 * asked
+
+
+def test_sigint_ends_in_order_and_the_same_command_goes_on(archiver):
+    archiver.clip()
+    pace(archiver, "0.05")
+    command = begin(archiver, SLOW, "out")
+    out = archiver.folder / "out"
+    until(lambda: chunks(out) or command.poll() is not None, 90)
+    command.send_signal(signal.SIGINT)
+    said = "".join(command.communicate(timeout=60))
+    assert command.returncode == 130, said
+    assert "the same command goes on" in said
+    assert json.loads((out / "report.json").read_text())["finished"] is False
+    done = chunks(out)
+    (archiver.folder / "pace").write_text("0")
+    command = begin(archiver, SLOW, "out")
+    said = "".join(command.communicate(timeout=60))
+    assert command.returncode == 0, said
+    assert done.items() <= chunks(out).items()
+    assert len(archiver.lines()) == FRAMES
+
+
+def test_a_full_disk_is_told_once_and_what_is_done_stays(archiver, monkeypatch):
+    """Writing fails as on a full disk, at the third chunk."""
+    from vidpipe.core import files
+
+    written = []
+    real = files._write  # noqa: SLF001
+
+    def full(path, content):
+        if path.name.endswith(".chunk.part"):
+            written.append(path)
+            if len(written) == 3:
+                path.write_bytes(content[:10])
+                raise OSError(28, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(files, "_write", full)
+    recordings = {"clip": archiver.clip()}
+    with pytest.raises(RunError, match=r"chunk .*000000040.chunk cannot be written: No space left on device"):
+        archiver(READ, recordings)
+    out = archiver.folder / "out"
+    done = chunks(out)
+    assert len(done) == 2
+    assert not list(out.rglob("*.part"))
+    archiver(READ, recordings)
+    assert done.items() <= chunks(out).items()
+    assert len(archiver.lines()) == FRAMES
+
+
+def test_one_archive_has_one_driver(archiver):
+    archiver.clip()
+    pace(archiver, "0.05")
+    command = begin(archiver, SLOW, "out")
+    until_at_work(archiver.folder / "out", command)
+    with pytest.raises(ConfigError, match="is being written by another run"):
+        archiver(SLOW, {"clip": archiver.folder / "clip.mp4"})
+    command.kill()
+    command.communicate()
+
+
+def explode():
+    raise ConfigError("no such model")
+
+
+def exit_at_once():
+    os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [(explode, ConfigError, "no such model"), (exit_at_once, RunError, "does not start.*status 3")],
+)
+def test_a_worker_that_cannot_begin_ends_it(forked, make, error, says):
+    workers = LocalTaskWorkers(1, [], make)
+    workers.put("anything")
+    with pytest.raises(error, match=says):
+        until(lambda: workers.take(1), 60)
+    workers.close()
