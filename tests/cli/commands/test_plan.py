@@ -46,6 +46,12 @@ def test_without_costs_it_shows_actors_and_says_how_to_learn_them(planned):
     assert asked.error.startswith("a plan cannot say what it takes: what stream yard takes was not measured")
 
 
+def test_a_tier_that_is_narrowed_is_shown_with_its_machines(planned):
+    said = planned("--set", "tiers.cloud={labels: {gpu: t4}, gpus: 0.5, models: {big: {threads: 1}}}")
+    assert (said.status, said.err) == (0, "")
+    assert "cloud, labels gpu=t4, 0.5 GPU" in said.out
+
+
 def test_what_was_measured_is_planned_with_until_settings_change(planned):
     assert planned("--measure", "--for", "2s").status == 0
     said = planned("--nodes", "nodes.yaml", "--json")

@@ -35,6 +35,7 @@ NAMESPACE = "vidpipe"
 TRIES = 3  # of pictures on which a pool dies
 OPEN_S = 300.0  # for a pool to start and its network to load
 SILENT_S = 10.0  # without an answer, after which it is asked whether it is there
+HANGS_S = 30.0  # without an answer to that
 AGAIN_S = 0.2  # until a name is free again whose pool has died
 TEND_S = 1.0
 
@@ -201,26 +202,26 @@ class ReachedPool:
                 return ray.get(reference, timeout=SILENT_S)
             except GetTimeoutError:
                 try:
-                    ray.get(actor.renew.remote(()), timeout=SILENT_S)
+                    ray.get(actor.renew.remote(()), timeout=HANGS_S)
                 except GetTimeoutError:
                     log.warning("a detector pool hangs (%s): it is ended", self._file.file.name)
                     ray.kill(actor)
 
     def traits(self) -> Traits:
         """See `Pool.traits`."""
+        return self.asked(self.opened)
 
-        def ask(actor: Any) -> Traits:
-            try:
-                traits: Traits = ray.get(actor.traits.remote(), timeout=OPEN_S)
-            except GetTimeoutError:
-                gpus = f", and {self._gpus:g} of its GPUs are not free" if self._gpus else ""
-                raise ModelError(
-                    f"model {self._file.file}: its detector pool did not start within {OPEN_S:g} s: its machine is "
-                    f"too busy{gpus}"
-                ) from None
-            return traits
-
-        return self.asked(ask)
+    def opened(self, actor: Any) -> Traits:
+        """What its network is, once it has started and that has loaded."""
+        try:
+            traits: Traits = ray.get(actor.traits.remote(), timeout=OPEN_S)
+        except GetTimeoutError:
+            gpus = f", or {self._gpus:g} of its GPUs are not free" if self._gpus else ""
+            raise ModelError(
+                f"model {self._file.file}: its detector pool did not start within {OPEN_S:g} s: its machine is "
+                f"too busy{gpus}"
+            ) from None
+        return traits
 
     def hold(self, caller: str) -> None:
         """This thread asks it from now on, and its lease is renewed."""
@@ -309,6 +310,7 @@ class PooledSession:
     def _join(self, actor: Any) -> None:
         self._caller = self._caller or uuid.uuid4().hex
         self._pool.hold(self._caller)
+        self._pool.opened(actor)  # who has still to start does not hang
         self._pool.answer(actor, actor.join.remote(self._caller, self._pixels, self._memory.address))
         self._joined = actor
 
