@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-deep coverage check soak chaos bench clean
+.PHONY: demo test test-deep coverage check docs reference soak chaos bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
@@ -29,6 +29,14 @@ check: $(VENV)/.ready ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.ready ## the site of these pages, to read without a network: build/docs/site/index.html
+	$(BIN)/python docs/make_site.py
+
+reference: $(VENV)/.ready ## the pages and schemas that are made from the code
+	for page in api cli http_api metrics; do $(BIN)/python docs/make_$$page.py || exit 1; done
+	$(BIN)/python -m vidpipe.pipeline.yaml.reference docs/pipelines.md
+	$(BIN)/python -m vidpipe.pipeline.yaml.json_schema docs
 
 soak: $(VENV)/.ready ## an hour of eight cameras with faults at random; needs GStreamer's RTSP server
 	VIDPIPE_SOAK_S=3600 $(BIN)/python -m pytest tests/cameras/test_soak.py

@@ -1,36 +1,23 @@
 """`python -m benchmarks planner [PART ...]`: how good plans are, and how far what they expect is from what comes.
 
 `exact`, `many`, `fair` and `changes` plan for made-up cameras: against the exact optimum, for ten thousand of them,
-against fair sharing, and anew when machines change. `predict` measures a pipeline on the first part of a clip and runs
-it on the second.
+against fair sharing, and anew when machines change. `predict` holds what is expected against runs (`predictions.py`).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from vidpipe.bench.cost.planning import measure_costs
-from vidpipe.bench.cost.stream_job import StreamJob
-from vidpipe.pipeline.plan import plan
-from vidpipe.pipeline.spec import Pipeline
-from vidpipe.pipeline.yaml.load import load
+from benchmarks.predictions import predicted
 from vidpipe.tuning.budget.plan import Option, Plan, Wish, demand_of, exact, fits, greedy, worth
 from vidpipe.tuning.planner.assign import assign, moved, replan
-from vidpipe.tuning.planner.expect import expect
-from vidpipe.tuning.planner.nodes import one_machine
 
 CASES = 1000
 MANY = 10_000
 SHARES = (0.2, 0.33, 0.5, 0.7)  # of what all cameras would take at their best
-CLIPS = ("vtest.avi", "urban_road_overpass.mp4", "street_parked_cars.mp4")
-PIPELINES = ("follow", "pair")
-FIRST_S, MOST_S = 14.0, 30.0
 
 Wishes = dict[str, Wish]
 
@@ -153,59 +140,3 @@ def changes() -> Iterator[str]:
             f"{what}, 100 cameras: {np.mean(again):.1f} are moved, by a plan from nothing {np.mean(anew):.1f}; "
             f"{np.mean(lost):.2%} of the worth is given up for that"
         )
-
-
-def predicted(names: Sequence[str]) -> Iterator[str]:
-    folder = Path(os.environ["VIDPIPE_ASSETS"]) / "videos"
-    for name in names or CLIPS:
-        for pipeline in PIPELINES:
-            for late in ("wait", "detour"):
-                yield _predict(pipeline, folder / name, late)
-
-
-def _predict(pipeline: str, clip: Path, late: str) -> str:
-    """Measured on the first seconds, live, and held against a run of what follows."""
-    sets = [f"late={late}"]
-    whole = load(pipeline, sources={"cam": f"live+file:{clip}"}, sets=sets)
-    costs = measure_costs(whole, FIRST_S, "inline", 1, lambda _: None)
-    laid = plan(whole)
-    said = expect(laid, costs, one_machine(costs.cores, 1.0))
-    second = _part(whole, FIRST_S, FIRST_S + MOST_S)
-    # From its first frame on: what a stage learns anew is part of what comes.
-    ran = StreamJob(second, "inline", MOST_S).run(Path("unused"))
-    links = sum(each.mbps for each in said.traffic)
-    stage = ran["half"]["asked"]
-    cost = costs.streams["cam"]
-    here = [
-        cost.fps * cost.model_copy(update={"stages": _asked(cost.stages, stage)}).crossing(below) * _bytes(cost) * 8e-6
-        for below in _below(laid)
-    ]
-    parts = [
-        ("CPU", said.cpu, ran["half"]["cpu_ms"] * ran["fps"] / 1000, "cores"),
-        ("traffic", links, sum(here), "mbps"),
-        ("latency", said.cameras[0].latency_ms or float("nan"), ran["half"]["latency_ms"], "ms"),
-    ]
-    told = ", ".join(f"{what} {a:.3g} for {b:.3g} {unit} ({a / b - 1 if b else 0:+.0%})" for what, a, b, unit in parts)
-    return f"{clip.name} {pipeline} {late}: {told}"
-
-
-def _part(pipeline: Pipeline, start_s: float, end_s: float) -> Pipeline:
-    streams = {
-        name: replace(stream, spec=stream.spec.model_copy(update={"start_s": start_s, "end_s": end_s}))
-        for name, stream in pipeline.streams.items()
-    }
-    return replace(pipeline, streams=streams)
-
-
-def _asked(stages, asked):  # type: ignore[no-untyped-def]
-    return {name: each.model_copy(update={"asked": asked[name]}) for name, each in stages.items()}
-
-
-def _bytes(cost):  # type: ignore[no-untyped-def]
-    return cost.pictures["raw"].bytes
-
-
-def _below(laid):  # type: ignore[no-untyped-def]
-    return [
-        [stage.id for segment in laid.segments[at:] for stage in segment.stages] for at in range(1, len(laid.segments))
-    ]

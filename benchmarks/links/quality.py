@@ -85,7 +85,7 @@ def priced(clip: Path) -> dict[Setting, Price]:
     cv2.setNumThreads(1)
     detector = load_detector(MODEL, CLASSES, search_paths=[ASSETS / "models"])
     prices: dict[Setting, list[Price]] = {setting: [] for setting in settings()}
-    for frame in _pictures(clip):
+    for frame in pictures(clip):
         (truth,) = detector.detect([frame.bgr()])
         for setting in prices:
             if setting.width is not None and setting.width >= frame.width:
@@ -194,14 +194,14 @@ def _left_out(prices: Prices, target: float) -> str:
     )
 
 
-def _pictures(clip: Path) -> Iterator[Frame]:
+def pictures(clip: Path, count: int = PICTURES) -> Iterator[Frame]:
     """So many pictures of a clip, evenly."""
     with closing(open_source(clip.stem, StreamSpec(url=str(clip)), knobs=Knobs())) as source:
         frames = sum(isinstance(picture, Frame) for picture in source)
-    wanted = set(np.linspace(0, frames - 1, PICTURES).round().astype(int).tolist())
+    wanted = set(np.linspace(0, frames - 1, count).round().astype(int).tolist())
     with closing(open_source(clip.stem, StreamSpec(url=str(clip)), knobs=Knobs())) as source:
-        pictures = (picture for picture in source if isinstance(picture, Frame))
-        for number, frame in enumerate(pictures):
+        shown = (picture for picture in source if isinstance(picture, Frame))
+        for number, frame in enumerate(shown):
             if number in wanted:
                 yield frame
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.links import cascade, live, quality, shaped
+from benchmarks.links import cascade, live, quality, shaped, size
 
 Part = Callable[[Sequence[str], Path], Iterator[str]]
 
 PARTS: dict[str, tuple[str, Part]] = {
     "quality": ("The price of quality on a link", quality.report),
+    "size": ("Pictures at the size of the network", size.report),
     "shaped": ("A link whose rate varies", shaped.report),
     "cascade": ("Bytes from device to cloud", cascade.report),
 }

@@ -7,6 +7,7 @@ of its process and, later, how it ended.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import json
@@ -18,7 +19,8 @@ import socket
 import struct
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE, TimeoutExpired
@@ -112,10 +114,46 @@ def _fork_on(arguments: list[str]) -> None:
         constants.SETUP_WORKER_FILENAME = str(Path(__file__).with_name("ray_worker.py"))
 
 
+class Ending:
+    """Ends the process as soon as its threads have, and what it has registered for its end has been called.
+
+    Taking apart all that the template has loaded would cost it a tenth of a CPU second. Made before anything else is
+    registered: what is registered first is called last.
+    """
+
+    def __init__(self) -> None:
+        self._status: int | None = 0
+        atexit.register(self._leave)
+
+    @contextmanager
+    def by(self) -> Iterator[None]:
+        """Learn of what is run in it which status is due."""
+        try:
+            yield
+        except SystemExit as end:
+            self._status = end.code & 0xFF if isinstance(end.code, int) else int(end.code is not None)
+            raise
+        except KeyboardInterrupt:
+            self._status = None  # Python ends it by the signal, as ever
+            raise
+        except BaseException:
+            self._status = 1
+            raise
+
+    def _leave(self) -> None:
+        with suppress(OSError, ValueError):  # Python tells of those that cannot be written to
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            if self._status is not None:
+                os._exit(self._status)
+
+
 if __name__ == "__main__":
     if os.fork():  # Ray kills the children of whoever leaves it
         os._exit(0)
+    ending = Ending()
     program = serve(sys.argv[1])
     _become(**program)
-    _fork_on(program["arguments"])
-    runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+    with ending.by():
+        _fork_on(program["arguments"])
+        runpy.run_module(program["module"], run_name="__main__", alter_sys=True)

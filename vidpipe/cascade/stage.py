@@ -16,6 +16,8 @@ from vidpipe.core.settings import StageConfig
 
 if TYPE_CHECKING:
     from vidpipe.models.base import Detector, Embedder, Precision, Size
+    from vidpipe.models.inputs import NetworkInputs
+    from vidpipe.models.letterbox import NetworkInput
 
 
 DetectorName = Annotated[str, Field(json_schema_extra={"names": "detector"}, description="a model of the pipeline")]
@@ -175,6 +177,22 @@ class Stage(Generic[C]):
 
         Returns:
             xyxy [k, 4], whole pixels of the scaled picture; None: it needs all of it, or may pass the frame on.
+        """
+        return None
+
+    @classmethod
+    def sees(cls, config: C, inputs: NetworkInputs) -> Sequence[NetworkInput] | None:
+        """The networks that are all that it shows whole pictures to with these settings: then a link with a codec above
+        it sends pictures no larger than these take.
+
+        Asked of the class, above the link.
+
+        Args:
+            inputs: of the pipeline's detectors.
+
+        Returns:
+            None: it needs pictures as they are, since it looks at parts of them, or that is not known. So it is by
+            default.
         """
         return None
 

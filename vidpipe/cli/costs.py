@@ -26,7 +26,7 @@ from vidpipe.tuning.planner.nodes import Nodes, lines, one_machine
 from vidpipe.tuning.planner.reports import costs_of_report
 
 Engine = Literal["inline", "ray"]
-MEASURE_S = 20.0  # media seconds of each stream, where nobody says
+MEASURE_S = 60.0  # media seconds of each stream at most, where nobody says
 
 
 def nodes_of(path: Path | None, mbps: Sequence[str]) -> Nodes:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import asking, hosting, logs, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.logs import LogFormat
 from vidpipe.cli.options import (
@@ -321,11 +321,14 @@ def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Length of the generated clip.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another scene.")] = 0,
     engine: EngineOption = None,
+    serve: Annotated[
+        bool, typer.Option(help="At a terminal, serve a page of what happened at the end, until Ctrl-C.")
+    ] = True,
 ) -> None:
     """Generate a street scene and run a cascade with a real detector on it."""
     from vidpipe.cli.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(folder, seconds, seed, engine.value if engine else None))
+    raise typer.Exit(run_demo(folder, seconds, seed, engine.value if engine else None, serve=serve))
 
 
 @app.command()
@@ -349,6 +352,7 @@ def init(
 looking.add_to(app)
 asking.add_to(app)
 planning.add_to(app)
+archiving.add_to(app)
 reaching.add_to(app)
 hosting.add_to(app)
 serving.add_to(app)

@@ -42,7 +42,7 @@ def plan(
     ] = False,
     for_: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="How much of each: 90s, 2m. Default: 20s.", show_default=False),
+        typer.Option("--for", metavar="TIME", help="How much of each at most. Default: 60s.", show_default=False),
     ] = None,
     report: Annotated[
         Path | None,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 Keys = tuple[str | int, ...]
+
+S = TypeVar("S", bound=BaseModel)
 
 _MODELS = ("model", "detector", "embedder")
 
@@ -23,6 +25,30 @@ def references(settings: BaseModel, kind: str) -> Iterator[tuple[Keys, str]]:
     """
     for name, field in type(settings).model_fields.items():
         yield from _walk(field.annotation, _names(field, kind), getattr(settings, name), (name,), kind)
+
+
+def renamed(settings: S, kind: str, names: Mapping[str, str]) -> S:
+    """The settings with other names of that kind in the places of these.
+
+    Args:
+        names: new ones by those that stand there; others stay.
+    """
+    for keys, name in references(settings, kind):
+        if name in names:
+            settings = _with(settings, keys, names[name])
+    return settings
+
+
+def _with(value: Any, keys: Keys, name: str) -> Any:
+    """The value with a name in that place."""
+    if not keys:
+        return name
+    first, *rest = keys
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={str(first): _with(getattr(value, str(first)), tuple(rest), name)})
+    if isinstance(value, dict):
+        return {key: _with(item, tuple(rest), name) if key == first else item for key, item in value.items()}
+    return type(value)(_with(item, tuple(rest), name) if at == first else item for at, item in enumerate(value))
 
 
 def _walk(hint: Any, named: bool, value: Any, keys: Keys, kind: str) -> Iterator[tuple[Keys, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -19,6 +20,51 @@ class LetterboxMode(Enum):
     STRETCH = "stretched to the input's shape"
     CENTRE = "scaled evenly, grey bars on both sides"
     CORNER = "scaled evenly into the upper left corner, grey to the right or below"
+
+
+class NetworkInput(NamedTuple):
+    """What a detector makes of a picture before its network sees it.
+
+    Attributes:
+        size: (height, width) of the network's input in pixels.
+        mode: how a picture is laid into it.
+    """
+
+    size: tuple[int, int]
+    mode: LetterboxMode
+
+    def scaled(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) to which a picture of that (width, height) is scaled."""
+        height, width = self.size
+        if self.mode is LetterboxMode.STRETCH:
+            return width, height
+        scale = min(width / size[0], height / size[1])
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def enough(size: tuple[int, int], inputs: Sequence[NetworkInput]) -> tuple[int, int]:
+    """The least (width, height) of a picture of that size which none of these networks misses anything of.
+
+    Of one network, or of several that scale alike, it is what they scale the picture to: who scales it by `scale` sends
+    the very pixels that they would have made. Of others the picture keeps its shape, and each scales it down further.
+    It is never larger than the picture.
+    """
+    wanted = {network.scaled(size) for network in inputs}
+    if len(wanted) > 1:
+        share = min(1.0, max(side / own for each in wanted for side, own in zip(each, size, strict=True)))
+        wanted = {(max(1, round(size[0] * share)), max(1, round(size[1] * share)))}
+    return min((min(each[0], size[0]), min(each[1], size[1])) for each in wanted or {size})
+
+
+def scale(image: Image, size: tuple[int, int], target: Image | None = None) -> Image:
+    """A picture scaled to (width, height) as detectors scale it.
+
+    Args:
+        target: where to put it, uint8 [h, w, 3]; by default new memory.
+    """
+    import cv2
+
+    return np.asarray(cv2.resize(image, size, dst=target, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 class Placement(NamedTuple):
@@ -60,13 +106,11 @@ class Letterbox:
 
     def put(self, image: Image) -> Placement:
         """Write a picture (uint8 [h, w, 3], any size) into the buffer."""
-        import cv2
-
         if image.shape[:2] != self._shape:
             self._shape = image.shape[:2]
             self._placement = self._arrange(*self._shape)
         inner = self._inner
-        cv2.resize(image, (inner.shape[1], inner.shape[0]), dst=inner, interpolation=cv2.INTER_LINEAR)
+        scale(image, (inner.shape[1], inner.shape[0]), inner)
         return self._placement
 
     def _arrange(self, height: int, width: int) -> Placement:
@@ -74,8 +118,8 @@ class Letterbox:
         target_height, target_width = self._target.shape[:2]
         if self._mode is LetterboxMode.STRETCH:
             return _placement((width, height), (target_width, target_height), (0, 0))
-        scale = min(target_width / width, target_height / height)
-        inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
+        network = NetworkInput((target_height, target_width), self._mode)
+        inner_width, inner_height = network.scaled((width, height))
         left = top = 0
         if self._mode is LetterboxMode.CENTRE:
             left, top = (target_width - inner_width) // 2, (target_height - inner_height) // 2

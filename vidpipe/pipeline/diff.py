@@ -12,7 +12,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 
 _PLACED = ("stages", "transforms")
 _PROMISED = ("floor", "want")  # fields of a stream that change what is asked of it, not how it is treated
-_PLACES = ("zones", "lines")  # fields that rules alone go by, in settings of theirs
+_SETTINGS = ("stages", "zones", "lines")  # fields that stages and rules go by as settings of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _promised(pipeline: Pipeline, stream: str) -> list[Any]:
 def _turned(old: Pipeline, new: Pipeline, stream: str) -> dict[str, dict[str, Any]] | None:
     """The new values of a stream's settings; None where more has changed than those."""
     before, now = (pipeline.streams[stream].spec for pipeline in (old, new))
-    if before.model_copy(update={name: getattr(now, name) for name in (*_PROMISED, *_PLACES)}) != now:
+    if before.model_copy(update={name: getattr(now, name) for name in (*_PROMISED, *_SETTINGS)}) != now:
         return None
     turned: dict[str, dict[str, Any]] = {}
     for part, placed in new.placed.items():

@@ -1,8 +1,39 @@
-"""Which models the stages of a pipeline use."""
+"""Which models the stages of a pipeline use.
+
+A model that differs on a tier is another one there: what is `little` on edge has the name `little@edge`, wherever it
+stands. So all that goes by models, such as hashes, costs and audits, has the right one without asking for a tier.
+"""
 
 from __future__ import annotations
 
-from vidpipe.pipeline.spec import Pipeline, PlacedStage
+from collections.abc import Collection
+from typing import TypeVar
+
+from vidpipe.core.names import renamed
+from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform, Tier
+
+C = TypeVar("C", bound=StageConfig)
+
+
+def name_on(model: str, tier: str) -> str:
+    """What a model is called that differs on a tier."""
+    return f"{model}@{tier}"
+
+
+def with_models_on(tier: Tier, settings: C, models: Collection[str]) -> C:
+    """The settings of what stands on a tier, with the names of the models that differ there.
+
+    Args:
+        models: of the pipeline.
+    """
+    names = {model.rpartition("@")[0]: model for model in models if model.endswith(f"@{tier}")}
+    return renamed(settings, "model", names) if names else settings
+
+
+def tier_of(part: PlacedStage | PlacedTransform) -> Tier:
+    """Where it stands; transforms do where the source is."""
+    return part.tier if isinstance(part, PlacedStage) else Tier.DEVICE
 
 
 def models_of(pipeline: Pipeline) -> tuple[str | None, str | None]:

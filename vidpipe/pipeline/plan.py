@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.models.inputs import NetworkInputs
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
@@ -55,6 +56,8 @@ class Link:
         first: the stage that frames come to there.
         audit: which of its answers are checked.
         leads_to: what messages call the actor at its lower end, where each site has one of its own; "": `lower`.
+        below: all stages that a frame may come to behind it.
+        inputs: of the pipeline's detectors; None where pictures cross at a size that does not depend on them.
     """
 
     upper: str
@@ -64,6 +67,8 @@ class Link:
     first: PlacedStage | None = None
     audit: AuditSpec = field(default_factory=AuditSpec)
     leads_to: str = ""
+    below: tuple[PlacedStage, ...] = ()
+    inputs: NetworkInputs | None = None
 
     @property
     def name(self) -> str:
@@ -181,7 +186,7 @@ def plan(pipeline: Pipeline) -> Plan:
             runs.append(_Run(stage.tier, []))
         runs[-1].stages.append(stage)
     segments = _named(runs)
-    links = tuple(_link(upper, lower, pipeline) for upper, lower in pairwise(segments))
+    links = tuple(_link(segments, index, pipeline) for index in range(1, len(segments)))
     groups, at_once = _groups(pipeline)
     laid = Plan(pipeline, segments, links, pipeline.ahead, False, groups, at_once)
     if not any(_learns(stage, pipeline) for stage in pipeline.stages):
@@ -266,10 +271,14 @@ def _named(runs: Sequence[_Run]) -> tuple[Segment, ...]:
     )
 
 
-def _link(upper: Segment, lower: Segment, pipeline: Pipeline) -> Link:
+def _link(segments: Sequence[Segment], index: int, pipeline: Pipeline) -> Link:
+    """The link that leads to a segment."""
+    upper, lower = segments[index - 1 : index + 1]
     spec = pipeline.links.get(f"{upper.tier}-{lower.tier}", LinkSpec())
-    first = next(iter(lower.stages), None)
-    return Link(upper.name, lower.name, spec, upper.tier != lower.tier, first, pipeline.audit)
+    below = tuple(stage for segment in segments[index:] for stage in segment.stages)
+    inputs = NetworkInputs.of(pipeline.models, pipeline.search_paths) if spec.fits_networks else None
+    far = upper.tier != lower.tier
+    return Link(upper.name, lower.name, spec, far, next(iter(below), None), pipeline.audit, below=below, inputs=inputs)
 
 
 def _unordered_depth(links: Sequence[Link]) -> int:

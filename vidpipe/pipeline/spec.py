@@ -16,7 +16,7 @@ from vidpipe.core.servers import check_server
 from vidpipe.core.settings import StageConfig
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import Classes, ModelSpec
-from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.base import SITE, StreamSpec
 from vidpipe.transforms.base import Transform
 
 
@@ -84,8 +84,13 @@ class LinkSpec(_Spec):
         default="raw", description="raw: packed YUV 4:2:0, loses nothing; webp: fewer bytes than jpeg for more CPU"
     )
     quality: int = Field(default=85, ge=1, le=100, description="of JPEG or WebP")
+    size: Literal["network", "full"] = Field(
+        default="network",
+        description="of JPEG or WebP: scaled to what the models behind the link take, at a quality that makes up for "
+        "it; full: as they are",
+    )
     width: int | None = Field(
-        default=None, ge=64, description="of JPEG or WebP: scale wider pictures down to this many pixels"
+        default=None, ge=64, description="in place of `size`: scale wider pictures down to this many pixels"
     )
     batch_frames: int = Field(default=8, ge=1, le=256, description="most frames in one call")
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
@@ -139,6 +144,17 @@ class LinkSpec(_Spec):
             raise ValueError("`ca` and `fingerprint` are two ways to know the server: write one of them")
         return self
 
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.width is not None and "size" in self.model_fields_set:
+            raise ValueError("`size` and `width` both say how large pictures are: leave one of them out")
+        return self
+
+    @property
+    def fits_networks(self) -> bool:
+        """Whether pictures cross at a size that depends on the models behind the link."""
+        return self.codec != "raw" and self.width is None and self.size == "network"
+
     def here(self) -> LinkSpec:
         """The same link to what runs here."""
         return self.model_copy(update=dict.fromkeys(("address", "token", "ca", "fingerprint")))
@@ -162,6 +178,57 @@ class LinkSpec(_Spec):
         """The link with the quality and width of a rung."""
         asked = {"quality": rung.quality, "width": rung.width}
         return self.model_copy(update={name: value for name, value in asked.items() if value is not None})
+
+
+LabelKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")]
+LabelValue = Annotated[str, Field(pattern=SITE)]
+
+
+class TierSpec(_Spec):
+    """What a tier is where a pipeline runs: on a cluster, which of the machines that offer it."""
+
+    machine: str | None = Field(
+        default=None,
+        min_length=1,
+        description="on a cluster the one on which its actors stand: its host name, its address, or the name that "
+        "`ray start --node-name=NAME` gave it; default: any that offers the tier",
+    )
+    labels: dict[LabelKey, LabelValue] = Field(
+        default={},
+        description="in place of `machine`: labels that a machine must have, as `ray start --labels=gpu=t4` gives them",
+    )
+    gpus: float = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="GPUs of its machine that each actor takes on a cluster: 0.5 is half of one",
+    )
+    models: dict[str, dict[str, object]] = Field(
+        default={}, description="what differs of models there, by name: {little: {threads: 1}}; fields as of a model"
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _can_be_taken(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError("is a part of one GPU, or a whole number of them")
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        if self.machine is not None and self.labels:
+            raise ValueError("`machine` and `labels` both say where it is: write one of them")
+        if "site" in self.labels:
+            raise ValueError("the site of a machine is what its streams have as `at`: leave the label out")
+        return self
+
+    @property
+    def setting(self) -> str:
+        """Which machines, for people; "" where it is any."""
+        labels = ", ".join(f"{key}={value}" for key, value in self.labels.items())
+        gpus = f"{self.gpus:g} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
+        said = (self.machine and f"machine {self.machine}", labels and f"labels {labels}", gpus)
+        return ", ".join(filter(None, said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +287,7 @@ class Pipeline:
     Attributes:
         stages: in the order of the cascade; tiers never go back up.
         links: by "upper-lower" tier names; a link not named here has the defaults.
+        tiers: what differs of them; one not named here is on any machine that offers it.
         ahead: how many frames of a stream may be asked while an answer is open.
         late: what becomes of a frame that is open on a slower tier: "wait" for its answer, or "detour": publish the
             best fallback and only learn from the late answer. None: wait in replay, detour live.
@@ -241,6 +309,7 @@ class Pipeline:
     streams: Mapping[str, Stream]
     audit: AuditSpec = field(default_factory=AuditSpec)
     links: Mapping[str, LinkSpec] = field(default_factory=dict)
+    tiers: Mapping[Tier, TierSpec] = field(default_factory=dict)
     ahead: int = 0
     late: Literal["wait", "detour"] | None = None
     streams_per_actor: int | None = None

@@ -22,6 +22,14 @@ from vidpipe.transforms.rules.rules import RULES
 Size = tuple[int, int]
 
 _HIDDEN = "not shown"
+_NOT_FOR_ANSWERS = frozenset({"source", "size", "zones", "lines", "clips", "weight", "want"})
+
+
+def stream_settings(stream: Stream) -> dict[str, Any]:
+    """What of a stream its answers depend on beside the pictures: not the rules that are held against them."""
+    told = _stream(stream, None)
+    stages = {id: settings for id, settings in told.get("stages", {}).items() if id != RULES}
+    return {**{name: value for name, value in told.items() if name not in _NOT_FOR_ANSWERS}, "stages": stages}
 
 
 class Provenance:

@@ -12,6 +12,7 @@ from vidpipe.cascade.cascade import Away, Ticket
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
+from vidpipe.models.library import Library
 from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.carried import Carried
@@ -26,7 +27,9 @@ from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.packing import packed, packed_shadow
 from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.size import own_size
 from vidpipe.runtime.worker import WorkerRuntime, those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -47,16 +50,16 @@ class CodecLink:
         self.bytes = 0
 
     def ask(self, ticket: Ticket, *, complete: bool) -> PendingResult:
-        places = parts_of(ticket, self._link, self._spec)
         if self._spec.codec == "raw":
+            places = parts_of(ticket, self._link, self._spec, own_size(ticket.frame, self._spec))
             self.bytes += codec.raw_nbytes(ticket.frame, places)
             frame = ticket.frame.across()
             frame.in_parts = places is not None
             ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            packed = codec.pack(ticket, self._spec, complete=complete, places=places)
-            ticket = codec.unpack(packed, ticket.frame.knobs, self._runtime.views)
-            self.bytes += packed.nbytes
+            item = packed(ticket, self._link, self._spec, complete=complete)
+            ticket = codec.unpack(item, ticket.frame.knobs, self._runtime.views)
+            self.bytes += item.nbytes
         self.frames += 1
         pending = self._downstream.ask(ticket, complete=complete)
         return pending.from_far() if self._far else pending
@@ -69,8 +72,8 @@ class CodecLink:
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         if self._spec.codec != "raw":
-            packed = codec.pack(Ticket(frame), self._spec, complete=False)
-            frame = codec.unpack(packed, frame.knobs, self._runtime.views).frame
+            item = packed_shadow(frame, self._link, [(ask.stage, ask.config) for ask in asks])
+            frame = codec.unpack(item, frame.knobs, self._runtime.views).frame
         self._downstream.shadow(frame, asks, tell)
 
 
@@ -119,10 +122,24 @@ class Stack:
 
 
 class InlineEngine:
-    """Segments as threads of this process, those aside that a server runs."""
+    """Segments as threads of this process, those aside that a server runs.
 
-    def __init__(self, plan: Plan, frame_sinks: Sequence[FrameSink] = (), clock: Clock = REAL) -> None:
-        self._runtime = WorkerRuntime(plan, clock=clock)
+    Args:
+        library: the models, where others have loaded them.
+        positions: where streams begin; from their beginning, where nothing is said.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        frame_sinks: Sequence[FrameSink] = (),
+        clock: Clock = REAL,
+        *,
+        library: Library | None = None,
+        positions: Mapping[str, Position] | None = None,
+    ) -> None:
+        self._runtime = WorkerRuntime(plan, clock=clock, library=library)
+        self._positions = positions or {}
         self._link = way_out(plan, self._runtime)
         self._away = Absences(clock)
         self._stack = Stack(plan, range(plan.here), self._link, self._runtime)
@@ -137,7 +154,8 @@ class InlineEngine:
         opened([*self._stack.start(), *([self._link.start()] if self._link else [])], stop)
         if stop.is_set():
             return []
-        return those_open(self._stream_pool.open(dict.fromkeys(self._streams, Position()), stop))
+        positions = {stream: self._positions.get(stream, Position()) for stream in self._streams}
+        return those_open(self._stream_pool.open(positions, stop))
 
     def start(self) -> None:
         self._cpu_at_start_s = own_cpu_s()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,8 +21,6 @@ from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.core.extensions import find_on
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
-from vidpipe.media.stream import StreamMedia
-from vidpipe.media.writer import MediaWriter
 from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
 from vidpipe.pipeline.plan import Plan
@@ -38,18 +35,15 @@ from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
 from vidpipe.runtime.shadow.worker import ShadowWorker, refuse, split
 from vidpipe.runtime.streams.caution import Caution
+from vidpipe.runtime.streams.evidence import Evidence
 from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker
-from vidpipe.sources.base import Source, StreamInfo, StreamSpec
-from vidpipe.sources.decoding.packets import PacketRing
-from vidpipe.sources.open import open_source, packets_of
+from vidpipe.sources.base import StreamInfo
+from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
-from vidpipe.transforms.rules.spec import RulesConfig
 from vidpipe.transforms.runner import TransformRunner
-
-log = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
@@ -106,7 +100,7 @@ class WorkerRuntime:
         setup = Setup(pipeline.models, pipeline.classes, pipeline.search_paths, pipeline.stages)
         self.shadows = ShadowWorker(setup, pack)
         self.clock = clock
-        self._media = MediaWriter(pipeline.media, clock) if pipeline.media is not None else None
+        self._media = Evidence(pipeline.media, clock)
         self.plan = plan
         self.knobs: dict[str, Knobs] = {}
         self.views: dict[str, View] = {}
@@ -221,8 +215,8 @@ class WorkerRuntime:
 
     def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
-        media = self._media.counts.of_all() if self._media is not None else {}
-        counts = Counts({}, self.library.meters(), dict(links), shadows=self.shadows.meters(), media=media)
+        shadows, media = self.shadows.meters(), self._media.counts()
+        counts = Counts({}, self.library.meters(), dict(links), shadows=shadows, media=media)
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
@@ -231,8 +225,7 @@ class WorkerRuntime:
         """End what goes on beside the streams, which have ended."""
         self.shadows.close()
         traces.send()
-        if self._media is not None:
-            self._media.close()
+        self._media.close()
 
     def _let_go(self, metered: Cascade | TransformRunner) -> None:
         """Keep of what has closed what it counted, and nothing else: streams come and go for months."""
@@ -254,13 +247,13 @@ class WorkerRuntime:
         spec = self.plan.pipeline.streams[stream].spec
         resumed = position.resume is not None
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
-            ring = self._ring(stream, spec)
+            ring = self._media.ring(stream, spec, self.plan.pipeline.streams[stream].configs.get(RULES))
             kept = ring if spec.record_url is None else None
             source = open_source(
                 stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock, ring=kept
             )
             opened.callback(source.close)
-            media = self._stream_media(stream, spec, source, ring)
+            media = self._media.of(stream, spec, source, ring)
             if media is not None:
                 opened.callback(media.close)
             away = downstream.away if downstream is not None else _nobody
@@ -288,31 +281,6 @@ class WorkerRuntime:
             (-1 if position.last is None else position.last.as_of, position.model),
             dict(position.states),
         )
-
-    def _ring(self, stream: str, spec: StreamSpec) -> PacketRing | None:
-        """Where a stream's packets are kept, if clips are made of them."""
-        media = self.plan.pipeline.media
-        if media is None or not media.clips:
-            return None
-        if spec.why_no_clips:
-            if spec.clips is None:
-                log.warning("stream %s: no clips are made: %s", stream, spec.why_no_clips)
-            return None
-        rules = self.plan.pipeline.streams[stream].configs.get(RULES)
-        told_late_s = rules.told_late_s if isinstance(rules, RulesConfig) else 0.0
-        return PacketRing(media.reach_s(told_late_s), media.max_bytes)
-
-    def _stream_media(
-        self, stream: str, spec: StreamSpec, source: Source, ring: PacketRing | None
-    ) -> StreamMedia | None:
-        """What makes pictures and clips of a stream's events, if they are asked for."""
-        if self._media is None:
-            return None
-        self._media.open()
-        packets = None if ring is None else packets_of(stream, spec, source, ring, self.clock)
-        if ring is not None and packets is None:
-            log.warning("stream %s: no clips are made: it can be read only once", stream)
-        return StreamMedia(stream, self._media.spec, self._media, packets, live=spec.live, clock=self.clock)
 
     def _open(
         self, stages: Sequence[PlacedStage], streams: Sequence[str], away: Callable[[str], Away | None], *, top: bool

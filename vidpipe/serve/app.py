@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import vidpipe
@@ -23,12 +24,27 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
-_MEANING = (
-    'Every answer that is no 2xx is `{"error": ...}`, in words. 400: what is asked for is not possible; 401: sign in, '
-    "or send `Authorization: Bearer TOKEN`; 403: not allowed; 404: there is no such thing; 409: somebody else has "
-    "changed it since, or it belongs to another process; 413, 415, 422: the request is not well-formed; 429: too many "
-    "tries; 503: it cannot be asked now."
-)
+_REFUSALS = {
+    400: "what is asked for is not possible",
+    401: "sign in, or send `Authorization: Bearer TOKEN`",
+    403: "not allowed",
+    404: "there is no such thing",
+    408: "the request was not complete in time",
+    409: "somebody else has changed it since, or it belongs to another process",
+    413: "the request is too long",
+    415: "the request is no JSON",
+    422: "the request is not well-formed",
+    429: "too many tries",
+    431: "the headers are too long",
+    503: "it cannot be asked now",
+}
+"""What an answer that is no 2xx means, by its status."""
+
+
+class Refusal(BaseModel):
+    """Every answer that is no 2xx."""
+
+    error: str  # in words
 
 
 def make_app(site: Site) -> FastAPI:
@@ -36,7 +52,8 @@ def make_app(site: Site) -> FastAPI:
     app = FastAPI(
         title="vidpipe",
         version=vidpipe.__version__,
-        description=_MEANING,
+        description='Every answer that is no 2xx is `{"error": ...}`, in words.',
+        responses={status: {"model": Refusal, "description": why} for status, why in _REFUSALS.items()},
         openapi_url="/api/openapi.json",
         docs_url=None,  # it would load scripts from elsewhere
         redoc_url=None,

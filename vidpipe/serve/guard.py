@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,8 +70,12 @@ class Guard:
             if body is None:
                 await _refuse(sender, 413, f"a request holds {MOST_BYTES} bytes at most")
                 return
+            if _has_half_characters(body):
+                await _refuse(sender, 400, "the request holds half of a character (a lone surrogate, as \\ud800)")
+                return
             receive = _replayed(body, receive)
-        await self._app(scope, receive, sender)
+        with suppress(_NotTakenError):
+            await self._app(scope, receive, sender)
 
     def _refusal(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """Why a request is refused: the status, and in words."""
@@ -91,6 +96,10 @@ class Guard:
         return None
 
 
+class _NotTakenError(Exception):
+    """Who asked does not take the answer: there is nobody to tell so."""
+
+
 class _Sender:
     """Adds headers, and gives up on who does not take an answer."""
 
@@ -105,8 +114,11 @@ class _Sender:
             if b"cache-control" not in named:
                 added["cache-control"] = "no-store"
             message["headers"] = known + [(name.encode(), value.encode()) for name, value in added.items()]
-        async with asyncio.timeout(TAKEN_S):
-            await self._send(message)
+        try:
+            async with asyncio.timeout(TAKEN_S):
+                await self._send(message)
+        except TimeoutError:
+            raise _NotTakenError from None
 
 
 async def _body(receive: Receive, headers: dict[str, str]) -> bytes | None:
@@ -123,6 +135,19 @@ async def _body(receive: Receive, headers: dict[str, str]) -> bytes | None:
                 return None
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return body
+
+
+def _has_half_characters(body: bytes) -> bool:
+    """Whether a text in this JSON cannot be written: taken up as a name or reason it would break all that write it."""
+    if b"\\ud" not in body.lower():
+        return False
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):  # no JSON: refused as such
+        return False
+    return False
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

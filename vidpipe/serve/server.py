@@ -28,17 +28,16 @@ class BoundedProtocol(H11Protocol):
     """
 
     came_at = 0.0
+    is_let_go = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.came_at = self.loop.time()
         self._was_idle = False
         self._look = self.loop.call_later(IDLE_S / 2, self._let_go_if_idle)
-        if len(self.connections) > MOST:
-            every = [each for each in self.connections if isinstance(each, BoundedProtocol)]
-            left = [each for each in every if not each.transport.is_closing()]
-            if len(left) > MOST:
-                min((each for each in left if each.is_idle), key=lambda each: each.came_at).transport.abort()
+        left = [each for each in self.connections if isinstance(each, BoundedProtocol) and not each.is_let_go]
+        if len(left) > MOST:
+            min((each for each in left if each.is_idle), key=lambda each: each.came_at).let_go()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look.cancel()
@@ -46,12 +45,20 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has no request that is being answered; so is a new one."""
-        return self.cycle is None or self.cycle.response_complete
+        """Whether it has no request that is being answered: a new one, and one that only waits for its end.
+
+        The end of a connection waits for all that was sent to be taken, for ever if need be.
+        """
+        return self.cycle is None or self.cycle.response_complete or self.transport.is_closing()
+
+    def let_go(self) -> None:
+        """End it, whatever has not been taken."""
+        self.is_let_go = True
+        self.transport.abort()
 
     def _let_go_if_idle(self) -> None:
         if self.is_idle and self._was_idle:
-            self.transport.abort()
+            self.let_go()
             return
         self._was_idle = self.is_idle
         self._look = self.loop.call_later(IDLE_S / 2, self._let_go_if_idle)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -58,16 +57,15 @@ class Site:
         known = ", ".join(self.runs) or "none"
         raise HTTPException(404, f"there is no such run; there is: {known}" if name else f"say which run: {known}")
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Count one who watches, inside the block."""
+    def begin_watching(self) -> None:
+        """Count one who watches; raises 503 where too many do."""
         if self.watched >= _MOST_WATCHED:
             raise HTTPException(503, f"{_MOST_WATCHED} watch already", {"Retry-After": "10"})
         self.watched += 1
-        try:
-            yield
-        finally:
-            self.watched -= 1
+
+    def end_watching(self) -> None:
+        """One of them does no more."""
+        self.watched -= 1
 
 
 def site_of(request: Request) -> Site:

@@ -91,6 +91,21 @@ def test_counts_are_of_whole_minutes(file):
         ]
 
 
+@pytest.mark.parametrize("every_s", [60, 120, 3600, 7200])
+def test_the_newest_counts_are_the_last_of_all(file, every_s):
+    """So many rows or more, of whole times; and no more is read for them than that."""
+    with Store(file) as store:
+        for ask in (store.counts, store.event_counts):
+            rows = ask(every_s=every_s)
+            for newest in (1, 2, 7, len(rows), len(rows) + 1):
+                found = ask(every_s=every_s, newest=newest)
+                assert found == rows[len(rows) - len(found) :]
+                assert len(found) >= min(newest, len(rows))
+                assert len({row["time"] for row in found}) <= 2 * newest
+        found = plans(store._connection, lambda: store.counts(newest=5))  # noqa: SLF001
+        assert all("USING PRIMARY KEY" in plan for plan in found), found
+
+
 def test_asking_changes_nothing(file):
     with Store(file) as store, pytest.raises(sqlite3.OperationalError, match="readonly"):
         store._connection.execute("DELETE FROM event")  # noqa: SLF001

@@ -21,12 +21,14 @@ class Answers:
 
     def __init__(self, *words: Word | RayActorError | None) -> None:
         self._words = list(words)
+        self.fresh: list[bool] = []
 
     @property
     def word(self) -> Answers:
         return self
 
-    def remote(self) -> Answers:
+    def remote(self, fresh: bool) -> Answers:
+        self.fresh.append(fresh)
         return self
 
     def future(self) -> Future[Word]:
@@ -103,6 +105,27 @@ def test_an_actor_is_not_heard_while_it_cannot_be_reached_or_does_not_answer(mon
         census.ask_all()
         heard.append((census.hears(dead), census.hears(mute)))
     assert heard == [(True, True), (False, False), (True, False)]
+
+
+def test_who_is_asked_every_second_is_not_asked_to_wait() -> None:
+    census = Census()
+    actor: Any = Answers(word("first", 1.0), word("first", 2.0))
+    census.add("device", actor)
+    census.go_on()
+    census.ask_all()
+    assert actor.fresh == [False, True]
+
+
+def test_who_was_ended_on_purpose_has_not_died() -> None:
+    census = Census()
+    actor: Any = Answers(word("first", 1.0), RayActorError())
+    census.add("edge", actor)
+    census.ask_all()
+    census.leave(actor)
+    census.go_on()
+    census.ask_all()
+    assert census.counts().deaths == {}
+    assert census.cpu_s() == 1.0
 
 
 def test_who_is_away_is_told_of_whoever_needs_him() -> None:

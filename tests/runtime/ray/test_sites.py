@@ -2,6 +2,7 @@
 
 - every actor stands on a machine of its tier and site, and answers are those of the inline engine;
 - a site whose machine goes away degrades its own streams, and no other loses a picture; it goes on when it is back;
+- a tier that a configuration narrows stands there and nowhere else;
 - what lacks a machine is told before anything starts, with what to start.
 """
 
@@ -94,6 +95,7 @@ CONFIG = Path(__file__).parents[3] / "configs" / "sites.yaml"
 MORE = (
     """ray start --address=192.0.2.1:6379 --resources='{"edge": 1}' --labels=site=north""",
     """ray start --address=192.0.2.1:6379 --resources='{"device": 1, "edge": 1}'""",
+    """ray start --address=192.0.2.1:6379 --resources='{"edge": 1}' --labels=gpu=t4 --num-gpus=1 --node-name=shed""",
 )
 
 
@@ -104,16 +106,17 @@ def started(command: str) -> dict[str, Any]:
     options = scripts.start.make_context("start", words[2:]).params
     assert options["head"] or options["address"] == "192.0.2.1:6379"
     labels = dict(label.split("=") for label in filter(None, (options["labels"] or "").split(",")))
-    return {"resources": json.loads(options["resources"]), "labels": labels}
+    named = {name: options[name] for name in ("num_gpus", "node_name") if options[name]}
+    return {"resources": json.loads(options["resources"]), "labels": labels, **named}
 
 
 COMMANDS = [started(command) for command in (*re.findall(r"^# +(ray start .*)$", CONFIG.read_text(), re.M), *MORE)]
 NORTH_EDGES = ("north edge", "north edge 2")
-NAMES = ("cloud", "north device", NORTH_EDGES[0], "south", NORTH_EDGES[1], "free")
+NAMES = ("cloud", "north device", NORTH_EDGES[0], "south", NORTH_EDGES[1], "free", "shed")
 
 
 class Sites:
-    """The cluster of the configuration, with one machine more in the north, and one that is at no site."""
+    """The cluster of the configuration, with one machine more in the north, and two that are at no site."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
@@ -198,6 +201,25 @@ def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_pat
         expected = list(run)
     assert _comparable(results) == _comparable(expected)
     assert len(results) == 12 * len(laid.streams)
+
+
+@pytest.mark.parametrize("tier", ["{labels: {gpu: t4}, gpus: 0.5}", "{machine: shed}", "{}"])
+def test_a_tier_is_on_the_machine_that_a_configuration_says(tmp_path: Path, sites: Sites, tier: str) -> None:
+    file, clip = written(tmp_path, 6)
+    laid = load(file, sources={"free": str(clip)}, sets=[f"tiers.edge={tier}", "streams_per_actor=1"])
+    with Run(laid, address=sites.address) as run:
+        stood = {tuple(sites.where(result)) for result in run}
+    assert stood == {("free", "free" if tier == "{}" else "shed", "cloud")}
+
+
+def test_more_of_a_gpu_than_there_is_is_told_before_anything_starts(tmp_path: Path, sites: Sites) -> None:
+    file, clip = written(tmp_path, 6)
+    laid = load(file, sources={"free": str(clip)}, sets=["tiers.edge={labels: {gpu: t4}, gpus: 2}"])
+    told = (
+        r"offers the tier edge with the label gpu=t4 and 2 GPUs; there is .*: start one with ray start .* --num-gpus=2"
+    )
+    with pytest.raises(ConfigError, match=told), Run(laid, address=sites.address):
+        pass
 
 
 def _comparable(results: list[Result]) -> list[tuple[Any, ...]]:

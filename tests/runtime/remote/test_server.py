@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
@@ -26,10 +27,14 @@ from tests.waiting import until
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
+from vidpipe.results.records import Position
 from vidpipe.runtime.driver.session import Run
+from vidpipe.runtime.ray import actors
 from vidpipe.runtime.remote import peer
 from vidpipe.runtime.remote.tls import fingerprint_of
+from vidpipe.runtime.server.client import Client
 from vidpipe.testing.clock import HandClock
 
 
@@ -73,6 +78,22 @@ def test_on_ray_the_actor_of_the_last_segment_reaches_the_server(clip, serve, re
     expected, report_alone = answered(alone)
     assert results == expected
     assert counted(report) == counted(report_alone)
+
+
+def test_an_actor_says_its_word_though_its_server_does_not(clip, serve, reaching, monkeypatch):
+    monkeypatch.setattr(Client, "_count", lambda *_: None)
+    monkeypatch.setattr(actors, "SERVER_S", 0.1)
+    alone = linked(clip, streams=("a",))
+    laid = plan(reaching(alone, serve(alone).port))
+    actor = actors.DeviceActor(actors.pack_arguments((), (), False, laid, range(1), None))
+    try:
+        actor.open({"a": Position()})
+        began = time.monotonic()
+        words = [actor.word(), actor.word(fresh=True)]
+        assert time.monotonic() - began < peer.COUNTS_S / 2
+    finally:
+        actor.close(1.0)
+    assert words[0].instance == words[1].instance
 
 
 def test_runs_of_the_same_streams_are_kept_apart(clip, serve, reaching):

@@ -6,6 +6,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.builders import answer, frame
 from vidpipe.cascade.cascade import Ticket
@@ -83,3 +85,18 @@ def test_what_is_hidden_is_known_on_the_other_side(spec):
     got = codec.unpack(codec.pack(Ticket(yuv_frame(160, 120)), spec, complete=True), Knobs(), {"cam": view}).frame
     assert got.hidden.shape == got.luma().shape
     assert got.hidden.mean() == pytest.approx(0.5)
+
+
+@given(quality=st.integers(1, 100), times=st.floats(0.5, 50))
+def test_a_scaled_picture_has_a_quality_that_makes_up_for_it(quality, times):
+    got = codec.raised(quality, times)
+    assert quality <= got <= 100
+    assert got <= codec.raised(quality, times + 1)
+    if times <= 1:
+        assert got == quality
+
+
+def test_quality_is_raised_by_finer_steps():
+    """Those of 85 are 30 % of the standard tables, those of 95 are 10 %."""
+    assert [codec.raised(85, times) for times in (1, 1.5, 3, 25)] == [85, 90, 95, 95]
+    assert codec.raised(20, 2.5) == 50

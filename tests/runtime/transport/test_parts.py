@@ -26,7 +26,8 @@ from vidpipe.pipeline.plan import Link, plan
 from vidpipe.pipeline.spec import LinkSpec, PlacedStage, Tier
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.transport import codec
-from vidpipe.runtime.transport.parts import parts_of, scaled
+from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.size import own_size, picture_size, scaled
 
 SIZE = (320, 240)
 FRAMES = 12
@@ -121,8 +122,8 @@ def test_answers_are_those_of_whole_pictures_for_fewer_bytes(clip, monkeypatch, 
     """Also where some answers are checked: who checks sees all of the picture."""
     made = laid(clip, Looks, spec, audited=audited)
     published, nbytes = run(made)
-    for module in ("vidpipe.runtime.inline", "vidpipe.runtime.links.link"):
-        monkeypatch.setattr(f"{module}.parts_of", lambda ticket, link, spec: None)
+    for module in ("vidpipe.runtime.inline", "vidpipe.runtime.transport.packing"):
+        monkeypatch.setattr(f"{module}.parts_of", lambda ticket, link, spec, size: None)
     whole, whole_nbytes = run(made)
     assert told(published) == told(whole)
     assert len(published) == FRAMES
@@ -171,7 +172,7 @@ def test_what_was_asked_for_arrives_as_it_would_in_the_whole_picture(size, corne
 
     first = PlacedStage("asks", Asks, StageConfig())
     link = Link("device", "edge", spec, True, first, AuditSpec(rate=0))
-    places = parts_of(Ticket(sent), link, link.spec)
+    places = parts_of(Ticket(sent), link, link.spec, picture_size(sent, link, link.spec))
     if places is None:
         return
     packed = codec.pack(Ticket(sent), spec, complete=True, places=places)
@@ -180,8 +181,8 @@ def test_what_was_asked_for_arrives_as_it_would_in_the_whole_picture(size, corne
     assert got.in_parts
     assert not whole.in_parts
     assert got.bgr().shape == whole.bgr().shape
-    width, height = (side // 2 * 2 for side in scaled(sent, spec))
-    for x0, y0, x1, y1 in Asks.parts(None, sent, scaled(sent, spec)).tolist():
+    width, height = (side // 2 * 2 for side in scaled(own_size(sent, spec), spec))
+    for x0, y0, x1, y1 in Asks.parts(None, sent, scaled(own_size(sent, spec), spec)).tolist():
         ours, theirs = (view[y0 : min(y1, height), x0 : min(x1, width)] for view in (got.bgr(), whole.bgr()))
         np.testing.assert_array_equal(ours, theirs)
 
@@ -191,7 +192,15 @@ def test_a_frame_that_somebody_else_looks_at_crosses_whole(how):
     sent = Frame("cam", 1, 0.0, BgrPicture(np.zeros((120, 160, 3), np.uint8)), 160, 120)
     rate = 1.0 if how == "audited" else 0.0
     link = Link("device", "edge", LinkSpec(), True, PlacedStage("s", Looks, StageConfig()), AuditSpec(rate=rate))
-    assert parts_of(Ticket(sent, due=how == "due", straight=how == "straight"), link, link.spec) is None
+    assert (
+        parts_of(
+            Ticket(sent, due=how == "due", straight=how == "straight"),
+            link,
+            link.spec,
+            picture_size(sent, link, link.spec),
+        )
+        is None
+    )
 
 
 def test_most_of_a_picture_crosses_whole():
@@ -204,4 +213,4 @@ def test_most_of_a_picture_crosses_whole():
 
     sent = Frame("cam", 1, 0.0, BgrPicture(np.zeros((120, 160, 3), np.uint8)), 160, 120)
     link = Link("device", "edge", LinkSpec(), True, PlacedStage("s", Wide, StageConfig()), AuditSpec(rate=0))
-    assert parts_of(Ticket(sent), link, link.spec) is None
+    assert parts_of(Ticket(sent), link, link.spec, picture_size(sent, link, link.spec)) is None

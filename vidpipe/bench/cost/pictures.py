@@ -12,8 +12,10 @@ from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
+from vidpipe.pipeline.plan import Link, plan
 from vidpipe.pipeline.spec import LinkSpec, Pipeline
-from vidpipe.runtime.transport.codec import pack, unpack
+from vidpipe.runtime.transport.codec import unpack
+from vidpipe.runtime.transport.packing import packed
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -32,15 +34,17 @@ def pictures_on_links(stream: str, spec: StreamSpec, pipeline: Pipeline) -> Iter
         return
     if not frames:
         return
-    specs = [LinkSpec(), *pipeline.links.values()]
+    specs = [LinkSpec()]
     specs += [
         LinkSpec(codec="jpeg", quality=quality, width=width)
         for quality in _QUALITIES
         for width in _WIDTHS
         if width is None or width < frames[0].width
     ]
-    for link in {each.setting: each for each in specs}.values():
-        yield link.setting, _packed(frames, link)
+    links = [Link("", "", spec) for spec in (*specs, *pipeline.links.values())]
+    links += plan(pipeline).links  # pictures on these are as large as the stages behind them need
+    for link in {each.spec.setting: each for each in links}.values():
+        yield link.spec.setting, _packed(frames, link)
 
 
 def _sampled(stream: str, spec: StreamSpec) -> Iterator[Frame]:
@@ -55,14 +59,14 @@ def _sampled(stream: str, spec: StreamSpec) -> Iterator[Frame]:
                 return
 
 
-def _packed(frames: Sequence[Frame], spec: LinkSpec) -> dict[str, float]:
+def _packed(frames: Sequence[Frame], link: Link) -> dict[str, float]:
     nbytes, packing, unpacking = [], [], []
     for frame in frames:
         began = time.thread_time_ns()
-        packed = pack(Ticket(frame, due=False, straight=False), spec, complete=False)
+        item = packed(Ticket(frame, due=False, straight=False), link, link.spec, complete=False)
         between = time.thread_time_ns()
-        unpack(packed, Knobs())
-        nbytes.append(packed.nbytes)
+        unpack(item, Knobs())
+        nbytes.append(item.nbytes)
         packing.append(between - began)
         unpacking.append(time.thread_time_ns() - between)
     return {

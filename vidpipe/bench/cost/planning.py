@@ -1,7 +1,6 @@
 """What the streams of a pipeline take on this machine, for plans: each runs for a while, in processes of its own.
 
-Shares and times are of the second half of that while: at its beginning much is looked at that is not later, since
-stages have yet to learn.
+Shares and times are of a part of that while in which they were steady (`course.py`).
 """
 
 from __future__ import annotations
@@ -39,8 +38,9 @@ from vidpipe.tuning.planner.expect import expect
 from vidpipe.tuning.planner.nodes import one_machine
 
 _CPUINFO = Path("/proc/cpuinfo")
-_COPIES = 4  # streams of the run that tells what one takes of memory
-_COPIES_S = 3.0  # media seconds of it
+_COPIES = 4  # streams of the run that tells what one takes of memory, and what a run takes whatever its streams
+_COPIES_S = 6.0  # media seconds of it
+_COPIES_BEGIN_S = 2.0  # of these, until figures count: imports at first use are no cost of a stream
 
 Step = Callable[[str], None]
 
@@ -49,7 +49,8 @@ def measure_costs(pipeline: Pipeline, seconds: float, engine: Engine, streams: i
     """What each stream of a pipeline takes.
 
     Args:
-        seconds: media seconds of each that are answered; a camera's are as long as any.
+        seconds: media seconds of each that are answered at most; a camera's are as long as any. Less, where what it
+            takes is steady before.
         streams: that the run is planned for: with more of them fewer threads infer.
         step: is told what is measured next.
 
@@ -88,14 +89,22 @@ class _Measuring:
             measured = self._measure(StreamJob(self._only(name), self._engine, self._seconds))
             ran.append(measured)
             streams[name] = self._stream(name, measured.report, models)
-        self._step("memory of a stream")
-        memory = self._memory(ran[0].peak_pss_mb, alone.report["process_mb"], models)
+        self._step("several streams")
+        first = next(iter(streams))
+        copies = self._copies(first)
+        memory = self._memory(ran[0].peak_pss_mb, copies.peak_pss_mb, alone.report["process_mb"], models)
+        run_cpu = self._run_cpu(streams[first], copies.report)
+        streams = {
+            name: each.model_copy(update={"other_ms": max(0.0, each.other_ms - 1000 * run_cpu / each.fps)})
+            for name, each in streams.items()
+        }
         costs = Costs(
             pipeline=self._pipeline.name,
             processor=this_processor(),
             cores=os.cpu_count() or 1,
             engine=self._engine,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            run_cpu=run_cpu,
             memory=memory,
             models=models,
             streams=streams,
@@ -116,16 +125,16 @@ class _Measuring:
         How long a stage takes is its CPU time, by as much less as its model's threads work at once: the time that
         passed holds what others took of the machine.
         """
-        half, frames = report["half"], report["frames"]
+        part = report["part"]
         stages: dict[str, StageCost] = {}
         for stage in self._pipeline.stages:
-            told = report["stages"][stage.id]
             model = next((model for _, model in references(stage.config, "detector")), None)
+            cpu_ms = part["stage_ms"].get(stage.id, report["stages"][stage.id]["cpu_ms"])
             stages[stage.id] = StageCost(
-                asked=half["asked"][stage.id],
-                audited=report["audited"].get(stage.id, 0) / frames,
-                cpu_ms=told["cpu_ms"],
-                wall_ms=told["cpu_ms"] * (1.0 if model is None else models[model].at_once(self._threads)),
+                asked=part["asked"][stage.id],
+                audited=part["audited"].get(stage.id, 0.0),
+                cpu_ms=cpu_ms,
+                wall_ms=cpu_ms * (1.0 if model is None else models[model].at_once(self._threads)),
             )
         pictures = {codec: PictureCost.model_validate(each) for codec, each in report["pictures"].items()}
         known = StreamCost(
@@ -133,7 +142,8 @@ class _Measuring:
             fps=report["fps"],
             width=report["size"][0],
             height=report["size"][1],
-            frames=frames,
+            frames=report["frames"],
+            steady=report["steady"],
             threads=self._threads,
             other_ms=0.0,
             stages=stages,
@@ -141,17 +151,29 @@ class _Measuring:
             f1=report["f1"],
             low=report["low"],
         )
-        links = sum(_link_ms(known, self._pipeline))
-        other_ms = max(0.0, half["cpu_ms"] - known.cpu_ms() - links)
+        other_ms = max(0.0, part["other_ms"] - sum(_link_ms(known, self._pipeline)))
         return known.model_copy(update={"other_ms": other_ms})
 
-    def _memory(self, one_mb: float, process_mb: float, models: Mapping[str, ModelCost]) -> MemoryCost:
-        """What runs of one and of some streams take tells what one more does."""
-        first = next(iter(self._pipeline.streams))
-        several = self._only(first, seconds=_COPIES_S)
-        copies = {f"{first}-{number}": several.streams[first] for number in range(_COPIES)}
+    def _copies(self, stream: str) -> Measured:
+        """A run of several streams that are the same."""
+        several = self._only(stream, seconds=_COPIES_S)
+        copies = {f"{stream}-{number}": several.streams[stream] for number in range(_COPIES)}
         run_of = replace(several, streams=copies, streams_per_actor=_COPIES)
-        many_mb = self._measure(StreamJob(run_of, self._engine, _COPIES_S)).peak_pss_mb
+        return self._measure(StreamJob(run_of, self._engine, _COPIES_S, _COPIES_BEGIN_S))
+
+    def _run_cpu(self, one: StreamCost, copies: Mapping[str, Any]) -> float:
+        """Cores that a run takes whatever its streams: what is done beside stages grows by less than the streams do."""
+        part: Mapping[str, Any] = copies["part"]
+        asked = {name: stage.model_copy(update={"asked": part["asked"][name]}) for name, stage in one.stages.items()}
+        links = sum(_link_ms(one.model_copy(update={"stages": asked}), self._pipeline))
+        alone = one.fps * one.other_ms / 1000
+        fps, beside_ms = float(copies["fps"]), float(part["other_ms"])
+        several = _COPIES * fps * max(0.0, beside_ms - links) / 1000
+        each = max(0.0, several - alone) / (_COPIES - 1)
+        return max(0.0, alone - each)
+
+    def _memory(self, one_mb: float, many_mb: float, process_mb: float, models: Mapping[str, ModelCost]) -> MemoryCost:
+        """What runs of one and of some streams take tells what one more does."""
         stream_mb = max(0.0, (many_mb - one_mb) / (_COPIES - 1))
         used = {name for stage in self._pipeline.stages for _, name in references(stage.config, "model")}
         run_mb = one_mb - stream_mb - sum(models[name].memory_mb for name in used if name in models)
@@ -162,7 +184,7 @@ class _Measuring:
         here = one_machine(costs.cores, psutil.virtual_memory().total / 1e9)
         streams = dict(costs.streams)
         for name, report in reports.items():
-            if (measured_ms := report["half"]["latency_ms"]) is None:
+            if (measured_ms := report["part"]["latency_ms"]) is None:
                 continue
             bare = costs.model_copy(update={"streams": {name: streams[name].model_copy(update={"other_wall_ms": 0.0})}})
             explained = expect(plan(self._only(name)), bare, here).cameras[0].latency_ms or 0.0

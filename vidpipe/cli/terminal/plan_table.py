@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vidpipe.pipeline.plan import Place, Plan
-from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.pipeline.plan import Link, Place, Plan
+from vidpipe.runtime.transport.size import networks_behind
 from vidpipe.tuning.planner.loads import Expected
 from vidpipe.tuning.planner.nodes import Nodes
 
@@ -34,13 +34,13 @@ def print_actors(laid: Plan, console: Console) -> None:
     if laid.links:
         links = _table("links", ("link", "codec", "batch", "credit", "shaped"))
         for link in laid.links:
-            links.add_row(link.name, *_link_row(link.spec))
+            links.add_row(link.name, *_link_row(link))
         console.print(links)
     if laid.way_out is not None:
         stages = [stage.id for segment in laid.segments[laid.here :] for stage in segment.stages]
         console.print(f"below {laid.way_out.name}, at {laid.way_out.spec.address}: {', '.join(stages)}", soft_wrap=True)
     console.print("on a cluster (--address) each segment has an actor of its own: a tier, or an isolated stage of it")
-    if any(laid.sites):
+    if any(laid.sites) or laid.pipeline.tiers:
         console.print(_on_a_cluster(laid))
     console.print(f"frames asked ahead of an open one: {laid.ahead}")
     if laid.shortened:
@@ -62,11 +62,18 @@ def _on_a_cluster(laid: Plan) -> Table:
         count = str(len(groups)) if on_device else f"1 a machine, {most} at most" if most > 1 else "1"
         table.add_row(
             place.name,
-            f"{place.tier}, of {place.site}" if place.site else str(place.tier),
+            _machine(laid, place),
             count,
             "; ".join(map(", ".join, groups)),
         )
     return table
+
+
+def _machine(laid: Plan, place: Place) -> str:
+    """On which machines an actor may stand."""
+    tier = laid.pipeline.tiers.get(place.tier)
+    said = (str(place.tier), place.site and f"of {place.site}", "" if tier is None else tier.setting)
+    return ", ".join(filter(None, said))
 
 
 def print_expected(expected: Expected, nodes: Nodes, console: Console) -> None:
@@ -188,8 +195,8 @@ def _justified(columns: Iterable[str], right: int | None) -> Iterator[tuple[str,
         yield name, "left" if right is None or at < right else "right"
 
 
-def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
-    shaper = spec.shaper
+def _link_row(link: Link) -> tuple[str, str, str, str]:
+    spec, shaper = link.spec, link.spec.shaper
     shaped = (
         ""
         if shaper is None
@@ -197,8 +204,19 @@ def _link_row(spec: LinkSpec) -> tuple[str, str, str, str]:
     )
     adapts = ", adapts" if spec.adapt else ""
     return (
-        spec.setting + adapts,
+        spec.setting + _sized(link) + adapts,
         f"{spec.batch_frames} frames",
         f"{spec.credit_frames} frames, {spec.credit_mb:g} MB",
         shaped,
     )
+
+
+def _sized(link: Link) -> str:
+    """How large pictures are at most beyond a link that goes by the networks there."""
+    if link.inputs is None:
+        return ""
+    networks = networks_behind(link)
+    if not networks:
+        return ", full size"
+    width, height = (max(network.size[side] for network in networks) for side in (1, 0))
+    return f", up to {width} x {height}"

@@ -52,6 +52,7 @@ class ModelMetadata(BaseModel):
 
 class _Entry(ModelMetadata):
     match: list[str] = Field(description="patterns of the stem of a file, or of a whole pypi: source")
+    inputs: dict[str, tuple[int, int]] = Field(default={}, description="by stem: (height, width) that the file takes")
 
 
 def metadata_of(source: str, file: Path | None) -> ModelMetadata:
@@ -74,8 +75,13 @@ def catalogued(name: str) -> ModelMetadata:
     """The catalogue's entry for the stem of a file or a whole `pypi:` source; all unknown where it has none."""
     for entry in _catalogue():
         if any(fnmatchcase(name, pattern) for pattern in entry.match):
-            return ModelMetadata(**entry.model_dump(exclude={"match"}))
+            return ModelMetadata(**entry.model_dump(exclude={"match", "inputs"}))
     return ModelMetadata()
+
+
+def catalogued_input(name: str) -> tuple[int, int] | None:
+    """(height, width) of the input of a network in a file of that stem; None where the catalogue does not know it."""
+    return next((entry.inputs[name] for entry in _catalogue() if name in entry.inputs), None)
 
 
 @cache

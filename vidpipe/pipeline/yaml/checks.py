@@ -21,6 +21,7 @@ from vidpipe.core.names import references
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.registry import SINKS, SOURCES, STAGES, TRANSFORMS, TUNERS
 from vidpipe.core.settings import StageConfig, is_knob
+from vidpipe.pipeline.models import with_models_on
 from vidpipe.pipeline.spec import Part, Tier
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
@@ -241,7 +242,8 @@ def _entry(document: Document, keys: Keys, kind: Kind, search_paths: Sequence[st
     tier = written.get("on", Tier.DEVICE)
     found = _found(document, keys, TRANSFORMS if _is_transform(written) else kind, search_paths)
     config = _settings(document, found, settings_of(written), keys, also=StageSpec.model_fields) if found else None
-    return Entry(keys, written, Tier(tier) if tier in list(Tier) else None, found, config)
+    known = Tier(tier) if tier in list(Tier) else None
+    return Entry(keys, written, known, found, _with_models_there(document, known, config))
 
 
 def _is_transform(written: Mapping[str, Any]) -> bool:
@@ -295,7 +297,14 @@ def _override(
             knobs = [name for name, field in entry.type.Config.model_fields.items() if is_knob(field)]
             may = f"only {', '.join(knobs)} may" if knobs else "nothing may"
             document.mistake((*keys, name), f"cannot differ by stream, because streams share this stage: {may}")
-    return _settings(document, entry.type, {**settings_of(entry.written), **beneath, **changed}, keys)
+    config = _settings(document, entry.type, {**settings_of(entry.written), **beneath, **changed}, keys)
+    return _with_models_there(document, entry.tier, config)
+
+
+def _with_models_there(document: Document, tier: Tier | None, config: StageConfig | None) -> StageConfig | None:
+    if tier is None or config is None:
+        return config
+    return with_models_on(tier, config, document.mapping(("models",)))
 
 
 def _check_names(

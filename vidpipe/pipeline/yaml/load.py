@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from vidpipe.pipeline.yaml.examine_models import examine_models
 from vidpipe.pipeline.yaml.overrides import override
 from vidpipe.pipeline.yaml.read import read
 from vidpipe.pipeline.yaml.spec import ConfigFile, PipelineFile
+from vidpipe.pipeline.yaml.tiers import in_use, put_models_of_tiers
 from vidpipe.sources.address import is_camera, looks_secret
 from vidpipe.sources.base import Want
 from vidpipe.transforms.rules.rules import RULES, Rules
@@ -78,6 +80,7 @@ def load(
 
 def checked(document: Document, name: str, search_paths: tuple[str, ...], notes: list[str] | None) -> Pipeline:
     """The pipeline that a document describes; raises with every mistake that there is."""
+    put_models_of_tiers(document)
     check_fields(document)
     known = {"model": document.mapping(("models",)), "class": check_models(document, search_paths)}
     entries = check_stages(document, known, search_paths)
@@ -226,7 +229,9 @@ def _build(
     return Pipeline(
         name=spec.name or name,
         classes=classes_of(spec.classes),
-        models=spec.models,
+        models=in_use(
+            spec, chain((entry.config for entry in entries.every), *(own.values() for own in differing.values()))
+        ),
         stages=stages,
         transforms=transforms,
         sinks=tuple(parts[0]),
@@ -236,6 +241,7 @@ def _build(
         own_clouds=frozenset(name for name, site in spec.sites.items() if site.cloud == "own"),
         audit=spec.audit,
         links=spec.links,
+        tiers=spec.tiers,
         ahead=spec.ahead,
         late=spec.late,
         streams_per_actor=spec.streams_per_actor,

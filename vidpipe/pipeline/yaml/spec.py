@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import ModelSpec
-from vidpipe.pipeline.spec import LinkSpec, Tier
+from vidpipe.pipeline.spec import LinkSpec, Tier, TierSpec
 from vidpipe.sources.base import SITE, StreamSpec
 from vidpipe.transforms.rules.spec import RuleSpec, SpanSpec
 
@@ -96,6 +96,10 @@ class ConfigFile(BaseModel):
     )
     placement: dict[Name, Tier] = Field(
         default={}, description="the tier of stages, by id, in place of their `on`: {little: edge, big: cloud}"
+    )
+    tiers: dict[Tier, TierSpec] = Field(
+        default={},
+        description="on which machines of a cluster a tier is, and what differs there: {edge: {machine: shed}}",
     )
     rules: list[RuleSpec] = Field(
         default=[],

@@ -49,21 +49,30 @@ def _of_sources(statuses: Mapping[str, StreamStatus]) -> Iterator[Metric]:
             if of != "kbit_s":
                 rates.add_metric([stream, of], fps)
     yield from (state, info, rates)
-    yield _gauge("last_frame_age_seconds", "Since the newest picture came.", statuses, lambda status: status.age_s)
-    yield _gauge("bits_per_second", "Of video, over the last 5 s.", statuses, lambda status: status.rates.kbit_s * 1000)
+    yield _gauge("last_frame_age_seconds", "Time since the newest picture came.", statuses, lambda status: status.age_s)
+    yield _gauge(
+        "bits_per_second",
+        "Bits of video a second, over the last 5 s.",
+        statuses,
+        lambda status: status.rates.kbit_s * 1000,
+    )
     yield _counter("received", "Pictures that came over the wire.", statuses, lambda status: status.health.received)
-    yield _counter("decoded", "Of these, decoded whole.", statuses, lambda status: status.health.decoded)
-    yield _counter("bytes", "Of video that came over the wire.", statuses, lambda status: status.health.bytes)
+    yield _counter(
+        "decoded", "Pictures of these that were decoded whole.", statuses, lambda status: status.health.decoded
+    )
+    yield _counter("bytes", "Bytes of video that came over the wire.", statuses, lambda status: status.health.bytes)
     yield _counter("reconnects", "Connections made anew.", statuses, lambda status: status.health.reconnects)
     yield _counter("stalls", "How often pictures ceased to come.", statuses, lambda status: status.health.stalls)
-    yield _counter("out_of_sight_seconds", "Without a picture in all.", statuses, lambda status: status.health.gap_s)
+    yield _counter(
+        "out_of_sight_seconds", "Time without a picture, in all.", statuses, lambda status: status.health.gap_s
+    )
 
 
 def _latency(collector: Collector) -> Metric:
     latencies = collector.latencies
     counts = latencies.up_to([1000 * edge for edge in _BUCKETS_S])
     buckets = [(str(edge), count) for edge, count in zip((*_BUCKETS_S, "+Inf"), counts, strict=True)]
-    help = "From capture (live) or decoding to the sink."
+    help = "Age of answers at the sink, from capture (live) or decoding on."
     family = HistogramMetricFamily("vidpipe_latency_seconds", help)
     family.add_metric([], buckets, latencies.sum_ms / 1000)
     return family
@@ -73,10 +82,10 @@ def _of_work(counts: Counts) -> Iterator[Metric]:
     """What stages and models have done and taken; on Ray as of the last second."""
     stages = {
         "asked": CounterMetricFamily("vidpipe_stage_asked", "Frames that a stage was asked.", labels=["stage"]),
-        "answered": CounterMetricFamily("vidpipe_stage_answered", "Frames that it answered.", labels=["stage"]),
-        "errors": CounterMetricFamily("vidpipe_stage_errors", "How often it raised.", labels=["stage"]),
-        "wall": CounterMetricFamily("vidpipe_stage_seconds", "Wall time in it.", labels=["stage"]),
-        "cpu": CounterMetricFamily("vidpipe_stage_cpu_seconds", "CPU time in it.", labels=["stage"]),
+        "answered": CounterMetricFamily("vidpipe_stage_answered", "Frames that a stage answered.", labels=["stage"]),
+        "errors": CounterMetricFamily("vidpipe_stage_errors", "How often a stage raised.", labels=["stage"]),
+        "wall": CounterMetricFamily("vidpipe_stage_seconds", "Wall time in a stage.", labels=["stage"]),
+        "cpu": CounterMetricFamily("vidpipe_stage_cpu_seconds", "CPU time in a stage.", labels=["stage"]),
     }
     for stage, meter in counts.stages.items():
         told = {"asked": meter.asked, "answered": meter.answered, "errors": meter.errors}
@@ -84,7 +93,7 @@ def _of_work(counts: Counts) -> Iterator[Metric]:
             stages[name].add_metric([stage], value)
     yield from stages.values()
     pictures = CounterMetricFamily("vidpipe_model_pictures", "Pictures that a model looked at.", labels=["model"])
-    seconds = CounterMetricFamily("vidpipe_model_cpu_seconds", "CPU time of that.", labels=["model"])
+    seconds = CounterMetricFamily("vidpipe_model_cpu_seconds", "CPU time of what a model looked at.", labels=["model"])
     for model, (calls, _, cpu_ns) in counts.models.items():
         pictures.add_metric([model], calls)
         seconds.add_metric([model], cpu_ns * _NS)
@@ -96,7 +105,7 @@ def _of_work(counts: Counts) -> Iterator[Metric]:
 
 def _look_age(collector: Collector) -> Metric:
     """Streams of which nobody has looked at a picture are missing."""
-    help = "Since a model last looked at one of its pictures, as far as is known."
+    help = "Time since a model last looked at a picture of the stream, as far as is known."
     age = GaugeMetricFamily("vidpipe_stream_look_age_seconds", help, labels=["stream"])
     for stream in collector.ledgers:
         if (seconds := collector.look_age_s(stream)) is not None:
@@ -149,15 +158,19 @@ def _of_sinks(collector: Collector) -> Iterator[Metric]:
 def _of_links(collector: Collector) -> Iterator[Metric]:
     """Of links inside one process only what they have carried is known."""
     frames = CounterMetricFamily("vidpipe_link_frames", "Frames that left for the next tier.", labels=["link"])
-    sent = CounterMetricFamily("vidpipe_link_bytes", "What they took.", labels=["link"])
+    sent = CounterMetricFamily(
+        "vidpipe_link_bytes", "Bytes of the frames that left for the next tier.", labels=["link"]
+    )
     packed = CounterMetricFamily(
         "vidpipe_link_setting_frames", "Frames by how they were packed, where that varies.", labels=["link", "setting"]
     )
     rate = GaugeMetricFamily(
-        "vidpipe_link_bytes_per_second", "That lately cross while something is under way.", labels=["link"]
+        "vidpipe_link_bytes_per_second", "What a link carries while something is under way, lately.", labels=["link"]
     )
     waiting = GaugeMetricFamily("vidpipe_link_waiting", "Frames that have not arrived yet.", labels=["link"])
-    age = GaugeMetricFamily("vidpipe_link_age_seconds", "Since the oldest of them came to wait.", labels=["link"])
+    age = GaugeMetricFamily(
+        "vidpipe_link_age_seconds", "Since the oldest frame that has not arrived came to wait.", labels=["link"]
+    )
     for link, carried in collector.counts().links.items():
         frames.add_metric([link], carried.frames)
         sent.add_metric([link], carried.bytes)
@@ -175,10 +188,10 @@ def _of_accuracy(collector: Collector) -> Iterator[Metric]:
     """Streams of which nothing is known, or asked, are missing."""
     told = {stream: ledger.accuracy.summary() for stream, ledger in collector.ledgers.items()}
     names = {
-        "f1": ("vidpipe_accuracy_f1", "Of published answers against the last stage, as `want` of the stream says."),
-        "low": ("vidpipe_accuracy_low", "Lower end of its 95 % interval."),
-        "high": ("vidpipe_accuracy_high", "Upper end of its 95 % interval."),
-        "floor": ("vidpipe_floor", "The accuracy asked for."),
+        "f1": ("vidpipe_accuracy_f1", "F1 of published answers against the last stage, as `want` of the stream says."),
+        "low": ("vidpipe_accuracy_low", "Lower end of the 95 % interval of that F1."),
+        "high": ("vidpipe_accuracy_high", "Upper end of the 95 % interval of that F1."),
+        "floor": ("vidpipe_floor", "The accuracy that is asked of a stream."),
     }
     for field, (name, help) in names.items():
         family = GaugeMetricFamily(name, help, labels=["stream"])

@@ -178,16 +178,20 @@ class Store:
         stream: str | None = None,
         class_: str | None = None,
         every_s: int = 60,
+        newest: int | None = None,
     ) -> list[Row]:
         """How many of each class were in view, by stream and time.
 
         Args:
             every_s: seconds that a row stands for: whole minutes.
+            newest: only those of the newest times; so many rows at least, where there are as many.
 
         Returns:
             `time` (at which it begins), `stream`, `class`, `mean` (boxes a result), `most` (boxes in one result).
         """
-        where = _counted({"stream": stream, "class": class_}, since, until, every_s)
+        named = {"stream": stream, "class": class_}
+        since = self._first("class_count", "stream, class", named, since, until, every_s, newest)
+        where = _counted(named, since, until, every_s)
         rows = self._ask(
             f"SELECT start / {every_s} * {every_s} AS time, stream, class, sum(boxes) AS boxes, max(most) AS most "
             f"FROM class_count {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
@@ -221,17 +225,21 @@ class Store:
         kind: str | None = None,
         rule: str | None = None,
         every_s: int = 60,
+        newest: int | None = None,
     ) -> list[Row]:
         """How many events began, by time, stream, kind, zone, line, direction and class.
 
         Args:
             every_s: seconds that a row stands for: whole minutes.
+            newest: only those of the newest times; so many rows at least, where there are as many.
 
         Returns:
             `time` (at which it begins), `stream`, `kind`, `zone`, `line`, `direction`, `class` (None where events name
             none), `events`.
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule}
+        groups = "stream, kind, zone, line, direction, class"
+        since = self._first("event_count", groups, named, since, until, every_s, newest, kind)
         where = _counted(named, since, until, every_s)
         if kind is not None:
             where.also("kind GLOB ?", kind)
@@ -283,6 +291,29 @@ class Store:
             positions = self._ask("SELECT stream, seq FROM position WHERE run = ?", (run["id"],))
             run["positions"] = {row["stream"]: row["seq"] for row in positions}
         return runs
+
+    def _first(
+        self,
+        table: str,
+        groups: str,
+        named: Mapping[str, Any],
+        since: float | None,
+        until: float | None,
+        every_s: int,
+        newest: int | None,
+        kind: str | None = None,
+    ) -> float | None:
+        """From when on counts have so many rows at least, read from the newest on: the rest is not looked at."""
+        if newest is None:
+            return since
+        where = _counted(named, since, until, every_s)
+        if kind is not None:
+            where.also("kind GLOB ?", kind)
+        # A row stands for `every_s`, and so for no more of the kept ones than that has spans.
+        most = newest * (every_s // _span(every_s))
+        kept = f"SELECT DISTINCT start, {groups} FROM {table} {where} ORDER BY start DESC LIMIT ?"
+        ((first,),) = self._ask(f"SELECT min(start) FROM ({kept})", (*where.values, most))
+        return since if first is None else float(first)
 
     def _of(self, where: _Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
@@ -357,7 +388,12 @@ def _counted(named: Mapping[str, Any], since: float | None, until: float | None,
     """The conditions of counts: of hours where these will do, and of whole rows."""
     if every_s < MINUTE_S or every_s % MINUTE_S:
         raise ConfigError(f"counts are kept by minute: {every_s} s must be whole minutes")
-    where = _Where({"span": max(span for span in SPANS_S if every_s % span == 0), **named})
+    where = _Where({"span": _span(every_s), **named})
     first = None if since is None else start_of(since, every_s)
     where.between("start", first, None if until is None else -start_of(-until, every_s))
     return where
+
+
+def _span(every_s: int) -> int:
+    """Seconds that each of the kept counts stands for, which rows of `every_s` are made of."""
+    return max(span for span in SPANS_S if every_s % span == 0)

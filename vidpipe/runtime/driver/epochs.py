@@ -13,6 +13,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.names import references
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import StageConfig, is_knob, with_values
+from vidpipe.pipeline.models import tier_of, with_models_on
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 
 Changes = Mapping[str, Mapping[str, Any]]
@@ -96,6 +97,7 @@ def _with(config: StageConfig, fields: Mapping[str, Any], stage: str, pipeline: 
         fresh = with_values(config, fields)
     except ValidationError as error:
         raise ConfigError(_first_problem(error, stage)) from None
+    fresh = with_models_on(tier_of(pipeline.placed[stage]), fresh, pipeline.models)
     for kind, names in (("model", pipeline.models), ("class", pipeline.classes.names)):
         for place, name in references(fresh, kind):
             if names and place[0] in fields and name not in names:

@@ -27,10 +27,9 @@ from vidpipe.runtime.links.shadow_lane import ShadowLane
 from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
-from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.emulator import Travel, depart
 from vidpipe.runtime.transport.pace import Pace, Step
-from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.packing import packed
 from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
@@ -183,8 +182,7 @@ class PeerLink:
         frame = ticket.frame
         span = traces.begin(f"link {self.name}", frame.trace, time.monotonic()) if frame.trace else None
         try:
-            places = parts_of(ticket, self._link, step.spec)
-            item = codec.pack(ticket, step.spec, complete=complete, memory=self._room.memory(slot), places=places)
+            item = packed(ticket, self._link, step.spec, complete=complete, memory=self._room.memory(slot))
         except Exception as error:
             with self._changed:
                 self._traffic.forget(pending)

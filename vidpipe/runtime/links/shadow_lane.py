@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
-from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
 from vidpipe.results.carried import Carried
@@ -16,6 +15,7 @@ from vidpipe.runtime.links.peer import Peer, one_line
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
 from vidpipe.runtime.shadow.worker import refuse
 from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.packing import packed_shadow
 
 
 class ShadowJob(NamedTuple):
@@ -42,7 +42,7 @@ class ShadowLane:
     def put(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
         """Have a frame wait, as the link's codec packs it."""
         try:
-            item = codec.pack(Ticket(frame), self._link.spec, complete=False)
+            item = packed_shadow(frame, self._link, [(ask.stage, ask.config) for ask in asks])
         except Exception as error:
             refuse(asks, tell, f"{self._link.name}: {one_line(error)}")
         else:

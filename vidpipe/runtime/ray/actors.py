@@ -61,6 +61,7 @@ def unpack_arguments(packed: bytes) -> Any:
     return ray.cloudpickle.loads(arguments)
 
 
+SERVER_S = 1.0  # for a server to say what it has counted
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
 
 
@@ -124,14 +125,19 @@ class _Actor:
         """The name of this machine, and its time in UTC seconds."""
         return socket.gethostname(), time.time()
 
-    def word(self) -> Word:
-        """What it has counted, and how its link fares."""
+    def word(self, fresh: bool = False) -> Word:
+        """What it has counted, and how its link fares.
+
+        Args:
+            fresh: wait a moment for what a server has counted up to now; else it is what that has told last. Who is
+                asked every second must not wait: an actor that does not say its word counts as one that hangs.
+        """
         link = self._link
         own = link.counts() if link else {}
         away = link.absent if link else {}
         counts = self._runtime.counts(self._stack.counts() | own)
         if self._server is not None:
-            counts += self._server.server_counts()
+            counts += self._server.server_counts(fresh=fresh, within_s=SERVER_S)
         return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
 
     def _close(self, until: float) -> None:

@@ -32,6 +32,7 @@ class _Member:
     Attributes:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
         slow: it did not answer in time, and is not waited for again until it has.
+        ended: on purpose: nobody asks it any more.
         asked_at: when it was asked last, by the monotonic clock.
         watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
             two within a second one may be missed.
@@ -45,17 +46,18 @@ class _Member:
     asked: Future[Word] | None = None
     silent_since: float | None = None
     slow: bool = False
+    ended: bool = False
     asked_at: float = 0.0
     deaths: list[float] = field(default_factory=list)
 
-    def ask(self) -> Future[Word]:
-        asked: Future[Word] = self.actor.word.remote().future()
+    def ask(self, *, fresh: bool = False) -> Future[Word]:
+        asked: Future[Word] = self.actor.word.remote(fresh).future()
         self.asked, self.asked_at = asked, time.monotonic()
         return asked
 
     def hear(self) -> None:
         """Take what it has said, if it has."""
-        if self.asked is None or not self.asked.done():
+        if self.asked is None or not self.asked.done() or self.ended:
             return
         answer, self.asked, self.slow = self.asked, None, False
         try:
@@ -99,6 +101,12 @@ class Census:
         with self._lock:
             self._members.append(_Member(name, actor, watched))
 
+    def leave(self, actor: Any) -> None:
+        """This one is ended on purpose; what it has counted stays."""
+        with self._lock:
+            for member in self._members:
+                member.ended |= member.actor is actor
+
     def died(self, actor: Any) -> None:
         """Somebody saw it die."""
         with self._lock:
@@ -117,7 +125,7 @@ class Census:
             if time.monotonic() - self._asked_at > ASK_EVERY_S:
                 self._asked_at = time.monotonic()
                 for member in self._members:
-                    if member.asked is None:
+                    if member.asked is None and not member.ended:
                         member.ask()
             for member in self._members:
                 member.hear()
@@ -129,7 +137,7 @@ class Census:
             for member in self._members:
                 member.hear()
             # Anew: an earlier question may be answered with what was so then.
-            asked = [(member, member.ask()) for member in self._members if not member.slow]
+            asked = [(member, member.ask(fresh=True)) for member in self._members if not (member.slow or member.ended)]
         asked_at = time.monotonic()
         for member, word in asked:
             away = member.silent_since is not None

@@ -17,20 +17,21 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from vidpipe.core.errors import RunError
 from vidpipe.core.settings import StageConfig
-from vidpipe.pipeline.plan import Place, Plan, streams_per_actor
+from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
 from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
-from vidpipe.runtime.ray.actors import DeviceActor, pack_arguments
+from vidpipe.runtime.ray.actors import pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
-from vidpipe.runtime.ray.likeness import hashes_of_models
+from vidpipe.runtime.ray.devices import Devices
+from vidpipe.runtime.ray.likeness import Hashes, hashes_of_models
 from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
-from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, start
+from vidpipe.runtime.ray.segment_actors import SegmentActors
 from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
 from vidpipe.runtime.worker import those_open
@@ -61,23 +62,24 @@ class RayEngine:
         positions: Callable[[str], Position],
     ) -> None:
         self._plan = plan
-        self._frame_sinks = tuple(frame_sinks)
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
-        live = any(stream.spec.live for stream in plan.pipeline.streams.values())
-        self._standbys = Standbys(wanted=address is not None and plan.pipeline.standby and live)
         self._census = Census()
-        self._machines = Machines(address)
+        self._hashes: Hashes = {}  # of the files of models here
+        self._standbys = Standbys(
+            lambda: self._hashes, self._census.leave, wanted=address is not None and plan.pipeline.standby
+        )
+        machines = Machines(address, plan.pipeline.tiers)
         self._segments = SegmentActors(
-            self._machines,
+            machines,
             self._standbys,
             one_machine=address is None,
             started=lambda each: self._census.add(each.name, each.actor),
         )
+        self._devices = Devices(machines, self._segments, self._standbys, self._census, frame_sinks, address)
         self._loss: cluster.Loss | None = None
         self._positions = positions
         self._packed: bytes | None = None
-        self._devices: list[Device] = []
         self._fetching: dict[Any, Device] = {}
         self._reviving: dict[Future[Batch], Device] = {}
         self._aside = ThreadPoolExecutor(thread_name_prefix="vidpipe-revive")
@@ -95,12 +97,12 @@ class RayEngine:
             return []
         self.check(self._plan.pipeline)
         for group in self._plan.groups:
-            self._add_device(self._plan.pipeline.site(group[0]), group)
+            self._devices.add(self._plan, self._plan.pipeline.site(group[0]), group)
         # Models load and sources open side by side.
         loading = [segment.ready.remote() for segment in self._segments.actors]
         if self._address is not None:
-            hashes = hashes_of_models(self._plan.pipeline)
-            loading += [actor.check.remote(hashes) for actor in self._actors()]
+            self._hashes = hashes_of_models(self._plan.pipeline)
+            loading += [actor.check.remote(self._hashes) for actor in self._actors()]
         opening = [device.actor.open.remote(self._positions_of(device)) for device in self._devices]
         answers = opened([*loading, *opening], OPEN_S, stop)
         if answers and self._address is not None:
@@ -115,7 +117,7 @@ class RayEngine:
         got([device.actor.start.remote() for device in self._devices], REVIVE_S)
         for device in self._devices:
             self._fetch(device)
-        self._standbys.begin()
+        self._expect_standbys()
 
     def take(self, timeout_s: float, *, hold: bool = False) -> list[Batch]:
         """What devices have answered since; a device that died is started again behind its last answer.
@@ -131,7 +133,8 @@ class RayEngine:
             raise RunError(f"{loss.reason}: the run cannot go on")
         self._census.go_on()
         if self._standbys.is_due() and not self._stopping:
-            self._stand_by()
+            with self._lock:
+                self._devices.stand_by(self._plan)
         with self._lock:
             self._hold = hold
             fetching, reviving = list(self._fetching), list(self._reviving)
@@ -228,9 +231,7 @@ class RayEngine:
 
     def check(self, pipeline: Pipeline) -> None:
         """Raises ConfigError where no machine of a cluster is there for a site; one that runs already may be away."""
-        plan, here = replace(self._plan, pipeline=pipeline), {device.site for device in self._devices}
-        fresh = [site for site in plan.sites if site not in here]
-        self._machines.check(place for site in fresh for place in plan.way_down(site, one_machine=False))
+        self._devices.check(replace(self._plan, pipeline=pipeline))
 
     def prepare(self, configs: Mapping[str, Sequence[StageConfig]]) -> None:
         """Have each actor load what these settings of its stages need; one that is away does when a frame comes."""
@@ -251,11 +252,14 @@ class RayEngine:
         """Begin these streams, each where it stands: on a device that has room, or on a new one."""
         with self._lock:
             for stream, position in positions.items():
-                device = self._with_room(stream)
+                device, is_new = self._devices.with_room(self._plan, stream)
+                if is_new:
+                    self._begin_aside(device, {}, OPEN_S)
                 device.streams.append(stream)
                 device.joining[stream] = position
                 if device not in self._reviving.values():
                     self._let_join(device)
+            self._expect_standbys()
 
     def ask(self, stream: str, asks: Sequence[ShadowAsk]) -> None:
         """Have these asked of the stream's next picture, in the shadow of its own answer."""
@@ -286,18 +290,6 @@ class RayEngine:
 
     def _hears(self, actor: Any, reference: Any, timeout_s: float) -> bool:
         return is_heard(reference, timeout_s, partial(self._census.hears, actor))
-
-    def _with_room(self, stream: str) -> Device:
-        pipeline = self._plan.pipeline
-        site = pipeline.site(stream)
-        device = min(self._of_site(site), key=lambda device: len(device.streams), default=None)
-        # Recordings wait for their turn; and stages that share an actor with the device are not there a second time.
-        grows = pipeline.streams[stream].spec.live and len(self._way_down(site)[0].segments) == 1
-        if device is not None and (not grows or len(device.streams) < streams_per_actor(pipeline, live=True)):
-            return device
-        device = self._add_device(site, [])
-        self._begin_aside(device, {}, OPEN_S)
-        return device
 
     def away(self) -> Mapping[str, Mapping[str, float]]:
         with self._lock:
@@ -339,46 +331,19 @@ class RayEngine:
                 ray.kill(actor)
         self._cluster.close(LEAVE_S)
 
-    def _way_down(self, site: str) -> tuple[Place, ...]:
-        return self._plan.way_down(site, one_machine=self._address is None)
-
-    def _of_site(self, site: str) -> list[Device]:
-        return [device for device in self._devices if device.site == site]
-
     def _actors(self) -> list[Any]:
         """All of them, from the top down."""
         devices = [device.actor for device in self._devices]
         return [*devices, *self._standbys.devices, *self._segments.actors, *self._standbys.segments]
 
-    def _stand_by(self) -> None:
-        for each in self._segments.stand_by():
-            self._standbys.put_segment(each.actor)
-            self._census.add(each.name, each.actor)
-        for site in dict.fromkeys(device.site for device in self._devices):
-            actor, below = self._start_device(site, 0)
-            self._standbys.put_device(site, actor, below)
-            self._census.add(self._way_down(site)[0].name, actor, watched=True)
-
-    def _start_device(self, site: str, number: int) -> tuple[Any, list[Any]]:
-        """A device actor, and those below it; `number`: of it among those of its site."""
-        place = self._way_down(site)[0]
-        options, node = self._machines.options(place)
-        below = self._segments.below(self._plan, site, number, node)
-        apart = self._address is not None
-        actor = start(DeviceActor, self._plan, place, below, options, self._frame_sinks, apart)
-        return actor, [each.actor for each in below]
+    def _expect_standbys(self) -> None:
+        """Recordings wait for who died to be started again; their results are not late by it."""
+        if any(stream.spec.live for stream in self._plan.pipeline.streams.values()):
+            self._standbys.expect()
 
     def _ask_all(self) -> None:
         if self._usage is not None and self._loss is None:  # else nobody is there to answer
             self._census.ask_all()
-
-    def _add_device(self, site: str, streams: Sequence[str]) -> Device:
-        number = len(self._of_site(site))
-        actor, below = self._start_device(site, number)
-        device = Device(actor, streams, numbered(self._way_down(site)[0].name, number), site, below)
-        self._devices.append(device)
-        self._census.add(device.name, actor, watched=True)
-        return device
 
     def _fetch(self, device: Device) -> None:
         self._fetching[device.actor.take.remote(FETCH_S, self._hold)] = device

@@ -1,49 +1,27 @@
-"""The machines of a cluster: what they offer, and on which of them the next actor stands.
+"""On which machine of a cluster the next actor stands.
 
-A machine offers tiers as resources of its Ray node, and says with the label `site` where it is:
-`ray start --resources='{"device": 1, "edge": 1}' --labels=site=north`. A site is a label and no resource, because it is
-not an amount, and because labels have names, so that a message can list the sites that there are.
+A tier is on every machine that offers it, or where `tiers` of a configuration says: on one machine, on those with some
+labels, on those with so much of a GPU.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.plan import Place
-from vidpipe.pipeline.spec import Tier
+from vidpipe.pipeline.spec import Tier, TierSpec
+from vidpipe.runtime.ray.lacks import Lack, told
+from vidpipe.runtime.ray.machine import LABEL, SHARE, Machine, fitting, machines
 
-LABEL = "site"
-SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A node of the cluster that is there now.
-
-    Attributes:
-        node: its id.
-        address: for people.
-        site: its label; "" where it has none.
-        tiers: how much of each it offers.
-    """
-
-    node: str
-    address: str
-    site: str
-    tiers: Mapping[Tier, float]
-
-    def __str__(self) -> str:
-        where = f" of {self.site}" if self.site else ""
-        return f"{self.address}{where} ({', '.join(self.tiers) or 'no tier'})"
+_ANY = TierSpec()
+_ROUNDING = 1e-6  # of GPUs, that sums of parts may be off
 
 
 class Machines:
@@ -54,29 +32,44 @@ class Machines:
 
     Args:
         address: of the cluster; None: it is a Ray of our own, which is one machine, and all sites stand there.
+        tiers: which machines they are on; one not named here is on any that offers it.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, tiers: Mapping[Tier, TierSpec]) -> None:
         self._address = address
-        self._standing: Counter[tuple[str, Tier]] = Counter()  # actors that were started, by node and tier
+        self._tiers = tiers
+        self._standing = Standing()
 
     def check(self, places: Iterable[Place]) -> None:
-        """Raises ConfigError where no machine is there for one of these places, with what to start."""
+        """Raises ConfigError where no machine is there for one of these places, with what to start.
+
+        Args:
+            places: one that several actors take stands there as often.
+        """
         if self._address is None:
             return
-        there = machines()
-        lacking: dict[str, list[Tier]] = {}
+        there, standing = machines(), Standing()
+        lacks = []
         for place in places:
-            tiers = lacking.setdefault(place.site, [])
-            if place.tier not in tiers and not _fitting(there, place):
-                tiers.append(place.tier)
-        said = [_lack(site, tiers, there, self._join_address()) for site, tiers in lacking.items() if tiers]
-        if said:
-            raise ConfigError("; ".join(said))
+            tier = self._tier(place)
+            if (best := standing.best(fitting(there, place, tier), place, tier)) is not None:
+                standing.take(best, place, tier)
+                there = [_with_less(each, tier.gpus) if each is best else each for each in there]
+            else:
+                lacks.append(Lack(place, tier))
+        if lacks:
+            raise ConfigError(told(lacks, there, self._join_address()))
 
     def count(self, place: Place) -> int:
         """How many there are for a place now."""
-        return 1 if self._address is None else len(_fitting(machines(), place))
+        return 1 if self._address is None else len(fitting(machines(), place, self._tier(place)))
+
+    def has_room(self, place: Place) -> bool:
+        """Whether one more actor of a place finds what it takes of a GPU."""
+        tier = self._tier(place)
+        if self._address is None or not tier.gpus:
+            return True
+        return self._standing.best(fitting(machines(), place, tier), place, tier) is not None
 
     def options(self, place: Place, near: str | None = None) -> tuple[dict[str, Any], str | None]:
         """Where the next actor of a place stands: options for Ray, and its node, if one is there.
@@ -86,61 +79,63 @@ class Machines:
         Args:
             near: the node that is taken where several are as good.
         """
-        options: dict[str, Any] = {
-            "num_cpus": 0,
-            "resources": {place.tier.value: SHARE},
-            "max_restarts": -1,
-            "max_task_retries": 0,
-        }
+        resources = {place.tier.value: SHARE}
+        options: dict[str, Any] = {"num_cpus": 0, "resources": resources, "max_restarts": -1, "max_task_retries": 0}
         if self._address is None:
             return options, None
-        if place.site:
-            options["label_selector"] = {LABEL: place.site}
-        fitting = _fitting(machines(), place)
-        if not fitting:
+        tier = self._tier(place)
+        labels = dict(tier.labels) | ({LABEL: place.site} if place.site else {})
+        if labels:
+            options["label_selector"] = labels
+        if tier.gpus:
+            options["num_gpus"] = tier.gpus
+        able = fitting(machines(), place, tier)
+        best = self._standing.best(able, place, tier, near) or self._standing.best(able, place, _ANY, near)
+        if best is None:
             return options, None
-        best = min(fitting, key=lambda machine: (self._load(machine, place.tier), machine.node != near, machine.node))
-        self._standing[best.node, place.tier] += 1
+        if tier.machine is not None:
+            resources[f"node:{best.address}"] = SHARE  # Ray's own: the machine is the same when its node is a new one
+        self._standing.take(best, place, tier)
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(best.node, soft=True)
         return options, best.node
 
-    def _load(self, machine: Machine, tier: Tier) -> float:
-        return self._standing[machine.node, tier] / machine.tiers[tier]
+    def _tier(self, place: Place) -> TierSpec:
+        return self._tiers.get(place.tier, _ANY)
 
     def _join_address(self) -> str:
         """As `ray start` takes it: "auto" is for who is on a machine of the cluster already."""
         return str(ray.get_runtime_context().gcs_address)
 
 
-def machines() -> list[Machine]:
-    """Those that are there now."""
-    return [
-        Machine(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            node.get("Labels", {}).get(LABEL, ""),
-            {tier: node["Resources"][tier] for tier in Tier if node["Resources"].get(tier, 0) >= SHARE},
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
+class Standing:
+    """The actors of a run that were started, and which machine is the best for one more."""
+
+    def __init__(self) -> None:
+        self._actors: Counter[tuple[str, Tier]] = Counter()  # by node and tier
+        self._gpus: Counter[str] = Counter()  # by node
+
+    def best(self, able: Sequence[Machine], place: Place, tier: TierSpec, near: str | None = None) -> Machine | None:
+        """The one with the fewest actors for what it offers; None where none has so much of a GPU left.
+
+        Args:
+            near: the node that is taken where several are as good.
+        """
+        with_room = [machine for machine in able if self._free(machine) >= tier.gpus - _ROUNDING]
+        order = lambda each: (self._load(each, place.tier), each.node != near, each.node)  # noqa: E731
+        return min(with_room, key=order, default=None)
+
+    def take(self, machine: Machine, place: Place, tier: TierSpec) -> None:
+        """One more actor of this place stands there."""
+        self._actors[machine.node, place.tier] += 1
+        self._gpus[machine.node] += tier.gpus  # type: ignore[assignment]
+
+    def _free(self, machine: Machine) -> float:
+        """Ray tells late what our own actors have taken; what others have, it alone knows."""
+        return min(machine.free_gpus, machine.gpus - self._gpus[machine.node])
+
+    def _load(self, machine: Machine, tier: Tier) -> float:
+        return self._actors[machine.node, tier] / machine.tiers[tier]
 
 
-def _fitting(there: Sequence[Machine], place: Place) -> list[Machine]:
-    """Those on which an actor of this place may stand; one of no site keeps away from those of sites if it can."""
-    offering = [machine for machine in there if place.tier in machine.tiers]
-    of_site = [machine for machine in offering if machine.site == place.site]
-    return of_site if of_site or place.site else offering
-
-
-def _lack(site: str, tiers: Sequence[Tier], there: Sequence[Machine], address: str) -> str:
-    """What no machine offers, what there is instead, and what to start."""
-    offered = f"the tier{'s' if len(tiers) > 1 else ''} {' and '.join(tiers)}"
-    resources = json.dumps(dict.fromkeys(tiers, 1))
-    command = f"ray start --address={address} --resources='{resources}'"
-    if not site:
-        return f"no machine of the cluster offers {offered}: start one with {command}"
-    known = {machine.site for machine in there} - {"", site}
-    near = did_you_mean(site, known, listed=0) if site not in {machine.site for machine in there} else ""
-    what = f"no machine of the site {site} offers {offered}{near}"
-    return f"{what}; there is {', '.join(map(str, there))}: start one with {command} --labels={LABEL}={site}"
+def _with_less(machine: Machine, gpus: float) -> Machine:
+    return replace(machine, free_gpus=machine.free_gpus - gpus)

@@ -26,12 +26,14 @@ class Started(NamedTuple):
 
     Attributes:
         name: what messages call it.
+        place: what it runs.
         standby: how Ray knows its standby; "": it has none.
         again: starts another one like it, under the name of its standby.
     """
 
     name: str
     actor: Any
+    place: Place
     standby: str
     again: Callable[[], Any]
 
@@ -55,6 +57,7 @@ class SegmentActors:
         self._one_machine = one_machine
         self._tell = started
         self._levels: dict[int, dict[str, Started]] = {}  # by the first of their segments, then by name
+        self._with_standby: set[str] = set()  # names
 
     @property
     def levels(self) -> list[list[Any]]:
@@ -67,10 +70,15 @@ class SegmentActors:
         return [actor for level in self.levels for actor in level]
 
     def stand_by(self) -> list[Started]:
-        """Start a standby for each of them."""
-        return [
-            each._replace(actor=each.again()) for start in sorted(self._levels) for each in self._levels[start].values()
+        """Start a standby for each of them that was given none yet, where there is room for one."""
+        lacking = [
+            each
+            for start in sorted(self._levels)
+            for each in self._levels[start].values()
+            if each.name not in self._with_standby and self._machines.has_room(each.place)
         ]
+        self._with_standby.update(each.name for each in lacking)
+        return [each._replace(actor=each.again()) for each in lacking]
 
     def below(self, plan: Plan, site: str, number: int, near: str | None) -> list[Started]:
         """The actors below a device of this site, from the top down.
@@ -92,7 +100,7 @@ class SegmentActors:
         if name not in level:
             make = partial(self._start, plan, place, near, tuple(below))
             standby = self._standbys.name(name)
-            level[name] = Started(name, make(), standby, partial(make, standby))
+            level[name] = Started(name, make(), place, standby, partial(make, standby))
             self._tell(level[name])
         return level[name]
 
@@ -111,7 +119,7 @@ def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], option
     for name in CONTROL:  # apart from the calls that wait for answers
         if hasattr(kind, name):
             ray.method(concurrency_group="control")(getattr(kind, name))
-    name, lower, standby, _ = below[0] if below else ("", None, "", None)
+    name, lower, standby = (below[0].name, below[0].actor, below[0].standby) if below else ("", None, "")
     links = [
         replace(link, leads_to=name) if index == place.segments[-1] else link for index, link in enumerate(plan.links)
     ]

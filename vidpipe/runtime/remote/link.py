@@ -9,7 +9,7 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Counts
 from vidpipe.runtime.links.link import PeerLink
-from vidpipe.runtime.remote.peer import ServerPeer
+from vidpipe.runtime.remote.peer import COUNTS_S, ServerPeer
 from vidpipe.runtime.worker import WorkerRuntime
 
 
@@ -31,9 +31,9 @@ class ServerLink(PeerLink):
         """See `ServerPeer.prepare`."""
         self._server.prepare(configs)
 
-    def server_counts(self, *, fresh: bool = True) -> Counts:
-        """What the server has counted for this run; `fresh`: up to this moment."""
-        return self._server.counts(fresh=fresh)
+    def server_counts(self, *, fresh: bool = True, within_s: float = COUNTS_S) -> Counts:
+        """What the server has counted for this run; `fresh`: up to this moment, if it tells within so many seconds."""
+        return self._server.counts(fresh=fresh, within_s=within_s)
 
     def close(self) -> None:
         """Tell the server that the run has ended, and end the connection."""

@@ -200,8 +200,8 @@ class ServerPeer:
         except RuntimeError as error:
             raise ConfigError(str(error)) from None
 
-    def counts(self, *, fresh: bool) -> Counts:
-        """What the server has counted for this run, so far as it could tell."""
+    def counts(self, *, fresh: bool, within_s: float = COUNTS_S) -> Counts:
+        """What the server has counted for this run, so far as it could tell; `fresh`: waits so long for it to tell."""
         with self._changed:
             asks = self._is_up and (fresh or self._counting is None or self._counting.done())
             if asks:
@@ -210,7 +210,7 @@ class ServerPeer:
             counting, life = self._counting if asks and fresh else None, self._life
         if counting is not None:
             try:
-                counting.exception(COUNTS_S)
+                counting.exception(within_s)
                 self._counted(life, counting)  # its callback may come later than this
             except TimeoutError:
                 log.debug("%s does not say what it has counted", self.address)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.cascade.cascade import Ticket
-from vidpipe.core.frame import Frame
 from vidpipe.models.boxes import apart
 from vidpipe.pipeline.plan import Link
 from vidpipe.pipeline.spec import LinkSpec
@@ -16,29 +15,23 @@ _BLOCK = {"raw": 2, "jpeg": 16, "webp": 16}  # pixels that a codec takes togethe
 _BORDER = 2  # pixels around a part that change it when its colours are enlarged again
 
 
-def parts_of(ticket: Ticket, link: Link, spec: LinkSpec) -> NDArray[np.int64] | None:
+def parts_of(ticket: Ticket, link: Link, spec: LinkSpec, size: tuple[int, int]) -> NDArray[np.int64] | None:
     """Parts of the picture that are enough for this frame: xyxy [k, 4] in pixels as the link scales it; None: all.
 
     All of it crosses where somebody else looks at it: if the answer may be checked.
+
+    Args:
+        size: (width, height) of the picture beyond the link.
     """
     frame, first = ticket.frame, link.first
     if first is None or ticket.due or ticket.straight or link.audit.draws(frame.stream, frame.seq, first.id):
         return None
-    size = scaled(frame, spec)
     asked = first.type.parts(frame.knobs.stages.get(first.id, first.config), frame, size)
     if asked is None or not len(asked):
         return None
     places = _whole_blocks(np.asarray(asked, np.int64), size, spec)
     area = np.prod(places[:, 2:] - places[:, :2], axis=1).sum()
     return places if area <= _MOST * size[0] * size[1] else None
-
-
-def scaled(frame: Frame, spec: LinkSpec) -> tuple[int, int]:
-    """(width, height) of the frame's picture beyond the link."""
-    height, width = frame.luma().shape if spec.codec == "raw" else frame.bgr().shape[:2]
-    if spec.codec == "raw" or spec.width is None or width <= spec.width:
-        return width, height
-    return spec.width, max(1, round(height * spec.width / width))
 
 
 def _whole_blocks(places: NDArray[np.int64], size: tuple[int, int], spec: LinkSpec) -> NDArray[np.int64]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
+from vidpipe.serve.api.endless import Endless
 from vidpipe.serve.api.run import RunName, StreamName
 from vidpipe.serve.gallery import Gallery
 from vidpipe.serve.shots import Wanted
@@ -49,7 +49,7 @@ async def picture_and_boxes(
     return shot.told | {"jpeg": base64.b64encode(shot.jpeg).decode()}
 
 
-@router.get("/live", response_class=StreamingResponse, responses={200: {"content": {LIVE: {}}}})
+@router.get("/live", response_class=Endless, responses={200: {"content": {LIVE: {}}}})
 async def live(
     request: Request,
     site: SiteOf,
@@ -59,7 +59,7 @@ async def live(
     width: Width = 640,
     fps: Fps = 5,
     still_s: Annotated[float, Query(ge=0, le=60, description="between pictures while nothing is in view")] = 0,
-) -> StreamingResponse:
+) -> Endless:
     """Pictures of streams with the answers to these very frames, for as long as one listens.
 
     Each record is two lengths (big-endian, 4 bytes each), so much JSON as of `picture-and-boxes`, and so much JPEG;
@@ -71,18 +71,16 @@ async def live(
 
     still = Still(request, person)
 
-    async def records() -> AsyncIterator[bytes]:
-        with site.watching():
-            async for _, shot in gallery.live(seen, wanted):
-                if not still:
-                    return
-                yield shot.packed()
+    async def records() -> AsyncGenerator[bytes, None]:
+        async for _, shot in gallery.live(seen, wanted):
+            if not still:
+                return
+            yield shot.packed()
 
-    _check_place(site)
-    return StreamingResponse(records(), media_type=LIVE)
+    return Endless(records(), site, media_type=LIVE)
 
 
-@router.get("/live.mjpeg", response_class=StreamingResponse)
+@router.get("/live.mjpeg", response_class=Endless)
 async def mjpeg(
     stream: StreamName,
     request: Request,
@@ -91,24 +89,22 @@ async def mjpeg(
     run: RunName = None,
     width: Width = 1280,
     fps: Fps = 5,
-) -> StreamingResponse:
+) -> Endless:
     """Pictures of a stream as MJPEG, without boxes, for programs that show cameras."""
     check_sees(person, stream)
     gallery = await _gallery(request, site, run, [stream])
 
     still = Still(request, person)
 
-    async def parts() -> AsyncIterator[bytes]:
-        with site.watching():
-            async for _, shot in gallery.live([stream], Wanted(1 / fps, 1 / fps, width)):
-                if not still:
-                    return
-                if shot.jpeg:
-                    told = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\n\r\n"
-                    yield told.encode() + shot.jpeg + b"\r\n"
+    async def parts() -> AsyncGenerator[bytes, None]:
+        async for _, shot in gallery.live([stream], Wanted(1 / fps, 1 / fps, width)):
+            if not still:
+                return
+            if shot.jpeg:
+                told = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\n\r\n"
+                yield told.encode() + shot.jpeg + b"\r\n"
 
-    _check_place(site)
-    return StreamingResponse(parts(), media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+    return Endless(parts(), site, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
 
 
 async def _gallery(request: Request, site: Site, run: str | None, streams: list[str]) -> Gallery:
@@ -124,9 +120,3 @@ async def _gallery(request: Request, site: Site, run: str | None, streams: list[
         what = ", ".join(sorted(stays))
         raise HTTPException(403, f"pictures of {what} do not leave that machine: `leaves_device` says never")
     return asked.gallery
-
-
-def _check_place(site: Site) -> None:
-    """Refuse one who watches too many before the answer has begun."""
-    with site.watching():
-        pass

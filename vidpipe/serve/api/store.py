@@ -90,11 +90,17 @@ def counts(
     stream: Name = None,
     class_: Class = None,
     every: Every = 3600,
-) -> list[dict[str, Any]]:
-    """How many of each class were in view, by time and stream."""
+    most: Most = 100,
+) -> dict[str, Any]:
+    """How many of each class were in view, by time and stream, newest first. `next` as of events."""
     with closing(_store(site)) as store:
-        rows = store.counts(since=since, until=until, stream=stream, class_=class_, every_s=every)
-    return [row for row in rows if person.sees(row["stream"])]
+
+        def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
+            times = {"since": since, "until": until}
+            return iter(store.counts(stream=stream, class_=class_, every_s=every, newest=newest, **times))
+
+        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
+    return {"counts": rows, "next": following}
 
 
 @router.get("/event-counts")
@@ -107,11 +113,18 @@ def event_counts(
     kind: Name = None,
     rule: Name = None,
     every: Every = 3600,
-) -> list[dict[str, Any]]:
-    """How many events began, by time, stream, kind, zone, line, direction and class."""
+    most: Most = 100,
+) -> dict[str, Any]:
+    """How many events began, by time, stream, kind, zone, line, direction and class, newest first. `next` as of
+    events."""
     with closing(_store(site)) as store:
-        rows = store.event_counts(since=since, until=until, stream=stream, kind=kind, rule=rule, every_s=every)
-    return [row for row in rows if person.sees(row["stream"])]
+
+        def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
+            named = {"stream": stream, "kind": kind, "rule": rule}
+            return iter(store.event_counts(since=since, until=until, every_s=every, newest=newest, **named))
+
+        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
+    return {"counts": rows, "next": following}
 
 
 @router.get("/event")
@@ -165,7 +178,7 @@ def paged(
         rows = [row for stream in streams for row in ask(stream, since, until, count)]
         return sorted(rows, key=lambda row: row[time], reverse=True)
 
-    rows = newest(since, until, most + 1)[: most + 1]
+    rows = newest(since, until, most + 1)[: most + 1]  # of counts there may be more: those of whole times
     if len(rows) <= most:
         return rows, None
     cut = rows[-1][time]

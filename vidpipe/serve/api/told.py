@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from vidpipe.core.errors import VidpipeError
 from vidpipe.results.records import Result
+from vidpipe.serve.api.endless import Endless
 from vidpipe.serve.api.run import RunName, funnels_for, status_for
 from vidpipe.serve.runs import ShownRun
 from vidpipe.serve.shots import answer_told
-from vidpipe.serve.site import PersonOf, Site, SiteOf, Still
+from vidpipe.serve.site import PersonOf, SiteOf, Still
 from vidpipe.serve.telling import Telling
 from vidpipe.serve.users import Person
 
@@ -28,7 +28,7 @@ _AGAIN_MS = 2000  # after which a browser connects again
 LastId = Annotated[str | None, Header(alias="Last-Event-ID", description="go on behind this one")]
 
 
-@router.get("/told", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get("/told", response_class=Endless, responses={200: {"content": {"text/event-stream": {}}}})
 async def told(
     request: Request,
     site: SiteOf,
@@ -37,63 +37,61 @@ async def told(
     answers: Annotated[float, Query(ge=0, le=10, description="of each stream, most a second; 0: none")] = 0,
     after: Annotated[str | None, Query(description="as Last-Event-ID")] = None,
     last_event_id: LastId = None,
-) -> StreamingResponse:
+) -> Endless:
     """Server-sent events: `status` once a second (with `funnel`), `event` as rules tell them, `answer` of each stream.
 
     Each `event` has an id; who was away for a while and names the last one gets what was told meanwhile. `gap` says
     that some of it is kept no more: the store has it.
     """
     asked = site.run(run)
-    with site.watching():
-        pass
-    return StreamingResponse(
-        _all_told(site, asked, person, last_event_id or after, answers, Still(request, person)),
+    return Endless(
+        _all_told(asked, person, last_event_id or after, answers, Still(request, person)),
+        site,
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
 async def _all_told(
-    site: Site, run: ShownRun, person: Person, last_id: str | None, answers: float, still: Still
-) -> AsyncIterator[bytes]:
+    run: ShownRun, person: Person, last_id: str | None, answers: float, still: Still
+) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
     telling = run.telling or Telling()
     seen, gap = _begin(telling, last_id)
     sent: dict[str, int] = {}
     status_at = answers_at = loop.time()
-    with site.watching():
-        telling.listeners.add(changed)
-        try:
-            yield f"retry: {_AGAIN_MS}\n\n".encode()
+    telling.listeners.add(changed)
+    try:
+        yield f"retry: {_AGAIN_MS}\n\n".encode()
+        if gap:
+            yield _packed("gap", {})
+        while still:
+            if loop.time() >= status_at:
+                status_at = loop.time() + STATUS_EVERY_S
+                yield await run_in_threadpool(_status, run, person)
+            if answers and loop.time() >= answers_at:
+                answers_at = loop.time() + 1 / answers
+                for name, result in list(run.answers().items()):
+                    if person.sees(name) and sent.get(name) != result.seq:
+                        sent[name] = result.seq
+                        yield _packed("answer", _answer(result))
+            changed.clear()
+            fresh, gap = telling.since(seen)
             if gap:
                 yield _packed("gap", {})
-            while still:
-                if loop.time() >= status_at:
-                    status_at = loop.time() + STATUS_EVERY_S
-                    yield await run_in_threadpool(_status, run, person)
-                if answers and loop.time() >= answers_at:
-                    answers_at = loop.time() + 1 / answers
-                    for name, result in list(run.answers().items()):
-                        if person.sees(name) and sent.get(name) != result.seq:
-                            sent[name] = result.seq
-                            yield _packed("answer", _answer(result))
-                changed.clear()
-                fresh, gap = telling.since(seen)
-                if gap:
-                    yield _packed("gap", {})
-                for each in fresh:
-                    seen = each.number
-                    if person.sees(str(each.event["stream"])):
-                        yield _packed("event", each.event, telling.id_of(each.number))
-                due = min(status_at, answers_at) if answers else status_at
-                try:
-                    async with asyncio.timeout_at(due):
-                        await changed.wait()
-                except TimeoutError:
-                    pass
-        finally:
-            telling.listeners.discard(changed)
+            for each in fresh:
+                seen = each.number
+                if person.sees(str(each.event["stream"])):
+                    yield _packed("event", each.event, telling.id_of(each.number))
+            due = min(status_at, answers_at) if answers else status_at
+            try:
+                async with asyncio.timeout_at(due):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+    finally:
+        telling.listeners.discard(changed)
 
 
 def _begin(telling: Telling, last_id: str | None) -> tuple[int, bool]:

@@ -23,7 +23,9 @@ from vidpipe.sources.files.packets import FilePackets
 from vidpipe.sources.files.reader import Decoded, Reader
 from vidpipe.sources.view import View
 
-_SAME_S = 1e-6  # times nearer than this are one: they may have been through a text file
+SAME_S = 1e-6
+"""Times nearer than this are one: they may have been through a text file."""
+
 _SEEK_MARGIN_S = 1.0  # containers seek by decode time, which lies before presentation time
 
 
@@ -198,13 +200,13 @@ class FileSource:
         sought = self._sought()
         if sought is not None:
             return seq, sought
-        start_s = self._spec.start_s - _SAME_S
+        start_s = self._spec.start_s - SAME_S
         window = dropwhile(lambda item: item[0] < start_s, chain(self._head, self._decoded))
         return seq, islice(window, seq, None)
 
     def _sought(self) -> Iterator[Decoded] | None:
         """The pictures to deliver, by seeking; None where that is not worth it or cannot be exact."""
-        after = self._resume.pts + _SAME_S if self._resume else self._spec.start_s - _SAME_S
+        after = self._resume.pts + SAME_S if self._resume else self._spec.start_s - SAME_S
         if after <= _SEEK_MARGIN_S or not self._path.is_file():  # what comes from a pipe comes once
             return None
         reader = self._open(self._reader.timeline.origin)
@@ -259,5 +261,5 @@ def _behind(decoded: Iterator[Decoded], after: float, resume: Resume | None) -> 
         if pts > after:
             return [(pts, picture)] if key and met else None
         key = key or (not isinstance(picture, NoPicture) and picture.key_frame)
-        met = met or (resume is not None and abs(pts - resume.pts) <= _SAME_S)
+        met = met or (resume is not None and abs(pts - resume.pts) <= SAME_S)
     return [] if key and met else None

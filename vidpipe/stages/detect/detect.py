@@ -31,6 +31,9 @@ from vidpipe.statistics.draw import draw
 if TYPE_CHECKING:
     import supervision as sv
 
+    from vidpipe.models.inputs import NetworkInputs
+    from vidpipe.models.letterbox import NetworkInput
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 VARIANTS = 4  # of a stage, that are kept in any case: a model at a size, in a precision
 IDLE = 256  # calls without a look, after which further ones are let go
@@ -188,6 +191,11 @@ class Detect(Stage[DetectConfig]):
     def counts(self) -> dict[str, int]:
         """Frames that the model was not asked about, as it is not worth it there."""
         return {"not worth asking": self._left_out} if self._left_out else {}
+
+    @classmethod
+    def sees(cls, config: DetectConfig, inputs: NetworkInputs) -> Sequence[NetworkInput] | None:
+        network = inputs.get(config.model, config.size)
+        return None if network is None else (network,)
 
     @classmethod
     def learns(cls, config: DetectConfig) -> bool:

@@ -51,7 +51,8 @@ class StreamCost(Figures):
         key: of these settings: the same again has the same.
         fps: pictures a second.
         width, height: of a picture, pixels.
-        frames: that the shares rest on.
+        frames: that were answered while it was measured.
+        steady: whether its shares were found to change no more.
         threads: with which models inferred that leave it open.
         other_ms: CPU time a frame outside of stages and links: decoding, publishing, the engine.
         other_wall_ms: from a picture that is read to its result, beside stages, links and queues; None: not known, as
@@ -66,6 +67,7 @@ class StreamCost(Figures):
     width: int = Field(ge=1)
     height: int = Field(ge=1)
     frames: int = Field(ge=1)
+    steady: bool = True
     threads: int = Field(default=1, ge=1)
     other_ms: float = Field(ge=0)
     other_wall_ms: float | None = None
@@ -148,7 +150,8 @@ class Costs(Figures):
 
     Attributes:
         processor, cores: of the machine that was measured.
-        engine: that ran; its own work is in `StreamCost.other_ms` and `memory`.
+        engine: that ran; its own work is in `StreamCost.other_ms`, `run_cpu` and `memory`.
+        run_cpu: cores that a run takes whatever its streams.
         memory: None: not known, as of a report.
         models: by name.
         streams: by name.
@@ -160,6 +163,7 @@ class Costs(Figures):
     cores: int = Field(ge=1)
     engine: Literal["inline", "ray"]
     made_at: str = ""
+    run_cpu: float = Field(default=0.0, ge=0)
     memory: MemoryCost | None = None
     models: dict[str, ModelCost] = {}
     streams: dict[str, StreamCost] = {}

@@ -16,10 +16,10 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.names import references
 from vidpipe.models.library import threads_of_a_look
 from vidpipe.pipeline.plan import Plan, Segment, streams_per_actor
-from vidpipe.pipeline.spec import PlacedStage, Tier
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, Tier
 from vidpipe.tuning.planner.costs import Costs, StreamCost
 from vidpipe.tuning.planner.loads import CameraNeed, Expected, Load, Place, Traffic, shortages
-from vidpipe.tuning.planner.nodes import Node, Nodes, missing
+from vidpipe.tuning.planner.nodes import Node, Nodes
 
 
 def expect(laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int] | None = None) -> Expected:
@@ -40,6 +40,12 @@ def site_of(laid: Plan, stream: str) -> str | None:
     return laid.pipeline.site(stream) or None
 
 
+def site_at(pipeline: Pipeline, tier: Tier, site: str | None) -> str | None:
+    """Whose machines the stages of a tier stand on for a camera: above the cloud each site has its own, the cloud is
+    common to all that ask for none; None: those of no site."""
+    return None if tier == Tier.CLOUD and site not in pipeline.own_clouds else site
+
+
 class _Expecting:
     def __init__(self, laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int]) -> None:
         if unknown := [name for name in laid.pipeline.streams if name not in costs.streams]:
@@ -55,6 +61,7 @@ class _Expecting:
 
     def whole(self) -> Expected:
         self._place()
+        self._run()
         for stream, count in self._cameras.items():
             self._add(stream, count)
         for load in self._loads.values():
@@ -68,24 +75,16 @@ class _Expecting:
         return Expected(loads, list(self._traffic.values()), needs, found, self._notes)
 
     def _key(self, segment: Segment, stream: str) -> Place:
-        """Above the cloud each site has segments of its own; the cloud is common to all that ask for none."""
-        site = self._site[stream]
-        common = segment.tier == Tier.CLOUD and site not in self._laid.pipeline.own_clouds
-        return Place(segment.name, None if common else site)
+        return Place(segment.name, site_at(self._laid.pipeline, segment.tier, self._site[stream]))
 
     def _place(self) -> None:
         """Give each segment a machine: the one of its tier that has the most left, by what is placed there so far."""
-        tiers = list(dict.fromkeys(segment.tier for segment in self._laid.segments))
-        for site in dict.fromkeys(self._site.values()):
-            if lacking := missing(self._nodes, tiers, site):
-                where = f" of site {site}" if site else ""
-                raise ConfigError(
-                    f"no node{where} is of tier {lacking[0]}, on which stages stand: add one, or set their `on`"
-                )
         placed: dict[str, int] = defaultdict(int)
         for segment in self._laid.segments:
             for place in dict.fromkeys(self._key(segment, stream) for stream in self._cameras):
                 able = self._nodes.serving(segment.tier, place.site)
+                if not able:
+                    raise ConfigError(self._lacking(segment.tier, place.site))
                 stages = tuple(stage.id for stage in segment.stages)
                 if segment is self._laid.segments[0]:  # its actors are as many as it takes
                     self._loads[place] = Load(place, segment.tier, tuple(able), stages)
@@ -95,6 +94,26 @@ class _Expecting:
                 self._loads[place] = Load(place, segment.tier, (node,), stages)
                 if len(able) > 1:
                     self._notes.append(f"segment {segment.name} runs on {node} alone: it is one process")
+
+    def _lacking(self, tier: Tier, site: str | None) -> str:
+        """That no machine is there, and what would be one."""
+        if not site:
+            return f"no node is of tier {tier}, on which stages stand: add one, or set their `on`"
+        other = next((name for name, node in self._nodes.nodes.items() if tier in node.tiers and not node.site), None)
+        hint = f"give {other} `site: {site}`, if it is there, or add one" if other else "add one"
+        return f"no node of site {site} is of tier {tier}, on which stages stand: {hint}, or set their `on`"
+
+    def _run(self) -> None:
+        """What the run takes by itself stands where most devices are: there is the driver."""
+        first = self._laid.segments[0]
+        if self._cameras:
+            busiest = max(self._cameras, key=lambda stream: self._cameras[stream])
+            self._load(first, busiest).cpu += self._costs.run_cpu
+        for stream in self._cameras:
+            if not self._costs.streams[stream].steady:
+                self._notes.append(
+                    f"stream {stream}: what it takes still changed when it was measured: measure longer (`--for`)"
+                )
 
     def _add(self, stream: str, count: int) -> None:
         """What the cameras of a stream take of segments and links."""

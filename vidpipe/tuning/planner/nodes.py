@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import pairwise
 from typing import Self
 
@@ -19,7 +18,7 @@ class Node(_Part):
     """A machine."""
 
     tier: Tier | list[Tier] = Field(description="what may run there: device, edge, cloud, or a list of them")
-    site: str | None = Field(default=None, description="whose cameras alone it serves; default: those of all sites")
+    site: str | None = Field(default=None, description="whose cameras alone it serves; default: those of no site")
     cpus: float = Field(gt=0, description="cores that the run may use")
     memory_gb: float | None = Field(default=None, gt=0, description="memory that it may use; default: no matter")
     speed: float = Field(
@@ -30,10 +29,6 @@ class Node(_Part):
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers of which stages may stand there."""
         return (self.tier,) if isinstance(self.tier, Tier) else tuple(self.tier)
-
-    def serves(self, tier: Tier, site: str | None) -> bool:
-        """Whether stages of a tier may stand there for the cameras of a site; None: for those of all sites."""
-        return tier in self.tiers and self.site in (None, site)
 
 
 class Line(_Part):
@@ -76,15 +71,17 @@ class Nodes(_Part):
             return (direct,)
         return tuple(name for name in _steps(upper, lower) if name in self.links)
 
-    def tiers(self, site: str | None = None) -> tuple[Tier, ...]:
-        """The tiers that stages may stand on for the cameras of a site."""
-        return tuple(tier for tier in Tier if any(node.serves(tier, site) for node in self.nodes.values()))
-
     def serving(self, tier: Tier, site: str | None) -> dict[str, Node]:
-        """The machines of a tier for the cameras of a site; those of the site alone, if it has any."""
-        able = {name: node for name, node in self.nodes.items() if node.serves(tier, site)}
-        own = {name: node for name, node in able.items() if node.site is not None}
-        return own or able
+        """The machines on which stages of a tier may stand for the cameras of a site; None: of no site.
+
+        As on a cluster: those of a site stand on its machines alone, others keep away from these if they can. Where
+        there is one machine, sites make no difference.
+        """
+        able = {name: node for name, node in self.nodes.items() if tier in node.tiers}
+        if len(self.nodes) == 1:
+            return able
+        own = {name: node for name, node in able.items() if node.site == site}
+        return own if own or site is not None else able
 
     def limited(self, mbps: dict[str, float]) -> Nodes:
         """The same with other rates of lines; of what is not named here they stay."""
@@ -103,11 +100,6 @@ def lines() -> list[str]:
 def one_machine(cpus: float, memory_gb: float, *, name: str = "this machine") -> Nodes:
     """A machine that has all tiers."""
     return Nodes(nodes={name: Node(tier=list(Tier), cpus=cpus, memory_gb=memory_gb)})
-
-
-def missing(nodes: Nodes, tiers: Collection[Tier], site: str | None) -> list[Tier]:
-    """The tiers that no machine has for the cameras of a site."""
-    return [tier for tier in tiers if tier not in nodes.tiers(site)]
 
 
 def _steps(upper: Tier, lower: Tier) -> list[str]:

@@ -15,7 +15,7 @@ from vidpipe.tuning.budget.plan import Option, Wish, unbeaten
 from vidpipe.tuning.floor.configuration import Roles
 from vidpipe.tuning.planner.assign import Assigned, assign
 from vidpipe.tuning.planner.costs import Costs, StageCost, StreamCost
-from vidpipe.tuning.planner.expect import expect
+from vidpipe.tuning.planner.expect import expect, site_at
 from vidpipe.tuning.planner.loads import PLANNED, Expected
 from vidpipe.tuning.planner.nodes import Nodes
 
@@ -68,8 +68,8 @@ def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
 
 def placements(roles: Roles, nodes: Nodes) -> Iterator[Placement]:
     """Every way to place the models on the tiers that have machines; what precedes them stays on the device."""
-    sites = {getattr(stream.spec, "at", None) for stream in roles.pipeline.streams.values()} or {None}
-    tiers = [tier for tier in Tier if all(tier in nodes.tiers(site) for site in sites)]
+    sites = {roles.pipeline.site(name) or None for name in roles.pipeline.streams} or {None}
+    tiers = [tier for tier in Tier if all(nodes.serving(tier, site_at(roles.pipeline, tier, site)) for site in sites)]
     if Tier.DEVICE not in tiers:
         return
     models = [stage for stage in (roles.little, roles.last) if stage is not None]
@@ -127,7 +127,7 @@ def _wish(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes
         setting: Setting = option.what
         as_set = _under(known, option, setting, roles)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
-        bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None})
+        bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
         options.append(Option(option.accuracy, _demand(expect(alone, bare, nodes)), setting))
     return Wish(unbeaten(options), wish.weight)
 

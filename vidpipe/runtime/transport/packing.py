@@ -1,0 +1,41 @@
+"""How a link packs frames: how large a picture crosses, which parts of it, and as what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.frame import Frame, Image
+from vidpipe.core.settings import StageConfig
+from vidpipe.pipeline.plan import Link
+from vidpipe.pipeline.spec import LinkSpec
+from vidpipe.runtime.transport import codec
+from vidpipe.runtime.transport.parts import parts_of
+from vidpipe.runtime.transport.size import picture_size
+
+
+def packed(
+    ticket: Ticket, link: Link, spec: LinkSpec, *, complete: bool, memory: Image | None = None
+) -> codec.PackedFrame:
+    """An open frame as it crosses a link; arguments as of `codec.pack`.
+
+    Args:
+        spec: of the link, or of the rung in use.
+    """
+    size = picture_size(ticket.frame, link, spec)
+    places = parts_of(ticket, link, spec, size)
+    return codec.pack(ticket, spec, complete=complete, memory=memory, places=places, size=size)
+
+
+def packed_shadow(frame: Frame, link: Link, variants: Iterable[tuple[str, StageConfig]]) -> codec.PackedFrame:
+    """A frame of which variants are asked: it is as large as these need, whatever is in force.
+
+    Args:
+        variants: stages, by id, and the settings that each is asked under.
+    """
+    shadowed: defaultdict[str, list[StageConfig]] = defaultdict(list)
+    for stage, config in variants:
+        shadowed[stage].append(config)
+    size = picture_size(frame, link, link.spec, shadowed)
+    return codec.pack(Ticket(frame), link.spec, complete=False, size=size)
