@@ -1,18 +1,27 @@
 """`python -m benchmarks planner [PART ...]`: how good plans are, and how far what they expect is from what comes.
 
 `exact`, `many`, `fair` and `changes` plan for made-up cameras: against the exact optimum, for ten thousand of them,
-against fair sharing, and anew when machines change. `predict` holds what is expected against runs (`predictions.py`).
+against fair sharing, and anew when machines change. `tuned FOLDER` is `fair` with what `tune follow --out FOLDER`
+has tried of clips in place of what is made up. `predict` holds what is expected against runs (`predictions.py`).
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from benchmarks.footage import ASSETS
 from benchmarks.predictions import predicted
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.tuning.budget.limits import BudgetConfig
+from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import Option, Plan, Wish, demand_of, exact, fits, greedy, worth
+from vidpipe.tuning.floor.configuration import roles_of
+from vidpipe.tuning.paths import TUNED
 from vidpipe.tuning.planner.assign import assign, moved, replan
 
 CASES = 1000
@@ -25,6 +34,9 @@ Wishes = dict[str, Wish]
 def report(arguments: Sequence[str]) -> Iterator[str]:
     """A line for each figure, as it is found."""
     parts = {"exact": near_exact, "many": many, "fair": fair, "changes": changes}
+    if arguments and arguments[0] == "tuned":
+        yield from tuned(Path(arguments[1]))
+        return
     asked = [part for part in arguments if part in (*parts, "predict")] or [*parts, "predict"]
     for part in asked:
         if part != "predict":
@@ -95,31 +107,58 @@ def many() -> Iterator[str]:
 
 
 def fair() -> Iterator[str]:
-    """Mean accuracy against an equal share of each resource for each camera."""
+    """Mean accuracy against an equal share of each resource for each camera, and what no plan exceeds."""
     for share in SHARES:
-        ratios, ours, theirs = [], [], []
-        for seed in range(20):
-            wishes = cameras(np.random.default_rng(seed), 50)
-            limits = limits_of(wishes, share)
-            found = assign(wishes, limits)
-            mean, shared = found.worth / len(wishes), _fairly(wishes, limits)
-            ratios.append(mean / shared if shared else float("inf"))
-            ours.append(mean)
-            theirs.append(shared)
-        yield (
-            f"capacity {share:.0%} of demand, 50 cameras: mean accuracy {np.mean(ours):.3f}, fair sharing "
-            f"{np.mean(theirs):.3f}: {np.median(ratios):.2f} times"
+        yield _against_fair(
+            f"capacity {share:.0%} of demand, 50 cameras",
+            [(wishes := cameras(np.random.default_rng(seed), 50), limits_of(wishes, share)) for seed in range(20)],
         )
 
 
-def _fairly(wishes: Wishes, limits: Mapping[str, float]) -> float:
-    """Mean accuracy where each camera takes the best that fits into an equal share; 0 of one for which nothing does."""
+def tuned(profiles: Path) -> Iterator[str]:
+    """The same for cameras with what `vidpipe tune follow` has tried of clips, as profiles in a folder tell it."""
+    names = sorted({path.parent.name for path in profiles.rglob(TUNED)})
+    os.chdir(ASSETS / "models")
+    roles = roles_of(load("follow", sources={name: f"live+file:{name}.mp4" for name in names}))
+    found = offers(roles, profiles, BudgetConfig(cpu=1e9))
+    of = [wish for name, wish in found.anything.items() if name not in found.untuned]
+    wishes = {f"cam{number}": of[number % len(of)] for number in range(50)}
+    best = [wish.options[-1].demand for wish in wishes.values()]
+    for share in SHARES:
+        limits = {name: share * sum(each.get(name, 0.0) for each in best) for name in best[0]}
+        yield _against_fair(
+            f"capacity {share:.0%} of demand, 50 cameras like {len(of)} tuned clips", [(wishes, limits)]
+        )
+
+
+def _against_fair(what: str, cases: Sequence[tuple[Wishes, Mapping[str, float]]]) -> str:
+    ratios, ours, theirs, bounds, unserved = [], [], [], [], []
+    for wishes, limits in cases:
+        found = assign(wishes, limits)
+        each = _fairly(wishes, limits)
+        mean, shared = found.worth / len(wishes), float(np.mean(each))
+        ratios.append(mean / shared if shared else float("inf"))
+        ours.append(mean)
+        theirs.append(shared)
+        bounds.append((found.bound or float("nan")) / len(wishes) / shared if shared else float("inf"))
+        unserved.append(np.mean(np.array(each) == 0))
+    return (
+        f"{what}: mean accuracy {np.mean(ours):.3f}, fair sharing {np.mean(theirs):.3f} (nothing fits for "
+        f"{np.mean(unserved):.0%} of the cameras): {np.median(ratios):.2f} times, where no plan exceeds "
+        f"{np.median(bounds):.2f}"
+    )
+
+
+def _fairly(wishes: Wishes, limits: Mapping[str, float]) -> list[float]:
+    """The accuracy of each camera if it takes the best that fits into an equal share; 0 where nothing does."""
     shares = {name: limit / len(wishes) for name, limit in limits.items()}
-    best = [
-        max((o.accuracy for o in wish.options if all(o.demand[r] <= shares[r] for r in shares)), default=0.0)
+    return [
+        max(
+            (o.accuracy for o in wish.options if all(o.demand.get(r, 0.0) <= shares[r] * (1 + 1e-9) for r in shares)),
+            default=0.0,
+        )
         for wish in wishes.values()
     ]
-    return float(np.mean(best))
 
 
 def changes() -> Iterator[str]:

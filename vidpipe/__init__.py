@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -136,9 +137,11 @@ _HOME = {
     "stream": "vidpipe.tuning.stream",
 }
 
-# With this package OpenVINO tells its maker of each import and conversion, under an id that it leaves in the user's
-# home. Where the package is missing OpenVINO does without, so here it is missing: every process of vidpipe begins here.
+# Every process of vidpipe begins here, so here it is kept from telling others what it does. With this package OpenVINO
+# tells its maker of each import and conversion, under an id that it leaves in the user's home; where it is missing
+# OpenVINO does without. ONNX Runtime, from 1.29 on, tells of each model that is loaded, with its name.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def __getattr__(name: str) -> Any:

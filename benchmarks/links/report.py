@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.links import cascade, live, quality, shaped, size
+from benchmarks.links import cascade, live, quality, reachback, shaped, size
 
 Part = Callable[[Sequence[str], Path], Iterator[str]]
 
@@ -16,7 +16,10 @@ PARTS: dict[str, tuple[str, Part]] = {
     "shaped": ("A link whose rate varies", shaped.report),
     "cascade": ("Bytes from device to cloud", cascade.report),
 }
-LIVE: dict[str, tuple[str, Part]] = {"live": ("A link whose rate varies, live", live.report)}
+LIVE: dict[str, tuple[str, Part]] = {
+    "live": ("A link whose rate varies, live", live.report),
+    "reachback": ("Asking again for what a filter had answered", reachback.report),
+}
 
 
 def report(names: Sequence[str], folder: Path) -> Iterator[str]:

@@ -17,7 +17,8 @@ from ray.exceptions import RayActorError
 
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Position, Result
-from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor, pack_arguments
+from vidpipe.runtime.ray.actors import DeviceActor, SegmentActor
+from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.worker import those_open
 
 _ACTORS: dict[int, LocalActor] = {}

@@ -18,7 +18,8 @@ from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.records import Batch, Position, Snapshot
 from vidpipe.runtime.driver.run import run
-from vidpipe.runtime.ray.actors import DeviceActor, pack_arguments
+from vidpipe.runtime.ray.actors import DeviceActor
+from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.stream_pool import StreamPool
 
 PIPELINE = """

@@ -22,7 +22,8 @@ def link(cluster):
     import ray
 
     from benchmarks.stages import Nothing
-    from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
+    from vidpipe.runtime.ray.actors import SegmentActor
+    from vidpipe.runtime.ray.packing import pack_arguments
     from vidpipe.runtime.ray.peer import link_to
 
     ray.init(address=cluster, log_to_driver=False, logging_level="warning")

@@ -62,6 +62,7 @@ TUNERS = Kind(
     "vidpipe.runtime.driver.tuner:Tuner",
     {
         "budget": "vidpipe.tuning.budget.tuner:Budget",
+        "planned": "vidpipe.tuning.planner.tuner:Planned",
         "chameleon": "vidpipe.tuning.chameleon.tuner:Chameleon",
         "floor": "vidpipe.tuning.floor.tuner:Floor",
         "static": "vidpipe.tuning.static:Static",

@@ -12,8 +12,10 @@ from vidpipe.core.errors import ModelError
 
 
 def cache_dir() -> Path:
-    """`$VIDPIPE_CACHE`, or `~/.cache/vidpipe`: models fetched or converted once, safe to delete."""
-    return Path(os.environ.get("VIDPIPE_CACHE") or Path.home() / ".cache" / "vidpipe")
+    """`$VIDPIPE_CACHE`, or `vidpipe` in `$XDG_CACHE_HOME` or `~/.cache`: models got or made once, safe to delete."""
+    if own := os.environ.get("VIDPIPE_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidpipe"
 
 
 def fetched_dir() -> Path:

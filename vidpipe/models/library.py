@@ -16,6 +16,7 @@ from vidpipe.models.detectors.detector import LoadedDetector
 from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads
+from vidpipe.models.runtimes.opening import NetworkFile, Opens
 
 _CORES = os.cpu_count() or 1
 VARIANTS = 4  # that are held, beside the models as the pipeline has them
@@ -54,6 +55,7 @@ class Library:
         classes: of the pipeline.
         search_paths: folders in which relative paths are looked for, after the working directory.
         threads: for inference; None lets the runtime take all cores.
+        opens: gives the network of a detector's file.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Library:
         classes: Classes,
         search_paths: Sequence[Path] = (),
         threads: int | None = None,
+        opens: Opens = NetworkFile.open,
     ) -> None:
+        self._opens = opens
         self._specs = specs
         self._classes = classes
         self._search_paths = search_paths
@@ -77,7 +81,7 @@ class Library:
     def sharing(self) -> Library:
         """Another library with the models that are loaded here, which counts for itself what it is asked."""
         with self._loading:
-            other = Library(self._specs, self._classes, self._search_paths, self._threads)
+            other = Library(self._specs, self._classes, self._search_paths, self._threads, self._opens)
             other._detectors, other._embedders = dict(self._detectors), dict(self._embedders)
             return other
 
@@ -145,7 +149,8 @@ class Library:
             self._meters.setdefault(str(variant), Meter())
 
     def _load_detector(self, spec: ModelSpec) -> LoadedDetector:
-        return load_detector(spec, self._classes, search_paths=self._search_paths, threads=self._threads)
+        paths, threads = self._search_paths, self._threads
+        return load_detector(spec, self._classes, search_paths=paths, threads=threads, opens=self._opens)
 
     def _load_embedder(self, spec: ModelSpec) -> LoadedEmbedder:
         return load_embedder(spec, search_paths=self._search_paths, threads=self._threads)

@@ -20,6 +20,7 @@ from vidpipe.models.meter import noting_threads
 from vidpipe.models.own import OwnDetector, OwnEmbedder, source_file
 from vidpipe.models.resolve import ResolvedModel, check_precision, resolve
 from vidpipe.models.runtimes import Network
+from vidpipe.models.runtimes.opening import NetworkFile, Opens, Runtime
 from vidpipe.models.stores import int8, pypi, ultralytics
 from vidpipe.models.stores.pinned import store_of
 
@@ -30,7 +31,12 @@ DEFAULT_SIZE = (640, 640)  # of a .pt, where nobody says: what Ultralytics train
 
 
 def load_detector(
-    spec: ModelSpec, classes: Classes, *, search_paths: Sequence[Path] = (), threads: int | None = None
+    spec: ModelSpec,
+    classes: Classes,
+    *,
+    search_paths: Sequence[Path] = (),
+    threads: int | None = None,
+    opens: Opens = NetworkFile.open,
 ) -> LoadedDetector:
     """Load a detector and run it once, so that its first frame is not slow.
 
@@ -39,6 +45,7 @@ def load_detector(
         classes: of the pipeline.
         search_paths: folders in which a relative path is looked for, after the working directory.
         threads: for inference, where the spec does not say; None lets the runtime take all cores.
+        opens: gives the network of a file.
 
     Raises:
         ModelError: it cannot be found, fetched or read, or is not what the spec says.
@@ -46,7 +53,7 @@ def load_detector(
     resolved = resolve(spec, search_paths, classes)
     _check_detects(spec, resolved)
     with noting_threads():
-        detector = _detector(spec, resolved, classes, search_paths, threads)
+        detector = _detector(spec, resolved, classes, search_paths, threads, opens)
     return detector if spec.slicing is None else SlicedDetector(detector, spec.slicing)
 
 
@@ -57,7 +64,7 @@ def load_embedder(spec: ModelSpec, *, search_paths: Sequence[Path] = (), threads
     with noting_threads():
         if resolved.origin == "python":
             return OwnEmbedder(spec, search_paths)
-        network, _ = _open(spec, resolved, search_paths, threads)
+        network, _ = _open(spec, resolved, search_paths, threads, NetworkFile.open)
         length = embedders.vector_length(spec.path, network.outputs)
         return NetworkEmbedder(network.compile(embedders.PIXELS), length)
 
@@ -120,10 +127,15 @@ def _under(licence: str | None) -> str:
 
 
 def open_network(
-    spec: ModelSpec, resolved: ResolvedModel, classes: Classes, search_paths: Sequence[Path], threads: int | None
+    spec: ModelSpec,
+    resolved: ResolvedModel,
+    classes: Classes,
+    search_paths: Sequence[Path],
+    threads: int | None,
+    opens: Opens = NetworkFile.open,
 ) -> tuple[Network, OutputDecoder, Labels]:
     """A detector's network, what reads its outputs, and what they mean; errors as of `load_detector`."""
-    network, names = _open(spec, resolved, search_paths, threads)
+    network, names = _open(spec, resolved, search_paths, threads, opens)
     return network, *_decoding(resolved, classes, network, names)
 
 
@@ -150,7 +162,7 @@ def quantised_file(
     return int8.find(next((each for each in near if each.is_dir()), folder), file, resolved.size)
 
 
-def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime", "torch"]:
+def runtime_of(spec: ModelSpec, file: Path) -> Runtime:
     """What runs a model's file on this machine: the fastest for it that is installed."""
     if spec.runtime is not None:
         return spec.runtime
@@ -164,16 +176,21 @@ def runtime_of(spec: ModelSpec, file: Path) -> Literal["openvino", "onnxruntime"
 
 
 def _detector(
-    spec: ModelSpec, resolved: ResolvedModel, classes: Classes, search_paths: Sequence[Path], threads: int | None
+    spec: ModelSpec,
+    resolved: ResolvedModel,
+    classes: Classes,
+    search_paths: Sequence[Path],
+    threads: int | None,
+    opens: Opens,
 ) -> LoadedDetector:
     if resolved.origin == "python":
         return OwnDetector(spec, classes, search_paths)
-    network, decoder, labels = open_network(spec, resolved, classes, search_paths, threads)
+    network, decoder, labels = open_network(spec, resolved, classes, search_paths, threads, opens)
     return NetworkDetector(spec, network.compile(decoder.pixels), decoder, labels)
 
 
 def _open(
-    spec: ModelSpec, resolved: ResolvedModel, search_paths: Sequence[Path], threads: int | None
+    spec: ModelSpec, resolved: ResolvedModel, search_paths: Sequence[Path], threads: int | None, opens: Opens
 ) -> tuple[Network, tuple[str, ...] | None]:
     """The network, read by the runtime that suits, and its classes."""
     file = resolved.file or _fetch(resolved)
@@ -182,27 +199,26 @@ def _open(
     if file.suffix == ".pt":
         size = resolved.size or DEFAULT_SIZE
         if runtime_of(spec, file) == "torch":
-            from vidpipe.models.runtimes import torch
-
             check_precision(spec, "torch")
-            network = torch.TorchNetwork(file, size, threads, spec.precision)
+            network = opens(NetworkFile(file, size, threads, spec.precision, "torch"))
             return network, resolved.names or network.names
         file = ultralytics.exported(file, size)
-    return _read(spec, resolved, file, threads, quantised)
+    return _read(spec, resolved, file, threads, quantised, opens)
 
 
 def _read(
-    spec: ModelSpec, resolved: ResolvedModel, file: Path, threads: int | None, quantised: Path | None = None
+    spec: ModelSpec,
+    resolved: ResolvedModel,
+    file: Path,
+    threads: int | None,
+    quantised: Path | None = None,
+    opens: Opens = NetworkFile.open,
 ) -> tuple[Network, tuple[str, ...] | None]:
     """The network in a file that is no checkpoint, or in one that was quantised, and its classes."""
     names = resolved.names or metadata_of(resolved.source, file).names
     if runtime_of(spec, file) == "onnxruntime":
-        from vidpipe.models.runtimes.onnxruntime import OnnxNetwork
-
-        return OnnxNetwork(file, resolved.size, threads), names
-    from vidpipe.models.runtimes.openvino import OpenVINONetwork
-
-    return OpenVINONetwork(quantised or file, resolved.size, threads, spec.precision), names
+        return opens(NetworkFile(file, resolved.size, threads, spec.precision, "onnxruntime")), names
+    return opens(NetworkFile(quantised or file, resolved.size, threads, spec.precision, "openvino")), names
 
 
 def _decoding(

@@ -50,11 +50,11 @@ class Meter:
     def measure(self, pictures: int) -> Iterator[None]:
         """Add what the block costs."""
         _POOL.start()
-        wall, own = time.perf_counter_ns(), time.thread_time_ns()
+        wall, own = time.perf_counter_ns(), _own_ns()
         try:
             yield
         finally:
-            _POOL.stop(self, pictures, time.perf_counter_ns() - wall, time.thread_time_ns() - own)
+            _POOL.stop(self, pictures, time.perf_counter_ns() - wall, _own_ns() - own)
 
 
 class MeteredDetector:
@@ -159,9 +159,10 @@ class _Pool:
 
 
 class _Lent(threading.local):
-    """CPU time that the runtimes' threads have worked for this thread."""
+    """CPU time that others have worked for this thread: the runtimes' threads, and other processes."""
 
     cpu_ns = 0
+    elsewhere_ns = 0
 
 
 _POOL = _Pool()
@@ -170,7 +171,16 @@ _LENT = _Lent()
 
 def thread_cpu_ns() -> int:
     """CPU time of the calling thread, with what runtimes worked for its calls of metered models."""
-    return time.thread_time_ns() + _LENT.cpu_ns
+    return _own_ns() + _LENT.cpu_ns
+
+
+def add_elsewhere(cpu_ns: int) -> None:
+    """Another process has worked so long for the calling thread."""
+    _LENT.elsewhere_ns += cpu_ns
+
+
+def _own_ns() -> int:
+    return time.thread_time_ns() + _LENT.elsewhere_ns
 
 
 def _threads() -> set[int]:

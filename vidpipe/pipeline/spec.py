@@ -206,6 +206,11 @@ class TierSpec(_Spec):
     models: dict[str, dict[str, object]] = Field(
         default={}, description="what differs of models there, by name: {little: {threads: 1}}; fields as of a model"
     )
+    pool: bool = Field(
+        default=False,
+        description="on a cluster a network is loaded once on each machine of the tier, for all actors and runs; it "
+        "takes the `gpus` in place of the actors",
+    )
 
     @field_validator("gpus")
     @classmethod
@@ -227,7 +232,8 @@ class TierSpec(_Spec):
         """Which machines, for people; "" where it is any."""
         labels = ", ".join(f"{key}={value}" for key, value in self.labels.items())
         gpus = f"{self.gpus:g} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
-        said = (self.machine and f"machine {self.machine}", labels and f"labels {labels}", gpus)
+        pool = "pool" if self.pool else ""
+        said = (self.machine and f"machine {self.machine}", labels and f"labels {labels}", gpus, pool)
         return ", ".join(filter(None, said))
 
 

@@ -36,7 +36,7 @@ class Carried(NamedTuple):
     Attributes:
         busy_s: seconds in which something was under way; 0.0 where nobody measures it (inside one process).
         crossed: frames whose arrival was seen.
-        crossing_s: from the asking to the arrival of these, in all.
+        crossing_s: from the asking to the arrival of these, in all; of recordings from when the link had room for them.
         longest_s: of one of them.
         settings: frames by how they were packed, where that varies.
         now: None where nobody measures it, and of a process that has ended.

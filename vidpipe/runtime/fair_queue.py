@@ -25,9 +25,11 @@ class FairQueue(Generic[T]):
     Args:
         weights: of the live streams, by name; it may change while this is used.
         refuse: called with each frame that is not to be looked at.
+        size: of a lane.
     """
 
-    def __init__(self, weights: Mapping[str, float], refuse: Callable[[T], None]) -> None:
+    def __init__(self, weights: Mapping[str, float], refuse: Callable[[T], None], size: int = SIZE) -> None:
+        self._size = size
         self._weights = weights
         self._refuse = refuse
         self._in_order: deque[T] = deque()
@@ -38,7 +40,7 @@ class FairQueue(Generic[T]):
 
     def __len__(self) -> int:
         """How many can be taken, if no more come."""
-        overflowed = (SIZE - 1) * len(self._overflowed)  # such a lane is full, and gives one
+        overflowed = (self._size - 1) * len(self._overflowed)  # such a lane is full, and gives one
         return len(self._in_order) + sum(map(len, self._newest.values())) - overflowed
 
     def append(self, item: T) -> None:
@@ -54,7 +56,7 @@ class FairQueue(Generic[T]):
             lane = self._newest[stream] = deque()
             self._join(stream)
         lane.append(item)
-        if len(lane) == SIZE + 1:
+        if len(lane) == self._size + 1:
             self._refuse(lane.popleft())
             self._overflowed.add(stream)
 
@@ -67,6 +69,12 @@ class FairQueue(Generic[T]):
         self._turn = self._turns[name]
         self._turns[name] += 1 / self._weights.get(name, 1.0)
         return self._in_order.popleft() if name == _IN_ORDER else self._take_from(name)
+
+    def close(self, stream: str) -> list[T]:
+        """What waits in the lane of a stream that comes no more."""
+        self._turns.pop(stream, None)
+        self._overflowed.discard(stream)
+        return list(self._newest.pop(stream, ()))
 
     def first_in_order(self) -> T | None:
         """What is next in the lane that keeps its order."""

@@ -23,6 +23,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.library import Library, threads_of_a_look
 from vidpipe.models.meter import thread_cpu_ns
+from vidpipe.models.runtimes.opening import NetworkFile, Opens
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.results.carried import Carried
@@ -70,6 +71,7 @@ class WorkerRuntime:
             `pickle.dumps` cannot.
         clock: that sources and waits in this process go by.
         library: the models, where others have loaded them.
+        opens: gives the networks of those that are loaded here.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class WorkerRuntime:
         pack: Callable[[Any], bytes] = pickle.dumps,
         clock: Clock = REAL,
         library: Library | None = None,
+        opens: Opens = NetworkFile.open,
     ) -> None:
         import cv2
 
@@ -91,6 +94,7 @@ class WorkerRuntime:
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
             threads=threads_of_a_look(len(pipeline.streams)),
+            opens=opens,
         )
         self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were

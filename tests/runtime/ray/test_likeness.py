@@ -14,8 +14,8 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.run import run
 from vidpipe.runtime.ray import engine, likeness
-from vidpipe.runtime.ray.actors import pack_arguments, unpack_arguments
 from vidpipe.runtime.ray.likeness import Driver, check_models, hashes_of_models, tell_clock
+from vidpipe.runtime.ray.packing import pack_arguments, unpack_arguments
 
 PIPELINE = """
 classes: {person: person}

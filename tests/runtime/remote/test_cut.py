@@ -175,6 +175,10 @@ class Shows(Stage[StageConfig]):
         self.known = replace(given, by=self.id)
 
 
+class Differs(Says):
+    """Another stage in the place of that one."""
+
+
 SPACING_S = 20.0
 
 
@@ -194,15 +198,25 @@ class Minutes:
             self.clock.turn(SPACING_S)
 
 
-def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, network, tmp_path, monkeypatch):
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, network, tmp_path, monkeypatch, restarted):
+    """Settings that changed here meanwhile are in force there from the first frame on, also where the server was
+    started anew meanwhile, with other ones of its own."""
     monkeypatch.setattr(module, "PING_EVERY_S", 0.02)
     frames, gone, back = 56, range(8, 39), 39
     clip = clips.encode(tmp_path / "clip.mp4", frames=frames, size=(64, 48), fps=Fraction(1, int(SPACING_S)))
     stages = [(Shows, Tier.DEVICE), (Says, Tier.CLOUD)]
     alone = pipeline({"gate": f"live+file:{clip}"}, stages, links={"device-cloud": LinkSpec(codec="jpeg")})
-    network.to = serve(alone).port
+    server = serve(alone)
+    network.to = server.port
     clock = HandClock()
     states: set[str] = set()
+
+    def restart() -> None:
+        if restarted:
+            server.close()
+            word = replace(alone.stages[1], config=Said(word="the server's own"))
+            network.to = serve(replace(alone, stages=(alone.stages[0], word))).port
 
     def mend() -> None:
         states.add(run.status().streams["gate"].state)
@@ -211,6 +225,7 @@ def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, netw
 
     does = {
         gone[0]: lambda: (network.cut(), until(lambda: run._engine._link.absent)),  # noqa: SLF001
+        gone[10]: restart,
         gone[15]: lambda: run.apply(stages={"s1": {"word": "after"}}),
         back: mend,
     }
@@ -229,4 +244,42 @@ def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, netw
     shown = {result.seq: result.answer.reason for result in results if result.seq % 3}
     assert {shown[seq] for seq in gone if seq in shown} == {"before"}
     assert {shown[seq] for seq in range(back + 6, frames) if seq in shown} == {"after"}
+    assert "the server's own" not in shown.values()
     assert max(result.answer.as_of for result in results) > back
+
+
+def test_a_server_that_comes_back_as_another_one_is_not_used_and_the_site_goes_on(
+    serve, reaching, network, tmp_path, monkeypatch, caplog
+):
+    """It runs another pipeline, or has another token: an operator has to hear of it, once."""
+    monkeypatch.setattr(module, "PING_EVERY_S", 0.02)
+    frames = 24
+    clip = clips.encode(tmp_path / "clip.mp4", frames=frames, size=(64, 48), fps=Fraction(1, int(SPACING_S)))
+    stages = [(Shows, Tier.DEVICE), (Says, Tier.CLOUD)]
+    alone = pipeline({"gate": f"live+file:{clip}"}, stages, links={"device-cloud": LinkSpec(codec="jpeg")})
+    server = serve(alone)
+    network.to = server.port
+
+    def refusals() -> list[str]:
+        return [each.getMessage() for each in caplog.records if "different pipelines: stage s1" in each.getMessage()]
+
+    def restart() -> None:
+        network.cut()
+        server.close()
+        other = replace(alone.stages[1], type=Differs)
+        network.to = serve(replace(alone, stages=(alone.stages[0], other))).port
+        network.mend()
+        before = network.connections
+        until(lambda: network.connections > before + 2)  # it is tried again, as it may be put right
+
+    does = {8: restart}
+    with Run(
+        reaching(alone, network.port), engine="inline", clock=(clock := HandClock()), watchers=[Minutes(clock, does)],
+        results=True,
+    ) as run:  # fmt: skip
+        results = list(run)
+        report = run.join().report
+    assert [result.seq for result in results] == list(range(frames))
+    assert report["streams"]["gate"]["frames_in"] == frames
+    assert {result.covered for result in results[12:] if result.seq % 3 == 0} == {"away"}
+    assert len([each for each in refusals() if "does not take this run" in each]) == 1

@@ -32,6 +32,7 @@ from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
 from vidpipe.results.records import Position
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.ray import actors
+from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.remote import peer
 from vidpipe.runtime.remote.tls import fingerprint_of
 from vidpipe.runtime.server.client import Client
@@ -85,7 +86,7 @@ def test_an_actor_says_its_word_though_its_server_does_not(clip, serve, reaching
     monkeypatch.setattr(actors, "SERVER_S", 0.1)
     alone = linked(clip, streams=("a",))
     laid = plan(reaching(alone, serve(alone).port))
-    actor = actors.DeviceActor(actors.pack_arguments((), (), False, laid, range(1), None))
+    actor = actors.DeviceActor(pack_arguments((), (), False, laid, range(1), None))
     try:
         actor.open({"a": Position()})
         began = time.monotonic()

@@ -105,6 +105,20 @@ def test_a_new_plan_moves_no_more_than_one_from_nothing_and_loses_little(seed, c
         assert found.worth >= (1 - most_lost) * free.worth - 1e-6
 
 
+@given(SEEDS, st.integers(1, 6), st.floats(0.3, 1.5), st.floats(0.4, 1.5), st.floats(0, 0.1))
+@settings(max_examples=30, deadline=None)
+def test_a_plan_that_fits_stays_unless_another_is_worth_more(seed, count, share, more, most_lost):
+    wishes = cameras(seed, count)
+    limits = limits_of(wishes, share)
+    now = assign(wishes, limits)
+    changed = {name: more * limit for name, limit in limits.items()}
+    found = replan(wishes, changed, now.plan, most_lost=most_lost)
+    if fits(now.plan, changed):
+        assert found.worth >= now.worth
+        best = assign(wishes, changed)
+        assert not moved(now.plan, found.plan) or now.worth < (1 - most_lost) * best.worth
+
+
 @given(SEEDS, st.integers(1, 6), st.floats(0.3, 1.5))
 @settings(max_examples=20, deadline=None)
 def test_where_nothing_changed_nobody_moves(seed, count, share):

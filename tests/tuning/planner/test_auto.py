@@ -15,9 +15,11 @@ from rich.console import Console
 from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, yard
 from vidpipe.cli.commands.auto import configuration, plan_cameras
 from vidpipe.core.errors import ConfigError
+from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import LinkSpec, Tier
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.pipeline.yaml.rewrite import rewritten
+from vidpipe.runtime.transport.quality import f1_through
 from vidpipe.tuning.budget.limits import BudgetConfig
 from vidpipe.tuning.budget.offers import offers
 from vidpipe.tuning.budget.plan import fits
@@ -25,19 +27,31 @@ from vidpipe.tuning.floor.apply import apply_tuned
 from vidpipe.tuning.floor.configuration import roles_of
 from vidpipe.tuning.planner.costs import Costs, PictureCost, StageCost, StreamCost
 from vidpipe.tuning.planner.nodes import Nodes
-from vidpipe.tuning.planner.options import auto, placements
+from vidpipe.tuning.planner.options import auto, placements, said
 
 PICTURE = PictureCost(bytes=125_000, pack_ms=0, unpack_ms=0)
 
 
-def costs(*streams):
+SMALLER = {
+    LinkSpec(codec="jpeg", quality=quality).setting: PictureCost(bytes=125_000 * share, pack_ms=0, unpack_ms=0)
+    for quality, share in ((95, 0.4), (85, 0.2), (75, 0.15), (50, 0.1))
+}
+
+
+def costs(*streams, coded=False):
     stages = {
         "move": StageCost(asked=1, cpu_ms=1, wall_ms=1),
         "quick": StageCost(asked=0, cpu_ms=10, wall_ms=10),
         "sure": StageCost(asked=0.2, cpu_ms=35, wall_ms=35),
     }
     one = StreamCost(
-        fps=FPS, width=320, height=240, frames=100, other_ms=1, stages=stages, pictures={LinkSpec().setting: PICTURE}
+        fps=FPS,
+        width=320,
+        height=240,
+        frames=100,
+        other_ms=1,
+        stages=stages,
+        pictures={LinkSpec().setting: PICTURE} | (SMALLER if coded else {}),
     )
     return Costs(pipeline="yard", processor="", cores=2, engine="inline", streams=dict.fromkeys(streams, one))
 
@@ -78,6 +92,60 @@ def test_more_of_a_resource_is_never_worth_less(chosen):
     for at in range(3):
         more = [amount * (4 if place == at else 1) for place, amount in enumerate(few)]
         assert choose(*more).assigned.worth >= worth - 1e-6
+
+
+def coded(roles, tmp_path, mbps, device=0.2):
+    found = offers(roles, tmp_path, BudgetConfig(cpu=1e9))
+    return auto(roles, found, costs("a", "b", coded=True), nodes(device, 8, mbps))
+
+
+def test_where_a_line_is_short_pictures_are_packed_smaller_at_the_price_that_was_measured(chosen, tmp_path):
+    roles, _ = chosen
+    wide, short = coded(roles, tmp_path, 1000), coded(roles, tmp_path, 10)
+    (link,) = plan(wide.pipeline).links
+    assert link.spec.setting == "raw"
+    assert all(each.accuracy >= 0.95 for each in wide.assigned.plan.values())
+    (link,) = plan(short.pipeline).links
+    assert link.spec.codec == "jpeg"
+    assert short.assigned.fits
+    before = {each.what: each.accuracy for each in offers(roles, tmp_path, BudgetConfig(cpu=1e9)).anything["a"].options}
+    for option in short.assigned.plan.values():
+        assert option.accuracy == pytest.approx(before[option.what] * f1_through(link.spec))
+    assert short.tried[f"{said(short.placement, roles)}, {link.spec.setting} on links"] == short.assigned.worth
+    text = rewritten("", configuration(short, roles))
+    (tmp_path / "made.yaml").write_text(text)
+    loaded = load(tmp_path / "yard.yaml", config=tmp_path / "made.yaml", sources={"a": "a.mp4", "b": "b.mp4"})
+    assert plan(loaded).links[0].spec.setting == link.spec.setting
+
+
+def test_pictures_cross_to_the_last_stage_wherever_the_little_one_stands(chosen, tmp_path):
+    """A little model that is off passes on what the last stage looks at: that crosses the link above it."""
+    roles, _ = chosen
+    for mbps in (2, 10, 1000):
+        tried = coded(roles, tmp_path, mbps).tried
+        above, beside = tried["quick on device, sure on cloud"], tried["quick on cloud, sure on cloud"]
+        assert (above or 0.0) >= (beside or 0.0)  # the last stage looks in both, and the line is the only limit
+
+
+def test_less_of_a_line_never_makes_it_worth_more(chosen, tmp_path):
+    roles, _ = chosen
+    worth = [coded(roles, tmp_path, mbps, device=0.25).assigned for mbps in (1, 5, 20, 80, 1000)]
+    kept = [each.worth for each in worth if each.fits]
+    assert kept == sorted(kept)
+    assert len(kept) >= 3
+
+
+def test_a_floor_is_not_held_through_pictures_that_lose_too_much(tmp_path):
+    pipeline = yard(tmp_path, "a", a={"floor": 0.9})
+    known(pipeline, tmp_path, a=FRONTIER)
+    roles = roles_of(pipeline)
+    found = offers(roles, tmp_path, BudgetConfig(cpu=1e9))
+    made = auto(roles, found, costs("a", coded=True), nodes(0.2, 8, 25))
+    (link,) = plan(made.pipeline).links
+    assert made.assigned.plan["a"].accuracy >= 0.9
+    assert link.spec.quality >= 85
+    refused = auto(roles, found, costs("a", coded=True), nodes(0.2, 8, 1))
+    assert not refused.assigned.fits
 
 
 def test_each_placement_keeps_the_order_of_tiers(chosen):

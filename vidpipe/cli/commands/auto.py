@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from rich.console import Console
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import write_whole
-from vidpipe.pipeline.spec import Pipeline
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import LinkSpec, Pipeline
 from vidpipe.pipeline.yaml.rewrite import rewritten
 from vidpipe.tuning.budget.limits import BudgetConfig
 from vidpipe.tuning.budget.offers import offers
@@ -20,9 +21,10 @@ from vidpipe.tuning.paths import profiles_dir
 from vidpipe.tuning.planner.assign import why
 from vidpipe.tuning.planner.costs import Costs
 from vidpipe.tuning.planner.nodes import Nodes
-from vidpipe.tuning.planner.options import Auto, auto, said
+from vidpipe.tuning.planner.options import Auto, auto, looker_of, said
 
 _NO_LIMIT = 1e9  # cores: what there is, the machines say
+_CPU_OF = "CPU of "
 
 
 def plan_cameras(
@@ -57,16 +59,74 @@ def plan_cameras(
         text = config.read_text(encoding="utf-8") if config is not None else ""
         write_whole(out, rewritten(text, configuration(chosen, roles)), "configuration")
         console.print(f"written: {out}, for `vidpipe run --config {out}`", markup=False)
+        if pipeline.tuner is not None:
+            console.print("the pipeline has a tuner of its own, so nothing is planned anew while it runs")
     return _as_json(chosen, roles)
 
 
 def configuration(chosen: Auto, roles: Roles) -> dict[str, Any]:
-    """What differs in the configuration: where stages stand, and the settings of each stream."""
+    """What differs in the configuration: where stages stand, the settings of each stream, and what plans anew."""
     streams = {
         name: {"tuned": False, "stages": _plain(roles.settings(option.what.configuration, option.what.floor))}
         for name, option in chosen.assigned.plan.items()
     }
-    return {"placement": {stage: tier.value for stage, tier in chosen.placement.items()}, "streams": streams}
+    placement = {stage: tier.value for stage, tier in chosen.placement.items()}
+    links = {
+        name: {"codec": spec.codec, "quality": spec.quality, "width": spec.width}
+        for name, spec in chosen.pipeline.links.items()
+        if spec.setting != roles.pipeline.links.get(name, LinkSpec()).setting
+    }
+    keeper = {} if roles.pipeline.tuner is not None else {"tuner": _keeper(chosen, roles)}
+    return {"placement": placement, "streams": streams} | ({"links": links} if links else {}) | keeper
+
+
+def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
+    """The tuner that keeps to the plan, with all that it chooses from."""
+    machines = {name for limit in chosen.limits if limit.startswith(_CPU_OF) for name in _machines(limit)}
+    streams = {}
+    for name, wish in chosen.anything.items():
+        now = chosen.assigned.plan[name]
+        options = sorted(wish.options, key=lambda option: option.what != now.what)
+        holding = [option.what for option in chosen.wishes[name].options]
+        settings = _complete(
+            [roles.settings(each.what.configuration, each.what.floor) for each in options], name, roles
+        )
+        streams[name] = {
+            "weight": wish.weight,
+            "options": [
+                {
+                    "f1": round(option.accuracy, 4),
+                    "takes": {resource: float(f"{amount:.4g}") for resource, amount in option.demand.items()},
+                    "looks_on": chosen.placement[looker_of(option.what, roles)].value,
+                    "holds": option.what in holding,
+                    "says": str(option.what),
+                    "stages": _plain(stages),
+                }
+                for option, stages in zip(options, settings, strict=True)
+            ],
+        }
+    limits = {resource: float(f"{limit:.6g}") for resource, limit in chosen.limits.items()}
+    return {"type": "planned", "elsewhere": len(machines) > 1, "limits": limits, "streams": streams}
+
+
+def _machines(resource: str) -> list[str]:
+    return resource.removeprefix(_CPU_OF).split(", ")
+
+
+def _complete(every: Sequence[Mapping[str, Mapping[str, Any]]], stream: str, roles: Roles) -> list[Any]:
+    """Settings that say the same things: what one of them leaves out is as the pipeline has it."""
+    configs = roles.pipeline.streams[stream].configs
+    plain = {stage.id: configs.get(stage.id, stage.config) for stage in roles.pipeline.stages}
+    fields = {(stage, field): getattr(plain[stage], field) for each in every for stage in each for field in each[stage]}
+    return [
+        {
+            stage: {
+                field: each.get(stage, {}).get(field, value) for (of, field), value in fields.items() if of == stage
+            }
+            for stage in dict.fromkeys(stage for stage, _ in fields)
+        }
+        for each in every
+    ]
 
 
 def _plain(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -79,7 +139,8 @@ def _plain(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 
 def _lines(chosen: Auto, roles: Roles) -> Iterator[str]:
     assigned = chosen.assigned
-    yield f"chosen: {said(chosen.placement, roles)}"
+    packed = [f"{link.name} carries {link.spec.setting}" for link in plan(chosen.pipeline).links]
+    yield f"chosen: {', '.join([said(chosen.placement, roles), *packed])}"
     for placement, worth in chosen.tried.items():
         yield f"  {placement}: " + ("does not fit" if worth is None else f"worth {worth:.3f}")
     if assigned.bound is not None:

@@ -63,6 +63,11 @@ class Network(Protocol):
     size: tuple[int, int]
     outputs: tuple[Output, ...]
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Its classes, where the runtime itself reads them off the file."""
+        ...
+
     def compile(self, pixels: Pixels) -> Session: ...
 
 

@@ -38,6 +38,7 @@ class OnnxNetwork:
                 f"model {file}: cannot take size {size[0]} x {size[1]} in ONNX Runtime, only its own "
                 f"{own[0]} x {own[1]} (height x width)"
             )
+        self.names: tuple[str, ...] | None = None
         self.size = size or own
         self.outputs = self._try(inputs[0])
 

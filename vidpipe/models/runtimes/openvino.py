@@ -53,6 +53,7 @@ class OpenVINONetwork:
             inputs = ", ".join(str(port.partial_shape) for port in self._model.inputs)
             raise ModelError(f"model {file}: expected one picture as input, found {inputs}")
         self._planar = _is_planar(self._model.inputs[0].partial_shape)
+        self.names: tuple[str, ...] | None = None
         self.size = self._resize(size)
         self.outputs = tuple(_output(port) for port in self._model.outputs)
 

@@ -40,6 +40,7 @@ class StreamNow:
         paused: whether it has ended until somebody resumes it.
         health: of a live stream, as the report has it: rates, what it is encoded as; empty of a recording.
         site: that it belongs to; "": to none.
+        away: of a live stream, parts of the pipeline that nobody reaches, and since when, by the monotonic clock.
     """
 
     state: str
@@ -59,6 +60,7 @@ class StreamNow:
     paused: bool = False
     health: Mapping[str, Any] = field(default_factory=dict)
     site: str = ""
+    away: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def status_of(
             name in paused,
             fares[name].report() if name in fares else {},
             control.pipeline.site(name) if name in control.pipeline.streams else "",
+            dict(collector.status_monitors[name].away) if name in collector.status_monitors else {},
         )
     return Status(
         state,

@@ -17,19 +17,17 @@ from vidpipe.pipeline.plan import Link
 from vidpipe.results.carried import Carried
 from vidpipe.runtime.downstream import PendingResult, broken
 from vidpipe.runtime.links.batching import Batching
+from vidpipe.runtime.links.entrance import Entrance, Place
 from vidpipe.runtime.links.job import Batch, Handled, Job
 from vidpipe.runtime.links.jobs import Jobs
-from vidpipe.runtime.links.outside import Outside
 from vidpipe.runtime.links.peer import Peer, SilentError, one_line
 from vidpipe.runtime.links.presence import unanswered
 from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shadow_lane import ShadowLane
-from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport.emulator import Travel, depart
-from vidpipe.runtime.transport.pace import Pace, Step
-from vidpipe.runtime.transport.packing import packed
+from vidpipe.runtime.transport.pace import Pace
 from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
@@ -75,18 +73,16 @@ class PeerLink:
     ) -> None:
         self._link = link
         self._weights = weights if weights is not None else {}
-        self._settings = settings
-        self._stopping = False
         self._broken: str | None = None
-        self._own = Step(link.spec)
         self._peer = peer
         self._presence = peer.presence
         self._room = Room(link.spec, peer.pool)
         self._traffic = Traffic()
-        self._pace = Pace(link.spec, self._traffic) if link.spec.adapt else None
-        self._outside = Outside(self._weights, self._room, self._traffic, self._pace)
         self._batching = Batching(link.spec, self._traffic)
         self._changed = threading.Condition()
+        pace = Pace(link.spec, self._traffic) if link.spec.adapt else None
+        knows = (link, self._weights, settings, self._room, self._traffic, pace, self._changed)
+        self._entrance = Entrance(*knows, is_lost=lambda: bool(self._lost))
         self._who = f"the {peer.kind} of {link.end}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
@@ -119,22 +115,14 @@ class PeerLink:
         pending = PendingResult()
         if self._link.far:
             pending.went_far()
-        if (detours := ticket.frame.stream in self._weights) and not self._presence.enter(pending):
+        if ticket.frame.stream in self._weights and not self._presence.enter(pending):
             return pending
-        nbytes = self._room.needed(ticket.frame)
         with self._changed:
-            self._traffic.ask(pending, time.monotonic())
-            if detours:
-                if not self._outside.enters(ticket, pending, nbytes, lost=bool(self._lost)):
-                    self._changed.notify_all()
-                    return pending
-            elif complete:
-                self._changed.wait_for(lambda: self._fits(nbytes) or self._stopping)
-                if not self._fits(nbytes):
-                    self._outside.refuse(pending)
-                    return pending
-            slot = self._room.take(nbytes, counted=complete)
-        self._pack(ticket, pending, nbytes, slot, complete=complete)
+            place = self._entrance.enter(ticket, pending, complete=complete)
+            if place is None:
+                self._changed.notify_all()
+                return pending
+        self._pack(ticket, pending, place)
         return pending
 
     def complete(self, stream: str, seq: int) -> None:
@@ -155,15 +143,13 @@ class PeerLink:
     def counts(self) -> dict[str, Carried]:
         """What it has carried, by its name; of shadow asks apart."""
         with self._changed:
-            step = self._pace.step if self._pace else self._own
-            carried = self._traffic.carried(time.monotonic(), step.name)
+            carried = self._traffic.carried(time.monotonic(), self._entrance.step.name)
         return {self.name: carried} | self._shadows.counts()
 
     def stop(self) -> None:
         """Let those go who wait for credit: their frames are refused."""
         with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+            self._entrance.stop()
 
     def end(self) -> None:
         """Have its threads end: nobody asks any more."""
@@ -173,36 +159,20 @@ class PeerLink:
         """Have stages below know, before any frame, what they kept of these streams; by stream and stage id."""
         self._peer.begin(states)
 
-    def _fits(self, nbytes: int) -> bool:
-        """Whether there is credit; where nobody will take the frame, nobody waits either."""
-        return self._room.fits(nbytes) or bool(self._lost)
-
-    def _pack(self, ticket: Ticket, pending: PendingResult, nbytes: int, slot: Slot | None, *, complete: bool) -> None:
-        step = self._pace.step if self._pace and ticket.frame.stream in self._weights else self._own
-        frame = ticket.frame
-        span = traces.begin(f"link {self.name}", frame.trace, time.monotonic()) if frame.trace else None
+    def _pack(self, ticket: Ticket, pending: PendingResult, place: Place) -> None:
+        trace = ticket.frame.trace
+        span = traces.begin(f"link {self.name}", trace, time.monotonic()) if trace else None
         try:
-            item = packed(ticket, self._link, step.spec, complete=complete, memory=self._room.memory(slot))
+            job = self._entrance.pack(ticket, pending, place)
         except Exception as error:
-            with self._changed:
-                self._traffic.forget(pending)
-                self._room.give_back(nbytes, slot, counted=complete)
-                self._changed.notify_all()
             pending.complete(Completed(failed(f"{self.name}: {one_line(error)}")))
             return
         if span is not None:
-            item = item._replace(trace=span.trace)
+            item = job.item = job.item._replace(trace=span.trace)
             pending.completed.add_done_callback(lambda _: span.end(bytes=item.nbytes))
-        settings = self._settings(item.stream)._replace(knobs=ticket.frame.knobs)
-        job = Job(item, settings, slot, pending)
         with self._changed:
-            if complete:
-                self._room.correct(item.nbytes - nbytes)  # what a codec makes of it is known only now
-            if self._pace:
-                self._traffic.count(step.name)
-                self._pace.packed(item.nbytes, step)
             self._jobs.add(job)
-            if not (lost := self._why_lost(item.stream)):
+            if not (lost := self._why_lost(job.item.stream)):
                 self._jobs.send(job)
                 self._changed.notify_all()
         if lost:
@@ -211,17 +181,18 @@ class PeerLink:
             raise RunError(self._broken)
 
     def _why_lost(self, stream: str) -> str:
-        """Why nobody will take a frame of this stream that is here; "" where somebody will, or is waited for."""
+        """Why nobody will take a frame of this stream that is here; "" where somebody will, or is waited for.
+
+        One that was let through to try an actor that is back waits while that is sent again what others had lost.
+        """
         if lost := self._lost:
             return lost
-        return str(self._presence.keeps_out or "") if stream in self._weights and self._dead else ""
+        return str(self._presence.away or "") if stream in self._weights and self._presence.is_away else ""
 
     def _let_in(self) -> None:
         """Take as many of those outside as there is credit for."""
-        while self._outside.may_enter(lost=bool(self._lost)):
-            ticket, pending = self._outside.take()
-            nbytes = self._room.needed(ticket.frame)
-            self._pack(ticket, pending, nbytes, self._room.take(nbytes, counted=True), complete=True)
+        while self._entrance.may_enter:
+            self._pack(*self._entrance.let_in())
 
     def _run(self, work: Callable[[], None]) -> None:
         """Do what a thread is for; what it raises ends the link."""
@@ -269,7 +240,7 @@ class PeerLink:
     def _has_work(self) -> bool:
         if self._dead:
             return not self._calls_out
-        ready = self._batching or self._outside.may_enter(lost=bool(self._lost)) or self._shadows
+        ready = self._batching or self._entrance.may_enter or self._shadows
         return bool(ready) and self._calls_out < CALLS_OUT
 
     def _take(self) -> Batch | None:
@@ -430,7 +401,7 @@ class PeerLink:
         """Fail what is open, of all streams or of these."""
         with self._changed:
             jobs = self._jobs.given_up(streams)
-            outside = self._outside.drain()
+            outside = self._entrance.drain()
             self._shadows.fail_all(reason)
             self._changed.notify_all()
         self._resolve({job: unanswered(reason, away) for job in jobs})

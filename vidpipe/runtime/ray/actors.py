@@ -19,8 +19,8 @@ import ray
 
 from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.errors import SourceError
-from vidpipe.core.extensions import find_on
 from vidpipe.core.names import references
+from vidpipe.models.runtimes.opening import NetworkFile
 from vidpipe.pipeline.plan import Plan
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
@@ -30,8 +30,10 @@ from vidpipe.runtime.links.job import Handled, Message
 from vidpipe.runtime.links.link import PeerLink
 from vidpipe.runtime.links.receiver import Receiver
 from vidpipe.runtime.links.shared_memory import Address, SharedMemoryView
-from vidpipe.runtime.ray.likeness import Driver, Hashes, check_models
+from vidpipe.runtime.ray.likeness import Hashes, check_models
+from vidpipe.runtime.ray.packing import unpack_arguments
 from vidpipe.runtime.ray.peer import StrangerError, link_to
+from vidpipe.runtime.ray.pools import Pools
 from vidpipe.runtime.ray.warnings import Latest, kept
 from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
@@ -39,27 +41,6 @@ from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.worker import WorkerRuntime
 from vidpipe.sources.base import StreamInfo
-
-
-def pack_arguments(search_paths: Sequence[str], *arguments: Any) -> bytes:
-    """Arguments as plain bytes: Ray would keep handles among them in the object store, which a restart of the actor
-    may find empty.
-
-    Args:
-        search_paths: where custom modules lie; they must be known before anything that is of them can be unpacked.
-    """
-    packed = bytes(ray.cloudpickle.dumps(arguments))
-    travelling = [name for name in ray.cloudpickle.list_registry_pickle_by_value() if name.encode() in packed]
-    return bytes(ray.cloudpickle.dumps((tuple(Driver.here(sorted(travelling))), tuple(search_paths), packed)))
-
-
-def unpack_arguments(packed: bytes) -> Any:
-    """What `pack_arguments` packed; raises ConfigError, before any of it is run, where this machine may not run it."""
-    driver, search_paths, arguments = ray.cloudpickle.loads(packed)
-    Driver(*driver).check()
-    find_on(search_paths)
-    return ray.cloudpickle.loads(arguments)
-
 
 SERVER_S = 1.0  # for a server to say what it has counted
 TURN_S = 300.0  # how long a call waits for the one before it; its sender is gone when it never comes
@@ -93,7 +74,12 @@ class _Actor:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._placed = [stage for index in segments for stage in plan.segments[index].stages]
-        self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps)
+        tiers = {plan.segments[index].tier for index in segments}
+        tier = plan.pipeline.tiers.get(next(iter(tiers)))
+        # On one machine an actor may have several tiers, and one library for all.
+        self._pools = Pools(tier.gpus, self._weight) if tier and tier.pool and len(tiers) == 1 else None
+        opens = self._pools.open if self._pools is not None else NetworkFile.open
+        self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps, opens=opens)
         runtime, end = self._runtime, segments[-1]
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
         self._link: PeerLink | None = self._server
@@ -143,12 +129,19 @@ class _Actor:
     def _close(self, until: float) -> None:
         """Close the shared stages, once what waits has been done, until this time of the monotonic clock."""
         self._stack.close(until)
+        if self._pools is not None:
+            self._pools.close()
         if self._server is not None:
             self._server.close()
         self._runtime.close()
 
     def _cpu_s(self) -> float:
-        return own_cpu_s() + self._runtime.shadows.cpu_s
+        pools = self._pools.cpu_s if self._pools is not None else 0.0
+        return own_cpu_s() + self._runtime.shadows.cpu_s + pools
+
+    def _weight(self) -> float:
+        """Of the run against others: that of all its streams."""
+        return sum(stream.spec.weight for stream in self._runtime.plan.pipeline.streams.values())
 
     def _await_open(self) -> None:
         """Returns once the shared stages are open; raises what kept them from opening."""

@@ -24,12 +24,12 @@ from vidpipe.results.records import Batch, Counts, Ended, Position
 from vidpipe.results.usage import TreeUsage
 from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
-from vidpipe.runtime.ray.actors import pack_arguments
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
 from vidpipe.runtime.ray.devices import Devices
 from vidpipe.runtime.ray.likeness import Hashes, hashes_of_models
 from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
 from vidpipe.runtime.ray.segment_actors import SegmentActors
 from vidpipe.runtime.ray.standby import Standbys

@@ -54,7 +54,7 @@ class Machines:
             tier = self._tier(place)
             if (best := standing.best(fitting(there, place, tier), place, tier)) is not None:
                 standing.take(best, place, tier)
-                there = [_with_less(each, tier.gpus) if each is best else each for each in there]
+                there = [_with_less(each, taken(tier)) if each is best else each for each in there]
             else:
                 lacks.append(Lack(place, tier))
         if lacks:
@@ -67,7 +67,7 @@ class Machines:
     def has_room(self, place: Place) -> bool:
         """Whether one more actor of a place finds what it takes of a GPU."""
         tier = self._tier(place)
-        if self._address is None or not tier.gpus:
+        if self._address is None or not taken(tier):
             return True
         return self._standing.best(fitting(machines(), place, tier), place, tier) is not None
 
@@ -87,8 +87,8 @@ class Machines:
         labels = dict(tier.labels) | ({LABEL: place.site} if place.site else {})
         if labels:
             options["label_selector"] = labels
-        if tier.gpus:
-            options["num_gpus"] = tier.gpus
+        if gpus := taken(tier):
+            options["num_gpus"] = gpus
         able = fitting(machines(), place, tier)
         best = self._standing.best(able, place, tier, near) or self._standing.best(able, place, _ANY, near)
         if best is None:
@@ -120,14 +120,14 @@ class Standing:
         Args:
             near: the node that is taken where several are as good.
         """
-        with_room = [machine for machine in able if self._free(machine) >= tier.gpus - _ROUNDING]
+        with_room = [machine for machine in able if self._free(machine) >= taken(tier) - _ROUNDING]
         order = lambda each: (self._load(each, place.tier), each.node != near, each.node)  # noqa: E731
         return min(with_room, key=order, default=None)
 
     def take(self, machine: Machine, place: Place, tier: TierSpec) -> None:
         """One more actor of this place stands there."""
         self._actors[machine.node, place.tier] += 1
-        self._gpus[machine.node] += tier.gpus  # type: ignore[assignment]
+        self._gpus[machine.node] += taken(tier)  # type: ignore[assignment]
 
     def _free(self, machine: Machine) -> float:
         """Ray tells late what our own actors have taken; what others have, it alone knows."""
@@ -135,6 +135,11 @@ class Standing:
 
     def _load(self, machine: Machine, tier: Tier) -> float:
         return self._actors[machine.node, tier] / machine.tiers[tier]
+
+
+def taken(tier: TierSpec) -> float:
+    """GPUs that an actor of a tier takes itself: what is shared by all of them takes its own."""
+    return 0.0 if tier.pool else tier.gpus
 
 
 def _with_less(machine: Machine, gpus: float) -> Machine:

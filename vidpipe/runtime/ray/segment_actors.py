@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import ray
 
 from vidpipe.pipeline.plan import Place, Plan
-from vidpipe.runtime.ray.actors import SegmentActor, pack_arguments
+from vidpipe.runtime.ray.actors import SegmentActor
 from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.ray.standby import Standbys
 
 CONTROL = (

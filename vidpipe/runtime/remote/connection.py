@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -48,6 +49,8 @@ class Connection:
         self._writer = writer
         self._timing = timing
         self._more = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()  # of the loop
 
     async def say(self, value: Any) -> None:
         """Send plain values, outside any channel."""
@@ -100,8 +103,12 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def close(self) -> None:
-        """End it at once."""
-        self._writer.transport.abort()
+        """End it at once; any thread may."""
+        if threading.get_ident() == self._thread:
+            self._writer.transport.abort()
+            return
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._writer.transport.abort)
 
     async def _write(self, channel: Channel, sent: int) -> None:
         while True:

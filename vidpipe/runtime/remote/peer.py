@@ -101,6 +101,7 @@ class ServerPeer:
         self._is_up = False
         self._down_since = clock.monotonic()
         self._closed = False
+        self._told = ""  # of refusals, the newest that a user was told of
         self._counts: dict[str, Counts] = {}  # by life
         self._counting: Future[Any] | None = None
         self.presence = Presence(link.end, clock)
@@ -290,9 +291,17 @@ class ServerPeer:
             self.why_away = f"{self.address}: {error}"
             self.presence.lost(self.why_away)
         if isinstance(error, RefusedError | UntrustedError | MalformedError | VidpipeError):
-            _set(self.opened, None, ConfigError(f"the link to {self._lower}: {self.why_away}"))
+            self._refused(ConfigError(f"the link to {self._lower}: {self.why_away}"))
         elif self._is_live:
             _set(self.opened, None)
+
+    def _refused(self, why: ConfigError) -> None:
+        """Who runs the server has to put something right: the run does not begin, and one that goes on says so once."""
+        if not self.opened.done():
+            _set(self.opened, None, why)
+        elif str(why) != self._told:
+            self._told = str(why)
+            log.warning("%s: it does not take this run, which goes on without it until that is put right", why)
 
     def _give_up_opening(self) -> None:
         why = f"the link to {self._lower}: {self.why_away}"

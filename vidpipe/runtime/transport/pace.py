@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.pipeline.spec import LinkSpec, RungSpec
+from vidpipe.runtime.transport.quality import coded_size
 from vidpipe.runtime.transport.rate import RateControl, Rung
 from vidpipe.runtime.transport.traffic import Traffic
 
 _EVERY_S = 0.1  # AWStream's tick
 _COUNTED_S = 2.0  # over which frames a second are counted
 _SIZE_KEPT = 0.9
-_BYTES = ((10, 0.2), (20, 0.32), (35, 0.44), (50, 0.53), (75, 0.76), (85, 1.0), (95, 1.75))  # by quality, against 85
 LADDER = (
     RungSpec(quality=75),
     RungSpec(quality=75, share=0.5),
@@ -115,16 +115,7 @@ def _below(spec: LinkSpec) -> Sequence[RungSpec]:
 
 def _size(spec: LinkSpec, first: LinkSpec) -> float:
     """Bytes of a picture against those on the first rung: a guess, for steps over several rungs."""
-    size = _by_quality(spec.quality) / _by_quality(first.quality)
+    size = coded_size(spec.codec, spec.quality) / coded_size(first.codec, first.quality)
     if spec.width is not None and spec.width != first.width:
         size *= min(1.0, (spec.width / (first.width or 1280)) ** 1.5)
     return size
-
-
-def _by_quality(quality: int) -> float:
-    (below, least), *others = _BYTES
-    for above, most in others:
-        if quality <= above:
-            return least + (most - least) * max(quality - below, 0) / (above - below)
-        below, least = above, most
-    return least

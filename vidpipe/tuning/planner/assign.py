@@ -140,11 +140,14 @@ def replan(
         now: the plan in force.
         penalty: accuracy that a camera has to gain for it to be moved, times its weight.
         most_lost: share of the worth of the best plan that may be given up for it: where more would be, the penalty is
-            halved until it is not.
+            halved until it is not. A plan in force that fits and loses no more stays.
         solve: makes a plan without regard to the one in force.
     """
     best = solve(wishes, limits)
     lost_at = (1 - most_lost) * best.worth
+    stays = _staying(wishes, now)
+    if stays is not None and fits(stays, limits) and worth(wishes, stays) >= lost_at:
+        return Assigned(stays, True, worth(wishes, stays), best.bound, best.prices)
     for _ in range(_HALVINGS):
         kept = solve({name: _clinging(wish, now.get(name), penalty) for name, wish in wishes.items()}, limits)
         plan = {name: _same(wishes[name], option.what, option) for name, option in kept.plan.items()}
@@ -153,6 +156,17 @@ def replan(
             return min(found, best, key=lambda each: (not each.fits, len(moved(now, each.plan)), -each.worth))
         penalty /= 2
     return best
+
+
+def _staying(wishes: Mapping[str, Wish], now: Plan) -> Plan | None:
+    """What each camera has, as the wishes price it now; None where one has nothing, or may not keep it."""
+    plan: dict[str, Option] = {}
+    for name, wish in wishes.items():
+        kept = [each for each in wish.options if name in now and each.what == now[name].what]
+        if not kept:
+            return None
+        plan[name] = kept[0]
+    return plan
 
 
 def _clinging(wish: Wish, now: Option | None, penalty: float) -> Wish:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import Plan, plan
-from vidpipe.pipeline.spec import Pipeline, Tier
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
+from vidpipe.runtime.transport.quality import f1_through
 from vidpipe.tuning.budget.limits import CPU
 from vidpipe.tuning.budget.offers import Offers, Setting
 from vidpipe.tuning.budget.plan import Option, Wish, unbeaten
@@ -17,11 +19,13 @@ from vidpipe.tuning.planner.assign import Assigned, assign
 from vidpipe.tuning.planner.costs import Costs, StageCost, StreamCost
 from vidpipe.tuning.planner.expect import expect, site_at
 from vidpipe.tuning.planner.loads import PLANNED, Expected
-from vidpipe.tuning.planner.nodes import Nodes
+from vidpipe.tuning.planner.nodes import Network, Nodes
 
 Placement = Mapping[str, Tier]
 """The tier of each stage, by id."""
 
+_QUALITIES = (95, 85, 75, 50)  # of JPEG, as streams were measured with; a smaller width never pays (`pace.LADDER`)
+_NO_MORE = 1e-6  # of worth: as the configuration has links, where another way to pack pictures is worth no more
 _LEAST_LOOKS = 1e-3  # share of frames, under which what a look takes cannot be told from the rest
 
 
@@ -30,6 +34,8 @@ class Auto:
     """The best of all placements.
 
     Attributes:
+        wishes: what keeps to the floors of the streams.
+        anything: what they may get without regard to floors, for a run that has to do with less.
         limits: of each resource, as far as it is planned with.
         tried: the worth of each placement; None: nothing fits there.
     """
@@ -37,6 +43,7 @@ class Auto:
     placement: Placement
     pipeline: Pipeline
     wishes: Mapping[str, Wish]
+    anything: Mapping[str, Wish]
     limits: Mapping[str, float]
     assigned: Assigned
     tried: Mapping[str, float | None]
@@ -45,7 +52,8 @@ class Auto:
 def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
     """Choose where models stand and what each camera gets, so that all together are worth the most.
 
-    A run has one placement for all its cameras: so each is tried as a whole.
+    A run has one placement for all its cameras, and a link packs the pictures of all in one way: so each is tried as a
+    whole. Per camera is chosen who looks, and so how far down its pictures go.
 
     Raises:
         ConfigError: the costs of a stream are not known, no machine is of a tier, or nothing fits anywhere.
@@ -53,17 +61,65 @@ def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
     best: Auto | None = None
     tried: dict[str, float | None] = {}
     for placement in placements(roles, nodes):
-        pipeline = placed(roles.pipeline, placement)
-        laid = plan(pipeline)
-        wishes = {name: _wish(name, wish, roles, laid, costs, nodes) for name, wish in found.wishes.items()}
-        limits = limits_of(wishes, nodes)
-        assigned = assign(wishes, limits)
-        tried[said(placement, roles)] = assigned.worth if assigned.fits else None
-        if best is None or (assigned.fits, assigned.worth) > (best.assigned.fits, best.assigned.worth):
-            best = Auto(placement, pipeline, wishes, limits, assigned, tried)
+        for what, pipeline in _linked(placed(roles.pipeline, placement), nodes):
+            found_here = _auto(placement, pipeline, roles, found, costs, nodes, tried)
+            assigned = found_here.assigned
+            tried[said(placement, roles) + what] = assigned.worth if assigned.fits else None
+            if best is None or (assigned.fits, assigned.worth) > (best.assigned.fits, best.assigned.worth + _NO_MORE):
+                best = found_here
     if best is None:
         raise ConfigError("no node is of tier device, on which the sources stand: add one to --nodes")
     return best
+
+
+def _auto(
+    placement: Placement,
+    pipeline: Pipeline,
+    roles: Roles,
+    found: Offers,
+    costs: Costs,
+    nodes: Nodes,
+    tried: Mapping[str, float | None],
+) -> Auto:
+    """What each camera gets where stages stand so, and links are set so."""
+    laid = plan(pipeline)
+    wishes, anything = {}, {}
+    holds = True  # what pictures lose on links may leave nothing that keeps to a floor
+    for name, wish in found.anything.items():
+        every = list(_options(name, wish, roles, laid, costs, nodes))
+        holding = {option.what for option in found.wishes[name].options}
+        floor = pipeline.streams[name].spec.floor or 0.0
+        kept = unbeaten(option for option in every if option.what in holding and option.accuracy >= floor)
+        holds &= bool(kept)
+        wishes[name] = Wish(kept or unbeaten(every), wish.weight)
+        anything[name] = Wish([*kept, *(each for each in unbeaten(every) if each not in kept)], wish.weight)
+    limits = limits_of(wishes, nodes)
+    assigned = assign(wishes, limits)
+    assigned = replace(assigned, fits=assigned.fits and holds)
+    return Auto(placement, pipeline, wishes, anything, limits, assigned, tried)
+
+
+def _linked(pipeline: Pipeline, nodes: Nodes) -> Iterator[tuple[str, Pipeline]]:
+    """The pipeline as it is, and with other ways to pack pictures on its links, in words, where a line has a limit."""
+    yield "", pipeline
+    laid = plan(pipeline)
+    tiers = [(Tier(upper.tier), Tier(lower.tier)) for upper, lower in pairwise(laid.segments)]
+    lines = {line for upper, lower in tiers for line in nodes.path(upper, lower)}
+    if all(_is_free(nodes.links[line]) for line in lines):
+        return
+    given = {link.spec.setting for link in laid.links}
+    ways = [LinkSpec(codec="jpeg", quality=quality) for quality in _QUALITIES]
+    ways += [] if any(link.spec.adapt for link in laid.links) else [LinkSpec()]
+    for way in ways:
+        packed = {"codec": way.codec, "quality": way.quality, "width": None}
+        links = {link.name: link.spec.model_copy(update=packed) for link in laid.links}
+        if {way.setting} != given:
+            yield f", {way.setting} on links", replace(pipeline, links={**pipeline.links, **links})
+
+
+def _is_free(network: Network) -> bool:
+    """Whether a line carries whatever comes."""
+    return all(line.mbps is None for line in (network, *network.sites.values()))
 
 
 def placements(roles: Roles, nodes: Nodes) -> Iterator[Placement]:
@@ -117,25 +173,36 @@ def _rate(which: str, nodes: Nodes) -> float | None:
     return nodes.links[line].at(site or None).mbps
 
 
-def _wish(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes) -> Wish:
+def _options(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes) -> Iterator[Option]:
+    """The options of a wish, with what each takes of machines, threads and lines."""
     known = costs.streams.get(stream)
     if known is None:
         raise ConfigError(f"what stream {stream} takes is not known: `vidpipe plan --measure` finds out")
     alone = replace(laid, pipeline=replace(laid.pipeline, streams={stream: laid.pipeline.streams[stream]}))
-    options = []
     for option in wish.options:
         setting: Setting = option.what
         as_set = _under(known, option, setting, roles)
+        accuracy = option.accuracy * _seen(looker_of(setting, roles), laid)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
         bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
-        options.append(Option(option.accuracy, _demand(expect(alone, bare, nodes)), setting))
-    return Wish(unbeaten(options), wish.weight)
+        yield Option(accuracy, _demand(expect(alone, bare, nodes)), setting)
+
+
+def looker_of(setting: Setting, roles: Roles) -> str:
+    """The stage that looks."""
+    return roles.last if setting.configuration.looker is None or roles.little is None else roles.little
+
+
+def _seen(stage: str, laid: Plan) -> float:
+    """What a stage still sees in pictures that crossed the links above it, as F1 against the pictures themselves."""
+    at = next(at for at, segment in enumerate(laid.segments) if stage in {each.id for each in segment.stages})
+    return math.prod(f1_through(link.spec) for link in laid.links[:at])
 
 
 def _under(known: StreamCost, option: Option, setting: Setting, roles: Roles) -> StreamCost:
     """What the stream takes under a configuration: in all as `tune` has measured, before looks as now."""
     in_all_ms = 1000 * option.demand[CPU] / known.fps
-    looker = roles.last if setting.configuration.looker is None else roles.little
+    looker = looker_of(setting, roles)
     before = [name for name in known.stages if name not in (roles.last, roles.little)]
     head_ms = min(known.other_ms + known.cpu_ms(before), in_all_ms)
     looks = max(setting.looks, _LEAST_LOOKS)
@@ -147,9 +214,10 @@ def _under(known: StreamCost, option: Option, setting: Setting, roles: Roles) ->
         if name == looker:
             look_ms = (in_all_ms - head_ms) / looks
             stages[name] = StageCost(asked=looks, cpu_ms=look_ms, wall_ms=look_ms)
-        else:
-            checks = roles.pipeline.audit.rate if name == roles.last else 0.0
-            stages[name] = StageCost(asked=checks, cpu_ms=own.cpu_ms, wall_ms=own.wall_ms)
+        elif name == roles.last:
+            stages[name] = StageCost(asked=roles.pipeline.audit.rate, cpu_ms=own.cpu_ms, wall_ms=own.wall_ms)
+        else:  # it is off, and passes on what the last stage looks at
+            stages[name] = StageCost(asked=looks, cpu_ms=0.0, wall_ms=0.0)
     return known.model_copy(update={"stages": stages})
 
 
