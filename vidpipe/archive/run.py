@@ -19,6 +19,8 @@ from vidpipe.archive.folder import Folder
 from vidpipe.archive.growing import growing
 from vidpipe.archive.joining import Joiner, Joints
 from vidpipe.core.errors import ConfigError, RunError
+from vidpipe.core.extras import how_to_install
+from vidpipe.core.extras import is_installed as has
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, Stream
@@ -175,6 +177,8 @@ def _workers(pipeline: Pipeline, options: Options) -> TaskWorkers:
     make = partial(Answerer, bare, machine())
     if options.address is None:
         return LocalTaskWorkers(options.workers or len(os.sched_getaffinity(0)), pipeline.search_paths, make)
+    if not has("ray"):  # its import is left to the package that prepares for it
+        raise ConfigError(f"--address needs the package ray: `{how_to_install('ray')}`")
     from vidpipe.runtime.ray.tasks import RayTaskWorkers
 
     return RayTaskWorkers(plan(bare), options.address, options.workers, pipeline.search_paths, make)
