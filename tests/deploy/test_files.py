@@ -36,7 +36,7 @@ def test_the_image_is_of_this_project_and_for_one_who_is_not_root():
     bases = [value for name, value in said if name == "FROM"]
     assert len(bases) == 2
     assert all(base.startswith("python:${PYTHON}-slim-bookworm") for base in bases)
-    (python,) = [value.removeprefix("PYTHON=") for name, value in said if name == "ARG"]
+    (python,) = [value.removeprefix("PYTHON=") for name, value in said if name == "ARG" and value.startswith("PYTHON=")]
     assert f">={python}" == PROJECT["requires-python"]
     users = [value for name, value in said if name == "USER"]
     assert users[-1] == "1000:1000"
