@@ -25,7 +25,7 @@ from vidpipe.statistics.agreement import Matched
 BOXES = [sv.Detections.empty(), boxes(0, 3), boxes(1)]
 TEXT = st.text(max_size=5)
 MATCHED = st.just(Matched(1, 3))
-AUDITS = st.builds(Audit, st.sampled_from("ab"), st.booleans(), st.booleans(), MATCHED, MATCHED, st.just(2))
+AUDITS = st.builds(Audit, st.sampled_from("ab"), st.booleans(), st.booleans(), MATCHED, MATCHED, st.just(2), st.just(7))
 ANSWERS = st.builds(
     Answer,
     st.sampled_from(BOXES),

@@ -142,7 +142,7 @@ def test_plan(shell):
     assert (ended.status, ended.err) == (0, "")
     rows = [line.split() for line in ended.out.splitlines()]
     assert ["device", "device,", "edge", "1", "sources,", "difference,"] in [row[:6] for row in rows]
-    assert any(row[:3] == ["device-edge", "jpeg", "70"] for row in rows)
+    assert any(row[:5] == ["device-edge", "jpeg", "70,", "full", "size"] for row in rows)
 
 
 def test_the_plan_of_sites_says_what_will_stand_where(shell):

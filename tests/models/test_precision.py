@@ -155,7 +155,7 @@ def test_what_is_damaged_is_made_anew(model):
 @pytest.mark.parametrize(
     ("installed", "frames", "why"),
     [
-        (False, FEWEST, r"takes NNCF: `pip install vidpipe\[compress\]`"),
+        (False, FEWEST, r"takes NNCF: `pip install 'vidpipe\[compress\]'`"),
         (True, FEWEST - 1, f"int8 is calibrated on {FEWEST} frames at least, {FEWEST - 1} are there: give longer"),
     ],
 )

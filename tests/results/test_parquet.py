@@ -102,5 +102,5 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(name, *given)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ConfigError, match=r"take PyArrow: `pip install vidpipe\[parquet\]`"):
+    with pytest.raises(ConfigError, match=r"take PyArrow: `pip install 'vidpipe\[parquet\]'`"):
         run_results(file, "parquet", None)

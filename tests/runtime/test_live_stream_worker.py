@@ -221,9 +221,9 @@ def test_an_answer_stands_until_its_audit_comes():
         until(audited)
     same, other = Matched(1, 2), Matched(0, 2)
     assert run.late_audits == [
-        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1), stood=True),
-        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1), stood=True),
-        LateAudit("cam", 0, Audit("upper", True, True, other, other, 1), stood=True),
+        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1, seq=0), stood=True),
+        LateAudit("cam", 0, Audit("upper", False, False, same, same, 1, seq=1), stood=True),
+        LateAudit("cam", 0, Audit("upper", True, True, other, other, 1, seq=2), stood=True),
     ]
 
 

@@ -33,7 +33,7 @@ def test_the_demo_to_copy_is_the_demo():
 
 def test_custom_transform(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
-    options = ("10", "--engine", "inline", "--set", "audit.rate=0.2")
+    options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
     crossing = run_sample("custom-transform", *options).lines()
     everywhere = run_sample("custom-transform", *options, "--set", EVERYWHERE).lines()
 
@@ -79,7 +79,7 @@ def test_recurring_scene(run_sample):
 
 
 def test_describe_objects(run_sample):
-    ran = run_sample("describe-objects", "10", "--engine", "inline")
+    ran = run_sample("describe-objects", "20", "--engine", "inline")
 
     boxes = [box for line in ran.lines() for box in line["detections"]]
     assert boxes

@@ -74,7 +74,7 @@ def test_nothing_audited_or_nothing_answered_is_neither_covered_nor_not():
     assert coverage(published, last("p", ""), {}) == []
 
 
-STREAMS = 100
+STREAMS = 200
 FRAMES = [frame(seq) for seq in range(600)]
 
 

@@ -157,6 +157,7 @@ def _records() -> tuple[Mapping[type, _Record], Mapping[str, _Record]]:
     answer: _Fields = {"detections": sv.Detections, "how": str, "by": str, "as_of": int, "reason": str}
     answer = {**answer, "partial": bool, "audit_of": str}
     audit: _Fields = {"stage": str, "missed": bool, "false": bool, "boxes": Matched, "classes": Matched, "said": int}
+    audit = {**audit, "seq": int}
     decision: _Fields = {
         "accepted": bool,
         "whole": bool,
