@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -19,14 +18,14 @@ from pydantic import ValidationError
 from tests import clips
 from tests.builders import frame
 from tests.models import networks
-from tests.runtime import linked, local
+from tests.runtime import linked
+from tests.runtime.crossing import inline, linked_up
 from vidpipe.core.settings import Knobs
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.inputs import NetworkInputs
 from vidpipe.models.letterbox import LetterboxMode, NetworkInput
 from vidpipe.pipeline.plan import Link, plan
 from vidpipe.pipeline.spec import LinkSpec, PlacedStage, RungSpec, Stream, Tier
-from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.transport.codec import unpack
 from vidpipe.runtime.transport.packing import packed_shadow
 from vidpipe.runtime.transport.size import picture_size
@@ -77,26 +76,6 @@ def laid(clip, model, link, *between, configs=None, **options):
         streams={"cam": Stream(StreamSpec(url=str(clip)), configs or {})},
     )
     return plan(built)
-
-
-def inline(made):
-    engine = InlineEngine(made)
-    engine.open(threading.Event())
-    engine.start()
-    published, ended = [], []
-    while not ended:
-        batch = engine.take(1)
-        published += [result for each in batch for result in each.published]
-        ended += [end for each in batch for end in each.ended]
-    nbytes = engine.counts().links["device-edge"].bytes
-    engine.close(5)
-    return published, nbytes
-
-
-def linked_up(made):
-    device = local.Device(made, local.segments(made)[-1])
-    device.run()
-    return device.published, device.actor.word().counts.links["device-edge"].bytes
 
 
 def sizes(published):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import threading
 from dataclasses import replace
 
 import av
@@ -14,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.builders import answer
-from tests.runtime import linked, local
+from tests.runtime import linked
+from tests.runtime.crossing import inline, linked_up
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.cascade.stage import Stage
@@ -24,7 +24,6 @@ from vidpipe.core.picture import BgrPicture, YuvPicture
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.pipeline.plan import Link, plan
 from vidpipe.pipeline.spec import LinkSpec, PlacedStage, Tier
-from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.transport.size import own_size, picture_size, scaled
@@ -90,26 +89,6 @@ def laid(clip, first, spec, *, audited=0.0):
 
 def told(results):
     return [(each.seq, each.answer.how, each.answer.by, each.answer.reason) for each in results]
-
-
-def inline(made):
-    engine = InlineEngine(made)
-    engine.open(threading.Event())
-    engine.start()
-    published, ended = [], []
-    while not ended:
-        batch = engine.take(1)
-        published += [result for each in batch for result in each.published]
-        ended += [end for each in batch for end in each.ended]
-    counts = engine.counts().links["device-edge"]
-    engine.close(5)
-    return published, counts[1]
-
-
-def linked_up(made):
-    device = local.Device(made, local.segments(made)[-1])
-    device.run()
-    return device.published, device.actor.word().counts.links["device-edge"][1]
 
 
 SPECS = [LinkSpec(), LinkSpec(codec="jpeg"), LinkSpec(codec="jpeg", width=160)]

@@ -22,9 +22,9 @@ from vidpipe.tuning.planner.assign import why
 from vidpipe.tuning.planner.costs import Costs
 from vidpipe.tuning.planner.nodes import Nodes
 from vidpipe.tuning.planner.options import Auto, auto, looker_of, said
+from vidpipe.tuning.planner.supply import CPU_OF
 
 _NO_LIMIT = 1e9  # cores: what there is, the machines say
-_CPU_OF = "CPU of "
 
 
 def plan_cameras(
@@ -82,7 +82,7 @@ def configuration(chosen: Auto, roles: Roles) -> dict[str, Any]:
 
 def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
     """The tuner that keeps to the plan, with all that it chooses from."""
-    machines = {name for limit in chosen.limits if limit.startswith(_CPU_OF) for name in _machines(limit)}
+    machines = {name for limit in chosen.limits if limit.startswith(CPU_OF) for name in _machines(limit)}
     streams = {}
     for name, wish in chosen.anything.items():
         now = chosen.assigned.plan[name]
@@ -110,7 +110,7 @@ def _keeper(chosen: Auto, roles: Roles) -> dict[str, Any]:
 
 
 def _machines(resource: str) -> list[str]:
-    return resource.removeprefix(_CPU_OF).split(", ")
+    return resource.removeprefix(CPU_OF).split(", ")
 
 
 def _complete(every: Sequence[Mapping[str, Mapping[str, Any]]], stream: str, roles: Roles) -> list[Any]:

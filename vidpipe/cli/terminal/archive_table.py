@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from vidpipe.archive.archive import Progress
+from vidpipe.cli.terminal.drawing import Drawing
 
 QUIET_EVERY_S = 10.0  # between lines where there is no terminal to draw a table on
 _DRAW_EVERY_S = 0.5
 
 
-class ArchiveTable:
+class ArchiveTable(Drawing):
     """Draws on stderr; where that is no terminal it writes a line now and then."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        super().__init__()
         self._began = self._drawn_at = self._said_at = time.monotonic()
-
-    def __enter__(self) -> ArchiveTable:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def look(self, progress: Progress) -> None:
         """See `Watcher`."""

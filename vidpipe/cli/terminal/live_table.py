@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from vidpipe.cli.terminal.drawing import Drawing
 from vidpipe.core.answer import Answer, boxes_by_class
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
@@ -30,26 +28,15 @@ _STYLES = {State.LIVE: "green", State.OVERLOADED: "yellow"} | dict.fromkeys(
 )
 
 
-class LiveTable:
+class LiveTable(Drawing):
     """A `Watcher` that draws on stderr; where that is no terminal it tells of each new state, and of all at times."""
 
     def __init__(self, pipeline: Pipeline, clock: Clock = REAL) -> None:
+        super().__init__()
         self._name = pipeline.name
         self._clock = clock
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._drawn_at = self._said_at = clock.monotonic()
         self._states: dict[str, State] = {}
-
-    def __enter__(self) -> LiveTable:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 

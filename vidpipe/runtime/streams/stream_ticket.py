@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from vidpipe.cascade.cascade import Completed, Ticket
+from vidpipe.core import traces
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame
 from vidpipe.core.traces import Span
@@ -28,6 +31,15 @@ class StreamTicket(Ticket):
         self.pending: PendingResult | None = None
         self.fallback: Answer | None = None
         self.span: Span | None = None
+
+    def begin_trace(self) -> None:
+        """Begin the trace of the frame: when its picture was taken, or decoded."""
+        now = time.monotonic()
+        since = self.frame.since or now
+        self.span = traces.begin("frame", "", since)
+        if self.span is not None:
+            self.frame.trace = self.span.trace
+            traces.note("source", self.frame.trace, since, now)
 
     def is_answered(self) -> bool:
         return self.pending is None or self.pending.completed.done()

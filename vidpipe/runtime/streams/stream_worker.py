@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -14,7 +13,6 @@ from typing import Any, cast
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Completed
-from vidpipe.core import traces as tracing
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
@@ -252,7 +250,7 @@ class StreamWorker:
         item.knobs = self._knobs() or item.knobs
         ticket = StreamTicket(item)
         if self._traces and draw("traces", item.stream, item.seq) < self._traces:
-            self._trace(ticket)
+            ticket.begin_trace()
         parts.cascade.ask([ticket])
         if ticket.answer is None and self._downstream is not None:
             ticket.asked_at = self._clock.monotonic()
@@ -278,15 +276,6 @@ class StreamWorker:
             answer = self._publish(parts, item.frame, parts.cascade.complete(item, downstream))
         if item.span is not None:
             item.span.end(stream=self.stream, seq=item.frame.seq, how=answer.how.value, by=answer.by)
-
-    def _trace(self, ticket: StreamTicket) -> None:
-        """Begin the trace of a frame: when its picture was taken, or decoded."""
-        now = time.monotonic()
-        since = ticket.frame.since or now
-        ticket.span = tracing.begin("frame", "", since)
-        if ticket.span is not None:
-            ticket.frame.trace = ticket.span.trace
-            tracing.note("source", ticket.frame.trace, since, now)
 
     def _is_answered_locally(self, ticket: StreamTicket, until: float) -> bool:
         """Whether a picture's answer came without a slower tier, in time."""

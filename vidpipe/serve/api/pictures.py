@@ -89,15 +89,11 @@ async def live(
     gallery = await _gallery(request, site, run, seen)
     wanted = Wanted(1 / fps, max(still_s, 1 / fps), width)
 
-    still = Still(request, person)
-
     async def records() -> AsyncGenerator[bytes, None]:
         async for _, shot in gallery.live(seen, wanted):
-            if not still:
-                return
             yield shot.packed()
 
-    return Endless(records(), site, media_type=LIVE)
+    return Endless(records(), site, Still(request, person), media_type=LIVE)
 
 
 @router.get("/video", response_class=Endless, responses={200: {"content": {VIDEO: {}}}})
@@ -110,15 +106,12 @@ async def video(stream: StreamName, request: Request, site: SiteOf, person: Pers
     """
     check_sees(person, stream)
     gallery = await _gallery(request, site, run, [stream])
-    still = Still(request, person)
 
     async def records() -> AsyncGenerator[bytes, None]:
         async for record in gallery.video(stream):
-            if not still:
-                return
             yield record
 
-    return Endless(records(), site, media_type=VIDEO)
+    return Endless(records(), site, Still(request, person), media_type=VIDEO)
 
 
 @router.get("/live.mjpeg", response_class=Endless)
@@ -135,17 +128,12 @@ async def mjpeg(
     check_sees(person, stream)
     gallery = await _gallery(request, site, run, [stream])
 
-    still = Still(request, person)
-
     async def parts() -> AsyncGenerator[bytes, None]:
         async for _, shot in gallery.live([stream], Wanted(1 / fps, 1 / fps, width)):
-            if not still:
-                return
-            if shot.jpeg:
-                told = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\n\r\n"
-                yield told.encode() + shot.jpeg + b"\r\n"
+            told = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\n\r\n"
+            yield told.encode() + shot.jpeg + b"\r\n" if shot.jpeg else b""
 
-    return Endless(parts(), site, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+    return Endless(parts(), site, Still(request, person), media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
 
 
 async def _gallery(request: Request, site: Site, run: str | None, streams: list[str]) -> Gallery:

@@ -45,16 +45,15 @@ async def told(
     """
     asked = site.run(run)
     return Endless(
-        _all_told(asked, person, last_event_id or after, answers, Still(request, person)),
+        _all_told(asked, person, last_event_id or after, answers),
         site,
+        Still(request, person),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _all_told(
-    run: ShownRun, person: Person, last_id: str | None, answers: float, still: Still
-) -> AsyncGenerator[bytes, None]:
+async def _all_told(run: ShownRun, person: Person, last_id: str | None, answers: float) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
     telling = run.telling or Telling()
@@ -66,7 +65,7 @@ async def _all_told(
         yield f"retry: {_AGAIN_MS}\n\n".encode()
         if gap:
             yield _packed("gap", {})
-        while still:
+        while True:
             if loop.time() >= status_at:
                 status_at = loop.time() + STATUS_EVERY_S
                 yield await run_in_threadpool(_status, run, person)

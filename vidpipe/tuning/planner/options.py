@@ -20,6 +20,7 @@ from vidpipe.tuning.planner.costs import Costs, StageCost, StreamCost
 from vidpipe.tuning.planner.expect import expect, site_at
 from vidpipe.tuning.planner.loads import PLANNED, Expected
 from vidpipe.tuning.planner.nodes import Network, Nodes
+from vidpipe.tuning.planner.supply import CPU_OF, LINE
 
 Placement = Mapping[str, Tier]
 """The tier of each stage, by id."""
@@ -225,13 +226,13 @@ def _demand(expected: Expected) -> dict[str, float]:
     """What one camera takes of each resource, by its name: CPU of machines, the thread of a segment, a line."""
     demand: dict[str, float] = {}
     for load in expected.loads:
-        cpu = f"CPU of {', '.join(load.nodes)}"
+        cpu = CPU_OF + ", ".join(load.nodes)
         demand[cpu] = demand.get(cpu, 0.0) + load.cpu
         if load.busy:
             thread = f"thread of {load.place.segment}" + (f"@{load.place.site}" if load.place.site else "")
             demand[thread] = load.busy
     for traffic in expected.traffic:
         for line in traffic.lines:
-            name = f"mbps of {line}" + (f"@{traffic.site}" if traffic.site else "")
+            name = LINE + line + (f"@{traffic.site}" if traffic.site else "")
             demand[name] = demand.get(name, 0.0) + traffic.mbps
     return demand

@@ -14,6 +14,9 @@ from typing import Any
 from vidpipe.pipeline.spec import Tier
 from vidpipe.tuning.planner.loads import PLANNED
 
+CPU_OF = "CPU of "
+"""What the resource of machines begins with; their names stand behind it."""
+
 LINE = "mbps of "
 """What the resource of a line begins with; behind its name stands "@SITE" where a site has its own."""
 
@@ -161,7 +164,7 @@ class Supply:
                 is as much less of each.
         """
         found = dict(self._limits)
-        cores = [name for name in found if name.startswith("CPU of ")]
+        cores = [name for name in found if name.startswith(CPU_OF)]
         ratio = min(1.0, cpu / max(sum(found[name] for name in cores), 1e-12))
         found |= {name: ratio * found[name] for name in cores}
         for link, line in self._lines.items():

@@ -18,9 +18,9 @@ from vidpipe.runtime.driver.status import Status, StreamNow
 from vidpipe.runtime.driver.tuner import Change, TunerConfig
 from vidpipe.tuning.budget.capacity import Capacity
 from vidpipe.tuning.budget.keeping import Keeping
-from vidpipe.tuning.budget.plan import Demand, Option, Plan, Wish, demand_of
+from vidpipe.tuning.budget.plan import Option, Plan, Wish, demand_of
 from vidpipe.tuning.planner.assign import replan
-from vidpipe.tuning.planner.supply import Supply, tier_of
+from vidpipe.tuning.planner.supply import CPU_OF, Supply, tier_of
 
 _GIVEN_UP = 0.01  # share of the worth of the best plan, for which no stream is set anew
 
@@ -58,7 +58,7 @@ class PlannedConfig(TunerConfig):
 
     @model_validator(mode="after")
     def _has_cpu(self) -> PlannedConfig:
-        if not any(name.startswith("CPU of ") for name in self.limits):
+        if not any(name.startswith(CPU_OF) for name in self.limits):
             raise ValueError("limits: there is no CPU of any machine, as `vidpipe plan --auto --out` writes it")
         return self
 
@@ -96,7 +96,7 @@ class Planned(Keeping):
         return all(self._pipeline.streams[name].spec.live for name in names)
 
     def _cpu(self, plan: Plan) -> float:
-        return sum(amount for name, amount in demand_of(plan).items() if name.startswith("CPU of "))
+        return sum(amount for name, amount in demand_of(plan).items() if name.startswith(CPU_OF))
 
     def _offered(self, names: Iterable[str]) -> dict[str, Wish]:
         return {name: self._reachable(name, self._wishes[name], floors=False) for name in names}
@@ -159,9 +159,4 @@ class _What:
 
 
 def _wish(stream: ChoiceSpec) -> Wish:
-    options = [Option(each.f1, _demand(each), _What(each)) for each in stream.options]
-    return Wish(options, stream.weight)
-
-
-def _demand(option: OptionSpec) -> Demand:
-    return dict(option.takes)
+    return Wish([Option(each.f1, each.takes, _What(each)) for each in stream.options], stream.weight)
