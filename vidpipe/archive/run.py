@@ -19,12 +19,11 @@ from vidpipe.archive.folder import Folder
 from vidpipe.archive.growing import growing
 from vidpipe.archive.joining import Joiner, Joints
 from vidpipe.core.errors import ConfigError, RunError
-from vidpipe.core.extras import how_to_install
-from vidpipe.core.extras import is_installed as has
+from vidpipe.core.extras import how_to_install, is_installed
 from vidpipe.core.files import write_whole
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, Stream
-from vidpipe.results.parquet import export_parquet, is_installed
+from vidpipe.results.parquet import check_installed, export_parquet
 from vidpipe.results.provenance import Provenance, hashes_of
 from vidpipe.results.recorded import RecordedResults
 from vidpipe.results.report import build_report
@@ -90,8 +89,8 @@ def run_archive(
     cpu_before = time.process_time()
     stop = stop or threading.Event()
     streams = _recordings(pipeline)
-    if options.parquet and not is_installed():
-        raise ConfigError("--parquet takes PyArrow: `pip install vidpipe[parquet]`")
+    if options.parquet:
+        check_installed()
     bare = replace(pipeline, streams={}, media=None, sinks=())
     told = Provenance(bare).told(bare, {})
     start = told.pop("start")
@@ -177,7 +176,7 @@ def _workers(pipeline: Pipeline, options: Options) -> TaskWorkers:
     make = partial(Answerer, bare, machine())
     if options.address is None:
         return LocalTaskWorkers(options.workers or len(os.sched_getaffinity(0)), pipeline.search_paths, make)
-    if not has("ray"):  # its import is left to the package that prepares for it
+    if not is_installed("ray"):  # its import is left to the package that prepares for it
         raise ConfigError(f"--address needs the package ray: `{how_to_install('ray')}`")
     from vidpipe.runtime.ray.tasks import RayTaskWorkers
 

@@ -51,6 +51,11 @@ def closer_to_one(share: float) -> float:
     return round(1 - 0.75 * (1 - share), 4)
 
 
+def share_loosened(field: str, share: float | None) -> Mapping[str, float]:
+    """A share of settings one step closer to 1; empty where it is not set, or is there already."""
+    return {} if share is None or share >= 0.9995 else {field: closer_to_one(share)}
+
+
 ModelName = Annotated[str, Field(json_schema_extra={"names": "model"}, description="a model of the pipeline")]
 
 

@@ -53,6 +53,12 @@ def is_installed() -> bool:
     return True
 
 
+def check_installed() -> None:
+    """Raise ConfigError where PyArrow is not there."""
+    if not is_installed():
+        raise ConfigError(f"results as Parquet take PyArrow: `{how_to_install('parquet')}`")
+
+
 def export_parquet(results: RecordedResults, out: Path, *, rows: int = ROWS) -> Exported:
     """Write results as Parquet, all of them or nothing: beside the file, which they then replace.
 
@@ -63,8 +69,7 @@ def export_parquet(results: RecordedResults, out: Path, *, rows: int = ROWS) -> 
         ConfigError: PyArrow is not installed, the file cannot be written, or a line is not what results are.
         RunError: the disk is full.
     """
-    if not is_installed():
-        raise ConfigError(f"results as Parquet take PyArrow: `{how_to_install('parquet')}`")
+    check_installed()
     import pyarrow.parquet as pq
 
     check_writable(out, "--out", replaced=True)

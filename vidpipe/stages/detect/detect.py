@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from vidpipe.cascade.stage import Context, DetectorName, Models, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
-from vidpipe.core.settings import ClassName, Knob, StageConfig, closer_to_one
+from vidpipe.core.settings import ClassName, Knob, StageConfig, closer_to_one, share_loosened
 from vidpipe.models.base import Detector, Precision, Score, Size
 from vidpipe.stages.detect.acceptance import AcceptancePolicy, Decision, Rule
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes
@@ -88,14 +88,14 @@ class DetectConfig(StageConfig):
     def loosened(self) -> Mapping[str, Any]:
         """See `StageConfig.loosened`: fewer frames are sure enough to be answered."""
         if self.agreement is not None:
-            return {"agreement": closer_to_one(self.agreement)} if self.agreement < 0.9995 else {}
+            return share_loosened("agreement", self.agreement)
         if isinstance(self.accept, float):
             return {"accept": closer_to_one(self.accept)} if self.accept < 1 else {}
         if self.accept is not None:
             return {"accept": {name: closer_to_one(score) for name, score in self.accept.items()}}
         if self.at_least is not None:
             return {"at_least": self.at_least - 1} if self.at_least > 1 else {}
-        return {"budget": closer_to_one(self.budget)} if self.budget is not None and self.budget < 0.9995 else {}
+        return share_loosened("budget", self.budget)
 
 
 class Detect(Stage[DetectConfig]):

@@ -19,7 +19,7 @@ from pydantic import Field
 from vidpipe.cascade.stage import Context, DetectorName, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame, Image
-from vidpipe.core.settings import Knob, StageConfig, closer_to_one
+from vidpipe.core.settings import Knob, StageConfig, share_loosened
 from vidpipe.models.base import Detector, Score
 from vidpipe.stages.detect.acceptance import APART_S, FIT_EVERY, WINDOW
 from vidpipe.stages.detect.detect import Share, in_source_pixels
@@ -46,7 +46,7 @@ class SelectConfig(StageConfig):
 
     def loosened(self) -> Mapping[str, Any]:
         """See `StageConfig.loosened`."""
-        return {"agreement": closer_to_one(self.agreement)} if self.agreement < 0.9995 else {}
+        return share_loosened("agreement", self.agreement)
 
 
 class Choice(NamedTuple):

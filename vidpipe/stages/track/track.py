@@ -22,7 +22,7 @@ from pydantic import Field
 from vidpipe.cascade.stage import Context, Stage
 from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.frame import Frame
-from vidpipe.core.settings import Knob, StageConfig, closer_to_one
+from vidpipe.core.settings import Knob, StageConfig, share_loosened
 from vidpipe.models.base import Score
 from vidpipe.stages.track.aging import Aging
 from vidpipe.stages.track.appearance import colours
@@ -89,9 +89,9 @@ class TrackConfig(StageConfig):
     def loosened(self) -> Mapping[str, Any]:
         """See `StageConfig.loosened`: a detector runs more often."""
         if self.floor is not None:
-            return {"floor": closer_to_one(self.floor)} if self.floor < 0.9995 else {}
+            return share_loosened("floor", self.floor)
         if self.agreement is not None:
-            return {"agreement": closer_to_one(self.agreement)} if self.agreement < 0.9995 else {}
+            return share_loosened("agreement", self.agreement)
         return {"refresh_s": round(0.7 * self.refresh_s, 2)} if self.refresh_s >= 0.05 else {}
 
 
