@@ -23,7 +23,7 @@ from benchmarks.floor_section import section
 from benchmarks.promises import Promise, promises
 
 PAGE = Path("docs/benchmarks.md")
-REPORTS = Path("bench-output")
+REPORTS = Path("bench-output").absolute()  # some parts work in the folder of the models
 KEPT = REPORTS / "promises.json"
 FLOORS = "floor.json"
 DECODING = "decoding.md"
