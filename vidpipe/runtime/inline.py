@@ -57,7 +57,8 @@ class CodecLink:
             frame.in_parts = places is not None
             ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            item = packed(ticket, self._link, self._spec, complete=complete)
+            heads = self._runtime.library.head
+            item = packed(ticket, self._link, self._spec, complete=complete, heads=heads)
             ticket = codec.unpack(item, ticket.frame.knobs, self._runtime.views)
             self.bytes += item.nbytes
         self.frames += 1

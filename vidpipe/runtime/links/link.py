@@ -28,6 +28,7 @@ from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport.emulator import Travel, depart
 from vidpipe.runtime.transport.pace import Pace
+from vidpipe.runtime.transport.packing import Heads
 from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
@@ -59,6 +60,7 @@ class PeerLink:
     Args:
         weights: of the streams on a detour.
         settings: what a process goes by for a stream.
+        heads: as of `packed`.
 
     Attributes:
         gone: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
@@ -70,6 +72,7 @@ class PeerLink:
         peer: Peer,
         weights: Mapping[str, float] | None = None,
         settings: Callable[[str], Settings] = lambda _: Settings(),
+        heads: Heads | None = None,
     ) -> None:
         self._link = link
         self._weights = weights if weights is not None else {}
@@ -82,7 +85,7 @@ class PeerLink:
         self._changed = threading.Condition()
         pace = Pace(link.spec, self._traffic) if link.spec.adapt else None
         knows = (link, self._weights, settings, self._room, self._traffic, pace, self._changed)
-        self._entrance = Entrance(*knows, is_lost=lambda: bool(self._lost))
+        self._entrance = Entrance(*knows, is_lost=lambda: bool(self._lost), heads=heads)
         self._who = f"the {peer.kind} of {link.end}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None

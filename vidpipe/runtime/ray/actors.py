@@ -84,7 +84,8 @@ class _Actor:
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
         self._link: PeerLink | None = self._server
         if lower is not None:
-            self._link = link_to(lower, plan.links[end], runtime.weights, runtime.settings, partial(_named, standby))
+            link, heads = plan.links[end], runtime.library.head
+            self._link = link_to(lower, link, runtime.weights, runtime.settings, partial(_named, standby), heads)
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = [*self._stack.start(), *([self._server.start()] if self._server else [])]
 

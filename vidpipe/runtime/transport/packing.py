@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.errors import ModelError
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import StageConfig
+from vidpipe.models.split.metered import MeteredHead
 from vidpipe.pipeline.plan import Link
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.transport import codec
@@ -15,17 +18,59 @@ from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.transport.size import picture_size
 
 
+log = logging.getLogger(__name__)
+
+Heads = Callable[[str, int | None], MeteredHead]
+"""`Library.head`: gives the first half of a model, for the calling thread."""
+
+
 def packed(
-    ticket: Ticket, link: Link, spec: LinkSpec, *, complete: bool, memory: Image | None = None
+    ticket: Ticket,
+    link: Link,
+    spec: LinkSpec,
+    *,
+    complete: bool,
+    memory: Image | None = None,
+    heads: Heads | None = None,
 ) -> codec.PackedFrame:
     """An open frame as it crosses a link; arguments as of `codec.pack`.
 
     Args:
         spec: of the link, or of the rung in use.
+        heads: what makes features of pictures, on a link that is split; None: pictures cross as such.
     """
+    if spec.split is not None and heads is not None and (model := _cut_model(ticket.frame, link)) is not None:
+        head = _head(model, spec.split.behind, heads)
+        if head is not None:
+            features = head.features(ticket.frame.bgr(), spec.split.bits)
+            return codec.pack(ticket, spec, complete=complete, features=features)
     size = picture_size(ticket.frame, link, spec)
     places = parts_of(ticket, link, spec, size)
     return codec.pack(ticket, spec, complete=complete, memory=memory, places=places, size=size)
+
+
+def _cut_model(frame: Frame, link: Link) -> str | None:
+    """The model that this frame comes to behind a link, and nobody else looks at it; None: there is no one such."""
+    stages = [stage for stage in link.below if not stage.only_when_away]
+    if len(stages) != 1:
+        return None
+    config = frame.knobs.stages.get(stages[0].id, stages[0].config)
+    return stages[0].type.cut_model(config)
+
+
+def _head(model: str, behind: int | None, heads: Heads) -> MeteredHead | None:
+    """None where the model cannot be cut: it is told once, and its pictures cross as such."""
+    if (model, behind) in _UNCUT:
+        return None
+    try:
+        return heads(model, behind)
+    except ModelError as error:
+        _UNCUT.add((model, behind))
+        log.warning("%s; pictures cross in place of features", error)
+        return None
+
+
+_UNCUT: set[tuple[str, int | None]] = set()
 
 
 def packed_shadow(frame: Frame, link: Link, variants: Iterable[tuple[str, StageConfig]]) -> codec.PackedFrame:
