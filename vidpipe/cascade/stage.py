@@ -15,7 +15,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 
 if TYPE_CHECKING:
-    from vidpipe.models.base import Detector, Embedder, Precision, Size
+    from vidpipe.models.base import Detector, Embedder, Precision, Size, Tail
     from vidpipe.models.inputs import NetworkInputs
     from vidpipe.models.letterbox import NetworkInput
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting
 from vidpipe.models.runtimes.opening import NetworkFile, Opens
 from vidpipe.models.split.halves import Head, Tail
 from vidpipe.models.split.metered import MeteredHead, MeteredTail
+
+log = logging.getLogger(__name__)
 
 _CORES = os.cpu_count() or 1
 VARIANTS = 4  # that are held, beside the models as the pipeline has them
@@ -78,6 +81,7 @@ class Library:
         self._detectors: dict[_Variant, LoadedDetector] = {}
         self._embedders: dict[_Variant, LoadedEmbedder] = {}
         self._meters: dict[str, Meter] = {}
+        self._uncut: set[str] = set()  # those that cannot be
         self._of_thread = threading.local()
 
     def sharing(self) -> Library:
@@ -118,24 +122,36 @@ class Library:
             own[name] = MeteredEmbedder(loaded, self._meters[name])
         return own[name]
 
-    def head(self, name: str, behind: int | None) -> MeteredHead:
+    def head(self, name: str, behind: int | None) -> MeteredHead | None:
         """The head of a detector that is cut, for the calling thread; it is metered as "NAME/head".
+
+        None where it cannot be loaded, or not be cut: the log says why, once.
 
         Args:
             behind: as of `Head`.
+        """
+        halves: dict[tuple[str, int | None], MeteredHead] = self._of_thread.__dict__.setdefault("heads", {})
+        if (name, behind) not in halves and name not in self._uncut:
+            with self._loading:
+                self._cut(halves, name, behind)
+        return halves.get((name, behind))
+
+    def _cut(self, halves: dict[tuple[str, int | None], MeteredHead], name: str, behind: int | None) -> None:
+        try:
+            head = Head(self._spec(name), self._classes, behind, self._search_paths, self._threads)
+        except ModelError as error:
+            if name not in self._uncut:
+                log.warning("%s; pictures cross in place of features", error)
+            self._uncut.add(name)
+        else:
+            halves[name, behind] = MeteredHead(head, self._meter_of(f"{name}/head"))
+
+    def tail(self, name: str, behind: int) -> MeteredTail:
+        """The tail of a detector that is cut, for the calling thread; it is metered as "NAME/tail".
 
         Raises:
             ModelError: the pipeline has no such model, or it cannot be loaded, or not be cut.
         """
-        halves: dict[tuple[str, int | None], MeteredHead] = self._of_thread.__dict__.setdefault("heads", {})
-        if (name, behind) not in halves:
-            with self._loading:
-                head = Head(self._spec(name), self._classes, behind, self._search_paths, self._threads)
-            halves[name, behind] = MeteredHead(head, self._meter_of(f"{name}/head"))
-        return halves[name, behind]
-
-    def tail(self, name: str, behind: int) -> MeteredTail:
-        """The tail of a detector that is cut, for the calling thread; it is metered as "NAME/tail". Errors as of `head`."""
         halves: dict[tuple[str, int], MeteredTail] = self._of_thread.__dict__.setdefault("tails", {})
         if (name, behind) not in halves:
             with self._loading:
@@ -170,7 +186,9 @@ class Library:
     def _spec(self, name: str) -> ModelSpec:
         if name not in self._specs:
             near = nearest(name, self._specs) or sorted(self._specs)
-            raise ModelError(f"model {name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}")
+            raise ModelError(
+                f"model {name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
+            )
         return self._specs[name]
 
     def _meter(self, variant: _Variant) -> None:

@@ -198,7 +198,11 @@ class LinkSpec(_Spec):
 
     def at(self, rung: RungSpec) -> LinkSpec:
         """The link with the quality, width and bits of a rung."""
-        split = self.split if self.split is None or rung.bits is None else SplitSpec(bits=rung.bits, behind=self.split.behind)
+        split = (
+            self.split
+            if self.split is None or rung.bits is None
+            else SplitSpec(bits=rung.bits, behind=self.split.behind)
+        )
         asked = {"quality": rung.quality, "width": rung.width, "split": split}
         return self.model_copy(update={name: value for name, value in asked.items() if value is not None})
 

@@ -107,7 +107,7 @@ class Graph:
         return cut
 
     def candidates(self) -> list[Cut]:
-        """Cuts worth a look, from the earliest on: at each less crosses than at all before it, and less than the picture.
+        """Cuts worth a look, from the earliest on: at each less crosses than at all before it and than of the picture.
 
         Of neighbours at which as much crosses it is the last, behind an activation: that squeezes half of its range.
         """
@@ -120,7 +120,9 @@ class Graph:
             if cut.values < least:
                 found.append(cut)
                 least = cut.values
-            elif found and cut.shapes == found[-1].shapes and _is_activation(self._operations, found[-1].behind, behind):
+            elif (
+                found and cut.shapes == found[-1].shapes and _is_activation(self._operations, found[-1].behind, behind)
+            ):
                 found[-1] = cut
         return found
 
@@ -184,14 +186,14 @@ def _computed(model: ov.Model) -> tuple[Sequence[ov.Node], list[_Tensor]]:
 
 
 def _multiplications(operation: ov.Node) -> int:
-    """What an operation takes, as far as it is a convolution or a product of matrices; all else takes next to nothing."""
+    """What an operation takes; all but convolutions and products of matrices take next to nothing."""
     if operation.get_type_name() not in ("Convolution", "GroupConvolution", "MatMul"):
         return 0
     port, weights = operation.output(0), operation.input_value(1)
     if port.partial_shape.is_dynamic or weights.partial_shape.is_dynamic:
         return 0
     outputs = port.shape[-1] if operation.get_type_name() == "MatMul" else port.shape[1]
-    return prod(port.shape) * prod(weights.shape) // max(1, outputs)
+    return int(prod(port.shape) * prod(weights.shape) // max(1, outputs))
 
 
 def _alive(tensors: Sequence[_Tensor], behind: int) -> list[_Tensor]:

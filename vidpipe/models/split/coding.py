@@ -97,5 +97,3 @@ def _rows(shape: Sequence[int]) -> int:
 
 def _channels(each: NDArray[np.float32]) -> NDArray[np.float32]:
     return each.reshape(_rows(each.shape), -1)
-
-

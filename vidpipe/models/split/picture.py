@@ -13,7 +13,7 @@ from vidpipe.models.split.coding import Features
 
 
 class FeaturePicture:
-    """What a frame has in place of its pixels behind a link that is split; only the tail of the model can look at it."""
+    """What a frame has in place of its pixels behind a link that is split; only the tail of a model can look at it."""
 
     __slots__ = ("features",)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from vidpipe.cascade.cascade import Ticket
-from vidpipe.core.errors import ModelError
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import StageConfig
 from vidpipe.models.split.metered import MeteredHead
@@ -17,10 +15,7 @@ from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.parts import parts_of
 from vidpipe.runtime.transport.size import picture_size
 
-
-log = logging.getLogger(__name__)
-
-Heads = Callable[[str, int | None], MeteredHead]
+Heads = Callable[[str, int | None], MeteredHead | None]
 """`Library.head`: gives the first half of a model, for the calling thread."""
 
 
@@ -40,7 +35,7 @@ def packed(
         heads: what makes features of pictures, on a link that is split; None: pictures cross as such.
     """
     if spec.split is not None and heads is not None and (model := _cut_model(ticket.frame, link)) is not None:
-        head = _head(model, spec.split.behind, heads)
+        head = heads(model, spec.split.behind)
         if head is not None:
             features = head.features(ticket.frame.bgr(), spec.split.bits)
             return codec.pack(ticket, spec, complete=complete, features=features)
@@ -56,21 +51,6 @@ def _cut_model(frame: Frame, link: Link) -> str | None:
         return None
     config = frame.knobs.stages.get(stages[0].id, stages[0].config)
     return stages[0].type.cut_model(config)
-
-
-def _head(model: str, behind: int | None, heads: Heads) -> MeteredHead | None:
-    """None where the model cannot be cut: it is told once, and its pictures cross as such."""
-    if (model, behind) in _UNCUT:
-        return None
-    try:
-        return heads(model, behind)
-    except ModelError as error:
-        _UNCUT.add((model, behind))
-        log.warning("%s; pictures cross in place of features", error)
-        return None
-
-
-_UNCUT: set[tuple[str, int | None]] = set()
 
 
 def packed_shadow(frame: Frame, link: Link, variants: Iterable[tuple[str, StageConfig]]) -> codec.PackedFrame:

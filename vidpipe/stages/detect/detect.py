@@ -21,7 +21,7 @@ from vidpipe.cascade.stage import Context, DetectorName, Models, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import ClassName, Knob, StageConfig, closer_to_one, share_loosened
-from vidpipe.models.base import Detector, Precision, Score, Size
+from vidpipe.models.base import Detector, Precision, Score, Size, Tail
 from vidpipe.models.split.picture import FeaturePicture
 from vidpipe.stages.detect.acceptance import AcceptancePolicy, Decision, Rule
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes
@@ -162,12 +162,14 @@ class Detect(Stage[DetectConfig]):
         whole = [frame.bgr() for frame in frames if not isinstance(frame.picture, FeaturePicture)]
         found = iter(self._detector.detect(whole, floor) if whole else ())
         return [
-            self._boxes_of(frame, frame.picture.features, floor) if isinstance(frame.picture, FeaturePicture) else next(found)
+            self._boxes_in(frame.picture.features, frame, floor)
+            if isinstance(frame.picture, FeaturePicture)
+            else next(found)
             for frame in frames
         ]
 
-    def _boxes_of(self, frame: Frame, features: Features, floor: float | None) -> sv.Detections:
-        tail = self._models.tail(self.config.model, features.behind)
+    def _boxes_in(self, features: Features, frame: Frame, floor: float | None) -> sv.Detections:
+        tail: Tail = self._models.tail(self.config.model, features.behind)
         return tail.detect(features, (frame.width, frame.height), floor)
 
     def _rule(self) -> tuple[Callable[[Frame, sv.Detections], Answer | None], float | None]:
