@@ -214,14 +214,31 @@ def check_links(document: Document, entries: Sequence[Entry]) -> None:
     if not all(entry.tier for entry in entries):
         return
     places = [(Tier.DEVICE, False), *((entry.tier, entry.written.get("isolate") is True) for entry in entries)]
-    names = [
-        f"{upper}-{lower}" for (upper, alone), (lower, apart) in pairwise(places) if upper != lower or alone or apart
-    ]
+    behind = {
+        f"{upper}-{lower}": entries[index:]
+        for index, ((upper, alone), (lower, apart)) in enumerate(pairwise(places))
+        if upper != lower or alone or apart
+    }
     for name in document.mapping(("links",)):
-        if name not in names:
-            there = did_you_mean(name, names) or ": all of it runs in one place"
+        if name not in behind:
+            there = did_you_mean(name, list(behind)) or ": all of it runs in one place"
             document.mistake(("links", name), f"this pipeline has no such link{there}")
+        elif document.mapping(("links", name)).get("split") is not None:
+            _check_split(document, ("links", name, "split"), behind[name])
         _check_credit(document, ("links", name, "credit_mb"))
+
+
+def _check_split(document: Document, keys: Keys, behind: Sequence[Entry]) -> None:
+    """A model can be cut where nobody else needs the picture."""
+    looking = [entry for entry in behind if not entry.written.get("only_when_away")]
+    if any(entry.type is None or entry.config is None for entry in looking):
+        return
+    models = [entry.type and entry.config and entry.type.cut_model(entry.config) for entry in looking]
+    if len(models) != 1 or models[0] is None:
+        there = ", ".join(str(entry.written.get("id")) for entry in looking)
+        document.mistake(
+            keys, f"only one stage, of type detect, may look at what crosses a link that is split, not {there}"
+        )
 
 
 def _check_credit(document: Document, keys: Keys) -> None:
