@@ -22,8 +22,14 @@ from vidpipe.sources.base import StreamInfo
 class Engine(Protocol):
     """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`.
 
+    Attributes:
+        waiting: whether what it runs on is gone, and it goes on once that is back; until then nothing comes of streams.
+
     One thread calls these. `update`, `prepare`, `remove`, `add`, `ask` and `counts` may be called by others meanwhile.
     """
+
+    @property
+    def waiting(self) -> bool: ...
 
     def open(self, stop: threading.Event) -> list[StreamInfo]:
         """What is known of the streams once they are open; where `stop` is set before, returns at once.
@@ -38,6 +44,7 @@ class Engine(Protocol):
         """What has come, by device; with `hold` recordings give no more until somebody asks without.
 
         Raises:
+            ClusterError: what it runs on is gone.
             RunError: it cannot go on.
         """
         ...

@@ -130,6 +130,8 @@ class InlineEngine:
         positions: where streams begin; from their beginning, where nothing is said.
     """
 
+    waiting = False
+
     def __init__(
         self,
         plan: Plan,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from vidpipe.cli.earlier import ask_about_earlier
 from vidpipe.cli.logs import name_run
 from vidpipe.cli.outputs import Earlier, Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
@@ -60,9 +61,16 @@ class RunOptions:
 
 
 def run_pipeline(options: RunOptions) -> int:
-    """Run to the end, or into the background; the exit status. Raises ConfigError where it cannot begin."""
+    """Run to the end, or into the background; the exit status.
+
+    Raises:
+        ConfigError: it cannot begin.
+        KeyboardInterrupt: somebody who was asked about earlier results wants no run.
+    """
     name = options.name if options.detach is None else options.detach
     name_run(name or Path(options.pipeline).stem)
+    # Before it goes to the background, where nobody could answer.
+    options = replace(options, earlier=ask_about_earlier(options.earlier, (options.results, options.events)))
     if name is None:
         return _run(options)
     from vidpipe.cli.runs.named import run_named
@@ -165,6 +173,7 @@ def _execute(
                 new,
                 engine=options.engine,
                 address=options.address,
+                waits=options.detach is not None,
                 sinks=[*outputs.lines_files(stdout), *outputs.stores(), *page],
                 watchers=watchers,
                 reload=again,
@@ -178,6 +187,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
+            waits=options.detach is not None,
             sinks=[*lines, *outputs.stores(), *page],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,

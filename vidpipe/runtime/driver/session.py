@@ -32,13 +32,14 @@ from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.controllable import Controllable
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
+from vidpipe.runtime.driver.lasting import engine_of
 from vidpipe.runtime.driver.outcome import Outcome, closed, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
-from vidpipe.runtime.engine import make_engine, usual_engine
+from vidpipe.runtime.engine import usual_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.transforms.base import Transform
 
@@ -65,6 +66,7 @@ class Run(Controllable):
         engine: "ray": actors, on this machine or a cluster; "inline": threads of this process. None: actors, where Ray
             is installed.
         address: of a Ray to join, in place of one of our own.
+        waits: where that Ray goes away, until one is back at its address; else the run ends then.
         sinks: get the results, in this process; they are closed at the end.
         frame_sinks: get frames and answers, where the frames are.
         watchers: see the progress, in this process.
@@ -90,6 +92,7 @@ class Run(Controllable):
         *,
         engine: Literal["ray", "inline"] | None = None,
         address: str | None = None,
+        waits: bool = False,
         sinks: Sequence[Sink] = (),
         frame_sinks: Sequence[FrameSink] = (),
         watchers: Sequence[Watcher] = (),
@@ -119,13 +122,14 @@ class Run(Controllable):
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures, traces=traces)
-        self._engine = make_engine(
+        self._engine = engine_of(
             engine or usual_engine(),
             laid,
             frame_sinks,
             address=address,
             positions=lambda stream: self._control.position(stream),
             clock=clock,
+            waits=waits,
         )
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
@@ -341,6 +345,8 @@ class Run(Controllable):
                 self._engine.stop()
                 told_at = time.monotonic()
             if not stopping:
+                self._enter(RunState.WAITING if self._engine.waiting else RunState.RUNNING)
+            if not stopping and not self._engine.waiting:
                 control.go_on()
             try:
                 # Recordings wait until their answers are written, and taken.

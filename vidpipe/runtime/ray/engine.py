@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from vidpipe.core.errors import RunError
+from vidpipe.core.errors import ClusterError, RunError
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
@@ -52,6 +52,8 @@ class RayEngine:
     Args:
         positions: where a stream stands, for when its device has to be started again.
     """
+
+    waiting = False
 
     def __init__(
         self,
@@ -126,11 +128,11 @@ class RayEngine:
             hold: let recordings wait with their next answers until somebody takes without.
 
         Raises:
-            RunError: Ray itself is gone, and all that ran on it.
+            ClusterError: Ray itself is gone, and all that ran on it.
         """
         if (loss := self._cluster.lost()) is not None:
             self._loss = loss
-            raise RunError(f"{loss.reason}: the run cannot go on")
+            raise ClusterError(f"{loss.reason}: the run cannot go on")
         self._census.go_on()
         if self._standbys.is_due() and not self._stopping:
             with self._lock:

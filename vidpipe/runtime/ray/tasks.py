@@ -14,8 +14,7 @@ from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.plan import Place, Plan
 from vidpipe.pipeline.spec import Tier
 from vidpipe.runtime.ray.cluster import Cluster
-from vidpipe.runtime.ray.machine import machines
-from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.machines import Machines, machines
 from vidpipe.runtime.ray.packing import pack_arguments, unpack_arguments
 from vidpipe.runtime.ray.replies import cause, got
 from vidpipe.runtime.tasks import Done, Work
