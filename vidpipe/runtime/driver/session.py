@@ -23,6 +23,7 @@ from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.provenance import Provenance
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
@@ -214,9 +215,11 @@ class Run(Controllable):
 
     def status(self) -> Status:
         """The status at this moment, as an immutable snapshot; stages and links on Ray as of a second or so ago."""
-        counts = self._engine.counts(fresh=False) if self._state is RunState.RUNNING else None
+        runs = self._state is RunState.RUNNING
+        counts = self._engine.counts(fresh=False) if runs else None
+        stands = self._engine.machinery() if runs else Machinery()
         with self._changed:
-            return status_of(self._state, self._collector, self._control, counts, self._feed, self._clock)
+            return status_of(self._state, self._collector, self._control, counts, stands, self._feed, self._clock)
 
     def __enter__(self) -> Run:
         return self.start()

@@ -69,7 +69,7 @@ class Devices:
         actor, below = self._start(plan, site, number)
         device = Device(actor, streams, numbered(self._place(plan, site).name, number), site, below)
         self._devices.append(device)
-        self._census.add(device.name, actor, watched=True)
+        self._census.add(device.name, actor, self._place(plan, site), watched=True)
         return device
 
     def with_room(self, plan: Plan, stream: str) -> tuple[Device, bool]:
@@ -88,13 +88,13 @@ class Devices:
         """Start what lacks of standbys: one for each actor below the devices, and one for the devices of a site."""
         for each in self._segments.stand_by():
             self._standbys.put_segment(each.name, each.actor)
-            self._census.add(each.name, each.actor)
+            self._census.add(each.name, each.actor, each.place)
         for site in dict.fromkeys(device.site for device in self._devices):
             if not self._standbys.has_device(site) and self._machines.has_room(self._place(plan, site)):
                 actor, below = self._start(plan, site, 0)
-                name = self._place(plan, site).name
-                self._standbys.put_device(site, name, actor, below)
-                self._census.add(name, actor, watched=True)
+                place = self._place(plan, site)
+                self._standbys.put_device(site, place.name, actor, below)
+                self._census.add(place.name, actor, place, watched=True)
 
     def _start(self, plan: Plan, site: str, number: int) -> tuple[Any, list[Any]]:
         """A device actor, and those below it; `number`: of it among those of its site."""

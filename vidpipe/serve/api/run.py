@@ -69,6 +69,20 @@ def status(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any
     return status_for(site.run(run), person)
 
 
+@router.get("/machinery")
+def machinery(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """The machines and processes of a run, as of a second or so ago; of `status`, `machines` and `processes` alone.
+
+    A machine: `name`, `address`, `tiers`, `site`, `away_since` (UTC seconds; null: it is there), `cores`, `cpu` (share
+    of them in use, 0..1), `memory_bytes` and `memory_used_bytes` (null where no process of the run tells), `gpus` and
+    `free_gpus`. A process: `name` (what runs there), `kind` (driver, actor, standby), `state` (starting, running,
+    silent, away), `tier`, `site`, `machine`, `pid`, `streams` that it reads, `deaths` so far, `silent_s` since its last
+    word, `cpu_s`, `memory_bytes`.
+    """
+    told = status_for(site.run(run), person)
+    return {part: told.get(part, []) for part in ("machines", "processes")}
+
+
 @router.get("/funnel")
 def funnels(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     """Who answers each stream's frames, with what audits found of it; and the cost of all, against all frames."""
@@ -165,7 +179,12 @@ def status_for(run: ShownRun, person: Person) -> dict[str, Any]:
         for epoch in told["epochs"]
         if (seen := [stream for stream in epoch["streams"] if person.sees(stream)])
     ]
-    return told | {"epochs": epochs, "streams": {n: stream for n, stream in told["streams"].items() if person.sees(n)}}
+    processes = [
+        process | {"streams": [stream for stream in process["streams"] if person.sees(stream)]}
+        for process in told.get("processes", ())
+    ]
+    streams = {name: stream for name, stream in told["streams"].items() if person.sees(name)}
+    return told | {"epochs": epochs, "processes": processes, "streams": streams}
 
 
 def funnels_for(run: ShownRun, person: Person) -> dict[str, Any]:
