@@ -4,6 +4,7 @@
 - it is there within a second, and fits a telephone;
 - a zone that is drawn is in force; and going away leaves nobody looking;
 - what was missed is one click from a looser stage, or from a verdict on the last one;
+- of a long list only what is near is in the document, and all of it can be found and reached;
 - axe finds nothing serious, in light and in dark.
 """
 
@@ -15,7 +16,9 @@ import pytest
 
 from tests.serve.conftest import PIPELINE, wanted
 from tests.waiting import until
+from vidpipe.core.event import Event, Phase
 from vidpipe.results.store.file import open_to_write
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (pip install playwright)")
 LAX = {"id": "lax", "type": "tests.serve.cams:Lax"}
@@ -101,3 +104,41 @@ def test_axe_finds_nothing_serious(serve, tmp_path, scheme):
             found[path] = [each["id"] for each in violations if each["impact"] in ("serious", "critical")]
         browser.close()
     assert not any(found.values()), found
+
+
+def a_day(path, count):
+    """A store of this many reviews of a day."""
+    sink = StoreSink(StoreConfig(path=str(path)))
+    sink.begin({"start": "2026-09-21T00:00:00+00:00", "pipeline": "page", "version": "0"})
+    for number in range(count):
+        at = 1_790_000_000 + 60 * number
+        told = {"class": "person", "zone": "yard", "track_id": number}
+        sink.tell([Event("zone.enter", "gate", number, 0, at, "in", f"e{number}", "sees", 0.0, Phase.BEGIN, told)])
+    sink.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_of_a_long_list_only_what_is_near_is_in_the_document(serve, tmp_path):
+    a_day(tmp_path / "day.db", 600)
+    served = serve(store=tmp_path / "day.db")
+    with sync_api.sync_playwright() as playwright:
+        browser, page, errors = opened(playwright, viewport={"width": 390, "height": 844})
+        page.goto(f"http://127.0.0.1:{served.port}/#/reviews")
+        page.wait_for_selector(".review")
+        first = page.inner_text(".review >> nth=0")
+        page.focus(".review button >> nth=0")
+        down = "window.scrollTo(0, document.documentElement.scrollHeight)"
+        until(lambda: page.evaluate(down) or page.evaluate("document.querySelectorAll('.block').length") == 50, 30)
+        page.wait_for_function("document.querySelectorAll('.review').length <= 150")
+        assert page.inner_text(".review >> nth=0") == first  # who has the focus keeps it
+        page.evaluate("document.activeElement.blur()")
+        far = "[...document.querySelectorAll('.block')].find((each) => !each.querySelector('.review'))"
+        found = page.evaluate(f"({far}).querySelector('p').textContent.split(' / ').length")
+        assert found == 12  # what a search of the browser finds
+        held = page.evaluate(f"(window.far = {far}).offsetHeight")
+        page.evaluate("far.querySelector('p').dispatchEvent(new Event('beforematch'))")
+        page.wait_for_function("far.querySelectorAll('.review').length === 12")
+        assert abs(page.evaluate("far.offsetHeight") - held) <= 24  # nothing moves
+        page.wait_for_function("document.querySelectorAll('.review').length <= 150")
+        browser.close()
+    assert errors == []
