@@ -113,7 +113,8 @@ export function reviews(main, asked, notice) {
 
   async function load() {
     if (!here.store) {
-      fill(holder, el("p", { class: "quiet" }, "Nothing is kept: run with --store FILE.db, and --media DIR for pictures."));
+      fill(holder, el("p", { class: "quiet" }, "Nothing is kept: run with ",
+        el("code", { class: "whole" }, "--store FILE.db"), ", and ", el("code", { class: "whole" }, "--media DIR"), " for pictures."));
       return;
     }
     const bounds = times();
