@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vidpipe.pipeline.plan import Place, Plan, streams_per_actor
@@ -56,12 +56,7 @@ class Devices:
         One that runs already may be away.
         """
         here = {device.site for device in self._devices}
-        places: list[Place] = []
-        for site in (site for site in plan.sites if site not in here):
-            device, *below = plan.way_down(site, one_machine=False)
-            devices = sum(plan.pipeline.site(group[0]) == site for group in plan.groups)
-            places += [device] * max(1, devices) + [place for place in below if place not in places]
-        self._machines.check(places)
+        self._machines.check(places_of(plan, [site for site in plan.sites if site not in here]))
 
     def add(self, plan: Plan, site: str, streams: Sequence[str]) -> Device:
         """Start one more device of a site."""
@@ -110,3 +105,13 @@ class Devices:
 
     def _of_site(self, site: str) -> list[Device]:
         return [device for device in self._devices if device.site == site]
+
+
+def places_of(plan: Plan, sites: Iterable[str]) -> list[Place]:
+    """Where the actors of these sites stand on a cluster; one that several actors take stands there as often."""
+    places: list[Place] = []
+    for site in sites:
+        device, *below = plan.way_down(site, one_machine=False)
+        devices = sum(plan.pipeline.site(group[0]) == site for group in plan.groups)
+        places += [device] * max(1, devices) + [place for place in below if place not in places]
+    return places
