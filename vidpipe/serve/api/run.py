@@ -117,10 +117,12 @@ def loosen(asked: StageAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
 
 @router.post("/relabel")
 def relabel(verdict: Verdict, site: SiteOf, person: AdminOf) -> dict[str, Any]:
-    """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart."""
+    """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart.
+    `kept`: whether that outlives the run, in its store (`/api/verdicts`)."""
     run = _of(site.run(verdict.run), person, verdict.stream)
-    run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
-    return {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq, "relabelled_by": _by(person)}
+    kept = run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
+    said = {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq}
+    return {**said, "relabelled_by": _by(person), "kept": kept}
 
 
 @router.get("/settings")

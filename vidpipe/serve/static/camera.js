@@ -100,6 +100,8 @@ export function camera(main, name, notice) {
   const epochs = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Changes of settings" });
   const pause = el("button", { type: "button", hidden: true, onclick: toggle }, "Pause");
   const wrong = el("ul", { class: "epochs wrong", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
+  const said = el("p", { class: "small quiet", hidden: !here.store && here.person?.role !== "admin" });
+  if (!here.store) write(said, "There is no store: who says that the last stage was wrong is remembered until the run ends.");
   let [known, audited, tries] = [-1, -1, 0];
   let paused = false;
   let shownEpochs = -1;
@@ -113,7 +115,7 @@ export function camera(main, name, notice) {
       el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
     el("div", { class: "stack" }, funnel.element,
       el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
-      el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong),
+      el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong, said),
       el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs)));
   fill(main, el("div", { class: "top" }, el("h1", {}, name), state, detail, el("span", { class: "push" }), pause), nobody, all);
 
@@ -146,8 +148,19 @@ export function camera(main, name, notice) {
     await notice.during(() => send(paused ? "resume" : "pause", ofRun({ stream: name })));
   }
 
+  // Of this run and of those before it.
+  async function showVerdicts() {
+    if (!here.store) return;
+    const told = await get("verdicts", { stream: name, most: 500 }).catch(() => null);
+    const count = told ? told.verdicts.length : 0;
+    said.hidden = !count;
+    write(said, `In ${number(count)}${told?.next ? " and more" : ""} audits ${count === 1 ? "somebody has" : "people have"} ` +
+      "said that the last stage was wrong, earlier runs included: the store keeps that.");
+  }
+
   function showWrong(audits) {
     audited = audits;
+    showVerdicts();
     const none = () => (audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.");
     get("missed", ofRun({ stream: name })).then(
       (found) => {
