@@ -22,6 +22,7 @@ from tests.waiting import until
 from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.serve.page import Server
 from vidpipe.serve.site import Site
+from vidpipe.testing.clock import HandClock
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe is not installed: pip install 'vidpipe[browser]'"
@@ -132,7 +133,10 @@ def test_views_of_a_run(serve, looking, tmp_path):
 
 
 def test_what_was_missed(serve, looking):
-    served = serve(more={"stages": [LAX, *PIPELINE["stages"]], "audit": {"rate": 1, "max_unchecked_s": None}})
+    clock = HandClock()
+    served = serve(
+        clock=clock, more={"stages": [LAX, *PIPELINE["stages"]], "audit": {"rate": 1, "max_unchecked_s": None}}
+    )
     served.show(10, 60, 90)
     until(lambda: all(audit["picture"] for audit in served.browser.get("/api/missed", stream="gate").json))
 
@@ -145,6 +149,9 @@ def test_what_was_missed(serve, looking):
         page.wait_for_selector("text=an audit found an answer of lax wrong")
 
     looking.at("missed", f"http://127.0.0.1:{served.port}/#/camera/gate", "li.missed .picture", then=act)
+    clock.set_utc(clock.utc() - 3600)
+    served.show(95)
+    looking.at("troubles", f"http://127.0.0.1:{served.port}/", "#troubles:has-text('was set back')", ".tile")
     assert not looking.wrong
 
 

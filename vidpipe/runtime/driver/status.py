@@ -78,6 +78,7 @@ class Status:
             empty unless it runs.
         models: pictures and milliseconds for each, by name; empty unless it runs.
         machinery: the machines and processes that there are; none unless it runs.
+        troubles: what is wrong though the run goes on, for people: a sink that cannot write, a time of day that jumped.
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
@@ -97,6 +98,7 @@ class Status:
     deaths: Mapping[str, Sequence[float]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     machinery: Machinery = field(default_factory=Machinery)
+    troubles: Sequence[str] = ()
 
 
 def states_of(collector: Collector) -> dict[str, str]:
@@ -117,6 +119,7 @@ def status_of(
     machinery: Machinery,
     feed: Feed[Result],
     clock: Clock,
+    troubles: Sequence[str] = (),
 ) -> Status:
     """The snapshot; nobody may change what it is made of meanwhile.
 
@@ -124,6 +127,7 @@ def status_of(
         counts: of all processes; None where there are none any more.
         machinery: the machines and processes that there are.
         feed: what waits for whoever iterates.
+        troubles: as of `Status`.
     """
     fares, paused = stream_statuses(collector.status_monitors), control.paused
     states = _states(collector, fares)
@@ -163,6 +167,7 @@ def status_of(
         {name: tuple(times) for name, times in counts.deaths.items()} if counts else {},
         models_report(counts.models) if counts else {},
         machinery,
+        tuple(troubles),
     )
 
 
@@ -194,6 +199,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "stages": {id: dict(meter) for id, meter in status.stages.items()},
         "links": {name: dict(counts) for name, counts in status.links.items()},
         "deaths": {name: [round(at, 3) for at in times] for name, times in status.deaths.items()},
+        "troubles": list(status.troubles),
         "models": {name: dict(asked) for name, asked in status.models.items()},
         "machines": [machine.report() for machine in status.machinery.machines],
         "processes": [process.report() for process in status.machinery.processes],

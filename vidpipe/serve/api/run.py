@@ -186,7 +186,8 @@ def status_for(run: ShownRun, person: Person) -> dict[str, Any]:
         for process in told.get("processes", ())
     ]
     streams = {name: stream for name, stream in told["streams"].items() if person.sees(name)}
-    return told | {"epochs": epochs, "processes": processes, "streams": streams}
+    # Troubles are of the whole run, and may say where its files lie.
+    return told | {"epochs": epochs, "processes": processes, "streams": streams, "troubles": []}
 
 
 def funnels_for(run: ShownRun, person: Person) -> dict[str, Any]:
