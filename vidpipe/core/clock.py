@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Clock:
@@ -46,6 +49,41 @@ class Clock:
         """
         left_s = None if until == math.inf else max(0.0, until - self.monotonic())
         return bool(condition.wait_for(predicate, left_s))
+
+
+class Jumps:
+    """Notices where the time of day has been set, by an operator or by NTP, or has gone on while the machine slept.
+
+    Waits and ages go by monotonic time, and so do not change; but times that are told before and after do not compare.
+
+    Attributes:
+        seen: each as UTC seconds behind it, and by how many seconds the time went forward; newest last.
+    """
+
+    LEAST_S = 2.0  # what NTP sets by degrees stays under it
+    MOST = 20  # that are remembered
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = clock.offset()
+        self.seen: tuple[tuple[float, float], ...] = ()
+
+    def look(self) -> None:
+        """To be called every few seconds or oftener."""
+        by_s = self._clock.offset() - self._offset
+        self._offset += by_s
+        if abs(by_s) >= self.LEAST_S:
+            self.seen = (*self.seen, (self._clock.utc(), by_s))[-self.MOST :]
+            log.warning("%s; times before and after do not compare", self.told()[-1])
+
+    def told(self) -> list[str]:
+        """Each in words."""
+        return [
+            f"the time of day was set back by {-by_s:.0f} s"
+            if by_s < 0
+            else f"the time of day went forward by {by_s:.0f} s: it was set, or this machine slept"
+            for _, by_s in self.seen
+        ]
 
 
 REAL = Clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidpipe.cascade.runner import Meter
@@ -89,10 +89,7 @@ def build_report(
         "latency_ms": collector.latencies.report(),
         "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "transforms": {each.id: stage_report(counts.stages.get(each.id, Meter())) for each in pipeline.transforms},
-        "models": {
-            model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
-            for model, (calls, wall, cpu) in counts.models.items()
-        },
+        "models": models_report(counts.models),
         "links": {link: carried.report() for link, carried in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
@@ -111,6 +108,14 @@ def stage_report(meter: Meter) -> dict[str, Any]:
         "wall_ms": _ms_each(meter.wall_ns, meter.asked),
         "cpu_ms": _ms_each(meter.cpu_ns, meter.asked),
         **({"counts": dict(sorted(meter.counts.items()))} if meter.counts else {}),
+    }
+
+
+def models_report(models: Mapping[str, tuple[int, int, int]]) -> dict[str, dict[str, float]]:
+    """How often each model was asked, and what a picture took, in milliseconds."""
+    return {
+        model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
+        for model, (calls, wall, cpu) in models.items()
     }
 
 

@@ -13,6 +13,7 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.shadow.ask import ShadowAsk
@@ -94,6 +95,10 @@ class Engine(Protocol):
         Args:
             fresh: up to this moment, for which a part that hangs is waited for; else up to a second or so ago.
         """
+        ...
+
+    def machinery(self) -> Machinery:
+        """The machines and processes that there are, as far as is known within seconds; never waits."""
         ...
 
     def cpu_s(self) -> float: ...

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
-from vidpipe.core.clock import REAL, Clock
+from vidpipe.core.clock import REAL, Clock, Jumps
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.core.traces import check_installed
@@ -23,6 +23,7 @@ from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.provenance import Provenance
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
@@ -117,6 +118,7 @@ class Run(Controllable):
         self._held = held
         self._writer: Writer | None = None
         self._clock = clock
+        self._jumps = Jumps(clock)
         catch_up = any(part.type.published is not Transform.published for part in pipeline.transforms)
         self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
         for name, stream in pipeline.streams.items():
@@ -218,9 +220,11 @@ class Run(Controllable):
 
     def status(self) -> Status:
         """The status at this moment, as an immutable snapshot; stages and links on Ray as of a second or so ago."""
-        counts = self._engine.counts(fresh=False) if self._state is RunState.RUNNING else None
+        runs = self._state is RunState.RUNNING
+        told = self._engine.counts(fresh=False) if runs else None, self._engine.machinery() if runs else Machinery()
+        wrong = [*self._jumps.told(), *(self._writer.troubles() if self._writer else ())]
         with self._changed:
-            return status_of(self._state, self._collector, self._control, counts, self._feed, self._clock)
+            return status_of(self._state, self._collector, self._control, *told, self._feed, self._clock, wrong)
 
     def __enter__(self) -> Run:
         return self.start()
@@ -358,6 +362,7 @@ class Run(Controllable):
             collector.note_away(self._engine.away())
             self._pass_on(batches, writer, errors)
             writer.watch()
+            self._jumps.look()
             watching.look(collector)
             if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
                 looked_at = self._clock.monotonic()

@@ -146,7 +146,8 @@ class PeerLink:
     def counts(self) -> dict[str, Carried]:
         """What it has carried, by its name; of shadow asks apart."""
         with self._changed:
-            carried = self._traffic.carried(time.monotonic(), self._entrance.step.name)
+            now = time.monotonic(), self._entrance.step.name, str(self._presence.state)
+            carried = self._traffic.carried(*now)
         return {self.name: carried} | self._shadows.counts()
 
     def stop(self) -> None:
