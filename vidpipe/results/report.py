@@ -90,7 +90,12 @@ def build_report(
         "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "transforms": {each.id: stage_report(counts.stages.get(each.id, Meter())) for each in pipeline.transforms},
         "models": {
-            model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
+            model: {
+                "calls": calls,
+                "wall_ms": _ms_each(wall, calls),
+                "cpu_ms": _ms_each(cpu, calls),
+                **({"shared": counts.shared[model]} if model in counts.shared else {}),
+            }
             for model, (calls, wall, cpu) in counts.models.items()
         },
         "links": {link: carried.report() for link, carried in counts.links.items()},

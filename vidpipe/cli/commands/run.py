@@ -75,11 +75,11 @@ def run_pipeline(options: RunOptions) -> int:
 
 
 def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
-    reload = _reload(options)  # before it is read: what is changed meanwhile is taken up later
+    reload = reload_of(options)  # before it is read: what is changed meanwhile is taken up later
     return execute(reload.load(), options, reload, beside)
 
 
-def _reload(options: RunOptions) -> Reload:
+def reload_of(options: RunOptions) -> Reload:
     """Reads the pipeline that the options name, at first and whenever its files change."""
     from vidpipe.cli.profiles import with_profiles
     from vidpipe.pipeline.yaml.load import find_pipeline, load
@@ -152,12 +152,12 @@ def _execute(
             from vidpipe.results.sinks.metrics import Metrics
 
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
-        page = watching.enter_context(_served(pipeline, options))
+        page = watching.enter_context(served(pipeline, options))
         if live and reload is not None:
             watching.enter_context(on_hangup(lambda: _ask(reloads)))
 
         def version(name: str) -> Run:
-            again = _reload(replace(options, pipeline=name))
+            again = reload_of(replace(options, pipeline=name))
             new = again.load()
             _check_outputs_stay(pipeline, new, options)
             reloads.append(again)
@@ -197,13 +197,20 @@ def _execute(
             path = options.results if sink.what == "results" else options.events
             outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
     outcome.notes += _media_notes(pipeline, outcome)
-    print_summary(outcome.pipeline or pipeline, outcome)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for note in outcome.notes:
-        console.print(f"note: {note}", markup=False)
-    for error in outcome.errors:
-        console.print(f"vidpipe: {error}", markup=False)
+    tell(pipeline, outcome)
     return outcome.exit_status
+
+
+def tell(pipeline: Pipeline, outcome: Outcome, query: str = "") -> None:
+    """Print what came of a run, or of a query of several."""
+    if outcome.report:
+        print_summary(outcome.pipeline or pipeline, outcome)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    of = f"query {query}: " if query else ""
+    for note in outcome.notes:
+        console.print(f"note: {of}{note}", markup=False)
+    for error in outcome.errors:
+        console.print(f"vidpipe: {of}{error}", markup=False)
 
 
 def _ask(reloads: Sequence[Reload]) -> None:
@@ -223,8 +230,8 @@ def _check_outputs_stay(old: Pipeline, new: Pipeline, options: RunOptions) -> No
 
 
 @contextmanager
-def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
-    """The page, inside the block, where one was asked for."""
+def served(pipeline: Pipeline, options: RunOptions, query: str = "") -> Iterator[list[Sink]]:
+    """The page of a run, or of a query of several, inside the block, where one was asked for."""
     if options.serve is None:
         yield []
         return
@@ -235,12 +242,13 @@ def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
     stores = [options.store, *(default_path() if config.path is None else Path(config.path) for config in configs)]
     page = Page(
         *parse_place(options.serve, "--serve"),
-        name=options.name or options.detach or "run",
+        name=query or options.name or options.detach or "run",
         store=next(filter(None, stores), None),
         media=None if pipeline.media is None else pipeline.media.path,
     )
     try:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page: {page.address}", markup=False)
+        of = f" of query {query}" if query else ""
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page{of}: {page.address}", markup=False)
         yield [page]
     finally:
         page.leave()
