@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from vidpipe.cli.commands.run import RunOptions, reload_of, served, tell
-from vidpipe.cli.logs import name_run
+from vidpipe.cli.commands.run import RunOptions, reload_of, run_by_name, served, tell
 from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.queries_progress import QueriesProgress
@@ -25,6 +25,7 @@ from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.sharing import QueryShare
 
 if TYPE_CHECKING:
+    from vidpipe.cli.runs.server import Orders
     from vidpipe.results.sinks.metrics import Metrics
 
 
@@ -48,14 +49,23 @@ def run_queries(options: RunOptions, pipelines: Sequence[str]) -> int:
         raise ConfigError("several pipelines share what one process holds: run them with --engine inline")
     if any(map(is_stdout, filter(None, (options.results, options.events, options.report)))):
         raise ConfigError("several pipelines write files of their own, as NAME-QUERY.jsonl: stdout is one, name a file")
-    named = names_of(pipelines)
-    name_run("+".join(named))
-    session = _Session(options)
+    if options.budget is not None:
+        raise ConfigError("--budget is shared out among the streams of one pipeline, not among several: leave it out")
+    from vidpipe.cli.runs.orders import QueriesOrders
+
+    named, session = names_of(pipelines), _Session(options)
+    orders: Callable[[Queries], Orders] = lambda queries: QueriesOrders(queries, session.added).all()  # noqa: E731
+    return run_by_name(options, "+".join(named), partial(_run, named, session), orders)
+
+
+def _run(
+    named: Mapping[str, str], session: _Session, beside: Callable[[Queries], AbstractContextManager[object]]
+) -> int:
     with session, ExitStack() as stack:
         queries = Queries({query: session.load(query, file) for query, file in named.items()}, session.run)
         if any(session.is_live(query) for query in named):
             stack.enter_context(on_hangup(session.ask))
-        with stop_signals(queries), queries:
+        with stop_signals(queries), queries, beside(queries):
             outcomes = queries.join()
     return session.tell(outcomes)
 
@@ -83,6 +93,11 @@ class _Session:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def added(self, file: str) -> tuple[str, Pipeline]:
+        """A query that joins: its name, and its pipeline."""
+        (query,) = names_of([file])
+        return query, self.load(query, file)
 
     def load(self, query: str, file: str) -> Pipeline:
         """The pipeline of a query, once its outputs are sound; raises ConfigError."""

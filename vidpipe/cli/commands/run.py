@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from rich.console import Console
 
@@ -28,6 +29,10 @@ from vidpipe.runtime.driver.versions import Versions
 from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import Want
 
+if TYPE_CHECKING:
+    from vidpipe.cli.runs.server import Orders
+
+T = TypeVar("T")
 Beside = Callable[[Versions], AbstractContextManager[object]]
 
 
@@ -61,20 +66,39 @@ class RunOptions:
 
 def run_pipeline(options: RunOptions) -> int:
     """Run to the end, or into the background; the exit status. Raises ConfigError where it cannot begin."""
+    from vidpipe.cli.runs.orders import RunOrders
+
+    named = Path(options.pipeline).stem
+    return run_by_name(options, named, partial(_run, options), lambda versions: RunOrders(versions).all())
+
+
+def run_by_name(
+    options: RunOptions,
+    otherwise: str,
+    run: Callable[[Callable[[T], AbstractContextManager[object]]], int],
+    orders: Callable[[T], Orders],
+) -> int:
+    """Run to the end, under the name that the options give it, if they do.
+
+    Args:
+        otherwise: what the log calls it.
+        run: takes what is to be open while the run goes on, and returns the exit status.
+        orders: what may be said to it meanwhile.
+    """
     name = options.name if options.detach is None else options.detach
-    name_run(name or Path(options.pipeline).stem)
+    name_run(name or otherwise)
     if name is None:
-        return _run(options)
+        return run(lambda _: nullcontext())
     from vidpipe.cli.runs.named import run_named
 
     if options.detach is not None and any(map(is_stdout, filter(None, (options.results, options.events)))):
         raise ConfigError("--detach: a run in the background has no stdout to write results or events to: name files")
     if options.name is not None and options.detach is not None:
         raise ConfigError("--name and --detach: one of them gives the name")
-    return run_named(name, lambda beside: _run(options, beside), detach=options.detach is not None)
+    return run_named(name, run, orders, detach=options.detach is not None)
 
 
-def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
+def _run(options: RunOptions, beside: Beside) -> int:
     reload = reload_of(options)  # before it is read: what is changed meanwhile is taken up later
     return execute(reload.load(), options, reload, beside)
 

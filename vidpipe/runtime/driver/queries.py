@@ -52,7 +52,7 @@ class Queries:
             raise ConfigError("there is no query: name at least one pipeline")
         self._clock = clock
         self._make = make or self._plain
-        self._sharing = Sharing(clock)
+        self.sharing = Sharing(clock)
         self._changing = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -74,7 +74,7 @@ class Queries:
             for run in self._runs.values():
                 run.__exit__(RunError, None, None)
             raise
-        self._sharing.sources.go.set()
+        self.sharing.sources.go.set()
         return self
 
     def add(self, name: str, pipeline: Pipeline) -> Run:
@@ -147,7 +147,7 @@ class Queries:
         if len(self._runs) >= MOST:
             raise ConfigError(f"a session has at most {MOST} queries")
         try:
-            return self._make(pipeline, self._sharing.query(check_name(name)))
+            return self._make(pipeline, self.sharing.query(check_name(name)))
         except VidpipeError as error:
             raise _of(name, error) from error
 
