@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vidpipe.results.store.queries import Store
     from vidpipe.runtime.driver.epochs import Epoch
     from vidpipe.runtime.driver.outcome import Outcome
+    from vidpipe.runtime.driver.queries import Queries
     from vidpipe.runtime.driver.run import run
     from vidpipe.runtime.driver.session import Run
     from vidpipe.runtime.driver.states import RunState
@@ -59,6 +60,7 @@ __all__ = [
     "PictureSource",
     "Pipeline",
     "Polygon",
+    "Queries",
     "RefusedError",
     "Result",
     "Run",
@@ -109,6 +111,7 @@ _HOME = {
     "PictureSource": "vidpipe.sources.own",
     "Pipeline": "vidpipe.pipeline.yaml.build",
     "Polygon": "vidpipe.sources.base",
+    "Queries": "vidpipe.runtime.driver.queries",
     "RefusedError": "vidpipe.results.sinks.outbox.sink",
     "Result": "vidpipe.results.records",
     "Run": "vidpipe.runtime.driver.session",

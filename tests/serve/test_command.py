@@ -19,6 +19,7 @@ from tests import clips
 from tests.serve.conftest import Browser
 from vidpipe.cli.commands.run import RunOptions, run_pipeline
 from vidpipe.cli.commands.serve import NamedRuns, add_a_token, add_a_user, remove_user, run_serve
+from vidpipe.cli.runs.orders import RunOrders
 from vidpipe.cli.runs.place import place_of
 from vidpipe.cli.runs.server import served as asked_by_socket
 from vidpipe.core.errors import ConfigError
@@ -95,7 +96,7 @@ def test_a_run_of_another_process_is_shown(serve, users, tmp_path, monkeypatch):
     open_to_write(path).close()
     try:
         with (
-            asked_by_socket(Versions(served.run), place),
+            asked_by_socket(RunOrders(Versions(served.run)).all(), place),
             closing(Server(Site(NamedRuns(), path, (), users), 0, "127.0.0.1")) as it,
         ):
             browser = Browser(int(it.address.rpartition(":")[2].strip("/")))

@@ -32,6 +32,7 @@ from vidpipe.cli.options import (
     OutOption,
     OverwriteOption,
     PipelineArgument,
+    PipelinesArgument,
     ProfilesOption,
     RotateOption,
     SearchName,
@@ -80,7 +81,7 @@ def options(
 
 @app.command()
 def run(
-    pipeline: PipelineArgument,
+    pipeline: PipelinesArgument,
     config: ConfigOption = None,
     source: SourceOption = None,
     engine: EngineOption = None,
@@ -124,12 +125,23 @@ def run(
 
     outputs = (results, report, video, store, metrics, profiles, floor)
     options = RunOptions(
-        pipeline, config, source or [], set_ or [], engine.value if engine else None, address, *outputs, budget=budget
+        pipeline[0],
+        config,
+        source or [],
+        set_ or [],
+        engine.value if engine else None,
+        address,
+        *outputs,
+        budget=budget,
     )
     options = replace(options, events=events, media=media, name=name, detach=detach, serve=serve, traces=traces)
     options = replace(options, earlier=Earlier(append, overwrite, rotate))
     if want is not None:
         options = replace(options, want=want.value)
+    if len(pipeline) > 1:
+        from vidpipe.cli.commands.queries import run_queries
+
+        raise typer.Exit(run_queries(options, pipeline))
     raise typer.Exit(run_pipeline(options))
 
 

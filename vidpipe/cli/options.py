@@ -32,6 +32,12 @@ class Transport(StrEnum):
 
 
 PipelineArgument = Annotated[str, typer.Argument(help="A pipeline file, or the name of one in pipelines/.")]
+PipelinesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="A pipeline file, or the name of one in pipelines/. Several are queries on the same streams.",
+    ),
+]
 OptionalPipelineArgument = Annotated[
     str | None,
     typer.Argument(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vidpipe.cli.asking import JsonOption
+from vidpipe.core.errors import ConfigError
 
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="Of the run. Default: the only one that goes on.")
@@ -62,11 +63,25 @@ def apply(
             show_default=False,
         ),
     ] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Of a run with several: whose settings.", show_default=False)
+    ] = None,
+    add: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.yaml", help="Of a run with several: another one joins.", show_default=False),
+    ] = None,
+    remove: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Of a run with several: this one ends.", show_default=False)
+    ] = None,
 ) -> None:
-    """Change settings of a run while it goes on, or its pipeline."""
-    from vidpipe.cli.commands.runs import apply_to_run
+    """Change settings of a run while it goes on, its pipeline, or its queries."""
+    from vidpipe.cli.commands.runs import apply_to_run, change_queries
 
-    raise typer.Exit(apply_to_run(name, set_ or [], stream or None, reason, pipeline))
+    if add is not None or remove is not None:
+        if set_ or stream or pipeline or query or (add is not None and remove is not None):
+            raise ConfigError("--add and --remove stand alone, one at a time")
+        raise typer.Exit(change_queries(name, add, remove))
+    raise typer.Exit(apply_to_run(name, set_ or [], stream or None, reason, pipeline, query))
 
 
 def logs(

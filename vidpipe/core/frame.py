@@ -180,6 +180,20 @@ class Frame:
             self._motion = self._vectors()
         return self._motion
 
+    def share_views(self, once: Callable[[Callable[[], Motion]], Callable[[], Motion]]) -> None:
+        """Have copies of this frame that are made from now on share what is made of the picture.
+
+        Args:
+            once: has several threads make the same thing once.
+        """
+        self._previews = {}
+        if self._vectors is not None:
+            self._vectors = once(self._vectors)
+
+    def forget_motion(self) -> None:
+        """Be as a frame whose decoder was not asked for vectors."""
+        self._vectors = self._motion = None
+
     def twin(self) -> Frame:
         """The same picture with nothing made of it but BGR: whoever asks for a view makes his own."""
         frame: Frame = copy.copy(self)

@@ -7,6 +7,7 @@ odd number of rows or columns within two levels: FFmpeg reads beyond its edge).
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -102,6 +103,24 @@ class YuvPicture:
         frame.colorspace = planes.colorspace
         frame.color_range = planes.color_range
         return cls(frame)
+
+
+class SharedYuvPicture(YuvPicture):
+    """The same for several threads that ask for its BGR: it is converted once, and kept with the picture."""
+
+    __slots__ = ("_bgr", "_lock")
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        super().__init__(frame)
+        self._lock = threading.Lock()
+        self._bgr: Image | None = None
+
+    def bgr(self) -> Image:
+        with self._lock:
+            if self._bgr is None:
+                self._bgr = super().bgr()
+                self._bgr.setflags(write=False)
+            return self._bgr
 
 
 class BgrPicture:

@@ -164,6 +164,11 @@ class Library:
         with self._lock:
             return {name: meter.snapshot() for name, meter in self._meters.items()}
 
+    def shared(self) -> dict[str, int]:
+        """Of each model the pictures at which another query had looked already; those without are left out."""
+        with self._lock:
+            return {name: meter.shared for name, meter in self._meters.items() if meter.shared}
+
     def _instance(self, loaded: dict[_Variant, M], variant: _Variant, load: Callable[[ModelSpec], M]) -> M:
         """The model itself for the first thread that asks, a clone for each later one."""
         with self._loading:

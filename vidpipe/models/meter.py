@@ -33,12 +33,14 @@ class Meter:
     Attributes:
         calls: pictures.
         wall_ns, cpu_ns: nanoseconds, from a picture as it was handed in to its boxes or vector.
+        shared: pictures of these at which another query had looked already.
     """
 
-    __slots__ = ("calls", "cpu_ns", "wall_ns")
+    __slots__ = ("calls", "cpu_ns", "shared", "wall_ns")
 
     def __init__(self) -> None:
         self.calls = 0
+        self.shared = 0
         self.wall_ns = 0
         self.cpu_ns = 0
 
@@ -127,6 +129,7 @@ class _Pool:
                 self._seen[clock] = _read(clock) or 0
 
     def start(self) -> None:
+        _LENT.shared = 0
         with self._lock:
             # Threads spin a while (1 ms) after their work, in case of more: that is on the bill of who ran last.
             if not self._running:
@@ -140,6 +143,8 @@ class _Pool:
             self._running -= 1
             self._last = meter
             meter.calls += pictures
+            meter.shared += _LENT.shared
+            _LENT.shared = 0
             meter.wall_ns += wall_ns
             worked = self._worked()
             meter.cpu_ns += own_ns + worked
@@ -159,10 +164,11 @@ class _Pool:
 
 
 class _Lent(threading.local):
-    """CPU time that others have worked for this thread: the runtimes' threads, and other processes."""
+    """What others have done for this thread: CPU time of the runtimes' threads and of other processes, and looks."""
 
     cpu_ns = 0
     elsewhere_ns = 0
+    shared = 0
 
 
 _POOL = _Pool()
@@ -177,6 +183,11 @@ def thread_cpu_ns() -> int:
 def add_elsewhere(cpu_ns: int) -> None:
     """Another process has worked so long for the calling thread."""
     _LENT.elsewhere_ns += cpu_ns
+
+
+def count_shared(pictures: int) -> None:
+    """Of so many pictures of the call that this thread is in, another query had seen what the network sees in them."""
+    _LENT.shared += pictures
 
 
 def _own_ns() -> int:

@@ -33,9 +33,14 @@ def stream_settings(stream: Stream) -> dict[str, Any]:
 
 
 class Provenance:
-    """Gathers it for one run. Models are hashed aside while they load: that takes a second for each gigabyte."""
+    """Gathers it for one run. Models are hashed aside while they load: that takes a second for each gigabyte.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    Args:
+        query: its name where it is one of several; "": it is alone.
+    """
+
+    def __init__(self, pipeline: Pipeline, query: str = "") -> None:
+        self._query = query
         self._start = datetime.now(UTC).isoformat(timespec="milliseconds")
         threading.Thread(target=_models, args=(pipeline,), name="vidpipe-hash", daemon=True).start()
 
@@ -47,6 +52,7 @@ class Provenance:
         """
         return {
             "version": vidpipe.__version__,
+            **({"query": self._query} if self._query else {}),
             "pipeline": pipeline.name,
             "start": self._start,
             "settings": _settings(pipeline),

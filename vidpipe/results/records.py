@@ -363,6 +363,7 @@ class Counts(NamedTuple):
         deaths: of processes, by the name of what ran there: UTC seconds, of each one that was seen.
         shadows: by variant.
         media: pictures and clips, by stream.
+        shared: pictures at which another query had looked already, by model.
     """
 
     stages: dict[str, Meter]
@@ -371,6 +372,7 @@ class Counts(NamedTuple):
     deaths: Mapping[str, tuple[float, ...]] = {}
     shadows: Mapping[str, Meter] = {}
     media: Mapping[str, Counter[str]] = {}
+    shared: Mapping[str, int] = {}
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
         stages = _joined(self.stages, other.stages, Meter())
@@ -380,7 +382,8 @@ class Counts(NamedTuple):
         media = {stream: Counter(counts) for stream, counts in self.media.items()}
         for stream, counts in other.media.items():
             media.setdefault(stream, Counter()).update(counts)
-        return Counts(stages, models, links, {**self.deaths, **deaths}, shadows, media)
+        shared = Counter(self.shared) + Counter(other.shared)
+        return Counts(stages, models, links, {**self.deaths, **deaths}, shadows, media, shared)
 
     def past(self) -> Counts:
         """The same of a process that has ended: nothing of it is so now."""

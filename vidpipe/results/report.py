@@ -89,7 +89,7 @@ def build_report(
         "latency_ms": collector.latencies.report(),
         "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "transforms": {each.id: stage_report(counts.stages.get(each.id, Meter())) for each in pipeline.transforms},
-        "models": models_report(counts.models),
+        "models": models_report(counts.models, counts.shared),
         "links": {link: carried.report() for link, carried in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
@@ -111,10 +111,21 @@ def stage_report(meter: Meter) -> dict[str, Any]:
     }
 
 
-def models_report(models: Mapping[str, tuple[int, int, int]]) -> dict[str, dict[str, float]]:
-    """How often each model was asked, and what a picture took, in milliseconds."""
+def models_report(
+    models: Mapping[str, tuple[int, int, int]], shared: Mapping[str, int] | None = None
+) -> dict[str, dict[str, float]]:
+    """How often each model was asked, and what a picture took, in milliseconds.
+
+    Args:
+        shared: looks of each that another query had made already.
+    """
     return {
-        model: {"calls": calls, "wall_ms": _ms_each(wall, calls), "cpu_ms": _ms_each(cpu, calls)}
+        model: {
+            "calls": calls,
+            "wall_ms": _ms_each(wall, calls),
+            "cpu_ms": _ms_each(cpu, calls),
+            **({"shared": shared[model]} if shared and model in shared else {}),
+        }
         for model, (calls, wall, cpu) in models.items()
     }
 

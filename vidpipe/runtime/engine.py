@@ -17,6 +17,7 @@ from vidpipe.results.machinery import Machinery
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.shadow.ask import ShadowAsk
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.sources.base import StreamInfo
 
 
@@ -121,18 +122,22 @@ def make_engine(
     address: str | None,
     positions: Callable[[str], Position],
     clock: Clock,
+    share: QueryShare | None = None,
 ) -> Engine:
     """The engine of that name.
 
     Args:
         address: of a Ray to join.
         positions: where a stream stands, for when its process has to be started again.
+        share: what the run has in common with the other queries of this process; None: it is alone.
 
     Raises:
         ConfigError: it goes by no other clock than the machine's, or Ray is not installed.
     """
     if name == "inline":
-        return InlineEngine(plan, frame_sinks, clock)
+        return InlineEngine(plan, frame_sinks, clock, share=share)
+    if share is not None:
+        raise ConfigError("queries share what one process holds: run them with --engine inline")
     if clock is not REAL:
         raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
     if not is_installed("ray"):

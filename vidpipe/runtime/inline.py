@@ -26,6 +26,7 @@ from vidpipe.runtime.opening import opened
 from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.packing import packed, packed_shadow
@@ -129,6 +130,7 @@ class InlineEngine:
     Args:
         library: the models, where others have loaded them.
         positions: where streams begin; from their beginning, where nothing is said.
+        share: what it has in common with the other queries of this process; None: it is alone.
     """
 
     waiting = False
@@ -141,8 +143,9 @@ class InlineEngine:
         *,
         library: Library | None = None,
         positions: Mapping[str, Position] | None = None,
+        share: QueryShare | None = None,
     ) -> None:
-        self._runtime = WorkerRuntime(plan, clock=clock, library=library)
+        self._runtime = WorkerRuntime(plan, clock=clock, library=library, share=share)
         self._positions = positions or {}
         self._link = way_out(plan, self._runtime)
         self._away = Absences(clock)

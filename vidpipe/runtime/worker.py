@@ -35,12 +35,14 @@ from vidpipe.runtime.segment_worker import SegmentWorker
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.messages import Setup
 from vidpipe.runtime.shadow.worker import ShadowWorker, refuse, split
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.evidence import Evidence
 from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker
-from vidpipe.sources.base import StreamInfo
+from vidpipe.sources.base import Resume, Source, StreamInfo, StreamSpec
+from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.open import open_source
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
@@ -72,6 +74,7 @@ class WorkerRuntime:
         clock: that sources and waits in this process go by.
         library: the models, where others have loaded them.
         opens: gives the networks of those that are loaded here.
+        share: what this run has in common with the other queries of the process; None: it is alone.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class WorkerRuntime:
         clock: Clock = REAL,
         library: Library | None = None,
         opens: Opens = NetworkFile.open,
+        share: QueryShare | None = None,
     ) -> None:
         import cv2
 
@@ -94,8 +98,9 @@ class WorkerRuntime:
             pipeline.classes,
             search_paths=[Path(path) for path in pipeline.search_paths],
             threads=threads_of_a_look(len(pipeline.streams)),
-            opens=opens,
+            opens=opens if share is None else share.network,
         )
+        self._share = share
         self._metered: list[Cascade | TransformRunner] = []  # what is open and counts
         self._closed = Counts({}, {}, {})  # of those that were
         self._counting = threading.Lock()
@@ -111,6 +116,8 @@ class WorkerRuntime:
         self.weights: dict[str, float] = {}  # of the streams on a detour
         self._live: dict[str, bool] = {}
         self.update(pipeline)
+        if share is not None:
+            share.expect(self.knobs)
 
     def update(self, pipeline: Pipeline) -> None:
         """Take up other streams, while those that stay go on."""
@@ -220,7 +227,8 @@ class WorkerRuntime:
     def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         shadows, media = self.shadows.meters(), self._media.counts()
-        counts = Counts({}, self.library.meters(), dict(links), shadows=shadows, media=media)
+        models, shared = self.library.meters(), self.library.shared()
+        counts = Counts({}, models, dict(links), shadows=shadows, media=media, shared=shared)
         with self._counting:
             open_, counts = list(self._metered), counts + self._closed
         return sum((Counts(each.meters(), {}, {}) for each in open_), counts)
@@ -228,6 +236,8 @@ class WorkerRuntime:
     def close(self) -> None:
         """End what goes on beside the streams, which have ended."""
         self.shadows.close()
+        if self._share is not None:
+            self._share.leave()
         traces.send()
         self._media.close()
 
@@ -253,9 +263,7 @@ class WorkerRuntime:
         with ExitStack() as opened:  # what keeps one of them from opening closes the others
             ring = self._media.ring(stream, spec, self.plan.pipeline.streams[stream].configs.get(RULES))
             kept = ring if spec.record_url is None else None
-            source = open_source(
-                stream, spec, knobs=self.knobs[stream], resume=position.resume, clock=self.clock, ring=kept
-            )
+            source = self._source(stream, spec, position.resume, kept)
             opened.callback(source.close)
             media = self._media.of(stream, spec, source, ring)
             if media is not None:
@@ -286,6 +294,12 @@ class WorkerRuntime:
             (-1 if position.last is None else position.last.as_of, position.model),
             dict(position.states),
         )
+
+    def _source(self, stream: str, spec: StreamSpec, resume: Resume | None, ring: PacketRing | None) -> Source:
+        knobs = self.knobs[stream]
+        if self._share is not None:
+            return self._share.source(stream, spec, knobs=knobs, resume=resume, ring=ring)
+        return open_source(stream, spec, knobs=knobs, resume=resume, clock=self.clock, ring=ring)
 
     def _open(
         self, stages: Sequence[PlacedStage], streams: Sequence[str], away: Callable[[str], Away | None], *, top: bool

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from rich.console import Console
 
@@ -29,6 +30,10 @@ from vidpipe.runtime.driver.versions import Versions
 from vidpipe.runtime.driver.watcher import Watcher
 from vidpipe.sources.base import Want
 
+if TYPE_CHECKING:
+    from vidpipe.cli.runs.server import Orders
+
+T = TypeVar("T")
 Beside = Callable[[Versions], AbstractContextManager[object]]
 
 
@@ -67,27 +72,46 @@ def run_pipeline(options: RunOptions) -> int:
         ConfigError: it cannot begin.
         KeyboardInterrupt: somebody who was asked about earlier results wants no run.
     """
-    name = options.name if options.detach is None else options.detach
-    name_run(name or Path(options.pipeline).stem)
+    from vidpipe.cli.runs.orders import RunOrders
+
     # Before it goes to the background, where nobody could answer.
     options = replace(options, earlier=ask_about_earlier(options.earlier, (options.results, options.events)))
+    named = Path(options.pipeline).stem
+    return run_by_name(options, named, partial(_run, options), lambda versions: RunOrders(versions).all())
+
+
+def run_by_name(
+    options: RunOptions,
+    otherwise: str,
+    run: Callable[[Callable[[T], AbstractContextManager[object]]], int],
+    orders: Callable[[T], Orders],
+) -> int:
+    """Run to the end, under the name that the options give it, if they do.
+
+    Args:
+        otherwise: what the log calls it.
+        run: takes what is to be open while the run goes on, and returns the exit status.
+        orders: what may be said to it meanwhile.
+    """
+    name = options.name if options.detach is None else options.detach
+    name_run(name or otherwise)
     if name is None:
-        return _run(options)
+        return run(lambda _: nullcontext())
     from vidpipe.cli.runs.named import run_named
 
     if options.detach is not None and any(map(is_stdout, filter(None, (options.results, options.events)))):
         raise ConfigError("--detach: a run in the background has no stdout to write results or events to: name files")
     if options.name is not None and options.detach is not None:
         raise ConfigError("--name and --detach: one of them gives the name")
-    return run_named(name, lambda beside: _run(options, beside), detach=options.detach is not None)
+    return run_named(name, run, orders, detach=options.detach is not None)
 
 
-def _run(options: RunOptions, beside: Beside = nullcontext) -> int:
-    reload = _reload(options)  # before it is read: what is changed meanwhile is taken up later
+def _run(options: RunOptions, beside: Beside) -> int:
+    reload = reload_of(options)  # before it is read: what is changed meanwhile is taken up later
     return execute(reload.load(), options, reload, beside)
 
 
-def _reload(options: RunOptions) -> Reload:
+def reload_of(options: RunOptions) -> Reload:
     """Reads the pipeline that the options name, at first and whenever its files change."""
     from vidpipe.cli.profiles import with_profiles
     from vidpipe.pipeline.yaml.load import find_pipeline, load
@@ -160,12 +184,12 @@ def _execute(
             from vidpipe.results.sinks.metrics import Metrics
 
             watchers.append(watching.enter_context(closing(Metrics(*parse_place(options.metrics, "--metrics")))))
-        page = watching.enter_context(_served(pipeline, options))
+        page = watching.enter_context(served(pipeline, options))
         if live and reload is not None:
             watching.enter_context(on_hangup(lambda: _ask(reloads)))
 
         def version(name: str) -> Run:
-            again = _reload(replace(options, pipeline=name))
+            again = reload_of(replace(options, pipeline=name))
             new = again.load()
             _check_outputs_stay(pipeline, new, options)
             reloads.append(again)
@@ -207,13 +231,20 @@ def _execute(
             path = options.results if sink.what == "results" else options.events
             outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
     outcome.notes += _media_notes(pipeline, outcome)
-    print_summary(outcome.pipeline or pipeline, outcome)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for note in outcome.notes:
-        console.print(f"note: {note}", markup=False)
-    for error in outcome.errors:
-        console.print(f"vidpipe: {error}", markup=False)
+    tell(pipeline, outcome)
     return outcome.exit_status
+
+
+def tell(pipeline: Pipeline, outcome: Outcome, query: str = "") -> None:
+    """Print what came of a run, or of a query of several."""
+    if outcome.report:
+        print_summary(outcome.pipeline or pipeline, outcome)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    of = f"query {query}: " if query else ""
+    for note in outcome.notes:
+        console.print(f"note: {of}{note}", markup=False)
+    for error in outcome.errors:
+        console.print(f"vidpipe: {of}{error}", markup=False)
 
 
 def _ask(reloads: Sequence[Reload]) -> None:
@@ -233,8 +264,8 @@ def _check_outputs_stay(old: Pipeline, new: Pipeline, options: RunOptions) -> No
 
 
 @contextmanager
-def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
-    """The page, inside the block, where one was asked for."""
+def served(pipeline: Pipeline, options: RunOptions, query: str = "") -> Iterator[list[Sink]]:
+    """The page of a run, or of a query of several, inside the block, where one was asked for."""
     if options.serve is None:
         yield []
         return
@@ -245,12 +276,13 @@ def _served(pipeline: Pipeline, options: RunOptions) -> Iterator[list[Sink]]:
     stores = [options.store, *(default_path() if config.path is None else Path(config.path) for config in configs)]
     page = Page(
         *parse_place(options.serve, "--serve"),
-        name=options.name or options.detach or "run",
+        name=query or options.name or options.detach or "run",
         store=next(filter(None, stores), None),
         media=None if pipeline.media is None else pipeline.media.path,
     )
     try:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page: {page.address}", markup=False)
+        of = f" of query {query}" if query else ""
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"page{of}: {page.address}", markup=False)
         yield [page]
     finally:
         page.leave()

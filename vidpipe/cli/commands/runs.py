@@ -64,23 +64,45 @@ def _stop(place: Place, wait_s: float) -> None:
 
 
 def apply_to_run(
-    name: str | None, sets: Sequence[str], streams: list[str] | None, reason: str, pipeline: str | None
+    name: str | None,
+    sets: Sequence[str],
+    streams: list[str] | None,
+    reason: str,
+    pipeline: str | None,
+    query: str | None = None,
 ) -> int:
-    """Change settings of a run, or have another version of its pipeline take over."""
+    """Change settings of a run, or of one of its queries, or have another version of its pipeline take over."""
     if pipeline is not None:
         if sets or streams:
             raise ConfigError("--pipeline: a new version brings its own settings; give --set and --stream afterwards")
         place = the_place(name)
-        file = Path(pipeline)
-        told = ask(place, {"do": "replace", "pipeline": str(file.resolve()) if file.exists() else pipeline})
+        told = ask(place, {"do": "replace", "pipeline": _found(pipeline)})
         sys.stdout.write(f"{place.name} is answered by {told['pipeline']} now\n")
         return 0
     if not sets:
         raise ConfigError("nothing to change: give --set STAGE.FIELD=VALUE")
-    question = {"do": "apply", "stages": _settings(sets), "streams": streams, "reason": reason}
+    question = {"do": "apply", "stages": _settings(sets), "streams": streams, "reason": reason, "query": query}
     told = ask(the_place(name), question)
     sys.stdout.write(f"epoch {told['epoch']} of {', '.join(told['streams'])}\n")
     return 0
+
+
+def change_queries(name: str | None, add: str | None, remove: str | None) -> int:
+    """Have a query join a run, or end."""
+    place = the_place(name)
+    if add is not None:
+        told = ask(place, {"do": "add", "pipeline": _found(add)})
+        sys.stdout.write(f"query {told['query']} has joined {place.name}\n")
+    else:
+        told = ask(place, {"do": "remove", "query": remove})
+        sys.stdout.write(f"query {told['query']} of {place.name} has ended\n")
+    return 0
+
+
+def _found(pipeline: str) -> str:
+    """A pipeline as another process finds it, which has another working directory."""
+    file = Path(pipeline)
+    return str(file.resolve()) if file.exists() else pipeline
 
 
 def show_logs(name: str | None, *, follow: bool) -> int:

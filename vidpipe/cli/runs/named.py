@@ -6,22 +6,29 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from vidpipe.cli.ending import INTERRUPTED
 from vidpipe.cli.runs.background import Background, go_to_background
 from vidpipe.cli.runs.place import Place, place_of
-from vidpipe.cli.runs.server import served
+from vidpipe.cli.runs.server import Orders, served
 from vidpipe.core.errors import VidpipeError
-from vidpipe.runtime.driver.versions import Versions
+
+T = TypeVar("T")
 
 
 def run_named(
-    name: str, run: Callable[[Callable[[Versions], AbstractContextManager[None]]], int], *, detach: bool
+    name: str,
+    run: Callable[[Callable[[T], AbstractContextManager[None]]], int],
+    orders: Callable[[T], Orders],
+    *,
+    detach: bool,
 ) -> int:
     """Run under a name; the exit status: 0 also where it was asked to end, as that is how a service ends.
 
     Args:
         run: to the end; takes what is to be open while the run goes on, and returns the exit status.
+        orders: what may be said to it meanwhile.
         detach: in the background, so that this returns in another process.
 
     Raises:
@@ -32,7 +39,7 @@ def run_named(
     background = go_to_background(place) if detach else None
     status = 1
     try:
-        status = run(lambda versions: _beside(versions, place, background))
+        status = run(lambda session: _beside(orders(session), place, background))
         status = 0 if status == INTERRUPTED else status
     except VidpipeError as error:
         status = error.exit_status
@@ -44,8 +51,8 @@ def run_named(
 
 
 @contextmanager
-def _beside(versions: Versions, place: Place, background: Background | None) -> Iterator[None]:
-    with served(versions, place):
+def _beside(orders: Orders, place: Place, background: Background | None) -> Iterator[None]:
+    with served(orders, place):
         if background is not None:
             background.has_started()
         yield

@@ -14,8 +14,6 @@ from typing import Any
 from vidpipe.cli.runs.messages import MOST_BYTES, pack, read
 from vidpipe.cli.runs.place import Place
 from vidpipe.core.errors import ConfigError, VidpipeError
-from vidpipe.runtime.driver.status import as_json
-from vidpipe.runtime.driver.versions import Versions
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +21,14 @@ _PATIENCE_S = 5.0  # for a question to come in whole
 _AT_ONCE = 8  # connections; others wait
 
 
+Orders = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
+"""What a run may be asked to do, by name: from the question to the answer."""
+
+
 @contextmanager
-def served(versions: Versions, place: Place) -> Iterator[None]:
-    """Answer questions to this run, inside the block; whose name is held by the caller."""
-    server = _Server(versions, place)
+def served(orders: Orders, place: Place) -> Iterator[None]:
+    """Answer questions to a run, inside the block; whose name is held by the caller."""
+    server = _Server(orders, place)
     try:
         yield
     finally:
@@ -36,16 +38,10 @@ def served(versions: Versions, place: Place) -> Iterator[None]:
 class _Server:
     """Listens on the socket of a run: each connection in a thread of its own, as new settings take seconds."""
 
-    def __init__(self, versions: Versions, place: Place) -> None:
-        self._versions = versions
+    def __init__(self, orders: Orders, place: Place) -> None:
         self._place = place
         self._since = time.time()
-        self._orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "status": self._status,
-            "stop": self._stop,
-            "apply": self._apply,
-            "replace": self._replace,
-        }
+        self._orders = orders
         place.socket.unlink(missing_ok=True)  # of a run that was killed
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(place.socket))
@@ -83,7 +79,8 @@ class _Server:
             order = self._orders.get(str(question.get("do")))
             if order is None:
                 raise ConfigError(f"a run does {', '.join(self._orders)}; not {question.get('do')!r}")
-            return order(question)
+            own = {"name": self._place.name, "pid": os.getpid(), "since": self._since}
+            return own | order(question)
         except ValueError as error:
             return {"error": "config", "message": f"the question cannot be read: {error}"}
         except VidpipeError as error:
@@ -91,27 +88,3 @@ class _Server:
         except Exception as error:  # a question must not end the thread that answers it without a word
             log.debug("a question to the run", exc_info=error)
             return {"error": "run", "message": f"it failed: {type(error).__name__}"}
-
-    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        run = self._versions.current
-        own = {"name": self._place.name, "pipeline": run.pipeline.name, "pid": os.getpid(), "since": self._since}
-        return own | as_json(run.status())
-
-    def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._versions.stop()
-        return {"stopping": True}
-
-    def _apply(self, question: dict[str, Any]) -> dict[str, Any]:
-        stages, streams, reason = question.get("stages"), question.get("streams"), question.get("reason")
-        if not isinstance(stages, dict) or not all(isinstance(fields, dict) for fields in stages.values()):
-            raise ConfigError("stages: must be settings by stage and field")
-        if streams is not None and not (isinstance(streams, list) and all(isinstance(each, str) for each in streams)):
-            raise ConfigError("streams: must be a list of names")
-        epoch = self._versions.current.apply(stages=stages, streams=streams, reason=str(reason or ""))
-        return {"epoch": epoch.number, "streams": list(epoch.streams)}
-
-    def _replace(self, question: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(pipeline := question.get("pipeline"), str):
-            raise ConfigError("pipeline: must be a file or a name")
-        self._versions.replace(pipeline)
-        return {"pipeline": self._versions.current.pipeline.name}

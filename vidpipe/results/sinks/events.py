@@ -38,6 +38,7 @@ class EventsFile(LinesSink):
     config: EventsConfig = EventsConfig(path="")
 
     _run = ""
+    _query: Mapping[str, str] = {}  # of several
 
     @property
     def begins(self) -> bytes:
@@ -51,13 +52,14 @@ class EventsFile(LinesSink):
     def run(self, provenance: Mapping[str, Any]) -> None:
         """What comes from now on is of this run."""
         self._run = provenance["start"]
+        self._query = {"query": provenance["query"]} if "query" in provenance else {}
 
     def write(self, results: Sequence[Result], published_at: float) -> None:
         """Results are for others."""
 
     def tell(self, events: Sequence[Event]) -> None:
         self._turn_if_due()
-        told = [as_json(event, self._run) for event in events]
+        told = [{**as_json(event, self._run), **self._query} for event in events]
         if self._is_csv:
             self.lines.write(_rows(_row(event) for event in told))
         else:

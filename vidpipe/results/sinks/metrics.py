@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -40,9 +40,9 @@ class Metrics(PrometheusCollector):
 
     def __init__(self, port: int, address: str = LOCAL) -> None:
         self._lock = threading.Lock()
-        self._families: Sequence[Metric] = ()
-        self._worked_out_at = -_TOLD_EVERY_S
+        self._of: dict[str, Sequence[Metric]] = {}  # by query
         self._told_at: float | None = None  # None: the run has not begun
+        self._run = QueryMetrics(self, "")
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._server = _MetricsServer(self, port, address)
@@ -51,18 +51,23 @@ class Metrics(PrometheusCollector):
     def collect(self) -> Iterable[Metric]:
         """What a scrape gets: the state of the run as it was last told of, at most a moment ago."""
         with self._lock:
-            return self._families
+            return self._of[""] if "" in self._of else _labelled(self._of)
 
     def started(self, infos: Sequence[StreamInfo]) -> None: ...
 
     def progressed(self, collector: Collector) -> None:
-        now = self._told_at = time.monotonic()
-        if now - self._worked_out_at < _TOLD_EVERY_S:
-            return
-        self._worked_out_at = now
-        made = list(families(collector, stream_statuses(collector.status_monitors)))
-        with self._lock:
-            self._families = made
+        self._run.progressed(collector)
+
+    def watcher(self, query: str) -> QueryMetrics:
+        """What sees one query of several: what it shows has the label `query`."""
+        return QueryMetrics(self, query)
+
+    def tell(self, query: str, made: Sequence[Metric] | None) -> None:
+        """A query goes on; with what there is to show of it, where that was worked out anew."""
+        self._told_at = time.monotonic()
+        if made is not None:
+            with self._lock:
+                self._of[query] = made
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """All metrics in a form that is accepted, and its content type."""
@@ -79,6 +84,38 @@ class Metrics(PrometheusCollector):
 
     def close(self) -> None:
         self._server.close()
+
+
+class QueryMetrics:
+    """A `Watcher` of one query.
+
+    Args:
+        query: its name; "": the run has one alone, and nothing is labelled.
+    """
+
+    def __init__(self, metrics: Metrics, query: str) -> None:
+        self._metrics = metrics
+        self._query = query
+        self._worked_out_at = -_TOLD_EVERY_S
+
+    def started(self, infos: Sequence[StreamInfo]) -> None: ...
+
+    def progressed(self, collector: Collector) -> None:
+        now, made = time.monotonic(), None
+        if now - self._worked_out_at >= _TOLD_EVERY_S:
+            self._worked_out_at = now
+            made = list(families(collector, stream_statuses(collector.status_monitors)))
+        self._metrics.tell(self._query, made)
+
+
+def _labelled(of: Mapping[str, Sequence[Metric]]) -> list[Metric]:
+    """The metrics of all queries, each with its label."""
+    joined: dict[str, Metric] = {}
+    for query, metrics in of.items():
+        for metric in metrics:
+            shown = joined.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+            shown.samples += [sample._replace(labels={"query": query, **sample.labels}) for sample in metric.samples]
+    return list(joined.values())
 
 
 class _MetricsServer(Server):

@@ -31,6 +31,7 @@ class ResultsFile(LinesSink):
     what = "results"
 
     _provenance: Mapping[str, Any] | None = None
+    _query = ""  # what each line says of it, where it is one of several
 
     def __init__(self, path: Path | None = None, **options: Any) -> None:
         super().__init__(path, **options)
@@ -48,6 +49,7 @@ class ResultsFile(LinesSink):
             ConfigError: the file cannot be opened, or another run writes it.
         """
         self._provenance = provenance
+        self._query = f', "query": {json.dumps(provenance["query"])}' if "query" in provenance else ""
         self._begin(provenance, _head(provenance), repeats=True)
 
     def write(self, records: Sequence[Result], published_at: float) -> None:
@@ -83,7 +85,8 @@ class ResultsFile(LinesSink):
         size = "null" if record.size is None else f"[{record.size[0]}, {record.size[1]}]"
         captured_at = "null" if record.captured_at is None else f"{record.captured_at:.6f}"
         boxes = self._detections(record)
-        more = f', "audits": {_audits(record.audits)}' if record.audits else ""
+        more = self._query
+        more += f', "audits": {_audits(record.audits)}' if record.audits else ""
         if record.degraded:
             more += f', "degraded": {json.dumps(record.degraded)}'
         if record.settings:

@@ -21,9 +21,12 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan, plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import LoadMeter, Machinery, driver, this_machine
 from vidpipe.results.records import Batch, Counts, Ended, Position
+from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.engine import Engine, make_engine
 from vidpipe.runtime.shadow.ask import ShadowAsk
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.sources.base import StreamInfo
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ def engine_of(
     positions: Callable[[str], Position],
     clock: Clock,
     waits: bool,
+    share: QueryShare | None = None,
 ) -> Engine:
     """The engine of that name. Arguments and errors as of `make_engine`.
 
@@ -51,7 +55,7 @@ def engine_of(
     """
 
     def make(laid: Plan) -> Engine:
-        return make_engine(name, laid, frame_sinks, address=address, positions=positions, clock=clock)
+        return make_engine(name, laid, frame_sinks, address=address, positions=positions, clock=clock, share=share)
 
     if not waits or address is None or name == "inline":
         return make(laid)
@@ -87,6 +91,7 @@ class LastingEngine:
         self._back: Future[Engine] | None = None
         self._rejoined: set[str] = set()  # the streams that the last engine was made for
         self._lost_at = 0.0
+        self._load = LoadMeter()
         self._stopped = threading.Event()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="vidpipe-rejoin")
 
@@ -161,6 +166,13 @@ class LastingEngine:
 
     def counts(self, *, fresh: bool = True) -> Counts:
         return self._before if self.waiting else self._before + self._engine.counts(fresh=fresh)
+
+    def machinery(self) -> Machinery:
+        """Without a cluster there is this process, and nobody knows of the others."""
+        if not self.waiting:
+            return self._engine.machinery()
+        load = self._load.look()
+        return Machinery([this_machine(load, [])], [driver(load, own_cpu_s())])
 
     def cpu_s(self) -> float:
         return self._cpu_before_s + (0.0 if self.waiting else self._engine.cpu_s())

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.spec import Pipeline
@@ -61,12 +61,16 @@ def run(
         clock=clock,
     )
     versions = Versions(session, version)
-    with _stop_signals(versions), versions, beside(versions):
+    with stop_signals(versions), versions, beside(versions):
         return versions.join()
 
 
+class _Stopped(Protocol):
+    def stop(self) -> None: ...
+
+
 @contextmanager
-def _stop_signals(session: Versions) -> Iterator[None]:
+def stop_signals(session: _Stopped) -> Iterator[None]:
     """SIGINT and SIGTERM ask the run to end in order; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -42,6 +42,7 @@ from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
 from vidpipe.runtime.engine import usual_engine
 from vidpipe.runtime.opening import LOOK_S
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.transforms.base import Transform
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Run(Controllable):
         held: sinks, watchers and `on_report` get nothing until it takes the place of another run (`take_over`).
         clock: that all waits and ages of the run go by; a `vidpipe.testing.clock.HandClock` is turned by a test. Only
             with the inline engine: actors are processes of their own, and go by the clocks of their machines.
+        share: what it has in common with other runs of this process, whose queries go on beside it (`Queries`); None:
+            it is alone.
 
     Raises:
         ConfigError: the pipeline has no streams, its tuner cannot tune it, or the engine goes by no other clock than
@@ -104,6 +107,7 @@ class Run(Controllable):
         traces: float = 0.0,
         held: bool = False,
         clock: Clock = REAL,
+        share: QueryShare | None = None,
     ) -> None:
         if not pipeline.streams:
             raise ConfigError("nothing to run on: give a file or camera with --source, or streams in a --config file")
@@ -132,7 +136,9 @@ class Run(Controllable):
             positions=lambda stream: self._control.position(stream),
             clock=clock,
             waits=waits,
+            share=share,
         )
+        self._share = share
         self._control = Control(pipeline, self._engine, self._collector, reload, clock)
         self._questions = Questions(self._engine.ask)
         self._feed: Feed[Result] = Feed(WAITING_PICTURES if pictures else WAITING, clock)
@@ -275,7 +281,7 @@ class Run(Controllable):
     def _answer_all(self, writer: Writer) -> Outcome:
         """From opening to the report."""
         patience_s = CLOSE_S
-        provenance = Provenance(self._control.pipeline)
+        provenance = Provenance(self._control.pipeline, query="" if self._share is None else self._share.name)
         interim: Interim | None = None
         try:
             reporter = Reporter(provenance, self._collector, self._engine.open(self._asked))
@@ -328,7 +334,7 @@ class Run(Controllable):
         for stream, told in report["streams"].items():
             told["settings"] = control.timeline(stream)
             told["tuning"] = self._questions.bill(stream)
-        return report
+        return report if self._share is None else self._share.told(report)
 
     def _put_report(self, report: dict[str, Any]) -> None:
         if self._on_report is not None and self._writer is not None and not self._writer.held:

@@ -24,6 +24,7 @@ from vidpipe.core.errors import RunError, VidpipeError
 from vidpipe.core.names import references
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, Tier
+from vidpipe.runtime.machine import Machine
 from vidpipe.runtime.ray.cluster import Cluster
 from vidpipe.runtime.ray.devices import places_of
 from vidpipe.runtime.ray.likeness import (
@@ -35,8 +36,7 @@ from vidpipe.runtime.ray.likeness import (
     clock_of,
     hashes_of_models,
 )
-from vidpipe.runtime.ray.machine import Machine, machines
-from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.machines import Machines, machines
 from vidpipe.runtime.ray.packing import pack_arguments, unpack_arguments
 from vidpipe.runtime.ray.replies import got, told
 

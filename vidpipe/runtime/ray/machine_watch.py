@@ -8,7 +8,8 @@ from concurrent.futures import Executor, Future
 
 from vidpipe.pipeline.spec import Tier
 from vidpipe.results.machinery import Load, LoadMeter, MachineNow, this_machine
-from vidpipe.runtime.ray.machine import Machine, machines
+from vidpipe.runtime.machine import Machine
+from vidpipe.runtime.ray.machines import machines
 
 LOOK_EVERY_S = 2.0
 

@@ -1,0 +1,75 @@
+"""`vidpipe run` with several pipelines. What must hold:
+
+- each writes files of its own, and each of their lines says the query; metrics have its label;
+- what contradicts is refused before anything is written, in a line that says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import clips
+from tests.cli.conftest import READ
+from tests.lines import answers
+from tests.runtime.conftest import Runner
+from vidpipe.cli.commands.queries import run_queries
+from vidpipe.cli.commands.run import RunOptions
+from vidpipe.core.errors import ConfigError
+from vidpipe.results.collector import Collector
+from vidpipe.results.sinks.metrics import Metrics
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Two pipelines and a recording, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Runner(tmp_path, "inline", None)  # leaves the stages there
+    for name in ("door.yaml", "yard.yaml"):
+        Path(name).write_text(READ)
+    clips.encode(tmp_path / "clip.mp4", frames=5, size=(144, 64))
+    return RunOptions("", sources=["cam=clip.mp4"], results=Path("out.jsonl"), report=Path("report.json"))
+
+
+def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
+    assert run_queries(asked, ["door.yaml", "yard.yaml"]) == 0
+    for query in ("door", "yard"):
+        lines = answers(Path(f"out-{query}.jsonl"))
+        assert [(line["query"], line["seq"]) for line in lines] == [(query, seq) for seq in range(5)]
+        report = json.loads(Path(f"report-{query}.json").read_text())
+        assert report["run"]["query"] == query
+        assert report["streams"]["cam"]["shared_with"] == [{"door": "yard", "yard": "door"}[query]]
+    assert "query door" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "pipelines", "said"),
+    [
+        ({}, ["door.yaml", "./door.yaml"], "two queries named 'door'"),
+        ({}, ["door.yaml", "a b.yaml"], "query 'a b': a name is made of letters"),
+        ({"engine": "ray"}, ["door.yaml", "yard.yaml"], "run them with --engine inline"),
+        ({"results": Path("-")}, ["door.yaml", "yard.yaml"], "stdout is one, name a file"),
+        ({"budget": "2 cores"}, ["door.yaml", "yard.yaml"], "--budget is shared out among the streams of one"),
+        ({"sources": ["cam=clip.mp4"], "report": Path("nowhere/x.json")}, ["door.yaml", "yard.yaml"], "nowhere"),
+    ],
+)
+def test_what_contradicts_is_refused(asked, changes, pipelines, said):
+    with pytest.raises(ConfigError, match=said):
+        run_queries(replace(asked, **changes), pipelines)
+    assert not Path("out-door.jsonl").exists()
+
+
+def test_metrics_say_the_query_where_there_are_several():
+    metrics = Metrics(0)
+    try:
+        for query in ("door", "yard"):
+            metrics.watcher(query).progressed(Collector(["cam"]))
+        page = metrics.page("")[0].decode()
+    finally:
+        metrics.close()
+    assert page.count("# TYPE vidpipe_frames_total counter") == 1
+    assert 'vidpipe_latency_seconds_count{query="door"}' in page
+    assert 'vidpipe_latency_seconds_count{query="yard"}' in page
