@@ -15,10 +15,10 @@ PARTS: dict[str, tuple[str, Part]] = {
     "size": ("Pictures at the size of the network", size.report),
     "shaped": ("A link whose rate varies", shaped.report),
     "cascade": ("Bytes from device to cloud", cascade.report),
+    "reachback": ("Reachback", reachback.report),
 }
 LIVE: dict[str, tuple[str, Part]] = {
     "live": ("A link whose rate varies, live", live.report),
-    "reachback": ("Asking again for what a filter had answered", reachback.report),
 }
 
 
