@@ -96,6 +96,9 @@ class StreamLedger:
         if record.covered:
             self.covered[record.covered] += 1
         self.degraded += bool(record.degraded)
+        for correction in record.corrections:
+            self.reachback["corrections"] += 1
+            self.reachback["frames"] += correction.frames
         if record.audit is not None:
             self._count_audit(record.audit)
         self.accuracy.count(record)

@@ -219,8 +219,6 @@ class Reachback:
             if not wrong:  # what was published said so already
                 continue
             at = past[high]
-            self._counts["corrections"] += 1
-            self._counts["frames"] += wrong
             place = at.seq, at.pts, at.captured_at, high - low
             yield Correction(self._classes[label], came, *place, search.look, wrong, search.asked)
 
