@@ -16,10 +16,10 @@ PARTS: dict[str, tuple[str, Part]] = {
     "split": ("Features in place of pictures", split.report),
     "shaped": ("A link whose rate varies", shaped.report),
     "cascade": ("Bytes from device to cloud", cascade.report),
+    "reachback": ("Reachback", reachback.report),
 }
 LIVE: dict[str, tuple[str, Part]] = {
     "live": ("A link whose rate varies, live", live.report),
-    "reachback": ("Asking again for what a filter had answered", reachback.report),
 }
 
 

@@ -57,6 +57,12 @@ class Answer:
     audit_of: str = ""
 
 
+def class_ids(answer: Answer) -> frozenset[int]:
+    """The classes of its boxes."""
+    ids = answer.detections.class_id
+    return frozenset() if ids is None else frozenset(ids.tolist())
+
+
 def boxes_by_class(answer: Answer) -> Counter[str]:
     """How many boxes of each class an answer has, by name."""
     return Counter(str(name) for name in answer.detections.data.get("class_name", ()))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.reachback import ReachbackSpec
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.servers import check_server
 from vidpipe.core.settings import StageConfig
@@ -276,6 +277,16 @@ class PlacedStage:
     only_when_away: bool = False
 
 
+def why_not_again(id: str, stage: type[Stage[Any]]) -> str:
+    """Why a stage cannot be asked of a frame that was answered before, for reachback; "" where it can."""
+    if stage.shared and stage.stateless:
+        return ""
+    return (
+        f"stage '{id}' would be asked of earlier frames, and its answers depend on more than the frame: let a stage be "
+        "the last one that is `stateless` and `shared`, as detect is, or leave reachback out"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedTransform:
     """A transform of the results, and its settings."""
@@ -331,6 +342,7 @@ class Pipeline:
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
         media: which pictures and clips of events are made; None: none.
+        reachback: how the last stage is asked again when a class came or went; None: it is not.
         own_clouds: sites whose cloud stages stand on machines of their own.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
@@ -351,6 +363,7 @@ class Pipeline:
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
     media: MediaSpec | None = None
+    reachback: ReachbackSpec | None = None
     own_clouds: frozenset[str] = frozenset()
     search_paths: tuple[str, ...] = ()
 

@@ -22,7 +22,7 @@ from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.registry import SINKS, SOURCES, STAGES, TRANSFORMS, TUNERS
 from vidpipe.core.settings import StageConfig, is_knob
 from vidpipe.pipeline.models import with_models_on
-from vidpipe.pipeline.spec import Part, Tier
+from vidpipe.pipeline.spec import Part, Tier, why_not_again
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
 from vidpipe.pipeline.yaml.messages import explain
@@ -91,6 +91,7 @@ def check_stages(document: Document, known: Known, search_paths: Sequence[str]) 
             _check_names(document, entry.config, entry.keys, known)
     _check_ids(document, entries.every)
     _check_order(document, stages)
+    _check_reachback(document, stages)
     return entries
 
 
@@ -357,6 +358,14 @@ def _check_order(document: Document, entries: Sequence[Entry]) -> None:
         keys, name = entries[-1].keys, entries[-1].written["type"]
         message = f"type '{name}' passes frames on: the last stage must answer all, as detect does"
         document.mistake(keys, message, at=(*keys, "type"))
+
+
+def _check_reachback(document: Document, entries: Sequence[Entry]) -> None:
+    """The last stage can be asked of a frame that was answered before."""
+    if document.value(("reachback",)) is not None and entries and entries[-1].type:
+        stage = entries[-1]
+        if stage.type and (why := why_not_again(str(stage.written["id"]), stage.type)):
+            document.mistake(("reachback",), why)
 
 
 def _check_stand_in(document: Document, entry: Entry, tier: Tier, lower: Tier | None) -> None:

@@ -20,7 +20,7 @@ from vidpipe.runtime.links.batching import Batching
 from vidpipe.runtime.links.entrance import Entrance, Place
 from vidpipe.runtime.links.job import Batch, Handled, Job
 from vidpipe.runtime.links.jobs import Jobs
-from vidpipe.runtime.links.peer import Peer, SilentError, one_line
+from vidpipe.runtime.links.peer import Peer, SilentError, one_line, outcome
 from vidpipe.runtime.links.presence import unanswered
 from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shadow_lane import ShadowLane
@@ -352,7 +352,9 @@ class PeerLink:
             job.tries += 1
             try:
                 done = self._peer.call([job])
-                error = self._outcome(done)
+                error = outcome(self._peer, done, PING_EVERY_S, REVIVE_S)
+                if isinstance(error, SilentError):
+                    self._give_up_calls()
             except self._peer.gone as raised:
                 error = raised
             if isinstance(error, self._peer.gone):
@@ -361,15 +363,6 @@ class PeerLink:
             self._resolve({job: self._answer(job, done, error)})
         with self._changed:
             self._dead = False
-
-    def _outcome(self, done: Future[Handled]) -> BaseException | None:
-        while True:
-            try:
-                return done.exception(PING_EVERY_S)
-            except TimeoutError:
-                if self._peer.is_silent(REVIVE_S):
-                    self._give_up_calls()
-                    return SilentError()
 
     def _give_up_calls(self) -> None:
         """The actor is as good as dead, and has been waited for."""

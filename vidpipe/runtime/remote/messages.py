@@ -124,7 +124,7 @@ class Writer:
         if isinstance(message, PackedFrame):
             return pack(["frame", self._frame(message)])
         if isinstance(message, ShadowQuestion):
-            asks = [[*ask[:4], _values(ask.config)] for ask in message.asks]
+            asks = [[*ask[:4], _values(ask.config), ask.back] for ask in message.asks]
             return pack(["shadow", self._frame(message.frame), asks])
         if isinstance(message, Prepare):
             configs = {id: [_values(each) for each in configs] for id, configs in message.configs.items()}
@@ -238,8 +238,8 @@ class Reader:
         return Bye(*_parts(parts))
 
     def _ask(self, parts: Any) -> ShadowAsk:
-        number, place, label, stage, values = _parts(parts, int, int, str, str, dict)
-        return ShadowAsk(number, place, label, stage, self._config(stage, values))
+        number, place, label, stage, values, back = _parts(parts, int, int, str, str, dict, bool)
+        return ShadowAsk(number, place, label, stage, self._config(stage, values), back)
 
     def _config(self, stage: str, values: Mapping[str, Any]) -> StageConfig:
         placed = self._stages[stage]

@@ -327,16 +327,16 @@ def _joined(body: Parts) -> YuvPicture | BgrPicture:
 
 def _joined_planes(body: Parts) -> Image:
     whole = np.full(packed_size(body.width, body.height), _GREY, np.uint8)
-    into = _planes(whole, body.width, body.height)
+    into = planes_of(whole, body.width, body.height)
     for (x0, y0, x1, y1), part in zip(body.places.tolist(), body.pictures, strict=True):
         assert isinstance(part, Planes)
-        for number, (plane, own) in enumerate(zip(into, _planes(part.pixels, part.width, part.height), strict=True)):
+        for number, (plane, own) in enumerate(zip(into, planes_of(part.pixels, part.width, part.height), strict=True)):
             half = 2 if number else 1
             plane[y0 // half : -(-y1 // half), x0 // half : -(-x1 // half)] = own
     return whole
 
 
-def _planes(pixels: Image, width: int, height: int) -> list[Image]:
+def planes_of(pixels: Image, width: int, height: int) -> list[Image]:
     """Views of packed 4:2:0 planes: luma, U and V."""
     luma, half = width * height, ((height + 1) // 2, (width + 1) // 2)
     u, v = np.split(pixels[luma : packed_size(width, height)], 2)

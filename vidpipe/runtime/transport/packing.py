@@ -13,7 +13,7 @@ from vidpipe.pipeline.plan import Link
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.parts import parts_of
-from vidpipe.runtime.transport.size import picture_size
+from vidpipe.runtime.transport.size import own_size, picture_size
 
 Heads = Callable[[str, int | None], MeteredHead | None]
 """`Library.head`: gives the first half of a model, for the calling thread."""
@@ -62,5 +62,8 @@ def packed_shadow(frame: Frame, link: Link, variants: Iterable[tuple[str, StageC
     shadowed: defaultdict[str, list[StageConfig]] = defaultdict(list)
     for stage, config in variants:
         shadowed[stage].append(config)
-    size = picture_size(frame, link, link.spec, shadowed)
-    return codec.pack(Ticket(frame), link.spec, complete=False, size=size)
+    size, spec = picture_size(frame, link, link.spec, shadowed), link.spec
+    if spec.fits_networks and size == own_size(frame, spec):  # it may have been scaled when it was kept
+        quality = codec.raised(spec.quality, frame.width * frame.height / (size[0] * size[1]))
+        spec = spec.model_copy(update={"quality": quality})
+    return codec.pack(Ticket(frame), spec, complete=False, size=size)
