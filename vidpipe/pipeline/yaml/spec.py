@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vidpipe.cascade.audit import AuditSpec
 from vidpipe.cascade.reachback import ReachbackSpec
+from vidpipe.core.registry import SINKS, TUNERS
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Tier, TierSpec
@@ -61,8 +62,8 @@ class PartSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: Name = Field(
-        description="apprise, events, kafka, mjpeg, mqtt, results, store, webhook (sinks), chameleon, static, uniform "
-        "(tuners), package.module:Class from the pipeline's folder or yours, or an entry point"
+        description=f"{', '.join(sorted(SINKS.builtin))} (sinks), {', '.join(sorted(TUNERS.builtin))} (tuners), "
+        "package.module:Class from the pipeline's folder or yours, or an entry point"
     )
 
 
