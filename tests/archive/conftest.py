@@ -69,6 +69,9 @@ class Here:
         except Exception as error:
             return [Done(task, error=error)]
 
+    def end_silent(self, longest_s: float) -> None:
+        pass
+
     def close(self) -> None:
         self.waiting.clear()
 

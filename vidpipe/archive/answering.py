@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,11 +69,15 @@ class Answerer:
         pipeline: without streams.
         driver: the machine that lists the recordings, as `usage.machine` calls it.
         look_ahead: boxes between two looks come from both of them.
+
+    Attributes:
+        beat: is called as pictures are answered.
     """
 
     def __init__(self, pipeline: Pipeline, driver: str, *, look_ahead: bool = False) -> None:
         self._pipeline = pipeline
         self._look_ahead = look_ahead
+        self.beat: Callable[[], None] = lambda: None
         self._far = machine() != driver
         self._cpu_s = 0.0  # of this process up to the end of the task before
         paths = [Path(path) for path in pipeline.search_paths]
@@ -94,7 +98,7 @@ class Answerer:
                 "they have where the archive is driven; mount the folder there as well, or leave out --address"
             )
         if isinstance(task, IndexTask):
-            return replace(index(task.stream.spec), cpu_s=self._took_cpu_s())
+            return replace(index(task.stream.spec, self.beat), cpu_s=self._took_cpu_s())
         return self._answer(task)
 
     def _answer(self, task: ChunkTask) -> bytes:
@@ -105,6 +109,7 @@ class Answerer:
         seq, ended = chunk.warm, None
         try:
             for came in engine:
+                self.beat()
                 if isinstance(came, Ended):
                     ended = came
                     continue
