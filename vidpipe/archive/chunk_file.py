@@ -45,6 +45,7 @@ class End(NamedTuple):
         broken_off: why pictures are lacking that should have come; "" where none are.
         failed: why nobody has answered it; "" where somebody has.
         schema: of the file.
+        gap_s: media seconds between looks, as they were learnt where it was answered looking ahead; else None.
     """
 
     counts: Counts = Counts({}, {}, {})
@@ -54,6 +55,7 @@ class End(NamedTuple):
     broken_off: str = ""
     failed: str = ""
     schema: int = SCHEMA
+    gap_s: float | None = None
 
 
 class ChunkWriter:
@@ -193,6 +195,7 @@ def _end(told: Mapping[str, Any]) -> End:
         told["notes"],
         told["broken_off"],
         told["failed"],
+        gap_s=told.get("gap_s"),
     )
 
 

@@ -228,6 +228,10 @@ class WorkerRuntime:
             for config in configs.get(placed.id, ()) if placed.id in self._here else ():
                 placed.type.prepare(config, self.library)
 
+    def cascade(self, stages: Sequence[PlacedStage], stream: str) -> Cascade:
+        """Some stages for whoever asks them himself about one stream; opened by the thread that calls."""
+        return self._open(stages, (stream,), _nobody, top=False)
+
     def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         shadows, media = self.shadows.meters(), self._media.counts()
@@ -276,7 +280,7 @@ class WorkerRuntime:
             away = downstream.away if downstream is not None else _nobody
             cascade = self._open(self.plan.segments[0].per_stream, (stream,), away, top=True)
             opened.callback(cascade.close)
-            transforms = self._transforms(stream)
+            transforms = self.transforms(stream)
             opened.callback(transforms.close)
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
@@ -328,7 +332,7 @@ class WorkerRuntime:
             self._metered.append(cascade)
         return cascade
 
-    def _transforms(self, stream: str) -> TransformRunner:
+    def transforms(self, stream: str) -> TransformRunner:
         """The transforms of a stream's results, opened by the thread that calls."""
         pipeline = self.plan.pipeline
         opened = [self._opened(placed, stream, last=False) for placed in pipeline.transforms]
