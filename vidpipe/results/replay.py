@@ -154,4 +154,5 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         line["knobs"],
         line.get("model"),
         line.get("degraded", ""),
+        line.get("features", {}),
     )

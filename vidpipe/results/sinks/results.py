@@ -84,6 +84,8 @@ class ResultsFile(LinesSink):
         captured_at = "null" if record.captured_at is None else f"{record.captured_at:.6f}"
         boxes = self._detections(record)
         more = f', "audits": {_audits(record.audits)}' if record.audits else ""
+        if answer.features:
+            more += f', "features": {json.dumps(answer.features)}'
         if record.degraded:
             more += f', "degraded": {json.dumps(record.degraded)}'
         if record.settings:
