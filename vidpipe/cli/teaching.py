@@ -44,7 +44,7 @@ def teach(
     ] = None,
     window: Annotated[
         float, typer.Option(min=0.5, max=120, metavar="SECONDS", help="How far a look reaches back.")
-    ] = 4.0,
+    ] = 2.0,
     review: Annotated[
         bool, typer.Option("--review", help="Answer the questions of runs, and see how often it errs.")
     ] = False,

@@ -16,7 +16,16 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.statistics.wilson import wilson
 from vidpipe.teaching.examples import Example
-from vidpipe.teaching.fit import STRENGTHS, Shown, Thresholds, fit, held_out_scores, thresholds, without_neighbours
+from vidpipe.teaching.fit import (
+    STRENGTHS,
+    Shown,
+    Thresholds,
+    fit,
+    held_out_scores,
+    loss,
+    thresholds,
+    without_neighbours,
+)
 from vidpipe.teaching.judge import Judged, Span, judge
 from vidpipe.teaching.recorded import Survey, blank, name_of, show, survey, told
 from vidpipe.teaching.review import rates
@@ -39,7 +48,7 @@ class Lesson:
 
     event: str
     inputs: Sequence[str] | None = None
-    window_s: float = 4.0
+    window_s: float = 2.0
     step_s: float = 0.5
     hold_s: float = 5.0
     k: int = 2
@@ -220,17 +229,10 @@ def _refuse_few(early: Sequence[Shown], late: Sequence[Shown]) -> None:
 
 
 def _choose(early: Sequence[Shown], lesson: Lesson) -> tuple[float, Thresholds]:
-    """The strength by which most examples come out right that were not fitted to; of equals the strongest."""
-    count = sum(each.yes for each in early), sum(not each.yes for each in early)
-    best: tuple[float, float, Thresholds] | None = None
-    for strength in STRENGTHS:
-        scores = held_out_scores(early, strength, lesson.window_s)
-        chosen = thresholds(early, scores, lesson.k, lesson.n)
-        right = chosen.right_yes / count[0] + chosen.right_no / count[1]
-        if best is None or right > best[0] + 1e-9:
-            best = right, strength, chosen
-    assert best is not None
-    return best[1], best[2]
+    """The strength with the least loss on examples that were not fitted to, and the thresholds that suit these best."""
+    every = [(strength, held_out_scores(early, strength, lesson.window_s)) for strength in STRENGTHS]
+    strength, scores = min(every, key=lambda each: loss(early, each[1]))
+    return strength, thresholds(early, scores, lesson.k, lesson.n)
 
 
 def _refuse_chance(early: Sequence[Shown], chosen: Thresholds) -> None:
