@@ -14,6 +14,7 @@ import pytest
 
 from tests import crowd
 from tests.teaching.street import classifier
+from vidpipe.pipeline.yaml.diagnostics import InvalidPipelineError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.events import as_json
 from vidpipe.results.replay import ResultsReplay
@@ -89,3 +90,23 @@ def test_ray_tells_the_same(folder: Path, cluster: str) -> None:
     inline, _ = told(folder, rule, engine="inline")
     ray, _ = told(folder, rule, engine="ray", address=cluster)
     assert without_run(ray) == without_run(inline)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (["differnce"], "it goes by features of a stage 'differnce', which is not there; did you mean 'difference'?"),
+        (["embedding"], "there is no transform of type describe"),
+    ],
+)
+def test_features_that_nobody_computes_are_a_mistake(folder: Path, features: list[str], message: str) -> None:
+    with pytest.raises(InvalidPipelineError) as refused:
+        told(folder, {"features": features}, engine="inline")
+    assert message in str(refused.value)
+
+
+def test_a_class_that_is_not_found_is_a_mistake(folder: Path) -> None:
+    classifier(inputs=("boxes",)).model_copy(update={"classes": ("horse",)}).write(folder / "horse.event")
+    with pytest.raises(InvalidPipelineError) as refused:
+        told(folder, {"event": str(folder / "horse.event")}, engine="inline")
+    assert "taught with class 'horse', which is not there" in str(refused.value)

@@ -120,6 +120,11 @@ class Engine:
         happened += [*self._gatherings.close(seen, over), *self._degradations.close(seen, over)]
         return [*happened, *self._lessons.close(seen, over)]
 
+    @property
+    def learnt_counts(self) -> Mapping[str, int]:
+        """Of rules of kind learnt, as of `Lessons`."""
+        return dict(self._lessons.counts)
+
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
         return self._misses.told()

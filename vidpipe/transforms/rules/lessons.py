@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -126,12 +127,16 @@ class Lessons:
 
     Args:
         watches: those of this kind.
+
+    Attributes:
+        counts: looks, those of which nothing is known, and questions to a person.
     """
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._states = [
             (watch, watch.rule.event, _State(watch.rule.event)) for watch in watches if watch.rule.event is not None
         ]
+        self.counts: Counter[str] = Counter()
 
     def go_on(self, before: Lessons, numbers: Mapping[int, int]) -> None:
         """Take up what others knew.
@@ -141,6 +146,7 @@ class Lessons:
         """
         known = {numbers[watch.number]: state for watch, _, state in before._states if watch.number in numbers}
         self._states = [(watch, event, known.get(watch.number, state)) for watch, event, state in self._states]
+        self.counts = before.counts
 
     def close(self, seen: Seen, over: Mapping[int, str]) -> Iterator[Happening]:
         """End what was told and goes on, of these watches, each with the reason for it."""
@@ -161,12 +167,16 @@ class Lessons:
             look = state.looks.see(seen, age_s)
             if look is None:
                 continue
+            self.counts["looks"] += 1
             if look.window is None:
+                self.counts["unknown"] += 1
                 yield from _be_blind(seen, watch, event, state, look.missing)
                 continue
             yield from _see_again(seen, watch, event, state)
             score = float(state.scorer.scores(look.window))
-            yield from _look(seen, watch, event, state, score, stream)
+            for each in _look(seen, watch, event, state, score, stream):
+                self.counts["asked"] += each.kind == REVIEW
+                yield each
 
 
 def _look(

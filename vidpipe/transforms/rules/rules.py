@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vidpipe.cascade.stage import Context
@@ -84,6 +84,11 @@ class Rules(Transform[RulesConfig]):
         for kind, phase, rule, id, version, data in happened:
             more = {"config": f"{seen.epoch}-{version}", **told}
             self.emit(kind, moment, phase=phase, id=id, rule=rule, age_s=self._engine.age_s, **data, **more)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Looks of rules of kind learnt, those of which nothing is known, and questions to a person."""
+        return self._engine.learnt_counts
 
     def snapshot(self) -> Engine:
         return self._engine
