@@ -111,9 +111,9 @@ def meets(truth: Path, fps: float) -> Moments:
     """When two people are near each other, by labels in the form of the MOT Challenge."""
     people: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
     for line in truth.read_text().splitlines():
-        frame, _, x, y, w, h, counts, kind, *rest = (float(part) for part in line.split(","))
-        visible = not rest or rest[0] < 0 or rest[0] >= _COUNTS_FROM
-        if counts and kind in (1, -1) and visible:
+        frame, _, x, y, w, h, counts, *more = (float(part) for part in line.split(","))
+        own = len(more) == 2  # class and visibility; people's labels have places in the world there, and people alone
+        if counts and (not own or (more[0] == 1 and more[1] >= _COUNTS_FROM)):
             people[int(frame)].append((x + w / 2, y + h, h))
     near = [
         (frame - 1) / fps
