@@ -156,4 +156,5 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         line.get("model"),
         line.get("degraded", ""),
         [read(each) for each in line.get("corrections", ())],
+        line.get("features", {}),
     )

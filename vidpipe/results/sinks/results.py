@@ -90,6 +90,8 @@ class ResultsFile(LinesSink):
         more += f', "audits": {_audits(record.audits)}' if record.audits else ""
         if record.corrections:
             more += f', "corrections": {json.dumps([written(each) for each in record.corrections])}'
+        if answer.features:
+            more += f', "features": {json.dumps(answer.features)}'
         if record.degraded:
             more += f', "degraded": {json.dumps(record.degraded)}'
         if record.settings:
