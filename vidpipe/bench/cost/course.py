@@ -15,8 +15,9 @@ from vidpipe.results.records import Counts
 from vidpipe.results.usage import tree_cpu_s
 from vidpipe.sources.base import StreamInfo
 
-LEAST_S = 12.0
-"""Media seconds that are measured at least, before a part of them is taken to be steady."""
+LEAST_S = 30.0
+"""Media seconds that are measured at least, before a part of them is taken to be steady: of a few seconds two halves
+are alike by chance."""
 
 ALIKE = 0.1
 """How far two halves of a steady part may be from each other, as a share of their mean."""
