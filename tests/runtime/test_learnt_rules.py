@@ -21,6 +21,7 @@ from vidpipe.results.replay import ResultsReplay
 from vidpipe.results.sinks.events import EventsFile
 from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
+from vidpipe.transforms.learnt import boxes
 
 DIFFERENCE = "  - {id: difference, type: difference, blocks: 4, threshold: 0.5}\n"
 GRID = 16
@@ -40,9 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pipeline = tmp_path / "pipeline.yaml"
     text = pipeline.read_text().replace("stages:\n", "stages:\n" + DIFFERENCE)
     pipeline.write_text(text[: text.index("rules:\n")])
-    size = 3 * (11 + GRID)
+    size = 3 * (boxes.size_of(1) + GRID)
     weights = [0.0] * size
-    weights[: 2 * (11 + GRID)] = [0.3] * (2 * (11 + GRID))
+    weights[: 2 * (boxes.size_of(1) + GRID)] = [0.3] * (2 * (boxes.size_of(1) + GRID))
     event = classifier(-6.0, ("boxes", "difference"), GRID, weights=weights, window_s=1.0)
     event.write(tmp_path / "meets.event")
     return tmp_path

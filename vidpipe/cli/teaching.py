@@ -38,7 +38,7 @@ def teach(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What to go by, with commas. Default: boxes, and all else in the results.",
+            help="What to go by, with commas. Default: boxes; without any, all that there is.",
             show_default=False,
         ),
     ] = None,

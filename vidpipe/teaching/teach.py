@@ -31,7 +31,6 @@ from vidpipe.teaching.recorded import Survey, blank, name_of, show, survey, told
 from vidpipe.teaching.review import rates
 from vidpipe.transforms.learnt.classifier import BOXES, EventClassifier
 
-HELD = 0.3  # of the examples of each class, the latest: they are neither fitted nor chosen on
 LEAST = 5  # examples of each class to fit by, without which nothing is learnt
 _LEAST_HELD = 2  # of each class
 _ENOUGH = 15  # of each class: fewer are warned of
@@ -43,7 +42,9 @@ class Lesson:
     """How to teach.
 
     Attributes:
-        inputs: names of features; None: all that the results hold.
+        inputs: names of features; None: boxes, or where there are none all that the results hold.
+        held: share of the examples of each class, the latest, that are neither fitted nor chosen on; 0: none, where
+            others are held back elsewhere.
     """
 
     event: str
@@ -53,6 +54,7 @@ class Lesson:
     hold_s: float = 5.0
     k: int = 2
     n: int = 3
+    held: float = 0.3
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ def teach(lesson: Lesson, examples: Sequence[Example], paths: Sequence[Path]) ->
     classifier = blank(lesson.event, found, inputs, **settings, k=lesson.k, n=lesson.n)
     shown = _with_windows(examples, show(classifier, paths, examples), warnings)
     _warn(examples, warnings)
-    early, late = _split(shown)
+    early, late = _split(shown, lesson.held)
     early = without_neighbours(early, late, lesson.window_s)
     _refuse_few(early, late)
     strength, chosen = _choose(early, lesson)
@@ -166,7 +168,7 @@ def _inputs(lesson: Lesson, found: Survey) -> list[str]:
                 "the results hold no boxes and no features: run with a rule {id: NAME, kind: learnt, features: "
                 "[STAGE]} first"
             )
-        return known
+        return known[:1] if found.classes else known
     for name in lesson.inputs:
         if name not in known:
             raise ConfigError(
@@ -204,10 +206,12 @@ def _warn(examples: Sequence[Example], warnings: list[str]) -> None:
                 warnings.append(f"{other} overlaps {one}: the same moment counts twice")
 
 
-def _split(shown: Sequence[Shown]) -> tuple[list[Shown], list[Shown]]:
+def _split(shown: Sequence[Shown], share: float) -> tuple[list[Shown], list[Shown]]:
     """The earlier ones, and the latest, among which are enough of each class."""
+    if not share:
+        return list(shown), []
     want = {
-        value: max(_LEAST_HELD, math.ceil(HELD * sum(each.yes == value for each in shown))) for value in (True, False)
+        value: max(_LEAST_HELD, math.ceil(share * sum(each.yes == value for each in shown))) for value in (True, False)
     }
     held: Counter[bool] = Counter()
     cut = len(shown)

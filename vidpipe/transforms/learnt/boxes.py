@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OF_CLASS = ("count", "height", "x", "foot", "fastest", "still", "stays", "turned", "heading")
-OF_PAIR = ("near", "near and slow")
+OF_PAIR = ("near", "near and slow", "near and opposed")
 _MOST = 16  # boxes of a class that are looked at, the highest scores first
 _REACH_S = 5.0  # that a track's way is remembered
 _LATELY_S = 1.5  # of it, in which its speed and direction are taken
@@ -59,13 +59,14 @@ class _Box(NamedTuple):
     """A box now; lengths in heights of the picture.
 
     Attributes:
-        speed: heights of the box a second; 0 where nobody knows.
+        dx, dy: where it goes, heights of the box a second; 0 where nobody knows.
     """
 
     x: float
     foot: float
     height: float
-    speed: float
+    dx: float
+    dy: float
 
 
 class _Track:
@@ -138,8 +139,9 @@ class BoxFeatures:
             own[0] += 1
             if height > own[1]:
                 own[1], own[2], own[3] = height, x / width, foot
-            speed = self._follow(seen.ids[row], seen.pts, x, foot, height, own) if seen.ids[row] >= 0 else 0.0
-            there[number].append(_Box(x, foot, height, speed))
+            id = seen.ids[row]
+            dx, dy = self._follow(id, seen.pts, x, foot, height, own) if id >= 0 else (0.0, 0.0)
+            there[number].append(_Box(x, foot, height, dx, dy))
         single[:, 0] = np.log1p(single[:, 0])
         pairs = [
             value
@@ -148,8 +150,10 @@ class BoxFeatures:
         ]
         return np.concatenate([single.ravel(), pairs])
 
-    def _follow(self, id: int, pts: float, x: float, foot: float, height: float, own: NDArray[np.float64]) -> float:
-        """See a tracked object, note what it does, and return how fast it is."""
+    def _follow(
+        self, id: int, pts: float, x: float, foot: float, height: float, own: NDArray[np.float64]
+    ) -> tuple[float, float]:
+        """See a tracked object, note what it does, and return where it goes, in heights a second."""
         track = self._tracks.get(id)
         if track is None:
             track = self._tracks[id] = _Track(pts, x, foot)
@@ -163,12 +167,14 @@ class BoxFeatures:
         own[6] = max(own[6], math.log1p(min(pts - track.first, _LONGEST_S)))
         if dx * was_x + dy * was_y < 0:
             own[7] = max(own[7], min(math.hypot(dx, dy), math.hypot(was_x, was_y), height) / height)
-        return speed
+        return (dx / height / for_s, dy / height / for_s) if for_s > 0 else (0.0, 0.0)
 
 
-def _near(some: Sequence[_Box], others: Sequence[_Box], *, same: bool) -> tuple[float, float]:
-    """How near the nearest two are, 0..1: 1 at one place, 1/e a height apart; and the same where both are slow."""
-    near = slow = 0.0
+def _near(some: Sequence[_Box], others: Sequence[_Box], *, same: bool) -> tuple[float, float, float]:
+    """How near the nearest two are, 0..1: 1 at one place, 1/e a height apart; the same where both are slow, and where
+    their ways are opposed.
+    """
+    near = slow = opposed = 0.0
     for row, one in enumerate(some):
         for other in others[row + 1 :] if same else others:
             apart = math.hypot(one.x - other.x, one.foot - other.foot) / ((one.height + other.height) / 2)
@@ -176,5 +182,9 @@ def _near(some: Sequence[_Box], others: Sequence[_Box], *, same: bool) -> tuple[
             if closeness > near:
                 near = closeness
             if closeness > slow:
-                slow = max(slow, closeness * math.exp(-(one.speed + other.speed) / _SLOW))
-    return near, slow
+                speeds = math.hypot(one.dx, one.dy) + math.hypot(other.dx, other.dy)
+                slow = max(slow, closeness * math.exp(-speeds / _SLOW))
+            if closeness > opposed:
+                against = -(one.dx * other.dx + one.dy * other.dy)
+                opposed = max(opposed, closeness * min(math.sqrt(max(against, 0.0)) / _SLOW, 1.0))
+    return near, slow, opposed
