@@ -14,31 +14,31 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import supervision as sv
 
 from benchmarks.footage import ASSETS
-from vidpipe.accuracy.reference.reference import reference
 from vidpipe.archive.ahead.looks import LookAhead
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
+from vidpipe.core.progress import Silent
 from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import open_source
 from vidpipe.stages.track.track import Track, TrackConfig
 from vidpipe.statistics.agreement import Matched, match, together
+from vidpipe.tuning.looks import look
 
 CHOSEN_ON = ("vtest.avi", "car-detection.mp4", "pedestrian_overpass.mp4", "urban_road_overpass.mp4")
 CONFIG = TrackConfig(refresh_s=1, floor=0.9)
 COLUMNS = ["recording", "seconds", "looks in a run", "ahead", "of them", "CPU ms a frame", "ahead"]
 COLUMNS += ["boxes F1", "ahead", "presence F1", "ahead"]
 
-Look = Callable[[Frame], Answer]
+LookAt = Callable[[Frame], Answer]
 
 
 class Found(NamedTuple):
@@ -79,32 +79,31 @@ def _source(pipeline: Pipeline) -> Any:
 
 def _recorded(pipeline: Pipeline) -> tuple[list[sv.Detections], float]:
     """What the big model says of each frame, and the CPU milliseconds of a look."""
-    paths = [Path(path) for path in pipeline.search_paths]
     model, names = pipeline.models["big"], np.array(pipeline.classes.names)
-    spec = pipeline.streams["cam"].spec
-    known = reference(spec, "cam", model, pipeline.classes, search_paths=paths, progress=lambda *_: None)
-    boxes, least = known.series.boxes, 0.3  # the threshold of follow.yaml
+    known = look(pipeline, "cam", pipeline.streams["cam"].spec, model, Silent())
+    series = known.predictions.series
+    boxes, least = series.boxes, 0.3  # the threshold of follow.yaml
     said = []
-    for seq in range(known.series.frames):
+    for seq in range(series.frames):
         rows = (boxes.frame == seq) & (boxes.score >= least)
         labels = boxes.label[rows].astype(int)
         data = {"class_name": names[labels]}
         said.append(sv.Detections(xyxy=boxes.xyxy[rows], confidence=boxes.score[rows], class_id=labels, data=data))
-    return said, float(known.cpu_ms)
+    return said, known.cpu_ms
 
 
 def _measured(
-    pipeline: Pipeline, said: list[sv.Detections], times: int, tracking: Callable[[Look], Iterator[Any]]
+    pipeline: Pipeline, said: list[sv.Detections], times: int, tracking: Callable[[LookAt], Iterator[Any]]
 ) -> Found:
     looks, spent_s = 0, 0.0
 
-    def look(frame: Frame) -> Answer:
+    def look_at(frame: Frame) -> Answer:
         nonlocal looks
         looks += 1
         frame.bgr()  # part of what a look costs, wherever it is looked at
         return Answer(said[frame.seq % len(said)], How.MEASURED, "big", frame.seq)
 
-    takes = tracking(look)
+    takes = tracking(look_at)
     next(takes)
     boxes, classes = [], []
     for frame in chain(_frames(pipeline, len(said), times), [None]):
@@ -133,7 +132,7 @@ def _frames(pipeline: Pipeline, count: int, times: int) -> Iterator[Frame]:
         began_s += last_s + 0.1
 
 
-def _tracked(look: Look) -> Iterator[Any]:
+def _tracked(look_at: LookAt) -> Iterator[Any]:
     stage = Track()
     stage.id, stage.config = "track", CONFIG
     stage.open(Context("track", "cam", None, (), False))  # type: ignore[arg-type]
@@ -141,14 +140,14 @@ def _tracked(look: Look) -> Iterator[Any]:
     while frame is not None:
         (answer,) = stage.answer([frame])
         if answer is None:
-            answer = look(frame)
+            answer = look_at(frame)
             answer = stage.learn(frame, answer) or answer
         frame = yield [(frame.seq, answer.detections)]
     yield []
 
 
-def _ahead(look: Look) -> Iterator[Any]:
-    ahead = LookAhead("cam", CONFIG, look)
+def _ahead(look_at: LookAt) -> Iterator[Any]:
+    ahead = LookAhead("cam", CONFIG, look_at)
     frame = yield []
     while frame is not None:
         frame = yield [(said.seq, said.detections) for said in ahead.take(frame)]
