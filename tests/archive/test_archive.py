@@ -164,8 +164,8 @@ def test_a_file_that_changes_meanwhile_is_left_out(archiver):
 def test_pictures_that_do_not_lie_where_the_index_says_are_answered_in_one_go(archiver, monkeypatch):
     real = answering.index
 
-    def wrong(spec):
-        made = real(spec)
+    def wrong(spec, beat):
+        made = real(spec, beat)
         return replace(made, times_us=made.times_us[1:], keys=made.keys[1:] - 1)
 
     monkeypatch.setattr(answering, "index", wrong)

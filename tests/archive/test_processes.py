@@ -188,6 +188,35 @@ def test_a_full_disk_is_told_once_and_what_is_done_stays(archiver, monkeypatch):
     assert len(archiver.lines()) == FRAMES
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own, and what makes it larger; skips where nobody may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48k", "archive-test", str(place)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk here")
+    try:
+        yield place, lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_stops_it_clearly_and_it_goes_on_once_there_is_room(archiver, small_disk):
+    place, becomes = small_disk
+    recordings = {name: archiver.clip(name) for name in ("one", "two", "three")}
+    out = place / "out"
+    with pytest.raises(RunError, match="cannot be written: No space left on device"):
+        archiver(READ, recordings, out=str(out))
+    done = chunks(out)
+    assert done
+    becomes("8m")
+    assert archiver(READ, recordings, out=str(out)).exit_status == 0
+    assert done.items() <= chunks(out).items()
+    for name in recordings:
+        assert len(archiver.lines(name, out=str(out))) == FRAMES
+
+
 def test_one_archive_has_one_driver(archiver):
     archiver.clip()
     pace(archiver, "0.05")

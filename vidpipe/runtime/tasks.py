@@ -86,7 +86,9 @@ class _Process:
 
 
 class LocalTaskWorkers:
-    """Processes of this machine, each started when it is first needed: `python -m vidpipe.runtime.task_process`.
+    """Processes of this machine: `python -m vidpipe.runtime.task_process`.
+
+    All start with the first task: until there are more, the others load what they need.
 
     Each ends with this process, however that ends.
 
@@ -116,7 +118,9 @@ class LocalTaskWorkers:
         return self._count - len(self._busy)
 
     def put(self, task: Any) -> None:
-        process = self._idle.popleft() if self._idle else self._started()
+        while len(self._busy) + len(self._idle) < self._count:
+            self._idle.append(self._started())
+        process = self._idle.popleft()
         process.task, process.heard_at = task, self._now()
         self._busy[process.connection] = process
         with suppress(OSError):  # it has died: that is told when its end is taken

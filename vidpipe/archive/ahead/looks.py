@@ -134,6 +134,7 @@ class LookAhead:
         self._places: list[tuple[int, float]] = []
         self._bytes = 0
         self._newest: Frame | None = None
+        self._lost: set[int] = set()  # frames whose look has failed: they are not asked again
         self._look: _Look | None = None
         self._onwards: Way | None = None  # from the look before that one
 
@@ -217,9 +218,9 @@ class LookAhead:
             return self._advance(last, [self._said(look)])
         looks = [self._look, look]
         self._gaps += 1
-        if self._gaps % _BY_CHANCE == 0 and last > 1:
-            self._look_by_chance(looks)
         self._split(looks)
+        if self._gaps % _BY_CHANCE == 0:
+            self._look_by_chance(looks)
         said: list[Said] = []
         for one, other in pairwise(looks):
             said += self._fill(one, other)
@@ -238,27 +239,35 @@ class LookAhead:
 
     def _look_at(self, place: int, why: str) -> _Look | None:
         frame, seen = self._steps[place]
+        if frame.seq in self._lost:
+            return None
         answer = self._ask(frame)
         self.counts[f"look by {why}"] += 1
         if answer.as_of != frame.seq:
+            self._lost.add(frame.seq)
             return None
         numbered = copy.copy(answer.detections)
         numbered.tracker_id = -1 - np.arange(len(numbered))  # until the looks between are known
         return _Look(place, answer, Tracks.of(numbered, Tracks.none(), seen, self._by))
 
     def _look_by_chance(self, looks: list[_Look]) -> None:
-        one, other = looks
-        place = 1 + int(draw(self._name, "chance", self._steps[other.place].seen.seq) * (other.place - 1))
+        """Look at any step that nobody looks at, and hold what was to be said of it against that."""
+        looked = {look.place for look in looks}
+        left = [place for place in range(1, looks[-1].place) if place not in looked]
+        if not left or self.reach is None:
+            return
+        place = left[int(draw(self._name, "chance", self._steps[looks[-1].place].seen.seq) * len(left))]
         middle = self._look_at(place, "chance")
         if middle is None:
             return
-        if self.reach is not None:
-            onwards, back = self._ways(one, other)
-            steps = self._steps[one.place : other.place + 1]
-            between = Between(onwards, paired(onwards, back), [step.seen.pts for step in steps], steps[0].seen.size)
-            detections, _ = between.at(self._steps[place].seen.pts)
-            self.reach.learn_by_chance(match(detections, middle.answer.detections))
-        looks.insert(1, middle)
+        behind = next(at for at, look in enumerate(looks) if look.place > place)
+        one, other = looks[behind - 1], looks[behind]
+        onwards, back = self._ways(one, other)
+        steps = [step.seen for step in self._steps[one.place : other.place + 1]]
+        between = Between(onwards, paired(onwards, back), [step.pts for step in steps], steps[0].size)
+        detections, _ = between.at(self._steps[place].seen.pts)
+        self.reach.learn_by_chance(match(detections, middle.answer.detections))
+        looks.insert(behind, middle)
 
     def _split(self, looks: list[_Look]) -> None:
         """Look into gaps of which too little is explained."""

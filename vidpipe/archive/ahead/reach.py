@@ -20,6 +20,7 @@ _LEAST = 4  # of them between two changes: fewer say nothing of how much they di
 _APART_S = 0.25  # looks that are nearer in time say the same thing twice: they make one sample
 _GROWS = 0.7  # power of the time to the nearer look that errors grow with
 _RATIO = 0.5  # of the mean error within a gap to the one in the middle of a gap twice as long, until chance looks tell
+_LEAST_RATIO = 0.25  # where errors grow evenly with the time to the nearer look; they mostly grow faster at first
 _PRIOR = 4.0  # wrong boxes that weighs
 _CAUTION = 0.5  # standard errors that a gap keeps from the floor
 _MOST, _FEWEST = 1.5, 0.6  # times as long as before a gap becomes at once, and at least
@@ -72,7 +73,7 @@ class Reach:
     @property
     def ratio(self) -> float:
         """Of the mean error within a gap to the one in the middle of a gap twice as long."""
-        return min(1.0, self._found / self._expected)
+        return min(1.0, max(_LEAST_RATIO, self._found / self._expected))
 
     def _adapt(self, longest: float) -> None:
         error, spread = self._error()
