@@ -16,6 +16,8 @@ from tests import clips
 from tests.cli.conftest import READ
 from tests.lines import answers
 from tests.runtime.conftest import Runner
+from vidpipe.cli.commands.plan import PlanOptions
+from vidpipe.cli.commands.plan_queries import show_shared
 from vidpipe.cli.commands.queries import run_queries
 from vidpipe.cli.commands.run import RunOptions
 from vidpipe.core.errors import ConfigError
@@ -73,3 +75,13 @@ def test_metrics_say_the_query_where_there_are_several():
     assert page.count("# TYPE vidpipe_frames_total counter") == 1
     assert 'vidpipe_latency_seconds_count{query="door"}' in page
     assert 'vidpipe_latency_seconds_count{query="yard"}' in page
+
+
+def test_a_plan_tells_what_is_shared(asked, capsys):
+    chosen = PlanOptions("", None, ["cam=clip.mp4"], [], None, "inline")
+    show_shared(chosen, ["door.yaml", "yard.yaml"])
+    said = capsys.readouterr().out
+    assert "once for 2" in said
+    assert "1 of the connections and decodings are spared" in said
+    with pytest.raises(ConfigError, match="one pipeline at a time"):
+        show_shared(replace(chosen, how_many=True), ["door.yaml", "yard.yaml"])
