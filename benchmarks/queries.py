@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,13 +58,26 @@ class _Answers(Sink):
             self.answers.append((each.seq, each.answer.how, each.answer.by, each.answer.as_of, each.audits, seen))
 
 
-def measure_queries(names: Sequence[str] = ()) -> None:
-    """Print a row for each clip and cascade."""
-    print("| clip | cascade | one, CPU s | two | three | looks shared |\n|---|---|---:|---:|---:|---:|")  # noqa: T201
+HEAD = """## Several queries on one camera
+
+    python -m benchmarks queries
+
+CPU time of the whole process from the first picture to the last answer, decoding included, against one query;
+one, two and three in turns, median of {rounds}. Each looks for other classes at another threshold, with model 2002.
+The answers of each are those that it gives alone, or there is no figure. Looks shared: of all looks that three
+queries asked for, those that one of the others had made.
+
+| clip | cascade | one, CPU s | two | three | looks shared |
+|---|---|---:|---:|---:|---:|"""
+
+
+def report(names: Sequence[str] = ()) -> Iterator[str]:
+    """The section of the page: a row for each clip and cascade."""
+    yield HEAD.format(rounds=ROUNDS)
     with TemporaryDirectory() as folder:
         for name in names or CLIPS:
             for cascade in CASCADES:
-                print(f"| {name} | {cascade} | {_row(clip(name, Path(folder)), cascade)} |", flush=True)  # noqa: T201
+                yield f"| {Path(name).stem} | {cascade} | {_row(clip(name, Path(folder)), cascade)} |"
 
 
 def _row(path: Path, cascade: str) -> str:
