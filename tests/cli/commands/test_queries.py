@@ -54,7 +54,7 @@ def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
         ({}, ["door.yaml", "a b.yaml"], "query 'a b': a name is made of letters"),
         ({"engine": "ray"}, ["door.yaml", "yard.yaml"], "run them with --engine inline"),
         ({"results": Path("-")}, ["door.yaml", "yard.yaml"], "stdout is one, name a file"),
-        ({"budget": "2 cores"}, ["door.yaml", "yard.yaml"], "--budget is shared out among the streams of one"),
+        ({"budget": "mbps=2"}, ["door.yaml", "yard.yaml"], "several queries share out CPU time"),
         ({"sources": ["cam=clip.mp4"], "report": Path("nowhere/x.json")}, ["door.yaml", "yard.yaml"], "nowhere"),
     ],
 )
