@@ -1,9 +1,8 @@
-"""`python -m benchmarks links reachback`: what asking again for pictures that a filter had answered would bring.
+"""`python -m benchmarks links reachback`: what asking again for pictures that a filter had answered brings, and costs.
 
-After a look below a link that differs from the one before it, pictures between the two are asked by bisection (Wang
-et al., SEC 2018, ask for suppressed frames around a hit), as far back as a ring of the last seconds reaches. A stage
-runs as it is, with recorded looks of 2001, or with the exact truth of a generated scene, in place of a model. It is not
-part of a run: this says what it would be worth.
+A run of the inline engine, with `reachback` and without, with recorded looks of 2001, or with the exact truth of a
+generated scene, in place of the last model. What was published is held against these looks as it is, and as its
+corrections say.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,131 +23,166 @@ from vidpipe.accuracy.reference.predictions import FramePrediction, series_of
 from vidpipe.accuracy.scores.presence import presence
 from vidpipe.accuracy.series import Series
 from vidpipe.cascade.audit import AuditSpec
-from vidpipe.cascade.cascade import Cascade, Ticket
-from vidpipe.cascade.runner import StageRunner
-from vidpipe.cascade.stage import Context, Models, Stage
-from vidpipe.core.answer import Answer, How
-from vidpipe.core.frame import Frame
-from vidpipe.core.picture import BgrPicture
+from vidpipe.cascade.reachback import Correction, ReachbackSpec
+from vidpipe.cascade.stage import Stage
+from vidpipe.core.answer import Answer, How, class_ids
+from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.base import ModelSpec
 from vidpipe.models.load import load_detector
+from vidpipe.pipeline.spec import Pipeline, PlacedStage, Stream, Tier
+from vidpipe.runtime.driver.session import Run
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
+from vidpipe.sources.own import PictureSource, Shot
 from vidpipe.stages.difference.difference import Difference, DifferenceConfig
 from vidpipe.stages.sample import Sample, SampleConfig
 from vidpipe.stages.track.track import Track, TrackConfig
 from vidpipe.testing.scene import COUNTS_FROM, Scene, SceneSpec
 
-CLIPS = ("street_parked_cars.mp4", "car-detection.mp4", "reception_lobby.mp4")
 SCENES = (1, 2)  # seeds
 MODEL = ModelSpec(path="person-vehicle-bike-detection-2001.xml", threshold=0.4, threads=1)
-RING_S = 5.0
+SPEC = ReachbackSpec()
 FILTERS: dict[str, tuple[type[Stage[Any]], StageConfig]] = {
-    **{f"difference {limit}": (Difference, DifferenceConfig(threshold=limit)) for limit in (30, 120, 300)},
-    **{f"track, looks every {wait} s": (Track, TrackConfig(refresh_s=wait)) for wait in (0.5, 1.0, 2.0)},
-    **{f"sample, {fps} a second": (Sample, SampleConfig(fps=fps)) for fps in (2, 1, 0.5)},
+    **{f"difference {limit}": (Difference, DifferenceConfig(threshold=limit)) for limit in (30, 120)},
+    "track, looks every 1 s": (Track, TrackConfig(refresh_s=1.0)),
+    "sample, 1 a second": (Sample, SampleConfig(fps=1)),
 }
-HEAD = """Presence of classes in the picture against looks at every one: F1 of passages that begin and end within a
-second, and of frames. Looks: of all pictures. Asked: pictures that are asked in addition, within {ring:g} s before a
-look, by bisection: where a class begins, or where one begins or ends.
+HEAD = """Presence of classes in the picture against looks at every one, as published and as corrected: F1 of passages
+that begin and end within a second, F1 of frames, and by how many seconds these passages begin late (the median).
+Asked: pictures that are looked at in addition. CPU: milliseconds a picture without `reachback`, and with it: decoding,
+filter and what is kept; looks are not in it. Clips and filters with which nothing was asked are in the means alone.
 """
 
 Present = frozenset[int]
 """The classes that are in a picture."""
 
 
+class SceneSource(PictureSource):
+    """A generated scene as a recording; the name of the stream has its seed."""
+
+    def pictures(self) -> Iterator[Shot]:
+        for number, (picture, _) in enumerate(_scene(self.name)):
+            yield Shot(number / 10, picture)
+
+
+class Score(NamedTuple):
+    """How what was said of the pictures of a clip agrees with looks at each; None where that cannot be said.
+
+    Attributes:
+        f1: of passages.
+        frames: F1 of frames.
+        begins_s: by how much the begins of passages that match are late, the median.
+    """
+
+    f1: float | None
+    frames: float | None
+    begins_s: float | None
+
+    def __str__(self) -> str:
+        f1, frames = ("-" if each is None else f"{each:.3f}" for each in self[:2])
+        return f"{f1}, {frames}, " + ("-" if self.begins_s is None else f"{self.begins_s:.2f}")
+
+
 class Ran(NamedTuple):
-    """What was published of each picture, and which were looked at."""
+    """What was published of each picture, the same with corrections, and what it took."""
 
     said: list[Present]
-    looks: list[int]
+    corrected: list[Present]
+    looks: int
+    asked: int
+    cpu_s: float
 
 
-class _Recorded(Stage[StageConfig]):
-    """Says what is in each picture."""
+class Recorded(Stage[StageConfig]):
+    """Says what is in each picture, as was found before."""
 
-    def __init__(self, wanted: Sequence[Present]) -> None:
-        self._wanted = wanted
+    shared = True
+    stateless = True
+    wanted: ClassVar[Sequence[Present]] = ()
 
     def answer(self, frames: Sequence[Frame]) -> list[Answer | None]:
-        return [Answer(_boxes(self._wanted[frame.seq], frame), How.MEASURED, self.id, frame.seq) for frame in frames]
+        return [Answer(_boxes(self.wanted[frame.seq], frame), How.MEASURED, self.id, frame.seq) for frame in frames]
+
+
+class Row(NamedTuple):
+    """What came of a filter on a clip."""
+
+    looks: int
+    asked: int
+    before: Score
+    after: Score
+    cpu_ms: tuple[float, float]
 
 
 def report(names: Sequence[str], folder: Path) -> Iterator[str]:
     """The section of the page, line by line; of these clips, or all and generated scenes."""
     cv2.setNumThreads(1)
-    yield HEAD.format(ring=RING_S)
-    yield "| clip | filter | looks | F1, frames | begins: asked, F1, frames | both: asked, F1, frames |"
-    yield "|---|---|---:|---:|---:|---:|"
-    for name in [Path(clip).stem for clip in CLIPS] + [f"scene {seed}" for seed in SCENES]:
+    yield HEAD
+    yield "| clip | filter | looks | asked | F1, frames, begins | corrected | CPU |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    clips = sorted(path.stem for path in (ASSETS / "videos").iterdir())
+    rows: dict[str, list[Row]] = {title: [] for title in FILTERS}
+    for name in [*clips, *(f"scene {seed}" for seed in SCENES)]:
         if not names or name in names:
             wanted, pts = _wanted(name)
             for title, (kind, config) in FILTERS.items():
-                ran = run(name, kind, config, wanted)
-                begins, both = (reach_back(ran, pts, wanted, ends=ends) for ends in (False, True))
-                cells = [
-                    _cell(ran.said, wanted, pts),
-                    *(f"{asked}, {_cell(said, wanted, pts)}" for said, asked in (begins, both)),
-                ]
-                yield f"| {name} | {title} | {len(ran.looks)} of {len(pts)} | {' | '.join(cells)} |"
+                without, ran = (run(name, kind, config, wanted, back) for back in (None, SPEC))
+                before, after = (score_of(said, wanted, pts) for said in (ran.said, ran.corrected))
+                cpu_ms = 1000 * without.cpu_s / len(pts), 1000 * ran.cpu_s / len(pts)
+                rows[title].append(row := Row(ran.looks, ran.asked, before, after, cpu_ms))
+                if row.asked:
+                    yield f"| {name} | {title} | {ran.looks} of {len(pts)} {_cells(row)}"
+    for title, of in rows.items():
+        total = Row(
+            sum(row.looks for row in of),
+            sum(row.asked for row in of),
+            _mean([row.before for row in of]),
+            _mean([row.after for row in of]),
+            (float(np.mean([row.cpu_ms[0] for row in of])), float(np.mean([row.cpu_ms[1] for row in of]))),
+        )
+        yield f"| all {len(of)} | {title} | {total.looks} {_cells(total)}"
 
 
-def reach_back(ran: Ran, pts: Sequence[float], wanted: Sequence[Present], *, ends: bool) -> tuple[list[Present], int]:
-    """What is known then of each picture, and how many were asked.
-
-    Args:
-        wanted: what a look at each says.
-        ends: also where what was there is there no more.
-    """
-    said, asked = [set(each) for each in ran.said], 0
-    for before, look in zip(ran.looks, ran.looks[1:], strict=False):
-        known: set[int] = set()
-        for label in wanted[before] ^ wanted[look]:
-            is_there = label in wanted[look]
-            if not is_there and not ends:
-                continue
-            low, high = before, look
-            while low + 1 < high and pts[look] - pts[low + 1] > RING_S:
-                low += 1
-            while high - low > 1:
-                middle = (low + high) // 2
-                known.add(middle)
-                low, high = (low, middle) if (label in wanted[middle]) == is_there else (middle, high)
-            for number in range(high, look):
-                (said[number].add if is_there else said[number].discard)(label)
-        asked += len(known)
-    return [frozenset(each) for each in said], asked
+def _cells(row: Row) -> str:
+    return f"| {row.asked} | {row.before} | {row.after} | {row.cpu_ms[0]:.2f}, {row.cpu_ms[1]:.2f} |"
 
 
-def run(name: str, kind: type[Stage[Any]], config: StageConfig, wanted: Sequence[Present]) -> Ran:
-    """A stage in front of looks that are known."""
-    recorded = _Recorded(wanted)
-    recorded.id = "big"
+def _mean(scores: Sequence[Score]) -> Score:
+    known = [[value for each in scores if (value := each[place]) is not None] for place in range(len(Score._fields))]
+    return Score(*(float(np.mean(each)) if each else None for each in known))
 
-    def opened(_: str | None) -> Stage[Any]:
-        stage = kind()
-        stage.id, stage.config = "filter", config
-        stage.open(Context("filter", name, cast("Models", None), CLASSES.names, last=False))  # it asks for no model
-        return stage
 
-    runners = [
-        StageRunner("filter", False, False, opened, CLASSES.names),
-        StageRunner("big", False, True, lambda _: recorded, CLASSES.names),
-    ]
-    cascade = Cascade(runners, AuditSpec(rate=0, max_unchecked_s=None), last="big")
-    cascade.open([name])
-    ran = Ran([], [])
-    for number, frame in enumerate(_frames(name)):
-        frame.seq, frame.knobs = number, Knobs(0, {"filter": config, "big": StageConfig()})
-        ticket = Ticket(frame)
-        cascade.ask([ticket])
-        answer = cascade.complete(ticket).answer
-        ran.said.append(frozenset(np.asarray(answer.detections.class_id, int).tolist()))
-        if answer.by == "big" and answer.as_of == number:
-            ran.looks.append(number)
-    cascade.close()
-    return ran
+def run(
+    name: str, kind: type[Stage[Any]], config: StageConfig, wanted: Sequence[Present], back: ReachbackSpec | None
+) -> Ran:
+    """A filter in front of looks that are known."""
+    Recorded.wanted = wanted
+    pipeline = Pipeline(
+        "reachback",
+        CLASSES,
+        {},
+        (PlacedStage("filter", kind, config), PlacedStage("big", Recorded, StageConfig(), Tier.CLOUD)),
+        {name: Stream(_spec(name))},
+        audit=AuditSpec(rate=0, max_unchecked_s=None),
+        reachback=back,
+    )
+    ran = Ran([], [], 0, 0, 0.0)
+    corrections: list[Correction] = []
+    with Run(pipeline, engine="inline") as begun:
+        for result in begun:
+            ran.said.append(class_ids(result.answer))
+            corrections += result.corrections
+        report = begun.join().report
+    ledger = report["streams"][name]
+    corrected = [set(said) for said in ran.said]
+    for each in corrections:
+        label = CLASSES.names.index(each.name)
+        for said in corrected[each.seq : each.look]:
+            (said.add if each.appeared else said.discard)(label)
+    asked = ledger.get("reachback", {}).get("asked", 0)
+    looks = report["stages"]["big"]["asked"] - asked
+    return ran._replace(corrected=list(map(frozenset, corrected)), looks=looks, asked=asked, cpu_s=report["cpu_s"])
 
 
 def _wanted(name: str) -> tuple[list[Present], list[float]]:
@@ -160,21 +194,23 @@ def _wanted(name: str) -> tuple[list[Present], list[float]]:
     detector = load_detector(MODEL, CLASSES, search_paths=[ASSETS / "models"])
     looks, pts = [], []
     for frame in _frames(name):
-        (found,) = detector.detect([frame.bgr()])
-        looks.append(frozenset(np.asarray(found.class_id, int).tolist()))
+        if isinstance(frame, Frame):
+            (found,) = detector.detect([frame.bgr()])
+        looks.append(frozenset(np.asarray(found.class_id, int).tolist()))  # of a damaged one what was before it
         pts.append(frame.pts)
     return looks, pts
 
 
-def _frames(name: str) -> Iterator[Frame]:
+def _frames(name: str) -> Iterator[Frame | Missing]:
+    with closing(open_source(name, _spec(name), knobs=Knobs())) as source:
+        yield from source
+
+
+def _spec(name: str) -> StreamSpec:
     if name.startswith("scene"):
-        for number, (picture, _) in enumerate(_scene(name)):
-            height, width = picture.shape[:2]
-            yield Frame(name, number, number / 10, BgrPicture(picture), width, height)
-        return
-    (path,) = (ASSETS / "videos" / clip for clip in CLIPS if Path(clip).stem == name)
-    with closing(open_source(name, StreamSpec(url=str(path)), knobs=Knobs())) as source:
-        yield from (picture for picture in source if isinstance(picture, Frame))
+        return StreamSpec(url=f"{__name__}:SceneSource")
+    (path,) = (path for path in (ASSETS / "videos").iterdir() if path.stem == name)
+    return StreamSpec(url=str(path))
 
 
 def _scene(name: str) -> Scene:
@@ -193,11 +229,12 @@ def _boxes(present: Present, frame: Frame) -> sv.Detections:
     )
 
 
-def _cell(said: Sequence[Present], wanted: Sequence[Present], pts: Sequence[float]) -> str:
+def score_of(said: Sequence[Present], wanted: Sequence[Present], pts: Sequence[float]) -> Score:
+    """The score of what was said, against what is there."""
     score = _presence(said, wanted, pts)
     same = 2 * sum(len(one & other) for one, other in zip(said, wanted, strict=True))
-    frames = same / max(1, sum(map(len, said)) + sum(map(len, wanted)))
-    return f"{score.f1 or 0.0:.3f}, {frames:.3f}"
+    boxes = sum(map(len, said)) + sum(map(len, wanted))
+    return Score(score.f1, same / boxes if boxes else None, score.begin_delay_s)
 
 
 def _presence(said: Sequence[Present], wanted: Sequence[Present], pts: Sequence[float]) -> PresenceScore:

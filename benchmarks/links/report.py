@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.links import cascade, live, quality, reachback, shaped, size
+from benchmarks.links import cascade, live, quality, reachback, shaped, size, split
 
 Part = Callable[[Sequence[str], Path], Iterator[str]]
 
 PARTS: dict[str, tuple[str, Part]] = {
     "quality": ("The price of quality on a link", quality.report),
     "size": ("Pictures at the size of the network", size.report),
+    "split": ("Features in place of pictures", split.report),
     "shaped": ("A link whose rate varies", shaped.report),
     "cascade": ("Bytes from device to cloud", cascade.report),
+    "reachback": ("Reachback", reachback.report),
 }
 LIVE: dict[str, tuple[str, Part]] = {
     "live": ("A link whose rate varies, live", live.report),
-    "reachback": ("Asking again for what a filter had answered", reachback.report),
 }
 
 

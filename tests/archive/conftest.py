@@ -69,6 +69,9 @@ class Here:
         except Exception as error:
             return [Done(task, error=error)]
 
+    def end_silent(self, longest_s: float) -> None:
+        pass
+
     def close(self) -> None:
         self.waiting.clear()
 
@@ -105,7 +108,8 @@ class Archiver:
         return run_archive(loaded, self.folder / out, options, **more)
 
     def workers(self, pipeline: Pipeline, options: Options) -> Here:
-        self.here = Here(Answerer(without_rules(pipeline), machine()), dies=self.dies)
+        answerer = Answerer(without_rules(pipeline), machine(), look_ahead=options.look_ahead)
+        self.here = Here(answerer, dies=self.dies)
         return self.here
 
     def one_run(self, pipeline: str, recordings: dict[str, Path]) -> dict[str, list[dict[str, Any]]]:

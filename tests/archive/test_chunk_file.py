@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.builders import boxes
 from vidpipe.archive.chunk_file import ChunkWriter, End, Told, read
 from vidpipe.cascade.audit import Audit, Look
+from vidpipe.cascade.reachback import Correction
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.errors import RunError
@@ -26,6 +27,9 @@ BOXES = [sv.Detections.empty(), boxes(0, 3), boxes(1)]
 TEXT = st.text(max_size=5)
 MATCHED = st.just(Matched(1, 3))
 AUDITS = st.builds(Audit, st.sampled_from("ab"), st.booleans(), st.booleans(), MATCHED, MATCHED, st.just(2), st.just(7))
+CORRECTIONS = st.builds(
+    Correction, TEXT, st.booleans(), st.just(3), st.just(0.3), st.none(), st.just(1), st.just(9), st.just(6), st.just(4)
+)
 ANSWERS = st.builds(
     Answer,
     st.sampled_from(BOXES),
@@ -62,6 +66,7 @@ RESULTS = st.builds(
     audits=st.lists(AUDITS, max_size=2).map(tuple),
     model=st.none() | st.just("big"),
     degraded=st.sampled_from(["", "cloud away"]),
+    corrections=st.lists(CORRECTIONS, max_size=2).map(tuple),
 )
 TOLD = st.lists(st.builds(Told, RESULTS, st.lists(EVENTS, max_size=2).map(tuple)), max_size=6)
 METER = Meter(5, 4, 30, 20)

@@ -14,6 +14,7 @@ from tests.archive.conftest import FRAMES, READ, THIRD
 from tests.waiting import until
 from tests.warm.ask import PLACE
 from tests.warm.forked import Forked, Worker, template
+from vidpipe.archive import archive
 from vidpipe.archive.run import Options
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.runtime import tasks
@@ -216,3 +217,81 @@ def test_a_worker_that_cannot_begin_ends_it(forked, make, error, says):
     with pytest.raises(error, match=says):
         until(lambda: workers.take(1), 60)
     workers.close()
+
+
+class Slow:
+    """Work that gets on for a while, and then hangs for ever, where it is told to."""
+
+    beat = staticmethod(lambda: None)
+
+    def __call__(self, task):
+        if task == 1:
+            self.beat()
+        while task:
+            time.sleep(60)
+        return "done"
+
+
+def test_a_process_that_hangs_is_ended_after_a_bound_and_replaced(forked):
+    """By a clock that the test turns: one that has done a task may be silent for a minute, a new one for five."""
+    seconds = [0.0]
+    workers = LocalTaskWorkers(1, [], Slow, lambda: seconds[0])
+    taken = []
+
+    def next_done():
+        until(lambda: taken.extend(workers.take(0.1)) or taken, 60)
+        return taken.pop()
+
+    try:
+        workers.put(0)
+        assert next_done().value == "done"
+        workers.put(1)
+        seconds[0] = 59.0
+        workers.end_silent(60)
+        assert workers.take(0.2) == []
+        seconds[0] = 59.0 + 61
+        workers.end_silent(60)
+        assert next_done().died.startswith("hung: nothing was heard of it for")
+        workers.put(2)  # to another process
+        until(lambda: workers.take(0.1) or any(each.ready for each in workers._busy.values()), 60)  # noqa: SLF001
+        seconds[0] += 200
+        workers.end_silent(60)
+        assert workers.take(0.2) == []
+        seconds[0] += 101
+        workers.end_silent(60)
+        assert next_done().died.startswith("hung")
+        workers.put(0)
+        assert next_done().value == "done"
+    finally:
+        workers.close()
+
+
+HANGS = DIES.replace("mystages:Dies, at: 25", "mystages:Hangs")
+STUCK = '''
+
+class Hangs(Stage):
+    """A decoder, or a driver, that never returns from picture 25."""
+
+    def answer(self, frames):
+        if frames[0].seq == 25:
+            time.sleep(3600)
+        return [None]
+'''
+
+
+def test_a_chunk_that_hangs_each_time_is_set_aside_and_all_else_finished(archiver, forked, monkeypatch):
+    with (archiver.folder / "mystages.py").open("a") as stages:
+        stages.write(STUCK)
+    monkeypatch.setattr(archive, "SILENT_S", 1.5)
+    monkeypatch.setattr(archive, "SILENT_CHUNKS", 0)
+    monkeypatch.setattr(tasks, "FIRST_TAKES", 1)
+    outcome = archiver(HANGS, {"clip": archiver.clip()}, TWO, make_workers=None)
+    lines = archiver.lines()
+    assert [line["seq"] for line in lines] == list(range(FRAMES))
+    assert {line["seq"] for line in lines if line["how"] == "failed"} == set(range(20, 40))
+    assert outcome.exit_status == 1
+    error = outcome.errors[0]
+    assert "clip: frames 20 to 39" in error
+    assert "hung: nothing was heard of it" in error
+    assert "3 times" in error
+    assert outcome.report["archive"]["deaths"] == 3

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 import vidpipe
 from tests.docs.pages import PAGES, Snippet, name, snippets
+from tests.teaching.street import classifier
 from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS, TUNERS
 from vidpipe.pipeline.yaml.read import read
 from vidpipe.pipeline.yaml.spec import PipelineFile, StageSpec
@@ -41,6 +42,9 @@ def test_yaml(snippet, tmp_path, monkeypatch):
     """Each field is one that vidpipe knows, and holds what it may hold."""
     for variable in re.findall(r"\$\{env:(\w+)\}", snippet.text):
         monkeypatch.setenv(variable, STANDS_FOR.get(variable, "rtsp://192.0.2.10/stream1"))
+    monkeypatch.chdir(tmp_path)
+    for event in re.findall(r"event: ([\w.]+\.event)", snippet.text):
+        classifier().write(tmp_path / event)
     file = tmp_path / "snippet.yaml"
     file.write_text(snippet.text)
     document = read(file, "snippet.yaml")

@@ -53,6 +53,29 @@ def following_network(
     return saved(file, nodes, [taken], [given], weights, {"names": str(dict(enumerate(names)))})
 
 
+def waisted_network(
+    file: Path, boxes: Sequence[tuple], names: Sequence[str], size: tuple[int, int] = (64, 64), shift_px: float = 20
+) -> Path:
+    """As `following_network`, but that it gets there by convolutions: between the first and the others it is thin."""
+    shift = np.zeros((1, 4 + len(names), _cells(size)), np.float32)
+    shift[0, 0, : len(boxes)] = shift_px
+    kernels = {"w0": np.full((2, 3, 4, 4), 1 / 48), "w1": np.full((2, 2, 1, 1), 1 / 2)}
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["x0"], strides=[4, 4]),
+        helper.make_node("Relu", ["x0"], ["thin"]),
+        *(helper.make_node("Conv", [f"x{i}" if i else "thin", "w1"], [f"x{i + 1}"]) for i in range(48)),
+        helper.make_node("ReduceMean", ["x48"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "shift"], ["moved"]),
+        helper.make_node("Add", ["table", "moved"], ["out"]),
+    ]
+    weights = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in kernels.items()]
+    weights.append(numpy_helper.from_array(yolo_columns(boxes, len(names), size), "table"))
+    weights.append(numpy_helper.from_array(shift, "shift"))
+    taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *size])
+    given = helper.make_tensor_value_info("out", TensorProto.FLOAT, shift.shape)
+    return saved(file, nodes, [taken], [given], weights, {"names": str(dict(enumerate(names)))})
+
+
 def mean_network(
     file: Path, planar: bool = True, dtype: int = TensorProto.FLOAT, size: Sequence[object] = (8, 8)
 ) -> Path:

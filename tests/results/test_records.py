@@ -4,7 +4,8 @@ import threading
 
 from tests.builders import answer
 from vidpipe.results.collector import Collector
-from vidpipe.results.records import Batch, Ended, Outbox, Result, Snapshot
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import Batch, Ended, Result, Snapshot
 
 
 def record(seq):

@@ -21,7 +21,8 @@ from vidpipe.cascade.cascade import Cascade, Completed
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.core.answer import How
 from vidpipe.core.errors import SourceError
-from vidpipe.results.records import LateAudit, Outbox
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import LateAudit
 from vidpipe.runtime.downstream import PendingResult
 from vidpipe.runtime.fair_queue import SIZE
 from vidpipe.runtime.segment_worker import SegmentWorker

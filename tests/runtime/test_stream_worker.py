@@ -11,7 +11,7 @@ import pytest
 from tests.builders import NO_AUDITS
 from vidpipe.cascade.cascade import Cascade
 from vidpipe.core.errors import RunError
-from vidpipe.results.records import Outbox
+from vidpipe.results.outbox import Outbox
 from vidpipe.runtime.streams.ordering import InOrder
 from vidpipe.runtime.streams.parts import Parts
 from vidpipe.runtime.streams.stream_worker import StreamWorker

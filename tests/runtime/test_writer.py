@@ -16,7 +16,8 @@ from tests.waiting import until
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results import writer as module
-from vidpipe.results.records import Outbox, Result
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import Sink
 from vidpipe.results.writer import BLOCKED_S, FLUSH_EVERY_S, Writer
 from vidpipe.runtime.driver.run import run

@@ -19,6 +19,7 @@ from argon2.profiles import CHEAPEST
 from tests.serve import cams
 from tests.waiting import until
 from vidpipe.cli.reload import Reload
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.session import Run
 from vidpipe.serve import shots
@@ -134,6 +135,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             sinks: Any = (),
             more: Any = None,
             reloads: bool = False,
+            clock: Clock = REAL,
             **options: Any,
         ) -> Served:
             config = tmp_path / "pipeline.yaml"
@@ -141,7 +143,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             page = Page(0, address, **options)
             opened.callback(page.leave)
             reload = Reload(lambda: load(config, ruled=True), [config]) if reloads else None
-            run = Run(load(config, ruled=True), engine="inline", sinks=[*sinks, page], results=False, reload=reload)
+            sinks = [*sinks, page]
+            run = Run(load(config, ruled=True), engine="inline", sinks=sinks, results=False, reload=reload, clock=clock)
             opened.enter_context(run)
             served = Served(run, page)
             served.write = lambda more: config.write_text(written(names, more))

@@ -142,6 +142,7 @@ def test_a_viewer_sees_their_cameras_and_changes_nothing(serve, users):
     browser, _ = signed_in(served, "eve")
     assert {*browser.get("/api/status").json["streams"]} == {"gate"}
     assert {*browser.get("/api/funnel").json["streams"]} == {"gate"}
+    assert [process["streams"] for process in browser.get("/api/machinery").json["processes"]] == [["gate"]]
     for path in ("picture", "picture-and-boxes", "rules", "settings", "live.mjpeg"):
         assert browser.get(f"/api/{path}", stream="yard").status == 404, path
     for path, told in (

@@ -2,21 +2,28 @@
 
 - a frame on which an audit found an answer wrong is shown with what the last stage saw in it, early or late;
 - one step of a setting is an epoch with its reason; of two who take it at once one is told;
-- an audit in which the last stage was wrong is left out of the miss rate, counted apart, and once.
+- an audit in which the last stage was wrong is left out of the miss rate, counted apart, and once;
+- what people said of it outlives the run where that has a store, and is forgotten where it has none.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.serve import cams
 from tests.serve.conftest import PIPELINE, Browser, grey_of
 from tests.waiting import until
+from vidpipe.cli.commands.events import Filter, show_verdicts
+from vidpipe.core.errors import ConfigError
 from vidpipe.core.settings import with_values
 from vidpipe.results.ledger import AuditCount
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.stages.detect.detect import DetectConfig
 from vidpipe.stages.detect.select import SelectConfig
 from vidpipe.stages.difference.difference import DifferenceConfig
@@ -149,3 +156,45 @@ def test_law_each_step_is_one_that_may_be_taken_and_steps_come_to_an_end(config)
             return
         config = fresh
     raise AssertionError(f"it never ends: {config}")
+
+
+def test_what_people_said_outlives_the_run_in_its_store(serve, tmp_path, capfd):
+    path = tmp_path / "yard.db"
+
+    def run(**more):
+        cams.shown.clear()  # where the camera of an earlier run has found its end
+        served = serve(
+            sinks=[StoreSink(StoreConfig(path=str(path)))],
+            more={"stages": [LAX, *PIPELINE["stages"]], "audit": {"rate": 1, "max_unchecked_s": None}},
+            **more,
+        )
+        served.show(10, 60)
+        return served
+
+    served = run(store=path)
+    answer = served.browser.post("/api/relabel", {"stream": "gate", "stage": "lax", "seq": 1}).json
+    assert answer["kept"] is True
+    again = served.browser.post("/api/relabel", {"stream": "gate", "stage": "lax", "seq": 1})
+    assert again.status == 409
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        locked = served.browser.post("/api/relabel", {"stream": "gate", "stage": "lax", "seq": 0})
+    assert (locked.status, "is locked by another program" in locked.json["error"]) == (400, True)
+    assert row_of(served)["relabelled"] == 1  # nothing has changed
+    served.run.stop()
+    served.run.join(10)
+    later = run(store=path)
+    later.browser.post("/api/relabel", {"stream": "gate", "stage": "lax", "seq": 1})
+    newest, oldest = later.browser.get("/api/verdicts", stream="gate").json["verdicts"]
+    assert newest["run"] > oldest["run"]
+    assert (oldest["by"], oldest["stage"], oldest["seq"], oldest["missed"]) == ("page", "lax", 1, True)
+    assert later.browser.get("/api/verdicts", stream="yard").json["verdicts"] == []
+    assert show_verdicts(Filter(store=path), "json", None, others=False) == 0
+    assert [json.loads(line)["seq"] for line in capfd.readouterr().out.splitlines()] == [1, 1]
+    with pytest.raises(ConfigError, match="goes with --since"):
+        show_verdicts(Filter(store=path, zone="yard"), "json", None, others=False)
+    later.run.stop()
+    later.run.join(10)
+    forgotten = run()
+    answer = forgotten.browser.post("/api/relabel", {"stream": "gate", "stage": "lax", "seq": 1}).json
+    assert answer["kept"] is False

@@ -6,10 +6,11 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vidpipe.archive.ahead.run import AheadRun
 from vidpipe.archive.chunk_file import ChunkWriter, End, Told
 from vidpipe.archive.chunks import Chunk
 from vidpipe.archive.index import Identity, Index, index
@@ -18,7 +19,7 @@ from vidpipe.core.event import Event
 from vidpipe.models.library import Library
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, Stream
-from vidpipe.results.records import Ended, Position, Result
+from vidpipe.results.records import Counts, Ended, Position, Result
 from vidpipe.results.usage import machine, own_cpu_s
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.remote.values import CannotCrossError
@@ -48,6 +49,7 @@ class ChunkTask:
         resume: what its first picture comes behind; None: it is the first of the recording.
         end_s: media seconds at which it ends; None: with the recording.
         alone: it is the whole recording, and joined to nothing.
+        gap_s: media seconds between looks to begin with, where it is answered looking ahead; None: nothing is known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ChunkTask:
     resume: Resume | None
     end_s: float | None
     alone: bool
+    gap_s: float | None = None
 
 
 class Answerer:
@@ -65,10 +68,16 @@ class Answerer:
     Args:
         pipeline: without streams.
         driver: the machine that lists the recordings, as `usage.machine` calls it.
+        look_ahead: boxes between two looks come from both of them.
+
+    Attributes:
+        beat: is called as pictures are answered.
     """
 
-    def __init__(self, pipeline: Pipeline, driver: str) -> None:
+    def __init__(self, pipeline: Pipeline, driver: str, *, look_ahead: bool = False) -> None:
         self._pipeline = pipeline
+        self._look_ahead = look_ahead
+        self.beat: Callable[[], None] = lambda: None
         self._far = machine() != driver
         self._cpu_s = 0.0  # of this process up to the end of the task before
         paths = [Path(path) for path in pipeline.search_paths]
@@ -89,17 +98,18 @@ class Answerer:
                 "they have where the archive is driven; mount the folder there as well, or leave out --address"
             )
         if isinstance(task, IndexTask):
-            return replace(index(task.stream.spec), cpu_s=self._took_cpu_s())
+            return replace(index(task.stream.spec, self.beat), cpu_s=self._took_cpu_s())
         return self._answer(task)
 
     def _answer(self, task: ChunkTask) -> bytes:
         task.identity.check()
         began = time.perf_counter()
         writer, chunk = ChunkWriter(), task.chunk
-        engine = self._engine(task)
+        engine = self._begun(task)
         seq, ended = chunk.warm, None
         try:
-            for came in _all_of(engine):
+            for came in engine:
+                self.beat()
                 if isinstance(came, Ended):
                     ended = came
                     continue
@@ -118,22 +128,23 @@ class Answerer:
             raise NotAsIndexedError(f"{seq - chunk.begin} frames came in place of {chunk.end - chunk.begin}")
         notes = ended.notes if ended is not None else ()
         wall_s = time.perf_counter() - began
-        return writer.end(End(counts.past(), wall_s, self._took_cpu_s(), notes, broken_off))
+        return writer.end(End(counts.past(), wall_s, self._took_cpu_s(), notes, broken_off, gap_s=engine.gap_s))
 
     def _took_cpu_s(self) -> float:
         """CPU seconds since the task before; of the first one, with those that the process took to begin."""
         before, self._cpu_s = self._cpu_s, own_cpu_s()
         return self._cpu_s - before
 
-    def _engine(self, task: ChunkTask) -> InlineEngine:
+    def _begun(self, task: ChunkTask) -> _OneRun | AheadRun:
         end_s = task.stream.spec.end_s if task.end_s is None else task.end_s
         spec = task.stream.spec.model_copy(update={"end_s": end_s})
         # The models that are loaded go from chunk to chunk; what they are asked is counted by chunk.
         self._library = self._library.sharing()
-        return InlineEngine(
-            plan(replace(self._pipeline, streams={task.name: replace(task.stream, spec=spec)})),
-            library=self._library,
-            positions={task.name: Position(task.resume)},
+        pipeline = replace(self._pipeline, streams={task.name: replace(task.stream, spec=spec)})
+        if self._look_ahead:
+            return AheadRun(pipeline, task.name, self._library, task.resume, task.gap_s)
+        return _OneRun(
+            InlineEngine(plan(pipeline), library=self._library, positions={task.name: Position(task.resume)})
         )
 
 
@@ -146,25 +157,42 @@ def without_rules(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline.without_outputs, transforms=transforms, late="wait", tuner=None)
 
 
-def _all_of(engine: InlineEngine) -> Iterator[Told | Ended]:
-    """What comes of an engine with one recording, which begins now; each result with the events up to it."""
-    engine.open(threading.Event())
-    engine.start()
-    waiting: deque[Result] = deque()
-    events: deque[Event] = deque()
-    while True:
-        for batch in engine.take(0.2):
-            waiting += batch.published
-            events += batch.events
-            while waiting:
-                result = waiting.popleft()
-                with_it = []
-                while events and events[0].seq <= result.seq:
-                    with_it.append(events.popleft())
-                yield Told(result, tuple(with_it))
-            if batch.ended:
-                yield batch.ended[0]
-                return
+class _OneRun:
+    """A chunk as a run answers it: each frame when it comes."""
+
+    gap_s = None
+
+    def __init__(self, engine: InlineEngine) -> None:
+        self._engine = engine
+
+    def __iter__(self) -> Iterator[Told | Ended]:
+        """What comes of its one recording, which begins now; each result with the events up to it."""
+        engine = self._engine
+        engine.open(threading.Event())
+        engine.start()
+        waiting: deque[Result] = deque()
+        events: deque[Event] = deque()
+        while True:
+            for batch in engine.take(0.2):
+                waiting += batch.published
+                events += batch.events
+                while waiting:
+                    result = waiting.popleft()
+                    with_it = []
+                    while events and events[0].seq <= result.seq:
+                        with_it.append(events.popleft())
+                    yield Told(result, tuple(with_it))
+                if batch.ended:
+                    yield batch.ended[0]
+                    return
+
+    def counts(self) -> Counts:
+        """What stages and models have done."""
+        return self._engine.counts()
+
+    def close(self, patience_s: float) -> None:
+        """End its threads."""
+        self._engine.close(patience_s)
 
 
 def _broken_off(ended: Ended | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 from vidpipe.archive.answering import ChunkTask, IndexTask, NotAsIndexedError
@@ -22,9 +23,12 @@ from vidpipe.pipeline.spec import Stream
 from vidpipe.results.provenance import stream_settings
 from vidpipe.runtime.tasks import Done, TaskWorkers
 
-TRIES = 3  # of a chunk that kills its process
+TRIES = 3  # of a chunk that kills its process, or hangs
+SILENT_S = 120.0  # that a worker may be silent at least: then it hangs
+SILENT_CHUNKS = 3  # times as long as a chunk takes in the middle, that it may be
 LOOK_S = 0.2  # between two looks at what is done
 NOTED_EVERY_S = 5.0
+_REMEMBERED = 101  # chunks
 MOST_PICTURES = 20_000_000  # whose times are in memory: 160 MB
 
 
@@ -112,6 +116,8 @@ class Archive:
         self._to_index = deque(self._recordings.values())
         self._to_answer: deque[tuple[Recording, Chunk]] = deque()
         self._to_join = deque(self._recordings.values())
+        self._given_at: dict[tuple[str, Chunk], float] = {}
+        self._took_s: deque[float] = deque(maxlen=_REMEMBERED)  # seconds of the newest chunks
         self._deaths: Counter[tuple[str, int]] = Counter()
         self._joining: tuple[Recording, Future[None]] | None = None
         self._pictures = 0  # whose times are in memory
@@ -157,6 +163,7 @@ class Archive:
             try:
                 while not self._stop.is_set() and (self._to_join or self._joining):
                     self._give_out()
+                    self._workers.end_silent(self._longest_silent_s)
                     for done in self._workers.take(LOOK_S):
                         self._take(done)
                     if not self._stop.is_set():
@@ -169,9 +176,16 @@ class Archive:
                 self._workers.close()
                 self._folder.worked_s = self.worked_s
 
+    @property
+    def _longest_silent_s(self) -> float:
+        """Seconds without a sign of a worker, after which it hangs: no chunk is to be given up for a slow machine."""
+        return max(SILENT_S, SILENT_CHUNKS * median(self._took_s)) if self._took_s else SILENT_S
+
     def _give_out(self) -> None:
         while self._workers.free and (task := self._next()) is not None:
             self._workers.put(task)
+            if isinstance(task, ChunkTask):
+                self._given_at[task.name, task.chunk] = time.monotonic()
             self.progress.at_work += isinstance(task, ChunkTask)
 
     def _next(self) -> IndexTask | ChunkTask | None:
@@ -216,7 +230,11 @@ class Archive:
     def _take(self, done: Done) -> None:
         task = done.task
         recording = self._recordings[task.name]
-        self.progress.at_work -= isinstance(task, ChunkTask)
+        if isinstance(task, ChunkTask):
+            self.progress.at_work -= 1
+            took_s = time.monotonic() - self._given_at.pop((task.name, task.chunk))
+            if done.error is None and not done.died:
+                self._took_s.append(took_s)
         if recording.left_out:
             return
         if isinstance(done.error, NotAsIndexedError) and recording.index is not None:

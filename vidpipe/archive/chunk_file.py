@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidpipe.cascade.audit import Look
+from vidpipe.cascade.reachback import Correction
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.errors import RunError
@@ -21,7 +22,7 @@ from vidpipe.runtime.remote.values import MalformedError, pack, unpack
 if TYPE_CHECKING:
     import supervision as sv
 
-SCHEMA = 1
+SCHEMA = 2
 _BLOCK = 512  # results that are packed together
 _LENGTH = 4  # bytes that say how long a block is
 
@@ -44,6 +45,7 @@ class End(NamedTuple):
         broken_off: why pictures are lacking that should have come; "" where none are.
         failed: why nobody has answered it; "" where somebody has.
         schema: of the file.
+        gap_s: media seconds between looks, as they were learnt where it was answered looking ahead; else None.
     """
 
     counts: Counts = Counts({}, {}, {})
@@ -53,6 +55,7 @@ class End(NamedTuple):
     broken_off: str = ""
     failed: str = ""
     schema: int = SCHEMA
+    gap_s: float | None = None
 
 
 class ChunkWriter:
@@ -119,7 +122,8 @@ def _row(told: Told, detections: sv.Detections | None) -> list[Any]:
     covered = None if result.covered is None else result.covered.value
     look = None if result.look is None else list(result.look)
     place = [result.seq, result.pts, result.captured_at, result.epoch]
-    known = [None if result.size is None else list(result.size), look, list(result.audits), result.model]
+    size, corrections = None if result.size is None else list(result.size), [list(each) for each in result.corrections]
+    known = [size, look, list(result.audits), result.model, corrections]
     events = [list(_fields(event).values()) for event in told.events]
     return [place, measured, detections, result.audit, covered, known, result.degraded, events]
 
@@ -134,7 +138,7 @@ def _told(rows: Iterable[list[Any]], stream: str) -> Iterator[Told]:
     for place, measured, detections, audit, covered, known, degraded, events in rows:
         seq, pts, captured_at, epoch = place
         how, by, as_of, reason, partial, audit_of = measured
-        size, look, audits, model = known
+        size, look, audits, model, corrections = known
         last = detections if detections is not None else last
         assert last is not None, "the first of a block brings its own"
         result = Result(
@@ -153,6 +157,7 @@ def _told(rows: Iterable[list[Any]], stream: str) -> Iterator[Told]:
             tuple(audits),
             model,
             degraded=degraded,
+            corrections=tuple(Correction(*each) for each in corrections),
         )
         yield Told(result, tuple(_event(fields) for fields in events))
 
@@ -190,6 +195,7 @@ def _end(told: Mapping[str, Any]) -> End:
         told["notes"],
         told["broken_off"],
         told["failed"],
+        gap_s=told.get("gap_s"),
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,8 +133,11 @@ class Index:
         return cls(*known, head["recorded_at"], head["uncut"], head["cpu_s"])
 
 
-def index(spec: StreamSpec) -> Index:
+def index(spec: StreamSpec, beat: Callable[[], None] = lambda: None) -> Index:
     """Make the index of a recording: `seq` and times as `FileSource` gives them, by decoding the key frames alone.
+
+    Args:
+        beat: is called at each picture.
 
     Raises:
         SourceError: it is no video, has no picture that can be decoded, or is being written to.
@@ -150,6 +153,7 @@ def index(spec: StreamSpec) -> Index:
     size: tuple[int, int] | None = None
     recorded_at: float | None = None
     for began_at, pts, picture in _pictures(path):
+        beat()
         if pts >= end_s:
             break
         recorded_at = began_at

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vidpipe.archive.ahead.run import tracker_of
 from vidpipe.archive.answering import Answerer, without_rules
 from vidpipe.archive.archive import Archive, Watcher
 from vidpipe.archive.folder import Folder
@@ -51,6 +52,7 @@ class Options:
         warm_up_s: media seconds at least that stages see before a chunk begins.
         store: keeps events and counts.
         parquet: whether results are written as Parquet, too.
+        look_ahead: whether boxes between two looks come from both of them.
     """
 
     workers: int | None = None
@@ -59,6 +61,7 @@ class Options:
     warm_up_s: float = WARM_UP_S
     store: Path | None = None
     parquet: bool = False
+    look_ahead: bool = False
 
 
 def run_archive(
@@ -91,10 +94,15 @@ def run_archive(
     streams = _recordings(pipeline)
     if options.parquet:
         check_installed()
+    if options.look_ahead:
+        for name in streams:
+            tracker_of(replace(pipeline, streams=streams), name)
     bare = replace(pipeline, streams={}, media=None, sinks=())
     told = Provenance(bare).told(bare, {})
     start = told.pop("start")
     told = {**told, "own": _own_code(pipeline), "chunk_s": options.chunk_s, "warm_up_s": options.warm_up_s}
+    if options.look_ahead:
+        told["look_ahead"] = True
     folder = Folder(out, told, start)
     workers: TaskWorkers | None = None
     try:
@@ -173,7 +181,7 @@ def _recordings(pipeline: Pipeline) -> dict[str, Stream]:
 
 def _workers(pipeline: Pipeline, options: Options) -> TaskWorkers:
     bare = without_rules(pipeline)
-    make = partial(Answerer, bare, machine())
+    make = partial(Answerer, bare, machine(), look_ahead=options.look_ahead)
     if options.address is None:
         return LocalTaskWorkers(options.workers or len(os.sched_getaffinity(0)), pipeline.search_paths, make)
     if not is_installed("ray"):  # its import is left to the package that prepares for it

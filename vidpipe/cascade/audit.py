@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vidpipe.statistics.agreement import Matched
+from vidpipe.core.answer import Answer, class_ids
+from vidpipe.statistics.agreement import Matched, match
 from vidpipe.statistics.draw import RANGE, hashed
 
 
@@ -66,6 +67,19 @@ class Audit(NamedTuple):
     classes: Matched = Matched(0, 0)
     said: int = 0
     seq: int = -1
+
+    @classmethod
+    def of(cls, withheld: Answer, checked: Answer) -> Self:
+        """What is found by holding an answer against what the last stage saw in the same frame."""
+        seen, said = class_ids(checked), class_ids(withheld)
+        return cls(
+            withheld.by,
+            missed=bool(seen - said),
+            false=bool(said - seen),
+            boxes=match(withheld.detections, checked.detections),
+            classes=Matched(len(seen & said), len(seen) + len(said)),
+            said=len(withheld.detections),
+        )
 
 
 class Look(NamedTuple):

@@ -17,11 +17,10 @@ from typing import NamedTuple
 
 from vidpipe.cascade.audit import Audit, AuditSpec, Check, Look
 from vidpipe.cascade.runner import Meter, StageRunner
-from vidpipe.core.answer import Answer, How, nothing, unknown
+from vidpipe.core.answer import Answer, How, class_ids, nothing, unknown
 from vidpipe.core.errors import StageError
 from vidpipe.core.frame import Frame, Missing
-from vidpipe.core.settings import StageConfig
-from vidpipe.statistics.agreement import Matched, match
+from vidpipe.core.settings import Knobs, StageConfig
 
 
 class Away(NamedTuple):
@@ -192,6 +191,19 @@ class Cascade:
             self._late[frame.stream] = answer
         return Completed(answer, audit and audit._replace(seq=frame.seq), away=away, checked=checked)
 
+    def look_again(self, frame: Frame, stage: str, config: StageConfig) -> Answer:
+        """What a stage that is stateless says of a frame that was answered long ago, with these settings of it.
+
+        Raises:
+            StageError: no such stage is here, or it passed the frame on.
+        """
+        runner = next((runner for runner in self._runners if runner.id == stage), None)
+        if runner is None:
+            raise StageError(f"no stage {stage} is here")
+        frame = frame.twin()
+        frame.knobs = Knobs(frame.knobs.version, {stage: config})
+        return _given(runner.ask((frame,))[0])
+
     def complete_missing(self, missing: Missing) -> Completed:
         """The answer for a picture that no stage ever saw."""
         by = "engine" if missing.how is How.FAILED else "source"
@@ -203,11 +215,11 @@ class Cascade:
         """What the last stage found, if this answer to a frame of that number is what it saw in all of it."""
         if answer.by != self._last_id or answer.as_of != seq or answer.partial or answer.how.carried:
             return None
-        return Look(len(answer.detections), len(_class_ids(answer)))
+        return Look(len(answer.detections), len(class_ids(answer)))
 
     def hold(self, seq: int, published: Answer, late: Answer) -> Audit | None:
         """What was published of a frame of that number against a late answer, if the last stage saw that in it."""
-        return _audit(published, late) if self.look(seq, late) is not None else None
+        return Audit.of(published, late) if self.look(seq, late) is not None else None
 
     def fallback(
         self, ticket: Ticket, reason: str, *, downstream: Answer | None = None, looked_at: bool = True
@@ -330,7 +342,7 @@ class Cascade:
             return withheld, None, None
         audit = None
         if check is Check.AUDIT:
-            audit = _audit(withheld, checked)
+            audit = Audit.of(withheld, checked)
             checked = replace(checked, reason=f"audit of {withheld.by}", audit_of=withheld.by)
         else:
             checked = replace(checked, reason=f"unchecked for {self._audit.max_unchecked_s:g} s")
@@ -376,20 +388,3 @@ def _are_equal(one: StageConfig | None, other: StageConfig | None) -> bool:
         return bool(one == other)
     except Exception:  # settings may hold what cannot be compared, such as arrays
         return False
-
-
-def _audit(withheld: Answer, checked: Answer) -> Audit:
-    seen, said = _class_ids(checked), _class_ids(withheld)
-    return Audit(
-        withheld.by,
-        missed=bool(seen - said),
-        false=bool(said - seen),
-        boxes=match(withheld.detections, checked.detections),
-        classes=Matched(len(seen & said), len(seen) + len(said)),
-        said=len(withheld.detections),
-    )
-
-
-def _class_ids(answer: Answer) -> set[int]:
-    ids = answer.detections.class_id
-    return set() if ids is None else set(ids.tolist())

@@ -15,7 +15,7 @@ from vidpipe.core.frame import Frame
 from vidpipe.core.settings import StageConfig
 
 if TYPE_CHECKING:
-    from vidpipe.models.base import Detector, Embedder, Precision, Size
+    from vidpipe.models.base import Detector, Embedder, Precision, Size, Tail
     from vidpipe.models.inputs import NetworkInputs
     from vidpipe.models.letterbox import NetworkInput
 
@@ -41,6 +41,14 @@ class Models(Protocol):
         self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
     ) -> None:
         """Have a detector loaded for threads that will ask for it; from any thread. Raises ModelError."""
+        ...
+
+    def tail(self, name: str, behind: int) -> Tail:
+        """The second half of a detector whose first half has looked at a frame already, for the calling thread.
+
+        Args:
+            behind: the operation behind which it is cut.
+        """
         ...
 
     def embedder(self, name: str) -> Embedder: ...
@@ -178,6 +186,11 @@ class Stage(Generic[C]):
         Returns:
             xyxy [k, 4], whole pixels of the scaled picture; None: it needs all of it, or may pass the frame on.
         """
+        return None
+
+    @classmethod
+    def cut_model(cls, config: C) -> str | None:
+        """The detector that is all which looks at a picture here, so that it may be cut; None: there is no one such."""
         return None
 
     @classmethod

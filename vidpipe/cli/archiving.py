@@ -45,6 +45,14 @@ def archive(
         ),
     ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write results as Parquet, too.")] = False,
+    look_ahead: Annotated[
+        bool,
+        typer.Option(
+            "--look-ahead",
+            help="Move boxes to the frames between two looks from both of them: fewer looks for the same floor. Takes "
+            "a stage of type track.",
+        ),
+    ] = False,
     profiles: ProfilesOption = None,
     set_: SetOption = None,
 ) -> None:
@@ -52,5 +60,5 @@ def archive(
     from vidpipe.cli.commands.archive import ArchiveOptions, run_archive_command
 
     place = (pipeline, config, source or [], set_ or [], list_, out)
-    options = ArchiveOptions(*place, workers, address, chunk, warm_up, store, parquet, profiles)
+    options = ArchiveOptions(*place, workers, address, chunk, warm_up, store, parquet, profiles, look_ahead)
     raise typer.Exit(run_archive_command(options))

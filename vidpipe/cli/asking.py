@@ -65,6 +65,10 @@ def events(
     kind: KindOption = None,
     rule: RuleOption = None,
     unended: Annotated[bool, typer.Option("--unended", help="Only those that have begun and not ended.")] = False,
+    verdicts: Annotated[
+        bool,
+        typer.Option("--verdicts", help="In place of events what people said of audits: the last stage was wrong."),
+    ] = False,
     like: Annotated[
         str | None,
         typer.Option(
@@ -86,10 +90,12 @@ def events(
     csv: CsvOption = False,
 ) -> None:
     """Show the events of a store: what happened when, and where."""
-    from vidpipe.cli.commands.events import Filter, form_of, show_alike, show_events
+    from vidpipe.cli.commands.events import Filter, form_of, show_alike, show_events, show_verdicts
 
     asked = Filter(store, since, until, stream, class_, zone, line, kind, rule)
     form = form_of(json=json, csv=csv)
+    if verdicts:
+        raise typer.Exit(show_verdicts(asked, form, newest, others=unended or like is not None))
     if like is not None:
         raise typer.Exit(show_alike(asked, form, like, newest, unended=unended))
     raise typer.Exit(show_events(asked, form, newest, unended=unended))

@@ -23,6 +23,9 @@ def doctor(
     ] = None,
     config: ConfigOption = None,
     source: SourceOption = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Look at the Ray there, too, that a run is to join.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1, max=60, help="How long to watch each camera.")] = 5,
     json: JsonOption = False,
     set_: SetOption = None,
@@ -30,7 +33,8 @@ def doctor(
     """Find what would keep vidpipe from working well here, and say what to do about it."""
     from vidpipe.cli.commands.doctor import run_doctor
 
-    raise typer.Exit(run_doctor(pipeline, config, source or [], set_ or [], seconds=seconds, json=json))
+    found = run_doctor(pipeline, config, source or [], set_ or [], address=address, seconds=seconds, json=json)
+    raise typer.Exit(found)
 
 
 def probe(

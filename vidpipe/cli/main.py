@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving, teaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.logs import LogFormat
 from vidpipe.cli.options import (
@@ -368,6 +368,7 @@ archiving.add_to(app)
 reaching.add_to(app)
 hosting.add_to(app)
 serving.add_to(app)
+teaching.add_to(app)
 
 
 def main() -> None:

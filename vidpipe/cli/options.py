@@ -71,7 +71,10 @@ AppendOption = Annotated[
     bool, typer.Option("--append", help="Go on behind what --results and --events have from earlier runs.")
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Write over it. Default: it goes on as FILE.1, FILE.2, ...")
+    bool,
+    typer.Option(
+        "--overwrite", help="Write over it. Default: ask at a terminal, else it goes on as FILE.1, FILE.2, ..."
+    ),
 ]
 RotateOption = Annotated[
     str | None,

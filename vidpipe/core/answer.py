@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Answer:
             earlier stage's; or it stood in for a later stage that was away.
         audit_of: id of the stage whose answer to this frame was withheld by chance, to be checked by this one; "" where
             that is not so. That stage learns from it as from a random sample.
+        features: what had been computed of the frame anyway, by name, for events that are learnt; empty where no rule
+            asks for it, and on most frames.
     """
 
     detections: sv.Detections
@@ -55,6 +58,13 @@ class Answer:
     reason: str = ""
     partial: bool = False
     audit_of: str = ""
+    features: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def class_ids(answer: Answer) -> frozenset[int]:
+    """The classes of its boxes."""
+    ids = answer.detections.class_id
+    return frozenset() if ids is None else frozenset(ids.tolist())
 
 
 def boxes_by_class(answer: Answer) -> Counter[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
 
 
 class Clock:
@@ -46,6 +50,51 @@ class Clock:
         """
         left_s = None if until == math.inf else max(0.0, until - self.monotonic())
         return bool(condition.wait_for(predicate, left_s))
+
+
+class Jump(NamedTuple):
+    """By how many seconds the time of day went forward, and when that was seen, by monotonic time."""
+
+    by_s: float
+    seen_at: float
+
+
+class Jumps:
+    """Notices where the time of day has been set, by an operator or by NTP, or has gone on while the machine slept.
+
+    Waits and ages go by monotonic time, and so do not change; but times that are told before and after do not compare.
+
+    Attributes:
+        seen: newest last.
+    """
+
+    LEAST_S = 2.0  # what NTP sets by degrees stays under it
+    MOST = 20  # that are remembered
+    TOLD_S = 3600.0  # for so long each is told
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = clock.offset()
+        self.seen: tuple[Jump, ...] = ()
+
+    def look(self) -> None:
+        """To be called every few seconds or oftener."""
+        by_s = self._clock.offset() - self._offset
+        self._offset += by_s
+        if abs(by_s) >= self.LEAST_S:
+            self.seen = (*self.seen, Jump(by_s, self._clock.monotonic()))[-self.MOST :]
+            log.warning("%s; times before and after do not compare", self.told()[-1])
+
+    def told(self) -> list[str]:
+        """Those of the last hour in words."""
+        oldest = self._clock.monotonic() - self.TOLD_S
+        return [
+            f"the time of day was set back by {-jump.by_s:.0f} s"
+            if jump.by_s < 0
+            else f"the time of day went forward by {jump.by_s:.0f} s: it was set, or this machine slept"
+            for jump in self.seen
+            if jump.seen_at > oldest
+        ]
 
 
 REAL = Clock()

@@ -5,7 +5,8 @@
     │   ├── ModelError   a model's file, family or classes are not what the pipeline says
     │   └── SourceError  a file, folder or camera that cannot be read at all
     ├── StageError       a stage broke its contract (wrong number of answers, cannot be opened)
-    └── RunError         it failed while running (disk full, cluster gone): exit status 1
+    └── RunError         it failed while running (disk full): exit status 1
+        └── ClusterError the Ray that it ran on is gone
 
 A message names the thing, its value and the way out, in one line; it never holds a credential.
 """
@@ -37,6 +38,10 @@ class StageError(VidpipeError):
 
 class RunError(VidpipeError):
     """The run could not go on."""
+
+
+class ClusterError(RunError):
+    """The Ray that the run went on is gone."""
 
 
 def contained(raised: BaseException) -> VidpipeError:

@@ -16,8 +16,11 @@ class Phase(StrEnum):
     END = "end"
 
 
-LASTING = frozenset({"zone.enter", "zone.dwell", "occupancy", "presence", "absence"})
+LASTING = frozenset({"zone.enter", "zone.dwell", "occupancy", "presence", "absence", "learnt"})
 """Kinds of events of rules that begin and end; others only begin."""
+
+BESIDE = frozenset({"line.cross", "learnt.review", "learnt.unknown"})
+"""Kinds of events of rules that do not say that what the rule is about is so from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Frame:
         features: small arrays or detections that a stage leaves, under its id, for stages below. They cross links, as
             a copy, and are counted there: what a stage below changes or leaves is not seen above the link.
         memos: what a stage keeps of the frame for itself, under its id, until it hears what became of it. They stay.
+        computed: float arrays that a stage of the device has computed anyway, under its id, for events that are
+            learnt. They stay, and nobody writes into them.
         in_parts: only parts of the picture crossed a link, for a stage that asked for no more; the rest is grey.
         since: `time.monotonic()`, on the machine that reads the stream, when the picture was taken (live) or decoded
             (a recording): its latency counts from then. 0.0 where that is not known.
@@ -65,6 +67,7 @@ class Frame:
 
     __slots__ = (
         "_bgr",
+        "_computed",
         "_features",
         "_memos",
         "_motion",
@@ -121,6 +124,7 @@ class Frame:
         self.trace = trace
         self._features: dict[str, Any] | None = None
         self._memos: dict[str, Any] | None = None
+        self._computed: dict[str, NDArray[Any]] | None = None
         self._bgr: Image | None = None
         self._previews: dict[int, Image] | None = None
         self._vectors = vectors
@@ -137,6 +141,12 @@ class Frame:
         if self._memos is None:
             self._memos = {}
         return self._memos
+
+    @property
+    def computed(self) -> dict[str, NDArray[Any]]:
+        if self._computed is None:
+            self._computed = {}
+        return self._computed
 
     def luma(self) -> Image:
         """uint8 [h, w]: a view of the decoder's luma plane."""
@@ -197,7 +207,7 @@ class Frame:
     def twin(self) -> Frame:
         """The same picture with nothing made of it but BGR: whoever asks for a view makes his own."""
         frame: Frame = copy.copy(self)
-        frame._features = frame._memos = frame._previews = frame._motion = None
+        frame._features = frame._memos = frame._computed = frame._previews = frame._motion = None
         return frame
 
     def across(self) -> Frame:
@@ -205,7 +215,7 @@ class Frame:
         frame: Frame = copy.copy(self)
         frame._vectors = frame._motion = None
         frame._features = copy.deepcopy(self._features)
-        frame._memos = None
+        frame._memos = frame._computed = None
         frame._previews = None if self._previews is None else dict(self._previews)
         return frame
 

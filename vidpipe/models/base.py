@@ -118,6 +118,14 @@ class Detector(Protocol):
         ...
 
 
+class Tail(Protocol):
+    """The second half of a detector that is cut."""
+
+    def detect(self, features: Any, size: tuple[int, int], floor: float | None = None) -> sv.Detections:
+        """Objects in pixels of a picture of that (width, height), in the features that its head has made of it."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns pictures into vectors whose nearness means likeness."""
 

@@ -116,16 +116,25 @@ class Letterbox:
     def _arrange(self, height: int, width: int) -> Placement:
         """Work out the place for pictures of a new size; the bars are painted here, once, not for every picture."""
         target_height, target_width = self._target.shape[:2]
-        if self._mode is LetterboxMode.STRETCH:
-            return _placement((width, height), (target_width, target_height), (0, 0))
-        network = NetworkInput((target_height, target_width), self._mode)
-        inner_width, inner_height = network.scaled((width, height))
-        left = top = 0
-        if self._mode is LetterboxMode.CENTRE:
-            left, top = (target_width - inner_width) // 2, (target_height - inner_height) // 2
-        self._target[:] = _GREY
-        self._inner = self._target[top : top + inner_height, left : left + inner_width]
+        inner_width, inner_height, left, top = _inner(self._mode, (target_height, target_width), (width, height))
+        if self._mode is not LetterboxMode.STRETCH:
+            self._target[:] = _GREY
+            self._inner = self._target[top : top + inner_height, left : left + inner_width]
         return _placement((width, height), (inner_width, inner_height), (left, top))
+
+
+def placement_of(mode: LetterboxMode, target: tuple[int, int], size: tuple[int, int]) -> Placement:
+    """Where a picture of that (width, height) comes to lie in an input of (height, width)."""
+    width, height, left, top = _inner(mode, target, size)
+    return _placement(size, (width, height), (left, top))
+
+
+def _inner(mode: LetterboxMode, target: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Width and height of a picture in the input, and its left and upper edge there."""
+    width, height = NetworkInput(target, mode).scaled(size)
+    if mode is LetterboxMode.CENTRE:
+        return width, height, (target[1] - width) // 2, (target[0] - height) // 2
+    return width, height, 0, 0
 
 
 def _placement(size: tuple[int, int], scaled: tuple[int, int], offset: tuple[int, int]) -> Placement:

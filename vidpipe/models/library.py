@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,10 @@ from vidpipe.models.embedder import LoadedEmbedder
 from vidpipe.models.load import load_detector, load_embedder
 from vidpipe.models.meter import Meter, MeteredDetector, MeteredEmbedder, noting_threads
 from vidpipe.models.runtimes.opening import NetworkFile, Opens
+from vidpipe.models.split.halves import Head, Tail
+from vidpipe.models.split.metered import MeteredHead, MeteredTail
+
+log = logging.getLogger(__name__)
 
 _CORES = os.cpu_count() or 1
 VARIANTS = 4  # that are held, beside the models as the pipeline has them
@@ -76,6 +81,7 @@ class Library:
         self._detectors: dict[_Variant, LoadedDetector] = {}
         self._embedders: dict[_Variant, LoadedEmbedder] = {}
         self._meters: dict[str, Meter] = {}
+        self._uncut: set[str] = set()  # those that cannot be
         self._of_thread = threading.local()
 
     def sharing(self) -> Library:
@@ -116,6 +122,43 @@ class Library:
             own[name] = MeteredEmbedder(loaded, self._meters[name])
         return own[name]
 
+    def head(self, name: str, behind: int | None) -> MeteredHead | None:
+        """The head of a detector that is cut, for the calling thread; it is metered as "NAME/head".
+
+        None where it cannot be loaded, or not be cut: the log says why, once.
+
+        Args:
+            behind: as of `Head`.
+        """
+        halves: dict[tuple[str, int | None], MeteredHead] = self._of_thread.__dict__.setdefault("heads", {})
+        if (name, behind) not in halves and name not in self._uncut:
+            with self._loading:
+                self._cut(halves, name, behind)
+        return halves.get((name, behind))
+
+    def _cut(self, halves: dict[tuple[str, int | None], MeteredHead], name: str, behind: int | None) -> None:
+        try:
+            head = Head(self._spec(name), self._classes, behind, self._search_paths, self._threads)
+        except ModelError as error:
+            if name not in self._uncut:
+                log.warning("%s; pictures cross in place of features", error)
+            self._uncut.add(name)
+        else:
+            halves[name, behind] = MeteredHead(head, self._meter_of(f"{name}/head"))
+
+    def tail(self, name: str, behind: int) -> MeteredTail:
+        """The tail of a detector that is cut, for the calling thread; it is metered as "NAME/tail".
+
+        Raises:
+            ModelError: the pipeline has no such model, or it cannot be loaded, or not be cut.
+        """
+        halves: dict[tuple[str, int], MeteredTail] = self._of_thread.__dict__.setdefault("tails", {})
+        if (name, behind) not in halves:
+            with self._loading:
+                tail = Tail(self._spec(name), self._classes, behind, self._search_paths, self._threads)
+            halves[name, behind] = MeteredTail(tail, self._meter_of(f"{name}/tail"))
+        return halves[name, behind]
+
     def meters(self) -> dict[str, tuple[int, int, int]]:
         """(calls, wall_ns, cpu_ns) of each model that was loaded, by name; calls are pictures."""
         with self._lock:
@@ -136,22 +179,29 @@ class Library:
             return self._load(loaded, variant, load)
 
     def _load(self, loaded: dict[_Variant, M], variant: _Variant, load: Callable[[ModelSpec], M]) -> M:
-        if variant.name not in self._specs:
-            near = nearest(variant.name, self._specs) or sorted(self._specs)
-            raise ModelError(
-                f"model {variant.name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
-            )
+        spec = self._spec(variant.name)
         if variant not in loaded:
-            loaded[variant] = load(self._specs[variant.name].varied(*variant[1:]))
+            loaded[variant] = load(spec.varied(*variant[1:]))
             self._meter(variant)
             others = [each for each in loaded if not each.is_own]
             for old in others[:-VARIANTS]:
                 del loaded[old]
         return loaded[variant]
 
+    def _spec(self, name: str) -> ModelSpec:
+        if name not in self._specs:
+            near = nearest(name, self._specs) or sorted(self._specs)
+            raise ModelError(
+                f"model {name}: the pipeline has no such model; nearest: {', '.join(near) or 'it has none'}"
+            )
+        return self._specs[name]
+
     def _meter(self, variant: _Variant) -> None:
+        self._meter_of(str(variant))
+
+    def _meter_of(self, listed: str) -> Meter:
         with self._lock:
-            self._meters.setdefault(str(variant), Meter())
+            return self._meters.setdefault(listed, Meter())
 
     def _load_detector(self, spec: ModelSpec) -> LoadedDetector:
         paths, threads = self._search_paths, self._threads

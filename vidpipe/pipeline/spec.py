@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.reachback import ReachbackSpec
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.servers import check_server
 from vidpipe.core.settings import StageConfig
@@ -72,8 +73,20 @@ class RungSpec(_Spec):
 
     quality: int | None = Field(default=None, ge=1, le=100, description="default: the link's")
     width: int | None = Field(default=None, ge=64, description="default: the link's")
+    bits: int | None = Field(default=None, ge=2, le=8, description="of a link with `split`; default: the link's")
     share: float = Field(
         default=1, gt=0, le=1, description="of the frames that would cross; the others are answered by a fallback"
+    )
+
+
+class SplitSpec(_Spec):
+    """The model behind a link is cut in two; its head runs before the link, and features cross in place of pictures."""
+
+    bits: int = Field(default=5, ge=2, le=8, description="of a value of the features")
+    behind: int | None = Field(
+        default=None,
+        ge=1,
+        description="operation of the network that is the last before the link; default: where least crosses",
     )
 
 
@@ -91,6 +104,11 @@ class LinkSpec(_Spec):
     )
     width: int | None = Field(
         default=None, ge=64, description="in place of `size`: scale wider pictures down to this many pixels"
+    )
+    split: SplitSpec | None = Field(
+        default=None,
+        description="cut the model behind the link in two, and send what its first half has made of a picture; `codec` "
+        "is for pictures that somebody else looks at; default: do not",
     )
     batch_frames: int = Field(default=8, ge=1, le=256, description="most frames in one call")
     batch_ms: float = Field(default=0, ge=0, description="how long a frame may wait for others to fill a batch")
@@ -161,6 +179,10 @@ class LinkSpec(_Spec):
 
     @model_validator(mode="after")
     def _can_adapt(self) -> Self:
+        if self.split is not None and self.codec == "raw":
+            raise ValueError("split: some pictures cross as such, and need a codec: write codec: jpeg or webp")
+        if self.split is None and any(rung.bits is not None for rung in self.rungs):
+            raise ValueError("rungs: `bits` are of features, which cross a link with `split`")
         if self.adapt and self.codec == "raw":
             raise ValueError("adapt: pictures have one size under codec: raw; write codec: jpeg or webp")
         if self.rungs and not self.adapt:
@@ -172,11 +194,17 @@ class LinkSpec(_Spec):
         """How it packs pictures, for people."""
         if self.codec == "raw":
             return "raw"
-        return f"{self.codec} {self.quality}" + (f", {self.width} px" if self.width else "")
+        pictures = f"{self.codec} {self.quality}" + (f", {self.width} px" if self.width else "")
+        return pictures if self.split is None else f"features of {self.split.bits} bits, else {pictures}"
 
     def at(self, rung: RungSpec) -> LinkSpec:
-        """The link with the quality and width of a rung."""
-        asked = {"quality": rung.quality, "width": rung.width}
+        """The link with the quality, width and bits of a rung."""
+        split = (
+            self.split
+            if self.split is None or rung.bits is None
+            else SplitSpec(bits=rung.bits, behind=self.split.behind)
+        )
+        asked = {"quality": rung.quality, "width": rung.width, "split": split}
         return self.model_copy(update={name: value for name, value in asked.items() if value is not None})
 
 
@@ -249,6 +277,16 @@ class PlacedStage:
     only_when_away: bool = False
 
 
+def why_not_again(id: str, stage: type[Stage[Any]]) -> str:
+    """Why a stage cannot be asked of a frame that was answered before, for reachback; "" where it can."""
+    if stage.shared and stage.stateless:
+        return ""
+    return (
+        f"stage '{id}' would be asked of earlier frames, and its answers depend on more than the frame: let a stage be "
+        "the last one that is `stateless` and `shared`, as detect is, or leave reachback out"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedTransform:
     """A transform of the results, and its settings."""
@@ -304,6 +342,7 @@ class Pipeline:
         sinks: that take results, beside those that a run is given.
         tuner: changes settings while it runs.
         media: which pictures and clips of events are made; None: none.
+        reachback: how the last stage is asked again when a class came or went; None: it is not.
         own_clouds: sites whose cloud stages stand on machines of their own.
         search_paths: folders from which custom stages are imported and models found: the pipeline's and the user's.
     """
@@ -324,6 +363,7 @@ class Pipeline:
     sinks: tuple[Part, ...] = ()
     tuner: Part | None = None
     media: MediaSpec | None = None
+    reachback: ReachbackSpec | None = None
     own_clouds: frozenset[str] = frozenset()
     search_paths: tuple[str, ...] = ()
 

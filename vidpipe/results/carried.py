@@ -15,19 +15,22 @@ class LinkNow(NamedTuple):
         waiting: frames that have not arrived yet.
         age_s: how long the oldest of them has waited.
         setting: the codec with its quality and width, and the share of frames where that is not all.
+        breakers: how many circuit breakers of links of that name stand so, by state.
     """
 
     mbps: float | None
     waiting: int
     age_s: float
     setting: str
+    breakers: Mapping[str, int] = {}
 
     def __add__(self, other: LinkNow) -> LinkNow:  # type: ignore[override]
         """Of two links of that name, which cross side by side; the setting of the one that is later."""
         known = [each.mbps for each in (self, other) if each.mbps is not None]
         setting = (self if self.age_s >= other.age_s else other).setting
         age_s = max(self.age_s, other.age_s)
-        return LinkNow(sum(known) if known else None, self.waiting + other.waiting, age_s, setting)
+        breakers = Counter(self.breakers) + Counter(other.breakers)
+        return LinkNow(sum(known) if known else None, self.waiting + other.waiting, age_s, setting, breakers)
 
 
 class Carried(NamedTuple):
@@ -69,9 +72,7 @@ class Carried(NamedTuple):
         told: dict[str, Any] = {"frames": self.frames, "bytes": self.bytes}
         if self.busy_s:
             told["mbps"] = round(self.bytes * 8e-6 / self.busy_s, 3)
-        if self.crossed:
-            told["crossing_ms"] = round(1000 * self.crossing_s / self.crossed, 3)
-            told["longest_ms"] = round(1000 * self.longest_s, 3)
+        told |= self._crossing()
         if self.settings:
             told["settings"] = dict(self.settings)
         return told
@@ -85,5 +86,12 @@ class Carried(NamedTuple):
                 "waiting": self.now.waiting,
                 "age_ms": round(1000 * self.now.age_s, 3),
                 "setting": self.now.setting,
+                "breakers": dict(self.now.breakers),
             }
-        return told
+        return told | self._crossing()
+
+    def _crossing(self) -> dict[str, float]:
+        if not self.crossed:
+            return {}
+        mean_s = self.crossing_s / self.crossed
+        return {"crossing_ms": round(1000 * mean_s, 3), "longest_ms": round(1000 * self.longest_s, 3)}

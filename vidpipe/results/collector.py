@@ -56,6 +56,8 @@ class Collector:
             self._note(late.stream, answered=True)
         for stream, count in batch.refused.items():
             self.ledgers[stream].refused += count
+        for stream, counts in batch.reached_back.items():
+            self.ledgers[stream].reachback.update(counts)
         for stream in batch.begun_anew:
             if stream in self.status_monitors:
                 self.status_monitors[stream].begin_anew()

@@ -55,6 +55,8 @@ class StreamLedger:
         degraded: frames whose answer is worth less, as a segment was away.
         refused: of the frames that a stage passed on, those that nobody looked at: newer ones took their place.
         late: answers that came when another had been published in their place, by who gave them and who that other.
+        reachback: searches between looks that differ, and those that were `given_up`; frames that were `asked` again,
+            and those of them that were `unanswered`; `corrections`, and the `frames` that these are about.
         accuracy: how far the published answers agree with the last stage.
         engine_failure: why the first answer was lost between stages, if one was.
     """
@@ -68,6 +70,7 @@ class StreamLedger:
     refused: int = 0
     late: dict[str, Counter[str]] = field(default_factory=dict)
     audits: dict[str, AuditCount] = field(default_factory=dict)
+    reachback: Counter[str] = field(default_factory=Counter)
     accuracy: StreamAccuracy = field(default_factory=StreamAccuracy)
     first_pts: float = 0.0
     last_pts: float = 0.0
@@ -93,6 +96,9 @@ class StreamLedger:
         if record.covered:
             self.covered[record.covered] += 1
         self.degraded += bool(record.degraded)
+        for correction in record.corrections:
+            self.reachback["corrections"] += 1
+            self.reachback["frames"] += correction.frames
         if record.audit is not None:
             self._count_audit(record.audit)
         self.accuracy.count(record)
@@ -157,7 +163,7 @@ class StreamLedger:
             "video_s": round(self.video_s, 3),
             "audits": {stage: count.report() for stage, count in self.audits.items()},
             "accuracy": self.accuracy.report(),
-        }
+        } | ({"reachback": dict(self.reachback)} if self.reachback else {})
 
 
 class Latencies:

@@ -73,7 +73,7 @@ def _settings(pipeline: Pipeline) -> dict[str, Any]:
         "links": {name: _plain(link, exclude_defaults=True) for name, link in pipeline.links.items()},
         "ahead": pipeline.ahead,
         "late": pipeline.late,
-    }
+    } | ({"reachback": _plain(pipeline.reachback)} if pipeline.reachback is not None else {})
 
 
 def _part(part: PlacedStage | PlacedTransform) -> dict[str, Any]:

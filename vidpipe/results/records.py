@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vidpipe.cascade.audit import Audit, Look
 from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.reachback import Correction
 from vidpipe.cascade.runner import Meter
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.event import Event
@@ -49,6 +48,7 @@ class Result(NamedTuple):
         model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
         settings: changes of settings that came into force since the stream's result before, as the report has them.
         degraded: why the answer is worth less than it would be, for people: "cloud away for 12 s"; "" where it is not.
+        corrections: of earlier answers, that have become known since the stream's result before.
     """
 
     stream: str
@@ -67,12 +67,13 @@ class Result(NamedTuple):
     model: str | None = None
     settings: tuple[Mapping[str, Any], ...] = ()
     degraded: str = ""
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def moment(self) -> Moment:
         """The place of the answer in its stream."""
         place = self.stream, self.seq, self.pts, self.captured_at, *(self.size or (0, 0))
-        return Moment(*place, self.epoch, self.audits, self.model, self.degraded)
+        return Moment(*place, self.epoch, self.audits, self.model, self.degraded, self.corrections)
 
     @property
     def detections(self) -> sv.Detections:
@@ -94,10 +95,12 @@ def published(
     look: Look | None = None,
     audits: tuple[Audit, ...] = (),
     model: str | None = None,
+    corrections: tuple[Correction, ...] = (),
     *,
     pictures: bool,
 ) -> Result:
-    """What is published of a picture; `covered`, `epoch`, `size`, `look`, `audits` and `model` as of `Result`.
+    """What is published of a picture; `covered`, `epoch`, `size`, `look`, `audits`, `model` and `corrections` as
+    of `Result`.
 
     Args:
         pictures: whether it brings its picture.
@@ -106,7 +109,8 @@ def published(
     picture = item.keep(item.bgr()) if pictures and isinstance(item, Frame) else None
     degraded = str(completed.away or "")
     answer, audit = completed.answer, completed.audit
-    return Result(*known, answer, audit, covered, size, picture, look, audits, model, degraded=degraded)
+    known_since = audits, model, (), degraded, corrections
+    return Result(*known, answer, audit, covered, size, picture, look, *known_since)
 
 
 class Snapshot(NamedTuple):
@@ -195,6 +199,7 @@ class Batch:
         events: what transforms saw happen, each behind the answer at which it happened; what ends with a stream may
             come without an answer.
         refused: frames that stages passed on and nobody looked at, for newer ones took their place; by stream.
+        reached_back: what reachback counts, by stream; see `StreamLedger.reachback`.
         health: of live sources, now and then.
         machine: which the streams are read on, as `usage.machine` tells; "" where that is not known.
         begun_anew: streams whose process has died; what is counted of their sources begins with 0 again.
@@ -209,6 +214,7 @@ class Batch:
     snapshots: list[Snapshot] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    reached_back: dict[str, Counter[str]] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     begun_anew: list[str] = field(default_factory=list)
     asked: tuple[str, int] | None = None
@@ -217,112 +223,7 @@ class Batch:
     def __bool__(self) -> bool:
         late = self.late_audits or self.late_answers or self.shadows
         came = self.published or self.events or late or self.snapshots or self.ended or self.refused or self.health
-        return bool(came or self.begun_anew or self.asked)
-
-
-class Outbox:
-    """Where the streams of one process put their answers, and the collector takes them from; bounded.
-
-    A full outbox makes `publish` wait, and one that is held makes recordings wait: whoever takes too slowly slows a
-    replay instead of filling the memory.
-
-    Args:
-        limit: how many answers may wait.
-    """
-
-    LIMIT = 2048
-    LIMIT_PICTURES = 32  # where each brings its picture
-    LINGER_S = 0.05  # how long the first answer waits for company: a call to fetch each alone would cost more than it
-
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._batch = Batch()
-        self._changed = threading.Condition()
-        self._takes = 0
-        self._held = False
-        self._awaited = 0  # who waits for what is there to be received
-        self._closed = False
-
-    def publish(self, record: Result, events: Sequence[Event] = (), *, live: bool = False) -> None:
-        with self._changed:
-            while not self._closed and (len(self._batch.published) >= self._limit or (self._held and not live)):
-                self._changed.wait()
-            self._batch.published.append(record)
-            self._batch.events += events
-            if len(self._batch.published) == 1:
-                self._changed.notify_all()
-
-    def audit(self, audit: LateAudit) -> None:
-        with self._changed:
-            self._batch.late_audits.append(audit)
-
-    def late(self, answer: LateAnswer) -> None:
-        with self._changed:
-            self._batch.late_answers.append(answer)
-
-    def shadow(self, answer: ShadowAnswer) -> None:
-        with self._changed:
-            self._batch.shadows.append(answer)
-            self._changed.notify_all()
-
-    def refused(self, stream: str) -> None:
-        with self._changed:
-            self._batch.refused[stream] += 1
-
-    def snapshot(self, snapshot: Snapshot) -> None:
-        with self._changed:
-            self._batch.snapshots.append(snapshot)
-
-    def tell(self, events: Sequence[Event]) -> None:
-        """Hand on events that come behind the last answer of their stream."""
-        with self._changed:
-            self._batch.events += events
-
-    def ended(self, ended: Ended) -> None:
-        with self._changed:
-            self._batch.ended.append(ended)
-            self._changed.notify_all()
-
-    def asks(self, stream: str, seq: int) -> None:
-        """Tell which picture is asked next."""
-        with self._changed:
-            self._batch.asked = stream, seq
-            self._changed.notify_all()
-
-    def wait_until_received(self) -> None:
-        """Wait until the collector has all that was published: it asks for more only when it has got the last batch."""
-        with self._changed:
-            self._awaited += 1
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._batch or self._closed)
-            takes = self._takes
-            self._changed.wait_for(lambda: self._takes > takes or self._closed)
-            self._awaited -= 1
-
-    def take(self, timeout_s: float, *, hold: bool = False) -> Batch:
-        """What is there, as soon as there is something; an empty batch after `timeout_s`.
-
-        Args:
-            hold: let recordings wait with their next answers until somebody takes without.
-        """
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            self._takes += 1
-            self._held = hold
-            self._changed.notify_all()
-            while not self._batch and (left := deadline - time.monotonic()) > 0:
-                self._changed.wait(left)
-            if self._batch and not self._batch.ended and len(self._batch.published) < self._limit // 2:
-                self._changed.wait_for(lambda: self._awaited, self.LINGER_S)
-            batch, self._batch = self._batch, Batch()
-            self._changed.notify_all()
-            return batch
-
-    def close(self) -> None:
-        """Nobody will take any more: let everybody who waits go."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        return bool(came or self.begun_anew or self.asked or self.reached_back)
 
 
 class Position(NamedTuple):

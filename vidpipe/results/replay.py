@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.reachback import read
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.spec import Pipeline
@@ -154,4 +155,6 @@ def seen_of(line: Mapping[str, Any]) -> Seen:
         line["knobs"],
         line.get("model"),
         line.get("degraded", ""),
+        [read(each) for each in line.get("corrections", ())],
+        line.get("features", {}),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidpipe.cascade.runner import Meter
@@ -89,15 +89,7 @@ def build_report(
         "latency_ms": collector.latencies.report(),
         "stages": {stage.id: stage_report(counts.stages.get(stage.id, Meter())) for stage in pipeline.stages},
         "transforms": {each.id: stage_report(counts.stages.get(each.id, Meter())) for each in pipeline.transforms},
-        "models": {
-            model: {
-                "calls": calls,
-                "wall_ms": _ms_each(wall, calls),
-                "cpu_ms": _ms_each(cpu, calls),
-                **({"shared": counts.shared[model]} if model in counts.shared else {}),
-            }
-            for model, (calls, wall, cpu) in counts.models.items()
-        },
+        "models": models_report(counts.models, counts.shared),
         "links": {link: carried.report() for link, carried in counts.links.items()},
         "shadows": {variant: stage_report(meter) for variant, meter in counts.shadows.items()},
         "sinks": {name: dict(counts) for name, counts in collector.sink_counts().items()},
@@ -116,6 +108,25 @@ def stage_report(meter: Meter) -> dict[str, Any]:
         "wall_ms": _ms_each(meter.wall_ns, meter.asked),
         "cpu_ms": _ms_each(meter.cpu_ns, meter.asked),
         **({"counts": dict(sorted(meter.counts.items()))} if meter.counts else {}),
+    }
+
+
+def models_report(
+    models: Mapping[str, tuple[int, int, int]], shared: Mapping[str, int] | None = None
+) -> dict[str, dict[str, float]]:
+    """How often each model was asked, and what a picture took, in milliseconds.
+
+    Args:
+        shared: looks of each that another query had made already.
+    """
+    return {
+        model: {
+            "calls": calls,
+            "wall_ms": _ms_each(wall, calls),
+            "cpu_ms": _ms_each(cpu, calls),
+            **({"shared": shared[model]} if shared and model in shared else {}),
+        }
+        for model, (calls, wall, cpu) in models.items()
     }
 
 

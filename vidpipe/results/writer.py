@@ -7,6 +7,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from operator import methodcaller
 from typing import Any, NamedTuple
 
@@ -169,6 +170,14 @@ class Writer:
         with self._changed:
             self._waiting.append(_Parcel(report=report))
             self._changed.notify_all()
+
+    def troubles(self) -> list[str]:
+        """What keeps sinks from their work now, though the run goes on."""
+        told = []
+        for sink in self._sinks:
+            with suppress(Exception):  # a user's sink may raise anything
+                told.append(sink.trouble)
+        return [trouble for trouble in told if trouble]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """What sinks count, by their names; those that count nothing are left out."""

@@ -13,6 +13,7 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.runtime.inline import InlineEngine
 from vidpipe.runtime.shadow.ask import ShadowAsk
@@ -23,8 +24,14 @@ from vidpipe.sources.base import StreamInfo
 class Engine(Protocol):
     """Runs a plan: `open`, `start`, `take` until every stream has ended, `close`.
 
+    Attributes:
+        waiting: whether what it runs on is gone, and it goes on once that is back; until then nothing comes of streams.
+
     One thread calls these. `update`, `prepare`, `remove`, `add`, `ask` and `counts` may be called by others meanwhile.
     """
+
+    @property
+    def waiting(self) -> bool: ...
 
     def open(self, stop: threading.Event) -> list[StreamInfo]:
         """What is known of the streams once they are open; where `stop` is set before, returns at once.
@@ -39,6 +46,7 @@ class Engine(Protocol):
         """What has come, by device; with `hold` recordings give no more until somebody asks without.
 
         Raises:
+            ClusterError: what it runs on is gone.
             RunError: it cannot go on.
         """
         ...
@@ -88,6 +96,10 @@ class Engine(Protocol):
         Args:
             fresh: up to this moment, for which a part that hangs is waited for; else up to a second or so ago.
         """
+        ...
+
+    def machinery(self) -> Machinery:
+        """The machines and processes that there are, as far as is known within seconds; never waits."""
         ...
 
     def cpu_s(self) -> float: ...

@@ -17,6 +17,7 @@ from vidpipe.pipeline.plan import Link, Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import LoadMeter, Machinery, driver, this_machine
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.downstream import Downstream, PendingResult
@@ -58,7 +59,8 @@ class CodecLink:
             frame.in_parts = places is not None
             ticket = Ticket(frame, due=ticket.due, straight=ticket.straight)
         else:
-            item = packed(ticket, self._link, self._spec, complete=complete)
+            heads = self._runtime.library.head
+            item = packed(ticket, self._link, self._spec, complete=complete, heads=heads)
             ticket = codec.unpack(item, ticket.frame.knobs, self._runtime.views)
             self.bytes += item.nbytes
         self.frames += 1
@@ -131,6 +133,8 @@ class InlineEngine:
         share: what it has in common with the other queries of this process; None: it is alone.
     """
 
+    waiting = False
+
     def __init__(
         self,
         plan: Plan,
@@ -151,6 +155,7 @@ class InlineEngine:
         )
         self._streams = [stream for group in plan.groups for stream in group]
         self._cpu_at_start_s = 0.0
+        self._load = LoadMeter(clock)
 
     def open(self, stop: Event) -> list[StreamInfo]:
         """Open everything, unless `stop` is set meanwhile; raises what kept a part from opening."""
@@ -212,6 +217,12 @@ class InlineEngine:
             return self._runtime.counts(self._stack.counts())
         counts = self._runtime.counts(self._stack.counts() | self._link.counts())
         return counts + self._link.server_counts(fresh=fresh)
+
+    def machinery(self) -> Machinery:
+        tiers = dict.fromkeys(str(segment.tier) for segment in self._runtime.plan.segments[: self._runtime.plan.here])
+        load, streams = self._load.look(), tuple(self._runtime.plan.pipeline.streams)
+        tier = next(iter(tiers)) if len(tiers) == 1 else ""
+        return Machinery([this_machine(load, list(tiers))], [driver(load, self.cpu_s(), tier=tier, streams=streams)])
 
     def cpu_s(self) -> float:
         """CPU seconds of the process, its trainings and its shadow asks since `start`."""

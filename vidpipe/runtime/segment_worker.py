@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
@@ -18,13 +18,14 @@ from vidpipe.core.errors import RunError, contained
 from vidpipe.core.frame import Frame
 from vidpipe.runtime.downstream import Downstream, PendingResult, broken
 from vidpipe.runtime.fair_queue import FairQueue
-from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell, refuse
 from vidpipe.runtime.snapshot_timer import SnapshotTimer
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 16  # frames of one call of a stage; more waiting ones are taken by the next
 LIVE_BATCH_S = 0.05  # of live streams no more than can be done in so long: those that come meanwhile wait
+MOST_BACK = 64  # frames that wait to be looked at for reachback; a stream has one at a time
 
 
 class _Ticket(Ticket):
@@ -66,12 +67,18 @@ class _Answered(NamedTuple):
     below: Completed
 
 
+class _AskBack(NamedTuple):
+    frame: Frame
+    ask: ShadowAsk
+    tell: Tell
+
+
 class _Restore(NamedTuple):
     states: Mapping[str, Mapping[str, bytes]]
     done: Future[None]
 
 
-_Job = _Ask | _Complete | _Answered | _Restore
+_Job = _Ask | _Complete | _Answered | _Restore | _AskBack
 _ORDERS = _Complete | _Answered | _Restore
 
 
@@ -87,6 +94,7 @@ class SegmentWorker:
         name: of the thread, for debuggers and profilers.
         weights: of the streams on a detour, whose waiting frames give way to newer ones.
         shadow: what is done with shadow asks; see `Downstream.shadow`.
+        stages: ids of those that stand here.
     """
 
     def __init__(
@@ -96,9 +104,12 @@ class SegmentWorker:
         name: str,
         weights: Mapping[str, float] | None = None,
         shadow: Callable[[Frame, Sequence[ShadowAsk], Tell], None] = lambda *_: None,
+        stages: Collection[str] = (),
     ) -> None:
         self._make = make
         self._shadow = shadow
+        self._stages = stages
+        self._back: deque[_AskBack] = deque()  # they are taken when nothing else waits
         self._downstream = downstream
         self._weights = weights if weights is not None else {}
         self._waiting: FairQueue[_Job] = FairQueue(self._weights, _refuse)
@@ -134,7 +145,17 @@ class SegmentWorker:
         return self._downstream.away(stream) if self._downstream is not None else None
 
     def shadow(self, frame: Frame, asks: Sequence[ShadowAsk], tell: Tell) -> None:
-        self._shadow(frame, asks, tell)
+        others = [ask for ask in asks if not (ask.back and ask.stage in self._stages)]
+        if others:
+            self._shadow(frame, others, tell)
+        back = [_AskBack(frame, ask, tell) for ask in asks if ask not in others]
+        with self._changed:
+            takes = not self._stopping and self._broken is None and len(self._back) + len(back) <= MOST_BACK
+            if takes:
+                self._back += back
+                self._changed.notify()
+        if not takes:
+            _refuse_back(back, "nobody has time for it")
 
     def restore(self, states: Mapping[str, Mapping[str, bytes]]) -> None:
         """Have the stages take up what they kept, by stream and stage id; returns when that is done."""
@@ -174,6 +195,7 @@ class SegmentWorker:
             while jobs := self._take():
                 self._do(jobs)
             self._cascade.close()
+            _refuse_back(self._left_back(), "the run ends")
         except BaseException as error:
             self._break(error)
 
@@ -194,6 +216,7 @@ class SegmentWorker:
             tickets = [*self._tickets.values(), *(job.ticket for job in jobs if isinstance(job, _Ask | _Answered))]
             self._tickets.clear()
             self._at_work = []
+        _refuse_back([*self._left_back(), *(job for job in jobs if isinstance(job, _AskBack))], self._broken)
         for job in jobs:
             if isinstance(job, _Restore) and not job.done.done():
                 job.done.set_exception(RunError(self._broken))
@@ -203,8 +226,11 @@ class SegmentWorker:
 
     def _take(self) -> list[_Job]:
         with self._changed:
-            while not self._waiting and not self._stopping:
+            while not self._waiting and not self._back and not self._stopping:
                 self._changed.wait()
+            if not self._waiting and self._back and not self._stopping:
+                self._at_work = [self._back.popleft()]
+                return self._at_work
             self._at_work = [self._next() for _ in range(self._batch_size(len(self._waiting)))]
             return self._at_work
 
@@ -233,6 +259,8 @@ class SegmentWorker:
                 self._allow(job)
             elif isinstance(job, _Restore):
                 self._restore(job)
+            elif isinstance(job, _AskBack):
+                self._ask_back(job)
             else:
                 job.ticket.below = job.below
                 self._guard(job.ticket, self._advance)
@@ -309,6 +337,21 @@ class SegmentWorker:
             states |= self._cascade.snapshot(ticket.frame.stream)
         return completed._replace(states=states) if states else completed
 
+    def _ask_back(self, job: _AskBack) -> None:
+        """Look at a frame for reachback: no stage learns of it, and nothing is noted of its stream."""
+        try:
+            answer = self._cascade.look_again(job.frame, job.ask.stage, job.ask.config)
+        except BaseException as error:
+            log.exception("a look for reachback broke")
+            answer = failed(str(contained(error)))
+        job.tell(job.ask, Reply(answer))
+
+    def _left_back(self) -> list[_AskBack]:
+        with self._changed:
+            left = list(self._back)
+            self._back.clear()
+        return left
+
     def _restore(self, job: _Restore) -> None:
         for stream, states in job.states.items():
             self._cascade.restore(stream, states)
@@ -318,6 +361,11 @@ class SegmentWorker:
 def _refuse(job: _Job) -> None:
     assert isinstance(job, _Ask)
     job.ticket.pending.refuse()
+
+
+def _refuse_back(jobs: Iterable[_AskBack], reason: str) -> None:
+    for job in jobs:
+        refuse([job.ask], job.tell, reason)
 
 
 def failed(reason: str, by: str = "engine") -> Answer:

@@ -11,7 +11,8 @@ from threading import Event
 
 from vidpipe.core.errors import SourceError
 from vidpipe.results.frame_sink import FrameSink
-from vidpipe.results.records import Batch, Ended, Outbox, Position
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import Batch, Ended, Position
 from vidpipe.results.status import HealthPoll
 from vidpipe.results.usage import machine
 from vidpipe.runtime.downstream import Downstream

@@ -13,12 +13,15 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
 from vidpipe.core.errors import contained
 from vidpipe.core.extensions import find_on
+
+BEAT_S = 1.0  # between two messages that a task gets on
 
 
 def main(descriptor: int) -> int:
@@ -34,6 +37,8 @@ def main(descriptor: int) -> int:
         connection.send(("error", contained(error)))
         return 1
     connection.send(("ready", None))
+    if hasattr(work, "beat"):
+        work.beat = _beat(connection)
     for task in _tasks(connection):
         try:
             answer = "value", work(pickle.loads(task))
@@ -41,6 +46,19 @@ def main(descriptor: int) -> int:
             answer = "error", contained(error)
         connection.send(answer)
     return 0
+
+
+def _beat(connection: Connection) -> Callable[[], None]:
+    """What tells the other side that a task gets on, as often as it wants to know."""
+    told_at = -BEAT_S
+
+    def beat() -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= BEAT_S:
+            told_at = time.monotonic()
+            connection.send(("beat", None))
+
+    return beat
 
 
 def _tasks(connection: Connection) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Tasks that processes work on, one each at a time; a process that dies is replaced, and costs its task alone."""
+"""Tasks that processes work on, one each at a time; one that dies or hangs is replaced, and costs its task alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,9 @@ from typing import Any, NamedTuple, Protocol
 from vidpipe.core.errors import RunError
 
 Work = Callable[[Any], Any]
+"""Does a task. Where it has an attribute `beat`, that is what it calls now and then while it gets on."""
+
+FIRST_TAKES = 5  # times as long the first task of a process may be silent: it loads what all need
 END_S = 5.0  # for a process to end by itself
 
 
@@ -54,6 +58,13 @@ class TaskWorkers(Protocol):
         """
         ...
 
+    def end_silent(self, longest_s: float) -> None:
+        """End processes that have not got on with their task for so long: their tasks come back as of ones that died.
+
+        The first task of a process may take `FIRST_TAKES` times as long.
+        """
+        ...
+
     def close(self) -> None:
         """End all of them; what they are at is lost."""
         ...
@@ -65,6 +76,13 @@ class _Process:
     connection: Connection
     ready: bool = False
     task: Any = None
+    heard_at: float = 0.0
+    done: int = 0
+    hung: str = ""
+
+    def silent_s(self, now: float) -> float:
+        """For how long it has not got on, as far as that is not usual."""
+        return (now - self.heard_at) / (1 if self.done else FIRST_TAKES)
 
 
 class LocalTaskWorkers:
@@ -76,9 +94,17 @@ class LocalTaskWorkers:
         count: how many.
         search_paths: folders that `make` may come from.
         make: makes the work, in each process; it pickles.
+        now: seconds of a clock that nobody sets.
     """
 
-    def __init__(self, count: int, search_paths: Sequence[str], make: Callable[[], Work]) -> None:
+    def __init__(
+        self,
+        count: int,
+        search_paths: Sequence[str],
+        make: Callable[[], Work],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
         self._count = count
         self._search_paths = list(search_paths)
         self._make = pickle.dumps(make)
@@ -91,7 +117,7 @@ class LocalTaskWorkers:
 
     def put(self, task: Any) -> None:
         process = self._idle.popleft() if self._idle else self._started()
-        process.task = task
+        process.task, process.heard_at = task, self._now()
         self._busy[process.connection] = process
         with suppress(OSError):  # it has died: that is told when its end is taken
             process.connection.send_bytes(pickle.dumps(task))
@@ -107,15 +133,24 @@ class LocalTaskWorkers:
                 del self._busy[connection]
                 done.append(Done(process.task, died=self._buried(process)))
                 continue
-            if kind == "ready":
+            process.heard_at = self._now()
+            if kind in ("ready", "beat"):
                 process.ready = True
                 continue
             if not process.ready:  # what makes the work raised
                 raise told
             del self._busy[connection]
+            process.done += 1
             self._idle.append(process)
             done.append(Done(process.task, **{kind: told}))
         return done
+
+    def end_silent(self, longest_s: float) -> None:
+        now = self._now()
+        for process in self._busy.values():
+            if process.silent_s(now) > longest_s and not process.hung:
+                process.hung = f"hung: nothing was heard of it for {now - process.heard_at:.0f} s"
+                process.popen.kill()
 
     def close(self) -> None:
         every = [*self._busy.values(), *self._idle]
@@ -149,5 +184,5 @@ class LocalTaskWorkers:
         status = process.popen.wait()
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         if not process.ready:
-            raise RunError(f"a worker process does not start: {how}")
-        return how
+            raise RunError(f"a worker process does not start: {process.hung or how}")
+        return process.hung or how

@@ -15,7 +15,7 @@ from vidpipe.cascade.cascade import Away, Cascade
 from vidpipe.cascade.runner import StageRunner
 from vidpipe.cascade.stage import Context
 from vidpipe.core import traces
-from vidpipe.core.answer import Answer, nothing
+from vidpipe.core.answer import nothing
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, StageError, VidpipeError, text_of
 from vidpipe.core.extensions import find_on
@@ -28,18 +28,21 @@ from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage, PlacedTransform
 from vidpipe.results.carried import Carried
 from vidpipe.results.frame_sink import FrameSink, StreamFrameSinks
-from vidpipe.results.records import Counts, Outbox, Position
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import Counts, Position
 from vidpipe.runtime.downstream import Downstream
 from vidpipe.runtime.leaves import check_stages
 from vidpipe.runtime.segment_worker import SegmentWorker
-from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
+from vidpipe.runtime.shadow.ask import ShadowAsk, Tell, refuse
 from vidpipe.runtime.shadow.messages import Setup
-from vidpipe.runtime.shadow.worker import ShadowWorker, refuse, split
+from vidpipe.runtime.shadow.worker import ShadowWorker, split
 from vidpipe.runtime.sharing import QueryShare
 from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.evidence import Evidence
+from vidpipe.runtime.streams.hiding import hiding
 from vidpipe.runtime.streams.ordering import Detour, InOrder, Ordering
 from vidpipe.runtime.streams.parts import Parts
+from vidpipe.runtime.streams.reachback import reachback_of
 from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
@@ -154,10 +157,11 @@ class WorkerRuntime:
         """The thread for the shared stages of segment `index`: all its stages, below the device."""
         segment = self.plan.segments[index]
         stages = segment.shared if index == 0 else segment.stages
-        shadow = partial(self.shadow, frozenset(stage.id for stage in stages), downstream)
+        ids = frozenset(stage.id for stage in stages)
+        shadow = partial(self.shadow, ids, downstream)
         away = downstream.away if downstream is not None else _nobody
         make = lambda: self._open(stages, (), away, top=False)  # noqa: E731
-        return SegmentWorker(make, downstream, segment.name, self.weights, shadow)
+        return SegmentWorker(make, downstream, segment.name, self.weights, shadow, ids)
 
     def stream_worker(
         self,
@@ -178,7 +182,7 @@ class WorkerRuntime:
         plan = self.plan
         return StreamWorker(
             stream,
-            lambda: self._parts(stream, downstream, frame_sinks, position, joins),
+            lambda: self._parts(stream, downstream, outbox, frame_sinks, position, joins),
             downstream,
             outbox,
             ordering=self._ordering(stream),
@@ -225,6 +229,10 @@ class WorkerRuntime:
             for config in configs.get(placed.id, ()) if placed.id in self._here else ():
                 placed.type.prepare(config, self.library)
 
+    def cascade(self, stages: Sequence[PlacedStage], stream: str) -> Cascade:
+        """Some stages for whoever asks them himself about one stream; opened by the thread that calls."""
+        return self._open(stages, (stream,), _nobody, top=False)
+
     def counts(self, links: Mapping[str, Carried]) -> Counts:
         """What the stages and models of this process have done, with what its links have carried."""
         shadows, media = self.shadows.meters(), self._media.counts()
@@ -254,6 +262,7 @@ class WorkerRuntime:
         self,
         stream: str,
         downstream: Downstream | None,
+        outbox: Outbox,
         frame_sinks: Sequence[FrameSink],
         position: Position,
         joins: bool,
@@ -272,7 +281,7 @@ class WorkerRuntime:
             away = downstream.away if downstream is not None else _nobody
             cascade = self._open(self.plan.segments[0].per_stream, (stream,), away, top=True)
             opened.callback(cascade.close)
-            transforms = self._transforms(stream)
+            transforms = self.transforms(stream)
             opened.callback(transforms.close)
             if position.last is not None:
                 cascade.restore(stream, position.states, position.last)
@@ -290,10 +299,11 @@ class WorkerRuntime:
             transforms,
             writers,
             media,
-            partial(_hide, view) if view else None,
+            hiding(view) if view else None,
             position.poison,
             (-1 if position.last is None else position.last.as_of, position.model),
             dict(position.states),
+            reachback_of(self.plan, stream, partial(self.shadow, (), downstream), source, outbox, self.clock),
         )
 
     def _source(self, stream: str, spec: StreamSpec, resume: Resume | None, ring: PacketRing | None) -> Source:
@@ -323,7 +333,7 @@ class WorkerRuntime:
             self._metered.append(cascade)
         return cascade
 
-    def _transforms(self, stream: str) -> TransformRunner:
+    def transforms(self, stream: str) -> TransformRunner:
         """The transforms of a stream's results, opened by the thread that calls."""
         pipeline = self.plan.pipeline
         opened = [self._opened(placed, stream, last=False) for placed in pipeline.transforms]
@@ -374,12 +384,6 @@ def those_open(opened: Sequence[StreamInfo | SourceError]) -> list[StreamInfo]:
 def _nobody(stream: str) -> Away | None:
     """Nobody is away where there is nobody further down."""
     return None
-
-
-def _hide(view: View, answer: Answer, frame: Frame) -> Answer:
-    """The answer without boxes that are hidden."""
-    left = view.without_hidden(answer.detections, frame.width, frame.height)
-    return answer if left is answer.detections else replace(answer, detections=left)
 
 
 def _keep(kept: dict[str, Any], stream: str, value: Any) -> None:

@@ -102,8 +102,7 @@ class Page(Sink):
         self._folder = Path(tempfile.mkdtemp(prefix="vidpipe-page-"))  # nobody else may look into it
         try:
             gallery, self._telling = Gallery(str(self._folder / "shots")), Telling()
-            self._shown = RunHere(name, gallery, self._telling)
-            self._begun = ""
+            self._shown = RunHere(name, gallery, self._telling, store=store)
             runs = {name: self._shown, **(others or {})}
             site = Site(runs, store, () if media is None else (media,), Users(users_path()))
             self._server = Server(site, port, address, [gallery], [self._telling])
@@ -124,13 +123,13 @@ class Page(Sink):
             self._shown.attach(run)
 
     def begin(self, provenance: Mapping[str, Any]) -> None:
-        self._begun = provenance["start"]
+        self._shown.begun = provenance["start"]
 
     def write(self, results: Sequence[Result], published_at: float) -> None:
         self._shown.note(results)
 
     def tell(self, events: Sequence[Event]) -> None:
-        told = [as_json(event, self._begun) for event in events]
+        told = [as_json(event, self._shown.begun) for event in events]
         paths = ("snapshot", "clip")  # files are asked for by the event's id
         self._telling.tell([event | {name: bool(event[name]) for name in paths} for event in told])
 

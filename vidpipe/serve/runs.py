@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -17,6 +18,7 @@ from vidpipe.core.settings import StageConfig, is_knob, with_values
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.results.records import Result
+from vidpipe.results.store.verdicts import Verdict, keep
 from vidpipe.runtime.driver.epochs import Epoch
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.driver.status import as_json
@@ -77,11 +79,14 @@ class ShownRun:
         """Have a stage leave a little more to those below, by one step of one of its settings; see `apply`."""
         raise self._elsewhere()
 
-    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> None:
+    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> bool:
         """Say that the last stage was wrong in an audit, which is then left out of the miss rate.
 
+        Returns:
+            Whether that is kept beyond the run, in its store.
+
         Raises:
-            ConfigError: no such audit is remembered.
+            ConfigError: no such audit is remembered, or its store cannot be written: then nothing has changed.
             ConflictError: somebody has said so already.
         """
         raise self._elsewhere()
@@ -140,10 +145,18 @@ class RunHere(ShownRun):
 
     Args:
         gallery, telling: its pictures and events.
+        store: where it keeps events, and verdicts on audits; None: nowhere.
+
+    Attributes:
+        begun: when it began, as its results say.
     """
 
-    def __init__(self, name: str, gallery: Gallery, telling: Telling, clock: Clock = REAL) -> None:
+    def __init__(
+        self, name: str, gallery: Gallery, telling: Telling, clock: Clock = REAL, store: Path | None = None
+    ) -> None:
         super().__init__(name)
+        self.begun = ""
+        self._store = store
         self.gallery = gallery
         self.telling = telling
         self.newest: dict[str, Result] = {}
@@ -154,6 +167,7 @@ class RunHere(ShownRun):
         self._known: tuple[float, dict[str, Any]] | None = None
         self._past: deque[tuple[float, dict[str, dict[str, int]]]] = deque()
         self._lock = threading.Lock()
+        self._relabelling = threading.Lock()
 
     def attach(self, run: Run) -> None:
         """Show this run, which is about to begin, in place of one that it follows."""
@@ -211,15 +225,20 @@ class RunHere(ShownRun):
             for wrong in self._wrong.newest_first(stream)
         ]
 
-    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> None:
+    def relabel(self, stream: str, stage: str, seq: int, *, by: str) -> bool:
         run = self._opened()
-        with self._lock:
+        with self._relabelling:  # not what a status waits for: another program may keep the store locked
             wrong = self._wrong.one(stream, stage, seq)
             if wrong.relabelled_by is not None:
                 raise ConflictError(f"{wrong.relabelled_by} has said so already")
-            run.relabel(stream, wrong.audit)
+            audit = wrong.audit
+            said = stream, stage, seq, wrong.told["at"], by, audit.missed, audit.false
+            kept = self._store is not None and keep(self._store, Verdict(self._clock.utc(), self.begun, *said))
+            run.relabel(stream, audit)
             wrong.relabelled_by = by
+        with self._lock:
             self._known = None
+        return kept
 
     def loosen(self, stream: str, stage: str, *, by: str) -> dict[str, Any]:
         run = self._opened()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.reachback import Correction
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer
 from vidpipe.core.event import Event, Phase
@@ -29,6 +30,7 @@ class Moment:
         audits: whose outcome has become known since the result before: of this answer, or of late ones.
         model: that measured the boxes, by its name in the pipeline; None: none did, or nobody knows.
         degraded: why the answer is worth less than it would be: "cloud away for 12 s"; "" where it is not.
+        corrections: of earlier answers, that have become known since the result before.
     """
 
     stream: str
@@ -41,6 +43,7 @@ class Moment:
     audits: tuple[Audit, ...] = ()
     model: str | None = None
     degraded: str = ""
+    corrections: tuple[Correction, ...] = ()
 
 
 class Transform(Generic[C]):

@@ -68,6 +68,9 @@ def test_what_was_measured_is_planned_with_until_settings_change(planned):
     carries = planned("--how-many")
     assert carries.status == 0
     assert "cameras like stream yard" in carries.out
+    narrowed = planned("--nodes", "nodes.yaml", "--set", "tiers.cloud={machine: rock}")
+    assert narrowed.status == 2
+    assert narrowed.error.startswith("`tiers.cloud` asks for the machine rock, and no node is called so")
     refused = planned("--nodes", "nodes.yaml", "--streams", "100000")
     assert refused.status == 2
     assert refused.error.startswith("it does not fit: ")

@@ -44,6 +44,11 @@ def test_a_configuration_moves_stages_to_other_tiers(placed):
         ("placement: {big: moon}", "config.yaml:1: placement.big"),
         ("placement: {difference: cloud, big: edge}", "frames never go back up"),
         ("placement: {big: edge}\nlinks: {device-cloud: {codec: raw}}", "this pipeline has no such link"),
+        (
+            "placement: {difference: edge}\nlinks: {device-edge: {codec: jpeg, split: {bits: 4}}}",
+            "config.yaml:2: links.device-edge.split: only one stage, of type detect, may look at what crosses a link "
+            "that is split, not difference, big",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_at_its_line(placed, text, said):

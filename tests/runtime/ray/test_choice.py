@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import Place
 from vidpipe.pipeline.spec import Tier, TierSpec
+from vidpipe.runtime.machine import Machine, fitting
 from vidpipe.runtime.ray import machines
-from vidpipe.runtime.ray.machine import Machine, fitting
 from vidpipe.runtime.ray.machines import Machines
 
 ADDRESS = "10.0.0.1:6379"

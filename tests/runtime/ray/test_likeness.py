@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.runtime.driver.run import run
 from vidpipe.runtime.ray import engine, likeness
+from vidpipe.runtime.ray.inspection import InspectingActor
 from vidpipe.runtime.ray.likeness import Driver, check_models, hashes_of_models, tell_clock
 from vidpipe.runtime.ray.packing import pack_arguments, unpack_arguments
 
@@ -88,6 +90,17 @@ def test_a_model_in_another_file_is_refused(pipeline):
     check_models(pipeline, [], other)  # it is used elsewhere
     with pytest.raises(ConfigError, match=f"model big: big.onnx on machine {HERE} is another file"):
         check_models(pipeline, ["big"], other)
+
+
+def test_who_inspects_finds_what_a_run_would(pipeline):
+    def inspected(hashes):
+        return InspectingActor().models(pack_arguments(pipeline.search_paths, pipeline, ["big"], hashes))
+
+    assert inspected(hashes_of_models(pipeline)) == {}
+    with pytest.raises(ConfigError, match="is another file"):
+        inspected({"big": {"big.onnx": "0" * 64}})
+    Path(pipeline.search_paths[0], "big.onnx").unlink()
+    assert inspected({"big": {"big.onnx": "0" * 64}}) == {"big": ["big.onnx"]}
 
 
 @pytest.mark.ray

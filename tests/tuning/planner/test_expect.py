@@ -115,10 +115,11 @@ def test_more_cameras_take_more_and_wait_longer(few, more, tiers):
     small, large = (expect(laid(tiers=tiers), costs(), lines, {"a": count}) for count in (few, few + more))
     for one, other in zip(small.loads, large.loads, strict=True):
         assert one.cpu < other.cpu or not one.stages
-        assert one.wait_ms <= other.wait_ms
+        assert one.wait_ms <= other.wait_ms or one.actors < other.actors
         assert one.memory_mb <= other.memory_mb
     assert all(a.ms <= b.ms and a.mbps < b.mbps for a, b in zip(small.traffic, large.traffic, strict=True))
-    assert len(small.shortages) <= len(large.shortages)
+    grown = any(one.actors < other.actors for one, other in zip(small.loads, large.loads, strict=True))
+    assert len(small.shortages) <= len(large.shortages) or grown
 
 
 def test_what_is_short_is_told_with_the_tightest_first():

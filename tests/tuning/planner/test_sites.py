@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.tuning.planner.builders import costs, laid, stream
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.plan import Place, plan
-from vidpipe.pipeline.spec import Tier, TierSpec
+from vidpipe.pipeline.plan import plan
 from vidpipe.tuning.planner.expect import expect
 from vidpipe.tuning.planner.nodes import Nodes
-
-SITES = st.sampled_from((None, "north", "south"))
-MACHINES = st.lists(st.tuples(st.sets(st.sampled_from(Tier), min_size=1), SITES), min_size=2, max_size=6)
 
 
 def of_sites(*own_clouds, **sites):
@@ -33,20 +27,6 @@ def of_machines(**machines):
     return Nodes.model_validate(
         {"nodes": {name: {"tier": tier, "site": site, "cpus": 8} for name, (tier, site) in machines.items()}}
     )
-
-
-@settings(deadline=None)  # the import of Ray
-@given(machines=MACHINES, tier=st.sampled_from(Tier), site=SITES)
-def test_a_plan_takes_the_machines_that_a_cluster_takes(machines, tier, site):
-    from vidpipe.runtime.ray.machine import LABEL, Machine, fitting
-
-    nodes = of_machines(**{str(at): (sorted(tiers), of) for at, (tiers, of) in enumerate(machines)})
-    there = [
-        Machine(str(at), "", dict.fromkeys(tiers, 1.0), {LABEL: of} if of else {})
-        for at, (tiers, of) in enumerate(machines)
-    ]
-    able = fitting(there, Place(range(1), "", tier, site or ""), TierSpec())
-    assert list(nodes.serving(tier, site)) == [machine.node for machine in able]
 
 
 def test_a_machine_of_no_site_is_none_of_a_site_and_the_cloud_is_common():

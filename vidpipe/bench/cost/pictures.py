@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.errors import VidpipeError
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs
+from vidpipe.models.library import Library
 from vidpipe.pipeline.plan import Link, plan
 from vidpipe.pipeline.spec import LinkSpec, Pipeline
 from vidpipe.runtime.transport.codec import unpack
-from vidpipe.runtime.transport.packing import packed
+from vidpipe.runtime.transport.packing import Heads, packed
 from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.open import open_source
@@ -34,6 +36,7 @@ def pictures_on_links(stream: str, spec: StreamSpec, pipeline: Pipeline) -> Iter
         return
     if not frames:
         return
+    heads = Library(pipeline.models, pipeline.classes, tuple(map(Path, pipeline.search_paths)), 1).head
     specs = [LinkSpec()]
     specs += [
         LinkSpec(codec="jpeg", quality=quality, width=width)
@@ -44,7 +47,7 @@ def pictures_on_links(stream: str, spec: StreamSpec, pipeline: Pipeline) -> Iter
     links = [Link("", "", spec) for spec in (*specs, *pipeline.links.values())]
     links += plan(pipeline).links  # pictures on these are as large as the stages behind them need
     for link in {each.spec.setting: each for each in links}.values():
-        yield link.spec.setting, _packed(frames, link)
+        yield link.spec.setting, _packed(frames, link, heads)
 
 
 def _sampled(stream: str, spec: StreamSpec) -> Iterator[Frame]:
@@ -59,11 +62,11 @@ def _sampled(stream: str, spec: StreamSpec) -> Iterator[Frame]:
                 return
 
 
-def _packed(frames: Sequence[Frame], link: Link) -> dict[str, float]:
+def _packed(frames: Sequence[Frame], link: Link, heads: Heads) -> dict[str, float]:
     nbytes, packing, unpacking = [], [], []
     for frame in frames:
         began = time.thread_time_ns()
-        item = packed(Ticket(frame, due=False, straight=False), link, link.spec, complete=False)
+        item = packed(Ticket(frame, due=False, straight=False), link, link.spec, complete=False, heads=heads)
         between = time.thread_time_ns()
         unpack(item, Knobs())
         nbytes.append(item.nbytes)

@@ -42,6 +42,7 @@ class ArchiveOptions:
     store: Path | None
     parquet: bool
     profiles: Path | None
+    look_ahead: bool = False
 
 
 def run_archive_command(options: ArchiveOptions) -> int:
@@ -53,7 +54,8 @@ def run_archive_command(options: ArchiveOptions) -> int:
         check_writable(options.store, "store")
     chunk_s, warm_up_s = seconds("--chunk", options.chunk), _warm_up(options.warm_up)
     assert chunk_s is not None
-    how = Options(options.workers, options.address, chunk_s, warm_up_s, options.store, options.parquet)
+    where = options.workers, options.address, chunk_s, warm_up_s, options.store
+    how = Options(*where, options.parquet, options.look_ahead)
     with _stopped() as stop, ArchiveTable() as table:
         outcome = run_archive(pipeline, options.out, how, watchers=[table], stop=stop)
     _summarise(outcome.pipeline or pipeline, options.out, outcome)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from vidpipe.cli.doctor.cluster import cluster
 from vidpipe.cli.doctor.finding import Finding, State
 from vidpipe.cli.doctor.machine import machine
 from vidpipe.cli.doctor.pipeline import pipeline_findings
@@ -16,6 +17,7 @@ from vidpipe.cli.doctor.software import software
 from vidpipe.cli.terminal.rows import print_json
 from vidpipe.core.files import data_folder
 from vidpipe.models.cache import cache_dir
+from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.sources.open import expand
 from vidpipe.tuning.paths import profiles_dir
@@ -29,6 +31,7 @@ def run_doctor(
     sources: Sequence[str],
     sets: Sequence[str],
     *,
+    address: str | None = None,
     seconds: float,
     json: bool,
 ) -> int:
@@ -36,6 +39,7 @@ def run_doctor(
 
     Args:
         pipeline: whose models, streams and ports are looked at, too; None: only the machine.
+        address: of a Ray that a run is to join; None: none is looked at.
         seconds: how long each camera is watched.
         json: print JSON lines.
 
@@ -44,9 +48,12 @@ def run_doctor(
     """
     folders = {"models' cache": cache_dir(), "profiles": profiles_dir(), "data": data_folder()}
     findings: Iterator[Finding] = chain(machine(folders), software())
+    loaded: Pipeline | None = None
     if pipeline is not None:
         loaded = load(pipeline, config=config, sources=expand(*sources), sets=sets)
         findings = chain(findings, pipeline_findings(loaded, seconds))
+    if address is not None:
+        findings = chain(findings, cluster(address, loaded))
     console = Console(highlight=False, markup=False)
     count = dict.fromkeys(State, 0)
     for finding in findings:

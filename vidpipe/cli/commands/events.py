@@ -23,6 +23,7 @@ _EVENT_COLUMNS = (
     *("unended", "severity", "review", "at", "started_at", "ended_at", "seq", "pts", "by", "age_s", "box", "score"),
     *("dwell_s", "count", "miss_rate", "config", "model", "snapshot", "clip"),
 )
+_VERDICT_COLUMNS = ("at", "by", "stream", "stage", "missed", "false", "seq", "frame_at", "run")
 _CLASS_COLUMNS: Sequence[str] = ("time", "stream", "class", "mean", "most")
 _COUNT_COLUMNS: Sequence[str] = ("time", "stream", "kind", "zone", "line", "direction", "class", "events")
 
@@ -109,6 +110,20 @@ def show_alike(filter: Filter, form: Form, like: str, most: int | None, *, unend
     return _print_table([{"likeness": plain(row["likeness"]), **_event_line(row)} for row in rows])
 
 
+def show_verdicts(filter: Filter, form: Form, newest: int | None, *, others: bool) -> int:
+    """Print what people said of audits; `others`: whether other options were given that say which events."""
+    if others or filter.of_events or filter.class_ is not None:
+        raise ConfigError("--verdicts: goes with --since, --until, --stream and --newest; other options are of events")
+    arguments = filter.arguments(time.time())
+    del arguments["class_"]
+    with Store(filter.store) as store:
+        rows = store.verdicts(**arguments)
+    rows = rows[-newest:] if newest else rows
+    if form != "table":
+        return _print(form, rows, _VERDICT_COLUMNS)
+    return _print_table([_verdict_line(row) for row in rows])
+
+
 def show_counts(filter: Filter, form: Form, every: str) -> int:
     """Print how many of each class were in view; or, with what only events have, how many events there were."""
     every_s = seconds("--every", every) or 0
@@ -141,6 +156,11 @@ def _printed(show: Callable[[], None]) -> int:
     except BrokenPipeError:
         return end_quietly()
     return 0
+
+
+def _verdict_line(row: Row) -> dict[str, str]:
+    times = {name: local(row[name]) for name in ("at", "frame_at") if row[name] is not None}
+    return {name: plain(row[name]) for name in _VERDICT_COLUMNS} | times
 
 
 def _event_line(row: Row) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from rich.console import Console
 
+from vidpipe.cli.earlier import ask_about_earlier
 from vidpipe.cli.logs import name_run
 from vidpipe.cli.outputs import Earlier, Named, Outputs, inputs_of, is_stdout, own_stdout
 from vidpipe.cli.reload import Reload, on_hangup
@@ -66,9 +67,16 @@ class RunOptions:
 
 
 def run_pipeline(options: RunOptions) -> int:
-    """Run to the end, or into the background; the exit status. Raises ConfigError where it cannot begin."""
+    """Run to the end, or into the background; the exit status.
+
+    Raises:
+        ConfigError: it cannot begin.
+        KeyboardInterrupt: somebody who was asked about earlier results wants no run.
+    """
     from vidpipe.cli.runs.orders import RunOrders
 
+    # Before it goes to the background, where nobody could answer.
+    options = replace(options, earlier=ask_about_earlier(options.earlier, (options.results, options.events)))
     named = Path(options.pipeline).stem
     return run_by_name(options, named, partial(_run, options), lambda versions: RunOrders(versions).all())
 
@@ -199,6 +207,7 @@ def _execute(
                 new,
                 engine=options.engine,
                 address=options.address,
+                waits=options.detach is not None,
                 sinks=[*outputs.lines_files(stdout), *outputs.stores(), *page],
                 watchers=watchers,
                 reload=again,
@@ -212,6 +221,7 @@ def _execute(
             pipeline,
             engine=options.engine,
             address=options.address,
+            waits=options.detach is not None,
             sinks=[*lines, *outputs.stores(), *page],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,

@@ -78,7 +78,9 @@ def _machine(laid: Plan, place: Place) -> str:
 
 def print_expected(expected: Expected, nodes: Nodes, console: Console) -> None:
     """What a plan takes of machines and links, and what each camera costs."""
-    loads = _table("expected load", ("segment", "node", "CPU", "of", "thread busy", "waits ms", "memory MB"), right=2)
+    columns = ("segment", "node", "CPU", "of", "thread busy", "waits ms", "memory MB")
+    takes_gpus = any(load.gpus for load in expected.loads)
+    loads = _table("expected load", columns + ("GPUs",) * takes_gpus, right=2)
     for load in expected.loads:
         cpus = sum(nodes.nodes[name].cpus for name in load.nodes)
         loads.add_row(
@@ -89,6 +91,7 @@ def print_expected(expected: Expected, nodes: Nodes, console: Console) -> None:
             f"{load.busy:.0%}" if load.frames_s else "",
             _number(load.wait_ms) if load.frames_s else "",
             "" if load.memory_mb is None else f"{load.memory_mb:.0f}",
+            *(f"{load.gpus:g}" if load.gpus else "",) * takes_gpus,
         )
     console.print(loads)
     if expected.traffic:
@@ -134,6 +137,8 @@ def as_json(expected: Expected) -> dict[str, Any]:
                 "busy": load.busy,
                 "wait_ms": _finite(load.wait_ms),
                 "memory_mb": load.memory_mb,
+                "actors": load.actors,
+                "gpus": load.gpus,
             }
             for load in expected.loads
         ],

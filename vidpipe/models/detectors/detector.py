@@ -146,7 +146,6 @@ class NetworkDetector:
         self._decoder = decoder
         self._labels = labels
         self._letterboxes = [Letterbox(decoder.letterbox, picture) for picture in session.pictures]
-        self._doubles = labels.merges or not decoder.suppresses
         self.detect(
             [np.full(session.pictures.shape[1:], 128, np.uint8)]
         )  # the first run is slow: not on a frame's time
@@ -167,10 +166,10 @@ class NetworkDetector:
     def detect(self, images: Sequence[Image], floor: float | None = None) -> list[sv.Detections]:
         """See `Detector.detect`."""
         at_once = len(self._letterboxes)
-        found: list[sv.Detections] = []
+        detections: list[sv.Detections] = []
         for start in range(0, len(images), at_once):
-            found += self._batch(images[start : start + at_once], floor)
-        return found
+            detections += self._batch(images[start : start + at_once], floor)
+        return detections
 
     def keep_sure(self, detections: sv.Detections) -> sv.Detections:
         """See `Detector.keep_sure`."""
@@ -184,19 +183,29 @@ class NetworkDetector:
         placements = [letterbox.put(image) for letterbox, image in zip(self._letterboxes, images, strict=False)]
         outputs = self._session.run(len(images))
         if len(self._letterboxes) == 1:
-            return [self._detections(outputs, placements[0], floor)]
+            return [found(outputs, placements[0], floor, self._decoder, self._labels)]
         return [
-            self._detections([array[i : i + 1] for array in outputs], placement, floor)
+            found([array[i : i + 1] for array in outputs], placement, floor, self._decoder, self._labels)
             for i, placement in enumerate(placements)
         ]
 
-    def _detections(self, outputs: Outputs, placement: Placement, floor: float | None) -> sv.Detections:
-        found = self._decoder.read(outputs, self._labels.floor if floor is None else floor)
-        kept, classes = self._labels.of(found.labels, found.scores, floor)
-        boxes, scores = placement.back(found.boxes[kept]), found.scores[kept]
-        order = suppress(boxes, scores, classes, _IOU) if self._doubles else best_first(scores)
-        order = order[have_area(boxes[order])]
-        return self._labels.detections(boxes[order], scores[order], classes[order])
+
+def found(
+    outputs: Outputs, placement: Placement, floor: float | None, decoder: OutputDecoder, labels: Labels
+) -> sv.Detections:
+    """What a network has found in one picture.
+
+    Args:
+        placement: of the picture in the network's input.
+        floor: as of `Detector.detect`.
+    """
+    candidates = decoder.read(outputs, labels.floor if floor is None else floor)
+    kept, classes = labels.of(candidates.labels, candidates.scores, floor)
+    boxes, scores = placement.back(candidates.boxes[kept]), candidates.scores[kept]
+    doubles = labels.merges or not decoder.suppresses
+    order = suppress(boxes, scores, classes, _IOU) if doubles else best_first(scores)
+    order = order[have_area(boxes[order])]
+    return labels.detections(boxes[order], scores[order], classes[order])
 
 
 def thresholds(names: Sequence[str], threshold: float | Mapping[str, float] | None, default: float) -> dict[str, float]:

@@ -12,6 +12,7 @@ from vidpipe.pipeline.yaml.check_places import check_lines, check_zones
 from vidpipe.pipeline.yaml.checks import Entries
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
+from vidpipe.transforms.learnt.features import EMBEDDING
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, SpanSpec, names
 
@@ -32,6 +33,7 @@ def check_rules(document: Document, classes: Collection[str] | None, *, tracked:
     written = list(_rules(document))
     for keys, rule in written:
         _check_names(document, keys, rule, classes)
+        _check_learnt(document, keys, rule, classes)
         if streams:
             _check_places(document, keys, rule, lines if rule.kind == "line" else zones)
         if rule.kind in TRACKED and not tracked:
@@ -84,6 +86,30 @@ def _check_names(document: Document, keys: Keys, rule: RuleSpec, classes: Collec
     if isinstance(rule.active, str) and rule.active not in schedules:
         near = did_you_mean(rule.active, schedules) or ": write it under `schedules`"
         document.mistake((*keys, "active"), f"there is no schedule '{rule.active}'{near}")
+
+
+def _check_learnt(document: Document, keys: Keys, rule: RuleSpec, classes: Collection[str] | None) -> None:
+    """What a rule of kind learnt goes by is there: stages of the device, a transform that describes, classes."""
+    parts = [document.value((name,)) for name in ("stages", "transforms")]
+    stages, transforms = ([each for each in part if isinstance(each, Mapping)] for part in map(_listed, parts))
+    on = {str(each.get("id", each.get("type"))): str(each.get("on", "device")) for each in stages}
+    for name in rule.recorded if stages else ():  # rules that change while a run goes on come without stages
+        if name == EMBEDDING:
+            if not any(each.get("type") == "describe" for each in transforms):
+                document.mistake(keys, "it goes by what boxes look like, but there is no transform of type describe")
+        elif name not in on:
+            document.mistake(
+                keys, f"it goes by features of a stage '{name}', which is not there{did_you_mean(name, on)}"
+            )
+        elif on[name] in ("edge", "cloud"):
+            document.mistake(keys, f"it goes by features of {name}, which is on {on[name]}: put that stage on device")
+    for name in rule.event.classes if rule.event is not None else ():
+        if classes is not None and name not in classes:
+            document.mistake(keys, f"its event was taught with class '{name}', which is not there", at=(*keys, "event"))
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
 
 
 def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping[str, Mapping[str, object]]) -> None:

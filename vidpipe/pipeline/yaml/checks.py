@@ -22,7 +22,7 @@ from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.registry import SINKS, SOURCES, STAGES, TRANSFORMS, TUNERS
 from vidpipe.core.settings import StageConfig, is_knob
 from vidpipe.pipeline.models import with_models_on
-from vidpipe.pipeline.spec import Part, Tier
+from vidpipe.pipeline.spec import Part, Tier, why_not_again
 from vidpipe.pipeline.yaml.diagnostics import Keys
 from vidpipe.pipeline.yaml.document import Document
 from vidpipe.pipeline.yaml.messages import explain
@@ -91,6 +91,7 @@ def check_stages(document: Document, known: Known, search_paths: Sequence[str]) 
             _check_names(document, entry.config, entry.keys, known)
     _check_ids(document, entries.every)
     _check_order(document, stages)
+    _check_reachback(document, stages)
     return entries
 
 
@@ -214,14 +215,31 @@ def check_links(document: Document, entries: Sequence[Entry]) -> None:
     if not all(entry.tier for entry in entries):
         return
     places = [(Tier.DEVICE, False), *((entry.tier, entry.written.get("isolate") is True) for entry in entries)]
-    names = [
-        f"{upper}-{lower}" for (upper, alone), (lower, apart) in pairwise(places) if upper != lower or alone or apart
-    ]
+    behind = {
+        f"{upper}-{lower}": entries[index:]
+        for index, ((upper, alone), (lower, apart)) in enumerate(pairwise(places))
+        if upper != lower or alone or apart
+    }
     for name in document.mapping(("links",)):
-        if name not in names:
-            there = did_you_mean(name, names) or ": all of it runs in one place"
+        if name not in behind:
+            there = did_you_mean(name, list(behind)) or ": all of it runs in one place"
             document.mistake(("links", name), f"this pipeline has no such link{there}")
+        elif document.mapping(("links", name)).get("split") is not None:
+            _check_split(document, ("links", name, "split"), behind[name])
         _check_credit(document, ("links", name, "credit_mb"))
+
+
+def _check_split(document: Document, keys: Keys, behind: Sequence[Entry]) -> None:
+    """A model can be cut where nobody else needs the picture."""
+    looking = [entry for entry in behind if not entry.written.get("only_when_away")]
+    if any(entry.type is None or entry.config is None for entry in looking):
+        return
+    models = [entry.type and entry.config and entry.type.cut_model(entry.config) for entry in looking]
+    if len(models) != 1 or models[0] is None:
+        there = ", ".join(str(entry.written.get("id")) for entry in looking)
+        document.mistake(
+            keys, f"only one stage, of type detect, may look at what crosses a link that is split, not {there}"
+        )
 
 
 def _check_credit(document: Document, keys: Keys) -> None:
@@ -340,6 +358,14 @@ def _check_order(document: Document, entries: Sequence[Entry]) -> None:
         keys, name = entries[-1].keys, entries[-1].written["type"]
         message = f"type '{name}' passes frames on: the last stage must answer all, as detect does"
         document.mistake(keys, message, at=(*keys, "type"))
+
+
+def _check_reachback(document: Document, entries: Sequence[Entry]) -> None:
+    """The last stage can be asked of a frame that was answered before."""
+    if document.value(("reachback",)) is not None and entries and entries[-1].type:
+        stage = entries[-1]
+        if stage.type and (why := why_not_again(str(stage.written["id"]), stage.type)):
+            document.mistake(("reachback",), why)
 
 
 def _check_stand_in(document: Document, entry: Entry, tier: Tier, lower: Tier | None) -> None:

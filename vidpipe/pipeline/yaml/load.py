@@ -240,6 +240,7 @@ def _build(
         streams={name: Stream(stream, differing[name]) for name, stream in spec.streams.items()},
         own_clouds=frozenset(name for name, site in spec.sites.items() if site.cloud == "own"),
         audit=spec.audit,
+        reachback=spec.reachback,
         links=spec.links,
         tiers=spec.tiers,
         ahead=spec.ahead,

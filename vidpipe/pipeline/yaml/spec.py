@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.cascade.reachback import ReachbackSpec
+from vidpipe.core.registry import SINKS, TUNERS
 from vidpipe.media.spec import MediaSpec
 from vidpipe.models.base import ModelSpec
 from vidpipe.pipeline.spec import LinkSpec, Tier, TierSpec
@@ -60,8 +62,8 @@ class PartSpec(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: Name = Field(
-        description="apprise, events, kafka, mjpeg, mqtt, results, store, webhook (sinks), chameleon, static, uniform "
-        "(tuners), package.module:Class from the pipeline's folder or yours, or an entry point"
+        description=f"{', '.join(sorted(SINKS.builtin))} (sinks), {', '.join(sorted(TUNERS.builtin))} (tuners), "
+        "package.module:Class from the pipeline's folder or yours, or an entry point"
     )
 
 
@@ -138,6 +140,11 @@ class PipelineFile(ConfigFile):
         default=[], description="what completes results behind the cascade, in order"
     )
     audit: AuditSpec = Field(default_factory=AuditSpec, description="how often a cheap answer is checked")
+    reachback: ReachbackSpec | None = Field(
+        default=None,
+        description="when a look finds what the one before it did not, or no more: frames in between that filters have "
+        "answered are looked at in addition, to find out when that began; default: they are not",
+    )
     ahead: int = Field(
         default=0, ge=0, le=1000, description="frames of a stream that may be asked while an answer is open"
     )

@@ -57,6 +57,11 @@ class Sink:
         """What reports, metrics and messages call it."""
         return type(self).__name__
 
+    @property
+    def trouble(self) -> str:
+        """What keeps it from its work now, while the run goes on, for people; "": nothing does. Any thread asks."""
+        return ""
+
     def attach(self, run: ControlledRun) -> None:
         """Know the run whose results come, as something to look at and to change; not called where none goes on."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.reachback import written
 from vidpipe.core.rounding import round_boxes, round_scores
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.lines import LinesSink
@@ -87,6 +88,10 @@ class ResultsFile(LinesSink):
         boxes = self._detections(record)
         more = self._query
         more += f', "audits": {_audits(record.audits)}' if record.audits else ""
+        if record.corrections:
+            more += f', "corrections": {json.dumps([written(each) for each in record.corrections])}'
+        if answer.features:
+            more += f', "features": {json.dumps(answer.features)}'
         if record.degraded:
             more += f', "degraded": {json.dumps(record.degraded)}'
         if record.settings:

@@ -81,6 +81,14 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX embedding_last ON embedding (last);
     """,
+    """
+    CREATE TABLE verdict (
+        at REAL NOT NULL, run INTEGER NOT NULL, stream TEXT NOT NULL, stage TEXT NOT NULL, seq INTEGER NOT NULL,
+        frame_at REAL, by TEXT NOT NULL, missed INTEGER NOT NULL, false INTEGER NOT NULL,
+        PRIMARY KEY (run, stream, stage, seq)
+    );
+    CREATE INDEX verdict_at ON verdict (at);
+    """,
 )
 """What brings a file from each version of its tables (`PRAGMA user_version`) to the next."""
 

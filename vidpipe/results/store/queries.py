@@ -16,6 +16,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.results.events import FIELDS, SCHEMA
 from vidpipe.results.store.file import default_path, meaning, open_to_read
 from vidpipe.results.store.spans import MINUTE_S, SPANS_S, start_of
+from vidpipe.results.store.verdicts import ASK
 
 Row = dict[str, Any]
 
@@ -280,6 +281,15 @@ class Store:
         where = _Where({"stream": stream})
         where.between("at", since, until)
         return [dict(row) for row in self._ask(f"SELECT * FROM state {where} ORDER BY at, rowid", where.values)]
+
+    def verdicts(
+        self, *, since: float | None = None, until: float | None = None, stream: str | None = None
+    ) -> list[Row]:
+        """What people said of audits, that the last stage was wrong in them: the fields of `verdicts.Verdict`."""
+        where = _Where({"stream": stream})
+        where.between("verdict.at", since, until)
+        rows = map(dict, self._ask(ASK.format(where), where.values))
+        return [row | {what: bool(row[what]) for what in ("missed", "false")} for row in rows]
 
     def runs(self) -> list[Row]:
         """Runs in order: `id`, `name` (when it began, as its results say), `began`, `ended` (None: it goes on, or was

@@ -106,6 +106,10 @@ class StoreSink(Sink):
         """Events: `stored`, `ignored` as they were there already, `lost`; and rows that were `deleted`."""
         return self._counts
 
+    @property
+    def trouble(self) -> str:
+        return f"{self._failing}: {len(self._pending.events)} events wait, {LIMIT} at most" if self._failing else ""
+
     def begin(self, provenance: Mapping[str, Any]) -> None:
         """Open the file. Raises ConfigError: it is no store, of a newer vidpipe, damaged, or locked."""
         path = self.config.file

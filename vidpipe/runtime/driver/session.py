@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
-from vidpipe.core.clock import REAL, Clock
+from vidpipe.core.clock import REAL, Clock, Jumps
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import Event
 from vidpipe.core.traces import check_installed
@@ -23,6 +23,7 @@ from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.provenance import Provenance
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
@@ -32,13 +33,14 @@ from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.controllable import Controllable
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
+from vidpipe.runtime.driver.lasting import engine_of
 from vidpipe.runtime.driver.outcome import Outcome, closed, notes_of, stage_errors, stream_errors
 from vidpipe.runtime.driver.questions import Questions
 from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
-from vidpipe.runtime.engine import make_engine, usual_engine
+from vidpipe.runtime.engine import usual_engine
 from vidpipe.runtime.opening import LOOK_S
 from vidpipe.runtime.sharing import QueryShare
 from vidpipe.transforms.base import Transform
@@ -66,6 +68,7 @@ class Run(Controllable):
         engine: "ray": actors, on this machine or a cluster; "inline": threads of this process. None: actors, where Ray
             is installed.
         address: of a Ray to join, in place of one of our own.
+        waits: where that Ray goes away, until one is back at its address; else the run ends then.
         sinks: get the results, in this process; they are closed at the end.
         frame_sinks: get frames and answers, where the frames are.
         watchers: see the progress, in this process.
@@ -93,6 +96,7 @@ class Run(Controllable):
         *,
         engine: Literal["ray", "inline"] | None = None,
         address: str | None = None,
+        waits: bool = False,
         sinks: Sequence[Sink] = (),
         frame_sinks: Sequence[FrameSink] = (),
         watchers: Sequence[Watcher] = (),
@@ -118,18 +122,20 @@ class Run(Controllable):
         self._held = held
         self._writer: Writer | None = None
         self._clock = clock
+        self._jumps = Jumps(clock)
         catch_up = any(part.type.published is not Transform.published for part in pipeline.transforms)
         self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
         for name, stream in pipeline.streams.items():
             self._collector.promise(name, stream.spec.floor, stream.spec.want)
         laid = replace(plan(pipeline), pictures=pictures, traces=traces)
-        self._engine = make_engine(
+        self._engine = engine_of(
             engine or usual_engine(),
             laid,
             frame_sinks,
             address=address,
             positions=lambda stream: self._control.position(stream),
             clock=clock,
+            waits=waits,
             share=share,
         )
         self._share = share
@@ -220,9 +226,11 @@ class Run(Controllable):
 
     def status(self) -> Status:
         """The status at this moment, as an immutable snapshot; stages and links on Ray as of a second or so ago."""
-        counts = self._engine.counts(fresh=False) if self._state is RunState.RUNNING else None
+        runs = self._state is RunState.RUNNING
+        told = self._engine.counts(fresh=False) if runs else None, self._engine.machinery() if runs else Machinery()
+        wrong = [*self._jumps.told(), *(self._writer.troubles() if self._writer else ())]
         with self._changed:
-            return status_of(self._state, self._collector, self._control, counts, self._feed, self._clock)
+            return status_of(self._state, self._collector, self._control, *told, self._feed, self._clock, wrong)
 
     def __enter__(self) -> Run:
         return self.start()
@@ -347,6 +355,8 @@ class Run(Controllable):
                 self._engine.stop()
                 told_at = time.monotonic()
             if not stopping:
+                self._enter(RunState.WAITING if self._engine.waiting else RunState.RUNNING)
+            if not stopping and not self._engine.waiting:
                 control.go_on()
             try:
                 # Recordings wait until their answers are written, and taken.
@@ -358,6 +368,7 @@ class Run(Controllable):
             collector.note_away(self._engine.away())
             self._pass_on(batches, writer, errors)
             writer.watch()
+            self._jumps.look()
             watching.look(collector)
             if self._clock.monotonic() - looked_at > USAGE_EVERY_S:
                 looked_at = self._clock.monotonic()

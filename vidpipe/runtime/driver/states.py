@@ -17,6 +17,7 @@ class RunState(StrEnum):
 
     OPENING = "opening"  # models load, sources open
     RUNNING = "running"
+    WAITING = "waiting for the cluster"  # that it ran on: it goes on where it was once that is back
     STOPPING = "stopping"  # no source is read any more; what was read gets its answers
     ENDED = "ended"  # in order: every frame that was read has its answer
     FAILED = "failed"  # it could not begin, or the engine could not go on
@@ -24,7 +25,8 @@ class RunState(StrEnum):
 
 NEXT: Mapping[RunState, frozenset[RunState]] = {
     RunState.OPENING: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.FAILED}),
-    RunState.RUNNING: frozenset({RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
+    RunState.RUNNING: frozenset({RunState.WAITING, RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
+    RunState.WAITING: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.ENDED, RunState.FAILED}),
     RunState.STOPPING: frozenset({RunState.ENDED, RunState.FAILED}),
     RunState.ENDED: frozenset(),
     RunState.FAILED: frozenset(),

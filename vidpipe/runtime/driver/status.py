@@ -12,8 +12,9 @@ from vidpipe.core.answer import boxes_by_class
 from vidpipe.core.clock import Clock
 from vidpipe.results.accuracy import Evidence
 from vidpipe.results.collector import Collector
+from vidpipe.results.machinery import Machinery
 from vidpipe.results.records import Counts, Result
-from vidpipe.results.report import stage_report
+from vidpipe.results.report import models_report, stage_report
 from vidpipe.results.status import StreamStatus, stream_statuses
 from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.epochs import Epoch
@@ -72,8 +73,12 @@ class Status:
         at: UTC seconds.
         streams: by name.
         stages: asked, answered, errors and mean milliseconds, by stage id; empty unless it runs.
-        links: frames and bytes, by name; where it is measured, megabits a second that cross now, frames that wait, the
-            age of the oldest, and how pictures are packed; empty unless it runs.
+        links: frames and bytes, by name; where it is measured, milliseconds that crossing takes, megabits a second that
+            cross now, frames that wait, the age of the oldest, how pictures are packed, and how circuit breakers stand;
+            empty unless it runs.
+        models: pictures and milliseconds for each, by name; empty unless it runs.
+        machinery: the machines and processes that there are; none unless it runs.
+        troubles: what is wrong though the run goes on, for people: a sink that cannot write, a time of day that jumped.
         epochs: all changes of settings so far.
         waiting: results that wait for whoever iterates.
         lost: results of live streams that were left out, because nobody took them in time.
@@ -91,6 +96,9 @@ class Status:
     lost: int
     is_held: bool
     deaths: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    machinery: Machinery = field(default_factory=Machinery)
+    troubles: Sequence[str] = ()
 
 
 def states_of(collector: Collector) -> dict[str, str]:
@@ -104,13 +112,22 @@ def _states(collector: Collector, fares: Mapping[str, StreamStatus]) -> dict[str
 
 
 def status_of(
-    state: str, collector: Collector, control: Control, counts: Counts | None, feed: Feed[Result], clock: Clock
+    state: str,
+    collector: Collector,
+    control: Control,
+    counts: Counts | None,
+    machinery: Machinery,
+    feed: Feed[Result],
+    clock: Clock,
+    troubles: Sequence[str] = (),
 ) -> Status:
     """The snapshot; nobody may change what it is made of meanwhile.
 
     Args:
         counts: of all processes; None where there are none any more.
+        machinery: the machines and processes that there are.
         feed: what waits for whoever iterates.
+        troubles: as of `Status`.
     """
     fares, paused = stream_statuses(collector.status_monitors), control.paused
     states = _states(collector, fares)
@@ -148,6 +165,9 @@ def status_of(
         feed.lost,
         feed.is_full,
         {name: tuple(times) for name, times in counts.deaths.items()} if counts else {},
+        models_report(counts.models) if counts else {},
+        machinery,
+        tuple(troubles),
     )
 
 
@@ -179,6 +199,10 @@ def as_json(status: Status) -> dict[str, Any]:
         "stages": {id: dict(meter) for id, meter in status.stages.items()},
         "links": {name: dict(counts) for name, counts in status.links.items()},
         "deaths": {name: [round(at, 3) for at in times] for name, times in status.deaths.items()},
+        "troubles": list(status.troubles),
+        "models": {name: dict(asked) for name, asked in status.models.items()},
+        "machines": [machine.report() for machine in status.machinery.machines],
+        "processes": [process.report() for process in status.machinery.processes],
         "epochs": [
             {
                 "epoch": epoch.number,

@@ -16,7 +16,7 @@ from vidpipe.runtime.links.outside import Outside
 from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shared_memory import Slot
 from vidpipe.runtime.transport.pace import Pace, Step
-from vidpipe.runtime.transport.packing import packed
+from vidpipe.runtime.transport.packing import Heads, packed
 from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
@@ -44,6 +44,7 @@ class Entrance:
         pace: of a link that adapts.
         changed: the link's lock, which is let go while a frame waits for room.
         is_lost: whether nobody takes frames any more: then nobody waits either.
+        heads: as of `packed`.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Entrance:
         pace: Pace | None,
         changed: threading.Condition,
         is_lost: Callable[[], bool],
+        heads: Heads | None = None,
     ) -> None:
+        self._heads = heads
         self._link = link
         self._weights = weights
         self._settings = settings
@@ -112,7 +115,7 @@ class Entrance:
         span = traces.begin(f"link {self._link.name}", frame.trace, time.monotonic()) if frame.trace else None
         try:
             memory = self._room.memory(place.slot)
-            item = packed(ticket, self._link, step.spec, complete=place.complete, memory=memory)
+            item = packed(ticket, self._link, step.spec, complete=place.complete, memory=memory, heads=self._heads)
         except Exception:
             with self._changed:
                 self._traffic.forget(pending)

@@ -20,7 +20,7 @@ from vidpipe.runtime.links.batching import Batching
 from vidpipe.runtime.links.entrance import Entrance, Place
 from vidpipe.runtime.links.job import Batch, Handled, Job
 from vidpipe.runtime.links.jobs import Jobs
-from vidpipe.runtime.links.peer import Peer, SilentError, one_line
+from vidpipe.runtime.links.peer import Peer, SilentError, one_line, outcome
 from vidpipe.runtime.links.presence import unanswered
 from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shadow_lane import ShadowLane
@@ -28,6 +28,7 @@ from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.transport.emulator import Travel, depart
 from vidpipe.runtime.transport.pace import Pace
+from vidpipe.runtime.transport.packing import Heads
 from vidpipe.runtime.transport.traffic import Traffic
 from vidpipe.runtime.worker import Settings
 
@@ -59,6 +60,7 @@ class PeerLink:
     Args:
         weights: of the streams on a detour.
         settings: what a process goes by for a stream.
+        heads: as of `packed`.
 
     Attributes:
         gone: why nobody is waited for any more at the other end; "" where somebody is there, or still waited for.
@@ -70,6 +72,7 @@ class PeerLink:
         peer: Peer,
         weights: Mapping[str, float] | None = None,
         settings: Callable[[str], Settings] = lambda _: Settings(),
+        heads: Heads | None = None,
     ) -> None:
         self._link = link
         self._weights = weights if weights is not None else {}
@@ -82,7 +85,7 @@ class PeerLink:
         self._changed = threading.Condition()
         pace = Pace(link.spec, self._traffic) if link.spec.adapt else None
         knows = (link, self._weights, settings, self._room, self._traffic, pace, self._changed)
-        self._entrance = Entrance(*knows, is_lost=lambda: bool(self._lost))
+        self._entrance = Entrance(*knows, is_lost=lambda: bool(self._lost), heads=heads)
         self._who = f"the {peer.kind} of {link.end}"
         self._patience_s = OPEN_S
         self._travel = Travel(link.spec.shaper) if link.spec.shaper else None
@@ -143,7 +146,8 @@ class PeerLink:
     def counts(self) -> dict[str, Carried]:
         """What it has carried, by its name; of shadow asks apart."""
         with self._changed:
-            carried = self._traffic.carried(time.monotonic(), self._entrance.step.name)
+            now = time.monotonic(), self._entrance.step.name, str(self._presence.state)
+            carried = self._traffic.carried(*now)
         return {self.name: carried} | self._shadows.counts()
 
     def stop(self) -> None:
@@ -348,7 +352,9 @@ class PeerLink:
             job.tries += 1
             try:
                 done = self._peer.call([job])
-                error = self._outcome(done)
+                error = outcome(self._peer, done, PING_EVERY_S, REVIVE_S)
+                if isinstance(error, SilentError):
+                    self._give_up_calls()
             except self._peer.gone as raised:
                 error = raised
             if isinstance(error, self._peer.gone):
@@ -357,15 +363,6 @@ class PeerLink:
             self._resolve({job: self._answer(job, done, error)})
         with self._changed:
             self._dead = False
-
-    def _outcome(self, done: Future[Handled]) -> BaseException | None:
-        while True:
-            try:
-                return done.exception(PING_EVERY_S)
-            except TimeoutError:
-                if self._peer.is_silent(REVIVE_S):
-                    self._give_up_calls()
-                    return SilentError()
 
     def _give_up_calls(self) -> None:
         """The actor is as good as dead, and has been waited for."""

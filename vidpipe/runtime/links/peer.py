@@ -71,6 +71,20 @@ class Peer(Protocol):
         ...
 
 
+def outcome(peer: Peer, done: Future[Handled], ping_every_s: float, silent_s: float) -> BaseException | None:
+    """How a call ends: what it raised, None where it brought answers, a SilentError where the other end is silent.
+
+    Args:
+        silent_s: without a word for so long nobody waits any more.
+    """
+    while True:
+        try:
+            return done.exception(ping_every_s)
+        except TimeoutError:
+            if peer.is_silent(silent_s):
+                return SilentError()
+
+
 def with_commands(entries: Sequence[Job | Order], goes_by: dict[str, Settings]) -> Iterator[Job | Order | Command]:
     """These, each frame behind what its settings are where the other end does not go by them yet.
 

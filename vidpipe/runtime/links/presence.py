@@ -38,6 +38,11 @@ class Presence:
             return Away(self._segment, self._breaker.away_s(self._clock.monotonic()))
 
     @property
+    def state(self) -> BreakerState:
+        """Where the circuit breaker stands."""
+        return self._breaker.state
+
+    @property
     def is_away(self) -> bool:
         """Whether nobody is there, as far as is known."""
         return self._breaker.state is BreakerState.OPEN

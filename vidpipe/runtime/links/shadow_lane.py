@@ -1,4 +1,5 @@
-"""Shadow asks on a link: they leave when nothing else waits to be sent, and take no credit."""
+"""Shadow asks on a link, those of reachback among them: they leave when nothing else waits to be sent, and take no
+credit."""
 
 from __future__ import annotations
 
@@ -8,28 +9,32 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
+from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.plan import Link
 from vidpipe.results.carried import Carried
 from vidpipe.runtime.links.peer import Peer, one_line
-from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
-from vidpipe.runtime.shadow.worker import refuse
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell, refuse
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.transport.packing import packed_shadow
 
+BACK_S = 60.0  # longest that a frame of reachback waits to be sent: who asked has given it up by then
+
 
 class ShadowJob(NamedTuple):
-    """A frame of which nobody waits to hear, and the variants that are asked of it."""
+    """A frame of which nobody waits to hear, and the variants that are asked of it; `since`: when it came."""
 
     item: codec.PackedFrame
     asks: Sequence[ShadowAsk]
     tell: Tell
+    since: float
 
 
 class ShadowLane:
     """What waits to be sent, and what became of it. Each job is sent once: who asked may ask again."""
 
-    def __init__(self, link: Link, peer: Peer) -> None:
+    def __init__(self, link: Link, peer: Peer, clock: Clock = REAL) -> None:
+        self._clock = clock
         self._link = link
         self._peer = peer
         self._waiting: deque[ShadowJob] = deque()
@@ -46,14 +51,18 @@ class ShadowLane:
         except Exception as error:
             refuse(asks, tell, f"{self._link.name}: {one_line(error)}")
         else:
-            self._waiting.append(ShadowJob(item, asks, tell))
+            self._waiting.append(ShadowJob(item, asks, tell, self._clock.monotonic()))
 
-    def take(self) -> ShadowJob:
-        """The next one; raises IndexError where none waits."""
-        job = self._waiting.popleft()
-        self._frames += 1
-        self._bytes += job.item.nbytes
-        return job
+    def take(self) -> ShadowJob | None:
+        """The next one; None: none is left, as those of reachback that have waited for too long are refused."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            if self._clock.monotonic() - job.since <= BACK_S or not all(ask.back for ask in job.asks):
+                self._frames += 1
+                self._bytes += job.item.nbytes
+                return job
+            refuse(job.asks, job.tell, f"{self._link.name}: frames that somebody waits for leave no room")
+        return None
 
     def call(self, job: ShadowJob) -> None:
         """Ask, and tell what comes of it."""

@@ -22,6 +22,7 @@ from vidpipe.core.errors import SourceError
 from vidpipe.core.names import references
 from vidpipe.models.runtimes.opening import NetworkFile
 from vidpipe.pipeline.plan import Plan
+from vidpipe.results.machinery import Load, LoadMeter
 from vidpipe.results.records import Batch, Counts, Position
 from vidpipe.results.usage import own_cpu_s
 from vidpipe.runtime.inline import Stack
@@ -54,6 +55,8 @@ class Word(NamedTuple):
         cpu_s: CPU seconds since it began.
         away: by name, who below it is away.
         warnings: what was logged there.
+        node: of Ray, on which it stands.
+        load: of that machine, and of the actor's process; None: nobody has looked.
     """
 
     instance: str
@@ -61,6 +64,8 @@ class Word(NamedTuple):
     cpu_s: float
     away: Mapping[str, Away]
     warnings: Latest
+    node: str = ""
+    load: Load | None = None
 
 
 class _Actor:
@@ -73,6 +78,8 @@ class _Actor:
     def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
+        self._load = LoadMeter()
+        self._node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
         self._placed = [stage for index in segments for stage in plan.segments[index].stages]
         tiers = {plan.segments[index].tier for index in segments}
         tier = plan.pipeline.tiers.get(next(iter(tiers)))
@@ -84,7 +91,8 @@ class _Actor:
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
         self._link: PeerLink | None = self._server
         if lower is not None:
-            self._link = link_to(lower, plan.links[end], runtime.weights, runtime.settings, partial(_named, standby))
+            link, heads = plan.links[end], runtime.library.head
+            self._link = link_to(lower, link, runtime.weights, runtime.settings, partial(_named, standby), heads)
         self._stack = Stack(plan, segments, self._link, self._runtime)
         self._opened = [*self._stack.start(), *([self._server.start()] if self._server else [])]
 
@@ -124,7 +132,8 @@ class _Actor:
         counts = self._runtime.counts(self._stack.counts() | own)
         if self._server is not None:
             counts += self._server.server_counts(fresh=fresh, within_s=SERVER_S)
-        return Word(self._instance, counts, self._cpu_s(), away, self._warnings.latest())
+        said = counts, self._cpu_s(), away, self._warnings.latest()
+        return Word(self._instance, *said, self._node, self._load.look())
 
     def _close(self, until: float) -> None:
         """Close the shared stages, once what waits has been done, until this time of the monotonic clock."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from ray.exceptions import RayActorError, RayError
 
 from vidpipe.cascade.cascade import Away
+from vidpipe.pipeline.plan import Place
+from vidpipe.results.machinery import Kind, Load, ProcessNow, ProcessState
 from vidpipe.results.records import Counts
 from vidpipe.runtime.links.absences import Absences
 from vidpipe.runtime.ray.actors import Word
@@ -33,13 +35,15 @@ class _Member:
         silent_since: UTC seconds; it cannot be reached: another instance will tell that this one has died.
         slow: it did not answer in time, and is not waited for again until it has.
         ended: on purpose: nobody asks it any more.
-        asked_at: when it was asked last, by the monotonic clock.
+        asked_at, heard_at: when it was asked last, and last said something, by the monotonic clock.
         watched: whoever uses it tells of its deaths; else they are known by another instance that answers, so that of
             two within a second one may be missed.
     """
 
     name: str
     actor: Any
+    tier: str = ""
+    site: str = ""
     watched: bool = False
     words: dict[str, Word] = field(default_factory=dict)
     instance: str = ""
@@ -48,6 +52,7 @@ class _Member:
     slow: bool = False
     ended: bool = False
     asked_at: float = 0.0
+    heard_at: float | None = None
     deaths: list[float] = field(default_factory=list)
 
     def ask(self, *, fresh: bool = False) -> Future[Word]:
@@ -71,6 +76,7 @@ class _Member:
             if not self.watched:
                 self.deaths.append(self.silent_since or time.time())
             log.warning("the actor of %s died; it is there again", self.name)
+        self.heard_at = time.monotonic()
         before = self.words.get(word.instance)
         word.warnings.repeat(heard=before.warnings.total if before else 0)
         self.instance, self.silent_since = word.instance, None
@@ -78,6 +84,34 @@ class _Member:
 
     def away(self) -> Mapping[str, Away]:
         return self.words[self.instance].away if self.instance else {}
+
+    def state(self) -> ProcessState:
+        if self.silent_since is not None:
+            return ProcessState.AWAY
+        if not self.answers():
+            return ProcessState.SILENT if self.instance else ProcessState.STARTING
+        return ProcessState.RUNNING if self.instance else ProcessState.STARTING
+
+    def now(self, kind: Kind, streams: Collection[str]) -> ProcessNow:
+        """How it fares."""
+        load = self.words[self.instance].load if self.instance else None
+        return ProcessNow(
+            self.name,
+            kind,
+            self.state(),
+            self.tier,
+            self.site,
+            load.machine if load else "",
+            load.pid if load else None,
+            tuple(streams),
+            self.died(),
+            None if self.heard_at is None else time.monotonic() - self.heard_at,
+            sum(word.cpu_s for word in self.words.values()),
+            load.process_memory_bytes if load else None,
+        )
+
+    def died(self) -> int:
+        return len(self.deaths) + (self.silent_since is not None and not self.watched)
 
     def answers(self) -> bool:
         waits = self.asked is not None and not self.asked.done() and time.monotonic() - self.asked_at > ANSWER_S
@@ -96,10 +130,11 @@ class Census:
         self._asked_at = 0.0
         self._away = Absences()
 
-    def add(self, name: str, actor: Any, *, watched: bool = False) -> None:
-        """Ask this one, too; `watched`: `died` is called each time that it does."""
+    def add(self, name: str, actor: Any, place: Place | None = None, *, watched: bool = False) -> None:
+        """Ask this one, too, which runs that place; `watched`: `died` is called each time that it does."""
+        tier, site = (str(place.tier), place.site) if place is not None else ("", "")
         with self._lock:
-            self._members.append(_Member(name, actor, watched))
+            self._members.append(_Member(name, actor, tier, site, watched))
 
     def leave(self, actor: Any) -> None:
         """This one is ended on purpose; what it has counted stays."""
@@ -161,6 +196,28 @@ class Census:
                 if died:
                     deaths[member.name] = deaths.get(member.name, ()) + died
         return sum(counts, Counts({}, {}, {}, deaths))
+
+    def processes(self, standbys: Collection[Any], devices: Iterable[tuple[Any, Sequence[str]]]) -> list[ProcessNow]:
+        """How all of them fare that were not ended on purpose.
+
+        Args:
+            standbys: the actors that stand by now.
+            devices: the actors that read streams, with those.
+        """
+        reads = {id(actor): streams for actor, streams in devices}
+        kinds = {id(actor): Kind.STANDBY for actor in standbys}
+        with self._lock:
+            members = [(id(member.actor), member) for member in self._members if not member.ended]
+            return [member.now(kinds.get(id, Kind.ACTOR), reads.get(id, ())) for id, member in members]
+
+    def loads(self) -> dict[str, Load]:
+        """What was told within seconds of each machine on which an actor stands, by its node of Ray."""
+        oldest = time.monotonic() - ASK_EVERY_S - ANSWER_S
+        with self._lock:
+            heard = [(member.heard_at, member) for member in self._members if member.heard_at and member.instance]
+            heard = sorted((each for each in heard if each[0] > oldest), key=lambda each: each[0])
+            words = [member.words[member.instance] for _, member in heard]
+            return {word.node: word.load for word in words if word.load is not None}
 
     def cpu_s(self) -> float:
         """CPU seconds of all instances since they began."""

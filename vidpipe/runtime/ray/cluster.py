@@ -51,9 +51,13 @@ class Cluster:
     """A Ray that is begun and ended by one thread, since the system ends Ray's processes with who started them.
 
     Runs of one process share it.
+
+    Args:
+        plan: of a run; None: somebody joins it to look at it.
+        address: of a Ray to join; None: one of our own.
     """
 
-    def __init__(self, plan: Plan, address: str | None) -> None:
+    def __init__(self, plan: Plan | None, address: str | None) -> None:
         self._plan = plan
         self._address = address
         self._opened: Future[None] = Future()
@@ -252,8 +256,10 @@ def _check_open_files() -> None:
         )
 
 
-def _store_bytes(plan: Plan) -> int:
+def _store_bytes(plan: Plan | None) -> int:
     """Room for what all links may have under way, twice over, within what the machine can spare."""
+    if plan is None:
+        return int(STORE_MB * 1e6)
     under_way = sum(link.spec.credit_mb for link in plan.links) * max(1, len(plan.groups))
     most = STORE_SHARE * psutil.virtual_memory().total
     return int(min(max(STORE_MB, 2 * under_way) * 1e6, max(most, STORE_MB * 1e6)))
@@ -292,9 +298,9 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 @contextmanager
-def _modules_travel(plan: Plan) -> Iterator[None]:
+def _modules_travel(plan: Plan | None) -> Iterator[None]:
     """Have custom stages travel with the plan, and what they import from beside them: other machines have neither."""
-    folders = [Path(path).resolve() for path in plan.pipeline.search_paths]
+    folders = [] if plan is None else [Path(path).resolve() for path in plan.pipeline.search_paths]
     known = ray.cloudpickle.list_registry_pickle_by_value()
     own = [module for module in list(sys.modules.values()) if _lies_in(module, folders)]
     own = [module for module in own if module.__name__ not in known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vidpipe.pipeline.plan import Place, Plan, streams_per_actor
@@ -56,12 +56,7 @@ class Devices:
         One that runs already may be away.
         """
         here = {device.site for device in self._devices}
-        places: list[Place] = []
-        for site in (site for site in plan.sites if site not in here):
-            device, *below = plan.way_down(site, one_machine=False)
-            devices = sum(plan.pipeline.site(group[0]) == site for group in plan.groups)
-            places += [device] * max(1, devices) + [place for place in below if place not in places]
-        self._machines.check(places)
+        self._machines.check(places_of(plan, [site for site in plan.sites if site not in here]))
 
     def add(self, plan: Plan, site: str, streams: Sequence[str]) -> Device:
         """Start one more device of a site."""
@@ -69,7 +64,7 @@ class Devices:
         actor, below = self._start(plan, site, number)
         device = Device(actor, streams, numbered(self._place(plan, site).name, number), site, below)
         self._devices.append(device)
-        self._census.add(device.name, actor, watched=True)
+        self._census.add(device.name, actor, self._place(plan, site), watched=True)
         return device
 
     def with_room(self, plan: Plan, stream: str) -> tuple[Device, bool]:
@@ -88,13 +83,13 @@ class Devices:
         """Start what lacks of standbys: one for each actor below the devices, and one for the devices of a site."""
         for each in self._segments.stand_by():
             self._standbys.put_segment(each.name, each.actor)
-            self._census.add(each.name, each.actor)
+            self._census.add(each.name, each.actor, each.place)
         for site in dict.fromkeys(device.site for device in self._devices):
             if not self._standbys.has_device(site) and self._machines.has_room(self._place(plan, site)):
                 actor, below = self._start(plan, site, 0)
-                name = self._place(plan, site).name
-                self._standbys.put_device(site, name, actor, below)
-                self._census.add(name, actor, watched=True)
+                place = self._place(plan, site)
+                self._standbys.put_device(site, place.name, actor, below)
+                self._census.add(place.name, actor, place, watched=True)
 
     def _start(self, plan: Plan, site: str, number: int) -> tuple[Any, list[Any]]:
         """A device actor, and those below it; `number`: of it among those of its site."""
@@ -110,3 +105,13 @@ class Devices:
 
     def _of_site(self, site: str) -> list[Device]:
         return [device for device in self._devices if device.site == site]
+
+
+def places_of(plan: Plan, sites: Iterable[str]) -> list[Place]:
+    """Where the actors of these sites stand on a cluster; one that several actors take stands there as often."""
+    places: list[Place] = []
+    for site in sites:
+        device, *below = plan.way_down(site, one_machine=False)
+        devices = sum(plan.pipeline.site(group[0]) == site for group in plan.groups)
+        places += [device] * max(1, devices) + [place for place in below if place not in places]
+    return places

@@ -15,19 +15,21 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from vidpipe.core.errors import RunError
+from vidpipe.core.errors import ClusterError, RunError
 from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.plan import Plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.machinery import LoadMeter, Machinery, driver
 from vidpipe.results.records import Batch, Counts, Ended, Position
-from vidpipe.results.usage import TreeUsage
+from vidpipe.results.usage import TreeUsage, own_cpu_s
 from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
 from vidpipe.runtime.ray.devices import Devices
 from vidpipe.runtime.ray.likeness import Hashes, hashes_of_models
+from vidpipe.runtime.ray.machine_watch import MachineWatch
 from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.packing import pack_arguments
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
@@ -53,6 +55,8 @@ class RayEngine:
         positions: where a stream stands, for when its device has to be started again.
     """
 
+    waiting = False
+
     def __init__(
         self,
         plan: Plan,
@@ -65,6 +69,8 @@ class RayEngine:
         self._address = address
         self._cluster = cluster.Cluster(plan, address)
         self._census = Census()
+        self._machines = MachineWatch(joined=address is not None)
+        self._load = LoadMeter()
         self._hashes: Hashes = {}  # of the files of models here
         self._standbys = Standbys(
             lambda: self._hashes, self._census.leave, wanted=address is not None and plan.pipeline.standby
@@ -74,7 +80,7 @@ class RayEngine:
             machines,
             self._standbys,
             one_machine=address is None,
-            started=lambda each: self._census.add(each.name, each.actor),
+            started=lambda each: self._census.add(each.name, each.actor, each.place),
         )
         self._devices = Devices(machines, self._segments, self._standbys, self._census, frame_sinks, address)
         self._loss: cluster.Loss | None = None
@@ -126,12 +132,13 @@ class RayEngine:
             hold: let recordings wait with their next answers until somebody takes without.
 
         Raises:
-            RunError: Ray itself is gone, and all that ran on it.
+            ClusterError: Ray itself is gone, and all that ran on it.
         """
         if (loss := self._cluster.lost()) is not None:
             self._loss = loss
-            raise RunError(f"{loss.reason}: the run cannot go on")
+            raise ClusterError(f"{loss.reason}: the run cannot go on")
         self._census.go_on()
+        self._machines.go_on(self._aside)
         if self._standbys.is_due() and not self._stopping:
             with self._lock:
                 self._devices.stand_by(self._plan)
@@ -305,6 +312,13 @@ class RayEngine:
         if fresh:
             self._ask_all()
         return self._census.counts()
+
+    def machinery(self) -> Machinery:
+        """Without the lock, which may be held for as long as a device takes to open."""
+        streams = [(device.actor, tuple(device.streams)) for device in self._devices]
+        processes = self._census.processes([*self._standbys.devices, *self._standbys.segments], streams)
+        here = driver(self._load.look(), own_cpu_s())
+        return Machinery(self._machines.machines(self._census.loads()), [here, *processes])
 
     def cpu_s(self) -> float:
         """CPU seconds since `start`: of this process and all that it started, or of the actors on a joined cluster.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.pipeline.plan import Place
 from vidpipe.pipeline.spec import Tier, TierSpec
-from vidpipe.runtime.ray.machine import LABEL, Machine, fitting
+from vidpipe.runtime.machine import LABEL, Machine, fitting, narrowed
 
 _RAYS = "ray.io/"  # labels that Ray gives by itself
 _ADDRESS = re.compile(r"[\d.]+|.*:.*")
@@ -47,7 +47,7 @@ def _told(lacks: Sequence[Lack], there: Sequence[Machine], address: str) -> str:
         gpus = f"each actor of the tier {place.tier} takes {tier.gpus:g} of a machine's GPUs"
         return f"{gpus}, and {left}: end what takes them, or write a smaller `gpus`"
     command = _command(place.site, tier, tiers, address)
-    offered = f"the tier{'s' if len(tiers) > 1 else ''} {' and '.join(tiers)}{_narrowed(tier)}"
+    offered = f"the tier{'s' if len(tiers) > 1 else ''} {' and '.join(tiers)}{narrowed(tier)}"
     there_is = f"; there is {', '.join(map(str, there))}"
     if tier.machine is not None:
         known = [name for machine in there for name in (*machine.names, machine.address) if name]
@@ -60,13 +60,6 @@ def _told(lacks: Sequence[Lack], there: Sequence[Machine], address: str) -> str:
     sites = {machine.site for machine in there}
     near = did_you_mean(place.site, sites - {"", place.site}, listed=0) if place.site not in sites else ""
     return f"no machine of the site {place.site} offers {offered}{near}{there_is}: start one with {command}"
-
-
-def _narrowed(tier: TierSpec) -> str:
-    labels = ", ".join(f"{key}={value}" for key, value in tier.labels.items())
-    gpus = f"{math.ceil(tier.gpus)} GPU{'s' if tier.gpus > 1 else ''}" if tier.gpus else ""
-    said = " and ".join(filter(None, (labels and f"the label{'s' if len(tier.labels) > 1 else ''} {labels}", gpus)))
-    return said and f" with {said}"
 
 
 def _command(site: str, tier: TierSpec, tiers: Sequence[Tier], address: str) -> str:

@@ -86,26 +86,45 @@ def check_models(pipeline: Pipeline, names: Collection[str], driver: Hashes) -> 
                 )
 
 
-def tell_clock(ask: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.time) -> float:
-    """How far another machine's clock is ahead of ours, in seconds; told where it matters.
+class Clock(NamedTuple):
+    """How another machine's clock compares with ours.
+
+    Attributes:
+        ahead_s: seconds that it is ahead.
+        within_s: how far off that may be, as the answer took twice as long.
+    """
+
+    machine: str
+    ahead_s: float
+    within_s: float
+
+    @property
+    def is_off(self) -> bool:
+        return abs(self.ahead_s) > OFF_S + self.within_s
+
+    def __str__(self) -> str:
+        way = "ahead of" if self.ahead_s > 0 else "behind"
+        return f"the clock of machine {self.machine} is {abs(self.ahead_s):.1f} s {way} ours"
+
+
+def clock_of(ask: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.time) -> Clock:
+    """How another machine's clock compares with ours.
 
     Args:
         ask: gives the name of the machine, and the UTC seconds there.
     """
-    best: tuple[float, float] | None = None  # how long the answer took, and how far the clock is ahead
-    machine = ""
+    answers = []
     for _ in range(_ASKED):
         asked_at = clock()
         machine, there = ask()
         took_s = clock() - asked_at
-        ahead_s = there - (asked_at + took_s / 2)
-        best = min(best or (took_s, ahead_s), (took_s, ahead_s))
-    assert best is not None
-    took_s, ahead_s = best
-    if abs(ahead_s) > OFF_S + took_s / 2:
-        log.warning(
-            "the clock of machine %s is %.1f s %s ours: times and ages of what is read there are wrong by as much; "
-            "keep both by NTP",
-            *(machine, abs(ahead_s), "ahead of" if ahead_s > 0 else "behind"),
-        )
-    return ahead_s
+        answers.append(Clock(machine, there - (asked_at + took_s / 2), took_s / 2))
+    return min(answers, key=lambda answer: answer.within_s)
+
+
+def tell_clock(ask: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.time) -> float:
+    """How far another machine's clock is ahead of ours, in seconds; told where it matters. As `clock_of`."""
+    found = clock_of(ask, clock)
+    if found.is_off:
+        log.warning("%s: times and ages of what is read there are wrong by as much; keep both by NTP", found)
+    return found.ahead_s

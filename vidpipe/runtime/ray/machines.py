@@ -1,27 +1,48 @@
 """On which machine of a cluster the next actor stands.
 
+A machine offers tiers as resources of its Ray node, and says with the label `site` where it is:
+`ray start --resources='{"device": 1, "edge": 1}' --labels=site=north`. A site is a label and no resource, because it is
+not an amount, and because labels have names, so that a message can list the sites that there are.
 A tier is on every machine that offers it, or where `tiers` of a configuration says: on one machine, on those with some
 labels, on those with so much of a GPU.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import ray
+import ray._private.state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import Place
 from vidpipe.pipeline.spec import Tier, TierSpec
+from vidpipe.runtime.machine import LABEL, Machine, Standing, fitting, taken
 from vidpipe.runtime.ray.lacks import Lack, told
-from vidpipe.runtime.ray.machine import LABEL, SHARE, Machine, fitting, machines
 
+SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
 _ANY = TierSpec()
-_ROUNDING = 1e-6  # of GPUs, that sums of parts may be off
+
+
+def machines() -> list[Machine]:
+    """Those that are in the cluster now."""
+    free = ray._private.state.available_resources_per_node()
+    return [
+        Machine(
+            node["NodeID"],
+            node["NodeManagerAddress"],
+            {tier: node["Resources"][tier] for tier in Tier if node["Resources"].get(tier, 0) >= SHARE},
+            node.get("Labels", {}),
+            (node.get("NodeName", ""), node.get("NodeManagerHostname", "")),
+            node["Resources"].get("GPU", 0.0),
+            free.get(node["NodeID"], {}).get("GPU", 0.0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 class Machines:
@@ -105,41 +126,6 @@ class Machines:
     def _join_address(self) -> str:
         """As `ray start` takes it: "auto" is for who is on a machine of the cluster already."""
         return str(ray.get_runtime_context().gcs_address)
-
-
-class Standing:
-    """The actors of a run that were started, and which machine is the best for one more."""
-
-    def __init__(self) -> None:
-        self._actors: Counter[tuple[str, Tier]] = Counter()  # by node and tier
-        self._gpus: Counter[str] = Counter()  # by node
-
-    def best(self, able: Sequence[Machine], place: Place, tier: TierSpec, near: str | None = None) -> Machine | None:
-        """The one with the fewest actors for what it offers; None where none has so much of a GPU left.
-
-        Args:
-            near: the node that is taken where several are as good.
-        """
-        with_room = [machine for machine in able if self._free(machine) >= taken(tier) - _ROUNDING]
-        order = lambda each: (self._load(each, place.tier), each.node != near, each.node)  # noqa: E731
-        return min(with_room, key=order, default=None)
-
-    def take(self, machine: Machine, place: Place, tier: TierSpec) -> None:
-        """One more actor of this place stands there."""
-        self._actors[machine.node, place.tier] += 1
-        self._gpus[machine.node] += taken(tier)  # type: ignore[assignment]
-
-    def _free(self, machine: Machine) -> float:
-        """Ray tells late what our own actors have taken; what others have, it alone knows."""
-        return min(machine.free_gpus, machine.gpus - self._gpus[machine.node])
-
-    def _load(self, machine: Machine, tier: Tier) -> float:
-        return self._actors[machine.node, tier] / machine.tiers[tier]
-
-
-def taken(tier: TierSpec) -> float:
-    """GPUs that an actor of a tier takes itself: what is shared by all of them takes its own."""
-    return 0.0 if tier.pool else tier.gpus
 
 
 def _with_less(machine: Machine, gpus: float) -> Machine:

@@ -21,6 +21,7 @@ from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.transport.codec import PackedFrame
+from vidpipe.runtime.transport.packing import Heads
 from vidpipe.runtime.worker import Settings
 
 SILENT_S = 2.0  # without an answer to a ping
@@ -189,9 +190,11 @@ def link_to(
     weights: Mapping[str, float] | None = None,
     settings: Callable[[str], Settings] = lambda _: Settings(),
     standby: Callable[[], Any | None] = lambda: None,
+    heads: Heads | None = None,
 ) -> PeerLink:
     """The link to an actor; arguments as of `PeerLink` and `ActorPeer`."""
-    return PeerLink(link, ActorPeer(actor, shared_memory(link.spec), Presence(link.end), standby), weights, settings)
+    peer = ActorPeer(actor, shared_memory(link.spec), Presence(link.end), standby)
+    return PeerLink(link, peer, weights, settings, heads)
 
 
 def shared_memory(spec: LinkSpec) -> SharedMemoryPool | None:

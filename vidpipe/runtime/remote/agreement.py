@@ -18,7 +18,7 @@ from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.results.provenance import hashes_of
 from vidpipe.runtime.remote.values import MalformedError
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class Agreement(NamedTuple):

@@ -20,7 +20,7 @@ class ServerLink(PeerLink):
         link = plan.way_out
         assert link is not None
         self._server = ServerPeer(plan, runtime.clock)
-        super().__init__(link, self._server, runtime.weights, runtime.settings)
+        super().__init__(link, self._server, runtime.weights, runtime.settings, runtime.library.head)
 
     def start(self) -> Future[None]:
         """Begin to connect; see `ServerPeer.opened`."""

@@ -13,12 +13,13 @@ from vidpipe.cascade.cascade import Away, Completed
 from vidpipe.core.answer import Answer
 from vidpipe.core.picture import Planes, packed_size
 from vidpipe.core.settings import Knobs, StageConfig
+from vidpipe.models.split.coding import CodedMaps, Features
 from vidpipe.pipeline.plan import Plan
 from vidpipe.runtime.links.job import Command, CompleteOrder
 from vidpipe.runtime.remote.agreement import fixed
 from vidpipe.runtime.remote.values import CannotCrossError, MalformedError, pack, unpack, view
 from vidpipe.runtime.shadow.ask import ShadowAsk
-from vidpipe.runtime.transport.codec import Bgr, Coded, PackedFrame, Parts
+from vidpipe.runtime.transport.codec import Bgr, Body, Coded, PackedFrame, Parts
 from vidpipe.runtime.worker import Settings
 from vidpipe.sources.view import View
 
@@ -123,7 +124,7 @@ class Writer:
         if isinstance(message, PackedFrame):
             return pack(["frame", self._frame(message)])
         if isinstance(message, ShadowQuestion):
-            asks = [[*ask[:4], _values(ask.config)] for ask in message.asks]
+            asks = [[*ask[:4], _values(ask.config), ask.back] for ask in message.asks]
             return pack(["shadow", self._frame(message.frame), asks])
         if isinstance(message, Prepare):
             configs = {id: [_values(each) for each in configs] for id, configs in message.configs.items()}
@@ -237,8 +238,8 @@ class Reader:
         return Bye(*_parts(parts))
 
     def _ask(self, parts: Any) -> ShadowAsk:
-        number, place, label, stage, values = _parts(parts, int, int, str, str, dict)
-        return ShadowAsk(number, place, label, stage, self._config(stage, values))
+        number, place, label, stage, values, back = _parts(parts, int, int, str, str, dict, bool)
+        return ShadowAsk(number, place, label, stage, self._config(stage, values), back)
 
     def _config(self, stage: str, values: Mapping[str, Any]) -> StageConfig:
         placed = self._stages[stage]
@@ -274,8 +275,11 @@ def _frame(parts: Any) -> PackedFrame:
     return PackedFrame(**fields | {"features": features, "picture": _picture(fields.pop("picture"))})
 
 
-def _written_picture(picture: Planes | Bgr | Coded | Parts) -> list[Any]:
+def _written_picture(picture: Body) -> list[Any]:
     kind = type(picture).__name__
+    if isinstance(picture, Features):
+        (data, shapes, bits), behind, fingerprint = picture
+        return [kind, [view(data), [list(shape) for shape in shapes], bits, behind, fingerprint]]
     if isinstance(picture, Parts):
         parts = [_written_picture(part) for part in picture.pictures]
         return [kind, [parts, picture.places.tolist(), picture.width, picture.height]]
@@ -284,9 +288,11 @@ def _written_picture(picture: Planes | Bgr | Coded | Parts) -> list[Any]:
     return [kind, [view(each) if isinstance(each, np.ndarray) else each for each in picture]]
 
 
-def _picture(written: Any) -> Planes | Bgr | Coded | Parts:
+def _picture(written: Any) -> Body:
     """The picture; pixels that are fewer than its size says would be read beyond their end."""
     kind, fields = _parts(written, str, list)
+    if kind == Features.__name__:
+        return _features(fields)
     if kind != Parts.__name__:
         return _whole_picture(kind, fields)
     pictures, places, width, height = _parts(fields, list, list, int, int)
@@ -298,6 +304,15 @@ def _picture(written: Any) -> Planes | Bgr | Coded | Parts:
         if not isinstance(part, Coded) and (part.width, part.height) != (x1 - x0, y1 - y0):
             raise MalformedError("no message: a part of a picture of another size than its place")
     return Parts(tuple(made), whole, width, height)
+
+
+def _features(fields: Any) -> Features:
+    """What a tail takes; it looks itself whether the data fits the shapes, and these its network."""
+    data, written, bits, behind, fingerprint = _parts(fields, bytes, list, int, int, str)
+    shapes = tuple(tuple(_parts(shape, *[int] * len(shape))) for shape in written if isinstance(shape, list))
+    if not all(0 < side <= _LARGEST_PX for shape in shapes for side in shape) or not 2 <= bits <= 8:
+        raise MalformedError("no message: features that are none")
+    return Features(CodedMaps(np.frombuffer(data, np.uint8), shapes, bits), behind, fingerprint)
 
 
 def _fit(places: NDArray[np.int64], width: int, height: int) -> bool:

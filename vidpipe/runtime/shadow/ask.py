@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vidpipe.core.answer import Answer
+from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.settings import StageConfig
 
 
@@ -48,6 +48,7 @@ class ShadowAsk(NamedTuple):
         place: among the variants of that question.
         label: what it is counted as.
         config: all settings of the stage.
+        back: asked for reachback: of the stage of the run itself, once no frame waits for it.
     """
 
     number: int
@@ -55,6 +56,7 @@ class ShadowAsk(NamedTuple):
     label: str
     stage: str
     config: StageConfig
+    back: bool = False
 
     @property
     def key(self) -> tuple[int, int]:
@@ -72,3 +74,9 @@ class Reply(NamedTuple):
 
 Tell = Callable[[ShadowAsk, Reply], None]
 """Called with each reply, in some thread."""
+
+
+def refuse(asks: Sequence[ShadowAsk], tell: Tell, reason: str) -> None:
+    """Tell that these have no answer."""
+    for ask in asks:
+        tell(ask, Reply(Answer(nothing(), How.FAILED, "engine", -1, reason)))

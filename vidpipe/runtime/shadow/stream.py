@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from vidpipe.core.answer import Answer
 from vidpipe.core.frame import Frame
-from vidpipe.results.records import Outbox, ShadowAnswer
-from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
-from vidpipe.runtime.shadow.worker import refuse
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import ShadowAnswer
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell, refuse
 
 
 class StreamShadows:

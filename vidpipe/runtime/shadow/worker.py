@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.cascade.runner import Meter
-from vidpipe.core.answer import Answer, How, nothing
+from vidpipe.core.answer import How
 from vidpipe.core.errors import text_of
 from vidpipe.core.extensions import child_environment
 from vidpipe.core.frame import Frame
 from vidpipe.pipeline.spec import LinkSpec
-from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell
+from vidpipe.runtime.shadow.ask import Reply, ShadowAsk, Tell, refuse
 from vidpipe.runtime.shadow.messages import Question, Replies, Setup
 from vidpipe.runtime.transport import codec
 from vidpipe.sources.view import View
@@ -163,9 +163,3 @@ def split(asks: Sequence[ShadowAsk], stages: Collection[str]) -> tuple[list[Shad
     """Those of these stages, and the others."""
     own = [ask for ask in asks if ask.stage in stages]
     return own, [ask for ask in asks if ask.stage not in stages]
-
-
-def refuse(asks: Sequence[ShadowAsk], tell: Tell, reason: str) -> None:
-    """Tell that these have no answer."""
-    for ask in asks:
-        tell(ask, Reply(Answer(nothing(), How.FAILED, "engine", -1, reason)))

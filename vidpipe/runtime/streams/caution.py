@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vidpipe.results.records import Outbox
+from vidpipe.results.outbox import Outbox
 
 FRAMES = 64  # of a stream, until it goes on as usual
 

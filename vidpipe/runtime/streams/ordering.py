@@ -20,9 +20,11 @@ class Ordering(Protocol):
 
     Attributes:
         two_phase: stages below are told when they may learn from an answer (see `Downstream`).
+        waits: every answer is waited for.
     """
 
     two_phase: bool
+    waits: bool
 
     def has_room(self, open_: Sequence[Item], frame: Frame) -> bool:
         """Whether a frame may be asked beside those that are open; else the oldest is completed first."""
@@ -52,6 +54,8 @@ class InOrder:
         unordered: no stage learns, so that an answer may be completed as soon as it is there.
         hold_bytes: of pictures that are asked and not completed; beyond it the oldest is completed first.
     """
+
+    waits = True
 
     def __init__(
         self, ahead: int = 0, *, two_phase: bool = False, unordered: bool = False, hold_bytes: float = math.inf
@@ -86,6 +90,7 @@ class Detour:
     """
 
     two_phase = False  # nobody could say how far ahead the stream was asked
+    waits = False
 
     def __init__(self, clock: Clock, *, live: bool) -> None:
         self._clock = clock

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from vidpipe.cascade.audit import Audit
 from vidpipe.cascade.cascade import Completed
+from vidpipe.cascade.reachback import Correction
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import SourceError, contained
@@ -20,7 +21,8 @@ from vidpipe.core.event import Event
 from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.logs import treated
 from vidpipe.core.settings import Knobs
-from vidpipe.results.records import Covered, Ended, LateAnswer, LateAudit, Outbox, Snapshot, published
+from vidpipe.results.outbox import Outbox
+from vidpipe.results.records import Covered, Ended, Snapshot, published
 from vidpipe.runtime.downstream import Downstream, PendingResult
 from vidpipe.runtime.shadow.ask import ShadowAsk, Tell
 from vidpipe.runtime.shadow.stream import StreamShadows
@@ -28,6 +30,7 @@ from vidpipe.runtime.snapshot_timer import SnapshotTimer
 from vidpipe.runtime.streams.absence import Absence
 from vidpipe.runtime.streams.caution import Caution
 from vidpipe.runtime.streams.expiry import Expiry
+from vidpipe.runtime.streams.late import LateAnswers
 from vidpipe.runtime.streams.measured import MeasuringModels
 from vidpipe.runtime.streams.ordering import Item, Ordering
 from vidpipe.runtime.streams.parts import Parts
@@ -92,13 +95,11 @@ class StreamWorker:
         self._live = live
         self._parts: Parts | None = None
         self._open: deque[Item] = deque()
-        self._late: list[StreamTicket] = []
-        self._late_audits: list[Audit] = []  # since the last result
-        self._crowded = False  # the last answer to a frame that was not waited for: nobody had looked at it
         self._answered_by: Counter[str] = Counter()
         self._snapshot_timer = SnapshotTimer()
         self._in_force: Knobs | None = None  # of the newest frame that was published
         self._models = MeasuringModels()
+        self._late = LateAnswers(stream, outbox, self._models, self._seen)
         self._clock = clock
         self._absence = Absence(clock)
         self._size: tuple[int, int] | None = None  # of the newest picture, in pixels
@@ -197,7 +198,7 @@ class StreamWorker:
             if item is not None:
                 self._enter(parts, item)
             self._complete_ready(parts)
-            self._learn_late(parts)
+            self._late.learn(parts)
 
     def _enter(self, parts: Parts, item: Frame | Missing) -> None:
         if isinstance(item, Frame) and item.seq in parts.poison:
@@ -234,9 +235,9 @@ class StreamWorker:
 
     def _complete_all(self, parts: Parts) -> None:
         self._complete_open(parts)
-        while self._late and not self._stop.is_set():
-            self._await(self._late[0].pending, local=False)
-            self._learn_late(parts)
+        while (ticket := self._late.oldest) is not None and not self._stop.is_set():
+            self._await(ticket.pending, local=False)
+            self._late.learn(parts)
 
     def _close(self, parts: Parts) -> Exception | None:
         closing = [parts.media.close] if parts.media is not None else []
@@ -290,7 +291,15 @@ class StreamWorker:
     def _await(self, pending: PendingResult | None, *, local: bool, until: float = float("inf")) -> None:
         """Wait for an answer, or for what its own tier says of it; not beyond a time, nor long after a stop."""
         assert pending is not None
-        coming: Future[Any] = pending.local if local else pending.completed
+        self._await_future(pending.local if local else pending.completed, until)
+
+    def _await_back(self, coming: Future[Any], until: float) -> bool:
+        """Wait for a frame that is asked again, where all answers are waited for; whether it is worth looking."""
+        if self._ordering.waits:
+            self._await_future(coming, until)
+        return self._ordering.waits and not self._stop.is_set()
+
+    def _await_future(self, coming: Future[Any], until: float) -> None:
         coming.add_done_callback(self._wake)
         with self._changed:
             self._clock.wait_for(self._changed, lambda: coming.done() or self._stop.is_set(), until)
@@ -320,7 +329,7 @@ class StreamWorker:
         local = ticket.local()
         if (completed := ticket.completed) is not None:
             self._absence.note(completed)
-        reason = ticket.why_covered(stopped=self._stop.is_set(), crowded=self._crowded)
+        reason = ticket.why_covered(stopped=self._stop.is_set(), crowded=self._late.crowded)
         away = self._absence.away if reason is Covered.LATE and not ticket.checks else None
         downstream = local.fallback if local is not None else None
         if downstream is not None:
@@ -330,38 +339,9 @@ class StreamWorker:
             reason, fallback = Covered.AWAY, replace(fallback, reason=str(away))
         parts.cascade.published(self.stream, fallback)
         self._publish(parts, ticket.frame, Completed(fallback, away=away), covered=reason)
-        ticket.fallback = fallback
-        self._late.append(ticket)
-        self._learn_late(parts)
+        self._late.put(ticket, fallback)
+        self._late.learn(parts)
         return fallback
-
-    def _learn_late(self, parts: Parts) -> None:
-        """Learn from the answers that have come to pictures for which something was published before."""
-        if not self._late:
-            return
-        late, self._late = self._late, []
-        for ticket in late:
-            if not ticket.is_answered():
-                self._late.append(ticket)
-                continue
-            seen = self._seen(parts, ticket)
-            audit = parts.audited(ticket.frame, parts.cascade.complete(ticket, seen, late=True))
-            self._models.note(ticket.frame.seq, seen.answer, ticket.frame.knobs)
-            if audit is not None:
-                self._late_audits.append(audit)
-                self._outbox.audit(LateAudit(self.stream, ticket.frame.knobs.version, audit, ticket.checks))
-            self._crowded = ticket.is_refused()
-            if self._crowded:
-                self._outbox.refused(self.stream)
-            elif not seen.answer.how.carried:
-                self._outbox.late(self._late_answer(parts, ticket, seen.answer, audit is None))
-
-    def _late_answer(self, parts: Parts, ticket: StreamTicket, answer: Answer, holds: bool) -> LateAnswer:
-        """An answer that is late; `holds`: what was published is held against it, as no audit does that."""
-        frame, published = ticket.frame, ticket.fallback
-        assert published is not None
-        held = parts.cascade.hold(frame.seq, published, answer) if holds else None
-        return LateAnswer(self.stream, answer.by, published.by, frame.knobs.version, held)
 
     def _publish(
         self, parts: Parts, item: Frame | Missing, completed: Completed, covered: Covered | None = None
@@ -374,15 +354,15 @@ class StreamWorker:
         in_force = self._in_force or self._knobs() or Knobs()
         completed = completed._replace(answer=self._expiry.minded(item, completed.answer))
         look = parts.cascade.look(item.seq, completed.answer)
-        audits = (*self._late_audits, *filter(None, [parts.audited(item, completed)]))
-        self._late_audits.clear()
+        audits = (*self._late.take_audits(), *filter(None, [parts.audited(item, completed)]))
+        corrections = parts.reach_back(item, completed, self._await_back, by_filter=covered is None and look is None)
         model = self._models.of(completed.answer.as_of)
-        completed, events = self._transformed(parts, item, completed, audits, in_force, model)
+        completed, events = self._transformed(parts, item, completed, (audits, corrections), in_force, model)
         if parts.media is not None:
             events = parts.media.see(item, completed.answer, events)
         self._answered_by[completed.answer.by] += 1
         parts.frame_sinks.write(item, completed.answer, self._answered_by)
-        place = in_force.version, self._size, look, audits, model
+        place = in_force.version, self._size, look, audits, model, corrections
         record = published(item, completed, covered, *place, pictures=self._pictures)
         self._outbox.publish(record, events, live=self._live)
         self._mind_snapshot(parts, item)
@@ -393,16 +373,17 @@ class StreamWorker:
         parts: Parts,
         item: Frame | Missing,
         completed: Completed,
-        audits: tuple[Audit, ...],
+        known: tuple[tuple[Audit, ...], tuple[Correction, ...]],
         knobs: Knobs,
         model: str | None,
     ) -> tuple[Completed, Sequence[Event]]:
-        """The answer as transforms leave it, and what they saw happen."""
+        """The answer as transforms leave it, and what they saw happen; `known`: of earlier answers since the last."""
         if not parts.transforms:
             return completed, ()
         size = self._size or (0, 0)
         place = item.stream, item.seq, item.pts, item.captured_at, *size, knobs.version
-        moment = Moment(*place, audits, model, str(completed.away or ""))
+        audits, corrections = known
+        moment = Moment(*place, audits, model, str(completed.away or ""), corrections)
         frame = item if isinstance(item, Frame) else None
         answer, events = parts.transforms.complete(frame, completed.answer, moment, knobs)
         return completed._replace(answer=answer), events

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.cascade.cascade import Ticket
-from vidpipe.core.frame import Frame, Image
+from vidpipe.core.frame import Frame, Image, Picture
 from vidpipe.core.picture import BgrPicture, Planes, YuvPicture, packed_size
 from vidpipe.core.settings import Knobs
 from vidpipe.models.letterbox import scale
+from vidpipe.models.split.coding import Features
+from vidpipe.models.split.picture import FeaturePicture
 from vidpipe.pipeline.spec import LinkSpec
 from vidpipe.runtime.transport.size import own_size, scaled
 from vidpipe.sources.view import View
@@ -60,11 +62,15 @@ class Parts(NamedTuple):
     height: int
 
 
+Body = Planes | Bgr | Coded | Parts | Features
+"""A picture as it crosses."""
+
+
 class PackedFrame(NamedTuple):
     """An open frame on a link.
 
     Attributes:
-        picture: packed planes or BGR, or encoded; or parts of it.
+        picture: packed planes or BGR, or encoded; or parts of it; or what the head of a model has made of it.
         size: (width, height) of the source.
         due, straight: as in the frame's ticket.
         complete: as in `Downstream.ask`.
@@ -81,7 +87,7 @@ class PackedFrame(NamedTuple):
     visible: float
     discontinuity: int
     features: dict[str, Any]
-    picture: Planes | Bgr | Coded | Parts
+    picture: Body
     due: bool
     straight: bool
     complete: bool
@@ -101,17 +107,22 @@ def pack(
     memory: Image | None = None,
     places: NDArray[np.int64] | None = None,
     size: tuple[int, int] | None = None,
+    features: Features | None = None,
 ) -> PackedFrame:
     """A copy of an open frame that outlives the call: one copy of its pixels, or its BGR picture encoded.
 
     Args:
+        features: that cross in place of the picture.
         memory: where to put the pixels, uint8 [n]; by default new memory.
         places: the parts of the picture that are sent, as of `parts_of`; None: all of it.
         size: (width, height) of an encoded picture; None: as the spec alone says.
     """
     frame = ticket.frame
-    if spec.codec == "raw":
-        picture: Planes | Bgr | Coded | Parts = _raw(frame, memory, places)
+    picture: Body
+    if features is not None:
+        picture = features
+    elif spec.codec == "raw":
+        picture = _raw(frame, memory, places)
     else:
         picture = _coded(frame, spec, places, size or scaled(own_size(frame, spec), spec))
     return PackedFrame(
@@ -141,7 +152,6 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
         views: of each stream; they are known on both sides and do not travel.
     """
     picture = _picture(packed.picture)
-    view = views.get(packed.stream)
     frame = Frame(
         packed.stream,
         packed.seq,
@@ -150,7 +160,7 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
         *packed.size,
         captured_at=packed.captured_at,
         since=packed.since,
-        hidden=view.hidden(*picture.luma().shape[::-1]) if view else None,
+        hidden=_hidden(packed, picture, views),
         visible=packed.visible,
         knobs=knobs,
         discontinuity=packed.discontinuity,
@@ -159,6 +169,14 @@ def unpack(packed: PackedFrame, knobs: Knobs, views: Mapping[str, View] = _NO_VI
     )
     frame.features.update(packed.features)
     return Ticket(frame, due=packed.due, straight=packed.straight)
+
+
+def _hidden(packed: PackedFrame, picture: Picture, views: Mapping[str, View]) -> NDArray[np.bool_] | None:
+    view = views.get(packed.stream)
+    if view is None or isinstance(packed.picture, Features):
+        return None
+    width, height = picture.luma().shape[::-1]
+    return view.hidden(width, height)
 
 
 def _features_nbytes(frame: Frame) -> int:
@@ -179,7 +197,9 @@ def raw_nbytes(frame: Frame, places: NDArray[np.int64] | None) -> int:
     return pixels + int(places.nbytes) + _features_nbytes(frame)
 
 
-def _nbytes(picture: Planes | Bgr | Coded | Parts) -> int:
+def _nbytes(picture: Body) -> int:
+    if isinstance(picture, Features):
+        return int(picture.maps.data.nbytes)
     if isinstance(picture, Parts):
         return sum(map(_nbytes, picture.pictures)) + int(picture.places.nbytes)
     return int(picture[0].nbytes)
@@ -211,8 +231,8 @@ def _raw_part(frame: Frame, memory: Image | None, place: tuple[int, int, int, in
     return Bgr(pixels, bgr.shape[1], bgr.shape[0])
 
 
-def _with_pixels(picture: Planes | Bgr | Coded | Parts, pixels: Image) -> Planes | Bgr | Parts:
-    if isinstance(picture, Coded):
+def _with_pixels(picture: Body, pixels: Image) -> Planes | Bgr | Parts:
+    if isinstance(picture, Coded | Features):
         raise TypeError("an encoded picture has no pixels")
     if not isinstance(picture, Parts):
         return picture._replace(pixels=pixels)
@@ -280,7 +300,9 @@ def _webp(bgr: Image, quality: int) -> Image:
     return np.frombuffer(b"".join(map(bytes, packets)), np.uint8)
 
 
-def _picture(body: Planes | Bgr | Coded | Parts) -> YuvPicture | BgrPicture:
+def _picture(body: Body) -> Picture:
+    if isinstance(body, Features):
+        return FeaturePicture(body)
     if isinstance(body, Parts):
         return _joined(body)
     if isinstance(body, Planes):
@@ -305,16 +327,16 @@ def _joined(body: Parts) -> YuvPicture | BgrPicture:
 
 def _joined_planes(body: Parts) -> Image:
     whole = np.full(packed_size(body.width, body.height), _GREY, np.uint8)
-    into = _planes(whole, body.width, body.height)
+    into = planes_of(whole, body.width, body.height)
     for (x0, y0, x1, y1), part in zip(body.places.tolist(), body.pictures, strict=True):
         assert isinstance(part, Planes)
-        for number, (plane, own) in enumerate(zip(into, _planes(part.pixels, part.width, part.height), strict=True)):
+        for number, (plane, own) in enumerate(zip(into, planes_of(part.pixels, part.width, part.height), strict=True)):
             half = 2 if number else 1
             plane[y0 // half : -(-y1 // half), x0 // half : -(-x1 // half)] = own
     return whole
 
 
-def _planes(pixels: Image, width: int, height: int) -> list[Image]:
+def planes_of(pixels: Image, width: int, height: int) -> list[Image]:
     """Views of packed 4:2:0 planes: luma, U and V."""
     luma, half = width * height, ((height + 1) // 2, (width + 1) // 2)
     u, v = np.split(pixels[luma : packed_size(width, height)], 2)

@@ -28,6 +28,18 @@ never pays: fewer bytes of the same F1 come from less quality (`python -m benchm
 """
 
 
+_FEATURES = (
+    RungSpec(bits=4),
+    RungSpec(bits=4, share=0.5),
+    RungSpec(bits=3, share=0.5),
+    RungSpec(bits=3, share=0.25),
+    RungSpec(bits=3, share=0.125),
+)
+"""The same of a link that is split: 4 bits cost .01 of F1 for a fifth of the bytes of 5, 3 another .03 for a quarter
+of the rest, and 2 are good for nothing (`python -m benchmarks links split`).
+"""
+
+
 class Step(NamedTuple):
     """How a link packs pictures, and the share of the frames that cross."""
 
@@ -48,7 +60,7 @@ class Pace:
     """
 
     def __init__(self, spec: LinkSpec, traffic: Traffic) -> None:
-        steps = [Step(spec), *(Step(spec.at(rung), rung.share) for rung in spec.rungs or _below(spec))]
+        steps = [Step(spec), *(Step(spec.at(rung), rung.share) for rung in spec.rungs or ladder(spec))]
         self._steps = steps
         self._traffic = traffic
         self._late_s = spec.adapt_ms / 1000
@@ -109,12 +121,17 @@ class Pace:
         return a_second * self._nbytes * self._rungs[self._control.rung].load
 
 
-def _below(spec: LinkSpec) -> Sequence[RungSpec]:
+def ladder(spec: LinkSpec) -> Sequence[RungSpec]:
+    """The rungs below a link's own setting, where it names none."""
+    if spec.split is not None:
+        return [rung for rung in _FEATURES if rung.bits is not None and rung.bits < spec.split.bits]
     return [rung for rung in LADDER if rung.quality is None or rung.quality < spec.quality]
 
 
 def _size(spec: LinkSpec, first: LinkSpec) -> float:
     """Bytes of a picture against those on the first rung: a guess, for steps over several rungs."""
+    if spec.split is not None and first.split is not None:
+        return spec.split.bits / first.split.bits
     size = coded_size(spec.codec, spec.quality) / coded_size(first.codec, first.quality)
     if spec.width is not None and spec.width != first.width:
         size *= min(1.0, (spec.width / (first.width or 1280)) ** 1.5)

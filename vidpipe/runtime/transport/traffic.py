@@ -117,9 +117,9 @@ class Traffic:
         asked_s = next(iter(self._asked.values()), None)
         return 0.0 if asked_s is None else max(now_s - asked_s - self.held_s, 0.0)
 
-    def carried(self, now_s: float, setting: str) -> Carried:
-        """What has been carried so far; `setting`: how pictures are packed now."""
+    def carried(self, now_s: float, setting: str, breaker: str = "closed") -> Carried:
+        """What has been carried so far; `setting`: how pictures are packed now, `breaker`: how that stands."""
         rate = self.rate(now_s)
         mbps = None if rate is None else rate * 8e-6
-        now = LinkNow(mbps, len(self._asked), self.age_s(now_s), setting)
+        now = LinkNow(mbps, len(self._asked), self.age_s(now_s), setting, {breaker: 1})
         return self._total._replace(settings=dict(self._settings), now=now)

@@ -69,6 +69,20 @@ def status(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any
     return status_for(site.run(run), person)
 
 
+@router.get("/machinery")
+def machinery(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
+    """The machines and processes of a run, as of a second or so ago; of `status`, `machines` and `processes` alone.
+
+    A machine: `name`, `address`, `tiers`, `site`, `away_since` (UTC seconds; null: it is there), `cores`, `cpu` (share
+    of them in use, 0..1), `memory_bytes` and `memory_used_bytes` (null where no process of the run tells), `gpus` and
+    `free_gpus`. A process: `name` (what runs there), `kind` (driver, actor, standby), `state` (starting, running,
+    silent, away), `tier`, `site`, `machine`, `pid`, `streams` that it reads, `deaths` so far, `silent_s` since its last
+    word, `cpu_s`, `memory_bytes`.
+    """
+    told = status_for(site.run(run), person)
+    return {part: told.get(part, []) for part in ("machines", "processes")}
+
+
 @router.get("/funnel")
 def funnels(site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     """Who answers each stream's frames, with what audits found of it; and the cost of all, against all frames."""
@@ -103,10 +117,12 @@ def loosen(asked: StageAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
 
 @router.post("/relabel")
 def relabel(verdict: Verdict, site: SiteOf, person: AdminOf) -> dict[str, Any]:
-    """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart."""
+    """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart.
+    `kept`: whether that outlives the run, in its store (`/api/verdicts`)."""
     run = _of(site.run(verdict.run), person, verdict.stream)
-    run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
-    return {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq, "relabelled_by": _by(person)}
+    kept = run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
+    said = {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq}
+    return {**said, "relabelled_by": _by(person), "kept": kept}
 
 
 @router.get("/settings")
@@ -165,7 +181,13 @@ def status_for(run: ShownRun, person: Person) -> dict[str, Any]:
         for epoch in told["epochs"]
         if (seen := [stream for stream in epoch["streams"] if person.sees(stream)])
     ]
-    return told | {"epochs": epochs, "streams": {n: stream for n, stream in told["streams"].items() if person.sees(n)}}
+    processes = [
+        process | {"streams": [stream for stream in process["streams"] if person.sees(stream)]}
+        for process in told.get("processes", ())
+    ]
+    streams = {name: stream for name, stream in told["streams"].items() if person.sees(name)}
+    # Troubles are of the whole run, and may say where its files lie.
+    return told | {"epochs": epochs, "processes": processes, "streams": streams, "troubles": []}
 
 
 def funnels_for(run: ShownRun, person: Person) -> dict[str, Any]:

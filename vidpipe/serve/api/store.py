@@ -82,6 +82,22 @@ def reviews(
     return {"reviews": rows, "next": following}
 
 
+@router.get("/verdicts")
+def verdicts(
+    site: SiteOf, person: PersonOf, since: Since = None, until: Until = None, stream: Name = None, most: Most = 100
+) -> dict[str, Any]:
+    """What people said of audits, of all runs, newest first: that the last stage was wrong in them. `at`: when they
+    said it, `by`: who, `run`: when that began, `stage` whose answer was audited, `seq` and `frame_at` of the frame,
+    `missed` and `false`: what the audit had counted. `next` as of events."""
+    with closing(_store(site)) as store:
+
+        def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
+            return iter(store.verdicts(stream=stream, since=since, until=until))
+
+        rows, following = paged(ask, _streams(store, person, stream), "at", since, until, most)
+    return {"verdicts": rows, "next": following}
+
+
 @router.get("/counts")
 def counts(
     site: SiteOf,

@@ -42,7 +42,7 @@ function facts(stream, cost) {
     rows.push(["Rate", `${fps.received.toFixed(1)} received, ${fps.answered.toFixed(1)} answered a second`]);
     if (health.last_frame_age_s !== null) rows.push(["Newest frame", `${span(health.last_frame_age_s)} old`]);
     rows.push(["Lost", `${number(stream.lost)} frames that nobody had time for`]);
-    rows.push(["Connection", `${health.reconnects} reconnects, ${health.stalls} stalls, ${health.codec}`]);
+    rows.push(["Connection", [`${health.reconnects} reconnects`, `${health.stalls} stalls`, health.codec].filter(Boolean).join(", ")]);
   }
   rows.push(["Cost, all cameras", costOf(cost)]);
   return rows;
@@ -99,7 +99,9 @@ export function camera(main, name, notice) {
   const values = el("dl");
   const epochs = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Changes of settings" });
   const pause = el("button", { type: "button", hidden: true, onclick: toggle }, "Pause");
-  const wrong = el("ul", { class: "epochs", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
+  const wrong = el("ul", { class: "epochs wrong", tabindex: "0", "aria-label": "Audits that found an answer wrong" });
+  const said = el("p", { class: "small quiet", hidden: !here.store && here.person?.role !== "admin" });
+  if (!here.store) write(said, "There is no store: who says that the last stage was wrong is remembered until the run ends.");
   let [known, audited, tries] = [-1, -1, 0];
   let paused = false;
   let shownEpochs = -1;
@@ -107,15 +109,15 @@ export function camera(main, name, notice) {
   const admin = here.person?.role === "admin";
   const zones = new Zones(name, picture, admin, notice);
   const settings = new Settings(name, notice);
-  fill(main,
-    el("div", { class: "top" }, el("h1", {}, name), state, detail, el("span", { class: "push" }), pause),
-    el("div", { class: "camera" },
-      el("div", { class: "stack" },
-        el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
-      el("div", { class: "stack" }, funnel.element,
-        el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
-        el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong),
-        el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs))));
+  const nobody = el("p", { hidden: true }, "There is no such camera in this run. ", el("a", { href: "#/" }, "All cameras"));
+  const all = el("div", { class: "camera" },
+    el("div", { class: "stack" },
+      el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
+    el("div", { class: "stack" }, funnel.element,
+      el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
+      el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong, said),
+      el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs)));
+  fill(main, el("div", { class: "top" }, el("h1", {}, name), state, detail, el("span", { class: "push" }), pause), nobody, all);
 
   function answered(told) {
     const reason = told.reason ? `: ${told.reason}` : "";
@@ -146,8 +148,19 @@ export function camera(main, name, notice) {
     await notice.during(() => send(paused ? "resume" : "pause", ofRun({ stream: name })));
   }
 
+  // Of this run and of those before it.
+  async function showVerdicts() {
+    if (!here.store) return;
+    const told = await get("verdicts", { stream: name, most: 500 }).catch(() => null);
+    const count = told ? told.verdicts.length : 0;
+    said.hidden = !count;
+    write(said, `In ${number(count)}${told?.next ? " and more" : ""} audits ${count === 1 ? "somebody has" : "people have"} ` +
+      "said that the last stage was wrong, earlier runs included: the store keeps that.");
+  }
+
   function showWrong(audits) {
     audited = audits;
+    showVerdicts();
     const none = () => (audits ? `Nothing in ${audits} audits.` : "No answer has been audited yet.");
     get("missed", ofRun({ stream: name })).then(
       (found) => {
@@ -167,8 +180,10 @@ export function camera(main, name, notice) {
   return {
     status(told) {
       const stream = told.streams[name];
+      nobody.hidden = stream !== undefined;
+      all.hidden = state.hidden = !stream;
       if (!stream) {
-        write(detail, "there is no such camera in this run");
+        pause.hidden = true;
         return;
       }
       state.className = stateClass(stream.state);

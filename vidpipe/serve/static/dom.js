@@ -35,6 +35,30 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// A table whose cells change in place, so that it keeps its scroll position and the focus.
+export class Table {
+  constructor(label, head) {
+    this.body = el("tbody");
+    const columns = head.map((text) => el("th", { scope: "col" }, text));
+    this.element = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
+      el("table", {}, el("thead", {}, el("tr", {}, columns)), this.body));
+  }
+
+  // A cell is a text, or a text with the class of its state.
+  show(rows) {
+    while (this.body.rows.length > rows.length) this.body.lastChild.remove();
+    rows.forEach((cells, at) => {
+      const row = this.body.rows[at] ?? this.body.appendChild(el("tr", {}, cells.map(() => el("td", {}, el("span")))));
+      cells.forEach((cell, place) => {
+        const [text, style] = Array.isArray(cell) ? cell : [cell, ""];
+        const shown = row.cells[place].firstChild;
+        write(shown, text);
+        if (shown.className !== style) shown.className = style;
+      });
+    });
+  }
+}
+
 export const percent = (share) =>
   share === null || share === undefined ? "" : `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
 

@@ -9,6 +9,7 @@ import { wall } from "./wall.js";
 
 const main = document.getElementById("main");
 const state = document.getElementById("state");
+const troubles = document.getElementById("troubles"); // of the run, which goes on
 const alert = document.getElementById("notice");
 let page = null;
 let told = null;
@@ -58,6 +59,7 @@ function listen() {
     status(status) {
       newest = status;
       write(state, `${here.run}: ${status.state}`);
+      write(troubles, (status.troubles ?? []).join(" · "));
       page?.status(status);
     },
     away: ({ error }) => write(state, error),
@@ -93,6 +95,7 @@ async function begin() {
   page?.leave();
   page = null;
   told?.close();
+  write(troubles, "");
   newest = null;
   const session = await notice.during(() => get("session"));
   if (!session) return;

@@ -1,7 +1,10 @@
 // What happened, by day: spans of time with their pictures, events and clips.
 
 import { get, here, mediaAddress } from "./api.js";
+import { Blocks } from "./blocks.js";
 import { day, el, fill, percent, span, time } from "./dom.js";
+
+const TOGETHER = 12; // reviews that come into the document in one frame: whole rows of two, three or four
 
 const KINDS = {
   "zone.enter": "entered", "zone.exit": "left", "line.cross": "crossed", dwell: "stayed", "zone.dwell": "stayed",
@@ -32,6 +35,10 @@ function alike(main, id, notice) {
   });
   return { status() {}, leave() {} };
 }
+
+// What a browser's search finds of a review that is not in the document.
+const text = (review) => [review.stream, time(review.began), ...review.classes, review.severity === "alert" ? "alert" : "",
+  ...review.kinds.map((kind) => KINDS[kind] ?? kind)].filter(Boolean).join(" ");
 
 class Review {
   constructor(review, notice) {
@@ -86,7 +93,7 @@ export function reviews(main, asked, notice) {
   fill(main, el("div", { class: "top" }, el("h1", {}, "Reviews"), el("span", { class: "push" }), filters), holder, more);
   let next = null;
   let lastDay = "";
-  let list = null;
+  const blocks = new Blocks((review) => new Review(review, notice).element, text);
 
   function times() {
     if (!date.value) return {};
@@ -97,6 +104,7 @@ export function reviews(main, asked, notice) {
   }
 
   async function begin() {
+    blocks.clear();
     fill(holder);
     next = null;
     lastDay = "";
@@ -105,7 +113,8 @@ export function reviews(main, asked, notice) {
 
   async function load() {
     if (!here.store) {
-      fill(holder, el("p", { class: "quiet" }, "Nothing is kept: run with --store FILE.db, and --media DIR for pictures."));
+      fill(holder, el("p", { class: "quiet" }, "Nothing is kept: run with ",
+        el("code", { class: "whole" }, "--store FILE.db"), ", and ", el("code", { class: "whole" }, "--media DIR"), " for pictures."));
       return;
     }
     const bounds = times();
@@ -113,15 +122,16 @@ export function reviews(main, asked, notice) {
     const told = await notice.during(() => get("reviews", query));
     more.disabled = false;
     if (!told) return;
-    // A list for each answer: what is far from the screen is neither laid out nor painted (content-visibility).
-    list = null;
-    for (const review of told.reviews) {
-      if (day(review.began) !== lastDay || list === null) {
-        list = el("ul", { class: "reviews" });
-        holder.append(...(day(review.began) === lastDay ? [list] : [el("h2", {}, day(review.began)), list]));
-        lastDay = day(review.began);
-      }
-      list.append(new Review(review, notice).element);
+    for (let at = 0; at < told.reviews.length;) {
+      const first = told.reviews[at];
+      const today = day(first.began);
+      if (today !== lastDay) holder.append(el("h2", {}, today));
+      lastDay = today;
+      const together = told.reviews.slice(at, at + TOGETHER);
+      const until = together.findIndex((review) => day(review.began) !== today);
+      const shown = until < 0 ? together : together.slice(0, until);
+      blocks.put(holder, shown, `Reviews from ${time(shown.at(-1).began)} to ${time(first.began)}`);
+      at += shown.length;
     }
     if (!holder.childElementCount) fill(holder, el("p", { class: "quiet" }, "Nothing happened then."));
     next = told.next;
@@ -145,6 +155,7 @@ export function reviews(main, asked, notice) {
     },
     leave() {
       near.disconnect();
+      blocks.clear();
     },
   };
 }

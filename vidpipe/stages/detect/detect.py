@@ -21,7 +21,8 @@ from vidpipe.cascade.stage import Context, DetectorName, Models, Stage
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import ClassName, Knob, StageConfig, closer_to_one, share_loosened
-from vidpipe.models.base import Detector, Precision, Score, Size
+from vidpipe.models.base import Detector, Precision, Score, Size, Tail
+from vidpipe.models.split.picture import FeaturePicture
 from vidpipe.stages.detect.acceptance import AcceptancePolicy, Decision, Rule
 from vidpipe.stages.detect.low_confidence import LowConfidenceBoxes
 from vidpipe.stages.detect.usefulness import ASK_ANYWAY, Usefulness
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from vidpipe.models.inputs import NetworkInputs
     from vidpipe.models.letterbox import NetworkInput
+    from vidpipe.models.split.coding import Features
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 VARIANTS = 4  # of a stage, that are kept in any case: a model at a size, in a precision
@@ -152,8 +154,23 @@ class Detect(Stage[DetectConfig]):
     def _look(self, frames: Sequence[Frame]) -> list[Answer | None]:
         self._detector = self._variant()
         decide, floor = self._rule()
-        found = self._detector.detect([frame.bgr() for frame in frames], floor)
+        found = self._boxes(frames, floor)
         return [decide(frame, boxes) for frame, boxes in zip(frames, found, strict=True)]
+
+    def _boxes(self, frames: Sequence[Frame], floor: float | None) -> Sequence[sv.Detections]:
+        """What the model finds in each picture, or in the features that crossed a link in its place."""
+        whole = [frame.bgr() for frame in frames if not isinstance(frame.picture, FeaturePicture)]
+        found = iter(self._detector.detect(whole, floor) if whole else ())
+        return [
+            self._boxes_in(frame.picture.features, frame, floor)
+            if isinstance(frame.picture, FeaturePicture)
+            else next(found)
+            for frame in frames
+        ]
+
+    def _boxes_in(self, features: Features, frame: Frame, floor: float | None) -> sv.Detections:
+        tail: Tail = self._models.tail(self.config.model, features.behind)
+        return tail.detect(features, (frame.width, frame.height), floor)
 
     def _rule(self) -> tuple[Callable[[Frame, sv.Detections], Answer | None], float | None]:
         """What decides on a frame, and the least score of the boxes that it has to see; None: of those that count."""
@@ -203,6 +220,10 @@ class Detect(Stage[DetectConfig]):
     def counts(self) -> dict[str, int]:
         """Frames that the model was not asked about, as it is not worth it there."""
         return {"not worth asking": self._left_out} if self._left_out else {}
+
+    @classmethod
+    def cut_model(cls, config: DetectConfig) -> str | None:
+        return config.model if _asked_for(config) == (config.model, None, None, None) else None
 
     @classmethod
     def sees(cls, config: DetectConfig, inputs: NetworkInputs) -> Sequence[NetworkInput] | None:
@@ -301,6 +322,8 @@ def least_by_class(labels: Sequence[int], margins: NDArray[np.float64]) -> dict[
 
 def in_source_pixels(boxes: sv.Detections, frame: Frame) -> sv.Detections:
     """Boxes of a view that a link has scaled down, in pixels of the source frame; changes and returns them."""
+    if isinstance(frame.picture, FeaturePicture):
+        return boxes
     if len(boxes) and frame.bgr().shape[1::-1] != (frame.width, frame.height):
         boxes.xyxy = (boxes.xyxy / frame.bgr_scale).astype(boxes.xyxy.dtype)
     return boxes

@@ -20,7 +20,7 @@ from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image
 from vidpipe.core.settings import Knob, StageConfig
-from vidpipe.stages.difference.blocks import Blocks
+from vidpipe.stages.difference.blocks import Blocks, Grid
 from vidpipe.stages.difference.scene_difference import SceneDifference
 
 _SLACK_S = 1e-3  # some containers round to milliseconds
@@ -86,6 +86,7 @@ class Difference(Stage[DifferenceConfig]):
     def open(self, context: Context) -> None:
         config = self.config
         self._blocks: Blocks | None = None
+        self._nothing: Grid | None = None
         self._discontinuity = 0
         self._scene_difference = SceneDifference(self.id, config.scene, context.stream) if config.scene else None
         self._memory: Memory = _Measured()
@@ -142,8 +143,18 @@ class Difference(Stage[DifferenceConfig]):
             self._blocks = Blocks(preview.shape, self.config.blocks, frame.hidden)
         bound = float(cv2.norm(preview, known, cv2.NORM_L2SQR)) / self._blocks.smallest
         if bound <= self.config.threshold or self.config.blocks == 1:
+            frame.computed[self.id] = self._quiet(self._blocks.grid)
             return bound
-        return float(self._blocks.errors(preview, known).max())
+        errors = self._blocks.errors(preview, known)
+        frame.computed[self.id] = np.log1p(errors / max(self.config.threshold, 1.0))
+        return float(errors.max())
+
+    def _quiet(self, grid: tuple[int, int]) -> Grid:
+        """Of a picture in which no block can matter."""
+        if self._nothing is None or self._nothing.shape != grid:
+            self._nothing = np.zeros(grid, np.float32)
+            self._nothing.setflags(write=False)
+        return self._nothing
 
 
 class _Measured:

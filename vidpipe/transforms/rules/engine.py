@@ -13,6 +13,7 @@ from vidpipe.transforms.rules.crossings import Crossings
 from vidpipe.transforms.rules.degradations import Degradations
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
+from vidpipe.transforms.rules.lessons import Lessons
 from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
 from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
@@ -32,6 +33,8 @@ class Engine:
         config: the rules in force.
         newest: result that was seen; None: none yet.
         age_s: of the boxes of the newest result, in media seconds; None: nobody knows.
+        stream: its name, on which chance depends.
+        recorded: media seconds of the newest result that holds features, by their names.
     """
 
     def __init__(self, config: RulesConfig) -> None:
@@ -39,6 +42,8 @@ class Engine:
         self._ages, self._misses = Ages(), MissRate()
         self.newest: Seen | None = None
         self.age_s: float | None = None
+        self.stream = ""
+        self.recorded: dict[str, float] = {}
         self._set(config)
 
     def _set(self, config: RulesConfig) -> None:
@@ -58,8 +63,9 @@ class Engine:
         self._visits = Visits(self._watches)
         self._crossings = Crossings(self._watches, self._geometry)
         others = [watch for watch in self._watches if watch.rule.kind not in TRACKED]
-        self._gatherings = Gatherings([watch for watch in others if watch.rule.kind != "degraded"])
+        self._gatherings = Gatherings([watch for watch in others if watch.rule.kind not in ("degraded", "learnt")])
         self._degradations = Degradations([watch for watch in others if watch.rule.kind == "degraded"])
+        self._lessons = Lessons([watch for watch in others if watch.rule.kind == "learnt"])
         self._keep_s = max([KEEP_S, *(watch.rule.grace_s for watch in self._watches if watch.rule.kind in TRACKED)])
 
     def go_by(self, config: RulesConfig, seen: Seen) -> list[Happening]:
@@ -78,7 +84,7 @@ class Engine:
             self.config = config
             return []
         before, crossings, gatherings = self._watches, self._crossings, self._gatherings
-        degradations = self._degradations
+        degradations, lessons = self._degradations, self._lessons
         fresh = {watch.version: watch for watch in watches_of(config)}
         places = {(watch.rule.id, watch.place) for watch in fresh.values()}
         over = {
@@ -95,6 +101,7 @@ class Engine:
         self._crossings.go_on(crossings, numbers)
         self._gatherings.go_on(gatherings, numbers)
         self._degradations.go_on(degradations, numbers)
+        self._lessons.go_on(lessons, numbers)
         for known in self._objects:
             known.go_on(numbers)
             self._place(known)
@@ -110,7 +117,13 @@ class Engine:
     def _close(self, seen: Seen, over: Mapping[int, str]) -> list[Happening]:
         """End what was told and goes on, at these watches, each with the reason for it."""
         happened = [each for known in self._objects for each in self._visits.close(seen, known, over)]
-        return [*happened, *self._gatherings.close(seen, over), *self._degradations.close(seen, over)]
+        happened += [*self._gatherings.close(seen, over), *self._degradations.close(seen, over)]
+        return [*happened, *self._lessons.close(seen, over)]
+
+    @property
+    def learnt_counts(self) -> Mapping[str, int]:
+        """Of rules of kind learnt, as of `Lessons`."""
+        return dict(self._lessons.counts)
 
     def miss_rate(self) -> dict[str, float | None]:
         """Of the stream, by what is known with the newest result."""
@@ -119,6 +132,8 @@ class Engine:
     def see(self, seen: Seen) -> list[Happening]:
         """What happens with the next result of the stream."""
         self.newest = seen
+        for name in seen.features:
+            self.recorded[name] = seen.pts
         self.age_s = self._ages.age_s(seen)
         if seen.audits:
             self._misses.learn(seen.audits)
@@ -139,6 +154,7 @@ class Engine:
         happened += self._crossings.tell(seen, objects)
         happened += self._gatherings.see(seen, objects)
         happened += self._degradations.see(seen)
+        happened += self._lessons.see(seen, self.age_s, self.stream)
         return happened
 
     def _wake(self, seen: Seen) -> None:

@@ -28,6 +28,7 @@ class _State:
         id: of the event; "": it has not been so for long enough.
         most: the greatest number that was told.
         count: of the newest result.
+        as_of: of the look that the result rested on at which it began to be so.
     """
 
     since: float | None = None
@@ -35,6 +36,7 @@ class _State:
     id: str = ""
     most: int = 0
     count: int = 0
+    as_of: int = -1
 
 
 class Gatherings:
@@ -83,6 +85,8 @@ class Gatherings:
 
     def _go_on(self, seen: Seen, watch: Watch, state: _State, is_so: bool, count: int) -> Iterator[Happening]:
         now, (begin_s, end_s) = seen.pts, _times(watch.rule)
+        if state.since is not None:
+            _put_back_end(seen, watch, state)
         # Over a gap in the stream nobody knows what was so: as with objects that nobody sees.
         broken_off = self._pts is not None and not 0 <= now - self._pts <= max(KEEP_S, end_s)
         # Not so at the result before, and so again too late: where results are rare nothing came in between.
@@ -95,14 +99,44 @@ class Gatherings:
         if not is_so:
             return
         if state.since is None:
-            state.since = now
+            state.since, state.as_of = now, seen.as_of
         state.last = now
+        is_earlier = _put_back_begin(seen, watch, state)
         if not state.id and now - state.since >= begin_s - ROUNDING_S:
             state.id, state.most = f"{watch.rule.id}/{watch.place}/{seen.seq}", count
             yield _tell(seen, watch, state, Phase.BEGIN, count)
         elif state.id and count > state.most and watch.rule.kind == "occupancy":
             state.most = count
             yield _tell(seen, watch, state, Phase.UPDATE, count)
+        elif state.id and is_earlier:
+            yield _tell(seen, watch, state, Phase.UPDATE, count)
+
+
+def _put_back_begin(seen: Seen, watch: Watch, state: _State) -> bool:
+    """Have what is so begin when it began in truth, where that has become known of the look at which it did."""
+    came = watch.rule.kind == "presence" and (watch.rule.at_least or 1) == 1
+    if watch.place or not (came or watch.rule.kind == "absence"):
+        return False  # in a zone: where it was then is not known
+    before = state.since
+    for each in seen.corrections:
+        is_about = _is_only(watch, each.name) or (came and (watch.classes is None or each.name in watch.classes))
+        if is_about and each.appeared == came and each.look == state.as_of:
+            state.since = each.pts if state.since is None else min(state.since, each.pts)
+    return state.since != before
+
+
+def _put_back_end(seen: Seen, watch: Watch, state: _State) -> None:
+    """Have what is so no more end when it ended in truth."""
+    came = watch.rule.kind == "presence"
+    if watch.place or watch.rule.kind not in ("presence", "absence"):
+        return
+    for each in seen.corrections:
+        if _is_only(watch, each.name) and each.appeared != came and state.since is not None:
+            state.last = max(state.since, min(state.last, each.pts))
+
+
+def _is_only(watch: Watch, name: str) -> bool:
+    return watch.classes == frozenset((name,))
 
 
 def _times(rule: RuleSpec) -> tuple[float, float]:

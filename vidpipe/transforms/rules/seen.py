@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from vidpipe.cascade.audit import Audit
+from vidpipe.cascade.reachback import Correction
 from vidpipe.core.answer import Answer
 from vidpipe.core.rounding import round_boxes, round_scores, round_seconds
 from vidpipe.statistics.wilson import wilson
@@ -32,6 +33,8 @@ class Seen(NamedTuple):
         epoch: of the settings that it was answered under.
         model: that measured the boxes, by name; None where nobody knows.
         degraded: why the answer is worth less than it would be; "" where it is not.
+        corrections: of earlier results, that have become known since the result before.
+        features: what had been computed of the frame anyway, by name; empty on most.
     """
 
     seq: int
@@ -48,6 +51,8 @@ class Seen(NamedTuple):
     epoch: int = 0
     model: str | None = None
     degraded: str = ""
+    corrections: Sequence[Correction] = ()
+    features: Mapping[str, Sequence[float]] = {}
 
     @classmethod
     def of(cls, answer: Answer, moment: Moment, *, boxes: bool = True) -> Seen:
@@ -61,7 +66,8 @@ class Seen(NamedTuple):
         xyxy = round_boxes(detections.xyxy).tolist() if count else []
         at = None if moment.captured_at is None else round_seconds(moment.captured_at)
         place = moment.seq, round_seconds(moment.pts), at, answer.as_of, moment.width, moment.height
-        return cls(*place, xyxy, scores, names, ids, moment.audits, moment.epoch, moment.model, moment.degraded)
+        told = moment.audits, moment.epoch, moment.model, moment.degraded, moment.corrections, answer.features
+        return cls(*place, xyxy, scores, names, ids, *told)
 
 
 class Ages:

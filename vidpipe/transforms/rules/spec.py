@@ -19,8 +19,9 @@ from pydantic import (
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import Knob, StageConfig
 from vidpipe.sources.base import Line, Polygon
+from vidpipe.transforms.learnt.classifier import BOXES, WrittenClassifier
 
-Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line", "degraded"]
+Kind = Literal["zone", "dwell", "occupancy", "presence", "absence", "line", "degraded", "learnt"]
 Anchor = Literal["feet", "centre"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -41,6 +42,9 @@ _ONLY: dict[str, frozenset[str]] = {
     "grace_s": frozenset({"zone", "dwell", "occupancy", "presence", "degraded"}),
     "classes": frozenset({"zone", "dwell", "occupancy", "presence", "absence", "line"}),
     "confirm_s": frozenset({"zone", "line", "presence", "absence"}),
+    "event": frozenset({"learnt"}),
+    "features": frozenset({"learnt"}),
+    "review": frozenset({"learnt"}),
 }
 _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
 
@@ -94,7 +98,8 @@ class RuleSpec(_Written):
     id: str = Field(min_length=1, description="names the rule in events and messages")
     kind: Kind = Field(
         description="zone: somebody enters or leaves; dwell: stays; occupancy: so many are there; presence: anybody "
-        "is; absence: nobody is; line: somebody crosses it; degraded: answers are worth less, as a tier is away"
+        "is; absence: nobody is; line: somebody crosses it; degraded: answers are worth less, as a tier is away; "
+        "learnt: as examples have taught it"
     )
     zone: OneOrMore | None = Field(
         default=None,
@@ -137,6 +142,21 @@ class RuleSpec(_Written):
         description="of kind line: names of the two ways over it; the first is from left to right for one who walks "
         "along the line from its first point to its last",
     )
+    event: WrittenClassifier | None = Field(
+        default=None,
+        description="of kind learnt: the file that `vidpipe teach` has made; without one nothing is told yet",
+    )
+    features: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        description="of kind learnt: what results shall hold to teach by, beside boxes: ids of stages of type "
+        "difference, or embedding (of transform describe); default: what the event goes by",
+    )
+    review: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="of kind learnt: the share of windows, and of events, that a person is asked about",
+    )
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -147,6 +167,11 @@ class RuleSpec(_Written):
         for name in _NEEDED.get(self.kind, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"field '{name}' is missing: a rule of kind {self.kind} needs it")
+        if self.kind == "learnt" and self.event is None and self.features is None:
+            raise ValueError(
+                "field 'event' is missing: name the file that `vidpipe teach` makes; before there is one, "
+                "`features` says what results shall hold to teach by"
+            )
         if self.directions[0] == self.directions[1]:
             raise ValueError("directions: the two ways over a line need two names")
         return self
@@ -155,6 +180,12 @@ class RuleSpec(_Written):
     def places(self) -> Sequence[str] | None:
         """The zones or lines that it names; None: it names none."""
         return names(self.line if self.kind == "line" else self.zone)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The features that results must hold for it, beside the boxes that they hold anyway."""
+        inputs = [each.name for each in self.event.inputs] if self.event is not None else []
+        return tuple(dict.fromkeys(name for name in (*inputs, *(self.features or ())) if name != BOXES))
 
 
 class RulesConfig(StageConfig):
@@ -211,9 +242,16 @@ class RulesConfig(StageConfig):
         return RulesConfig.model_validate({**merged, "rules": [*rules.values()]})
 
     @property
+    def recorded(self) -> tuple[str, ...]:
+        """The features that results must hold for these rules, beside boxes."""
+        return tuple(dict.fromkeys(name for rule in self.rules if rule.id not in self.off for name in rule.recorded))
+
+    @property
     def told_late_s(self) -> float:
         """The longest time after its beginning at which an event is told: as long as it must have been so."""
-        return max((max(rule.after_s or 0.0, rule.for_s or 0.0, rule.confirm_s) for rule in self.rules), default=0.0)
+        late = [max(rule.after_s or 0.0, rule.for_s or 0.0, rule.confirm_s) for rule in self.rules]
+        late += [rule.event.told_late_s for rule in self.rules if rule.event is not None]
+        return max(late, default=0.0)
 
 
 def _by_id(rules: Sequence[RuleSpec]) -> dict[str, RuleSpec]:

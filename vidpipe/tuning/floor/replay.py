@@ -26,7 +26,7 @@ from vidpipe.core.answer import Answer
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame, Image, Missing
 from vidpipe.core.settings import Knobs, StageConfig, with_values
-from vidpipe.models.base import Embedder, ModelSpec, Precision, Size
+from vidpipe.models.base import Embedder, ModelSpec, Precision, Size, Tail
 from vidpipe.models.library import Library
 from vidpipe.pipeline.spec import Pipeline, PlacedStage
 from vidpipe.sources.base import StreamSpec
@@ -176,6 +176,10 @@ class _Recorded:
         self, name: str, size: Size | None = None, precision: Precision | None = None, calibrated: str | None = None
     ) -> None:
         """Nothing is loaded."""
+
+    def tail(self, name: str, behind: int) -> Tail:
+        """No frame of a replay has crossed a link."""
+        raise NotImplementedError
 
     def embedder(self, name: str) -> Embedder:
         if self._library is None:

@@ -13,41 +13,39 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.names import references
 from vidpipe.models.library import threads_of_a_look
-from vidpipe.pipeline.plan import Plan, Segment, streams_per_actor
-from vidpipe.pipeline.spec import Pipeline, PlacedStage, Tier
+from vidpipe.pipeline.plan import Plan, Segment
+from vidpipe.pipeline.spec import PlacedStage, Tier, TierSpec
 from vidpipe.tuning.planner.costs import Costs, StreamCost
 from vidpipe.tuning.planner.loads import CameraNeed, Expected, Load, Place, Traffic, shortages
 from vidpipe.tuning.planner.nodes import Node, Nodes
+from vidpipe.tuning.planner.standing import Standings, models_of, site_at, site_of, stand
 
 
-def expect(laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int] | None = None) -> Expected:
+def expect(
+    laid: Plan,
+    costs: Costs,
+    nodes: Nodes,
+    cameras: Mapping[str, int] | None = None,
+    standings: Standings | None = None,
+) -> Expected:
     """What a plan takes on these machines.
 
     Args:
         costs: of each of the plan's streams.
         cameras: how many stand for each stream; None: one.
+        standings: of a plan of which this is a part, whose actors these cameras share; None: they have their own.
 
     Raises:
         ConfigError: a stream's costs are not known, or a tier has no machine.
     """
-    return _Expecting(laid, costs, nodes, cameras or dict.fromkeys(laid.pipeline.streams, 1)).whole()
-
-
-def site_of(laid: Plan, stream: str) -> str | None:
-    """Where a camera stands; None: nobody says."""
-    return laid.pipeline.site(stream) or None
-
-
-def site_at(pipeline: Pipeline, tier: Tier, site: str | None) -> str | None:
-    """Whose machines the stages of a tier stand on for a camera: above the cloud each site has its own, the cloud is
-    common to all that ask for none; None: those of no site."""
-    return None if tier == Tier.CLOUD and site not in pipeline.own_clouds else site
+    return _Expecting(laid, costs, nodes, cameras or dict.fromkeys(laid.pipeline.streams, 1), standings).whole()
 
 
 class _Expecting:
-    def __init__(self, laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int]) -> None:
+    def __init__(
+        self, laid: Plan, costs: Costs, nodes: Nodes, cameras: Mapping[str, int], standings: Standings | None
+    ) -> None:
         if unknown := [name for name in laid.pipeline.streams if name not in costs.streams]:
             raise ConfigError(f"what stream {unknown[0]} takes is not known: `vidpipe plan --measure` finds out")
         self._laid, self._costs, self._nodes = laid, costs, nodes
@@ -57,7 +55,9 @@ class _Expecting:
         self._loads: dict[Place, Load] = {}
         self._traffic: dict[tuple[str, str | None], Traffic] = {}
         self._cpu: dict[str, float] = defaultdict(float)  # of one camera
-        self._notes: list[str] = []
+        self._standings = stand(laid, nodes, self._cameras) if standings is None else standings
+        self._pooled = set(self._standings.pools)
+        self._notes = list(self._standings.notes)
 
     def whole(self) -> Expected:
         self._place()
@@ -71,37 +71,28 @@ class _Expecting:
             self._transmit(traffic)
         needs = [self._camera(stream, count) for stream, count in self._cameras.items()]
         loads = list(self._loads.values())
-        found = shortages(loads, list(self._traffic.values()), self._nodes)
+        found = shortages(loads, list(self._traffic.values()), self._nodes, self._standings.shortages)
         return Expected(loads, list(self._traffic.values()), needs, found, self._notes)
 
     def _key(self, segment: Segment, stream: str) -> Place:
         return Place(segment.name, site_at(self._laid.pipeline, segment.tier, self._site[stream]))
 
     def _place(self) -> None:
-        """Give each segment a machine: the one of its tier that has the most left, by what is placed there so far."""
-        placed: dict[str, int] = defaultdict(int)
+        """Have each segment stand where its actors do; inline they are one."""
+        is_one = self._costs.engine == "inline" and not self._nodes.is_cluster
         for segment in self._laid.segments:
+            stages = tuple(stage.id for stage in segment.stages)
             for place in dict.fromkeys(self._key(segment, stream) for stream in self._cameras):
-                able = self._nodes.serving(segment.tier, place.site)
-                if not able:
-                    raise ConfigError(self._lacking(segment.tier, place.site))
-                stages = tuple(stage.id for stage in segment.stages)
-                if segment is self._laid.segments[0]:  # its actors are as many as it takes
-                    self._loads[place] = Load(place, segment.tier, tuple(able), stages)
-                    continue
-                node = max(able, key=lambda name: able[name].cpus * able[name].speed / (1 + placed[name]))
-                placed[node] += 1
-                self._loads[place] = Load(place, segment.tier, (node,), stages)
-                if len(able) > 1:
-                    self._notes.append(f"segment {segment.name} runs on {node} alone: it is one process")
+                stood = self._standings.stood[place]
+                where, actors = tuple(dict.fromkeys(stood.nodes)), 1 if is_one else stood.actors
+                self._loads[place] = Load(place, segment.tier, where, stages, actors, gpus=stood.gpus)
+                able = self._nodes.serving(segment.tier, place.site, self._narrowed(segment.tier))
+                if segment is not self._laid.segments[0] and len(where) < len(able):
+                    alone = "alone: it is one process" if stood.actors == 1 else f"alone: it has {stood.actors} actors"
+                    self._notes.append(f"segment {segment.name} runs on {', '.join(where)} {alone}")
 
-    def _lacking(self, tier: Tier, site: str | None) -> str:
-        """That no machine is there, and what would be one."""
-        if not site:
-            return f"no node is of tier {tier}, on which stages stand: add one, or set their `on`"
-        other = next((name for name, node in self._nodes.nodes.items() if tier in node.tiers and not node.site), None)
-        hint = f"give {other} `site: {site}`, if it is there, or add one" if other else "add one"
-        return f"no node of site {site} is of tier {tier}, on which stages stand: {hint}, or set their `on`"
+    def _narrowed(self, tier: Tier) -> TierSpec:
+        return self._laid.pipeline.tiers.get(tier, TierSpec())
 
     def _run(self) -> None:
         """What the run takes by itself stands where most devices are: there is the driver."""
@@ -151,7 +142,7 @@ class _Expecting:
     def _stage_ms(self, stage: PlacedStage, cost: StreamCost, load: Load) -> tuple[float, float]:
         """CPU and wall milliseconds of a stage that is asked about a frame, on the machine of its segment."""
         known, node = cost.stages[stage.id], min((self._nodes.nodes[name] for name in load.nodes), key=_slowest)
-        model = next((name for name, _ in _models(stage)), None)
+        model = next(iter(models_of(stage)), None)
         cpu_ratio = wall_ratio = 1.0
         if model in self._costs.models and self._laid.pipeline.models[model].threads is None:
             threads = threads_of_a_look(self._total, max(1, math.floor(node.cpus)))
@@ -170,12 +161,12 @@ class _Expecting:
             services = list(self._services(segment, cost, load))
             rate = cost.fps * count
             load.frames_s += rate * sum(share for share, _ in services)
-            load.busy += rate * sum(share * ms for share, ms in services) / 1000
-            squares += rate * sum(share * ms**2 for share, ms in services) / 1000
+            load.busy += rate / load.actors * sum(share * ms for share, ms in services) / 1000
+            squares += rate / load.actors * sum(share * ms**2 for share, ms in services) / 1000
         if load.busy >= 1:
             load.wait_ms = math.inf
         elif load.busy:
-            load.wait_ms = squares / (2 * (1 - load.busy)) * (1 - 1 / cameras)
+            load.wait_ms = squares / (2 * (1 - load.busy)) * max(0.0, 1 - load.actors / cameras)
 
     def _services(self, segment: Segment, cost: StreamCost, load: Load) -> Iterable[tuple[float, float]]:
         """Shares of the frames by how long they take in the shared stages: a frame goes down until one answers."""
@@ -191,19 +182,23 @@ class _Expecting:
         if memory is None:
             return
         segment = next(each for each in self._laid.segments if each.name == load.place.segment)
-        models = {name for stage in segment.stages for name, _ in _models(stage)}
-        load.memory_mb = sum(self._costs.models[name].memory_mb for name in models if name in self._costs.models)
+        models = {name for stage in segment.stages for name in models_of(stage) if name in self._costs.models}
+        load.memory_mb = 0.0
+        for model in models:
+            mb = self._costs.models[model].memory_mb
+            pools = {(node, model) for node in load.nodes} & self._pooled
+            self._pooled -= pools  # what several segments ask is there once
+            pooled = any(name == model for _, name in self._standings.pools)
+            load.memory_mb += len(pools) * (mb + memory.process_mb) if pooled else load.actors * mb
         if segment is self._laid.segments[0]:
             cameras = sum(count for stream, count in self._cameras.items() if self._key(segment, stream) == load.place)
-            live = any(stream.spec.live for stream in self._laid.pipeline.streams.values())
-            actors = -(-cameras // streams_per_actor(self._laid.pipeline, live=live))
-            load.memory_mb += memory.run_mb + cameras * memory.stream_mb + (actors - 1) * memory.process_mb
+            load.memory_mb += memory.run_mb + cameras * memory.stream_mb + (load.actors - 1) * memory.process_mb
         elif not self._shares_process(segment):
-            load.memory_mb += memory.process_mb
+            load.memory_mb += load.actors * memory.process_mb
 
     def _shares_process(self, segment: Segment) -> bool:
         """Whether a segment stands in the process of the one above it, as on one machine it may."""
-        if len(self._nodes.nodes) > 1:
+        if self._nodes.is_cluster:
             return False
         at = self._laid.segments.index(segment)
         return not any(indices[0] == at for indices in self._laid.actors(one_machine=True))
@@ -248,11 +243,6 @@ class _Expecting:
         latency_ms = None if cost.other_wall_ms is None else published + cost.other_wall_ms
         cpu = self._cpu[stream]
         return CameraNeed(stream, self._site[stream], count, cpu, latency_ms, look_ms, cost.f1, cost.low)
-
-
-def _models(stage: PlacedStage) -> list[tuple[str, object]]:
-    """The models that a stage names, each once."""
-    return [(name, place) for place, name in references(stage.config, "model")]
 
 
 def _slowest(node: Node) -> tuple[float, float]:

@@ -26,23 +26,27 @@ class Load:
     """What a segment takes.
 
     Attributes:
-        nodes: the machine on which it runs; of sources and device stages all over which they are spread.
+        nodes: the machines on which its actors stand.
+        actors: how many share its cameras out.
         cpu: cores.
-        busy: of its one thread for shared stages, the share of the time that it works.
+        busy: of the one thread for shared stages that each actor has, the share of the time that it works.
         memory_mb: None: not known.
         frames_s: frames a second that come to its shared stages.
         wait_ms: that one of them waits there for others; infinite where more come than it can answer.
+        gpus: that its actors and detector pools take.
     """
 
     place: Place
     tier: Tier
     nodes: tuple[str, ...]
     stages: tuple[str, ...]
+    actors: int = 1
     cpu: float = 0.0
     busy: float = 0.0
     memory_mb: float | None = None
     frames_s: float = 0.0
     wait_ms: float = 0.0
+    gpus: float = 0.0
 
 
 @dataclass(slots=True)
@@ -127,9 +131,11 @@ class Expected:
         return sum(load.cpu for load in self.loads)
 
 
-def shortages(loads: Sequence[Load], traffic: Sequence[Traffic], nodes: Nodes) -> list[Shortage]:
-    """What does not fit, the tightest first."""
-    found = [*_shares(loads, nodes), *_threads(loads), *_lines(traffic, nodes)]
+def shortages(
+    loads: Sequence[Load], traffic: Sequence[Traffic], nodes: Nodes, others: Iterable[Shortage] = ()
+) -> list[Shortage]:
+    """What does not fit, the tightest first; `others` are known already."""
+    found = [*others, *_shares(loads, nodes), *_threads(loads), *_lines(traffic, nodes)]
     return sorted(found, key=lambda shortage: -shortage.times)
 
 

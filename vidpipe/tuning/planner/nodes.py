@@ -7,7 +7,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from vidpipe.pipeline.spec import Tier
+from vidpipe.pipeline.plan import Place
+from vidpipe.pipeline.spec import Tier, TierSpec
+from vidpipe.runtime.machine import LABEL, Machine, fitting
+
+_ANY = TierSpec()
 
 
 class _Part(BaseModel):
@@ -24,11 +28,22 @@ class Node(_Part):
     speed: float = Field(
         default=1.0, gt=0, description="how many times as fast as the machine that costs were measured on"
     )
+    address: str | None = Field(
+        default=None, min_length=1, description="that `machine` of a tier may name it by, beside its name here"
+    )
+    labels: dict[str, str] = Field(default={}, description="that `labels` of a tier may ask for")
+    gpus: float = Field(default=0.0, ge=0, description="GPUs that the run may use")
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers of which stages may stand there."""
         return (self.tier,) if isinstance(self.tier, Tier) else tuple(self.tier)
+
+    def machine(self, node: str, name: str) -> Machine:
+        """As a cluster would have it, under this id and this name."""
+        labels = self.labels | ({LABEL: self.site} if self.site else {})
+        tiers = dict.fromkeys(self.tiers, 1.0)
+        return Machine(node, self.address or name, tiers, labels, (name,), self.gpus, self.gpus)
 
 
 class Line(_Part):
@@ -71,17 +86,22 @@ class Nodes(_Part):
             return (direct,)
         return tuple(name for name in _steps(upper, lower) if name in self.links)
 
-    def serving(self, tier: Tier, site: str | None) -> dict[str, Node]:
+    @property
+    def is_cluster(self) -> bool:
+        """Whether there are several machines; on one sites and `tiers` make no difference."""
+        return len(self.nodes) > 1
+
+    def serving(self, tier: Tier, site: str | None, spec: TierSpec = _ANY) -> dict[str, Node]:
         """The machines on which stages of a tier may stand for the cameras of a site; None: of no site.
 
-        As on a cluster: those of a site stand on its machines alone, others keep away from these if they can. Where
-        there is one machine, sites make no difference.
+        Args:
+            spec: to which of them a configuration narrows the tier.
         """
-        able = {name: node for name, node in self.nodes.items() if tier in node.tiers}
-        if len(self.nodes) == 1:
-            return able
-        own = {name: node for name, node in able.items() if node.site == site}
-        return own if own or site is not None else able
+        if not self.is_cluster:
+            return {name: node for name, node in self.nodes.items() if tier in node.tiers}
+        there = [node.machine(name, name) for name, node in self.nodes.items()]
+        able = fitting(there, Place(range(1), tier, tier, site or ""), spec)
+        return {machine.node: self.nodes[machine.node] for machine in able}
 
     def limited(self, mbps: dict[str, float]) -> Nodes:
         """The same with other rates of lines; of what is not named here they stay."""

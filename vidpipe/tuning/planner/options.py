@@ -9,7 +9,7 @@ from itertools import combinations_with_replacement, pairwise
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import Plan, plan
-from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier, TierSpec
 from vidpipe.runtime.transport.quality import f1_through
 from vidpipe.tuning.budget.limits import CPU
 from vidpipe.tuning.budget.offers import Offers, Setting
@@ -17,9 +17,10 @@ from vidpipe.tuning.budget.plan import Option, Wish, unbeaten
 from vidpipe.tuning.floor.configuration import Roles
 from vidpipe.tuning.planner.assign import Assigned, assign
 from vidpipe.tuning.planner.costs import Costs, StageCost, StreamCost
-from vidpipe.tuning.planner.expect import expect, site_at
-from vidpipe.tuning.planner.loads import PLANNED, Expected
+from vidpipe.tuning.planner.expect import expect
+from vidpipe.tuning.planner.loads import PLANNED, Expected, Shortage
 from vidpipe.tuning.planner.nodes import Network, Nodes
+from vidpipe.tuning.planner.standing import Standings, site_at, stand
 from vidpipe.tuning.planner.supply import CPU_OF, LINE
 
 Placement = Mapping[str, Tier]
@@ -61,13 +62,20 @@ def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
     """
     best: Auto | None = None
     tried: dict[str, float | None] = {}
+    lacking: Shortage | None = None
     for placement in placements(roles, nodes):
-        for what, pipeline in _linked(placed(roles.pipeline, placement), nodes):
+        there = placed(roles.pipeline, placement)
+        if short := stand(plan(there), nodes, dict.fromkeys(there.streams, 1)).shortages:
+            tried[said(placement, roles)], lacking = None, short[0]
+            continue
+        for what, pipeline in _linked(there, nodes):
             found_here = _auto(placement, pipeline, roles, found, costs, nodes, tried)
             assigned = found_here.assigned
             tried[said(placement, roles) + what] = assigned.worth if assigned.fits else None
             if best is None or (assigned.fits, assigned.worth) > (best.assigned.fits, best.assigned.worth + _NO_MORE):
                 best = found_here
+    if best is None and lacking is not None:
+        raise ConfigError(f"it does not fit: {lacking}")
     if best is None:
         raise ConfigError("no node is of tier device, on which the sources stand: add one to --nodes")
     return best
@@ -84,10 +92,11 @@ def _auto(
 ) -> Auto:
     """What each camera gets where stages stand so, and links are set so."""
     laid = plan(pipeline)
+    standings = stand(laid, nodes, dict.fromkeys(pipeline.streams, 1))
     wishes, anything = {}, {}
     holds = True  # what pictures lose on links may leave nothing that keeps to a floor
     for name, wish in found.anything.items():
-        every = list(_options(name, wish, roles, laid, costs, nodes))
+        every = list(_options(name, wish, roles, laid, costs, nodes, standings))
         holding = {option.what for option in found.wishes[name].options}
         floor = pipeline.streams[name].spec.floor or 0.0
         kept = unbeaten(option for option in every if option.what in holding and option.accuracy >= floor)
@@ -126,7 +135,7 @@ def _is_free(network: Network) -> bool:
 def placements(roles: Roles, nodes: Nodes) -> Iterator[Placement]:
     """Every way to place the models on the tiers that have machines; what precedes them stays on the device."""
     sites = {roles.pipeline.site(name) or None for name in roles.pipeline.streams} or {None}
-    tiers = [tier for tier in Tier if all(nodes.serving(tier, site_at(roles.pipeline, tier, site)) for site in sites)]
+    tiers = [tier for tier in Tier if all(_serving(roles.pipeline, nodes, tier, site) for site in sites)]
     if Tier.DEVICE not in tiers:
         return
     models = [stage for stage in (roles.little, roles.last) if stage is not None]
@@ -139,6 +148,11 @@ def placements(roles: Roles, nodes: Nodes) -> Iterator[Placement]:
             tier = by_model.get(stage, tier) if at >= first else Tier.DEVICE
             placement[stage] = tier
         yield placement
+
+
+def _serving(pipeline: Pipeline, nodes: Nodes, tier: Tier, site: str | None) -> bool:
+    """Whether a machine is there for the stages of a tier."""
+    return bool(nodes.serving(tier, site_at(pipeline, tier, site), pipeline.tiers.get(tier, TierSpec())))
 
 
 def placed(pipeline: Pipeline, placement: Placement) -> Pipeline:
@@ -174,7 +188,9 @@ def _rate(which: str, nodes: Nodes) -> float | None:
     return nodes.links[line].at(site or None).mbps
 
 
-def _options(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes) -> Iterator[Option]:
+def _options(
+    stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, nodes: Nodes, standings: Standings
+) -> Iterator[Option]:
     """The options of a wish, with what each takes of machines, threads and lines."""
     known = costs.streams.get(stream)
     if known is None:
@@ -186,7 +202,7 @@ def _options(stream: str, wish: Wish, roles: Roles, laid: Plan, costs: Costs, no
         accuracy = option.accuracy * _seen(looker_of(setting, roles), laid)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
         bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
-        yield Option(accuracy, _demand(expect(alone, bare, nodes)), setting)
+        yield Option(accuracy, _demand(expect(alone, bare, nodes, standings=standings)), setting)
 
 
 def looker_of(setting: Setting, roles: Roles) -> str:

@@ -72,7 +72,8 @@ class Device:
             kind = next(rule.kind for rule in self._rules.rules if rule.id == told.rule)
             more: Component = {"state_class": "total_increasing" if told.what == CROSSINGS else "measurement"}
             if told.what == IS_SO:
-                more = {"absence": {}, "degraded": {"device_class": "problem"}}.get(kind, {"device_class": "occupancy"})
+                known: dict[str, Component] = {"absence": {}, "learnt": {}, "degraded": {"device_class": "problem"}}
+                more = known.get(kind, {"device_class": "occupancy"})
             platform = "binary_sensor" if told.what == IS_SO else "sensor"
             self._add(told.key, platform, name=told.name, **more)
         template: Component = {"value_template": "{{ value_json.total }}", "state_class": "measurement"}

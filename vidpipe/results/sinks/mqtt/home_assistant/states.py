@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from vidpipe.core.answer import boxes_by_class
-from vidpipe.core.event import Event, Phase
+from vidpipe.core.event import BESIDE, Event, Phase
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.mqtt.home_assistant.controls import OFF, ON
 from vidpipe.results.sinks.mqtt.home_assistant.spec import id_of
@@ -74,7 +74,7 @@ class StreamStates:
         place = event.rule, str(event.data.get("zone") or event.data.get("line") or "")
         if event.phase is Phase.END:
             self._open.get(place, set()).discard(event.id)
-        elif event.kind != "line.cross":
+        elif event.kind not in BESIDE:
             self._open.setdefault(place, set()).add(event.id)
         if isinstance(count := event.data.get("count"), int):
             self._counts[(*place, str(event.data.get("direction") or ""))] = count

@@ -1,0 +1,267 @@
+"""What an event is worth that forty examples teach: on days of a generated street that nobody has marked, and on real
+footage in parts of time.
+
+    python -m benchmarks.taught street      somebody meets somebody: closer than a height, for a second
+    python -m benchmarks.taught clips        the same by people's labels (VIDPIPE_ASSETS), parts left out in turns
+    python -m benchmarks.taught cost        CPU time a frame beside what runs
+
+Boxes are those of `follow` as it comes, with difference detector: nothing that is learnt from is the truth itself.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+from math import hypot
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import NamedTuple
+
+from benchmarks.footage import ASSETS
+from vidpipe.bench.labels.mot import names_path
+from vidpipe.pipeline.yaml.load import load
+from vidpipe.results.sinks.results import ResultsFile
+from vidpipe.runtime.driver.run import run
+from vidpipe.teaching.examples import Example
+from vidpipe.teaching.judge import Judged, Span, judge
+from vidpipe.teaching.recorded import results, told
+from vidpipe.teaching.teach import Lesson, teach
+from vidpipe.testing.scene import SceneSpec, write
+from vidpipe.transforms.rules.engine import Engine
+from vidpipe.transforms.rules.spec import RulesConfig
+
+FOLDER = Path("bench-output/taught").absolute()
+SECONDS = 150.0
+NEAR = 1.0  # heights between the feet of two
+LEAST_S = 1.0  # for which they are so near, gaps of as long left out
+EXAMPLES = 40
+PARTS = 4  # of time, of which each is left out once
+STREAM = "street"
+RULES = "rules: [{id: meets, kind: learnt, features: [difference]}]\n"
+_COUNTS_FROM = 0.25
+
+Moments = list[tuple[float, float]]
+
+
+class Day(NamedTuple):
+    """A recording that is answered, with its truth.
+
+    Attributes:
+        meets: when the event is.
+        length_s: media seconds.
+    """
+
+    results: Path
+    meets: Moments
+    length_s: float
+
+
+def days() -> Iterator[SceneSpec]:
+    """Eighteen days: other people, light, noise, size of the picture; half of them in a mirror, three with a night."""
+    chance = random.Random(7)
+    for seed in range(18):
+        width, height = chance.choice([(768, 576), (640, 480), (960, 544)])
+        yield SceneSpec(
+            width=width,
+            height=height,
+            duration_s=SECONDS,
+            seed=100 + seed,
+            arrivals_per_minute=chance.choice([12.0, 16.0, 20.0]),
+            light_drift=chance.choice([0.03, 0.1, 0.2]),
+            noise_sigma=chance.choice([1.5, 3.0, 5.0]),
+            night=(0.6, 0.9) if seed in (3, 9, 14) else None,
+            cast="a" if seed % 2 else "b",
+        )
+
+
+def day(spec: SceneSpec) -> Day:
+    """Generated and answered, unless that was done before."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    clip = FOLDER / f"day{spec.seed}.mp4"
+    if not clip.is_file():
+        part = clip.with_suffix(".part.mp4")
+        files = write(spec, part)
+        files.truth.replace(clip.with_suffix(".txt"))
+        files.names.replace(names_path(clip.with_suffix(".txt")))
+        part.replace(clip)
+    return Day(answered(clip), meets(clip.with_suffix(".txt"), spec.fps), spec.duration_s)
+
+
+def answered(clip: Path) -> Path:
+    """What `follow` says of a clip, with the features that it has computed."""
+    found = FOLDER / f"{clip.stem}.jsonl"
+    if not found.is_file():
+        config = FOLDER / "rules.yaml"
+        config.write_text(RULES)
+        sets = ["stages.difference.enabled=true"]
+        pipeline = load("follow", config=config, sources={STREAM: str(clip)}, sets=sets)
+        part = found.with_suffix(".part")
+        outcome = run(pipeline, engine="inline", sinks=[ResultsFile(part)])
+        assert outcome.exit_status == 0, outcome.errors
+        part.replace(found)
+    return found
+
+
+def meets(truth: Path, fps: float) -> Moments:
+    """When two people are near each other, by labels in the form of the MOT Challenge."""
+    people: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
+    for line in truth.read_text().splitlines():
+        frame, _, x, y, w, h, counts, *more = (float(part) for part in line.split(","))
+        own = len(more) == 2  # class and visibility; people's labels have places in the world there, and people alone
+        if counts and (not own or (more[0] == 1 and more[1] >= _COUNTS_FROM)):
+            people[int(frame)].append((x + w / 2, y + h, h))
+    near = [
+        (frame - 1) / fps
+        for frame, there in sorted(people.items())
+        if any(hypot(a[0] - b[0], a[1] - b[1]) < NEAR * (a[2] + b[2]) / 2 for a, b in combinations(there, 2))
+    ]
+    moments: Moments = []
+    for at in near:
+        if moments and at - moments[-1][1] <= LEAST_S:
+            moments[-1] = moments[-1][0], at
+        else:
+            moments.append((at, at))
+    return [(begin, end) for begin, end in moments if end - begin >= LEAST_S]
+
+
+def quiet(marked: Moments, length_s: float, slack_s: float = 0.0) -> Moments:
+    """The time between moments."""
+    edges = [(0.0, 0.0), *marked, (length_s, length_s)]
+    gaps = [(before[1] + slack_s, after[0] - slack_s) for before, after in pairwise(edges)]
+    return [(begin, end) for begin, end in gaps if end - begin >= LEAST_S]
+
+
+def marked(day: Day, chance: random.Random) -> list[Example]:
+    """All that a patient user could mark: each time that it is, and stretches of up to five seconds in between."""
+    name = day.results.name.removesuffix(".jsonl")
+    yes = [Example(name, STREAM, begin, end, True, None, "truth") for begin, end in day.meets]
+    no = []
+    for begin, end in quiet(day.meets, day.length_s, 2.0):
+        for _ in range(1 + int((end - begin) // 20)):
+            length = min(end - begin, chance.uniform(2, 5))
+            at = chance.uniform(begin, end - length)
+            if all(at >= each.end or at + length <= each.begin for each in no):
+                no.append(Example(name, STREAM, at, at + length, False, None, "truth"))
+    return [*yes, *no]
+
+
+def some(examples: Sequence[Example], chance: random.Random, count: int = EXAMPLES) -> list[Example]:
+    """As many of each class as there may be, at random."""
+    chosen = []
+    for value in (True, False):
+        own = [each for each in examples if each.yes == value]
+        chosen += chance.sample(own, min(count // 2, len(own)))
+    return chosen
+
+
+def held_against(classifier: object, days: Sequence[Day]) -> Judged:
+    """What it tells of whole days, each second of which is yes or no."""
+    counts = Judged(0, 0, 0, 0)
+    for each in days:
+        name = each.results.name.removesuffix(".jsonl")
+        spans = [[Span(name, STREAM, *one) for one in part] for part in (each.meets, quiet(each.meets, each.length_s))]
+        events = told(classifier, [each.results], {name: {STREAM}})  # type: ignore[arg-type]
+        counts = Judged(*(a + b for a, b in zip(counts, judge(events, spans[0], spans[1], 2.0), strict=True)))
+    return counts
+
+
+def street(repeats: int = 5) -> Iterator[str]:
+    """Taught by forty examples of six days, told of six others on which nothing was chosen; several draws of them."""
+    every = [day(spec) for spec in days()]
+    seen, unseen = every[:6], every[12:]  # on the six between them, ways to smooth and to choose were compared
+    yield f"events on the six days that teach: {sum(len(each.meets) for each in seen)}, on six others: " + str(
+        sum(len(each.meets) for each in unseen)
+    )
+    for features in (["boxes"], ["difference"], None):
+        for number in range(repeats):
+            chance = random.Random(number)
+            examples = some([one for each in seen for one in marked(each, chance)], chance)
+            lesson = Lesson("meets", features)
+            taught = teach(lesson, examples, [each.results for each in seen])
+            own = taught.judged.figures()
+            other = held_against(taught.classifier, unseen).figures()
+            yield row(f"{'all' if features is None else features[0]} {number}", own, other)
+
+
+def row(name: str, *figures: dict[str, dict[str, float]]) -> str:
+    """A line of a table."""
+    cells = [
+        f"{each['f1']['estimate']} ({each['f1']['low']:.2f} to {each['f1']['high']:.2f}), {each['found']} found, "
+        f"{each['missed']} missed, {each['wrong']} wrong"
+        for each in figures
+    ]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def clips() -> Iterator[str]:
+    """Real clips with labels: each part of time left out once, the others marked in full."""
+    for name, fps in (("vtest.avi", 10.0), ("TUD-Stadtmitte.mp4", 25.0)):
+        clip = ASSETS / "videos" / name
+        if not clip.is_file():
+            yield f"{name}: not there"
+            continue
+        found = answered(clip)
+        length = max(seen.pts for _, seen in results(found))
+        whole = Day(found, meets(ASSETS / "truth" / f"{clip.stem}.txt", fps), length)
+        counts = Judged(0, 0, 0, 0)
+        for part in range(PARTS):
+            begin, end = length * part / PARTS, length * (part + 1) / PARTS
+            examples = [
+                each for each in marked(whole, random.Random(part)) if each.end < begin - 4 or each.begin > end + 4
+            ]
+            try:
+                taught = teach(Lesson("meets", None), examples, [found])
+            except Exception as error:
+                yield f"{name}, part {part + 1}: {error}"
+                continue
+            own = [(max(a, begin), min(b, end)) for a, b in whole.meets if a < end and b > begin]
+            recording = found.name.removesuffix(".jsonl")
+            events = [
+                event
+                for event in told(taught.classifier, [found], {recording: {STREAM}})
+                if event.begin < end and event.end > begin
+            ]
+            no = [(max(a, begin), min(b, end)) for a, b in quiet(whole.meets, length) if a < end and b > begin]
+            spans = [[Span(recording, STREAM, *one) for one in each] for each in (own, no)]
+            counts = Judged(*(a + b for a, b in zip(counts, judge(events, spans[0], spans[1], 2.0), strict=True)))
+        yield row(f"{name}, {len(whole.meets)} events", counts.figures())
+
+
+def cost() -> Iterator[str]:
+    """CPU time of rules a result with the event and without, in turns, over the same results."""
+    one = day(next(iter(days())))
+    seen = [each for _, each in results(one.results)]
+    every = [day(spec) for spec in list(days())[:6]]
+    chance = random.Random(0)
+    examples = some([mark for each in every for mark in marked(each, chance)], chance)
+    taught = teach(Lesson("meets"), examples, [each.results for each in every])
+    rule = {"id": "meets", "kind": "learnt", "event": taught.classifier}
+    without = RulesConfig.model_validate({"rules": [{"id": "any", "kind": "degraded"}]})
+    beside = RulesConfig.model_validate({"rules": [{"id": "any", "kind": "degraded"}, rule]})
+    more = []
+    for _ in range(15):
+        taken = []
+        for config in (without, beside):
+            engine = Engine(config)
+            began = process_time()
+            for each in seen:
+                engine.see(each)
+            taken.append((process_time() - began) / len(seen))
+        more.append(1e6 * (taken[1] - taken[0]))
+    boxes = sum(len(each.boxes) for each in seen) / len(seen)
+    yield f"{median(more):.1f} us a result more, median of {len(more)} ({boxes:.1f} boxes in each)"
+
+
+def main() -> None:
+    os.chdir(ASSETS / "models")
+    for line in {"street": street, "clips": clips, "cost": cost}[sys.argv[1]]():
+        print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""A link that is split carries features in place of pictures. What must hold, on both engines:
+
+- boxes are those of the whole network, in pixels of the camera's picture, for fewer bytes;
+- audits take the same way, and each half is counted by itself;
+- where more than one stage looks at a picture, or the model cannot be cut, or another variant of it is asked, pictures
+  cross; it is said why;
+- a server over TLS gets the same;
+- settings that make no sense are refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from tests import clips
+from tests.builders import frame
+from tests.models import networks
+from tests.runtime import linked
+from tests.runtime.crossing import inline, linked_up
+from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.errors import StageError
+from vidpipe.core.settings import Knobs
+from vidpipe.models.base import ModelSpec
+from vidpipe.models.library import Library
+from vidpipe.pipeline.plan import plan
+from vidpipe.pipeline.spec import LinkSpec, PlacedStage, RungSpec, SplitSpec, Stream, Tier
+from vidpipe.runtime.remote.messages import Reader, Writer
+from vidpipe.runtime.transport.codec import unpack
+from vidpipe.runtime.transport.pace import ladder
+from vidpipe.runtime.transport.packing import packed
+from vidpipe.sources.base import StreamSpec
+from vidpipe.stages.detect.detect import Detect, DetectConfig
+
+SIZE = (320, 240)
+FRAMES = 6
+SPLIT = LinkSpec(codec="jpeg", split=SplitSpec(bits=8))
+
+
+class Looks(linked.Passes):
+    """Passes on; of it nobody knows what it looks at."""
+
+    shared = True
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return clips.encode(tmp_path_factory.mktemp("split") / "clip.mp4", frames=FRAMES, size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A YOLO of 64 x 96 whose boxes follow how bright the picture is, thin in its middle."""
+    boxes = [(30, 30, 20, 12, 0, 0.9), (60, 40, 16, 16, 1, 0.8)]
+    file = tmp_path_factory.mktemp("models") / "thin.onnx"
+    return networks.waisted_network(file, boxes, ["class0", "class1"], (64, 96))
+
+
+def laid(clip, model, link, *between, configs=None, **options):
+    stages = (
+        PlacedStage("first", linked.Passes, linked.Passes.Config()),
+        *(PlacedStage(f"s{i}", kind, kind.Config(), Tier.EDGE) for i, kind in enumerate(between)),
+        PlacedStage("big", Detect, DetectConfig(model="big"), Tier.EDGE),
+    )
+    built = replace(
+        linked.pipeline({"cam": clip}, [(linked.Passes, Tier.DEVICE)], links={"device-edge": link}),
+        models={"big": ModelSpec(path=str(model), threads=1, **options)},
+        stages=stages,
+        streams={"cam": Stream(StreamSpec(url=str(clip)), configs or {})},
+    )
+    return plan(built)
+
+
+def boxes(published):
+    return np.concatenate([result.answer.detections.xyxy for result in published])
+
+
+@pytest.mark.parametrize("run", [inline, linked_up])
+def test_boxes_are_those_of_the_whole_network_for_fewer_bytes(clip, model, run):
+    split, nbytes = run(laid(clip, model, SPLIT))
+    whole, whole_nbytes = run(laid(clip, model, LinkSpec(codec="jpeg", quality=95)))
+    np.testing.assert_allclose(boxes(split), boxes(whole), atol=1)
+    assert len(split) == FRAMES
+    assert nbytes < whole_nbytes / 2
+
+
+@pytest.mark.parametrize("run", [inline, linked_up])
+def test_pictures_cross_where_others_look_at_them(clip, model, run):
+    split, nbytes = run(laid(clip, model, SPLIT, Looks))
+    whole, whole_nbytes = run(laid(clip, model, LinkSpec(codec="jpeg"), Looks))
+    np.testing.assert_array_equal(boxes(split), boxes(whole))
+    assert nbytes == whole_nbytes
+
+
+def test_and_where_another_variant_is_asked(clip, model):
+    other = {"big": DetectConfig(model="big", precision="bf16")}
+    _, nbytes = inline(laid(clip, model, SPLIT, configs=other))
+    _, whole_nbytes = inline(laid(clip, model, LinkSpec(codec="jpeg"), configs=other))
+    assert nbytes == whole_nbytes
+
+
+def test_and_where_the_model_cannot_be_cut(clip, model, caplog):
+    with caplog.at_level(logging.WARNING):
+        _, nbytes = inline(laid(clip, model, SPLIT, runtime="onnxruntime"))
+    _, whole_nbytes = inline(laid(clip, model, LinkSpec(codec="jpeg"), runtime="onnxruntime"))
+    assert nbytes == whole_nbytes
+    (said,) = [record.message for record in caplog.records if "cannot be cut" in record.message]
+    assert said.endswith("cannot be cut: only OpenVINO's networks can; pictures cross in place of features")
+
+
+def test_a_server_gets_the_same(clip, model):
+    laid_out = laid(clip, model, SPLIT)
+    link = laid_out.links[0]
+    library = Library(laid_out.pipeline.models, laid_out.pipeline.classes, (), 1)
+    sent = packed(Ticket(frame(0, size=SIZE)), link, link.spec, complete=True, heads=library.head)
+    got = Reader(laid_out).read(Writer(["first", "big"], lambda *_: None).write(sent))
+    assert got.picture.behind == sent.picture.behind
+    np.testing.assert_array_equal(got.picture.maps.data, sent.picture.maps.data)
+
+
+def test_who_looks_at_pixels_that_did_not_cross_is_told(clip, model):
+    laid_out = laid(clip, model, SPLIT)
+    link = laid_out.links[0]
+    library = Library(laid_out.pipeline.models, laid_out.pipeline.classes, (), 1)
+    item = packed(Ticket(frame(0, size=SIZE)), link, link.spec, complete=True, heads=library.head)
+    ticket = unpack(item, Knobs())
+    with pytest.raises(StageError, match="no pixels of this frame crossed"):
+        ticket.frame.bgr()
+
+
+def test_a_link_that_adapts_sends_fewer_bits():
+    spec = LinkSpec(codec="jpeg", split=SplitSpec(), adapt=True)
+    assert [rung.bits for rung in ladder(spec)] == [4, 4, 3, 3, 3]
+    assert spec.at(ladder(spec)[0]).setting == "features of 4 bits, else jpeg 85"
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"codec": "raw", "split": {}}, "some pictures cross as such"),
+        ({"codec": "jpeg", "split": {"bits": 1}}, "greater than or equal to 2"),
+        ({"codec": "jpeg", "adapt": True, "rungs": [{"bits": 3}]}, "of features"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values, why):
+    with pytest.raises(ValidationError, match=why):
+        LinkSpec.model_validate(values)
+
+
+def test_a_rung_keeps_where_the_model_is_cut():
+    spec = LinkSpec(codec="jpeg", split=SplitSpec(bits=5, behind=7))
+    assert spec.at(RungSpec(bits=3)).split == SplitSpec(bits=3, behind=7)
+    assert spec.at(RungSpec(quality=50)).split == spec.split
