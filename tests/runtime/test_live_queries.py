@@ -182,6 +182,20 @@ def test_a_query_that_cannot_begin_is_refused_and_the_others_go_on():
     assert session.kept["door"].numbers() == [0, 1]
 
 
+def test_where_one_cannot_begin_none_does(monkeypatch):
+    class Broken(Sees):
+        def open(self, context):
+            raise ConfigError("no such class")
+
+    broken = build.Pipeline([{"id": "sees", "type": Sees}], streams={"cam": f"{__name__}:Fed"})
+    broken = replace(broken, stages=(replace(broken.stages[0], type=Broken),))
+    session = Session(door=pipeline(1), yard=broken, queue=pipeline(3))
+    with pytest.raises(ConfigError, match="query yard: no such class"):
+        session.queries.start()
+    assert session.queries["door"].state == "ended"
+    assert OPENED == []
+
+
 def test_other_pictures_of_a_camera_are_read_by_themselves(caplog):
     session = Session(door=pipeline(1), yard=pipeline(2, mask=[[(0, 0), (0.5, 0), (0.5, 0.5)]]))
     with session.queries:

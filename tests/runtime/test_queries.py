@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests import clips
 from tests.models.networks import following_network
+from vidpipe.core.settings import Knobs
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.pipeline.yaml import build
 from vidpipe.results.records import Result
@@ -25,6 +27,9 @@ from vidpipe.results.sinks.base import Sink
 from vidpipe.runtime.driver.queries import Queries
 from vidpipe.runtime.driver.session import Run
 from vidpipe.sources import shared
+from vidpipe.sources.base import StreamSpec
+from vidpipe.sources.decoding.packets import PacketRing
+from vidpipe.sources.open import packets_of
 
 NAMES = ("car", "dog", "cat")
 FRAMES = 24
@@ -141,6 +146,30 @@ def test_answers_are_those_of_each_query_alone(places, queries):
         assert said[name] == alone(each)
         assert sum(reports[name]["streams"]["cam"]["how"].values()) == FRAMES
         assert reports[name]["streams"]["cam"]["shared_with"] == sorted(pipekept.keys() - {name})
+
+
+def test_recordings_that_wait_for_their_turn_are_shared_too(places, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        shared, "open_source", lambda *a, _open=shared.open_source, **o: opened.append(a[0]) or _open(*a, **o)
+    )
+    streams = {f"cam{number}": str(places["clip"]) for number in range(4)}
+    queries = {"door": PLAIN, "yard": PLAIN | {"classes": ["dog"]}}
+    pipelines = {
+        name: replace(pipeline(places, query, **streams), streams_per_actor=1) for name, query in queries.items()
+    }
+    said, _ = together(pipelines)
+    assert sorted(opened) == sorted(streams)
+    assert {name: len(each) for name, each in said.items()} == {"door": 4 * FRAMES, "yard": 4 * FRAMES}
+
+
+def test_clips_of_a_recording_are_cut_from_the_file_that_others_read(places):
+    sources, spec = shared.SharedSources(), StreamSpec(url=str(places["clip"]))
+    ring = PacketRing(1.0, 1_000_000)
+    taken = [sources.open(query, "cam", spec, knobs=Knobs(), ring=ring) for query in ("door", "yard")]
+    assert packets_of("cam", spec, shared.origin(taken[1]), ring) is not None
+    for each in taken:
+        each.close()
 
 
 def test_a_picture_is_decoded_once_and_looked_at_once(places, monkeypatch):

@@ -13,7 +13,7 @@ from vidpipe.cli.options import (
     EngineOption,
     MbpsOption,
     NodesOption,
-    PipelineArgument,
+    PipelinesArgument,
     ProfilesOption,
     SetOption,
     SourceOption,
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(
-    pipeline: PipelineArgument,
+    pipeline: PipelinesArgument,
     config: ConfigOption = None,
     source: SourceOption = None,
     profiles: ProfilesOption = None,
@@ -67,6 +67,12 @@ def plan(
     from vidpipe.runtime.engine import usual_engine
 
     chosen = usual_engine() if engine is None else engine.value
-    place = (pipeline, config, source or [], set_ or [], profiles)
+    place = (pipeline[0], config, source or [], set_ or [], profiles)
     options = PlanOptions(*place, chosen, nodes, mbps or [], streams, how_many=how_many, json=json)
-    show_plan(replace(options, measure=measure, for_=for_, report=report, auto=auto, out=out))
+    options = replace(options, measure=measure, for_=for_, report=report, auto=auto, out=out)
+    if len(pipeline) > 1:
+        from vidpipe.cli.commands.plan_queries import show_shared
+
+        show_shared(options, pipeline)
+    else:
+        show_plan(options)

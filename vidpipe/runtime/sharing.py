@@ -44,7 +44,7 @@ class QueryShare:
 
     def expect(self, knobs: Mapping[str, Knobs]) -> None:
         """This query will open these streams, with these settings."""
-        self._sharing.sources.expect(knobs)
+        self._sharing.sources.expect(self.name, knobs)
 
     def source(
         self, name: str, spec: StreamSpec, *, knobs: Knobs, resume: Resume | None, ring: PacketRing | None
@@ -58,6 +58,7 @@ class QueryShare:
 
     def leave(self) -> None:
         """The query has ended."""
+        self._sharing.sources.leave(self.name)
         self._sharing.looks.leave(self.name)
 
     def told(self, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.open import open_source
+from vidpipe.sources.shared import origin
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.runner import TransformRunner
@@ -274,7 +275,7 @@ class WorkerRuntime:
             kept = ring if spec.record_url is None else None
             source = self._source(stream, spec, position.resume, kept)
             opened.callback(source.close)
-            media = self._media.of(stream, spec, source, ring)
+            media = self._media.of(stream, spec, origin(source), ring)
             if media is not None:
                 opened.callback(media.close)
             away = downstream.away if downstream is not None else _nobody

@@ -12,7 +12,7 @@ import copy
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import contained
@@ -20,6 +20,7 @@ from vidpipe.core.frame import Frame, Missing
 from vidpipe.core.motion import Motion
 from vidpipe.core.picture import SharedYuvPicture, YuvPicture
 from vidpipe.core.settings import Knobs
+from vidpipe.sources.address import is_camera
 from vidpipe.sources.base import Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.health import Health
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 AHEAD = 4  # pictures of a recording that one query may be ahead of another
 _LOOK_S = 0.1  # at whether reading may begin
+TOGETHER_S = 2.0  # that a recording waits for other queries whose turn to begin it comes a little later
 
 PICTURE_FIELDS = (
     *("url", "record_url", "transport", "tls_verify", "decoder", "skip_frame", "skip_loop_filter", "max_blind_s"),
@@ -57,11 +59,20 @@ class SharedSources:
         self._lock = threading.Lock()
         self._readings: dict[str, list[_Reading]] = {}
         self._motion: dict[str, Knobs] = {}
+        self._expected: dict[str, set[str]] = {}  # by stream, the queries that will open it
 
-    def expect(self, knobs: Mapping[str, Knobs]) -> None:
+    def expect(self, query: str, knobs: Mapping[str, Knobs]) -> None:
         """A query with these settings will open these streams: a decoder is asked for all of it when it opens."""
         with self._lock:
             self._motion.update({stream: each for stream, each in knobs.items() if each.want_motion})
+            for stream in knobs:
+                self._expected.setdefault(stream, set()).add(query)
+
+    def leave(self, query: str) -> None:
+        """A query has ended: nobody waits for it."""
+        with self._lock:
+            for queries in self._expected.values():
+                queries.discard(query)
 
     def open(
         self,
@@ -95,7 +106,8 @@ class SharedSources:
                 log.warning("query %s reads stream %s by itself: %s", query, name, whys[0])
             wanted = self._motion.get(name, knobs)
             source = open_source(name, spec, knobs=wanted, resume=resume, clock=self._clock, ring=ring)
-            reading = _Reading(source, spec, wanted.want_motion, resume, ring, self.go, self._clock)
+            expected = frozenset(self._expected.get(name, ()))
+            reading = _Reading(source, spec, wanted.want_motion, resume, expected, self.go, self._clock)
             readings.append(reading)
             return reading.join(query, knobs, None)
 
@@ -124,7 +136,7 @@ class _Reading:
         spec: StreamSpec,
         motion: bool,
         resume: Resume | None,
-        ring: PacketRing | None,
+        expected: Set[str],
         go: threading.Event,
         clock: Clock,
     ) -> None:
@@ -139,7 +151,7 @@ class _Reading:
         self._spec = spec
         self._motion = motion
         self._resume = resume
-        self._ring = ring
+        self._expected = expected if resume is None else frozenset()
         self._items = iter(source)
         self._takers: list[_Taker] = []
         self._begun = self._pulling = False
@@ -152,8 +164,11 @@ class _Reading:
             return "it asks for vectors of the codec, which its decoder was not opened to tell"
         if not spec.live and (self._begun or self._resume or resume):
             return "it begins at another picture"
-        if ring is not None and ring is not self._ring:
+        # Packets are kept by one query, with the numbers and times of its frames.
+        if ring is not None and spec.live and (is_camera(spec.url) or self._begun):
             return "its packets are kept for clips of this query"
+        if spec.record_url is not None and self._begun:
+            return "clips of it are recorded from another address"
         return None
 
     def join(self, query: str, knobs: Knobs, resume: Resume | None) -> _Taker:
@@ -163,7 +178,13 @@ class _Reading:
             joins = kind(self, knobs, resume, from_begin=not self._begun)
             self._takers.append(joins)
             self.seen.add(query)
+            self.changed.notify_all()
         return joins
+
+    def wait_for_others(self) -> None:
+        """Begin with the first picture once everybody is there who is to see it, or does not come for a while."""
+        with self.changed:
+            self.changed.wait_for(lambda: self._begun or self.over or self._expected <= self.seen, TOGETHER_S)
 
     def leave(self, taker: _Taker) -> None:
         """Somebody takes no more; the last one closes the source."""
@@ -278,6 +299,7 @@ class _Taker:
         try:
             while not reading.go.wait(_LOOK_S) and not self._closed:
                 pass
+            reading.wait_for_others()
             while (item := self._next()) is not None:
                 yield item
         finally:
@@ -366,6 +388,11 @@ class _LiveTaker(_Taker):
     def close(self) -> None:
         super().close()
         self._queue.close()
+
+
+def origin(source: Source) -> Source:
+    """The source itself, where this one is a query's share of it."""
+    return source.source if isinstance(source, _Taker) else source
 
 
 def _make_shared(frame: Frame) -> None:

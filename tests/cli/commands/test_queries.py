@@ -16,6 +16,8 @@ from tests import clips
 from tests.cli.conftest import READ
 from tests.lines import answers
 from tests.runtime.conftest import Runner
+from vidpipe.cli.commands.plan import PlanOptions
+from vidpipe.cli.commands.plan_queries import show_shared
 from vidpipe.cli.commands.queries import run_queries
 from vidpipe.cli.commands.run import RunOptions
 from vidpipe.core.errors import ConfigError
@@ -52,7 +54,7 @@ def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
         ({}, ["door.yaml", "a b.yaml"], "query 'a b': a name is made of letters"),
         ({"engine": "ray"}, ["door.yaml", "yard.yaml"], "run them with --engine inline"),
         ({"results": Path("-")}, ["door.yaml", "yard.yaml"], "stdout is one, name a file"),
-        ({"budget": "2 cores"}, ["door.yaml", "yard.yaml"], "--budget is shared out among the streams of one"),
+        ({"budget": "mbps=2"}, ["door.yaml", "yard.yaml"], "several queries share out CPU time"),
         ({"sources": ["cam=clip.mp4"], "report": Path("nowhere/x.json")}, ["door.yaml", "yard.yaml"], "nowhere"),
     ],
 )
@@ -73,3 +75,13 @@ def test_metrics_say_the_query_where_there_are_several():
     assert page.count("# TYPE vidpipe_frames_total counter") == 1
     assert 'vidpipe_latency_seconds_count{query="door"}' in page
     assert 'vidpipe_latency_seconds_count{query="yard"}' in page
+
+
+def test_a_plan_tells_what_is_shared(asked, capsys):
+    chosen = PlanOptions("", None, ["cam=clip.mp4"], [], None, "inline")
+    show_shared(chosen, ["door.yaml", "yard.yaml"])
+    said = capsys.readouterr().out
+    assert "once for 2" in said
+    assert "1 of the connections and decodings are spared" in said
+    with pytest.raises(ConfigError, match="one pipeline at a time"):
+        show_shared(replace(chosen, how_many=True), ["door.yaml", "yard.yaml"])

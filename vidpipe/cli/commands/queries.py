@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from vidpipe.cli.commands.run import RunOptions, reload_of, run_by_name, served, tell
+from vidpipe.cli.commands.run import RunOptions, reload_of, run_by_name, served, tell, written
 from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.queries_progress import QueriesProgress
@@ -27,6 +27,7 @@ from vidpipe.runtime.sharing import QueryShare
 if TYPE_CHECKING:
     from vidpipe.cli.runs.server import Orders
     from vidpipe.results.sinks.metrics import Metrics
+    from vidpipe.tuning.budget.limits import BudgetConfig
 
 
 def names_of(pipelines: Sequence[str]) -> dict[str, str]:
@@ -49,8 +50,6 @@ def run_queries(options: RunOptions, pipelines: Sequence[str]) -> int:
         raise ConfigError("several pipelines share what one process holds: run them with --engine inline")
     if any(map(is_stdout, filter(None, (options.results, options.events, options.report)))):
         raise ConfigError("several pipelines write files of their own, as NAME-QUERY.jsonl: stdout is one, name a file")
-    if options.budget is not None:
-        raise ConfigError("--budget is shared out among the streams of one pipeline, not among several: leave it out")
     from vidpipe.cli.runs.orders import QueriesOrders
 
     named, session = names_of(pipelines), _Session(options)
@@ -62,6 +61,7 @@ def _run(
     named: Mapping[str, str], session: _Session, beside: Callable[[Queries], AbstractContextManager[object]]
 ) -> int:
     with session, ExitStack() as stack:
+        session.share_out(named)
         queries = Queries({query: session.load(query, file) for query, file in named.items()}, session.run)
         if any(session.is_live(query) for query in named):
             stack.enter_context(on_hangup(session.ask))
@@ -81,6 +81,7 @@ class _Session:
         self._reloads: dict[str, Reload] = {}
         self._outputs: dict[str, Outputs] = {}
         self._metrics: Metrics | None = None
+        self._budgets: Mapping[str, BudgetConfig] = {}
 
     def __enter__(self) -> _Session:
         self._progress = self._open.enter_context(QueriesProgress())
@@ -94,8 +95,22 @@ class _Session:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def share_out(self, named: Mapping[str, str]) -> None:
+        """Give each of these queries its part of the budget, if there is one; raises ConfigError."""
+        if self._options.budget is None:
+            return
+        from vidpipe.tuning.budget.limits import parse
+        from vidpipe.tuning.budget.queries import shared_out
+        from vidpipe.tuning.paths import profiles_dir
+
+        budget, profiles = parse(self._options.budget), self._options.profiles or profiles_dir()
+        plain = {query: written(replace(self._options, pipeline=file)) for query, file in named.items()}
+        self._budgets = shared_out(plain, budget, profiles)
+
     def added(self, file: str) -> tuple[str, Pipeline]:
         """A query that joins: its name, and its pipeline."""
+        if self._budgets:
+            raise ConfigError("no query joins a run with a --budget, which is shared out at its beginning")
         (query,) = names_of([file])
         return query, self.load(query, file)
 
@@ -113,7 +128,7 @@ class _Session:
             store=_of_query(self._options.store, query),
             serve=_port_of(self._options.serve, len(self._of)),
         )
-        reload = reload_of(options)
+        reload = reload_of(options, self._budgets.get(query))
         pipeline = reload.load()
         files = [Named("pipeline", find_pipeline(file))]
         files += [Named("--config", options.config)] if options.config is not None else []

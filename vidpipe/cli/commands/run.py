@@ -32,6 +32,7 @@ from vidpipe.sources.base import Want
 
 if TYPE_CHECKING:
     from vidpipe.cli.runs.server import Orders
+    from vidpipe.tuning.budget.limits import BudgetConfig
 
 T = TypeVar("T")
 Beside = Callable[[Versions], AbstractContextManager[object]]
@@ -111,31 +112,40 @@ def _run(options: RunOptions, beside: Beside) -> int:
     return execute(reload.load(), options, reload, beside)
 
 
-def reload_of(options: RunOptions) -> Reload:
-    """Reads the pipeline that the options name, at first and whenever its files change."""
-    from vidpipe.cli.profiles import with_profiles
-    from vidpipe.pipeline.yaml.load import find_pipeline, load
+def written(options: RunOptions) -> Pipeline:
+    """The pipeline that the options name, before anything that was learnt or chosen for its streams."""
+    from vidpipe.pipeline.yaml.load import load
     from vidpipe.sources.open import expand
 
-    budget = None
-    if options.budget is not None:
+    return load(
+        options.pipeline,
+        config=options.config,
+        sources=expand(*options.sources),
+        sets=options.sets,
+        floor=options.floor,
+        want=options.want,
+        media=options.media,
+        ruled=options.serve is not None,
+    )
+
+
+def reload_of(options: RunOptions, budget: BudgetConfig | None = None) -> Reload:
+    """Reads the pipeline that the options name, at first and whenever its files change.
+
+    Args:
+        budget: in place of that of the options.
+    """
+    from vidpipe.cli.profiles import with_profiles
+    from vidpipe.pipeline.yaml.load import find_pipeline
+
+    if budget is None and options.budget is not None:
         from vidpipe.tuning.budget.limits import parse
 
         elsewhere = options.address is not None
         budget = parse(options.budget).model_copy(update={"elsewhere": elsewhere})
 
     def read() -> Pipeline:
-        loaded = load(
-            options.pipeline,
-            config=options.config,
-            sources=expand(*options.sources),
-            sets=options.sets,
-            floor=options.floor,
-            want=options.want,
-            media=options.media,
-            ruled=options.serve is not None,
-        )
-        return with_profiles(loaded, options.profiles, budget=budget)
+        return with_profiles(written(options), options.profiles, budget=budget)
 
     return Reload(read, [find_pipeline(options.pipeline), *([options.config] if options.config else [])])
 

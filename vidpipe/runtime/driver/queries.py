@@ -66,13 +66,15 @@ class Queries:
         Raises:
             ConfigError, RunError: one does not begin; then none does.
         """
+        begun: list[Run] = []
         try:
             for name, run in self._runs.items():
                 _started(name, run)
-        except BaseException:
+                begun.append(run)
+        except BaseException as error:
             self.stop()
-            for run in self._runs.values():
-                run.__exit__(RunError, None, None)
+            for run in begun:
+                run.__exit__(type(error), error, None)
             raise
         self.sharing.sources.go.set()
         return self
