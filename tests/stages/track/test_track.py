@@ -350,7 +350,7 @@ def test_where_the_stream_breaks_off_nothing_is_followed():
     assert ask(stage, anew) is None
 
 
-def followed(seconds=20, fps=FPS, wrong_from=1000, pts=None, **options):
+def followed(seconds=20, fps=FPS, wrong_from=1000, pts=None, by=lambda seq: "big", **options):
     """A thing that stands still, seen by a stage with a floor; frames that were looked at, and what was answered.
 
     From frame `wrong_from` on it leaps at each frame.
@@ -363,8 +363,24 @@ def followed(seconds=20, fps=FPS, wrong_from=1000, pts=None, **options):
         answers[seq] = ask(stage, frame)
         if answers[seq] is None:
             looks.append(seq)
-            stage.learn(frame, measured(seq, found(box)))
+            stage.learn(frame, replace(measured(seq, found(box)), by=by(seq)))
     return looks, answers
+
+
+def test_what_one_model_has_proven_is_not_taken_for_true_of_one_that_stands_in_for_it():
+    """On its boxes it has to prove itself; what was known of the other holds again once that one looks again."""
+    looks, _ = followed(90, floor=0.8, motion="held", by=lambda seq: "little" if 500 <= seq < 700 else "big")
+    parts = (400, 500), (500, 580), (720, 900)
+    before, meanwhile, after = ([each for each in looks if begin <= each < end] for begin, end in parts)
+    assert np.diff(before).max() == 20
+    assert 1 in np.diff(meanwhile)
+    assert np.median(np.diff(meanwhile)) < 5
+    assert np.median(np.diff(after)) == 20
+
+
+def test_a_single_look_of_another_model_leaves_the_time_between_looks():
+    looks, _ = followed(60, floor=0.8, motion="held", by=lambda seq: "audit" if 440 <= seq < 460 else "big")
+    assert np.diff([each for each in looks if each >= 400]).min() >= 10
 
 
 @pytest.mark.parametrize("motion", ["flow", "held"])

@@ -126,7 +126,8 @@ class Track(Stage[TrackConfig]):
         self._identities = Identities(self.config.activate)
         self._refresh = Refresh(self.config.refresh_s)
         self._choice = Choice()
-        self._aging: Aging | None = None
+        self._aging: dict[str, Aging] = {}  # by who looks: boxes of another model go wrong at another pace
+        self._looks_on = ""  # who gave two looks in a row last: a single one, as of an audit, changes nothing
         self._aging_of: tuple[Any, ...] = ()  # the settings that it was begun under
         self._frame_s = 0.0  # between frames, on average
         self._at: Seen | None = None  # where the tracks stand: the last frame that flow was followed to
@@ -293,8 +294,10 @@ class Track(Stage[TrackConfig]):
         """What is known of how errors grow under these settings; None before there is a second frame."""
         under = (config.floor, config.begin_s, config.motion, config.step_s)
         if self._frame_s and under != self._aging_of:
-            self._aging, self._aging_of = Aging(config.begin_s / self._frame_s), under
-        return self._aging
+            self._aging, self._aging_of = {}, under
+        if self._looks_on not in self._aging and self._frame_s:
+            self._aging[self._looks_on] = Aging(config.begin_s / self._frame_s)
+        return self._aging.get(self._looks_on)
 
     def _await(self, frame: Frame, *, by_change: bool) -> None:
         self._looks[frame.seq] = self._look(frame, by_change=by_change)
@@ -331,6 +334,7 @@ class Track(Stage[TrackConfig]):
         at, known, found = look.seen, look.tracks, answer.detections
         # Boxes of one model held against another's would tell of the models, not of how far flow can be trusted.
         comparable = answer.by == self._looked_by
+        self._looks_on = answer.by if comparable else self._looks_on
         agreed = comparable and self._agrees(look, found)
         if comparable and look.vectored is not None:
             self._choice.learn(look.old, known, look.vectored, found)
