@@ -4,9 +4,9 @@
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less, and `links` what links cost: these are for the page, too. `learner` tells what a detector that learns its camera
-is worth, `reuse` what one that computes its first layers alone. `planner` says how good plans are, and how near to what
-a run takes.
+less, `links` what links cost, `across` what it takes to follow people over cameras: these are for the page, too.
+`learner` tells what a detector that learns its camera is worth, `reuse` what one that computes its first layers alone.
+`planner` says how good plans are, and how near to what a run takes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ REPORTS = Path("bench-output").absolute()  # some parts work in the folder of th
 KEPT = REPORTS / "promises.json"
 FLOORS = "floor.json"
 DECODING = "decoding.md"
+ACROSS = "across.md"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -48,7 +49,7 @@ def write_page() -> None:
             known,
             list(what_was_found(REPORTS)),
             section(REPORTS / FLOORS),
-            "\n".join(filter(None, (_text(REPORTS / DECODING), links_section(REPORTS)))),
+            "\n".join(filter(None, (_text(REPORTS / DECODING), links_section(REPORTS), _text(REPORTS / ACROSS)))),
         )
     )
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
@@ -94,6 +95,13 @@ def main() -> None:
             lines.append(f"{line}\n")
         if not names:
             (REPORTS / DECODING).write_text("".join(lines))
+    if part == "across":  # two minutes; for the page, too
+        from benchmarks.across import report as across
+
+        REPORTS.mkdir(exist_ok=True)
+        text = across()
+        print(text)  # noqa: T201
+        (REPORTS / ACROSS).write_text(text)
     if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
         from benchmarks.learner.report import report as learner
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving
+from vidpipe.cli import archiving, asking, following, hosting, logs, looking, planning, reaching, serving
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.logs import LogFormat
 from vidpipe.cli.options import (
@@ -351,6 +351,7 @@ def init(
 
 looking.add_to(app)
 asking.add_to(app)
+following.add_to(app)
 planning.add_to(app)
 archiving.add_to(app)
 reaching.add_to(app)
