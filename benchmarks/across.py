@@ -248,6 +248,12 @@ a search is led astray, and no graph saves much.
 
 The graph saves most where people leave for good, as nobody looks for them everywhere. It finds a new way only if
 somebody looks there: what it finds itself does not teach it in time; with all tracks described it does.
+
+Real footage, as a check that it works and no more (`python -m benchmarks.across_views`): left and right two fifths of
+vtest.avi as two cameras, with a strip between that nobody sees; tracks and who is who by people's labels, looks by the
+general MobileNet embedder, the least likeness chosen on the first half. Of 12 sightings in the second half 5 are found
+with 60 looks and 5 with 65 everywhere, precision .385 both: with two cameras there is next to nothing to save, and an
+embedder that was never trained on people takes others for the one who is followed.
 """
 
 
