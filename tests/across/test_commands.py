@@ -135,3 +135,31 @@ def test_a_kept_picture_without_its_margin(tmp_path):
     assert inner.shape == (100, 40, 3)
     assert inner.min() == 200
     assert without_margin(tmp_path / "nobody.png") is None
+
+
+def test_a_run_that_goes_on_is_followed_until_it_has_ended(store, capsys, monkeypatch):
+    """While the run writes the store, who has not come yet is waited for."""
+    from vidpipe.cli.commands import across
+
+    with sqlite3.connect(store) as connection:
+        begin = event_id(store, "gate", 29)
+        connection.execute("UPDATE run SET ended = NULL")
+        held = connection.execute("SELECT * FROM track WHERE stream = 'yard' AND track = 29").fetchone()
+        connection.execute("DELETE FROM track WHERE stream = 'yard' AND track = 29")
+        connection.execute("UPDATE position SET at = (SELECT last FROM track WHERE stream = 'gate' AND track = 29)")
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        with sqlite3.connect(store) as connection:
+            if len(waits) == 2:
+                connection.execute(f"INSERT INTO track VALUES ({','.join('?' * len(held))})", held)
+                connection.execute("UPDATE position SET at = at + 60")
+            if len(waits) == 4:
+                connection.execute("UPDATE run SET ended = 1")
+
+    monkeypatch.setattr(across.time, "sleep", wait)
+    assert follow_up(FollowOptions(begin, live=True), AcrossOptions(store, json=True)) == 0
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["camera"], row["track_id"]) == ("yard", 29)
+    assert len(waits) == 4

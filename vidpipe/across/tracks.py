@@ -32,7 +32,7 @@ class Known(NamedTuple):
         tracks: in order of their first result.
         seen: those of them that were described, by the one model.
         cameras: by name; `until`: UTC seconds up to which each is stored.
-        live: a run that writes it has not ended.
+        live: the newest run has not ended; `writing`: its cameras.
         pictures: by track, the best picture that was kept of it.
         model: that described them; "": nobody has.
         likeness: least cosine at which that run took two for the same.
@@ -42,14 +42,15 @@ class Known(NamedTuple):
     seen: list[Seen]
     cameras: Mapping[str, float]
     live: bool
+    writing: Collection[str]
     pictures: Mapping[tuple[int, str, int], Path]
     model: str
     likeness: float
 
     @property
     def until(self) -> float:
-        """UTC seconds up to which all cameras are complete."""
-        return min(self.cameras.values(), default=0.0)
+        """UTC seconds up to which all cameras of the newest run are complete."""
+        return min((at for name, at in self.cameras.items() if name in self.writing), default=0.0)
 
     def camera(self, name: str) -> str:
         """A camera of that name. Raises ConfigError: there is none."""
@@ -213,12 +214,15 @@ def _read(connection: sqlite3.Connection, since: float | None, until: float | No
             "compared: leave some out with --since or --until"
         )
     cameras = dict(connection.execute("SELECT stream, max(at) FROM position GROUP BY stream").fetchall())
-    newest = connection.execute("SELECT provenance, ended FROM run ORDER BY id DESC").fetchall()
+    newest = connection.execute("SELECT id, provenance, ended FROM run ORDER BY id DESC").fetchall()
+    ids = [newest[0]["id"]] if newest else []
+    query = "SELECT stream FROM position WHERE run = ?"
+    writing = {row["stream"] for run in ids for row in connection.execute(query, (run,))}
     live = bool(newest) and newest[0]["ended"] is None
     likeness = next(
         (each for row in newest if (each := _likeness(json.loads(row["provenance"]))) is not None), 1 - ALIKE
     )
-    return Known(tracks, seen, cameras, live, _pictures(connection, chosen), next(iter(models), ""), likeness)
+    return Known(tracks, seen, cameras, live, writing, _pictures(connection, chosen), next(iter(models), ""), likeness)
 
 
 def _likeness(provenance: Mapping[str, Any]) -> float | None:
