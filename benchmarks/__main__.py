@@ -4,9 +4,9 @@
 kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less, `queries` what several queries on one camera cost, and `links` what links do: these are for the page, too.
-`learner` tells what a detector that learns its camera is worth, `reuse` what one that computes its first layers alone.
-`planner` says how good plans are, and how near to what a run takes.
+less, `queries` what several queries on one camera cost, `across` what it takes to follow people over cameras, and
+`links` what links do: these are for the page, too. `learner` tells what a detector that learns its camera is worth,
+`reuse` what one that computes its first layers alone, `planner` how good plans are, and how near to what a run takes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ KEPT = REPORTS / "promises.json"
 FLOORS = "floor.json"
 DECODING = "decoding.md"
 QUERIES = "queries.md"
+ACROSS = "across.md"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -44,12 +45,13 @@ def write_page() -> None:
     from benchmarks.links.report import section as links_section
 
     known = [Promise(what, *measured) for what, measured in _kept().items()]
+    parts = (REPORTS / DECODING, REPORTS / QUERIES, REPORTS / ACROSS)
     PAGE.write_text(
         document(
             known,
             list(what_was_found(REPORTS)),
             section(REPORTS / FLOORS),
-            "\n".join(filter(None, (_text(REPORTS / DECODING), _text(REPORTS / QUERIES), links_section(REPORTS)))),
+            "\n".join(filter(None, (*map(_text, parts), links_section(REPORTS)))),
         )
     )
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
@@ -105,6 +107,13 @@ def main() -> None:
             lines.append(f"{line}\n")
         if not names:
             (REPORTS / QUERIES).write_text("".join(lines))
+    if part == "across":  # two minutes; for the page, too
+        from benchmarks.across import report as across
+
+        REPORTS.mkdir(exist_ok=True)
+        text = across()
+        print(text)  # noqa: T201
+        (REPORTS / ACROSS).write_text(text)
     if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
         from benchmarks.learner.report import report as learner
 

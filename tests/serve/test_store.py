@@ -184,6 +184,31 @@ def test_each_row_is_on_exactly_one_page(times, streams, most, unrestricted):
     json.dumps(seen)
 
 
+def test_the_camera_graph_shows_what_one_may_see(kept, users):
+    served, path, _ = kept
+    with closing(sqlite3.connect(path, timeout=10)) as store, store:
+        store.execute("DELETE FROM track")
+        store.execute("DELETE FROM embedding")
+        for person in range(12):
+            vector = np.random.default_rng(person).normal(size=16).astype("<f2").tobytes()
+            for stream, at in (("gate", person * 1000.0), ("yard", person * 1000.0 + 40)):
+                times = (at, 1, at + 10, 2)
+                store.execute(
+                    "INSERT INTO track VALUES (1, ?, ?, ?, ?, ?, ?, 'person', 1, 9)", (stream, person, *times)
+                )
+                row = (1, stream, person, at, at + 10, "looks@1", 16, 1, vector)
+                store.execute("INSERT INTO embedding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    told = served.browser.get("/api/cameras/graph").json
+    (way,) = told["paths"]
+    assert (way["from"], way["to"], way["share"], way["count"]) == ("gate", "yard", 1.0, 12)
+    assert way["earliest_s"] <= 30 <= way["latest_s"]
+    users.add_user("eve", "correct horse", "viewer", ["gate"])
+    browser = Browser(served.port)
+    browser.post("/api/session", {"name": "eve", "password": "correct horse"})
+    restricted = browser.get("/api/cameras/graph").json
+    assert (restricted["cameras"], restricted["paths"]) == (["gate"], [])
+
+
 def test_objects_alike_are_found_over_all_cameras_that_one_may_see(kept, users):
     served, path, _ = kept
     ids = {event["stream"]: event["id"] for event in served.browser.get("/api/events").json["events"]}

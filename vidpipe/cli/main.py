@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import vidpipe
-from vidpipe.cli import archiving, asking, hosting, logs, looking, planning, reaching, serving, teaching
+from vidpipe.cli import archiving, asking, following, hosting, logs, looking, planning, reaching, serving, teaching
 from vidpipe.cli.ending import INTERRUPTED, fail, leave, usage
 from vidpipe.cli.logs import LogFormat
 from vidpipe.cli.options import (
@@ -363,6 +363,7 @@ def init(
 
 looking.add_to(app)
 asking.add_to(app)
+following.add_to(app)
 planning.add_to(app)
 archiving.add_to(app)
 reaching.add_to(app)

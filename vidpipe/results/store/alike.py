@@ -7,10 +7,13 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.store.embeddings import Vector, identity_of, model_of, most_alike, unpacked
+
+if TYPE_CHECKING:
+    from vidpipe.models.embedder import LoadedEmbedder
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,14 @@ def like_picture(provenances: Sequence[Mapping[str, Any]], picture: Path, search
     image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
     if image is None:
         raise ConfigError(f"picture {picture} cannot be read: is it a JPEG or PNG?")
+    embedder, model = embedder_of(provenances, search_paths)
+    return Like(embedder.embed([image])[0], model)
+
+
+def embedder_of(provenances: Sequence[Mapping[str, Any]], search_paths: Sequence[Path]) -> tuple[LoadedEmbedder, str]:
+    """The embedder that the newest run has described boxes with, and its identity; arguments and errors as of
+    `like_picture`.
+    """
     provenance = next((each for each in reversed(provenances) if model_of(each)), None)
     if provenance is None:
         raise ConfigError("no run of this store has described boxes: give its pipeline a transform `describe`")
@@ -95,7 +106,7 @@ def like_picture(provenances: Sequence[Mapping[str, Any]], picture: Path, search
     here = identity_of({"path": spec.path, "sha256": hashes_of(files_of(spec, search_paths))})
     if here != (model := model_of(provenance)):
         raise ConfigError(f"the store's boxes were described with {model}, and here is {here}: they cannot be compared")
-    return Like(load_embedder(spec, search_paths=search_paths).embed([image])[0], model)
+    return load_embedder(spec, search_paths=search_paths), model
 
 
 def tracks_alike(ask: Ask, like: Like, where: str, values: Sequence[Any]) -> list[Track]:

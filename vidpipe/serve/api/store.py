@@ -171,6 +171,26 @@ def alike(
     return {"events": [_shown(row) for row in rows if person.sees(row["stream"])][:most]}
 
 
+@router.get("/cameras/graph")
+def camera_graph(site: SiteOf, person: PersonOf, since: Since = None, class_: Class = None) -> dict[str, Any]:
+    """Where those who leave a camera are seen next, after how many seconds, and cameras whose clocks seem to differ;
+    of runs whose boxes `describe` has described. Paths of cameras that one may not see are left out."""
+    from vidpipe.across.tracks import learn, read
+
+    if site.store is None:
+        raise HTTPException(404, "nothing is kept: run with --store FILE.db")
+    try:
+        learnt = learn(read(site.store, since=since, class_=class_))
+    except ConfigError as error:
+        raise HTTPException(404, str(error)) from None
+    return {
+        "cameras": [name for name in learnt.graph.cameras if person.sees(name)],
+        "paths": [path.as_json() for path in learnt.graph.paths() if person.sees(path.begin) and person.sees(path.end)],
+        "clocks": [str(each) for each in learnt.suspicions if person.sees(each.first) and person.sees(each.second)],
+        "unclear": learnt.unclear,
+    }
+
+
 @router.get("/event/picture", response_class=FileResponse)
 def picture(id: EventId, request: Request, site: SiteOf, person: PersonOf) -> FileResponse:
     """The best picture of an event's object."""

@@ -1,0 +1,86 @@
+"""The camera graph. What must hold of any transitions: shares of a camera add up to no more than one, intervals hold
+them, observations fade, and a path of which little is known stays open.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidpipe.across.graph import CameraGraph, Transition, Window
+
+CAMERAS = ("door", "gate", "yard")
+TRANSITIONS = st.lists(
+    st.builds(
+        Transition,
+        st.sampled_from(CAMERAS),
+        st.sampled_from([*CAMERAS, None]),
+        st.floats(0, 1e6),
+        st.floats(-5, 600),
+    ),
+    max_size=40,
+)
+
+
+@given(TRANSITIONS, st.floats(0, 1e6))
+def test_shares(transitions, later):
+    graph = CameraGraph(CAMERAS, transitions, 1e6 + later)
+    for begin in CAMERAS:
+        paths = [graph.path(begin, end) for end in CAMERAS]
+        assert sum(path.share for path in paths) <= 1 + 1e-9
+        assert sum(path.likely for path in paths) < 1
+        for path in paths:
+            assert 0 <= path.low <= path.share + 1e-9
+            assert path.share - 1e-9 <= path.high <= 1
+            assert path.window.start_s < path.window.end_s
+            assert path.count == sum((each.begin, each.end) == (begin, path.end) for each in transitions)
+        windows = graph.windows(begin, 0.05)
+        assert 0 <= graph.beyond(begin, windows) <= 1
+        assert graph.beyond(begin, graph.windows(begin, 0.0, 3.0)) <= graph.beyond(begin, windows) + 1e-9
+    assert sum(graph.left(camera) for camera in CAMERAS) == len(transitions)
+
+
+@given(TRANSITIONS)
+def test_what_is_old_enough_is_as_if_never_seen(transitions):
+    forgotten = CameraGraph(CAMERAS, transitions, 1e6 + 1e4, half_life_s=10.0)
+    nothing = CameraGraph(CAMERAS, [], 0.0)
+    for begin in CAMERAS:
+        for end in CAMERAS:
+            assert forgotten.path(begin, end).likely == pytest.approx(nothing.path(begin, end).likely)
+            assert forgotten.path(begin, end).high > 0.99
+
+
+@given(st.lists(st.floats(10, 200), min_size=1, max_size=80))
+def test_a_window_holds_what_was_seen_but_for_the_last_two_in_a_hundred(times):
+    graph = CameraGraph(CAMERAS, [Transition("gate", "yard", 0.0, each) for each in times], 0.0)
+    window = graph.path("gate", "yard").window
+    inside = [each for each in times if window.start_s <= each <= window.end_s]
+    assert len(inside) >= 0.98 * len(times) - 1e-9
+    assert window.end_s <= max(times) + max(1.0, max(times) / len(times)) + 1e-9
+    assert window.start_s >= 0
+
+
+def test_a_path_closes_by_those_who_took_others_and_opens_by_those_who_take_it():
+    taken = [Transition("gate", "yard", 0.0, 30.0)] * 60
+    assert set(CameraGraph(CAMERAS, [], 0.0).windows("gate", 0.02)) == set(CAMERAS)
+    assert set(CameraGraph(CAMERAS, taken, 0.0).windows("gate", 0.02)) == {"yard"}
+    passages = next(
+        count
+        for count in range(1, 20)
+        if "door"
+        in CameraGraph(CAMERAS, [*taken, *[Transition("gate", "door", 0.0, 50.0)] * count], 0.0).windows("gate", 0.02)
+    )
+    assert passages == 1
+    week = [each._replace(at=-7 * 86400.0) for each in taken]
+    fewer = [*week, *[Transition("gate", "door", 0.0, 50.0)] * (passages - 1)]
+    assert "door" in CameraGraph(CAMERAS, fewer, 0.0).windows("gate", 0.02), "old observations count half"
+
+
+def test_a_looser_window_is_longer_and_not_before_the_subject_has_left():
+    graph = CameraGraph(CAMERAS, [Transition("gate", "yard", 0.0, each) for each in (20.0, 30.0, 40.0) * 20], 0.0)
+    (strict,) = graph.windows("gate", 0.02).values()
+    (looser,) = graph.windows("gate", 0.05, 2.0).values()
+    assert looser.start_s < strict.start_s < strict.end_s < looser.end_s
+    (loosest,) = graph.windows("gate", 0.05, 100.0).values()
+    assert loosest == Window(0.0, graph.horizon_s)
