@@ -6,16 +6,25 @@ BIN := $(VENV)/bin
 # What is compiled is kept, whatever the shell says: to compile all tests costs each process that loads them ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-deep coverage check docs reference soak chaos bench clean
+.PHONY: demo test test-long test-deep coverage check docs reference soak chaos bench clean
 
 demo: $(VENV)/.ready ## run a cascade on a generated street; leaves demo-output/
 	$(BIN)/vidpipe demo
 
-test: $(VENV)/.ready ## all tests; set VIDPIPE_ASSETS to a folder with real footage to include those on it
+# Once by several, and what failed once more by itself, as it may have been the load; those held against a clock alone.
+define run_tests
 	$(BIN)/python -m compileall -q vidpipe  # once, and not by each command that a test starts
-	$(BIN)/python -m pytest --numprocesses 3 -m "not timed" || \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed"  # alone: was it the load?
-	$(BIN)/python -m pytest -m timed || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m timed
+	$(BIN)/python -m pytest --numprocesses 3 -m "not timed and $(1)" || \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not timed and $(1)"
+	$(BIN)/python -m pytest -m "timed and $(1)" || \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "timed and $(1)"
+endef
+
+test: $(VENV)/.ready ## the tests; set VIDPIPE_ASSETS to a folder with real footage to include those on it
+	$(call run_tests,not long)
+
+test-long: $(VENV)/.ready ## those that take more than two seconds each: clusters, cameras that fail, whole commands
+	$(call run_tests,long)
 
 test-deep: $(VENV)/.ready ## the tests of faults at random, for longer: a hundred killed processes instead of eight
 	VIDPIPE_KILLS=100 VIDPIPE_SOAK_S=60 VIDPIPE_CHAOS_S=120 $(BIN)/python -m pytest --numprocesses 3 \
