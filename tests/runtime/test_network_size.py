@@ -18,18 +18,16 @@ from pydantic import ValidationError
 from tests import clips
 from tests.builders import frame
 from tests.models import networks
-from tests.runtime import linked
+from tests.runtime import crossing, linked
 from tests.runtime.crossing import inline, linked_up
 from vidpipe.core.settings import Knobs
-from vidpipe.models.base import ModelSpec
 from vidpipe.models.inputs import NetworkInputs
 from vidpipe.models.letterbox import LetterboxMode, NetworkInput
-from vidpipe.pipeline.plan import Link, plan
-from vidpipe.pipeline.spec import LinkSpec, PlacedStage, RungSpec, Stream, Tier
+from vidpipe.pipeline.plan import Link
+from vidpipe.pipeline.spec import LinkSpec, PlacedStage, RungSpec, Tier
 from vidpipe.runtime.transport.codec import unpack
 from vidpipe.runtime.transport.packing import packed_shadow
 from vidpipe.runtime.transport.size import picture_size
-from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect.detect import Detect, DetectConfig
 
 SIZE = (320, 240)
@@ -63,19 +61,8 @@ def model(tmp_path_factory):
     return networks.following_network(file, boxes, ["class0", "class1"], (64, 96))
 
 
-def laid(clip, model, link, *between, configs=None, **options):
-    stages = (
-        PlacedStage("first", linked.Passes, linked.Passes.Config()),
-        *(PlacedStage(f"s{i}", kind, kind.Config(), Tier.EDGE) for i, kind in enumerate(between)),
-        PlacedStage("big", Tells, DetectConfig(model="big"), Tier.EDGE),
-    )
-    built = replace(
-        linked.pipeline({"cam": clip}, [(linked.Passes, Tier.DEVICE)], links={"device-edge": link}),
-        models={"big": ModelSpec(path=str(model), threads=1, **options)},
-        stages=stages,
-        streams={"cam": Stream(StreamSpec(url=str(clip)), configs or {})},
-    )
-    return plan(built)
+def laid(*args, **options):
+    return crossing.laid(*args, big=Tells, **options)
 
 
 def sizes(published):

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,20 +20,17 @@ from tests import clips
 from tests.builders import frame
 from tests.models import networks
 from tests.runtime import linked
-from tests.runtime.crossing import inline, linked_up
+from tests.runtime.crossing import inline, laid, linked_up
 from vidpipe.cascade.cascade import Ticket
 from vidpipe.core.errors import StageError
 from vidpipe.core.settings import Knobs
-from vidpipe.models.base import ModelSpec
 from vidpipe.models.library import Library
-from vidpipe.pipeline.plan import plan
-from vidpipe.pipeline.spec import LinkSpec, PlacedStage, RungSpec, SplitSpec, Stream, Tier
+from vidpipe.pipeline.spec import LinkSpec, RungSpec, SplitSpec
 from vidpipe.runtime.remote.messages import Reader, Writer
 from vidpipe.runtime.transport.codec import unpack
 from vidpipe.runtime.transport.pace import ladder
 from vidpipe.runtime.transport.packing import packed
-from vidpipe.sources.base import StreamSpec
-from vidpipe.stages.detect.detect import Detect, DetectConfig
+from vidpipe.stages.detect.detect import DetectConfig
 
 SIZE = (320, 240)
 FRAMES = 6
@@ -58,21 +54,6 @@ def model(tmp_path_factory):
     boxes = [(30, 30, 20, 12, 0, 0.9), (60, 40, 16, 16, 1, 0.8)]
     file = tmp_path_factory.mktemp("models") / "thin.onnx"
     return networks.waisted_network(file, boxes, ["class0", "class1"], (64, 96))
-
-
-def laid(clip, model, link, *between, configs=None, **options):
-    stages = (
-        PlacedStage("first", linked.Passes, linked.Passes.Config()),
-        *(PlacedStage(f"s{i}", kind, kind.Config(), Tier.EDGE) for i, kind in enumerate(between)),
-        PlacedStage("big", Detect, DetectConfig(model="big"), Tier.EDGE),
-    )
-    built = replace(
-        linked.pipeline({"cam": clip}, [(linked.Passes, Tier.DEVICE)], links={"device-edge": link}),
-        models={"big": ModelSpec(path=str(model), threads=1, **options)},
-        stages=stages,
-        streams={"cam": Stream(StreamSpec(url=str(clip)), configs or {})},
-    )
-    return plan(built)
 
 
 def boxes(published):
