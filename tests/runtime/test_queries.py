@@ -71,6 +71,14 @@ STAGE = st.sampled_from(
         {"id": "little", "type": "detect", "model": "little", "agreement": 0.6, "on": "edge"},
     ]
 )
+
+
+def _is_deterministic(query: Mapping[str, Any]) -> bool:
+    """Where no stage learns, answers are completed as they come, and what has gone unchecked depends on how fast."""
+    learns = any(stage["type"] != "sample" for stage in query["stages"])
+    return learns or query["audit"]["max_unchecked_s"] is None
+
+
 QUERY = st.fixed_dictionaries(
     {
         "stages": st.lists(STAGE, max_size=2, unique_by=lambda stage: stage["id"]).map(
@@ -88,7 +96,7 @@ QUERY = st.fixed_dictionaries(
         "ahead": st.sampled_from([0, 3]),
         "codec": st.sampled_from(["raw", "jpeg"]),
     }
-)
+).filter(_is_deterministic)
 
 
 def pipeline(places: Mapping[str, Path], query: Mapping[str, Any], **streams: Any) -> Pipeline:
@@ -115,13 +123,13 @@ def alone(pipeline: Pipeline) -> list[Any]:
     return kept.results
 
 
-def together(pipekept: Mapping[str, Pipeline]) -> tuple[dict[str, list[Any]], dict[str, dict[str, Any]]]:
-    kept = {name: Kept() for name in pipekept}
+def together(pipelines: Mapping[str, Pipeline]) -> tuple[dict[str, list[Any]], dict[str, dict[str, Any]]]:
+    kept = {name: Kept() for name in pipelines}
 
     def make(pipeline, share):
         return Run(pipeline, engine="inline", sinks=[kept[share.name]], results=False, share=share)
 
-    with Queries(pipekept, make) as queries:
+    with Queries(pipelines, make) as queries:
         outcomes = queries.join()
     assert not any(outcome.errors for outcome in outcomes.values()), outcomes
     return {name: each.results for name, each in kept.items()}, {n: each.report for n, each in outcomes.items()}
@@ -137,15 +145,15 @@ PLAIN = {
 }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(queries=st.lists(QUERY, min_size=2, max_size=3))
 def test_answers_are_those_of_each_query_alone(places, queries):
-    pipekept = {f"q{number}": pipeline(places, query) for number, query in enumerate(queries)}
-    said, reports = together(pipekept)
-    for name, each in pipekept.items():
+    pipelines = {f"q{number}": pipeline(places, query) for number, query in enumerate(queries)}
+    said, reports = together(pipelines)
+    for name, each in pipelines.items():
         assert said[name] == alone(each)
         assert sum(reports[name]["streams"]["cam"]["how"].values()) == FRAMES
-        assert reports[name]["streams"]["cam"]["shared_with"] == sorted(pipekept.keys() - {name})
+        assert reports[name]["streams"]["cam"]["shared_with"] == sorted(pipelines.keys() - {name})
 
 
 def test_recordings_that_wait_for_their_turn_are_shared_too(places, monkeypatch):

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ class SharedLooks:
     def __init__(self, opens: Opens = NetworkFile.open) -> None:
         self._opens = opens
         self._lock = threading.Lock()
-        self._networks: dict[NetworkFile, _Opened] = {}
+        # One that nobody has any more goes: a tuner may try many sizes.
+        self._networks: WeakValueDictionary[NetworkFile, _Opened] = WeakValueDictionary()
 
     def open(self, query: str, file: NetworkFile) -> Network:
         """The network of a file for a query; it is loaded once. Raises what keeps it from opening."""
@@ -52,10 +54,16 @@ class SharedLooks:
             opened.queries.add(query)
         return SharedNetwork(opened, query)
 
+    @property
+    def nbytes(self) -> dict[str, int]:
+        """What is remembered of each network that somebody has, by its file."""
+        with self._lock:
+            return {str(file.file): opened.nbytes for file, opened in self._networks.items()}
+
     def leave(self, query: str) -> None:
         """A query has ended: nothing is remembered for it any more."""
         with self._lock:
-            for opened in self._networks.values():
+            for opened in list(self._networks.values()):
                 opened.queries.discard(query)
 
 
@@ -73,6 +81,12 @@ class _Opened:
         self._lock = threading.Lock()
         self._compiled: dict[Pixels, tuple[Session, _Memory]] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Of the looks that are remembered."""
+        with self._lock:
+            return sum(memory.nbytes for _, memory in self._compiled.values())
+
     def session(self, pixels: Pixels, query: str) -> SharedSession:
         """A session of it, for a thread of a query."""
         with self._lock:
@@ -80,7 +94,7 @@ class _Opened:
                 network = self.network if not self._compiled else self._load()
                 self._compiled[pixels] = network.compile(pixels), _Memory(self.queries)
             session, memory = self._compiled[pixels]
-            return SharedSession(session.clone(), memory, query)
+            return SharedSession(session.clone(), memory, query, self)
 
 
 class SharedNetwork:
@@ -103,7 +117,8 @@ class SharedNetwork:
 class SharedSession:
     """A `Session` that takes what another one saw in the same pixels, or is just about to see."""
 
-    def __init__(self, session: Session, memory: _Memory, query: str) -> None:
+    def __init__(self, session: Session, memory: _Memory, query: str, opened: _Opened) -> None:
+        self._opened = opened  # which is there as long as a session of it is
         self._session = session
         self._memory = memory
         self._query = query
@@ -132,7 +147,7 @@ class SharedSession:
         return outputs
 
     def clone(self) -> SharedSession:
-        return SharedSession(self._session.clone(), self._memory, self._query)
+        return SharedSession(self._session.clone(), self._memory, self._query, self._opened)
 
 
 class _Look:
@@ -157,13 +172,16 @@ class _Memory:
 
     Args:
         queries: that have the network; others change them.
+
+    Attributes:
+        nbytes: of what was looked at, and what came of it.
     """
 
     def __init__(self, queries: Set[str]) -> None:
         self._queries = queries
         self._lock = threading.Lock()
         self._found: OrderedDict[bytes, _Look] = OrderedDict()
-        self._nbytes = 0
+        self.nbytes = 0
 
     def look(self, pixels: Image, query: str) -> tuple[_Look | None, bool]:
         """The look at these pixels, and whether it is for the caller to make; None: nobody else would ask for it."""
@@ -175,7 +193,7 @@ class _Memory:
                 if len(self._queries) < 2:
                     return None, True
                 look = self._found[key] = _Look(key, np.array(pixels, copy=True), query)
-                self._nbytes += look.nbytes
+                self.nbytes += look.nbytes
                 return look, True
         if not np.array_equal(look.pixels, pixels):  # compared without the lock: what was looked at never changes
             return None, True
@@ -191,8 +209,8 @@ class _Memory:
         with self._lock:
             if self._found.get(look.key) is look:
                 look.nbytes += nbytes
-                self._nbytes += nbytes
-            while self._nbytes > KEPT_BYTES and self._found:
+                self.nbytes += nbytes
+            while self.nbytes > KEPT_BYTES and self._found:
                 self._drop(next(iter(self._found.values())))
 
     def forget(self, look: _Look) -> None:
@@ -203,7 +221,7 @@ class _Memory:
     def _drop(self, look: _Look) -> None:
         if self._found.get(look.key) is look:
             del self._found[look.key]
-            self._nbytes -= look.nbytes
+            self.nbytes -= look.nbytes
 
 
 def _kept(array: NDArray[Any]) -> NDArray[Any]:
