@@ -95,6 +95,6 @@ def _mbps(laid: Plan, costs: Costs, part: dict[str, dict[str, float]]) -> float:
         [stage.id for segment in laid.segments[at:] for stage in segment.stages] for at in range(1, len(laid.segments))
     ]
     return sum(
-        cost.fps * asked.crossing(each) * cost.picture(link.spec).bytes * 8e-6
+        cost.fps * asked.crossing(each) * cost.picture(link).bytes * 8e-6
         for each, link in zip(below, laid.links, strict=True)
     )

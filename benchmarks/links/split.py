@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -42,12 +43,19 @@ BITS = (8, 6, 5, 4, 3, 2)
 QUALITIES = (20, 35, 50, 65, 75, 85, 90, 95, 98)
 LEAST = 25  # boxes in a clip's pictures, for F1 to say anything
 EQUAL = (0.98, 0.95, 0.9)
+RATES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)  # Mbps
+LOOKS = 10  # pictures a second that have to cross
+PLANNED = 0.9  # of a line
 
 HEAD = """A model cut where least crosses (`split` of a link), against the picture as JPEG or WebP at the size of its
 network: kB of a picture, and box F1 at IoU 0.5 against what the model finds in the picture itself, means of clips. 30
 pictures of each clip, spread evenly; clips in whose pictures it finds fewer than {least} boxes are left out. At an F1:
 the fewest kB at which the mean reaches it, between measured settings; - where none does. *Head*: its CPU, with coding,
 against that of the whole network, on one thread.
+
+*Chosen*: for each clip and each of {rates} Mbps that {looks} pictures a second have to cross, the way of most F1 that
+fits by what was measured of the first half of the pictures, as `vidpipe plan --auto` chooses; held on the second half
+against the best one there, found by looking. Of one that does not fit there only as many pictures cross as do.
 """
 
 
@@ -66,7 +74,11 @@ class Price(NamedTuple):
     matched: Matched
 
 
-def measured(model: str, clip: Path) -> dict[Setting, Price]:
+Prices = dict[Setting, tuple[Price, Price]]
+"""Of a model on one clip: of the first half of the pictures, and of the second."""
+
+
+def measured(model: str, clip: Path) -> Prices:
     """What each setting costs on a clip; of `whole` 0 the CPU of the network itself."""
     cv2.setNumThreads(1)
     spec = ModelSpec(path=str(ASSETS / "models" / MODELS[model]), threads=1)
@@ -95,7 +107,7 @@ def measured(model: str, clip: Path) -> dict[Setting, Price]:
                 (found,) = detector.detect([got.bgr()])
                 price = Price(nbytes, took_ms, match(in_source_pixels(found, got), truth))
                 prices.setdefault(Setting(kind, quality), []).append(price)
-    return {setting: _mean(of) for setting, of in prices.items()}
+    return {setting: (_mean(of[: len(of) // 2]), _mean(of[len(of) // 2 :])) for setting, of in prices.items()}
 
 
 def _crossed(frame: Frame, kind: str, quality: int, taken: NetworkInput) -> tuple[int, float, Frame]:
@@ -117,24 +129,30 @@ def _mean(prices: Sequence[Price]) -> Price:
 
 def report(names: Sequence[str], folder: Path) -> Iterator[str]:
     """The section of the page, line by line; clips of these names, or all. What was measured is kept in `folder`."""
-    yield HEAD.format(least=LEAST)
+    yield HEAD.format(least=LEAST, rates=", ".join(f"{rate:g}" for rate in RATES), looks=LOOKS)
     clips = [clip for clip in sorted((ASSETS / "videos").iterdir()) if not names or clip.stem in names]
     for model in MODELS:
-        prices = {clip.stem: _kept(model, clip, folder) for clip in clips}
-        prices = {name: of for name, of in prices.items() if of[Setting("whole", 0)].matched.right >= LEAST}
-        yield from _table(model, prices)
+        halves = [_kept(model, clip, folder) for clip in clips]
+        halves = [each for each in halves if sum(half.matched.right for half in each[Setting("whole", 0)]) >= LEAST]
+        yield from _table(model, [{setting: _mean(of) for setting, of in each.items()} for each in halves])
+        yield from _choices(halves)
 
 
-def _kept(model: str, clip: Path, folder: Path) -> dict[Setting, Price]:
+def _kept(model: str, clip: Path, folder: Path) -> Prices:
     kept = folder / f"split-{model}-{clip.stem}.json"
     if not kept.is_file():
-        kept.write_text(json.dumps([[*setting, *price] for setting, price in measured(model, clip).items()]))
-    rows = json.loads(kept.read_text())
-    return {Setting(*row[:2]): Price(row[2], row[3], Matched(*row[4])) for row in rows}
+        kept.write_text(json.dumps([[setting, of] for setting, of in measured(model, clip).items()]))
+    return {
+        Setting(*setting): (_price(first), _price(second)) for setting, (first, second) in json.loads(kept.read_text())
+    }
 
 
-def _table(model: str, prices: dict[str, dict[Setting, Price]]) -> Iterator[str]:
-    whole = float(np.mean([of[Setting("whole", 0)].cpu_ms for of in prices.values()]))
+def _price(row: Sequence[Any]) -> Price:
+    return Price(row[0], row[1], Matched(*row[2]))
+
+
+def _table(model: str, prices: Sequence[dict[Setting, Price]]) -> Iterator[str]:
+    whole = float(np.mean([of[Setting("whole", 0)].cpu_ms for of in prices]))
     yield f"\n**{model}**, {len(prices)} clips; the whole network takes {whole:.1f} ms\n"
     yield "| as | kB, F1 |"
     yield "|---|---|"
@@ -143,7 +161,7 @@ def _table(model: str, prices: dict[str, dict[Setting, Price]]) -> Iterator[str]
         points = [(level, *_over(prices, Setting(kind, level))) for level in levels]
         curves[kind] = sorted((nbytes, f1) for _, nbytes, f1 in points)
         yield f"| {kind} | {'; '.join(f'{level}: {nbytes / 1000:.1f}, {f1:.3f}' for level, nbytes, f1 in points)} |"
-    head = float(np.mean([of[Setting("features", 5)].cpu_ms for of in prices.values()]))
+    head = float(np.mean([of[Setting("features", 5)].cpu_ms for of in prices]))
     yield f"\nHead: {head:.1f} ms, {head / whole:.2f} of the whole."
     for wanted in EQUAL:
         at = {kind: _bytes_at(curve, wanted) for kind, curve in curves.items()}
@@ -153,10 +171,10 @@ def _table(model: str, prices: dict[str, dict[Setting, Price]]) -> Iterator[str]
         yield f"At F1 {wanted}: {told}."
 
 
-def _over(prices: dict[str, dict[Setting, Price]], setting: Setting) -> tuple[float, float]:
+def _over(prices: Sequence[dict[Setting, Price]], setting: Setting) -> tuple[float, float]:
     """Mean bytes and F1 of all clips."""
-    nbytes = float(np.mean([of[setting].nbytes for of in prices.values()]))
-    return nbytes, float(np.mean([of[setting].matched.f1 for of in prices.values()]))
+    nbytes = float(np.mean([of[setting].nbytes for of in prices]))
+    return nbytes, float(np.mean([of[setting].matched.f1 for of in prices]))
 
 
 def _bytes_at(curve: Sequence[tuple[float, float]], wanted: float) -> float | None:
@@ -167,3 +185,34 @@ def _bytes_at(curve: Sequence[tuple[float, float]], wanted: float) -> float | No
         if below < wanted <= above:
             return less + (more - less) * (wanted - below) / (above - below)
     return None
+
+
+def _choices(halves: Sequence[Prices]) -> Iterator[str]:
+    """How good choices by the first half of the pictures are on the second."""
+    cases = [_choice(prices, rate) for prices in halves for rate in RATES]
+    lost = np.array([best - worth for _, worth, best in cases if best > 0])
+    kinds = Counter(kind for kind, _, _ in cases)
+    near = float(np.mean([worth >= 0.9 * best for _, worth, best in cases]))
+    told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    yield (
+        f"Chosen: {told}, of {len(cases)} cases; within a tenth of the best one's F1 in {near:.0%}, "
+        f"{lost.mean():.3f} less in the mean, {np.quantile(lost, 0.95):.3f} in 95 %."
+    )
+
+
+def _choice(prices: Prices, rate: float) -> tuple[str, float, float]:
+    """The kind that is chosen, what it is worth on the second half, and what the best one is worth there."""
+    ways = [setting for setting in prices if setting.kind != "whole"]
+    fitting = [each for each in ways if _share(prices[each][0], rate) == 1.0]
+    chosen = max(fitting or ways, key=lambda each: _worth(prices[each][0], rate))
+    return chosen.kind, _worth(prices[chosen][1], rate), max(_worth(prices[each][1], rate) for each in ways)
+
+
+def _worth(price: Price, rate: float) -> float:
+    f1 = 1.0 if price.matched.f1 is None else price.matched.f1  # nothing is there, and nothing is found
+    return f1 * _share(price, rate)
+
+
+def _share(price: Price, rate: float) -> float:
+    """Of the pictures, those that cross a line of so many Mbps."""
+    return min(1.0, PLANNED * rate / (price.nbytes * LOOKS * 8e-6))

@@ -27,6 +27,7 @@ LEFT_OUT = {
     "torchvision": ("torchvision",),
     "trackers": ("trackers",),
     "ultralytics": ("ultralytics", "polars"),
+    "zstandard": ("zstandard",),
 }
 """What the full installation has and the light one has not, and the modules of each."""
 

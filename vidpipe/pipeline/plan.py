@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from vidpipe.cascade.audit import AuditSpec
+from vidpipe.core.settings import StageConfig
 from vidpipe.models.inputs import NetworkInputs
 from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier
 
 _LIVE_STREAMS = 8  # in one device actor
 _OPEN = 8  # recordings that are open at a time in all, at least; else two for each core, as some wait for answers
+_AS_PLACED: Mapping[str, StageConfig] = {}
 SITE_TIERS = (Tier.DEVICE, Tier.EDGE)  # of which each site has its own
 
 
@@ -78,6 +80,17 @@ class Link:
     def end(self) -> str:
         """What messages call the actor at its lower end."""
         return self.leads_to or self.lower
+
+    def cut_model(self, configs: Mapping[str, StageConfig] = _AS_PLACED) -> str | None:
+        """The model whose head may run before this link, as it alone looks at what crosses; None: there is no one such.
+
+        Args:
+            configs: settings of stages that are in force in place of their own, by id.
+        """
+        stages = [stage for stage in self.below if not stage.only_when_away]
+        if len(stages) != 1:
+            return None
+        return stages[0].type.cut_model(configs.get(stages[0].id, stages[0].config))
 
 
 @dataclass(frozen=True, slots=True)

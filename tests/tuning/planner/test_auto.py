@@ -16,7 +16,7 @@ from tests.tuning.budget.profiles import FPS, FRONTIER, SAFE_ONE, known, tried, 
 from vidpipe.cli.commands.auto import configuration, plan_cameras
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import plan
-from vidpipe.pipeline.spec import LinkSpec, Tier
+from vidpipe.pipeline.spec import LinkSpec, SplitSpec, Tier
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.pipeline.yaml.rewrite import rewritten
 from vidpipe.runtime.transport.quality import f1_through
@@ -198,3 +198,47 @@ def test_the_command_says_what_each_camera_gets_and_why_and_writes_it(chosen, tm
     assert load(tmp_path / "yard.yaml", config=out, sources={"a": "a.mp4", "b": "b.mp4"}).streams
     with pytest.raises(ConfigError, match=r"no plan fits: CPU of box must be 0\.\d+ at least where 0.009"):
         plan_cameras(roles.pipeline, None, tmp_path, costs("a", "b"), nodes(0.01, 0.01, 1), None, console)
+
+
+FEATURES = LinkSpec(codec="jpeg", split=SplitSpec(bits=5))
+
+
+def split(tmp_path, mbps, f1, *, nbytes=4_000, head_ms=12.0, device=0.6):
+    """Two cameras whose big model may be cut: its features are a third of the least JPEG, and it sees so much then."""
+    pipeline = yard(tmp_path, "a", "b")
+    known(pipeline, tmp_path, a=FRONTIER, b=FRONTIER)
+    roles = roles_of(pipeline)
+    price = PictureCost(bytes=nbytes, pack_ms=head_ms, unpack_ms=0, f1=f1, look=0.5)
+    there = costs("a", "b", coded=True)
+    seen = {"seen": {"big": {FEATURES.setting: price}}}
+    streams = {name: each.model_copy(update=seen) for name, each in there.streams.items()}
+    found = offers(roles, tmp_path, BudgetConfig(cpu=1e9))
+    made = auto(roles, found, there.model_copy(update={"streams": streams}), nodes(device, 8, mbps))
+    return roles, made
+
+
+def test_features_cross_where_they_are_worth_more_than_pictures(tmp_path):
+    roles, made = split(tmp_path, 2, 0.99)
+    (link,) = plan(made.pipeline).links
+    assert link.spec.setting == FEATURES.setting
+    assert fits(made.assigned.plan, made.limits)
+    (tmp_path / "made.yaml").write_text(rewritten("", configuration(made, roles)))
+    loaded = load(tmp_path / "yard.yaml", config=tmp_path / "made.yaml", sources={"a": "a.mp4", "b": "b.mp4"})
+    assert plan(loaded).links[0].spec.split == FEATURES.split
+
+
+@pytest.mark.parametrize(
+    ("mbps", "f1", "costs"),
+    [
+        (2, 0.5, {}),  # they lose too much
+        (2, None, {}),  # nobody knows what
+        (2, 0.99, {"nbytes": 90_000}),  # they are larger than pictures
+        (2, 0.99, {"head_ms": 500.0}),  # the head takes more than the device has
+        (1000, 0.9, {}),  # there is room for pictures
+    ],
+)
+def test_pictures_cross_where_features_lose(tmp_path, mbps, f1, costs):
+    """And what they would be worth is told, where it is known."""
+    _, made = split(tmp_path, mbps, f1, **costs)
+    assert all(link.spec.split is None for link in plan(made.pipeline).links)
+    assert any("features" in words for words in made.tried) == (f1 is not None)

@@ -9,16 +9,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuning.planner.builders import FPS, costs, laid, nodes, stream
+from tests.tuning.planner.builders import FPS, PICTURE, costs, laid, nodes, stream
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.spec import LinkSpec, Tier
+from vidpipe.pipeline.plan import Link
+from vidpipe.pipeline.spec import LinkSpec, SplitSpec, Tier
 from vidpipe.tuning.planner.capacity import how_many
-from vidpipe.tuning.planner.costs import cost_key, repeated
+from vidpipe.tuning.planner.costs import PictureCost, cost_key, repeated
 from vidpipe.tuning.planner.expect import expect
 from vidpipe.tuning.planner.loads import PLANNED
 from vidpipe.tuning.planner.nodes import Nodes, one_machine
@@ -162,10 +164,29 @@ def test_two_cameras_of_a_kind_share_what_there_is_in_turns():
     assert how_many(laid("a", "b"), costs(a=stream(), b=stream(big=0.0)), nodes()).cameras == math.floor(PLANNED / 0.05)
 
 
+def test_what_a_head_does_before_a_link_is_not_left_to_do_behind_it():
+    features = LinkSpec(codec="jpeg", split=SplitSpec(bits=5))
+    price = PictureCost(bytes=PICTURE / 10, pack_ms=7, unpack_ms=0, f1=0.9, look=0.4)
+    known = costs(a=stream(seen={"big": {features.setting: price}}))
+    whole = expect(laid(), known, nodes())
+    there = laid()
+    links = tuple(replace(link, spec=features) if link.below[-1:] == link.below else link for link in there.links)
+    cut = expect(replace(there, links=links), known, nodes())
+    (before, after), (edge, cloud) = (
+        [load.cpu for load in each.loads if load.place.segment in ("edge", "cloud")] for each in (whole, cut)
+    )
+    assert cloud == pytest.approx(0.4 * after)
+    assert edge == pytest.approx(before + FPS * 0.2 * 0.007)
+    mbps = [each.traffic[-1].mbps for each in (whole, cut)]
+    assert mbps[1] == pytest.approx(mbps[0] / 10)
+
+
 def test_a_codec_that_was_not_measured_is_estimated():
-    cost = stream()
-    assert cost.picture(LinkSpec()).bytes == 125_000
-    assert 0 < cost.picture(LinkSpec(codec="jpeg", width=320)).bytes < cost.picture(LinkSpec(codec="jpeg")).bytes
+    def nbytes(**spec):
+        return stream().picture(Link("", "", LinkSpec(**spec))).bytes
+
+    assert nbytes() == 125_000
+    assert 0 < nbytes(codec="jpeg", width=320) < nbytes(codec="jpeg")
 
 
 def test_costs_are_of_settings_wherever_stages_stand():

@@ -148,6 +148,7 @@ class _Measuring:
             other_ms=0.0,
             stages=stages,
             pictures=pictures,
+            seen=report["seen"],
             f1=report["f1"],
             low=report["low"],
         )
@@ -212,5 +213,5 @@ def _link_ms(cost: StreamCost, pipeline: Pipeline) -> Iterator[float]:
     laid = plan(pipeline)
     for at, link in enumerate(laid.links, 1):
         below = [stage.id for segment in laid.segments[at:] for stage in segment.stages]
-        picture = cost.picture(link.spec)
+        picture = cost.picture(link)
         yield cost.crossing(below) * (picture.pack_ms + picture.unpack_ms)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from vidpipe.bench.cost.course import Course
-from vidpipe.bench.cost.pictures import pictures_on_links
+from vidpipe.bench.cost.crossings import crossings
+from vidpipe.bench.cost.pictures import pictures_on_links, sampled
 from vidpipe.bench.figures import Engine
 from vidpipe.core.errors import RunError
 from vidpipe.pipeline.spec import Pipeline
@@ -46,7 +47,9 @@ class StreamJob:
     def run(self, results: Path) -> dict[str, Any]:
         """See `Job.run`."""
         name, stream = next(iter(self.pipeline.streams.items()))
-        pictures = dict(pictures_on_links(name, stream.spec, self.pipeline))
+        frames = sampled(name, stream.spec) if self.since_s is None else []
+        pictures = dict(pictures_on_links(frames, self.pipeline))
+        seen = crossings(frames, self.pipeline)
         ends = _Ends(self.seconds if is_camera(stream.spec.url) else None)
         course, lateness = Course(name, self.since_s, ends.stop), _Lateness(name)
         outcome = run(
@@ -74,6 +77,7 @@ class StreamJob:
             "f1": told["accuracy"]["f1"],
             "low": told["accuracy"]["low"],
             "pictures": pictures,
+            "seen": {model: {way: each.model_dump() for way, each in ways.items()} for model, ways in seen.items()},
             "stages": report["stages"],
             "steady": course.is_steady,
             "part": {**found._asdict(), "latency_ms": lateness.mean_ms(before) if stream.spec.live else None},

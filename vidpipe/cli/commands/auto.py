@@ -72,7 +72,7 @@ def configuration(chosen: Auto, roles: Roles) -> dict[str, Any]:
     }
     placement = {stage: tier.value for stage, tier in chosen.placement.items()}
     links = {
-        name: {"codec": spec.codec, "quality": spec.quality, "width": spec.width}
+        name: spec.model_dump(mode="json", include={"codec", "quality", "width", "split"})
         for name, spec in chosen.pipeline.links.items()
         if spec.setting != roles.pipeline.links.get(name, LinkSpec()).setting
     }

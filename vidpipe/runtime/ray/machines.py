@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-import ray._private.state
+import ray._private.worker
+from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vidpipe.core.errors import ConfigError
@@ -25,23 +26,30 @@ from vidpipe.runtime.ray.lacks import Lack, told
 
 SHARE = 0.001  # of a tier's resource that an actor asks for: it says where to stand, not how much it uses
 _ANY = TierSpec()
+_ASK_S = 30.0  # that the head may take to tell
 
 
 def machines() -> list[Machine]:
-    """Those that are in the cluster now."""
-    free = ray._private.state.available_resources_per_node()
+    """Those that are in the cluster now.
+
+    They are asked for by the client of this process: what `ray.nodes` goes by ends the process where a head has come
+    back as another cluster meanwhile.
+    """
+    client = ray._private.worker.global_worker.gcs_client
+    usage = client.get_all_resource_usage(timeout=_ASK_S).resource_usage_data.batch
+    free = {each.node_id: each.resources_available.get("GPU", 0.0) for each in usage}
     return [
         Machine(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            {tier: node["Resources"][tier] for tier in Tier if node["Resources"].get(tier, 0) >= SHARE},
-            node.get("Labels", {}),
-            (node.get("NodeName", ""), node.get("NodeManagerHostname", "")),
-            node["Resources"].get("GPU", 0.0),
-            free.get(node["NodeID"], {}).get("GPU", 0.0),
+            node.node_id.hex(),
+            node.node_manager_address,
+            {tier: node.resources_total[tier] for tier in Tier if node.resources_total.get(tier, 0) >= SHARE},
+            dict(node.labels),
+            (node.node_name, node.node_manager_hostname),
+            node.resources_total.get("GPU", 0.0),
+            free.get(node.node_id, 0.0),
         )
-        for node in ray.nodes()
-        if node["Alive"]
+        for node in client.get_all_node_info(timeout=_ASK_S).values()
+        if node.state == GcsNodeInfo.ALIVE
     ]
 
 

@@ -34,7 +34,11 @@ def packed(
         spec: of the link, or of the rung in use.
         heads: what makes features of pictures, on a link that is split; None: pictures cross as such.
     """
-    if spec.split is not None and heads is not None and (model := _cut_model(ticket.frame, link)) is not None:
+    if (
+        spec.split is not None
+        and heads is not None
+        and (model := link.cut_model(ticket.frame.knobs.stages)) is not None
+    ):
         head = heads(model, spec.split.behind)
         if head is not None:
             features = head.features(ticket.frame.bgr(), spec.split.bits)
@@ -42,15 +46,6 @@ def packed(
     size = picture_size(ticket.frame, link, spec)
     places = parts_of(ticket, link, spec, size)
     return codec.pack(ticket, spec, complete=complete, memory=memory, places=places, size=size)
-
-
-def _cut_model(frame: Frame, link: Link) -> str | None:
-    """The model that this frame comes to behind a link, and nobody else looks at it; None: there is no one such."""
-    stages = [stage for stage in link.below if not stage.only_when_away]
-    if len(stages) != 1:
-        return None
-    config = frame.knobs.stages.get(stages[0].id, stages[0].config)
-    return stages[0].type.cut_model(config)
 
 
 def packed_shadow(frame: Frame, link: Link, variants: Iterable[tuple[str, StageConfig]]) -> codec.PackedFrame:

@@ -181,8 +181,8 @@ def camera_graph(site: SiteOf, person: PersonOf, since: Since = None, class_: Cl
         raise HTTPException(404, "nothing is kept: run with --store FILE.db")
     try:
         learnt = learn(read(site.store, since=since, class_=class_))
-    except ConfigError as error:
-        raise HTTPException(404, str(error)) from None
+    except ConfigError as error:  # a page is nobody's who may know where files lie
+        raise HTTPException(404, str(error).replace(str(site.store), site.store.name)) from None
     return {
         "cameras": [name for name in learnt.graph.cameras if person.sees(name)],
         "paths": [path.as_json() for path in learnt.graph.paths() if person.sees(path.begin) and person.sees(path.end)],

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from vidpipe.accuracy.figures import Figures
-from vidpipe.pipeline.spec import LinkSpec, Pipeline
+from vidpipe.pipeline.plan import Link
+from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.transport.quality import f1_through
 from vidpipe.tuning.budget.pictures import Video, picture_mb
 
 _TREATED = ("skip_frame", "skip_loop_filter", "max_blind_s", "mask", "regions", "decoder")  # of a stream's own fields
@@ -37,11 +39,15 @@ class PictureCost(Figures):
     Attributes:
         bytes: of a picture as packed.
         pack_ms, unpack_ms: CPU time on the side that sends, and on the one that receives.
+        f1: of what a model finds behind the link, against what it finds in the picture itself; None: not known.
+        look: share of a look that is left to do behind the link; of features the other part is in `pack_ms`.
     """
 
     bytes: float = Field(gt=0)
     pack_ms: float = Field(ge=0)
     unpack_ms: float = Field(ge=0)
+    f1: float | None = None
+    look: float = Field(default=1.0, ge=0, le=1)
 
 
 class StreamCost(Figures):
@@ -59,6 +65,7 @@ class StreamCost(Figures):
             of a recording, whose pictures wait for their turn.
         stages: in the order of the cascade.
         pictures: by codec, as `LinkSpec.setting` names it.
+        seen: the same to each model that alone looks at what crosses: at the size that it takes, or as its features.
         f1, low: of its answers against the last stage, with a lower bound; None: not known.
     """
 
@@ -73,6 +80,7 @@ class StreamCost(Figures):
     other_wall_ms: float | None = None
     stages: dict[str, StageCost]
     pictures: dict[str, PictureCost] = {}
+    seen: dict[str, dict[str, PictureCost]] = {}
     f1: float | None = None
     low: float | None = None
 
@@ -89,13 +97,22 @@ class StreamCost(Figures):
         straight = sum(self.stages[name].audited for name in above) if len(below) > 1 else 0.0
         return min(1.0, self.stages[first].asked + straight)
 
-    def picture(self, spec: LinkSpec) -> PictureCost:
+    def picture(self, link: Link) -> PictureCost:
         """A picture on a link; by an estimate of its size, and for no CPU time, where that codec was not measured."""
-        known = self.pictures.get(spec.setting)
+        spec, model = link.spec, link.cut_model()
+        known = self.seen.get(model or "", {}).get(spec.setting) or self.pictures.get(spec.setting)
         if known is not None:
             return known
         size = picture_mb(Video(self.fps, self.width, self.height), spec) * 1e6 / 8
         return PictureCost(bytes=size, pack_ms=0.0, unpack_ms=0.0)
+
+    def f1_behind(self, link: Link, model: str | None) -> float:
+        """F1 of a model that looks at what crosses a link, against itself at the pictures before it.
+
+        What was measured of this stream; else, of pictures, the mean of clips that are others than its own.
+        """
+        measured = self.seen.get(model or "", {}).get(link.spec.setting)
+        return f1_through(link.spec) if measured is None or measured.f1 is None else measured.f1
 
 
 class LookCost(Figures):

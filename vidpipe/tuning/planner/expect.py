@@ -116,7 +116,7 @@ class _Expecting:
                 ms, _ = self._stage_ms(stage, cost, self._load(segment, stream))
                 self._take(segment, stream, count, cost.stages[stage.id].asked * ms)
         for link, (upper, lower) in zip(self._laid.links, pairwise(segments), strict=True):
-            picture, crossing = cost.picture(link.spec), self._crossing(lower, cost)
+            picture, crossing = cost.picture(link), self._crossing(lower, cost)
             path = self._nodes.path(upper.tier, lower.tier)
             traffic = self._traffic.setdefault((link.name, site), Traffic(link.name, site, path))
             traffic.frames_s += cost.fps * count * crossing
@@ -147,7 +147,19 @@ class _Expecting:
         if model in self._costs.models and self._laid.pipeline.models[model].threads is None:
             threads = threads_of_a_look(self._total, max(1, math.floor(node.cpus)))
             cpu_ratio, wall_ratio = self._costs.models[model].ratio(threads, cost.threads)
-        return known.cpu_ms * cpu_ratio / node.speed, known.wall_ms * wall_ratio / node.speed
+        left = self._left(stage, cost) / node.speed
+        return known.cpu_ms * cpu_ratio * left, known.wall_ms * wall_ratio * left
+
+    def _left(self, stage: PlacedStage, cost: StreamCost) -> float:
+        """Share of its look that a stage still has to do: the head of a model that is cut stands before a link."""
+        if stage.only_when_away:
+            return 1.0
+        links = [
+            link
+            for link in self._laid.links
+            if link.cut_model() is not None and any(each.id == stage.id for each in link.below)
+        ]
+        return min((cost.picture(link).look for link in links), default=1.0)
 
     def _queue(self, load: Load) -> None:
         """How busy the thread of a segment's shared stages is, and how long frames wait for it."""
@@ -226,7 +238,7 @@ class _Expecting:
             crossing = self._crossing(segment, cost)
             if at:
                 link = self._traffic[self._laid.links[at - 1].name, self._site[stream]]
-                picture = cost.picture(self._laid.links[at - 1].spec)
+                picture = cost.picture(self._laid.links[at - 1])
                 ways += crossing * (link.ms + picture.pack_ms + picture.unpack_ms)
                 look_ms += link.ms + picture.pack_ms + picture.unpack_ms
             shared = {stage.id for stage in segment.shared}

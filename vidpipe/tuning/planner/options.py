@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, pairwise
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.pipeline.plan import Plan, plan
-from vidpipe.pipeline.spec import LinkSpec, Pipeline, Tier, TierSpec
-from vidpipe.runtime.transport.quality import f1_through
+from vidpipe.pipeline.plan import Link, Plan, plan
+from vidpipe.pipeline.spec import LinkSpec, Pipeline, PlacedStage, Tier, TierSpec
 from vidpipe.tuning.budget.limits import CPU
 from vidpipe.tuning.budget.offers import Offers, Setting
 from vidpipe.tuning.budget.plan import Option, Wish, unbeaten
@@ -22,11 +21,11 @@ from vidpipe.tuning.planner.loads import PLANNED, Expected, Shortage
 from vidpipe.tuning.planner.nodes import Network, Nodes
 from vidpipe.tuning.planner.standing import Standings, site_at, stand
 from vidpipe.tuning.planner.supply import CPU_OF, LINE
+from vidpipe.tuning.planner.ways import FEATURES, PICTURES
 
 Placement = Mapping[str, Tier]
 """The tier of each stage, by id."""
 
-_QUALITIES = (95, 85, 75, 50)  # of JPEG, as streams were measured with; a smaller width never pays (`pace.LADDER`)
 _NO_MORE = 1e-6  # of worth: as the configuration has links, where another way to pack pictures is worth no more
 _LEAST_LOOKS = 1e-3  # share of frames, under which what a look takes cannot be told from the rest
 
@@ -68,7 +67,7 @@ def auto(roles: Roles, found: Offers, costs: Costs, nodes: Nodes) -> Auto:
         if short := stand(plan(there), nodes, dict.fromkeys(there.streams, 1)).shortages:
             tried[said(placement, roles)], lacking = None, short[0]
             continue
-        for what, pipeline in _linked(there, nodes):
+        for what, pipeline in _linked(there, nodes, costs):
             found_here = _auto(placement, pipeline, roles, found, costs, nodes, tried)
             assigned = found_here.assigned
             tried[said(placement, roles) + what] = assigned.worth if assigned.fits else None
@@ -109,7 +108,7 @@ def _auto(
     return Auto(placement, pipeline, wishes, anything, limits, assigned, tried)
 
 
-def _linked(pipeline: Pipeline, nodes: Nodes) -> Iterator[tuple[str, Pipeline]]:
+def _linked(pipeline: Pipeline, nodes: Nodes, costs: Costs) -> Iterator[tuple[str, Pipeline]]:
     """The pipeline as it is, and with other ways to pack pictures on its links, in words, where a line has a limit."""
     yield "", pipeline
     laid = plan(pipeline)
@@ -117,14 +116,31 @@ def _linked(pipeline: Pipeline, nodes: Nodes) -> Iterator[tuple[str, Pipeline]]:
     lines = {line for upper, lower in tiers for line in nodes.path(upper, lower)}
     if all(_is_free(nodes.links[line]) for line in lines):
         return
-    given = {link.spec.setting for link in laid.links}
-    ways = [LinkSpec(codec="jpeg", quality=quality) for quality in _QUALITIES]
-    ways += [] if any(link.spec.adapt for link in laid.links) else [LinkSpec()]
+    adapting = any(link.spec.adapt for link in laid.links)
+    ways = [*PICTURES, *FEATURES, *([] if adapting else [LinkSpec()])]
+    given = {link.name: link.spec for link in laid.links}
+    streams = [costs.streams[name] for name in pipeline.streams if name in costs.streams]
+    tried = [given]
     for way in ways:
-        packed = {"codec": way.codec, "quality": way.quality, "width": None}
-        links = {link.name: link.spec.model_copy(update=packed) for link in laid.links}
-        if {way.setting} != given:
+        packed = {field: getattr(way, field) for field in ("codec", "quality", "width", "split")}
+        links = {
+            link.name: link.spec.model_copy(update=packed)
+            if all(_is_known(way, link, cost) for cost in streams)
+            else link.spec
+            for link in laid.links
+        }
+        if links not in tried:
+            tried.append(links)
             yield f", {way.setting} on links", replace(pipeline, links={**pipeline.links, **links})
+
+
+def _is_known(way: LinkSpec, link: Link, cost: StreamCost) -> bool:
+    """Whether it is known of a stream what crosses a link so: measured, or estimated where no way was measured."""
+    if way.split is not None:
+        price = cost.seen.get(link.cut_model() or "", {}).get(way.setting)
+        return price is not None and price.f1 is not None
+    measured = cost.pictures.keys() - {LinkSpec().setting}
+    return way.codec == "raw" or not measured or way.setting in measured
 
 
 def _is_free(network: Network) -> bool:
@@ -195,14 +211,25 @@ def _options(
     known = costs.streams.get(stream)
     if known is None:
         raise ConfigError(f"what stream {stream} takes is not known: `vidpipe plan --measure` finds out")
-    alone = replace(laid, pipeline=replace(laid.pipeline, streams={stream: laid.pipeline.streams[stream]}))
+    pipeline = replace(laid.pipeline, streams={stream: laid.pipeline.streams[stream]})
     for option in wish.options:
         setting: Setting = option.what
+        alone = replace(laid, pipeline=pipeline, links=_links_under(setting, roles, laid))
         as_set = _under(known, option, setting, roles)
-        accuracy = option.accuracy * _seen(looker_of(setting, roles), laid)
+        accuracy = option.accuracy * _seen(looker_of(setting, roles), alone, known)
         # The figures are of the threads that were measured: how many cameras there will be is settled by then.
         bare = costs.model_copy(update={"streams": {stream: as_set}, "models": {}, "memory": None, "run_cpu": 0.0})
         yield Option(accuracy, _demand(expect(alone, bare, nodes, standings=standings)), setting)
+
+
+def _links_under(setting: Setting, roles: Roles, laid: Plan) -> tuple[Link, ...]:
+    """The links, with the settings of the stages below them: one that is asked at another size is not cut."""
+    fields = roles.settings(setting.configuration, setting.floor)
+
+    def under(stage: PlacedStage) -> PlacedStage:
+        return replace(stage, config=stage.config.model_copy(update=fields.get(stage.id, {})))
+
+    return tuple(replace(link, below=tuple(map(under, link.below))) for link in laid.links)
 
 
 def looker_of(setting: Setting, roles: Roles) -> str:
@@ -210,10 +237,12 @@ def looker_of(setting: Setting, roles: Roles) -> str:
     return roles.last if setting.configuration.looker is None or roles.little is None else roles.little
 
 
-def _seen(stage: str, laid: Plan) -> float:
+def _seen(stage: str, laid: Plan, cost: StreamCost) -> float:
     """What a stage still sees in pictures that crossed the links above it, as F1 against the pictures themselves."""
-    at = next(at for at, segment in enumerate(laid.segments) if stage in {each.id for each in segment.stages})
-    return math.prod(f1_through(link.spec) for link in laid.links[:at])
+    above = [link for link in laid.links if stage in {each.id for each in link.below}]
+    looks = next((each for link in above for each in link.below if each.id == stage), None)
+    model = None if looks is None else looks.type.cut_model(looks.config)
+    return math.prod(cost.f1_behind(link, model) for link in above)
 
 
 def _under(known: StreamCost, option: Option, setting: Setting, roles: Roles) -> StreamCost:
