@@ -27,6 +27,7 @@ CASES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("code", "most_s"), CASES)
 def test_start_is_quick(tmp_path: Path, code: str, most_s: float) -> None:
     """In CPU time, the best of three, for others may share the machine."""

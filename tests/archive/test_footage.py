@@ -22,6 +22,7 @@ def columns(line):
     return boxes, np.array([["person", "vehicle", "bike"].index(box["class"]) for box in line["detections"]], int)
 
 
+@pytest.mark.long
 @pytest.mark.footage
 def test_a_tracked_clip_in_chunks(archiver, assets):
     model = assets / "models" / "person-vehicle-bike-detection-2000.xml"

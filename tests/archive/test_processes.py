@@ -84,6 +84,7 @@ def pace(archiver, seconds):
         stages.write(PACED)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_law_a_command_that_is_killed_at_any_moment_goes_on_where_it_was(archiver):
     """kill -9 of the command at random moments; at last the results are those of one that nobody killed."""
@@ -132,6 +133,7 @@ def test_a_picture_that_kills_its_process_costs_one_chunk(archiver, forked):
     assert outcome.exit_status == 1
 
 
+@pytest.mark.long
 def test_cpu_seconds_are_those_of_the_workers(archiver, forked):
     with (archiver.folder / "mystages.py").open("a") as stages:
         stages.write(BURNS)
@@ -140,6 +142,7 @@ def test_cpu_seconds_are_those_of_the_workers(archiver, forked):
     assert 0.02 * asked < outcome.report["cpu_s"] < 2 * 0.02 * asked
 
 
+@pytest.mark.long
 def test_sigint_ends_in_order_and_the_same_command_goes_on(archiver):
     archiver.clip()
     pace(archiver, "0.05")
@@ -308,6 +311,7 @@ class Hangs(Stage):
 '''
 
 
+@pytest.mark.long
 def test_a_chunk_that_hangs_each_time_is_set_aside_and_all_else_finished(archiver, forked, monkeypatch):
     with (archiver.folder / "mystages.py").open("a") as stages:
         stages.write(STUCK)

@@ -15,6 +15,7 @@ stages:
 """
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_an_actor_that_dies_costs_nothing(archiver, cluster):
     recordings = {"clip": archiver.clip()}

@@ -47,6 +47,7 @@ def predictions(clip, detector, stride):
     return Series(("person",), source.info.width, source.info.height, np.array(pts), known, boxes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(PERSON_AP50))
 def test_average_precision_is_what_others_measured(assets, name):
     path = assets / "models" / name

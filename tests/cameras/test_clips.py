@@ -35,6 +35,7 @@ def keep():
         viewer.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize(
     "encoding", [{}, {"codec": "h265"}, {"b_frames": 2}], ids=["h264", "h265", "h264 with B-frames"]
@@ -51,6 +52,7 @@ def test_each_picture_is_the_frame_of_its_time(serve, keep, tmp_path, encoding, 
     assert found[-1].pts >= end
 
 
+@pytest.mark.long
 def test_a_camera_that_comes_back_goes_on_in_the_same_file(serve, keep, clip, tmp_path):
     server = serve({"/a": clip})
     viewer, ring = keep(server.url(), max_blind_s=0)
@@ -67,6 +69,7 @@ def test_a_camera_that_comes_back_goes_on_in_the_same_file(serve, keep, clip, tm
     assert len(seconds) > 35
 
 
+@pytest.mark.long
 def test_another_size_is_another_file(serve, keep, clip, larger_clip, tmp_path):
     server = serve({"/a": clip})
     viewer, ring = keep(server.url(), max_blind_s=0)
@@ -85,6 +88,7 @@ def test_another_size_is_another_file(serve, keep, clip, larger_clip, tmp_path):
     assert list(sizes.values()) == [{160}, {320}]
 
 
+@pytest.mark.long
 def test_the_ring_is_bounded(serve, keep, clip):
     viewer, ring = keep(serve({"/a": clip}).url(), seconds=1.0)
     viewer.until_more(100)
@@ -109,6 +113,7 @@ def record():
         recorder.close()
 
 
+@pytest.mark.long
 def test_a_better_picture_is_recorded_at_the_times_of_the_analysed_one(
     serve, keep, record, clip, larger_clip, tmp_path
 ):

@@ -46,6 +46,7 @@ def logs_of_ray(since):
     return "".join(file.read_text(errors="replace") for file in files if file.stat().st_mtime >= since)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_it_leaves_no_trace(shell, server, engine, monkeypatch):
     monkeypatch.setenv("KEPT", f"rtsp://{USER}:{PASSWORD}@127.0.0.1:{server.port}/a")

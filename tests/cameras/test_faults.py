@@ -150,6 +150,7 @@ def test_a_server_that_is_killed_and_comes_back_is_seen_again(serve, view, clip)
     assert 0 < health.gap_s < 10
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_noticed_and_left(serve, view, clip, caplog):
     server = serve({"/a": clip})
     viewer = view(server.url())
@@ -251,6 +252,7 @@ def _talk_rubbish(server):
                 return
 
 
+@pytest.mark.long
 def test_damaged_packets_are_dropped_and_counted(serve, view, clip, tmp_path):
     server = serve({"/a": servers.truncated(clip, tmp_path / "cut.units", every=7)})
     viewer = view(server.url())
@@ -261,6 +263,7 @@ def test_damaged_packets_are_dropped_and_counted(serve, view, clip, tmp_path):
     assert viewer.source.health.state is State.LIVE
 
 
+@pytest.mark.long
 def test_a_way_that_drips_is_told_from_one_that_flows(serve, view, clip):
     server = serve({"/a": clip})
     with Proxy(server.port) as proxy:
@@ -273,6 +276,7 @@ def test_a_way_that_drips_is_told_from_one_that_flows(serve, view, clip):
         in_order(viewer)
 
 
+@pytest.mark.long
 def test_bytes_that_are_lost_on_the_way_end_nothing_for_long(serve, view, clip):
     server = serve({"/a": clip})
     with Proxy(server.port) as proxy:
@@ -302,6 +306,7 @@ def test_closing_does_not_wait_for_a_server_that_hangs(serve, view, clip, blocke
     assert viewer.source.health.state is State.STOPPED
 
 
+@pytest.mark.long
 def test_many_reconnects_leave_nothing_behind(serve, view, clip):
     """The proxy cuts the connection; a thousand of them are in `python -m tests.cameras.reconnects`."""
     server = serve({"/a": clip | {"from_key": True}})
@@ -393,6 +398,7 @@ def test_a_fault_of_ours_is_told_and_does_not_end_the_camera(serve, view, clip, 
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("level", "says"), [(None, "the picture is frozen"), (16, "the picture is all of one grey")])
 def test_pictures_that_show_nothing_are_told_and_worth_one_more_try(serve, view, tmp_path, level, says):
     def picture(_, width, height):

@@ -78,6 +78,7 @@ def test_pictures_come_with_the_time_of_their_arrival(camera, view):
     assert viewer.source.health.codec == "mjpeg"
 
 
+@pytest.mark.long
 def test_pictures_that_are_cut_off_are_dropped_as_damaged(camera, view):
     viewer = view(f"http://127.0.0.1:{camera.server_port}/cut.mjpg")
     viewer.until_more(40)

@@ -69,6 +69,7 @@ def test_a_camera_is_found_and_its_streams_are_told_to_its_user_only(device):
     assert [(offer.width, offer.height) for offer in onvif.offers(found, USER, PASSWORD)] == [(2560, 1440), (640, 360)]
 
 
+@pytest.mark.long
 def test_from_a_camera_in_the_network_to_one_that_is_watched(near, tmp_path):
     said = init(tmp_path, answers=["y", "", "", "wrong", "y", "", PASSWORD, "", "n"])
     assert said.exception is None, said.output
@@ -123,6 +124,7 @@ def test_what_is_there_is_not_overwritten(tmp_path):
     assert (tmp_path / "site/cameras.yaml").read_text() == "mine"
 
 
+@pytest.mark.long
 def test_a_device_that_sends_nonsense_is_no_crash():
     for service in ("", "http://[", "no address at all", "http://127.0.0.1:1/x"):
         with pytest.raises(CameraError):

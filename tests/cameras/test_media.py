@@ -26,6 +26,7 @@ def watched(folder, url, seconds, sets=(), **options):
     return squares.told(folder, outcome.report)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_clips_are_there_in_time_with_boxes_on_their_objects(serve, clip, tmp_path, monkeypatch, engine):
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -44,6 +45,7 @@ def test_clips_are_there_in_time_with_boxes_on_their_objects(serve, clip, tmp_pa
     assert boxes >= 20
 
 
+@pytest.mark.long
 def test_where_record_url_is_away_events_go_on(serve, clip, tmp_path, monkeypatch, caplog):
     monkeypatch.syspath_prepend(str(tmp_path))
     away = f"rtsp://joe:s3cret@127.0.0.1:{servers.free_port()}/top-s3cret"

@@ -23,6 +23,7 @@ def frames(url, knobs):
         source.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("b_frames", [0, 2])
 def test_a_camera_has_the_field_that_its_recording_would_have(serve, tmp_path, b_frames):
     mount = servers.encode(

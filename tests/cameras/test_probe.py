@@ -20,6 +20,7 @@ def probed(*arguments):
     return result.stdout
 
 
+@pytest.mark.long
 def test_what_a_camera_sends_is_told(serve, clip):
     said = probed(serve({"/a": clip}).url(), "--seconds", "3")
     for line in (
@@ -35,6 +36,7 @@ def test_what_a_camera_sends_is_told(serve, clip):
     assert "hint" not in said
 
 
+@pytest.mark.long
 def test_b_frames_do_not_change_the_rate(serve, tmp_path):
     clip = servers.encode(tmp_path / "b.units", gop=10, b_frames=3, fps=10)
     said = probed(serve({"/a": clip}).url(), "--seconds", "5")
@@ -43,6 +45,7 @@ def test_b_frames_do_not_change_the_rate(serve, tmp_path):
     assert re.search(r"B-frames +yes", said), said
 
 
+@pytest.mark.long
 def test_what_makes_it_dear_is_hinted_at(serve, tmp_path):
     still = clips.picture(0, 1280, 800)
     large = servers.encode(

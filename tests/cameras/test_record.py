@@ -23,6 +23,7 @@ def read(path):
     return [clips.number(picture.luma()) for picture in pictures], np.array([picture.pts for picture in pictures])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", [{"codec": "h265"}, {"b_frames": 2}, {"fps": 100, "frames": 200}])
 def test_no_picture_is_lost_and_times_rise(serve, tmp_path, encoding):
     """Also where pictures come in bursts, or in another order than they are shown in."""
@@ -36,6 +37,7 @@ def test_no_picture_is_lost_and_times_rise(serve, tmp_path, encoding):
         assert np.diff(pts) == pytest.approx(1 / fps, abs=2e-3)
 
 
+@pytest.mark.long
 def test_what_came_before_a_camera_went_away_is_kept(serve, clip, tmp_path):
     server = serve({"/a": clip})
     leaves = threading.Timer(2.5, server.kill)

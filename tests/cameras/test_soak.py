@@ -110,6 +110,7 @@ class Faults:
             camera.start()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 240)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_climbs_and_nothing_is_lost(serve, clip, larger_clip, tmp_path, engine):
@@ -122,6 +123,7 @@ def test_nothing_climbs_and_nothing_is_lost(serve, clip, larger_clip, tmp_path, 
     assert_flat(use, engine)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 240)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_twenty_times_overload(serve, clip, tmp_path, engine):

@@ -158,6 +158,7 @@ def test_audit_whose_check_fails_says_nothing():
     assert completed.answer.by == "cheap"
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(rate=st.sampled_from([0.0, 0.02, 0.1, 0.5]), seed=st.integers(0, 50))
 def test_audits_are_the_asked_share_and_reproducible(rate, seed):

@@ -112,6 +112,7 @@ def test_a_job_in_the_background_of_a_terminal_is_not_stopped_by_a_question(old)
     assert (terminal.end(), terminal.said) == (0, "")
 
 
+@pytest.mark.long
 def test_a_run_at_a_terminal_asks_before_it_begins(shell, good):
     assert shell.run(READ, good).status == 0
     before = (shell.folder / "results.jsonl").read_text()

@@ -42,6 +42,7 @@ def look(command: Command) -> tuple[int, dict[str, int]]:
     return sum(map(pss_bytes, processes)), loaded
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.footage
 def test_memory_and_libraries(shell, assets):

@@ -32,6 +32,7 @@ def leaves_nothing(command: Command) -> None:
     until(lambda: not command.processes(), 5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("engine", "number", "to_group"), ENDINGS)
 def test_in_mid_run(shell, footage, engine, number, to_group):
     command = shell.begin(SLOW, footage / "long.mp4", engine=engine)
@@ -47,6 +48,7 @@ def test_in_mid_run(shell, footage, engine, number, to_group):
     leaves_nothing(command)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_again_ends_at_once(shell, footage, engine):
     """A stage that does not come back holds up an orderly end for ever; who asks once a second does not wait for it."""
@@ -77,6 +79,7 @@ def test_while_it_starts(shell, footage):
 OPENS_FOR_EVER = "stages: [{id: opens, type: mystages:OpensForEver, on: DEVICE}, {id: read, type: mystages:Read}]"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_while_a_stage_opens(shell, good, engine):
     command = shell.begin(READ.split("stages")[0] + OPENS_FOR_EVER.replace("DEVICE", "device"), good, engine=engine)
@@ -88,6 +91,7 @@ def test_while_a_stage_opens(shell, good, engine):
     leaves_nothing(command)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_while_a_source_opens(shell, engine):
     """A FIFO that nobody writes to."""
@@ -109,6 +113,7 @@ def waits_for_a_writer(process: int) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_while_ray_starts(shell, good):
     command = shell.begin(READ, good, engine="ray")

@@ -35,6 +35,7 @@ def frames(shell, stream):
         return 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", ["by a signal", "by the file"])
 def test_cameras_come_and_go_while_it_runs(shell, footage, asked):
     long = f"live+file:{footage / 'long.mp4'}"
@@ -59,6 +60,7 @@ def test_cameras_come_and_go_while_it_runs(shell, footage, asked):
         assert numbers == list(range(shell.report["streams"][name]["frames_in"]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.timed])])
 def test_a_stage_that_does_not_come_back_does_not_hold_up_the_end(shell, footage, engine):
     """What was read has an answer all the same."""
@@ -81,6 +83,7 @@ def test_a_stage_that_does_not_come_back_does_not_hold_up_the_end(shell, footage
     until(lambda: not command.processes(), 5)
 
 
+@pytest.mark.long
 def test_results_that_nobody_reads_hold_up_neither_the_run_nor_its_end(shell, footage):
     """A pipe that is full: the ledger goes on, and the end says what was not written."""
     pipe = shell.folder / "results.jsonl"

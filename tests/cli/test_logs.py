@@ -27,6 +27,7 @@ class Warns(Read):
 PIPELINE = {"classes": {"even": "even", "odd": "odd"}, "stages": [{"id": "read", "type": "mystages:Warns"}]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_every_line_is_json_with_its_frame_and_run(shell, good, engine):
     shell.write("mystages.py", WARNS)

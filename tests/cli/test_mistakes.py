@@ -111,6 +111,7 @@ def test_a_stage_that_cannot_be_imported(shell, good, module, said):
     assert ended.error == f"pipeline.yaml:3: stages.own: stage 'own:Mine' cannot be imported: {said}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("engine", "stage"),
     [

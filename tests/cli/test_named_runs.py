@@ -51,6 +51,7 @@ def status(shell, *arguments):
     return json.loads(shell.vidpipe("status", *arguments, "--json").out)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_another_shell_sees_it_changes_it_and_ends_it(shell, detached, engine):
     _, began = detached(engine=engine)
@@ -92,6 +93,7 @@ def test_one_that_cannot_begin_says_why_where_it_was_begun(shell, detached):
     assert shell.vidpipe("stop", "yard").error == "run yard does not go on"
 
 
+@pytest.mark.long
 def test_a_name_belongs_to_one_run_until_its_process_has_ended(shell, detached):
     detached()
     _, again = detached()
@@ -160,6 +162,7 @@ def test_results_on_stdout_do_not_go_to_the_background(shell):
     assert "has no stdout" in refused.error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_another_version_of_the_pipeline_takes_over(shell, camera, engine):
     command = shell.begin(PIPELINE, camera, "--name", "yard", engine=engine)
@@ -200,6 +203,7 @@ def lines_of(shell):
     return runs
 
 
+@pytest.mark.long
 def test_a_name_is_forgotten_when_that_is_asked_for_and_after_a_month(shell, detached):
     detached()
     assert shell.vidpipe("stop", "yard", "--forget").out.endswith("run yard is forgotten\n")

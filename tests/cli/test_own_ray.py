@@ -47,6 +47,7 @@ def folder_of(command: Command) -> Path:
     return Path(argument.partition("=")[2]).parents[2]
 
 
+@pytest.mark.long
 def test_it_is_the_run_s_own(shell, footage, tmp_path_factory):
     """Begun from another folder than the one with pipeline and stages: those are found all the same."""
     shell.write("pipeline.yaml", SLOW)
@@ -66,6 +67,7 @@ def test_it_is_the_run_s_own(shell, footage, tmp_path_factory):
         elsewhere.clean_up()
 
 
+@pytest.mark.long
 def test_nothing_of_a_run_listens_to_other_machines_unless_it_is_told_to(shell, footage):
     """With all that can listen: Ray, metrics, pictures, and the socket that it is reached by, which is a file."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -93,6 +95,7 @@ def test_what_its_actors_die_of_is_told(shell, good):
     assert (ended.status, ended.error) == (1, "an actor died while it was starting: OSError: no licence for actors")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_its_loss_ends_the_run(shell, footage, name):
     command = shell.begin(SLOW, footage / "long.mp4", engine="ray")
@@ -106,6 +109,7 @@ def test_its_loss_ends_the_run(shell, footage, name):
     leaves_nothing(command)
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_no_process(shell, footage):
     command = shell.begin(SLOW, footage / "long.mp4", engine="ray")
     command.wait_for_lines(5)
@@ -114,6 +118,7 @@ def test_a_killed_run_leaves_no_process(shell, footage):
     until(lambda: not command.processes(), 20)
 
 
+@pytest.mark.long
 def test_a_dead_actor_is_told_in_a_line(shell, good):
     dies = f'{{id: dies, type: mystages:Dies, at: 9, once: "{shell.folder / "died"}"}}'
     ended = shell.run(SLOW.replace("  - {id: read", f"  - {dies}\n  - {{id: read"), good, engine="ray")

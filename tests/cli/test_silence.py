@@ -147,6 +147,7 @@ def test_onnx_runtime(home):
     assert home.left == set()
 
 
+@pytest.mark.long
 def test_conversions(home, monkeypatch, tmp_path):
     wheel = home.work / "street_net-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -166,6 +167,7 @@ def test_conversions(home, monkeypatch, tmp_path):
     assert home.left == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_a_run(home, engine):
     for name in ("little", "big"):

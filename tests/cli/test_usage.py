@@ -65,6 +65,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", PLACES, ids=" ".join)
 def test_an_address_in_the_wrong_place_is_not_repeated(shell, arguments):
     ended = shell.vidpipe(*arguments)

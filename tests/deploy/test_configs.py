@@ -72,6 +72,7 @@ def test_they_fit_the_pipelines_that_they_name(name, monkeypatch):
     check(pipeline, CONFIGS / name, [], [])
 
 
+@pytest.mark.long
 def test_a_laptop(place):
     clips.encode(place.folder / "street.mp4", frames=30)
     told = commands("laptop.yaml")
@@ -83,6 +84,7 @@ def test_a_laptop(place):
     assert {event["rule"] for event in events} <= {"somebody"}
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_one_box_at_the_edge(place, camera, monkeypatch):
     monkeypatch.setenv("GATE_URL", camera)
@@ -100,6 +102,7 @@ def test_one_box_at_the_edge(place, camera, monkeypatch):
     assert (place.folder / "box.db").exists()
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_three_tiers_on_three_machines(place, camera, cluster, monkeypatch):
     monkeypatch.setenv("GATE_URL", camera)

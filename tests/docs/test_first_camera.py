@@ -10,6 +10,8 @@ import re
 import shlex
 import signal
 
+import pytest
+
 from tests.cameras.conftest import clip, serve
 from tests.docs.pages import ROOT, commands, steps
 from tests.docs.test_tasks import networks, place, small
@@ -21,6 +23,7 @@ PAGE = ROOT / "docs" / "tasks" / "first-camera.md"
 ON_THE_PAGE = "rtsp://user:secret@10.0.0.5/stream1"
 
 
+@pytest.mark.long
 def test_six_commands_to_an_event(place, serve, clip):
     """The camera is watched, a configuration written, a rule added to it; the run tells of somebody, and keeps it."""
     server = serve({"/stream1": clip}, user="user", password="p@ss:word")

@@ -31,6 +31,7 @@ def named(nav: list[dict[str, Any]]) -> list[str]:
     return pages
 
 
+@pytest.mark.long
 def test_the_site(make_site, tmp_path):
     """No link of any page leads nowhere, and to be read it needs nothing from elsewhere."""
     site = make_site.build(tmp_path)

@@ -92,6 +92,7 @@ def is_left_out(command: str) -> bool:
     return any(re.match(pattern, command) for pattern in LEFT_OUT)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", TASKS, ids=name)
 def test_the_commands_of_the_page_run(place, page):

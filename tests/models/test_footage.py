@@ -54,6 +54,7 @@ def precision_and_recall(detector, labelled):
     return right / found, right / there
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "runtime", "precision", "recall"),
     [
@@ -72,6 +73,7 @@ def test_people_are_found_where_humans_see_them(assets, labelled, file, runtime,
     assert seen >= recall
 
 
+@pytest.mark.long
 def test_slicing_finds_at_least_as_many_and_no_fragments(assets, labelled):
     sliced = load(assets, "person-vehicle-bike-detection-2003.xml", slicing=Slicing())
     precision, recall = precision_and_recall(sliced, labelled[::2])
@@ -98,6 +100,7 @@ def test_both_runtimes_give_the_same_boxes(assets, labelled):
         np.testing.assert_allclose(found.confidence[overlaps.argmax(axis=1)], sure.confidence, atol=0.05)
 
 
+@pytest.mark.long
 def test_cars_are_vehicles(assets):
     video = cv2.VideoCapture(str(assets / "videos" / "junction.mp4"))
     picture = video.read()[1]

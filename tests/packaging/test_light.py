@@ -108,6 +108,7 @@ def yard(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_pipeline_runs_with_all_that_shows_and_keeps_its_answers(yard):
     outputs = [
         "--results",
@@ -131,6 +132,7 @@ def test_a_pipeline_runs_with_all_that_shows_and_keeps_its_answers(yard):
     assert "person" in counted.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["check", "plan"])
 def test_a_pipeline_is_looked_at(yard, command):
     ran = vidpipe(yard, command, "p.yaml", "--config", "c.yaml")
@@ -199,6 +201,7 @@ def test_what_needs_more_names_the_extra_in_one_sentence(yard):
         assert f"[{name}]'" in line
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
@@ -223,6 +226,7 @@ for module in pkgutil.walk_packages(vidpipe.__path__, "vidpipe."):
 """
 
 
+@pytest.mark.long
 def test_every_other_module_can_be_imported(tmp_path):
     skipped = ",".join((*NEED_MORE, "vidpipe.stages.gate.retrain"))
     ran = without(["-c", IMPORTS, skipped], tmp_path)

@@ -116,6 +116,7 @@ def test_live_streams_are_spread_over_device_actors():
     assert [name for group in laid.groups for name in group] == [f"cam{i}" for i in range(5)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("per_actor", [None, 1, 3])
 @pytest.mark.parametrize("streams", [1, 2, 5, 40, 200])
 def test_no_more_actors_than_cores_work_through_recordings(streams, per_actor):

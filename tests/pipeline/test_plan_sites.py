@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return plan(Pipeline("p", Classes({}), {}, stages, streams, streams_per_actor=per_actor, own_clouds=own))
 
 
+@pytest.mark.long
 @given(plans())
 @settings(max_examples=60, deadline=None)
 def test_each_stream_has_one_device_actor_of_its_site(laid: Plan) -> None:
@@ -45,6 +47,7 @@ def test_each_stream_has_one_device_actor_of_its_site(laid: Plan) -> None:
         assert len({laid.pipeline.streams[name].spec.live for name in group}) == 1
 
 
+@pytest.mark.long
 @given(plans(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_every_link_joins_actors_of_one_site_or_leads_to_the_common_cloud(laid: Plan, one_machine: bool) -> None:
@@ -61,6 +64,7 @@ def test_every_link_joins_actors_of_one_site_or_leads_to_the_common_cloud(laid: 
         assert len({place.name for place in way}) == len(way)
 
 
+@pytest.mark.long
 @given(plans(), st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_an_actor_is_named_after_its_site_and_belongs_to_no_other(laid: Plan, one_machine: bool) -> None:
@@ -71,6 +75,7 @@ def test_an_actor_is_named_after_its_site_and_belongs_to_no_other(laid: Plan, on
         assert place.name == (f"{place.site}/{first}" if place.site else first)
 
 
+@pytest.mark.long
 @given(plans())
 @settings(max_examples=30, deadline=None)
 def test_sites_change_neither_segments_nor_links(laid: Plan) -> None:

@@ -122,6 +122,7 @@ def test_the_schema_says_which_kinds_last() -> None:
         jsonschema.validate({**told, "reason": "stream ended"}, SCHEMA)
 
 
+@pytest.mark.long
 def test_what_rules_tell_is_as_the_schema_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every field of it is described, and each kind of event is there."""
     crowd.write(tmp_path, monkeypatch)

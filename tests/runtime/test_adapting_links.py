@@ -45,6 +45,7 @@ def run(clip, shaper, *, live=True, adapt=True):
     return device.published, device.actor.word().counts.links["device-cloud"]
 
 
+@pytest.mark.long
 def test_a_link_that_becomes_too_slow_steps_down_and_no_picture_is_without_an_answer(clip):
     """Every third frame is asked: at the first setting that is four times what the link can carry after a second."""
     published, carried = run(clip, ShaperSpec(trace=[(0, 40), (0.8, 0.4)]))

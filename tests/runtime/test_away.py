@@ -64,6 +64,7 @@ def _run(clip, stages, *, stand_in=None, back_at=None):
     return device.published
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("far", [False, True])
 def test_each_frame_says_who_is_away(clip, far, tmp_path):
     """On the next tier, or on the one behind it: there the first frames are only late."""
@@ -82,6 +83,7 @@ def test_each_frame_says_who_is_away(clip, far, tmp_path):
     assert seen_of(lines[-1]).degraded == results[-1].degraded
 
 
+@pytest.mark.long
 def test_one_that_hangs_is_let_back_however_few_frames_it_holds(clip, monkeypatch):
     """Its calls return once it wakes, and none is made while it is away: nobody but who asks it hears of it."""
     monkeypatch.setattr(link, "PING_EVERY_S", 0.1)
@@ -105,6 +107,7 @@ def test_one_that_hangs_is_let_back_however_few_frames_it_holds(clip, monkeypatc
     assert device.published[-1].answer.as_of > FRAMES // 2
 
 
+@pytest.mark.long
 def test_who_stands_in_answers_until_the_tier_is_back(clip):
     stages = [(Passes, Tier.DEVICE), (Measures, Tier.EDGE), (Measures, Tier.CLOUD)]
     results = _run(clip, stages, stand_in="s1", back_at=FRAMES // 3)

@@ -72,6 +72,7 @@ class Kept(Sink):
         pass
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_custom_stages_reach_machines_without_their_files(pipeline, cluster, tmp_path):
     loaded = pipeline("stages: [{id: read, type: mystages:Helped, on: edge}]")
@@ -99,6 +100,7 @@ def wrong_address(request):
         yield address
 
 
+@pytest.mark.long
 def test_a_wrong_address_is_told_soon(pipeline, wrong_address):
     loaded = pipeline("stages: [{id: read, type: mystages:Read}]")
     began = time.monotonic()

@@ -133,6 +133,7 @@ audit: {rate: 0.1}
 """
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_what_a_stream_reuses_does_not_depend_on_the_order_in_which_streams_come(tmp_path, cluster):
     """Recordings of one scene, each of which would find its answers in what the others have just learnt."""
@@ -165,6 +166,7 @@ audit: {rate: 0.1}
 """
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.footage
 def test_what_is_learnt_of_models_is_the_same_on_both_engines(tmp_path, cluster, assets):
@@ -256,6 +258,7 @@ def test_accuracy_is_that_of_the_cascade_whatever_transforms_leave_of_it(inline,
     assert plain.report["streams"]["a"]["accuracy"]["f1"] < 1
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.parametrize(
     ("on", "stage", "once"),
@@ -292,6 +295,7 @@ audit: {{rate: 0.3, max_unchecked_s: null}}
     assert told["unmeasured"] == len(failed)
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_one_frame_that_kills_the_device_costs_one_answer(on_ray, two):
     """Though both streams are asked far ahead; what the dead had counted stands in the report, and that they died."""
@@ -312,6 +316,7 @@ audit: {rate: 0, max_unchecked_s: null}
     assert all(began < at < time.time() for at in deaths["device"])
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.parametrize("on", ["device", "cloud"])
 def test_what_a_shared_stage_keeps_of_a_stream_survives_a_killed_actor(on_ray, tmp_path, on):
@@ -334,6 +339,7 @@ def test_what_a_shared_stage_keeps_of_a_stream_survives_a_killed_actor(on_ray, t
         assert 60 - 16 <= learnt[-1] <= 60 + 2
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_a_shaped_link_changes_when_not_what(tmp_path, cluster, two):
     """20 ms of delay on each of 60 frames, one open at a time, is more than a second; the answers stay the same."""
@@ -366,6 +372,7 @@ def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):
     assert told["low"] <= told["f1"] <= told["high"]
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_live_nobody_waits_for_a_slow_link(on_ray, two):
     """By default a live stream detours: answers are prompt although looks take 400 ms, and late ones are built on."""
@@ -378,6 +385,7 @@ def test_live_nobody_waits_for_a_slow_link(on_ray, two):
     assert ran.report["latency_ms"]["p50"] < 300
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_live_one_may_wait_all_the_same(on_ray, two):
     """Then pictures are dropped while it waits, the newest win, and each has its answer."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 
+import pytest
+
 from tests import clips
 from tests.runtime.test_parity import pipeline, placed
 from vidpipe.pipeline.plan import plan
@@ -25,6 +27,7 @@ def run_to_the_end(engine, streams):
             left -= {end.stream for end in batch.ended}
 
 
+@pytest.mark.long
 def test_streams_that_come_and_go_leave_only_their_counts(inline, tmp_path):
     clip = clips.encode(tmp_path / "clip.mp4", frames=8)
     stages = [placed("own", "Recording", "device"), placed("last", "Last", "device")]

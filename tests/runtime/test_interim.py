@@ -32,6 +32,7 @@ def check(told, report):
     assert report["finished"] is True
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_reports_come_while_actors_run(on_ray, clip, monkeypatch):
     monkeypatch.setattr(module, "EVERY_S", 0.1)

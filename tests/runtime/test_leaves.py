@@ -45,6 +45,7 @@ def make(tmp_path):
     return pipeline
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_no_stage_elsewhere_gets_one(make, engine, tier):

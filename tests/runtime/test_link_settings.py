@@ -46,6 +46,7 @@ def clip(tmp_path_factory):
     return clips.encode(tmp_path_factory.mktemp("settings") / "clip.mp4", frames=FRAMES, size=(128, 96))
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cascade=st.sampled_from(sorted(CASCADES)),

@@ -56,6 +56,7 @@ def short(live, tmp_path):
     return clips.encode(tmp_path / "clip.mp4", frames=live.frames, fps=LIVE_FPS)
 
 
+@pytest.mark.long
 def test_a_camera_that_does_not_open_does_not_stop_the_others(runner, live, short):
     gone = short.with_name("gone.mp4")
     pipeline = f"{CLASSES}stages: [{{id: read, type: mystages:Read}}]"

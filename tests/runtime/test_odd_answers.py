@@ -58,6 +58,7 @@ class Kept(Sink):
         self.records += results
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     says=st.lists(st.lists(ANSWERS, max_size=2) | ANYTHING, min_size=1, max_size=6),

@@ -172,6 +172,7 @@ def test_what_cover_raises_is_told(runner, clip):
     assert all("in fallback: " in error for error in ran.outcome.errors)
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_a_stage_that_cannot_take_up_its_state_begins_anew(on_ray, clip):
     """Both actors die once, when what was kept at second 5 has come to the driver."""

@@ -145,6 +145,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.long
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(queries=st.lists(QUERY, min_size=2, max_size=3))
 def test_answers_are_those_of_each_query_alone(places, queries):

@@ -124,6 +124,7 @@ def test_nobody_is_asked_again_unless_that_is_wanted(back, clip):
     assert ran.report["stages"]["shows"]["asked"] == FRAMES // 10
 
 
+@pytest.mark.long
 @BY_INLINE
 def test_rules_put_back_when_what_they_tell_began_and_ended_live_and_replayed(back, clip):
     file, results, events = (back.folder / name for name in ("pipeline.yaml", "results.jsonl", "events.jsonl"))
@@ -140,6 +141,7 @@ def test_rules_put_back_when_what_they_tell_began_and_ended_live_and_replayed(ba
         assert [as_json(event, replay.head["start"]) for event in replay.events()] == told
 
 
+@pytest.mark.long
 def test_of_a_camera_the_moments_come_later_and_nobody_waits(back, live, clip):
     """The look is late: what the filter learns of it is published first, and the event is put back then."""
     file = back.folder / "pipeline.yaml"

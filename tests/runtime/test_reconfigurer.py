@@ -53,6 +53,7 @@ class Seen:
         self.ended = dict(collector.ended)
 
 
+@pytest.mark.long
 def test_streams_come_go_and_change(runner, live, tmp_path, caplog):
     folder = runner.folder
     frames, some = 3 * live.frames, live.frames // 4
@@ -111,6 +112,7 @@ def test_streams_come_go_and_change(runner, live, tmp_path, caplog):
     assert outcome[0].exit_status == 0
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.timeout(300)  # actors of a busy machine take their time to come back
 @pytest.mark.parametrize(("dies", "noticed"), [("device", False), ("device", True), ("edge", False)])

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests import clips
 from tests.runtime.conftest import LIVE_FPS
 from tests.runtime.test_session import SAYS
@@ -29,6 +31,7 @@ tuner:
 """
 
 
+@pytest.mark.long
 def test_what_a_stream_leaves_that_ends_another_gets_in_one_epoch(runner):
     stages = runner.folder / "mystages.py"
     stages.write_text(stages.read_text() + SAYS)

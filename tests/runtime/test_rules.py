@@ -163,6 +163,7 @@ def test_a_configuration_that_is_read_again_changes_rules_alone(folder: Path) ->
     assert replayed(results) == (folder / "events.jsonl").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_ray_tells_the_same_when_a_process_dies_behind_a_change(folder: Path, cluster: str) -> None:
     """It is shown again what was published since second 5, each result under the rules that were in force then."""
@@ -173,6 +174,7 @@ def test_ray_tells_the_same_when_a_process_dies_behind_a_change(folder: Path, cl
     assert replayed(folder / "results.jsonl") == live
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.parametrize("at", [-1, 75])
 def test_ray_tells_the_same_also_when_a_process_dies(folder: Path, cluster: str, at: int) -> None:

@@ -95,6 +95,7 @@ def test_iterating_gives_every_result_in_order_and_ends(begin, pipeline, clip):
     assert {stream["frames_in"] for stream in outcome.report["streams"].values()} == {100}
 
 
+@pytest.mark.long
 def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, live, tmp_path):
     epochs, results = [], []
     first, second = live.frames // 5, live.frames // 2
@@ -126,6 +127,7 @@ def test_a_change_of_settings_is_an_epoch_of_its_stream(begin, pipeline, live, t
     assert [entry["epoch"] for entry in report["two"]["settings"]] == [3]
 
 
+@pytest.mark.long
 def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, runner):
     """What was applied before stays, but for what the configuration says anew; a stream whose source changes begins
     anew."""
@@ -158,6 +160,7 @@ def test_a_configuration_that_is_read_again_is_an_epoch(begin, pipeline, clip, r
     }
 
 
+@pytest.mark.long
 @BY_INLINE
 def test_another_floor_that_is_read_again_begins_nothing_anew(begin, pipeline, clip, live, runner):
     """What was applied before stays; the accuracy is that of all frames, held against the new floor."""

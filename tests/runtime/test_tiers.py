@@ -26,6 +26,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.encode(tmp_path_factory.mktemp("tiers") / "clip.mp4", frames=FRAMES)
 
 
+@pytest.mark.long
 def test_each_tier_has_its_own_model_of_one_name(runner: Runner, clip: Path) -> None:
     for name, score in (("sees", 0.9), ("blind", 0.0)):
         constant_network(runner.folder / f"{name}.onnx", {"out": yolo_columns([(16, 16, 8, 8, 0, score)], 1)})

@@ -142,6 +142,7 @@ class Collector:
         self._server.server_close()
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_the_context_crosses_to_actors_and_all_send_to_the_collector(tmp_path, clip, monkeypatch):
     from tests.cli.conftest import Shell
@@ -169,6 +170,7 @@ def test_the_context_crosses_to_actors_and_all_send_to_the_collector(tmp_path, c
         assert name == "frame" or known[parent] == trace, name
 
 
+@pytest.mark.long
 def test_a_collector_that_is_away_holds_no_run_up(clip):
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 

@@ -218,6 +218,7 @@ def test_a_run_whose_sink_raises_ends_and_has_its_ledger(inline, tmp_path, monke
     assert ledger["frames_in"] == sum(ledger["how"].values()) > 0
 
 
+@pytest.mark.long
 def test_a_sink_that_blocks_is_told_of_while_recordings_wait_for_it(inline, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(module, "LIMIT", 5)
     monkeypatch.setattr(Outbox, "LIMIT", 10)

@@ -39,6 +39,7 @@ def test_every_snippet_is_run():
     assert sorted(SNIPPETS) == ["bright.py", "checkpoint.yaml", "class.yaml", "onnx.yaml"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_a_class_beside_the_pipeline(shell, engine):
     """The square that moves through the clip is found, on Ray from a foreign folder too, and what it costs is told."""
@@ -56,6 +57,7 @@ def test_an_onnx_file(shell):
     assert all(line["detections"][0]["class"] == "person" for line in run(shell, "onnx.yaml"))
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_ultralytics(shell, monkeypatch):
     monkeypatch.setenv("VIDPIPE_CACHE", str(shell.folder / "cache"))
     random_yolo(shell.folder.parent / "mine.pt")

@@ -15,6 +15,7 @@ OWN_STAGE = (ROOT / "docs" / "tasks" / "own-stage.md").read_text(encoding="utf-8
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted(SAMPLES.glob("*/README.md"))]
 
 
+@pytest.mark.long
 def test_the_stage_of_the_task(people, tmp_path, monkeypatch):
     """It answers while it is dark, the detector all the rest; and the audits tell that it answers too much."""
     for language in ("python", "yaml"):
@@ -33,6 +34,7 @@ def test_the_stage_of_the_task(people, tmp_path, monkeypatch):
     assert stream["audits"]["dark"]["missed"] == stream["audits"]["dark"]["audited"] > 0
 
 
+@pytest.mark.long
 def test_the_snippets_of_the_session_run(people, tmp_path, monkeypatch, capsys):
     """One after the other, on a generated street."""
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ FPS, WIDTH, HEIGHT = 10, 768, 576  # of the generated street
 EVERYWHERE = "transforms.region.polygon=[[0, 0], [1, 0], [1, 1], [0, 1]]"
 
 
+@pytest.mark.long
 def test_demo(run_sample):
     ran = run_sample("demo", "15", "--engine", "inline")
 
@@ -31,6 +32,7 @@ def test_the_demo_to_copy_is_the_demo():
     assert copy.classes.mapping == original.classes.mapping
 
 
+@pytest.mark.long
 def test_custom_transform(run_sample):
     """Of the answers for the whole picture, those boxes are left that stand in the region, on audited frames too."""
     options = ("15", "--engine", "inline", "--set", "audit.rate=0.2")
@@ -51,6 +53,7 @@ def _crosses(box):
     return inside and round(0.5 * HEIGHT) <= round(bottom)
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_actor_per_stage(run_sample):
     """An actor for each stage costs links, and changes no answer."""
@@ -65,6 +68,7 @@ def test_actor_per_stage(run_sample):
         assert segment in ran.printed
 
 
+@pytest.mark.long
 def test_recurring_scene(run_sample):
     """From the second round on frames are known; what the cache says is what the detector said."""
     ran = run_sample("recurring-scene", "4", "--engine", "inline")
@@ -78,6 +82,7 @@ def test_recurring_scene(run_sample):
     assert sum(same) >= 0.9 * len(same)
 
 
+@pytest.mark.long
 def test_describe_objects(run_sample):
     ran = run_sample("describe-objects", "20", "--engine", "inline")
 
@@ -87,6 +92,7 @@ def test_describe_objects(run_sample):
     assert ran.report()["models"]["looks"]["calls"] < len(boxes)
 
 
+@pytest.mark.long
 def test_count_at_a_door(run_sample):
     """The results tell again what the run has told; a stricter rule tells something else."""
     ran = run_sample("count-at-a-door", "12", "--engine", "inline")
@@ -98,6 +104,7 @@ def test_count_at_a_door(run_sample):
     assert " the same, " in ran.printed.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_own_sink(run_sample):
     """It gets the events that the file has as well, each once, and all are accounted for."""
     ran = run_sample("own-sink", "6", "--engine", "inline")
@@ -111,6 +118,7 @@ def test_own_sink(run_sample):
     assert "Horn  delivered" in ran.printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_extensions(run_sample, engine):
     """Each class of the user's does its part."""
@@ -127,6 +135,7 @@ def test_extensions(run_sample, engine):
     assert [change["by"] for change in report["streams"]["ball"]["settings"]] in ([], ["tuner"])
 
 
+@pytest.mark.long
 def test_notebook(people, tmp_path):
     import nbclient
     import nbformat

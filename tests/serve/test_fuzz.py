@@ -60,6 +60,7 @@ def check_says_little(text):
         assert word not in text, text
 
 
+@pytest.mark.long
 def test_every_answer_is_one_that_the_description_names(served):
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     served.show(10)

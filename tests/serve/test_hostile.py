@@ -312,6 +312,7 @@ def test_without_users_nobody_is_let_in_through_a_proxy(serve):
     assert browser.get("/api/status").status == 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/api/told", "/api/live", "/api/live.mjpeg"])
 def test_what_is_open_ends_for_who_is_removed(serve, users, path):
     users.add_user("ann", PASSWORD, "admin", ["*"])

@@ -30,6 +30,7 @@ def edit(served, **asked):
     return served.browser.post("/api/rules", {"stream": "gate", **asked})
 
 
+@pytest.mark.long
 def test_what_both_change_is_there_behind_it(served):
     assert edit(served, add={"zones": {"path": SQUARE}}).status == 200
     served.write(streams(lawn=OTHER, drive=SQUARE))
@@ -42,6 +43,7 @@ def test_what_both_change_is_there_behind_it(served):
     until(lambda: zones_of(served) == {"lawn": SQUARE, "path": SQUARE})
 
 
+@pytest.mark.long
 def test_who_edits_what_the_file_has_changed_since_is_told(served):
     version = served.browser.get("/api/rules", stream="gate").json["version"]
     served.write(streams(lawn=OTHER))
@@ -50,6 +52,7 @@ def test_who_edits_what_the_file_has_changed_since_is_told(served):
     assert (answer.status, "has been changed since" in answer.json["error"]) == (409, True)
 
 
+@pytest.mark.long
 def test_a_file_that_does_not_fit_what_was_edited_is_told_and_the_run_goes_on(served, caplog):
     rule = {"id": "in", "kind": "zone", "zone": "lawn"}
     assert edit(served, add={"rules": [rule]}).status == 200

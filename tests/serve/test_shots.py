@@ -94,6 +94,7 @@ def shown(page):
     return writer, page.accept()[0]
 
 
+@pytest.mark.long
 def test_a_page_that_takes_nothing_holds_up_no_stream(page, monkeypatch):
     monkeypatch.setattr(shots, "_TAKEN_S", 1)
     writer, peer = shown(page)

@@ -59,6 +59,7 @@ def test_each_stage_is_tried():
     assert SETTINGS.keys() == STAGES.builtin.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "settings"), [(name, one) for name, each in SETTINGS.items() for one in each])
 def test_after_a_minute_a_snapshot_is_small(models, files, name, settings):
     config = {key: files.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}

@@ -109,6 +109,7 @@ def test_presence_within_the_budget_of_false_alarms(over):
     assert len(set(said) - there) <= BUDGET.false * (len(found) - len(there))
 
 
+@pytest.mark.long
 def test_it_goes_on_learning_in_the_profile(learnt, over):
     """A gate that has come to miss is held open and followed by a better one, beside it and with its reason."""
     _, came = learnt

@@ -94,6 +94,7 @@ def beats(one, other):
     return one.cpu_ms <= other.cpu_ms and one.estimate.value >= other.estimate.value and one != other
 
 
+@pytest.mark.long
 def test_tune_counts_what_it_finds_with_the_rest(tmp_path):
     bright_network(tmp_path / "bright.onnx")
     (tmp_path / "yard.yaml").write_text(

@@ -39,6 +39,7 @@ def answers(pipeline, tmp_path):
     return lines.answers(file)
 
 
+@pytest.mark.long
 def test_a_run_with_the_profile_looks_where_something_is(yard, tmp_path):
     """Fitted on one clip, run on another of the yard: things are found as before, and the rest is not looked at."""
     learnt = learn(yard(clip(tmp_path / "fit.mp4", seconds=60, visits=6)), tmp_path)
@@ -70,6 +71,7 @@ def test_the_profile_holds_the_evidence(yard, tmp_path):
     assert evidence["visits_missed_at_most"] == pytest.approx(0.31, abs=0.01)  # Wilson, none of six
 
 
+@pytest.mark.long
 def test_a_camera_is_watched_once(yard, tmp_path):
     """A recording played at its own speed: labels and previews come in one go."""
     pipeline = yard(f"live+file:{clip(tmp_path / 'fit.mp4', seconds=13, visits=2)}")

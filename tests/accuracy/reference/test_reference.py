@@ -168,6 +168,7 @@ reference(stream, "cam", model, Classes({dict(STREET.mapping)!r}), progress=prog
     return [sys.executable, "-c", text]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("flush_s", "kept"), [(0, 16), (1000, 0)])
 def test_a_killed_one_is_gone_on_with(stream, model, flush_s, kept):
     """Behind what was flushed; the record of the frame that was told last is written by then."""
@@ -183,6 +184,7 @@ cache._FLUSH_S = {flush_s}
     assert_same(resumed.series, predict(stream, "cam", model, STREET, progress=lambda _: None).series)
 
 
+@pytest.mark.long
 def test_a_full_disk_costs_the_cache_and_not_the_reference(stream, model, own_cache):
     """Files of this process may not grow beyond 12 kB: the system refuses as it does where the disk is full."""
     body = """

@@ -140,6 +140,7 @@ def test_what_is_wrong_for_seconds_widens_the_interval() -> None:
     assert widths[1] > 0.2
 
 
+@pytest.mark.long
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     """Streams whose every 2 s are right or wrong as a coin falls: of 200 intervals some 190 hold the true F1."""
     pts = np.arange(600) / 5  # 60 blocks of 10 frames

@@ -108,6 +108,7 @@ def simulated(seed: int, *, publish_checked: bool = True) -> tuple[Answers, Answ
     return ours, answers(series(len(FRAMES), *rows(truth))), ledger.report()["audits"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("publish_checked", [True, False], ids=["replay", "live"])
 def test_the_interval_holds_the_true_rate_in_nineteen_of_twenty_streams(publish_checked):
     found = {"sample": [], "cheap": []}

@@ -141,6 +141,7 @@ def test_hota_by_hand():
     assert score.hota == pytest.approx(0.5**0.5)
 
 
+@pytest.mark.long
 def test_ten_minutes_take_seconds():
     rng = np.random.default_rng(0)
     frames, things = 18_000, 15

@@ -180,6 +180,7 @@ def wait_for(file: Path) -> str:
     raise AssertionError(f"{file} never came")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("deaf", "within_s"), [(False, 3), (True, 8)])
 def test_an_interrupted_bench_leaves_nothing(results, deaf, within_s):
     bench = start(jobs.Hangs(deaf), results)
@@ -189,6 +190,7 @@ def test_an_interrupted_bench_leaves_nothing(results, deaf, within_s):
     bench.wait(within_s)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_run_ends_with_a_bench_that_cannot_clean_up(results, how):
     bench = start(jobs.Hangs(deaf=False), results)
@@ -200,6 +202,7 @@ def test_the_run_ends_with_a_bench_that_cannot_clean_up(results, how):
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_nor_is_any_ray_left(tmp_path, model, results):
     file = tmp_path / "pipeline.yaml"
@@ -217,6 +220,7 @@ def test_nor_is_any_ray_left(tmp_path, model, results):
 # -- a pipeline --
 
 
+@pytest.mark.long
 def test_a_pipeline_is_run_as_ever(pipeline, results, tmp_path):
     measured = measure(PipelineJob(pipeline, "inline"), results)
     (tmp_path / "again").mkdir()

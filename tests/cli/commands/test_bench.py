@@ -158,6 +158,7 @@ def test_labels_are_held_against_everybody_the_reference_included(compared):
     assert "against labels" in ended.out
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_the_same_pipeline_on_ray_answers_the_same(yard):
     assert bench(yard, "--baselines", "ray").status == 0
@@ -169,6 +170,7 @@ def test_the_same_pipeline_on_ray_answers_the_same(yard):
     assert on_ray.cost.peak_pss_mb.median > 200
 
 
+@pytest.mark.long
 def test_a_clip_too_short_to_be_split_is_fitted_on_another(yard):
     """A model's own size is tried there, whatever the pipeline sets."""
     clips.encode(yard.folder / "short.mp4", frames=130, fps=FPS)
@@ -183,6 +185,7 @@ def test_a_clip_too_short_to_be_split_is_fitted_on_another(yard):
     assert {(64, 64), (32, 32)} <= {choice.size for choice in clip.grid if choice.model == "little"}
 
 
+@pytest.mark.long
 def test_a_pipeline_that_always_says_empty_scores_nothing_and_one_that_returns_the_reference_is_found_out(yard):
     """That has read last time's reference: perfect, nearly free, and void."""
     yard.write("empty.yaml", BEHIND.format(name="empty", stage="SaysEmpty").replace("0.05", "0"))
@@ -252,6 +255,7 @@ def test_without_a_clip(yard):
     assert "give a clip with --source" in ended.error
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_nothing_behind(yard):
     arguments = ("bench", "pair.yaml", "--source", "yard.mp4", "--fit", FIT, "--repeats", 50)
     command = yard.start(*arguments, fresh=True)  # all that it starts is its own
@@ -263,6 +267,7 @@ def test_ctrl_c_leaves_nothing_behind(yard):
     assert not command.processes()
 
 
+@pytest.mark.long
 def test_a_live_clip_is_played_at_its_own_speed_and_scored_against_all_of_it(yard):
     """The reference sees the recording behind it, picture by picture; only candidates are held to its pace."""
     clips.encode(yard.folder / "live.mp4", frames=150, fps=FPS)

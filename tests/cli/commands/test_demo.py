@@ -42,6 +42,7 @@ def test_at_a_terminal_where_nobody_wants_a_page(tmp_path, capsys, monkeypatch):
     assert "vidpipe serve --store" in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)  # alone it takes ten seconds
 def test_at_a_terminal_it_serves_what_happened(people, tmp_path):
     """The events of the rules that it has written, each with its picture, until Ctrl-C."""

@@ -35,6 +35,7 @@ FOUND = {"f1", "low", "high", "looks", "looked", "looked_late", "unmeasured"}
 AUDIT = {"audited", "missed", "false", "rate", "low", "high"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["inline", RAY])
 def test_the_contract_of_results_and_report(shell, footage, engine):
     """Three tiers, two models, audits that find a person missed: everything that a report can say is in it."""

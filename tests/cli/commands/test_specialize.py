@@ -92,6 +92,7 @@ def test_what_is_refused(yard, arguments, message):
     assert message in said.error
 
 
+@pytest.mark.long
 def test_interrupted_while_a_camera_does_not_answer(yard):
     """Nothing but the line, and no profile."""
     budget = ("--for", "20m", "--out", "learnt")

@@ -47,6 +47,7 @@ def tune(user, *arguments, pipeline="alone.yaml", source="cam=slow.mp4", floor=0
     return user.vidpipe("tune", pipeline, "--source", source, "--floor", floor, *arguments)
 
 
+@pytest.mark.long
 def test_tune_again_and_run(user):
     said = tune(user)
     assert said.status == 0, said.err
@@ -131,6 +132,7 @@ def test_a_camera_that_does_not_answer(user):
     assert PASSWORD not in said.err
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not servers.available(), reason=f"apt-get install {servers.PACKAGES}")
 def test_a_camera_is_recorded_and_nothing_of_it_is_left(user, tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()

@@ -146,6 +146,7 @@ def findings(said):
     return {line["about"]: Finding(**line) for line in map(json.loads, said.out.splitlines())}
 
 
+@pytest.mark.long
 def test_a_pipeline_is_looked_at_with_its_streams_and_ports(shell, good):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -68,6 +68,7 @@ def test_together_they_find_what_the_whole_network_finds(thin, level, size):
     np.testing.assert_allclose(found.xyxy, whole.xyxy, atol=0.5)
 
 
+@pytest.mark.long
 def test_wherever_it_is_cut_the_tensors_are_those_of_the_whole_network(thin):
     network = OpenVINONetwork(Path(thin.path), None, 1, "f32")
     whole = _outputs_of(network)
@@ -155,6 +156,7 @@ def test_each_half_is_metered_by_itself(thin):
         library.tail("thim", 3)
 
 
+@pytest.mark.long
 @pytest.mark.footage
 @pytest.mark.parametrize(("file", "behind"), DETECTORS.items())
 def test_real_networks_are_cut_where_they_are_thin(assets, file, behind):

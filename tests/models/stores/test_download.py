@@ -80,6 +80,7 @@ def test_a_server_that_speaks_something_else(tmp_path, monkeypatch, answer):
             download("model street", ADDRESS, tmp_path / "net.bin")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(20)
 def test_nobody_answers(tmp_path, monkeypatch):
     """A network that swallows packets must not hang a start."""

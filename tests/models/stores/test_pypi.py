@@ -108,6 +108,7 @@ def test_python_without_pip(monkeypatch):
         load_detector(ModelSpec(path=SSDLITE), Classes({}))
 
 
+@pytest.mark.long
 @pytest.mark.footage
 def test_the_pedestrian_detector_of_pypi(assets):
     import cv2

@@ -37,6 +37,7 @@ def picture():
     return np.random.default_rng(0).integers(0, 255, (120, 200, 3)).astype(np.uint8)
 
 
+@pytest.mark.long
 def test_a_pt_is_exported_once(checkpoint, picture, cache, caplog):
     caplog.set_level(logging.INFO)
     spec = ModelSpec(path=str(checkpoint), trust=True, size=SIZE)
@@ -108,6 +109,7 @@ def release(mirror):
     return folder
 
 
+@pytest.mark.long
 def test_weights_are_fetched_by_name(release, checkpoint, cache, picture):
     (release / "yolo11n.pt").write_bytes(checkpoint.read_bytes())
 

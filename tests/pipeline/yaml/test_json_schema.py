@@ -20,6 +20,7 @@ def validator(name):
     return jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / name).read_text()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_the_files_are_those_of_today(name):
     told = json.loads((ROOT / "docs" / name).read_text())

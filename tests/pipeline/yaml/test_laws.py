@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def spoil(data: Any, slip: str, keys: Keys, value: Any) -> None:
         data[value] = data.pop(key)
 
 
+@pytest.mark.long
 @given(st.lists(SLIPS, min_size=1, max_size=4))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_spoilt_pipeline_loads_or_is_refused_with_places(folder: Path, slips: list[tuple[str, Keys, Any]]) -> None:
@@ -70,6 +72,7 @@ def test_a_spoilt_pipeline_loads_or_is_refused_with_places(folder: Path, slips: 
     loads_or_says_where("street.yaml")
 
 
+@pytest.mark.long
 @given(st.integers(0, len(GOOD)), st.integers(0, 12), st.text("{}[]:,-#&*!|>'\"%@` \n\tab1", max_size=4))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_spoilt_text_loads_or_is_refused_with_places(folder: Path, start: int, length: int, text: str) -> None:
@@ -77,6 +80,7 @@ def test_spoilt_text_loads_or_is_refused_with_places(folder: Path, start: int, l
     loads_or_says_where("street.yaml")
 
 
+@pytest.mark.long
 @given(PLACES, VALUES)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_set_loads_or_is_refused_with_places(folder: Path, keys: Keys, value: Any) -> None:

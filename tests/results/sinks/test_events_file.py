@@ -200,6 +200,7 @@ def tell_for_ever(path, told, start):
             said.flush()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["e.jsonl", "e.csv"])
 def test_law_a_kill_loses_no_line_and_leaves_none_half(tmp_path, name):
     chance = random.Random(5)

@@ -164,6 +164,7 @@ def test_what_is_in_sight_is_told_by_class(begin, house):
     assert house.attributes(YARD, "seen")["classes"] == {"car": 1, "person": 2}
 
 
+@pytest.mark.long
 def test_when_the_run_is_gone_nothing_is_available(begin, house, broker):
     sink, _ = begin()
     until(lambda: house.state(YARD, "seen") == "0")
@@ -187,6 +188,7 @@ def test_a_stream_that_is_paused_shows_nothing_old(begin, house):
     until(lambda: (house.state(YARD, "is-anybody"), house.state(YARD, "running")) == ("OFF", "ON"))
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_slows_nothing_and_knows_all_when_it_is_back(begin, broker, caplog):
     sink, _ = begin()
     first = HomeAssistant(broker.port)
@@ -429,6 +431,7 @@ class Someone(Stage):
 '''
 
 
+@pytest.mark.long
 def test_a_run_is_seen_and_driven_from_home_assistant(tmp_path, monkeypatch, broker, house):
     """The whole way: somebody is seen in a zone, the rule is switched off and on, the stream is paused and goes on."""
     (tmp_path / "walks.py").write_text(WALKS)

@@ -44,6 +44,7 @@ def metrics():
     served.close()
 
 
+@pytest.mark.long
 def test_a_run_can_be_watched(metrics, tmp_path):
     clip = clips.encode(tmp_path / "secret-place.mp4", frames=100, fps=25)
     (tmp_path / "pipeline.yaml").write_text(

@@ -206,6 +206,7 @@ def test_user_and_password(tmp_path, monkeypatch):
     broker.close()
 
 
+@pytest.mark.long
 @LEAVES_A_SOCKET
 def test_tls(tmp_path):
     own = certificate(tmp_path)

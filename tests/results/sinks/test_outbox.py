@@ -294,6 +294,7 @@ def tell_for_ever(folder, start):
             told.flush()
 
 
+@pytest.mark.long
 def test_law_a_kill_loses_nothing_that_was_told(tmp_path):
     """And what comes twice was on its way when the process was killed: it has the same id."""
     chance = random.Random(3)

@@ -121,6 +121,7 @@ def test_what_will_never_be_taken_is_a_dead_letter(tmp_path, receiver, status):
     assert (sink.counts["dropped_refused"], receiver.seqs) == (1, [0, 1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("says", ["1", "date"])
 def test_a_receiver_may_say_when_it_has_time_again(tmp_path, receiver, says):
     after = formatdate(time.time() + 2, usegmt=True) if says == "date" else says

@@ -244,6 +244,7 @@ def test_stages_are_counted_by_minute_and_states_when_they_change(tmp_path):
     ]
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(1, 25), min_size=1, max_size=8),
@@ -299,6 +300,7 @@ def check_all_up_to_its_positions(folder):
     return frames
 
 
+@pytest.mark.long
 def test_law_a_run_that_is_killed_leaves_all_up_to_a_point(tmp_path):
     """kill -9 at random moments; each process begins the same run anew, as a replay of its results does."""
     chance = random.Random(7)

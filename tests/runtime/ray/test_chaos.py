@@ -119,6 +119,7 @@ def nodes() -> Iterator[Nodes]:
     nodes.shutdown()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 4 * HEAL_S)
 def test_faults_at_random_cost_no_picture(tmp_path: Path, nodes: Nodes) -> None:
     log.warning("chaos: VIDPIPE_CHAOS_SEED=%d VIDPIPE_CHAOS_S=%g", SEED, SECONDS)

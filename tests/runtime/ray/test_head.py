@@ -28,6 +28,7 @@ def machines():
     machines.shutdown()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dies", ["gcs_server"])
 def test_the_report_has_what_was_counted(shell: Shell, footage, machines, dies):
     source = f"live+file:{footage / 'long.mp4'}"

@@ -65,6 +65,7 @@ def status(shell: Shell) -> dict:
     return told
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_it_waits_goes_on_and_is_stopped_while_it_waits(shell: Shell, tmp_path, head):
     """A camera and a recording: the recording has every answer once, the camera those of both parts."""

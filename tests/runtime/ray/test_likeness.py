@@ -103,6 +103,7 @@ def test_who_inspects_finds_what_a_run_would(pipeline):
     assert inspected({"big": {"big.onnx": "0" * 64}}) == {"big": ["big.onnx"]}
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_a_run_on_machines_that_are_not_alike_does_not_begin(pipeline, cluster, monkeypatch, tmp_path):
     assert run(pipeline, address=cluster).exit_status == 0
@@ -117,6 +118,7 @@ def test_a_run_on_machines_that_are_not_alike_does_not_begin(pipeline, cluster, 
     assert run(pipeline, address=cluster).exit_status == 0
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_modules_do_not_travel_to_machines_that_run_none(tmp_path, monkeypatch):
     from ray.cluster_utils import Cluster

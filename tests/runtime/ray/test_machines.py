@@ -94,6 +94,7 @@ class Taken(threading.Thread):
         assert [result.seq for result in self.results] == list(range(len(self.results)))
 
 
+@pytest.mark.long
 def test_one_that_hangs_stops_nobody_and_is_told_of(tmp_path, machines):
     taken = Taken(tmp_path, machines)
     taken.start()
@@ -115,6 +116,7 @@ def test_one_that_hangs_stops_nobody_and_is_told_of(tmp_path, machines):
     assert max(pauses) < 5  # a device gives its answers at once, but on a busy machine
 
 
+@pytest.mark.long
 def test_a_device_that_comes_back_late_goes_on(tmp_path, machines, monkeypatch, caplog):
     monkeypatch.setattr(engine, "REVIVE_S", 1.0)
     taken = Taken(tmp_path, machines)

@@ -244,6 +244,7 @@ audit: {rate: 0.2, max_unchecked_s: null}
 """
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_answers_are_the_same_and_a_pool_that_is_killed_loses_none(
     tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch

@@ -189,6 +189,7 @@ def pipeline(folder: Path, at: dict[str, str], frames: int, *, live: bool = Fals
     return load(file, sources=dict.fromkeys(at, f"{'live+file:' if live else ''}{clip}"), sets=sets)
 
 
+@pytest.mark.long
 def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_path: Path, sites: Sites) -> None:
     file, clip = written(tmp_path, 12)
     names = ("north-gate", "north-yard", "south-yard", "south-gate")
@@ -210,6 +211,7 @@ def test_actors_stand_on_machines_of_their_site_and_answer_as_everywhere(tmp_pat
     assert len(results) == 12 * len(laid.streams)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tier", ["{labels: {gpu: t4}, gpus: 0.5}", "{machine: shed}", "{}"])
 def test_a_tier_is_on_the_machine_that_a_configuration_says(tmp_path: Path, sites: Sites, tier: str) -> None:
     file, clip = written(tmp_path, 6)
@@ -257,6 +259,7 @@ class Taken(threading.Thread):
                     self.details.add(stream.detail)
 
 
+@pytest.mark.long
 def test_a_site_that_goes_away_leaves_the_others_alone_and_comes_back(
     tmp_path: Path, sites: Sites, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -55,6 +55,7 @@ def arguments(child: psutil.Process) -> list[str]:
     return []
 
 
+@pytest.mark.long
 def test_of_our_own_ray_nothing_is_left(pipeline, home, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as the user has it for other Rays
     before = {name: os.environ.get(name) for name in NAMES}
@@ -84,6 +85,7 @@ def closed(home):
     machines.shutdown()
 
 
+@pytest.mark.long
 def test_a_cluster_that_takes_a_token(pipeline, closed, home, monkeypatch):
     address, token = closed
     refused = f"the Ray at {address} cannot be joined: it takes a token, and this machine has"
@@ -131,6 +133,7 @@ def test_versions_of_ray_that_do_not_fit_are_told_in_a_line(pipeline, cluster, h
         run(pipeline, address=cluster)
 
 
+@pytest.mark.long
 def test_a_token_that_lies_in_the_home_does_not_keep_a_run_from_a_cluster_without(pipeline, cluster, home):
     (home / ".ray").mkdir()
     (home / ".ray" / "auth_token").write_text(TOKEN)

@@ -65,6 +65,7 @@ def undisturbed(clip):
     return Undisturbed({ahead: answered(cascade(clip, ahead=ahead)) for ahead in (0, 3)})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ahead", [0, 3])
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(cuts=[17217, 1280])  # what had come before the second one and not had its turn was lost
@@ -87,6 +88,7 @@ def test_a_cut_costs_no_frame_and_changes_no_answer(clip, serve, reaching, netwo
     assert report["stages"]["s4"]["asked"] == report_alone["stages"]["s4"]["asked"]  # nobody was asked twice
 
 
+@pytest.mark.long
 def test_a_network_that_lets_nothing_through_is_found_out(clip, serve, reaching, network, undisturbed, monkeypatch):
     silent_s = 0.8
     monkeypatch.setattr(peer, "TIMING", QUICK._replace(silent_s=silent_s))
@@ -198,6 +200,7 @@ class Minutes:
             self.clock.turn(SPACING_S)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_site_goes_on_for_ten_minutes_without_its_server(serve, reaching, network, tmp_path, monkeypatch, restarted):
     """Settings that changed here meanwhile are in force there from the first frame on, also where the server was

@@ -43,6 +43,7 @@ def written(folder, boxes_of_one: int = 1):
     return load(folder / "pipeline.yaml", sources={"cam": f"live+file:{clip}"})
 
 
+@pytest.mark.long
 def test_settings_and_shadow_asks_reach_the_server(serve, reaching, tmp_path):
     """The site loads no model: here it has lost their files."""
     server = serve(written(tmp_path / "server"))

@@ -97,6 +97,7 @@ def test_an_actor_says_its_word_though_its_server_does_not(clip, serve, reaching
     assert words[0].instance == words[1].instance
 
 
+@pytest.mark.long
 def test_runs_of_the_same_streams_are_kept_apart(clip, serve, reaching):
     alone = linked(clip)
     expected, report_alone = answered(alone)
@@ -244,6 +245,7 @@ def test_a_server_may_hand_on_to_another_one(clip, serve, reaching):
     assert counted(report) == counted(report_alone)
 
 
+@pytest.mark.long
 def test_who_says_nothing_and_who_is_one_too_many_is_cut_off(clip, serve, reaching, certificate, monkeypatch):
     monkeypatch.setattr("vidpipe.runtime.server.server.MOST_CONNECTIONS", 3)
     alone = linked(clip, streams=("a",))
@@ -286,6 +288,7 @@ def test_a_stream_may_not_change_what_is_no_knob_on_a_server(clip, serve, reachi
     assert "settings that the server does not take: stage s1: file is no knob, and the server's is another" in why
 
 
+@pytest.mark.long
 def test_a_site_begins_without_its_server(clip, reaching, serve, monkeypatch):
     """Its uplink may be down after a power cut."""
     monkeypatch.setattr("vidpipe.runtime.remote.caller._FIRST_S", 0.02)

@@ -235,6 +235,7 @@ def test_an_avi_with_b_frames_is_decoded_and_says_so(tmp_path: Path) -> None:
     assert notes == ["every picture was decoded: an AVI does not say when its B-frames are shown"]
 
 
+@pytest.mark.long
 def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
     import os
     import threading

@@ -40,6 +40,7 @@ class Kept(Sink):
         pass
 
 
+@pytest.mark.long
 @pytest.mark.footage
 @pytest.mark.parametrize("stages", [PARTS, LEARNT, SELECT], ids=["parts", "learnt", "select"])
 def test_they_share_the_frames_of_a_stream(tmp_path, assets, stages):

@@ -291,6 +291,7 @@ def library(assets):
     return Library({"little": spec}, Classes({"person": ["person"], "vehicle": ["vehicle"]}), threads=2)
 
 
+@pytest.mark.long
 @pytest.mark.footage
 def test_real_frames(assets, library):
     """What it is sure of it answers as without `accept`; the others it passes on, with what it saw in the notes."""

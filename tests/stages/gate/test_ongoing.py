@@ -98,6 +98,7 @@ def test_a_gate_that_holds_its_budget_stays(gates):
     assert Versions(gates).active == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("change", "figure"), [(yard.night, "brightness"), (yard.turned, "likeness to the scene")])
 def test_drift_is_noticed_within_two_minutes_and_put_right(gates, quick, caplog, change, figure):
     run = Run(gates)
@@ -136,6 +137,7 @@ def test_without_audits_nothing_is_known_of_misses(tmp_path, trained):
     assert not run.passes_all
 
 
+@pytest.mark.long
 def test_passing_in_vain_brings_a_new_gate_and_holds_nothing_open(tmp_path, trained, quick):
     """JITL: what was passed on for nothing is what the next gate learns from."""
     Versions(tmp_path).add(with_thresholds(trained.gate, 0.0, None, **{EMPTY_RECOGNISED: 0.9}), "a timid gate")
@@ -160,6 +162,7 @@ def test_false_alarms_of_presence_bring_a_new_gate(tmp_path, trained, quick):
     assert run.stage.counts["too many false alarms"] > 100
 
 
+@pytest.mark.long
 def test_it_begins_with_nothing_and_two_replays_are_equal(tmp_path, quick):
     """The first gate comes by itself, and what was learnt from is kept, for the owner alone."""
     runs = [Run(tmp_path / name) for name in ("one", "other")]
@@ -200,6 +203,7 @@ def test_a_state_of_another_version_is_left_alone(tmp_path, trained, changed):
     assert after.passes_all != changed
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_the_process_trains_beside_the_stream(tmp_path):
     """The real one: low priority, one thread; it leaves a gate, or says why not."""

@@ -76,6 +76,7 @@ def _by_rule(told: list[Told], versions: set[str]) -> list[Told]:
 SOME = st.lists(st.sampled_from(range(len(WRITTEN))), unique=True)
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), before=SOME, after=SOME, moved=st.booleans(), at=st.integers(1, 79))
 def test_rules_that_stay_do_not_notice(seed: int, before: list[int], after: list[int], moved: bool, at: int) -> None:

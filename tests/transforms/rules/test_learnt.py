@@ -86,6 +86,7 @@ def test_boxes_that_are_too_old_are_none():
     ]
 
 
+@pytest.mark.long
 @given(st.lists(st.sampled_from([None, 0, 9]), max_size=60), st.integers(0, 60))
 def test_begin_and_end_take_turns_and_outlive_their_process(values, dies_at):
     once, again = by_feature(review=0.3), by_feature(review=0.3)

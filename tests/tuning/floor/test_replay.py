@@ -37,6 +37,7 @@ CONFIGURATIONS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "stream"),
     [(PAIR, {"start_s": 1.0, "end_s": 4.0, "mask": MASK}), (ALONE, {"end_s": 1.5})],
@@ -51,6 +52,7 @@ def test_a_replay_is_a_run(made, text, stream):
     assert_runs(roles, spec, looks, asked)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("decoding", LESS, ids=str)
 def test_a_replay_is_a_run_where_less_is_decoded(made, decoding):
     roles = roles_of(made(clip="b_frames.mp4"))

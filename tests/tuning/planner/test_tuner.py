@@ -218,6 +218,7 @@ def test_what_a_stream_leaves_that_ends_the_others_get(field):
     assert reason.startswith("a stream has ended")
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(
