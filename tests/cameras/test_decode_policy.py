@@ -58,6 +58,7 @@ def runs(items):
     return [list(run) for moves, run in groupby(shown, key=lambda number: number > 0) if moves]
 
 
+@pytest.mark.long
 @pytest.mark.timed
 def test_a_still_stream_rests_and_motion_is_seen_in_time(serve, view, clip, whole, monkeypatch):
     tells = clip["gop"] > FPS

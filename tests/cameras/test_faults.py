@@ -82,6 +82,7 @@ def test_h265(serve, view, tmp_path):
     assert sum((later - sooner) % 50 == 1 for sooner, later in pairwise(came)) >= 25
 
 
+@pytest.mark.long
 @pytest.mark.timed
 def test_pictures_of_two_slices_come_whole(serve, view, tmp_path):
     """Some slices are as long as just fits into a packet, a byte more than in a fragment of a longer one."""
@@ -109,6 +110,7 @@ def _more_and_less(number, width, height):
     return frame
 
 
+@pytest.mark.long
 @pytest.mark.timed
 def test_b_frames_come_in_order_and_are_all_decoded(serve, view, tmp_path):
     """They keep a stream from resting: its decoder always holds pictures that it would have to forget."""

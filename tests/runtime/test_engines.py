@@ -350,6 +350,7 @@ def test_a_shaped_link_changes_when_not_what(tmp_path, cluster, two):
     assert shaped.report["wall_s"] > 0.8
 
 
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.timed  # beside others all pictures may be over before the first look has come
 def test_late_answers_are_covered_now_and_learnt_later(on_ray, two):

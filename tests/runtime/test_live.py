@@ -22,6 +22,7 @@ def clip(tmp_path_factory):
     return clips.encode(tmp_path_factory.mktemp("live") / "clip.mp4", frames=SECONDS * FPS, fps=FPS)
 
 
+@pytest.mark.long
 @pytest.mark.timed
 @pytest.mark.parametrize(
     ("runner", "on"), [("inline", "device"), pytest.param("ray", "edge", marks=pytest.mark.ray)], indirect=["runner"]

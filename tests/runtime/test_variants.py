@@ -43,6 +43,7 @@ def loaded(runner, clip):
     return load(folder / "pipeline.yaml", sources={"cam": f"live+file:{clip}"})
 
 
+@pytest.mark.long
 @pytest.mark.timed  # no live frame may be dropped, which is a matter of who else is at work
 def test_another_model_takes_over_between_two_frames(runner, loaded):
     with Run(loaded, engine=runner.engine, address=runner.address) as run:

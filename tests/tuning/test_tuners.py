@@ -266,6 +266,7 @@ def test_settings_that_do_not_fit_are_a_mistake_of_the_file(written, settings, w
         written(f"{{type: chameleon, {settings}}}")
 
 
+@pytest.mark.long
 @pytest.mark.timed  # shadow asks are answered when the machine has nothing else to do
 def test_in_a_run_it_changes_what_results_are_made_with(written, tmp_path):
     clips.encode(tmp_path / "clip.mp4", frames=750)

@@ -127,6 +127,7 @@ def test_a_job_is_made_of_what_lies_in_its_search_paths(results, tmp_path, monke
         measure(job(), results)
 
 
+@pytest.mark.long
 @pytest.mark.timed  # memory is looked at now and then, and more seldom beside others
 def test_memory_is_that_of_all_processes_together(results):
     little = measure(jobs.Holds(1), results).peak_pss_mb

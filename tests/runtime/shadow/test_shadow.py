@@ -76,6 +76,7 @@ def begin(runner, clip):
     return of
 
 
+@pytest.mark.long
 def test_what_variants_say_of_one_frame_is_told_and_not_published(begin):
     words = ("one", "two")
     with begin("a", "b") as run:
@@ -104,6 +105,7 @@ def test_what_variants_say_of_one_frame_is_told_and_not_published(begin):
         assert ledger["frames_in"] == sum(ledger["how"].values())
 
 
+@pytest.mark.long
 def test_what_a_variant_does_costs_its_own_answer(begin):
     with begin("a") as run:
         results = iter(run)
@@ -176,6 +178,7 @@ def test_every_question_ends(shadow_run):
         shadow_run.ask("a", [Variant("read")])
 
 
+@pytest.mark.long
 @BY_INLINE
 def test_live_answers_are_not_late_for_its_sake(begin):
     """A variant that keeps a core busy all the time, beside a stream whose answers come within milliseconds."""

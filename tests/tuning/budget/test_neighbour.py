@@ -77,6 +77,7 @@ def look_ms(pipeline):
     return (time.process_time() - before) / len(pictures) * 1000
 
 
+@pytest.mark.long
 def test_beside_a_busy_neighbour_a_run_gets_by_with_less_and_comes_back(tmp_path):
     """One thread looks for both streams, and takes half a core; beside so many others it gets a quarter."""
     cores, streams = machine().cores, ("a", "b")

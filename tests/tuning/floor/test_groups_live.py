@@ -37,6 +37,7 @@ def lit(grey):
     return picture
 
 
+@pytest.mark.long
 @pytest.mark.timed  # shadow asks are answered when the machine has nothing else to do
 def test_streams_of_a_run_that_are_alike_go_by_each_other_and_one_that_is_not_goes_by_none(tmp_path):
     following_network(tmp_path / "big.onnx", [DIM, BRIGHT], ["thing"], shift_px=200)
