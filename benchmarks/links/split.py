@@ -53,9 +53,10 @@ pictures of each clip, spread evenly; clips in whose pictures it finds fewer tha
 the fewest kB at which the mean reaches it, between measured settings; - where none does. *Head*: its CPU, with coding,
 against that of the whole network, on one thread.
 
-*Chosen*: for each clip and each of {rates} Mbps that {looks} pictures a second have to cross, the way of most F1 that
-fits by what was measured of the first half of the pictures, as `vidpipe plan --auto` chooses; held on the second half
-against the best one there, found by looking. Of one that does not fit there only as many pictures cross as do.
+*Chosen*: for each clip and each of {rates} Mbps that {looks} pictures a second have to cross, the way
+of most F1 that fits by what was measured of the first half of the pictures, as `vidpipe plan --auto` chooses; held on
+the second half against the best way there, which is known only afterwards. Of a way that does not fit there only as
+many pictures cross as do.
 """
 
 
@@ -162,13 +163,13 @@ def _table(model: str, prices: Sequence[dict[Setting, Price]]) -> Iterator[str]:
         curves[kind] = sorted((nbytes, f1) for _, nbytes, f1 in points)
         yield f"| {kind} | {'; '.join(f'{level}: {nbytes / 1000:.1f}, {f1:.3f}' for level, nbytes, f1 in points)} |"
     head = float(np.mean([of[Setting("features", 5)].cpu_ms for of in prices]))
-    yield f"\nHead: {head:.1f} ms, {head / whole:.2f} of the whole."
+    yield f"\nHead: {head:.1f} ms, {head / whole:.2f} of the whole.  "
     for wanted in EQUAL:
         at = {kind: _bytes_at(curve, wanted) for kind, curve in curves.items()}
         told = ", ".join(
             f"{kind} {'-' if nbytes is None else f'{nbytes / 1000:.1f} kB'}" for kind, nbytes in at.items()
         )
-        yield f"At F1 {wanted}: {told}."
+        yield f"At F1 {wanted}: {told}.  "
 
 
 def _over(prices: Sequence[dict[Setting, Price]], setting: Setting) -> tuple[float, float]:
@@ -195,8 +196,8 @@ def _choices(halves: Sequence[Prices]) -> Iterator[str]:
     near = float(np.mean([worth >= 0.9 * best for _, worth, best in cases]))
     told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     yield (
-        f"Chosen: {told}, of {len(cases)} cases; within a tenth of the best one's F1 in {near:.0%}, "
-        f"{lost.mean():.3f} less in the mean, {np.quantile(lost, 0.95):.3f} in 95 %."
+        f"Chosen, of {len(cases)} cases: {told}; within a tenth of the best one's F1 in {near:.0%}, {lost.mean():.3f} "
+        f"less in the mean."
     )
 
 

@@ -35,8 +35,8 @@ _FEATURES = (
     RungSpec(bits=3, share=0.25),
     RungSpec(bits=3, share=0.125),
 )
-"""The same of a link that is split: 4 bits cost .01 of F1 for a fifth of the bytes of 5, 3 another .03 for a quarter
-of the rest, and 2 are good for nothing (`python -m benchmarks links split`).
+"""The same of a link that is split: 4 bits cost .02 of F1 for a fifth of the bytes of 5, 3 another .02 to .06 for a
+quarter of the rest, and 2 are good for nothing (`python -m benchmarks links split`).
 """
 
 
