@@ -34,21 +34,21 @@ def linked_up(made):
     return device.published, device.actor.word().counts.links["device-edge"].bytes
 
 
-def laid(clip, model, link, *between, big=Detect, configs=None, **options):
+def laid(clip, model, link, *between, first=linked.Passes, big=Detect, configs=None, **options):
     """A plan of one recording: a stage on the device, a link, stages on the edge, the last of which runs the model.
 
     Args:
         between: classes of stages on the edge before the last one.
-        big: the class of that.
+        first, big: the classes of the first one and of the last.
         options: of the model.
     """
     stages = (
-        PlacedStage("first", linked.Passes, linked.Passes.Config()),
+        PlacedStage("first", first, first.Config()),
         *(PlacedStage(f"s{i}", kind, kind.Config(), Tier.EDGE) for i, kind in enumerate(between)),
         PlacedStage("big", big, DetectConfig(model="big"), Tier.EDGE),
     )
     built = replace(
-        linked.pipeline({"cam": clip}, [(linked.Passes, Tier.DEVICE)], links={"device-edge": link}),
+        linked.pipeline({"cam": clip}, [(first, Tier.DEVICE)], links={"device-edge": link}),
         models={"big": ModelSpec(path=str(model), threads=1, **options)},
         stages=stages,
         streams={"cam": Stream(StreamSpec(url=str(clip)), configs or {})},

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,17 +20,19 @@ from pydantic import ValidationError
 from tests import clips
 from tests.builders import frame
 from tests.models import networks
-from tests.runtime import linked
+from tests.runtime import linked, local
 from tests.runtime.crossing import inline, laid, linked_up
 from vidpipe.cascade.cascade import Ticket
+from vidpipe.core.answer import How
 from vidpipe.core.errors import StageError
 from vidpipe.core.settings import Knobs
 from vidpipe.models.library import Library
-from vidpipe.pipeline.spec import LinkSpec, RungSpec, SplitSpec
+from vidpipe.pipeline.spec import LinkSpec, RungSpec, ShaperSpec, SplitSpec, Stream
 from vidpipe.runtime.remote.messages import Reader, Writer
 from vidpipe.runtime.transport.codec import unpack
 from vidpipe.runtime.transport.pace import ladder
 from vidpipe.runtime.transport.packing import packed
+from vidpipe.sources.base import StreamSpec
 from vidpipe.stages.detect.detect import DetectConfig
 
 SIZE = (320, 240)
@@ -117,6 +120,25 @@ def test_a_link_that_adapts_sends_fewer_bits():
     spec = LinkSpec(codec="jpeg", split=SplitSpec(), adapt=True)
     assert [rung.bits for rung in ladder(spec)] == [4, 4, 3, 3, 3]
     assert spec.at(ladder(spec)[0]).setting == "features of 4 bits, else jpeg 85"
+
+
+@pytest.mark.long
+def test_when_the_network_drops_to_a_tenth_fewer_bits_cross_and_no_frame_is_without_an_answer(tmp_path, model):
+    """Every third frame is asked: about 10 kB a second of features, and then the network carries 2."""
+    count, fps = 60, 25
+    clip = clips.encode(tmp_path / "clip.mp4", frames=count, fps=fps, size=SIZE)
+    trace = [(0.0, 2.0), (0.8, 0.016)]
+    link = SPLIT.model_copy(update={"adapt": True, "adapt_ms": 150, "shaper": ShaperSpec(trace=trace)})
+    made = laid(clip, model, link, first=linked.Repeats)
+    streams = {"cam": Stream(StreamSpec(url=f"live+file:{clip}"))}
+    made = replace(made, pipeline=replace(made.pipeline, streams=streams))
+    device = local.Device(made, local.segments(made)[-1])
+    device.run()
+    carried = device.actor.word().counts.links["device-edge"]
+    assert [record.seq for record in device.published] == list(range(count))
+    assert not any(record.answer.how is How.FAILED for record in device.published)
+    assert len(carried.settings) > 1
+    assert next(iter(carried.settings)).startswith("features of 8 bits")
 
 
 @pytest.mark.parametrize(
