@@ -29,17 +29,19 @@ GRID = 16
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A crowd whose pictures vary, a difference detector on them, and an event of its blocks and of boxes."""
+    """A crowd whose pictures vary, a difference detector on them, and an event of its blocks and of boxes.
+
+    Their source has a name of its own, as a class is looked for once in a process.
+    """
     crowd.write(tmp_path, monkeypatch)
     module = tmp_path / "crowd.py"
     source = module.read_text()
     still = "np.full((96, 128, 3), 40, np.uint8)"
     assert still in source
-    module.write_text(
-        source.replace(still, "np.full((96, 128, 3), 40 + seq * seq % 97 // (1 + seq // 20 % 2 * 50), np.uint8)")
-    )
+    varied = "np.full((96, 128, 3), 40 + seq * seq % 97 // (1 + seq // 20 % 2 * 50), np.uint8)"
+    module.write_text(source.replace(still, varied).replace("class Dark", "class Varied"))
     pipeline = tmp_path / "pipeline.yaml"
-    text = pipeline.read_text().replace("stages:\n", "stages:\n" + DIFFERENCE)
+    text = pipeline.read_text().replace("stages:\n", "stages:\n" + DIFFERENCE).replace("crowd:Dark", "crowd:Varied")
     pipeline.write_text(text[: text.index("rules:\n")])
     size = 3 * (boxes.size_of(1) + GRID)
     weights = [0.0] * size
