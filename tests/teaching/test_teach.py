@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.teaching import street
@@ -107,13 +107,13 @@ def test_a_file_that_holds_no_examples_is_refused(tmp_path: Path, lines: str, me
     file = tmp_path / "examples.csv"
     file.write_text(lines)
     with pytest.raises(ConfigError, match=message):
-        read_examples([file])
+        read_examples([file], "meets")
 
 
 def test_times_are_read_as_people_write_them(tmp_path: Path) -> None:
     file = tmp_path / "examples.csv"
     file.write_text("﻿stream, from, to, is\nyard, 1:02.5, 1:00:03, Yes\nyard, 0.4,, no\n", encoding="utf-8")
-    first, second = read_examples([file])
+    first, second = read_examples([file], "meets")
     assert (first.begin, first.end, first.yes) == (62.5, 3603.0, True)
     assert (second.begin, second.end, second.yes) == (0.0, 1.4, False)
 
@@ -121,6 +121,7 @@ def test_times_are_read_as_people_write_them(tmp_path: Path) -> None:
 moments = st.builds(lambda begin, length: (begin, begin + length), st.floats(0, 100), st.floats(0.5, 10))
 
 
+@settings(deadline=None)
 @given(st.lists(moments, min_size=1, max_size=8), st.lists(moments, min_size=1, max_size=8), st.floats(0.5, 8))
 def test_no_window_that_is_fitted_to_shares_a_frame_with_one_that_is_held_back(
     early: list[tuple[float, float]], late: list[tuple[float, float]], window_s: float
@@ -140,6 +141,7 @@ def _shown(begin: float, end: float) -> Shown:
 spans = st.lists(moments, max_size=8).map(lambda found: [Span("day", "yard", *each) for each in found])
 
 
+@settings(deadline=None)
 @given(spans, spans, spans)
 def test_each_event_and_each_moment_counts_once(told_: list[Span], yes: list[Span], no: list[Span]) -> None:
     judged = judge(told_, yes, no, 1.0)
@@ -168,5 +170,5 @@ def test_a_file_that_was_changed_or_is_another_one_is_refused(tmp_path: Path) ->
 def test_the_same_moment_of_two_recordings_is_no_contradiction(tmp_path: Path) -> None:
     file = tmp_path / "examples.csv"
     file.write_text("recording,stream,from,to,is\nmonday,yard,1,5,yes\ntuesday,yard,1,5,no\n")
-    assert [each.yes for each in read_examples([file])] == [True, False]
-    assert isinstance(read_examples([file])[0], Example)
+    assert [each.yes for each in read_examples([file], "meets")] == [True, False]
+    assert isinstance(read_examples([file], "meets")[0], Example)

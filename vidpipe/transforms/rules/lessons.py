@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.core.event import Phase
+from vidpipe.core.event import REVIEW, Phase
 from vidpipe.statistics.draw import draw
 from vidpipe.transforms.learnt.boxes import BoxFeatures
 from vidpipe.transforms.learnt.classifier import BOXES, EventClassifier
@@ -22,8 +22,6 @@ from vidpipe.transforms.rules.watch import ROUNDING_S, Happening, Watch, span
 KIND = "learnt"
 UNKNOWN = "learnt.unknown"
 """Kind of the event that nothing is known, for want of features."""
-REVIEW = "learnt.review"
-"""Kind of the question to a person whether that was so."""
 
 
 class Look(NamedTuple):
@@ -216,7 +214,7 @@ def _count(
 
 
 def _ask(seen: Seen, watch: Watch, event: EventClassifier, begin: float, end: float, *, said: bool) -> Happening:
-    told = {"event": event.event, "said": said, **span(seen, begin, end)}
+    told = {"event": event.event, "said": said, "classifier": event.version, **span(seen, begin, end)}
     return watch.says(REVIEW, Phase.BEGIN, f"{watch.rule.id}/review/{seen.seq}{'y' if said else 'n'}", told)
 
 
