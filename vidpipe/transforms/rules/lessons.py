@@ -206,7 +206,8 @@ def _count(
     window = int(seen.pts // event.quiet_s)
     if window != state.window:
         whole = state.looked >= 2 and window == state.window + 1
-        if whole and not state.so and draw(f"{watch.rule.id}/quiet", stream, state.window) < watch.rule.review:
+        quiet = whole and not state.so and not on  # what begins now has begun some looks ago, in that window
+        if quiet and draw(f"{watch.rule.id}/quiet", stream, state.window) < watch.rule.review:
             yield _ask(seen, watch, event, state.began, seen.pts, said=False)
         state.window, state.began, state.so, state.looked = window, seen.pts, 0, 0
     state.looked += 1
