@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -172,3 +173,50 @@ def test_the_same_moment_of_two_recordings_is_no_contradiction(tmp_path: Path) -
     file.write_text("recording,stream,from,to,is\nmonday,yard,1,5,yes\ntuesday,yard,1,5,no\n")
     assert [each.yes for each in read_examples([file], "meets")] == [True, False]
     assert isinstance(read_examples([file], "meets")[0], Example)
+
+
+def test_marks_of_the_page_teach_the_same_as_a_file(day: Path, tmp_path: Path) -> None:
+    marked = street.examples("", MEETS)
+    store = street.store(tmp_path / "yard.db", 0, marked)
+    street.store(tmp_path / "yard.db", 1, marked[:6])  # of a run whose results are gone
+    street.store(tmp_path / "yard.db", 0, marked[:1], event="delivery")
+    taught = teach(Lesson("meets"), read_examples([store], "meets"), [day])
+    of_file = teach(Lesson("meets"), street.examples("monday", MEETS), [day])
+    assert taught.classifier == of_file.classifier
+    gone = "6 of 30 examples are left out, as results of their runs are not given: those that began 2026-11-02"
+    assert any(gone in warning for warning in taught.warnings)
+
+
+@pytest.mark.parametrize(
+    ("run", "event", "message"),
+    [
+        (0, "meet", "nobody has marked a moment of 'meet'; did you mean 'meets'"),
+        (3, "meets", "its run began 2026-11-04T08:00:00.000.*no results that are given are of that run"),
+    ],
+)
+def test_a_store_without_examples_of_these_results_is_refused(
+    day: Path, tmp_path: Path, run: int, event: str, message: str
+) -> None:
+    store = street.store(tmp_path / "yard.db", run, street.examples("", MEETS))
+    with pytest.raises(ConfigError, match=message):
+        teach(Lesson(event), read_examples([store], event), [day])
+
+
+def test_what_a_store_and_a_file_say_of_one_moment_must_agree(day: Path, tmp_path: Path) -> None:
+    store = street.store(tmp_path / "yard.db", 0, street.examples("", MEETS))
+    file = tmp_path / "examples.csv"
+    file.write_text("stream,from,to,is\nyard,9,11,yes\n")
+    with pytest.raises(ConfigError, match=r"mark 1 by page: ann .*says the opposite of the same moment"):
+        teach(Lesson("meets"), read_examples([store, file], "meets"), [day])
+
+
+def test_examples_that_all_look_the_same_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "still.jsonl"
+    street.write(file, MEETS)
+    lines = file.read_text().splitlines()
+    empty = [json.dumps({**json.loads(line), "detections": []}) for line in lines[1:]]
+    somebody = json.loads(lines[1])
+    empty[0] = json.dumps({**somebody, "detections": somebody["detections"][:1]})
+    file.write_text("\n".join([lines[0], *empty]) + "\n")
+    with pytest.raises(ConfigError, match="all 24 examples look the same by boxes, both yes and no"):
+        teach(Lesson("meets"), street.examples("still", MEETS), [file])
