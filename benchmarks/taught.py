@@ -227,9 +227,9 @@ def street() -> Iterator[str]:
     yield from wrap(
         f"Somebody meets somebody, closer than a height for a second and more: {_count(seen)} times on {DAYS} "
         f"generated days of {SECONDS:.0f} s, {EXAMPLES} examples of which teach, and {_count(unseen)} times on {DAYS} "
-        "others, of which every second counts. Days differ in people, light, noise, size, side and night. All were generated "
-        "after features and smoothing had been chosen on other days. Counts and the interval are those of the "
-        "middle draw.",
+        "others, of which every second counts. Days differ in people, light, noise, size, side and night. All were "
+        "generated after features and smoothing had been chosen on other days. Counts and the interval are those of "
+        "the middle draw.",
         WIDTH,
     )
     yield from (
