@@ -220,3 +220,22 @@ def test_examples_that_all_look_the_same_are_refused(tmp_path: Path) -> None:
     file.write_text("\n".join([lines[0], *empty]) + "\n")
     with pytest.raises(ConfigError, match="all 24 examples look the same by boxes, both yes and no"):
         teach(Lesson("meets"), street.examples("still", MEETS), [file])
+
+
+def test_what_boxes_look_like_teaches_where_boxes_do_not_differ(tmp_path: Path) -> None:
+    """Everybody walks past; in every other spell somebody looks otherwise, as a pipeline with `describe` records."""
+    passing = [False] * len(MEETS)
+    file = street.write(tmp_path / "monday.jsonl", passing)
+    head, *lines = file.read_text().splitlines()
+    chance = random.Random(2)
+    told = []
+    for line in map(json.loads, lines):
+        other = MEETS[int(line["pts"] // street.SPELL_S)]
+        features = [round(chance.gauss(1.0 if other and part == 3 else 0.0, 0.2), 3) for part in range(8)]
+        told.append(json.dumps({**line, **({} if line["seq"] % 3 else {"features": {"embedding": features}})}))
+    file.write_text("\n".join([head, *told]) + "\n")
+    marked = street.examples("monday", MEETS)
+    taught = teach(Lesson("meets", ["embedding"]), marked, [file])
+    assert taught.judged.figures()["f1"]["estimate"] >= 0.85
+    with pytest.raises(ConfigError, match="nothing better than chance was learnt"):
+        teach(Lesson("meets", ["boxes"]), marked, [file])

@@ -50,10 +50,10 @@ function heldBack(told) {
     `(95 %: ${told.f1.low.toFixed(2)} to ${told.f1.high.toFixed(2)}), ${told.missed} missed, ${told.wrong} false`;
 }
 
-// How good the taught events of a stream are, rule by rule.
-export function taughtItems(taught) {
+// How good the taught events of a stream are, rule by rule; each is called `name` of its rule and event.
+export function taughtItems(taught, name = (rule, event) => (rule === event ? rule : `${rule} (${event})`)) {
   return Object.entries(taught ?? {}).map(([rule, told]) => el("li", {},
-    el("p", {}, el("b", {}, rule), told.event === rule ? "" : ` (${told.event})`),
+    el("p", {}, el("b", {}, name(rule, told.event))),
     el("p", { class: "small number" }, heldBack(told.held_back)),
     el("p", { class: "small number" }, rate("Missed, of quiet windows", told.audited.missed)),
     el("p", { class: "small number" }, rate("False, of told events", told.audited.false))));

@@ -32,7 +32,7 @@ class OwnEvent {
   }
 
   tell(told) {
-    this.count.textContent = `${number(told.yes)} moments are it, ${number(told.no)} are not; ` +
+    this.count.textContent = `Marked: ${number(told.yes)} as it, ${number(told.no)} as not; ` +
       `${number(told.answered)} of these answer a question`;
     this.ask();
   }
@@ -75,7 +75,7 @@ class OwnEvent {
   status(streams) {
     const items = Object.entries(streams).flatMap(([stream, told]) => {
       const own = Object.entries(told.taught ?? {}).filter(([, rule]) => rule.event === this.name);
-      return own.length ? [el("li", {}, el("b", {}, stream)), ...taughtItems(Object.fromEntries(own))] : [];
+      return taughtItems(Object.fromEntries(own), (rule, event) => (rule === event ? stream : `${stream}, rule ${rule}`));
     });
     fill(this.rates, items);
   }
