@@ -3,6 +3,7 @@ footage in parts of time; and what it costs.
 
     python -m benchmarks taught              all of it, for the page
     python -m benchmarks taught street       somebody meets somebody: closer than a height, for a second
+    python -m benchmarks taught questions    which moments a person should be asked about
     python -m benchmarks taught clips        two pass each other, by people's labels (VIDPIPE_ASSETS)
     python -m benchmarks taught cost         CPU time of rules a result
 
@@ -31,7 +32,7 @@ from vidpipe.results.sinks.results import ResultsFile
 from vidpipe.runtime.driver.run import run
 from vidpipe.teaching.examples import Example
 from vidpipe.teaching.judge import Judged, Span, judge
-from vidpipe.teaching.recorded import results, told
+from vidpipe.teaching.recorded import results, show, told
 from vidpipe.teaching.teach import Lesson, teach
 from vidpipe.testing.scene import SceneSpec, write
 from vidpipe.transforms.rules.engine import Engine
@@ -45,6 +46,7 @@ NEAR = 1.0  # heights between the feet of two
 LEAST_S = 1.0  # for which they are so near, gaps of as long left out
 EXAMPLES = 40
 DRAWS = 5  # of the examples
+ASKED = 8  # draws, where it matters which are asked about
 WIDTH = 118  # characters of a line of the page
 PARTS = 4  # of time, of which each is left out once
 STREAM = "street"
@@ -260,6 +262,50 @@ def row(name: str, drawn: Sequence[dict[str, Any]]) -> str:
     return f"| {name} | {len(f1)} | {shown} | {middle['found']} | {middle['missed']} | {middle['wrong']} |"
 
 
+def questions() -> Iterator[str]:
+    """What further examples are worth, by which moments a person is asked about."""
+    seen, unseen = ([day(spec) for spec in days(first, DAYS)] for first in (TEACH, TELL))
+    paths = [each.results for each in seen]
+    lesson = Lesson("meets", ["boxes"], held=0.0)
+
+    def f1(examples: Sequence[Example]) -> float:
+        return held_against(teach(lesson, examples, paths).classifier, unseen).figures()["f1"]["estimate"] or 0.0
+
+    found: dict[str, list[float]] = defaultdict(list)
+    for number in range(ASKED):
+        chance = random.Random(100 + number)
+        first = some([one for each in seen for one in marked(each, chance)], chance, EXAMPLES // 2)
+        taken = {(each.recording, each.begin, each.end) for each in first}
+        rest = [
+            each
+            for every in seen
+            for each in in_full(every, 2.0)
+            if not any(each.recording == name and each.begin < end and begin < each.end for name, begin, end in taken)
+        ]
+        one = teach(lesson, first, paths).classifier
+        shown = enumerate(show(one, paths, rest))
+        unsure = [
+            (abs(max(one.scorer.scores(each.windows)) - one.begin), at)
+            for at, each in shown
+            if not isinstance(each, str)
+        ]
+        found[f"{len(first)} examples"].append(f1(first))
+        more = EXAMPLES // 2
+        found[f"and {more} that chance has chosen"].append(f1([*first, *chance.sample(rest, more)]))
+        found[f"and {more} that it was least sure of"].append(
+            f1([*first, *(rest[at] for _, at in sorted(unsure)[:more])])
+        )
+    yield from wrap(
+        f"Which moments a person should be asked about: what {EXAMPLES // 2} examples of these days have taught, and "
+        f"that with as many answers more, told of the other days; {ASKED} draws. Only moments that chance has chosen "
+        "tell how often it errs as well.",
+        WIDTH,
+    )
+    yield from ("", "| taught by | F1 of events, mean | least | most |", "|---|---|---|---|")
+    for name, values in found.items():
+        yield f"| {name} | {fmean(values):.3f} | {min(values):.3f} | {max(values):.3f} |"
+
+
 def clips() -> Iterator[str]:
     """Real clips with labels: each part of time left out once, the others marked in full."""
     yield from wrap(
@@ -334,7 +380,7 @@ def cost() -> Iterator[str]:
     )
 
 
-PART: dict[str, Callable[[], Iterator[str]]] = {"street": street, "clips": clips, "cost": cost}
+PART: dict[str, Callable[[], Iterator[str]]] = {"street": street, "questions": questions, "clips": clips, "cost": cost}
 
 
 def report(names: Sequence[str]) -> Iterator[str]:
