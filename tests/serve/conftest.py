@@ -17,10 +17,13 @@ from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 
 from tests.serve import cams
+from tests.teaching.street import classifier
 from tests.waiting import until
 from vidpipe.cli.reload import Reload
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.results import writer
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.runtime.driver.session import Run
 from vidpipe.serve import shots
 from vidpipe.serve import users as users_module
@@ -165,6 +168,26 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
     monkeypatch.setattr(users_module, "HASHER", PasswordHasher.from_parameters(CHEAPEST))
     monkeypatch.setenv("VIDPIPE_USERS", str(tmp_path / "users.json"))
     return Users(users_path())
+
+
+@pytest.fixture
+def asking(serve: Callable[..., Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """Two cameras with a store (yard.db), and a taught event that somebody is on the right: at the gate somebody walks
+    there, and every window is asked about.
+    """
+    monkeypatch.setattr(writer, "FLUSH_EVERY_S", 0.1)
+    path, event = tmp_path / "yard.db", tmp_path / "right.event"
+    f1 = {"estimate": 0.86, "low": 0.5, "high": 0.97}
+    held_back = {"found": 3, "missed": 1, "wrong": 0, "unmarked": 0, "f1": f1}
+    weights = [0.0, 0.0, 1.0] + [0.0] * 33  # of all features the mean of x
+    right = classifier(-0.9, weights=weights, window_s=1.0, event="right")
+    right.model_copy(update={"figures": {"held_back": held_back}}).write(event)
+    rule = {"id": "right", "kind": "learnt", "event": str(event), "review": 1.0}
+    sink = StoreSink(StoreConfig(path=str(path)))
+    served = serve("gate", "yard", sinks=[sink], store=path, more={"rules": [rule]})
+    served.show(*range(0, 135, 5))  # two a second
+    until(lambda: served.show(135) or served.browser.get("/api/questions", event="right").json["questions"])
+    return served
 
 
 def grey_of(jpeg: bytes) -> int:

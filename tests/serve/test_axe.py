@@ -128,6 +128,7 @@ def test_views_of_a_run(serve, looking, tmp_path):
     looking.at("no-reviews", f"{page}reviews?day=2001-01-01", "text=Nothing happened then")
     looking.at("alike", f"{page}reviews?alike={event}", ".alike img")
     looking.at("no-event", f"{page}reviews?alike=nobody", "text=there is no such event")
+    looking.at("no-marks", f"{page}own", "text=Nothing is marked yet")
     looking.at("system", f"{page}system", "td:has-text('driver')", "td:has-text('sees')")
     assert not looking.wrong
 
@@ -152,6 +153,27 @@ def test_what_was_missed(serve, looking):
     clock.set_utc(clock.utc() - 3600)
     served.show(95)
     looking.at("troubles", f"http://127.0.0.1:{served.port}/", "#troubles:has-text('was set back')", ".tile")
+    assert not looking.wrong
+
+
+def test_events_of_ones_own(asking, looking):
+    page = f"http://127.0.0.1:{asking.port}/#/"
+    told = {"event": "right", "stream": "gate", "begin": 4.0, "end": 6.0, "yes": True}
+    assert asking.browser.post("/api/mark", told).status == 200
+
+    def name(tab):
+        tab.fill("text=Mark an event of your own", "right")
+        asking.show(136)
+        tab.wait_for_selector("text=It is right")
+
+    looking.at("taught", f"{page}camera/gate", "text=On 4 events held back", then=name)
+    looking.at("own", f"{page}own", "text=It is not right", "text=On 4 events held back", then=clicked("summary"))
+    looking.at(
+        "marking",
+        f"{page}reviews",
+        ".review",
+        then=lambda tab: (clicked(".review button", ".review .list")(tab), name(tab)),
+    )
     assert not looking.wrong
 
 

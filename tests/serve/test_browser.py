@@ -4,6 +4,7 @@
 - it is there within a second, and fits a telephone;
 - a zone that is drawn is in force; and going away leaves nobody looking;
 - what was missed is one click from a looser stage, or from a verdict on the last one;
+- moments are marked as examples of an event of one's own, and its questions answered;
 - of a long list only what is near is in the document, and all of it can be found and reached.
 """
 
@@ -121,5 +122,34 @@ def test_of_a_long_list_only_what_is_near_is_in_the_document(serve, tmp_path):
         page.wait_for_function("far.querySelectorAll('.review').length === 12")
         assert abs(page.evaluate("far.offsetHeight") - held) <= 24  # nothing moves
         page.wait_for_function("document.querySelectorAll('.review').length <= 150")
+        browser.close()
+    assert errors == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_browser_marks_and_answers(asking):
+    with sync_api.sync_playwright() as playwright:
+        browser, page, errors = opened(playwright)
+        page.goto(f"http://127.0.0.1:{asking.port}/#/camera/gate")
+        page.wait_for_selector("text=On 4 events held back from teaching: F1 0.86")
+        page.wait_for_selector("text=nobody has answered a question")
+        page.fill("text=Mark an event of your own", "arrives")
+        until(lambda: asking.show(136) or page.locator("text=Frame").count())
+        page.click("text=It is not arrives")
+        page.wait_for_selector("text=are not arrives")
+        (mark,) = asking.browser.get("/api/marks").json["marks"]
+        assert (mark["event"], mark["yes"], mark["ended"] - mark["began"]) == ("arrives", False, 2.0)
+        page.click("text=Reviews")
+        page.click(".review button")
+        page.click("text=It is arrives")
+        page.wait_for_selector(".marking >> text=it is")
+        page.click("text=Own events")
+        open_ones = len(asking.browser.get("/api/questions", event="right").json["questions"])
+        page.wait_for_selector("h2:has-text('right')")
+        page.click("text=It is not right")
+        until(lambda: len(asking.browser.get("/api/questions", event="right").json["questions"]) == open_ones - 1)
+        page.click("section:has-text('arrives') >> text=What was marked")
+        page.click("text=Take back")
+        until(lambda: len(asking.browser.get("/api/marks", event="arrives").json["marks"]) == 1)
         browser.close()
     assert errors == []

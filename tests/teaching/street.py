@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+from vidpipe.results.store.marks import Mark, keep
+from vidpipe.results.store.sink import StoreConfig, StoreSink
 from vidpipe.teaching.examples import Example
 from vidpipe.transforms.learnt import boxes
 from vidpipe.transforms.learnt.classifier import EventClassifier, Input
@@ -25,7 +27,7 @@ def write(path: Path, meets: list[bool], seed: int = 0, **more: Any) -> Path:
         more: fields of each line.
     """
     chance = random.Random(seed)
-    lines: list[dict[str, Any]] = [{"schema": "vidpipe.results/1", "start": f"run {seed}", "streams": {STREAM: {}}}]
+    lines: list[dict[str, Any]] = [{"schema": "vidpipe.results/1", "start": begun(seed), "streams": {STREAM: {}}}]
     for spell, meet in enumerate(meets):
         mirrored, row, pace = chance.random() < 0.5, chance.uniform(200, 460), chance.uniform(0.9, 1.1)
         for step in range(int(SPELL_S * FPS)):
@@ -47,6 +49,22 @@ def write(path: Path, meets: list[bool], seed: int = 0, **more: Any) -> Path:
                 }
             )  # fmt: skip
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def begun(seed: int) -> str:
+    """When the run of that seed began."""
+    return f"2026-11-{1 + seed:02}T08:00:00.000+00:00"
+
+
+def store(path: Path, seed: int, examples: list[Example], event: str = "meets") -> Path:
+    """A store in which somebody has marked these examples on the page."""
+    sink = StoreSink(StoreConfig(path=str(path)))
+    sink.begin({"start": begun(seed), "pipeline": "page", "version": "0"})
+    sink.close()
+    for each in examples:
+        place = each.stream, event, each.begin, each.end
+        keep(path, Mark(0.0, begun(seed), *place, each.yes, "page: ann", said=each.said))
     return path
 
 

@@ -19,8 +19,9 @@ def teach(
         list[Path],
         typer.Option(
             "--from",
-            metavar="FILE.csv",
-            help="Marked moments, `stream,from,to,is`. Several times; with --review the last one gets the answers.",
+            metavar="FILE.csv|FILE.db",
+            help="Marked moments: CSV, `stream,from,to,is`, or a store, in which the page keeps them. Several times; "
+            "with --review the last one is CSV, and gets the answers.",
         ),
     ],
     results: Annotated[

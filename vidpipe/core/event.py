@@ -19,7 +19,10 @@ class Phase(StrEnum):
 LASTING = frozenset({"zone.enter", "zone.dwell", "occupancy", "presence", "absence", "learnt"})
 """Kinds of events of rules that begin and end; others only begin."""
 
-BESIDE = frozenset({"line.cross", "learnt.review", "learnt.unknown"})
+REVIEW = "learnt.review"
+"""Kind of the question to a person whether an event that was taught by examples was so."""
+
+BESIDE = frozenset({"line.cross", REVIEW, "learnt.unknown"})
 """Kinds of events of rules that do not say that what the rule is about is so from now on."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from vidpipe.core.answer import How, nothing, unknown
 from vidpipe.core.clock import REAL, Clock
@@ -23,6 +24,7 @@ class Collector:
 
     Attributes:
         sink_counts: tells what sinks have counted, by their names.
+        taught: tells how good the events are that were taught, by stream and rule; see `results.taught`.
         counts: tells what stages, models and links have counted, as of late.
     """
 
@@ -36,6 +38,7 @@ class Collector:
         self.latencies = Latencies()
         self.status_monitors: dict[str, StatusMonitor] = {}
         self.sink_counts: Callable[[], Mapping[str, Mapping[str, int]]] = dict
+        self.taught: Callable[[], Mapping[str, Mapping[str, Mapping[str, Any]]]] = dict
         self.counts: Callable[[], Counts] = lambda: Counts({}, {}, {})
         self._last: dict[str, Result] = {}
         self._states: dict[str, dict[str, bytes]] = {}

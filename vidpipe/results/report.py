@@ -73,10 +73,13 @@ def build_report(
         cpu_s: of all processes in that time, decoding and Ray included.
     """
     streams: dict[str, Any] = {}
+    taught = collector.taught()
     for name, ledger in collector.ledgers.items():
         streams[name] = ledger.report()
         if name in pipeline.streams and (site := pipeline.site(name)):
             streams[name]["site"] = site
+        if name in taught:
+            streams[name]["taught"] = taught[name]
         if name in collector.ended:
             streams[name]["notes"] = list(collector.ended[name].notes)
     for name, monitor in collector.status_monitors.items():

@@ -16,6 +16,7 @@ from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.event import LASTING, Event, Phase
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.base import ControlledRun, Sink
+from vidpipe.transforms.learnt.audited import Audited
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,14 @@ class Writer:
                     name, number = f"{sink} ({number})", number + 1
                 counted[name] = counts
         return counted
+
+    def audited(self) -> dict[tuple[str, str], Audited]:
+        """What people have answered about events that were taught, as of `Sink.audited`."""
+        told: dict[tuple[str, str], Audited] = {}
+        for sink in self._sinks:
+            with suppress(Exception):  # a user's sink may raise anything
+                told.update(sink.audited)
+        return told
 
     @property
     def is_full(self) -> bool:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 import vidpipe
 from vidpipe.core.errors import ConfigError, VidpipeError
-from vidpipe.serve.api import pictures, run, session, store, told
+from vidpipe.serve.api import marks, pictures, run, session, store, told
 from vidpipe.serve.files import Files
 from vidpipe.serve.guard import Guard
 from vidpipe.serve.runs import ConflictError, ElsewhereError
@@ -56,7 +56,7 @@ def make_app(site: Site) -> FastAPI:
         redoc_url=None,
     )
     app.state.site = site
-    for part in (session, run, pictures, told, store):
+    for part in (session, run, pictures, told, store, marks):
         app.include_router(part.router)
 
     files = Files()

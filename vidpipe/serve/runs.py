@@ -46,12 +46,14 @@ class ShownRun:
 
     Attributes:
         name: of the run.
+        begun: when it began, as its results say; "": it has not, or another process has it.
         gallery: its pictures; None: another process has them.
         telling: its events; the same.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.begun = ""
         self.gallery: Gallery | None = None
         self.telling: Telling | None = None
 
@@ -146,16 +148,12 @@ class RunHere(ShownRun):
     Args:
         gallery, telling: its pictures and events.
         store: where it keeps events, and verdicts on audits; None: nowhere.
-
-    Attributes:
-        begun: when it began, as its results say.
     """
 
     def __init__(
         self, name: str, gallery: Gallery, telling: Telling, clock: Clock = REAL, store: Path | None = None
     ) -> None:
         super().__init__(name)
-        self.begun = ""
         self._store = store
         self.gallery = gallery
         self.telling = telling

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.nearest import did_you_mean
+from vidpipe.results.store.queries import Store
 
 COLUMNS = ("recording", "stream", "from", "to", "is", "said")
 _NEEDED = ("stream", "from", "is")
 _ANSWERS = {"yes": True, "y": True, "1": True, "true": True, "no": False, "n": False, "0": False, "false": False}
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
-_MOMENT_S = 1.0  # before and after a single moment
+MOMENT_S = 1.0
+"""Before and after a single moment."""
 _MOST = 100_000
+_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Example:
         begin, end: media seconds, as `pts` in results.
         yes: whether it is the event.
         said: what the classifier had said, where a person was asked about it; None where nobody was.
-        where: file and line, for messages.
+        where: file and line, or store and mark, for messages.
+        run: when its run began, as results say; "": not known, and `recording` counts.
     """
 
     recording: str
@@ -37,20 +42,44 @@ class Example:
     yes: bool
     said: bool | None
     where: str
+    run: str = ""
 
     def __str__(self) -> str:
         return f"{self.where} ({self.stream}, {self.begin:g} to {self.end:g} s)"
 
 
-def read_examples(paths: Sequence[Path]) -> list[Example]:
-    """The examples of several CSV files, with a header that names the columns `stream`, `from`, `to`, `is`.
+def read_examples(paths: Sequence[Path], event: str) -> list[Example]:
+    """The examples of an event in several files: CSV, with a header that names the columns `stream`, `from`, `to`,
+    `is`; or stores, in which the page keeps marks.
 
     Raises:
         ConfigError: a file cannot be read, or a line is no example; or the same moment is yes and no.
     """
-    examples = [example for path in paths for example in _read(path)]
-    _refuse_contradictions(examples)
+    examples = [each for path in paths for each in (_marked(path, event) if is_store(path) else _read(path))]
+    refuse_contradictions(examples)
     return examples
+
+
+def is_store(path: Path) -> bool:
+    """Whether that is a store, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False  # whoever reads it will say so
+
+
+def _marked(path: Path, event: str) -> Iterator[Example]:
+    """The marks of an event in a store."""
+    with Store(path) as store:
+        rows = store.marks()
+    own = [row for row in rows if row["event"] == event]
+    if not own:
+        near = did_you_mean(event, sorted({row["event"] for row in rows}))
+        raise ConfigError(f"store {path}: nobody has marked a moment of '{event}'{near}: mark some on the page")
+    for row in own:
+        span = row["stream"], row["began"], row["ended"], row["yes"]
+        yield Example("", *span, row["said"], f"{path}, mark {row['id']} by {row['by']}", row["run"])
 
 
 def _read(path: Path) -> Iterator[Example]:
@@ -83,7 +112,7 @@ def _example(row: dict[str, str | None], where: str) -> Example:
         if end <= begin:
             raise ConfigError(f"{where}: it ends at {told['to']}, which is not after {told['from']}")
     else:
-        begin, end = max(begin - _MOMENT_S, 0.0), begin + _MOMENT_S
+        begin, end = max(begin - MOMENT_S, 0.0), begin + MOMENT_S
     said = _ANSWERS.get(told["said"].lower())
     return Example(told["recording"], told["stream"], begin, end, yes, said, where)
 
@@ -97,20 +126,21 @@ def _seconds(written: str, where: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _refuse_contradictions(examples: Sequence[Example]) -> None:
-    """No moment may be yes and no."""
-    ordered = sorted(examples, key=lambda each: (each.recording, each.stream, each.begin))
-    reach: dict[tuple[str, str, bool], Example] = {}  # the one that ends last, of those that began before
+def refuse_contradictions(examples: Sequence[Example]) -> None:
+    """Raise ConfigError where a moment is yes and no."""
+    ordered = sorted(examples, key=lambda each: (each.run, each.recording, each.stream, each.begin))
+    reach: dict[tuple[str, str, str, bool], Example] = {}  # the one that ends last, of those that began before
     for each in ordered:
-        other = reach.get((each.recording, each.stream, not each.yes))
+        place = each.run, each.recording, each.stream
+        other = reach.get((*place, not each.yes))
         if other is not None and other.end > each.begin:
             said = "yes" if each.yes else "no"
             raise ConfigError(
                 f"{each} says {said}, and {other} says the opposite of the same moment: correct one of them"
             )
-        own = reach.get((each.recording, each.stream, each.yes))
+        own = reach.get((*place, each.yes))
         if own is None or own.end < each.end:
-            reach[each.recording, each.stream, each.yes] = each
+            reach[*place, each.yes] = each
 
 
 def append_answer(path: Path, answer: Example) -> None:

@@ -35,13 +35,13 @@ class Survey:
         classes: of boxes, by name.
         features: size of each, by name.
         streams: the span of media seconds of each, by recording and name.
-        captured: of each stream of a recording UTC seconds of its first picture; None where it does not say.
+        runs: of each recording when its run began, as its first line says; "" where it does not.
     """
 
     classes: set[str] = field(default_factory=set)
     features: dict[str, int] = field(default_factory=dict)
     streams: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
-    captured: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
 
 
 def name_of(path: Path) -> str:
@@ -68,12 +68,12 @@ def survey(paths: Sequence[Path]) -> Survey:
     found = Survey()
     for path in paths:
         recording = name_of(path)
+        found.runs[recording] = str(RecordedResults(path).head.get("start", ""))
         for stream, seen in results(path):
             found.classes.update(seen.classes)
             key = recording, stream
             begin, _ = found.streams.get(key, (seen.pts, 0.0))
             found.streams[key] = begin, seen.pts
-            found.captured.setdefault(key, seen.at)
             for name, features in seen.features.items():
                 if features and found.features.setdefault(name, len(features)) != len(features):
                     raise ConfigError(

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from vidpipe.core.errors import ConfigError
-from vidpipe.statistics.wilson import wilson
+from vidpipe.core.event import REVIEW
 from vidpipe.teaching.examples import Example
-from vidpipe.transforms.rules.lessons import REVIEW
+from vidpipe.transforms.learnt.audited import Audited
 
 
 class Question(NamedTuple):
@@ -66,21 +66,9 @@ def is_answered(question: Question, examples: Sequence[Example]) -> bool:
 
 
 def rates(examples: Sequence[Example]) -> dict[str, Any]:
-    """From the answers: `missed`, the share of quiet windows in which it was all the same, and `false`, that of told
-    events that were none, each with its 95 % interval (Wilson); {} where nobody has answered.
+    """What the answers among them come to: `missed` and `false`, as `Audited.report`; of each only where somebody has
+    answered.
     """
-    found: dict[str, Any] = {}
-    for name, said in (("missed", False), ("false", True)):
-        answered = [each for each in examples if each.said is said]
-        wrong = sum(each.yes != said for each in answered)
-        if answered:
-            low, high = wilson(wrong, len(answered))
-            rate = round(wrong / len(answered), 4)
-            found[name] = {
-                "wrong": wrong,
-                "of": len(answered),
-                "rate": rate,
-                "low": round(low, 4),
-                "high": round(high, 4),
-            }
-    return found
+    quiet, told = ([each.yes for each in examples if each.said is said] for said in (False, True))
+    counted = Audited(len(quiet), sum(quiet), len(told), len(told) - sum(told))
+    return {name: rate for name, rate in counted.report().items() if rate["of"]}

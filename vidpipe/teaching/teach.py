@@ -12,10 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.statistics.wilson import wilson
-from vidpipe.teaching.examples import Example
+from vidpipe.teaching.examples import Example, refuse_contradictions
 from vidpipe.teaching.fit import (
     STRENGTHS,
     Shown,
@@ -34,6 +36,7 @@ from vidpipe.transforms.learnt.classifier import BOXES, EventClassifier
 LEAST = 5  # examples of each class to fit by, without which nothing is learnt
 _LEAST_HELD = 2  # of each class
 _ENOUGH = 15  # of each class: fewer are warned of
+_ALIKE = 1e-6  # that no feature differs by
 _DIGITS = 6
 
 
@@ -82,11 +85,14 @@ def teach(lesson: Lesson, examples: Sequence[Example], paths: Sequence[Path]) ->
     warnings: list[str] = []
     _refuse_one_class(examples)
     found = survey(paths)
-    examples = _placed(examples, paths, found)
+    examples = _placed(_with_recording(examples, found, warnings), paths, found)
+    refuse_contradictions(examples)  # what two files say of one moment
+    _refuse_one_class(examples)  # without those that were left out
     inputs = _inputs(lesson, found)
     settings = {"window_s": lesson.window_s, "step_s": lesson.step_s, "hold_s": lesson.hold_s}
     classifier = blank(lesson.event, found, inputs, **settings, k=lesson.k, n=lesson.n)
     shown = _with_windows(examples, show(classifier, paths, examples), warnings)
+    _refuse_alike(shown, inputs)
     _warn(examples, warnings)
     early, late = _split(shown, lesson.held)
     early = without_neighbours(early, late, lesson.window_s)
@@ -133,6 +139,28 @@ def _refuse_one_class(examples: Sequence[Example]) -> None:
             raise ConfigError(
                 f"no example says {what}: mark moments of both kinds, also some that are easily mistaken for it"
             )
+
+
+def _with_recording(examples: Sequence[Example], found: Survey, warnings: list[str]) -> list[Example]:
+    """Examples of a store with the name of the results of their run; those whose results are not given are left out."""
+    names = {run: recording for recording, run in found.runs.items() if run}
+    without = [each for each in examples if each.run and each.run not in names]
+    if without:
+        runs = sorted({each.run for each in without})
+        if len(without) == len(examples):
+            raise ConfigError(
+                f"{without[0]}: its run began {runs[0]}, and no results that are given are of that run: name what "
+                "`vidpipe run --results` wrote then"
+            )
+        warnings.append(
+            f"{len(without)} of {len(examples)} examples are left out, as results of their runs are not given: those "
+            f"that began {', '.join(runs[:3])}{' and others' if len(runs) > 3 else ''}"
+        )
+    return [
+        replace(each, recording=names[each.run], run="") if each.run else each
+        for each in examples
+        if not each.run or each.run in names
+    ]
 
 
 def _placed(examples: Sequence[Example], paths: Sequence[Path], found: Survey) -> list[Example]:
@@ -189,6 +217,15 @@ def _with_windows(examples: Sequence[Example], shown: Sequence[Shown | str], war
             raise ConfigError(f"{example}: {what}, and so for {len(blind)} of {len(examples)} examples")
         warnings.append(f"{len(blind)} of {len(examples)} examples are left out; {example}: {what}")
     return sorted(known, key=lambda each: (each.order, each.begin, each.stream))
+
+
+def _refuse_alike(shown: Sequence[Shown], inputs: Sequence[str]) -> None:
+    windows = np.concatenate([each.windows for each in shown])
+    if np.ptp(windows, axis=0).max() < _ALIKE:
+        raise ConfigError(
+            f"all {len(shown)} examples look the same by {' and '.join(inputs)}, both yes and no: nothing that is seen "
+            "of them differs. Are their times those of the results? Else the features do not show the event"
+        )
 
 
 def _warn(examples: Sequence[Example], warnings: list[str]) -> None:

@@ -29,6 +29,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Phase
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.mqtt.home_assistant import home as module
+from vidpipe.results.sinks.mqtt.home_assistant.commands import Commands
 from vidpipe.results.sinks.mqtt.home_assistant.spec import HomeAssistantSpec, id_of
 from vidpipe.results.sinks.mqtt.sink import MqttConfig, MqttSink
 from vidpipe.runtime.driver.epochs import changed
@@ -326,6 +327,37 @@ def test_too_many_commands_are_refused(begin, house):
     clock.turn(61)
     house.choose(YARD, "running", "ON")
     until(lambda: house.state(YARD, "running") == "ON")
+
+
+class Switch:
+    """What takes any command, and does nothing."""
+
+    name, options = "a switch", ("ON", "OFF")
+
+    def choose(self, run, text): ...
+
+
+def test_what_becomes_of_commands_is_told_in_order():
+    """Else the word that an earlier one was carried out would hide that a later one was refused."""
+    told, telling, go_on = [], threading.Event(), threading.Event()
+
+    def tell(topic, why):
+        if topic == "first":
+            telling.set()
+            go_on.wait(5)
+        told.append((topic, why))
+
+    commands = Commands(None, 1, tell, HandClock())
+    commands.put("first", Switch(), b"ON", retained=False)
+    assert telling.wait(5)
+    later = threading.Thread(target=commands.put, args=("second", Switch(), b"OFF"), kwargs={"retained": False})
+    later.start()
+    later.join(0.1)
+    assert told == []
+    go_on.set()
+    later.join(5)
+    assert told == [("first", ""), ("second", "more than 1 commands a minute")]
+    commands.close()
 
 
 def test_a_command_that_takes_long_holds_up_nothing(begin, house):

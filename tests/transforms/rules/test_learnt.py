@@ -11,7 +11,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -87,6 +87,7 @@ def test_boxes_that_are_too_old_are_none():
 
 
 @pytest.mark.long
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([None, 0, 9]), max_size=60), st.integers(0, 60))
 def test_begin_and_end_take_turns_and_outlive_their_process(values, dies_at):
     once, again = by_feature(review=0.3), by_feature(review=0.3)
@@ -106,6 +107,7 @@ def test_begin_and_end_take_turns_and_outlive_their_process(values, dies_at):
         assert len({id for _, id in phases}) == len(phases) // 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-3, 3), max_size=50), st.integers(1, 5), st.integers(0, 5), st.floats(0, 2))
 def test_smoothing_turns_only_after_k_looks_that_say_so(scores, k, more, apart):
     smoothing = Smoothing(0.5, 0.5 - apart, k, k + more)

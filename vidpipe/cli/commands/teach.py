@@ -48,7 +48,7 @@ def run_teach(options: TeachOptions) -> int:
         None if options.features is None else [name.strip() for name in options.features.split(",") if name.strip()]
     )
     lesson = Lesson(options.event, inputs or None, options.window_s)
-    taught = teach(lesson, read_examples(options.examples), options.results)
+    taught = teach(lesson, read_examples(options.examples, options.event), options.results)
     taught.classifier.write(out)
     console = _console()
     for line in _told(taught.classifier.figures):
@@ -86,14 +86,16 @@ def _rates(reviewed: Mapping[str, Any]) -> list[str]:
 
 def run_review(options: TeachOptions) -> int:
     """Ask, write the answers down, and say what they show; the exit status. Raises ConfigError."""
-    from vidpipe.teaching.examples import Example, append_answer, read_examples
+    from vidpipe.teaching.examples import Example, append_answer, is_store, read_examples
     from vidpipe.teaching.review import is_answered, questions, rates
 
     if not options.events:
         raise ConfigError("--review needs --events: what `vidpipe run --events` has written")
     answers = options.examples[-1]
+    if is_store(answers):
+        raise ConfigError(f"--from {answers} is a store: answer its questions on the page, or name a CSV file last")
     check_writable(answers, "--from")
-    examples = read_examples([path for path in options.examples if path.exists()])
+    examples = read_examples([path for path in options.examples if path.exists()], options.event)
     console = _console()
     open_ones = [
         question

@@ -10,6 +10,7 @@ from vidpipe.core.settings import StageConfig
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.frame_sink import FrameSink
 from vidpipe.results.records import Result
+from vidpipe.transforms.learnt.audited import Audited
 
 
 class ControlledRun(Protocol):
@@ -100,6 +101,13 @@ class Sink:
 
     def close(self) -> None:
         """Flush and release everything; called once, also after an error."""
+
+    @property
+    def audited(self) -> Mapping[tuple[str, str], Audited]:
+        """What people have answered about events that were taught, as far as it keeps that: by stream and version of
+        the classifier. Any thread asks.
+        """
+        return {}
 
     def try_out(self, event: Mapping[str, Any]) -> str:
         """Take one event, as docs/results.md has it, without a run around it; for `vidpipe sinks test`.

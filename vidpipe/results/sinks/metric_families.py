@@ -27,6 +27,7 @@ def families(collector: Collector, statuses: Mapping[str, StreamStatus]) -> Iter
     yield _look_age(collector)
     yield from _of_frames(collector)
     yield from _of_accuracy(collector)
+    yield from _of_taught(collector)
     yield from _of_sinks(collector)
     yield from _of_work(collector.counts())
     yield from _of_links(collector)
@@ -199,6 +200,34 @@ def _of_accuracy(collector: Collector) -> Iterator[Metric]:
             if accuracy[field] is not None:
                 family.add_metric([stream], accuracy[field])
         yield family
+
+
+def _of_taught(collector: Collector) -> Iterator[Metric]:
+    """Of rules of kind learnt. What nobody knows is missing, but for the answers, which say so by being 0."""
+    labels = ["stream", "rule"]
+    f1 = {
+        "estimate": ("vidpipe_taught_f1", "F1 of events on the examples that teaching held back."),
+        "low": ("vidpipe_taught_f1_low", "Lower end of the 95 % interval of that F1."),
+        "high": ("vidpipe_taught_f1_high", "Upper end of the 95 % interval of that F1."),
+    }
+    errs = {
+        "rate": ("vidpipe_taught_errors", "Share of quiet windows that were missed, of told events that were false."),
+        "low": ("vidpipe_taught_errors_low", "Lower end of the 95 % interval of that share."),
+        "high": ("vidpipe_taught_errors_high", "Upper end of the 95 % interval of that share."),
+        "of": ("vidpipe_taught_answers", "Answers of people that this share rests on."),
+    }
+    good = {field: GaugeMetricFamily(*named, labels=labels) for field, named in f1.items()}
+    wrong = {field: GaugeMetricFamily(*named, labels=[*labels, "what"]) for field, named in errs.items()}
+    for stream, rules in collector.taught().items():
+        for rule, told in rules.items():
+            for field, family in good.items():
+                if told["held_back"] and (value := told["held_back"]["f1"][field]) is not None:
+                    family.add_metric([stream, rule], value)
+            for what, rate in told["audited"].items():
+                for field, family in wrong.items():
+                    if rate[field] is not None and (field == "of" or rate["of"]):
+                        family.add_metric([stream, rule, what], rate[field])
+    yield from (*good.values(), *wrong.values())
 
 
 def _gauge(

@@ -89,6 +89,15 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX verdict_at ON verdict (at);
     """,
+    """
+    CREATE TABLE mark (
+        id INTEGER PRIMARY KEY, at REAL NOT NULL, run INTEGER NOT NULL, stream TEXT NOT NULL, event TEXT NOT NULL,
+        began REAL NOT NULL, ended REAL NOT NULL, yes INTEGER NOT NULL, by TEXT NOT NULL, question TEXT,
+        said INTEGER, classifier TEXT, UNIQUE (run, stream, event, began, ended)
+    );
+    CREATE INDEX mark_at ON mark (at);
+    CREATE INDEX mark_question ON mark (question) WHERE question IS NOT NULL;
+    """,
 )
 """What brings a file from each version of its tables (`PRAGMA user_version`) to the next."""
 

@@ -13,10 +13,13 @@ from types import TracebackType
 from typing import Any
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.event import REVIEW
 from vidpipe.results.events import FIELDS, SCHEMA
 from vidpipe.results.store.file import default_path, meaning, open_to_read
-from vidpipe.results.store.spans import MINUTE_S, SPANS_S, start_of
-from vidpipe.results.store.verdicts import ASK
+from vidpipe.results.store.marks import ASK as ASK_MARKS
+from vidpipe.results.store.marks import UNANSWERED
+from vidpipe.results.store.verdicts import ASK as ASK_VERDICTS
+from vidpipe.results.store.where import Where, counted, span_of
 
 Row = dict[str, Any]
 
@@ -81,7 +84,7 @@ class Store:
             duration), `unended` (as of the argument), `severity` and `review`.
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
-        where = _Where({**named, "review": review})
+        where = Where({**named, "review": review})
         where.between("at", since, until)
         if review is not None:  # it says where to look
             for row in self._ask("SELECT stream, began, ended FROM review WHERE id = ?", (review,)):
@@ -131,12 +134,12 @@ class Store:
             like = like_picture([run["provenance"] for run in self.runs()], Path(to), search_paths)
         else:
             like = like_event(self._ask, str(to))
-        tracks = _Where({"stream": stream})
+        tracks = Where({"stream": stream})
         tracks.between("last", since, None)
         tracks.between("first", None, until)
         found: list[Row] = []
         for track in tracks_alike(self._ask, like, str(tracks), tracks.values):
-            where = _Where({"class": class_, "zone": zone, "line": line, "rule": rule})
+            where = Where({"class": class_, "zone": zone, "line": line, "rule": rule})
             where.between("at", since, until)
             condition, values = of_track(track)
             where.also(condition, *values)
@@ -162,7 +165,7 @@ class Store:
             `id`, `stream`, `began`, `ended` (of the last event so far), `severity` ("alert" if one of them is),
             `events` (how many), `kinds` and `classes` (lists).
         """
-        where = _Where({"stream": stream, "severity": severity})
+        where = Where({"stream": stream, "severity": severity})
         where.between("began", None, until)
         if since is not None:
             where.also("ended >= ?", since)
@@ -192,13 +195,13 @@ class Store:
         """
         named = {"stream": stream, "class": class_}
         since = self._first("class_count", "stream, class", named, since, until, every_s, newest)
-        where = _counted(named, since, until, every_s)
+        where = counted(named, since, until, every_s)
         rows = self._ask(
             f"SELECT start / {every_s} * {every_s} AS time, stream, class, sum(boxes) AS boxes, max(most) AS most "
             f"FROM class_count {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             where.values,
         )
-        where = _counted({"stream": stream}, since, until, every_s)
+        where = counted({"stream": stream}, since, until, every_s)
         all_frames = (
             f"SELECT start / {every_s} * {every_s}, stream, sum(frames) FROM stream_count {where} GROUP BY 1, 2"
         )
@@ -241,7 +244,7 @@ class Store:
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule}
         groups = "stream, kind, zone, line, direction, class"
         since = self._first("event_count", groups, named, since, until, every_s, newest, kind)
-        where = _counted(named, since, until, every_s)
+        where = counted(named, since, until, every_s)
         if kind is not None:
             where.also("kind GLOB ?", kind)
         rows = self._ask(
@@ -263,7 +266,7 @@ class Store:
     ) -> list[Row]:
         """Tracks in order of their last result: `run`, `stream`, `track`, `class`, `score` (the best, and the class of
         that box), `first`, `last` (UTC seconds), `first_seq`, `last_seq`, `frames` (results that it is in)."""
-        where = _Where({"stream": stream, "class": class_})
+        where = Where({"stream": stream, "class": class_})
         where.between("last", since, until)
         limit = -1 if newest is None else newest
         rows = self._ask(f"SELECT * FROM track {where} ORDER BY last DESC LIMIT ?", (*where.values, limit))
@@ -272,13 +275,13 @@ class Store:
     def stages(self, *, since: float | None = None, until: float | None = None, stream: str | None = None) -> list[Row]:
         """What stages did, by minute: `minute`, `stream` ("": all together), `stage`, `asked`, `answered`, `audited`,
         `missed`, `cpu_s`. `asked` and `cpu_s` are known of all streams together only."""
-        where = _Where({"stream": stream})
+        where = Where({"stream": stream})
         where.between("minute", since, until)
         return [dict(row) for row in self._ask(f"SELECT * FROM stage_minute {where} ORDER BY 1, 2, 3", where.values)]
 
     def states(self, *, since: float | None = None, until: float | None = None, stream: str | None = None) -> list[Row]:
         """Changes of the states of live streams, seen each half minute: `at`, `stream`, `state`, `detail`."""
-        where = _Where({"stream": stream})
+        where = Where({"stream": stream})
         where.between("at", since, until)
         return [dict(row) for row in self._ask(f"SELECT * FROM state {where} ORDER BY at, rowid", where.values)]
 
@@ -286,10 +289,47 @@ class Store:
         self, *, since: float | None = None, until: float | None = None, stream: str | None = None
     ) -> list[Row]:
         """What people said of audits, that the last stage was wrong in them: the fields of `verdicts.Verdict`."""
-        where = _Where({"stream": stream})
+        where = Where({"stream": stream})
         where.between("verdict.at", since, until)
-        rows = map(dict, self._ask(ASK.format(where), where.values))
+        rows = map(dict, self._ask(ASK_VERDICTS.format(where), where.values))
         return [row | {what: bool(row[what]) for what in ("missed", "false")} for row in rows]
+
+    def marks(
+        self,
+        *,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+    ) -> list[Row]:
+        """What people said of moments, that they are an event of their own or are not: `id`, and the fields of
+        `marks.Mark`. `since` and `until` bound when it was said."""
+        where = Where({"event": event, "stream": stream})
+        where.between("mark.at", since, until)
+        rows = map(dict, self._ask(ASK_MARKS.format(where), where.values))
+        return [
+            row | {"yes": bool(row["yes"]), "said": None if row["said"] is None else bool(row["said"])} for row in rows
+        ]
+
+    def questions(
+        self,
+        event: str,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stream: str | None = None,
+        newest: int | None = None,
+    ) -> Iterator[Row]:
+        """The questions about an event of one's own that nobody has answered, in order of time; as `events`."""
+        where = Where({"kind": REVIEW, "stream": stream})
+        where.between("at", since, until)
+        where.also(f"json_extract(data, '$.event') = ? AND {UNANSWERED}", event)
+        return map(_event, self._of(where, newest))
+
+    def run_of(self, id: str) -> str | None:
+        """The run of an event, by its `id`: when it began, as its results say; None: there is no such event."""
+        rows = self._ask("SELECT run.name FROM event JOIN run ON run.id = event.run WHERE event.id = ?", (id,))
+        return str(rows[0]["name"]) if rows else None
 
     def runs(self) -> list[Row]:
         """Runs in order: `id`, `name` (when it began, as its results say), `began`, `ended` (None: it goes on, or was
@@ -316,22 +356,22 @@ class Store:
         """From when on counts have so many rows at least, read from the newest on: the rest is not looked at."""
         if newest is None:
             return since
-        where = _counted(named, since, until, every_s)
+        where = counted(named, since, until, every_s)
         if kind is not None:
             where.also("kind GLOB ?", kind)
         # A row stands for `every_s`, and so for no more of the kept ones than that has spans.
-        most = newest * (every_s // _span(every_s))
+        most = newest * (every_s // span_of(every_s))
         kept = f"SELECT DISTINCT start, {groups} FROM {table} {where} ORDER BY start DESC LIMIT ?"
         ((first,),) = self._ask(f"SELECT min(start) FROM ({kept})", (*where.values, most))
         return since if first is None else float(first)
 
-    def _of(self, where: _Where, newest: int | None) -> Iterable[sqlite3.Row]:
+    def _of(self, where: Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
             return self._each(f"SELECT rowid, * FROM event {where} ORDER BY at, rowid", where.values)
         newest_first = f"SELECT rowid, * FROM event {where} ORDER BY at DESC, rowid DESC LIMIT ?"
         return reversed(self._ask(newest_first, (*where.values, newest)))
 
-    def _of_kinds(self, where: _Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
+    def _of_kinds(self, where: Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
         """The same of each kind, by its index, and from these the newest: a rare kind is found at once."""
         each = [self._of(where.and_also("kind = ?", kind["name"]), newest) for kind in kinds]
         merged = merge(*each, key=itemgetter("at", "rowid"))
@@ -348,36 +388,6 @@ class Store:
             raise ConfigError(meaning(self.path, error)) from None
 
 
-class _Where:
-    """The conditions of a query."""
-
-    def __init__(self, named: Mapping[str, Any]) -> None:
-        self._conditions: list[str] = []
-        self.values: list[Any] = []
-        for column, value in named.items():
-            if value is not None:
-                self.also(f"{column} = ?", value)
-
-    def between(self, column: str, since: float | None, until: float | None) -> None:
-        if since is not None:
-            self.also(f"{column} >= ?", since)
-        if until is not None:
-            self.also(f"{column} < ?", until)
-
-    def also(self, condition: str, *values: Any) -> None:
-        self._conditions.append(condition)
-        self.values += values
-
-    def and_also(self, condition: str, *values: Any) -> _Where:
-        """These and another one."""
-        more = _Where({})
-        more._conditions, more.values = [*self._conditions, condition], [*self.values, *values]
-        return more
-
-    def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
-
-
 def _event(row: sqlite3.Row) -> Row:
     # One whose only phase is its end began before anything was stored.
     lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
@@ -392,18 +402,3 @@ def _event(row: sqlite3.Row) -> Row:
         "severity": row["severity"],
         "review": row["review"],
     }
-
-
-def _counted(named: Mapping[str, Any], since: float | None, until: float | None, every_s: int) -> _Where:
-    """The conditions of counts: of hours where these will do, and of whole rows."""
-    if every_s < MINUTE_S or every_s % MINUTE_S:
-        raise ConfigError(f"counts are kept by minute: {every_s} s must be whole minutes")
-    where = _Where({"span": _span(every_s), **named})
-    first = None if since is None else start_of(since, every_s)
-    where.between("start", first, None if until is None else -start_of(-until, every_s))
-    return where
-
-
-def _span(every_s: int) -> int:
-    """Seconds that each of the kept counts stands for, which rows of `every_s` are made of."""
-    return max(span for span in SPANS_S if every_s % span == 0)

@@ -24,9 +24,11 @@ from vidpipe.results.store import retention
 from vidpipe.results.store.commit import RunRow, begin_run, commit, end_run, transaction
 from vidpipe.results.store.events import Rules
 from vidpipe.results.store.file import default_path, meaning, open_to_write, primary_code
+from vidpipe.results.store.marks import AUDITED
 from vidpipe.results.store.minutes import StageMinutes
 from vidpipe.results.store.pending import Gatherer, Happened, Pending
 from vidpipe.results.store.retention import Kept
+from vidpipe.transforms.learnt.audited import Audited
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class StoreSink(Sink):
         self._counts: Counter[str] = Counter(stored=0, ignored=0, lost=0, deleted=0)
         self._positions: dict[str, int] = {}
         self._committed_at = 0.0
+        self._audited: Mapping[tuple[str, str], Audited] = {}
         self._failing = ""  # why what is pending could not be written the last time
 
     def __str__(self) -> str:
@@ -107,6 +110,10 @@ class StoreSink(Sink):
         return self._counts
 
     @property
+    def audited(self) -> Mapping[tuple[str, str], Audited]:
+        return self._audited
+
+    @property
     def trouble(self) -> str:
         return f"{self._failing}: {len(self._pending.events)} events wait, {LIMIT} at most" if self._failing else ""
 
@@ -120,6 +127,7 @@ class StoreSink(Sink):
             self._run = begin_run(self._connection, provenance)
         except sqlite3.Error as error:
             raise ConfigError(meaning(path, error)) from None
+        self._read_audited()
         self._name = str(provenance["start"])
         self._rules = Rules(self.config.alerts, self.config.review_gap_s)
         self._gatherer = Gatherer(self._run.began)
@@ -160,6 +168,7 @@ class StoreSink(Sink):
         connection.execute("PRAGMA synchronous = NORMAL")
         if not self._failing:
             self._make_room()
+            self._read_audited()
         return dict(self._positions)
 
     def close(self) -> None:
@@ -222,6 +231,15 @@ class StoreSink(Sink):
         if not self._failing:
             log.warning("%s; the run goes on, and events wait, %d at most", why, LIMIT)
         self._failing = why
+
+    def _read_audited(self) -> None:
+        """Take up what people have answered meanwhile."""
+        try:
+            rows = self._opened.execute(AUDITED).fetchall()
+        except sqlite3.Error as error:
+            self._fail(error)
+            return
+        self._audited = {(stream, classifier): Audited(*counts) for stream, classifier, *counts in rows}
 
     def _make_room(self) -> None:
         config, connection = self.config, self._opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -35,25 +36,41 @@ class Verdict(NamedTuple):
 
 
 def keep(path: Path, verdict: Verdict) -> bool:
-    """Write a verdict, beside whoever else writes; whether it is kept: not where the store does not know the run.
+    """Write a verdict; whether it is kept: not where the store does not know the run.
 
     Raises:
         ConfigError: the store cannot be written, or somebody has said so already.
     """
+
+    def write(connection: sqlite3.Connection, run: int) -> None:
+        kept = connection.execute(
+            "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            verdict._replace(run=run),  # type: ignore[arg-type]
+        )
+        if not kept.rowcount:
+            raise ConfigError(f"somebody has said so already of frame {verdict.seq} of {verdict.stream}")
+
+    return say(path, verdict.run, write)
+
+
+def say(path: Path, run: str, write: Callable[[sqlite3.Connection, int], None]) -> bool:
+    """Write what somebody says of a run, beside whoever else writes; False where the store does not know the run.
+
+    Args:
+        run: when it began, as its results say.
+        write: is given the run's number in the store; what it raises leaves the store as it was.
+
+    Raises:
+        ConfigError: the store cannot be written.
+    """
     try:
         with closing(open_to_write(path)) as connection, transaction(connection):
-            row = connection.execute("SELECT id FROM run WHERE name = ?", (verdict.run,)).fetchone()
-            if row is None:
-                return False
-            kept = connection.execute(
-                "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                verdict._replace(run=row[0]),
-            )
+            row = connection.execute("SELECT id FROM run WHERE name = ?", (run,)).fetchone()
+            if row is not None:
+                write(connection, row[0])
     except sqlite3.Error as error:
         raise ConfigError(meaning(path, error)) from None
-    if not kept.rowcount:
-        raise ConfigError(f"somebody has said so already of frame {verdict.seq} of {verdict.stream}")
-    return True
+    return row is not None
 
 
 ASK = (

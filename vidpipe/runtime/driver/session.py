@@ -28,6 +28,7 @@ from vidpipe.results.provenance import Provenance
 from vidpipe.results.records import Batch, Counts, Result
 from vidpipe.results.report import Reporter
 from vidpipe.results.sinks.base import Sink
+from vidpipe.results.taught import taught_report
 from vidpipe.results.writer import Writer
 from vidpipe.runtime.driver.control import Control
 from vidpipe.runtime.driver.controllable import Controllable
@@ -267,6 +268,7 @@ class Run(Controllable):
     def _run(self) -> None:
         self._writer = writer = Writer(self._sinks, self._clock, held=self._held)
         self._collector.sink_counts = writer.counts
+        self._collector.taught = lambda: taught_report(self._control.pipeline, writer.audited())
         self._collector.counts = partial(self._engine.counts, fresh=False)
         try:
             self._outcome = self._answer_all(writer)

@@ -41,6 +41,7 @@ class StreamNow:
         paused: whether it has ended until somebody resumes it.
         health: of a live stream, as the report has it: rates, what it is encoded as; empty of a recording.
         site: that it belongs to; "": to none.
+        taught: how good its events are that were taught, by rule, as the report has it.
         away: of a live stream, parts of the pipeline that nobody reaches, and since when, by the monotonic clock.
     """
 
@@ -62,6 +63,7 @@ class StreamNow:
     health: Mapping[str, Any] = field(default_factory=dict)
     site: str = ""
     away: Mapping[str, float] = field(default_factory=dict)
+    taught: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def status_of(
     """
     fares, paused = stream_statuses(collector.status_monitors), control.paused
     states = _states(collector, fares)
-    streams = {}
+    streams, taught = {}, collector.taught()
     for name, ledger in collector.ledgers.items():
         last = collector.newest(name)
         streams[name] = StreamNow(
@@ -153,6 +155,7 @@ def status_of(
             fares[name].report() if name in fares else {},
             control.pipeline.site(name) if name in control.pipeline.streams else "",
             dict(collector.status_monitors[name].away) if name in collector.status_monitors else {},
+            taught.get(name, {}),
         )
     return Status(
         state,
@@ -193,6 +196,7 @@ def as_json(status: Status) -> dict[str, Any]:
                 "accuracy": dict(stream.accuracy),
                 "health": dict(stream.health),
                 "site": stream.site,
+                "taught": dict(stream.taught),
             }
             for name, stream in status.streams.items()
         },

@@ -106,29 +106,29 @@ def missed(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = No
     `seen` is what the last stage saw, where that was published. `picture`: whether `missed/picture` has it;
     `relabelled_by`: who says that the last stage was wrong; `loosened`: the values that `loosen` gives to settings.
     """
-    return _of(site.run(run), person, stream).missed(stream)
+    return run_with(site.run(run), person, stream).missed(stream)
 
 
 @router.post("/loosen")
 def loosen(asked: StageAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
     """Have a stage leave a little more to the stages below: one of its settings goes one step to caution."""
-    return _of(site.run(asked.run), person, asked.stream).loosen(asked.stream, asked.stage, by=_by(person))
+    return run_with(site.run(asked.run), person, asked.stream).loosen(asked.stream, asked.stage, by=by_of(person))
 
 
 @router.post("/relabel")
 def relabel(verdict: Verdict, site: SiteOf, person: AdminOf) -> dict[str, Any]:
     """Say that the last stage was wrong in an audit of `missed`. It is left out of the miss rate, and counted apart.
     `kept`: whether that outlives the run, in its store (`/api/verdicts`)."""
-    run = _of(site.run(verdict.run), person, verdict.stream)
-    kept = run.relabel(verdict.stream, verdict.stage, verdict.seq, by=_by(person))
+    run = run_with(site.run(verdict.run), person, verdict.stream)
+    kept = run.relabel(verdict.stream, verdict.stage, verdict.seq, by=by_of(person))
     said = {"stream": verdict.stream, "stage": verdict.stage, "seq": verdict.seq}
-    return {**said, "relabelled_by": _by(person), "kept": kept}
+    return {**said, "relabelled_by": by_of(person), "kept": kept}
 
 
 @router.get("/settings")
 def settings(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     """The settings of a stream that may change while it runs, and the version that this is."""
-    return _of(site.run(run), person, stream).settings(stream)
+    return run_with(site.run(run), person, stream).settings(stream)
 
 
 @router.post("/settings")
@@ -139,35 +139,35 @@ def change_settings(change: SettingsChange, site: SiteOf, person: AdminOf) -> di
     if streams is None and not person.sees_all:
         streams = [name for name in asked.status()["streams"] if person.sees(name)]
     for stream in streams or ():
-        _of(asked, person, stream)
-    return asked.apply(change.stages, streams, reason=change.reason, by=_by(person), version=change.version)
+        run_with(asked, person, stream)
+    return asked.apply(change.stages, streams, reason=change.reason, by=by_of(person), version=change.version)
 
 
 @router.get("/rules")
 def rules(stream: StreamName, site: SiteOf, person: PersonOf, run: RunName = None) -> dict[str, Any]:
     """Rules, zones and lines of a stream, and the version that this is."""
-    return _of(site.run(run), person, stream).rules(stream)
+    return run_with(site.run(run), person, stream).rules(stream)
 
 
 @router.post("/rules")
 def edit_rules(edit: RulesEdit, site: SiteOf, person: AdminOf) -> dict[str, Any]:
     """Change rules, zones and lines of a stream. Edits of different things are both kept, whoever comes first."""
-    asked = _of(site.run(edit.run), person, edit.stream)
+    asked = run_with(site.run(edit.run), person, edit.stream)
     parts = {verb: getattr(edit, verb) for verb in ("add", "change", "remove")}
-    return asked.edit_rules(edit.stream, parts, reason=edit.reason, by=_by(person), version=edit.version)
+    return asked.edit_rules(edit.stream, parts, reason=edit.reason, by=by_of(person), version=edit.version)
 
 
 @router.post("/pause")
 def pause(asked: StreamAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
     """End a stream until it is resumed."""
-    _of(site.run(asked.run), person, asked.stream).pause(asked.stream, on=True, by=_by(person))
+    run_with(site.run(asked.run), person, asked.stream).pause(asked.stream, on=True, by=by_of(person))
     return {"stream": asked.stream, "paused": True}
 
 
 @router.post("/resume")
 def resume(asked: StreamAsked, site: SiteOf, person: AdminOf) -> dict[str, Any]:
     """Have a stream that was paused begin anew."""
-    _of(site.run(asked.run), person, asked.stream).pause(asked.stream, on=False, by=_by(person))
+    run_with(site.run(asked.run), person, asked.stream).pause(asked.stream, on=False, by=by_of(person))
     return {"stream": asked.stream, "paused": False}
 
 
@@ -205,13 +205,14 @@ def funnels_for(run: ShownRun, person: Person) -> dict[str, Any]:
     }
 
 
-def _of(run: ShownRun, person: Person, stream: str) -> ShownRun:
-    """The run, where it has that stream and the person may see it."""
+def run_with(run: ShownRun, person: Person, stream: str) -> ShownRun:
+    """The run, where it has that stream and the person may see it; else raises 404."""
     check_sees(person, stream)
     if stream not in run.status()["streams"]:
         check_sees(Person("", cameras=()), stream)
     return run
 
 
-def _by(person: Person) -> str:
+def by_of(person: Person) -> str:
+    """What is written down of who asked."""
     return "page" if person.name == "local" else f"page: {person.name}"

@@ -49,14 +49,14 @@ def events(
 ) -> dict[str, Any]:
     """Events, newest first. `next` is the `until` of the page behind; null: there is none."""
     named = {"class_": class_, "zone": zone, "line": line, "kind": kind, "rule": rule, "severity": severity}
-    with closing(_store(site)) as store:
+    with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             times = {"since": since, "until": until, "newest": newest}
             return store.events(stream=stream, review=review, unended=unended, **named, **times)  # type: ignore[arg-type]
 
-        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
-    return {"events": [_shown(row) for row in rows], "next": following}
+        rows, following = paged(ask, streams_of(store, person, stream), "time", since, until, most)
+    return {"events": [shown_event(row) for row in rows], "next": following}
 
 
 @router.get("/reviews")
@@ -70,12 +70,12 @@ def reviews(
     most: Most = 100,
 ) -> dict[str, Any]:
     """Reviews, newest first, each with its first event that has a picture. `next` as of events."""
-    with closing(_store(site)) as store:
+    with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             return iter(store.reviews(stream=stream, severity=severity, since=since, until=until, newest=newest))
 
-        rows, following = paged(ask, _streams(store, person, stream), "began", since, until, most)
+        rows, following = paged(ask, streams_of(store, person, stream), "began", since, until, most)
         for row in rows:
             shown = [event for event in store.events(review=row["id"], newest=20) if event["snapshot"]]
             row["picture"] = shown[0]["id"] if shown else None
@@ -89,12 +89,12 @@ def verdicts(
     """What people said of audits, of all runs, newest first: that the last stage was wrong in them. `at`: when they
     said it, `by`: who, `run`: when that began, `stage` whose answer was audited, `seq` and `frame_at` of the frame,
     `missed` and `false`: what the audit had counted. `next` as of events."""
-    with closing(_store(site)) as store:
+    with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             return iter(store.verdicts(stream=stream, since=since, until=until))
 
-        rows, following = paged(ask, _streams(store, person, stream), "at", since, until, most)
+        rows, following = paged(ask, streams_of(store, person, stream), "at", since, until, most)
     return {"verdicts": rows, "next": following}
 
 
@@ -110,13 +110,13 @@ def counts(
     most: Most = 100,
 ) -> dict[str, Any]:
     """How many of each class were in view, by time and stream, newest first. `next` as of events."""
-    with closing(_store(site)) as store:
+    with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             times = {"since": since, "until": until}
             return iter(store.counts(stream=stream, class_=class_, every_s=every, newest=newest, **times))
 
-        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
+        rows, following = paged(ask, streams_of(store, person, stream), "time", since, until, most)
     return {"counts": rows, "next": following}
 
 
@@ -134,21 +134,21 @@ def event_counts(
 ) -> dict[str, Any]:
     """How many events began, by time, stream, kind, zone, line, direction and class, newest first. `next` as of
     events."""
-    with closing(_store(site)) as store:
+    with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
             named = {"stream": stream, "kind": kind, "rule": rule}
             return iter(store.event_counts(since=since, until=until, every_s=every, newest=newest, **named))
 
-        rows, following = paged(ask, _streams(store, person, stream), "time", since, until, most)
+        rows, following = paged(ask, streams_of(store, person, stream), "time", since, until, most)
     return {"counts": rows, "next": following}
 
 
 @router.get("/event")
 def event(id: EventId, site: SiteOf, person: PersonOf) -> dict[str, Any]:
     """An event, by its id."""
-    with closing(_store(site)) as store:
-        return _shown(_event(store, person, id))
+    with closing(store_of(site)) as store:
+        return shown_event(event_of(store, person, id))
 
 
 @router.get("/alike")
@@ -162,13 +162,13 @@ def alike(
 ) -> dict[str, Any]:
     """Events of objects that look like that of an event, over all cameras, most alike first, with their `likeness`: the
     cosine of what both look like, -1 to 1. Of runs whose boxes `describe` has described."""
-    with closing(_store(site)) as store:
-        _event(store, person, id)
+    with closing(store_of(site)) as store:
+        event_of(store, person, id)
         try:
             rows = store.alike(id, since=since, until=until, most=most if person.sees_all else 10 * most)
         except ConfigError as error:  # nobody has described that object, or some were described by another model
             raise HTTPException(404, str(error)) from None
-    return {"events": [_shown(row) for row in rows if person.sees(row["stream"])][:most]}
+    return {"events": [shown_event(row) for row in rows if person.sees(row["stream"])][:most]}
 
 
 @router.get("/cameras/graph")
@@ -203,13 +203,14 @@ def clip(id: EventId, request: Request, site: SiteOf, person: PersonOf) -> FileR
     return _file(site, person, request, id, "clip")
 
 
-def _store(site: Site) -> Store:
+def store_of(site: Site) -> Store:
+    """The store of a page, to be closed; raises 404 where nothing is kept."""
     if site.store is None:
         raise HTTPException(404, "nothing is kept: run with --store FILE.db")
     return Store(site.store)
 
 
-def _streams(store: Store, person: Person, asked: str | None) -> list[str | None]:
+def streams_of(store: Store, person: Person, asked: str | None) -> list[str | None]:
     """Streams to ask about; [None]: all at once."""
     if asked is not None:
         return [asked] if person.sees(asked) else []
@@ -253,22 +254,23 @@ def _staying(store: Store, site: Site) -> set[str]:
     return stored.union(*(run.staying() for run in site.runs.values()))
 
 
-def _event(store: Store, person: Person, id: str) -> Row:
+def event_of(store: Store, person: Person, id: str) -> Row:
+    """An event that a person may see; raises 404 where there is none."""
     row = store.event(id)
     if row is None or not person.sees(row["stream"]):
         raise HTTPException(404, "there is no such event")
     return row
 
 
-def _shown(row: Row) -> Row:
+def shown_event(row: Row) -> Row:
     """An event without where its files lie: they are asked for by its id."""
     return row | {name: bool(row[name]) for name in ("snapshot", "clip")}
 
 
 def _file(site: Site, person: Person, request: Request, id: str, what: str) -> FileResponse:
     """A file that an event names, where it lies in a folder of pictures and clips and has such a name."""
-    with closing(_store(site)) as store:
-        row = _event(store, person, id)
+    with closing(store_of(site)) as store:
+        row = event_of(store, person, id)
         stays = row["stream"] in _staying(store, site)
     if stays and not is_here(request):
         raise HTTPException(403, f"pictures of {row['stream']} do not leave that machine: `leaves_device` says never")

@@ -3,6 +3,7 @@
 import { Live, get, here, mediaOf, ofRun, send } from "./api.js";
 import { el, fill, number, span, stateClass, things, time, write } from "./dom.js";
 import { Funnel } from "./funnel.js";
+import { Marking } from "./marks.js";
 import { Picture, still } from "./picture.js";
 import { Settings } from "./settings.js";
 import { Video } from "./video.js";
@@ -109,17 +110,19 @@ export function camera(main, name, notice) {
   const admin = here.person?.role === "admin";
   const zones = new Zones(name, picture, admin, notice);
   const settings = new Settings(name, notice);
+  const marking = new Marking(name, notice);
   const nobody = el("p", { hidden: true }, "There is no such camera in this run. ", el("a", { href: "#/" }, "All cameras"));
   const all = el("div", { class: "camera" },
     el("div", { class: "stack" },
       el("div", {}, picture.element, answer), zones.element, admin ? settings.element : ""),
     el("div", { class: "stack" }, funnel.element,
       el("section", { class: "card" }, el("h2", {}, "How right it is, and what it takes"), values),
-      el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong, said),
+      el("section", { class: "card" }, el("h2", {}, "What was missed"), wrong, said), marking.element,
       el("section", { class: "card" }, el("h2", {}, "Changes of settings"), epochs)));
   fill(main, el("div", { class: "top" }, el("h1", {}, name), state, detail, el("span", { class: "push" }), pause), nobody, all);
 
   function answered(told) {
+    marking.answered(told);
     const reason = told.reason ? `: ${told.reason}` : "";
     write(answer, `Frame ${told.seq}, ${told.how} by ${told.by}${reason}. ${things(count(told.boxes))}`);
   }
@@ -190,6 +193,7 @@ export function camera(main, name, notice) {
       write(state, stream.state);
       write(detail, stream.detail);
       if (stream.size) picture.resize(stream.size);
+      marking.tell(stream);
       paused = stream.state === "paused";
       pause.hidden = !admin || (stream.state === "ended" && !paused);
       write(pause, paused ? "Resume" : "Pause");

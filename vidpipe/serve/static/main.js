@@ -3,6 +3,7 @@
 import { Refused, Told, get, here, send } from "./api.js";
 import { camera } from "./camera.js";
 import { el, fill, write } from "./dom.js";
+import { own } from "./own.js";
 import { reviews } from "./reviews.js";
 import { system } from "./system.js";
 import { wall } from "./wall.js";
@@ -33,7 +34,8 @@ const notice = {
   },
 };
 
-const PAGES = [["#/", "Cameras"], ["#/reviews", "Reviews"], ["#/system", "System"]];
+const PAGES = [["#/", "Cameras"], ["#/reviews", "Reviews"], ["#/own", "Own events"], ["#/system", "System"]];
+const OF_STORE = ["#/reviews", "#/own"]; // that need no run
 
 function route() {
   const [path, query] = location.hash.slice(2).split("?");
@@ -41,11 +43,12 @@ function route() {
   page?.leave();
   notice.say("");
   if (first === "camera" && name) page = camera(main, decodeURIComponent(name), notice);
+  else if (first === "own") page = own(main, notice);
   else if (first === "reviews" || !here.run) page = reviews(main, Object.fromEntries(new URLSearchParams(query)), notice);
   else if (first === "system") page = system(main);
   else page = wall(main);
   for (const link of document.querySelectorAll("nav a")) {
-    const current = link.getAttribute("href") === `#/${!here.run ? "reviews" : first === "camera" ? "" : first}`;
+    const current = link.getAttribute("href") === `#/${!here.run && first !== "own" ? "reviews" : first === "camera" ? "" : first}`;
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -107,7 +110,7 @@ async function begin() {
   }
   here.run = session.runs[0] ?? null;
   here.store = session.store;
-  fill(document.getElementById("nav"), PAGES.filter(([href]) => here.run || href === "#/reviews").map(([href, text]) => el("a", { href }, text)));
+  fill(document.getElementById("nav"), PAGES.filter(([href]) => here.run || OF_STORE.includes(href)).map(([href, text]) => el("a", { href }, text)));
   fill(document.getElementById("person"), chooser(session.runs), session.has_users
     ? [session.person.name, el("button", { type: "button", class: "plain", onclick: async () => {
         await notice.during(() => send("session", {}, "DELETE"));

@@ -2,23 +2,32 @@
 
 import { get, here, mediaAddress } from "./api.js";
 import { Blocks } from "./blocks.js";
-import { day, el, fill, percent, span, time } from "./dom.js";
+import { day, el, fill, percent, span, time, write } from "./dom.js";
+import { eventField, markButtons, mayMark } from "./marks.js";
 
 const TOGETHER = 12; // reviews that come into the document in one frame: whole rows of two, three or four
 
 const KINDS = {
   "zone.enter": "entered", "zone.exit": "left", "line.cross": "crossed", dwell: "stayed", "zone.dwell": "stayed",
+  learnt: "was", "learnt.review": "asks about", "learnt.unknown": "knows nothing of",
 };
 
-function eventItem(event) {
-  const where = event.zone ?? event.line ?? "";
+// With `notice` it may be marked as an event of one's own.
+function eventItem(event, notice) {
+  const where = event.zone ?? event.line ?? event.event ?? "";
   const way = event.direction ? ` (${event.direction})` : "";
   const length = event.lasted_s === null ? "" : `, ${span(event.lasted_s)}`;
   return el("li", {}, el("span", {}, el("span", { class: "number" }, time(event.time)), ` ${event.class ?? ""} `,
     KINDS[event.kind] ?? event.kind, ` ${where}${way}${length}`),
     event.likeness === undefined ? "" : el("span", { class: "quiet small number" }, `${percent(event.likeness)} alike`),
     event.track_id === null ? "" : el("a", { class: "by", href: `#/reviews?alike=${encodeURIComponent(event.id)}` }, "Alike"),
-    el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""));
+    el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""), notice ? marking(event, notice) : "");
+}
+
+function marking(event, notice) {
+  const said = el("span", { class: "quiet small", role: "status" });
+  const done = (yes) => write(said, yes ? "it is" : "it is not");
+  return el("span", { class: "marking" }, said, markButtons(notice, () => ({ id: event.id }), done));
 }
 
 // Objects that look like that of one event, over all cameras, most alike first.
@@ -71,7 +80,7 @@ class Review {
     fill(this.more,
       clip ? el("video", { controls: true, preload: "metadata", src: mediaAddress("clip", clip.id),
         "aria-label": "clip", onerror: (event) => { event.target.hidden = true; gone.hidden = false; } }) : "", gone,
-      el("ul", { class: "list small" }, events.map(eventItem)));
+      el("ul", { class: "list small" }, events.map((event) => eventItem(event, mayMark() && this.notice))));
   }
 }
 
@@ -89,7 +98,8 @@ export function reviews(main, asked, notice) {
   const severity = el("select", {}, el("option", { value: "" }, "all"), el("option", { value: "alert" }, "alerts"),
     el("option", { value: "notice" }, "notices"));
   const filters = el("form", { class: "form", onsubmit: (event) => { event.preventDefault(); begin(); } },
-    dateLabel, streamLabel, names, el("label", {}, "Severity", severity), el("button", {}, "Show"));
+    dateLabel, streamLabel, names, el("label", {}, "Severity", severity), el("button", {}, "Show"),
+    mayMark() ? eventField((name) => holder.classList.toggle("named", name !== "")) : "");
   fill(main, el("div", { class: "top" }, el("h1", {}, "Reviews"), el("span", { class: "push" }), filters), holder, more);
   let next = null;
   let lastDay = "";

@@ -25,6 +25,7 @@ BOXES = "boxes"
 _LARGEST = 8 * 2**20  # bytes: no classifier is nearly as large
 _MOST_NUMBERS = 100_000
 _LEAST_LOOKS = 4  # in a window of time that a person is asked about
+_DIGITS = 12  # of a version
 _FARTHEST = 6.0  # standard deviations
 
 
@@ -120,6 +121,11 @@ class EventClassifier(BaseModel):
         """SHA-256 of all but the hash itself."""
         told = self.model_dump(mode="json", by_alias=True, exclude={"sha256"})
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The beginning of its hash: tells it from what the same event was before it was taught anew."""
+        return (self.sha256 or self.digest())[:_DIGITS]
 
     def sealed(self) -> EventClassifier:
         """The same with its hash."""

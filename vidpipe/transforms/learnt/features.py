@@ -39,13 +39,17 @@ def computed(frame: Frame | None, answer: Answer, name: str) -> list[float] | No
 
 
 def _of_boxes(boxes: sv.Detections) -> list[float] | None:
-    """The mean and the greatest of all vectors of boxes; [] where there are no boxes, None where nobody describes."""
+    """The mean and the greatest of all vectors of boxes; [] where no box is described, None where nobody describes."""
     if not len(boxes):
         return []
     vectors: Any = boxes.data.get(EMBEDDING)
     if vectors is None:
         return None
-    short = np.array([_short(vector) for vector in np.asarray(vectors, np.float64)])
+    # A box that nobody describes, as of its class, has zeros.
+    described = [vector for vector in np.asarray(vectors, np.float64) if vector.any()]
+    if not described:
+        return []
+    short = np.array([_short(vector) for vector in described])
     return _rounded(np.concatenate([short.mean(axis=0), short.max(axis=0)]))
 
 

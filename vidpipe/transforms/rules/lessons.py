@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpipe.core.event import Phase
+from vidpipe.core.event import REVIEW, Phase
 from vidpipe.statistics.draw import draw
 from vidpipe.transforms.learnt.boxes import BoxFeatures
 from vidpipe.transforms.learnt.classifier import BOXES, EventClassifier
@@ -22,8 +22,6 @@ from vidpipe.transforms.rules.watch import ROUNDING_S, Happening, Watch, span
 KIND = "learnt"
 UNKNOWN = "learnt.unknown"
 """Kind of the event that nothing is known, for want of features."""
-REVIEW = "learnt.review"
-"""Kind of the question to a person whether that was so."""
 
 
 class Look(NamedTuple):
@@ -208,7 +206,8 @@ def _count(
     window = int(seen.pts // event.quiet_s)
     if window != state.window:
         whole = state.looked >= 2 and window == state.window + 1
-        if whole and not state.so and draw(f"{watch.rule.id}/quiet", stream, state.window) < watch.rule.review:
+        quiet = whole and not state.so and not on  # what begins now has begun some looks ago, in that window
+        if quiet and draw(f"{watch.rule.id}/quiet", stream, state.window) < watch.rule.review:
             yield _ask(seen, watch, event, state.began, seen.pts, said=False)
         state.window, state.began, state.so, state.looked = window, seen.pts, 0, 0
     state.looked += 1
@@ -216,7 +215,7 @@ def _count(
 
 
 def _ask(seen: Seen, watch: Watch, event: EventClassifier, begin: float, end: float, *, said: bool) -> Happening:
-    told = {"event": event.event, "said": said, **span(seen, begin, end)}
+    told = {"event": event.event, "said": said, "classifier": event.version, **span(seen, begin, end)}
     return watch.says(REVIEW, Phase.BEGIN, f"{watch.rule.id}/review/{seen.seq}{'y' if said else 'n'}", told)
 
 

@@ -27,7 +27,8 @@ class Commands:
 
     Args:
         a_minute: commands; what goes beyond is refused.
-        told: gets the topic of each command, and what was wrong with it; "" where it was carried out.
+        told: gets the topic of each command, and what was wrong with it; "" where it was carried out. It is called in
+            the order in which commands come to their end: else the word of an earlier one would hide that of a later.
     """
 
     def __init__(self, run: ControlledRun, a_minute: int, told: Callable[[str, str], None], clock: Clock) -> None:
@@ -61,7 +62,7 @@ class Commands:
                 self._changed.notify_all()
                 return
             self._counts["commands_refused"] += 1
-        self._told(topic, why)
+            self._told(topic, why)
 
     def close(self) -> None:
         """Carry out no more; one under way is not waited for."""
@@ -112,4 +113,4 @@ class Commands:
             with self._changed:
                 self._open -= 1
                 self._counts["commands_failed" if why else "commands_done"] += 1
-            self._told(topic, why)
+                self._told(topic, why)
