@@ -46,8 +46,8 @@ def names_of(pipelines: Sequence[str]) -> dict[str, str]:
 
 def run_queries(options: RunOptions, pipelines: Sequence[str]) -> int:
     """Run all to the end; the worst of their exit statuses. Raises ConfigError where one cannot begin."""
-    if options.engine == "ray" or options.address is not None:
-        raise ConfigError("several pipelines share what one process holds: run them with --engine inline")
+    if options.address is not None:
+        raise ConfigError("several pipelines share what one machine holds: run them without --address")
     if any(map(is_stdout, filter(None, (options.results, options.events, options.report)))):
         raise ConfigError("several pipelines write files of their own, as NAME-QUERY.jsonl: stdout is one, name a file")
     from vidpipe.cli.runs.orders import QueriesOrders
@@ -153,7 +153,7 @@ class _Session:
             watchers.append(self._metrics.watcher(query))
         return Run(
             pipeline,
-            engine="inline",
+            engine=self._options.engine or "inline",
             sinks=[*outputs.lines_files(None), *outputs.stores(), *self._open.enter_context(page)],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,

@@ -76,7 +76,7 @@ class Queries:
             for run in begun:
                 run.__exit__(type(error), error, None)
             raise
-        self.sharing.sources.go.set()
+        self.sharing.begin()
         return self
 
     def add(self, name: str, pipeline: Pipeline) -> Run:
