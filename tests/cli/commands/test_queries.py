@@ -65,6 +65,16 @@ def test_what_contradicts_is_refused(asked, changes, pipelines, said):
     assert not Path("out-door.jsonl").exists()
 
 
+def test_a_sink_does_not_write_what_another_query_writes_by_an_option(asked):
+    sink = "sinks:\n  - {type: events, path: out-door.jsonl}\n"
+    Path("yard.yaml").write_text(READ + sink)
+    with pytest.raises(
+        ConfigError, match=r"path out-door\.jsonl and query door: --results out-door\.jsonl are the same"
+    ):
+        run_queries(asked, ["door.yaml", "yard.yaml"])
+    assert not Path("out-door.jsonl").exists()
+
+
 def test_metrics_say_the_query_where_there_are_several():
     metrics = Metrics(0)
     try:

@@ -137,7 +137,13 @@ class _Session:
         outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, **more)
         if pipeline.media is not None:
             check_folder(pipeline.media)
-        outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
+        others = [
+            Named(f"query {other}: {file.option}", file.path)
+            for other, each in self._outputs.items()
+            if other != query
+            for file in each.files()
+        ]
+        outputs.check([*inputs_of(pipeline, files, by_option=bool(options.sources)), *others])
         self._pipelines[query], self._of[query] = pipeline, options
         self._reloads[query], self._outputs[query] = reload, outputs
         return pipeline
