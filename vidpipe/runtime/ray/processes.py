@@ -87,6 +87,8 @@ class SharedProcesses:
             _put(part, ray.cloudpickle.dumps((query, kind, packed)))
             host = self._hosts.get(place)
             if host is None:
+                if self._begun:  # Ray may be a new one, where all who used it had ended
+                    _put(self._session, b"begun")
                 control = "begin", "control", "drop", "others"
                 process = _process(HostActor, options, control, SHARED_CALLS, SHARED_CONTROL)
                 host = self._hosts[place] = process.remote(self._session)
