@@ -192,6 +192,15 @@ def test_queries_join_leave_and_break_while_the_others_go_on(tmp_path):
     assert opened(tmp_path) == 1
 
 
+@pytest.mark.long
+def test_one_that_comes_after_all_others_have_ended_begins_on_a_ray_of_its_own(tmp_path):
+    session = Session(door=sees(tmp_path, kind=1))
+    with session.queries as queries:
+        queries["door"].join(60)
+        assert not queries.add("late", sees(tmp_path, kind=2)).join(60).errors
+    assert session.numbers("late") == list(range(COUNT))
+
+
 def test_what_is_shared_on_one_machine_alone_is_refused_elsewhere(tmp_path):
     pooled = replace(sees(tmp_path), tiers={Tier.DEVICE: TierSpec(pool=True)})
     for pipeline, address, said in (
