@@ -33,6 +33,7 @@ STORE_SHARE = 0.2  # of the machine's memory, at most
 JOIN_S = 3.0  # for a Ray to show that it is there
 LOOK_EVERY_S = 1.0  # whether it still is
 SILENT_S = 20.0  # of an address that does not even refuse, after which it counts as gone
+END_S = 30.0  # for the Ray that was used before to end
 _EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three of length, one of type, flags, stream
 
 
@@ -174,11 +175,11 @@ class _Sharing:
 
     def holds(self, thread: threading.Thread) -> None:
         """This one begins the next Ray and ends it, whoever of its users leaves last."""
-        self.wait_for_the_end(None)
+        self.wait_for_the_end(END_S)
         self._holder = thread
         thread.start()
 
-    def wait_for_the_end(self, timeout_s: float | None) -> None:
+    def wait_for_the_end(self, timeout_s: float) -> None:
         """Return when the Ray that was left is gone: Ray cannot begin in a process in which it still ends."""
         if self._holder is not None:
             self._holder.join(timeout_s)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import RayError
 from ray.experimental import internal_kv as kept_by_ray
 
 from vidpipe.core.errors import RunError
@@ -98,9 +98,11 @@ class SharedProcesses:
     def end(self, actor: SharedActor) -> None:
         """End an actor; the last one ends its process."""
         with self._lock:
-            kept_by_ray._internal_kv_del(actor.part, namespace=_SPACE)
             parts = self._parts[actor.place]
+            if actor.part not in parts:
+                return
             parts.discard(actor.part)
+            kept_by_ray._internal_kv_del(actor.part, namespace=_SPACE)
             if parts:
                 actor.host.drop.remote(actor.part)
             else:
@@ -109,20 +111,18 @@ class SharedProcesses:
     def begin(self) -> None:
         """All queries that begin together are open: let pictures come."""
         with self._lock:
-            if self._begun or not self._hosts:
-                return
             self._begun = True
-            _put(self._session, b"begun")
             for host in self._hosts.values():
+                _put(self._session, b"begun")
                 host.begin.remote()
 
     def others(self, query: str) -> dict[str, list[str]]:
         """By stream, which other queries take the same pictures as this one, as far as processes say so in time."""
         with self._lock:
-            asked = [host.others.remote(query) for host in self._hosts.values()]
+            hosts = list(self._hosts.values())
         found: dict[str, list[str]] = {}
-        with suppress(RayError, GetTimeoutError):
-            for each in ray.get(asked, timeout=ASK_S):
+        with suppress(RayError):
+            for each in ray.get([host.others.remote(query) for host in hosts], timeout=ASK_S):
                 found |= each
         return found
 
