@@ -16,10 +16,10 @@ from vidpipe.cli.doctor.finding import State
 from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.pipeline.spec import Tier
 from vidpipe.pipeline.yaml.load import load
+from vidpipe.runtime.machine import Machine
 from vidpipe.runtime.ray import inspection, tokens
 from vidpipe.runtime.ray.inspection import Inspected, InspectingActor, Software
 from vidpipe.runtime.ray.likeness import Clock, Driver
-from vidpipe.runtime.ray.machine import Machine
 
 BOX = Machine("n", "10.0.0.5", {Tier.EDGE: 1.0}, {"site": "north"})
 SOFTWARE = Software("box", "3.11.2", "2.50.0", allows_modules=False)

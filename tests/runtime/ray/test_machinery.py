@@ -30,9 +30,9 @@ from vidpipe.pipeline.plan import Place
 from vidpipe.pipeline.spec import Tier
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.machinery import Load
+from vidpipe.runtime.machine import Machine
 from vidpipe.runtime.ray import census as census_module
 from vidpipe.runtime.ray.census import Census
-from vidpipe.runtime.ray.machine import Machine
 from vidpipe.runtime.ray.machine_watch import MachineWatch
 
 LOAD = Load("box", 7, 2, 0.5, 100, 50, 10)
