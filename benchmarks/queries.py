@@ -33,7 +33,6 @@ QUERIES: Mapping[str, tuple[list[str], float]] = {
 """Classes and threshold of each."""
 
 CASCADES: Mapping[str, list[dict[str, Any]]] = {
-    "big at every frame": [{"id": "big", "type": "detect", "model": "big"}],
     "difference, big": [
         {"id": "difference", "type": "difference"},
         {"id": "big", "type": "detect", "model": "big"},
@@ -42,6 +41,7 @@ CASCADES: Mapping[str, list[dict[str, Any]]] = {
         {"id": "track", "type": "track", "refresh_s": 0.5},
         {"id": "big", "type": "detect", "model": "big"},
     ],
+    "big at every frame": [{"id": "big", "type": "detect", "model": "big"}],
 }
 
 
@@ -72,11 +72,11 @@ queries asked for, those that one of the others had made.
 
 
 def report(names: Sequence[str] = ()) -> Iterator[str]:
-    """The section of the page: a row for each clip and cascade."""
+    """The section of the page: a row for each cascade and clip."""
     yield HEAD.format(rounds=ROUNDS)
     with TemporaryDirectory() as folder:
-        for name in names or CLIPS:
-            for cascade in CASCADES:
+        for cascade in CASCADES:
+            for name in names or CLIPS:
                 yield f"| {Path(name).stem} | {cascade} | {_row(clip(name, Path(folder)), cascade)} |"
 
 

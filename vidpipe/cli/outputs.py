@@ -118,7 +118,7 @@ class Outputs:
         Raises:
             ConfigError: names both options.
         """
-        outputs = self._files()
+        outputs = self.files()
         for number, output in enumerate(outputs):
             for other in (*inputs, *outputs[:number]):
                 if _is_same(output.path, other.path):
@@ -172,7 +172,8 @@ class Outputs:
         options = {"--results": self.results, "--events": self.events}
         return [Named(option, path) for option, path in options.items() if path is not None] + self._sinks
 
-    def _files(self) -> list[Named]:
+    def files(self) -> list[Named]:
+        """All that are written."""
         files = self._files_of_lines() + self._stores
         if self.report is not None:
             files.append(Named("--report", self.report))

@@ -129,15 +129,17 @@ def make_engine(
     Args:
         address: of a Ray to join.
         positions: where a stream stands, for when its process has to be started again.
-        share: what the run has in common with the other queries of this process; None: it is alone.
+        share: what the run has in common with the other queries of its session; None: it is alone.
 
     Raises:
         ConfigError: it goes by no other clock than the machine's, or Ray is not installed.
     """
     if name == "inline":
         return InlineEngine(plan, frame_sinks, clock, share=share)
-    if share is not None:
-        raise ConfigError("queries share what one process holds: run them with --engine inline")
+    if share is not None and address is not None:
+        raise ConfigError("queries share what one machine holds: run them without the address of a cluster")
+    if share is not None and any(tier.pool for tier in plan.pipeline.tiers.values()):
+        raise ConfigError("queries share their networks without a detector pool: leave `pool` out of `tiers`")
     if clock is not REAL:
         raise ConfigError('a clock of your own goes with engine="inline": actors go by the clocks of their machines')
     if not is_installed("ray"):
@@ -146,4 +148,4 @@ def make_engine(
         )
     from vidpipe.runtime.ray import RayEngine
 
-    return RayEngine(plan, frame_sinks, address=address, positions=positions)
+    return RayEngine(plan, frame_sinks, address=address, positions=positions, share=share)

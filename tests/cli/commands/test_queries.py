@@ -36,8 +36,9 @@ def asked(tmp_path, monkeypatch):
     return RunOptions("", sources=["cam=clip.mp4"], results=Path("out.jsonl"), report=Path("report.json"))
 
 
-def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
-    assert run_queries(asked, ["door.yaml", "yard.yaml"]) == 0
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.long])])
+def test_each_query_has_files_of_its_own_that_say_so(asked, capsys, engine):
+    assert run_queries(replace(asked, engine=engine), ["door.yaml", "yard.yaml"]) == 0
     for query in ("door", "yard"):
         lines = answers(Path(f"out-{query}.jsonl"))
         assert [(line["query"], line["seq"]) for line in lines] == [(query, seq) for seq in range(5)]
@@ -52,7 +53,7 @@ def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
     [
         ({}, ["door.yaml", "./door.yaml"], "two queries named 'door'"),
         ({}, ["door.yaml", "a b.yaml"], "query 'a b': a name is made of letters"),
-        ({"engine": "ray"}, ["door.yaml", "yard.yaml"], "run them with --engine inline"),
+        ({"address": "10.0.0.9:6379"}, ["door.yaml", "yard.yaml"], "run them without --address"),
         ({"results": Path("-")}, ["door.yaml", "yard.yaml"], "stdout is one, name a file"),
         ({"budget": "mbps=2"}, ["door.yaml", "yard.yaml"], "several queries share out CPU time"),
         ({"sources": ["cam=clip.mp4"], "report": Path("nowhere/x.json")}, ["door.yaml", "yard.yaml"], "nowhere"),
@@ -61,6 +62,16 @@ def test_each_query_has_files_of_its_own_that_say_so(asked, capsys):
 def test_what_contradicts_is_refused(asked, changes, pipelines, said):
     with pytest.raises(ConfigError, match=said):
         run_queries(replace(asked, **changes), pipelines)
+    assert not Path("out-door.jsonl").exists()
+
+
+def test_a_sink_does_not_write_what_another_query_writes_by_an_option(asked):
+    sink = "sinks:\n  - {type: events, path: out-door.jsonl}\n"
+    Path("yard.yaml").write_text(READ + sink)
+    with pytest.raises(
+        ConfigError, match=r"path out-door\.jsonl and query door: --results out-door\.jsonl are the same"
+    ):
+        run_queries(asked, ["door.yaml", "yard.yaml"])
     assert not Path("out-door.jsonl").exists()
 
 

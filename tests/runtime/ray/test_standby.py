@@ -18,10 +18,11 @@ from tests.runtime.linked import Measures, Passes, pipeline
 from vidpipe.core.errors import ConfigError
 from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Tier
-from vidpipe.runtime.ray import devices, segment_actors, standby
+from vidpipe.runtime.ray import segment_actors, standby
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.devices import Devices
 from vidpipe.runtime.ray.machines import Machines
+from vidpipe.runtime.ray.processes import Processes
 from vidpipe.runtime.ray.segment_actors import SegmentActors
 from vidpipe.runtime.ray.standby import Standbys
 
@@ -107,18 +108,19 @@ def test_one_with_other_models_does_not_stand_by(monkeypatch, caplog):
 def test_a_site_whose_first_stream_comes_later_has_standbys_too(monkeypatch):
     started: list[tuple[str, str]] = []
 
-    def start(kind: type, plan: object, place: Any, below: object, options: dict[str, Any], *first: Any) -> Actor:
-        started.append((place.name, options.get("name", "")))
+    def start(kind: type, place: str, options: dict[str, Any], packed: bytes) -> Actor:
+        started.append((place, options.get("name", "")))
         return Actor()
 
-    monkeypatch.setattr(devices, "start", start)
-    monkeypatch.setattr(segment_actors, "start", start)
+    processes: Any = mock.create_autospec(Processes, instance=True)
+    processes.start.side_effect = start
+    monkeypatch.setattr(segment_actors, "pack_arguments", lambda *_: b"")
     monkeypatch.setattr(standby, "AFTER_S", -1.0)
     standbys = standbys_of([])
     machines: Any = mock.create_autospec(Machines, instance=True)
     machines.options.return_value, machines.count.return_value = ({}, None), 1
-    segments = SegmentActors(machines, standbys, one_machine=False, started=lambda _: None)
-    of_run = Devices(machines, segments, standbys, Census(), (), "10.0.0.5:6379")
+    segments = SegmentActors(machines, processes, standbys, one_machine=False, started=lambda _: None)
+    of_run = Devices(machines, processes, segments, standbys, Census(), (), "10.0.0.5:6379")
 
     def laid(**sites: str) -> Any:
         streams = dict.fromkeys(sites, "live+file:clip.mp4")

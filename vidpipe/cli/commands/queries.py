@@ -46,8 +46,8 @@ def names_of(pipelines: Sequence[str]) -> dict[str, str]:
 
 def run_queries(options: RunOptions, pipelines: Sequence[str]) -> int:
     """Run all to the end; the worst of their exit statuses. Raises ConfigError where one cannot begin."""
-    if options.engine == "ray" or options.address is not None:
-        raise ConfigError("several pipelines share what one process holds: run them with --engine inline")
+    if options.address is not None:
+        raise ConfigError("several pipelines share what one machine holds: run them without --address")
     if any(map(is_stdout, filter(None, (options.results, options.events, options.report)))):
         raise ConfigError("several pipelines write files of their own, as NAME-QUERY.jsonl: stdout is one, name a file")
     from vidpipe.cli.runs.orders import QueriesOrders
@@ -137,7 +137,13 @@ class _Session:
         outputs = Outputs(*asked, list(pipeline.streams), pipeline.sinks, **more)
         if pipeline.media is not None:
             check_folder(pipeline.media)
-        outputs.check(inputs_of(pipeline, files, by_option=bool(options.sources)))
+        others = [
+            Named(f"query {other}: {file.option}", file.path)
+            for other, each in self._outputs.items()
+            if other != query
+            for file in each.files()
+        ]
+        outputs.check([*inputs_of(pipeline, files, by_option=bool(options.sources)), *others])
         self._pipelines[query], self._of[query] = pipeline, options
         self._reloads[query], self._outputs[query] = reload, outputs
         return pipeline
@@ -153,7 +159,7 @@ class _Session:
             watchers.append(self._metrics.watcher(query))
         return Run(
             pipeline,
-            engine="inline",
+            engine=self._options.engine or "inline",
             sinks=[*outputs.lines_files(None), *outputs.stores(), *self._open.enter_context(page)],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,

@@ -1,4 +1,4 @@
-"""Several pipelines on the same streams in one process: each a run of its own, on pictures and looks that they share.
+"""Several pipelines on the same streams: each a run of its own, on pictures and looks that they share.
 
 A query keeps its stages, epochs, audits, ledger and sinks to itself, so its answers are those that it would give alone,
 and what breaks in it breaks nothing else. What is shared lies below: open streams and networks (`Sharing`).
@@ -15,6 +15,7 @@ from types import TracebackType
 from vidpipe.core.clock import REAL, Clock
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError, text_of
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.runtime.driver.claims import check_apart
 from vidpipe.runtime.driver.outcome import Outcome
 from vidpipe.runtime.driver.session import Run
 from vidpipe.runtime.sharing import QueryShare, Sharing
@@ -40,11 +41,11 @@ class Queries:
 
     Args:
         pipelines: by the name of the query.
-        make: makes the run of a query, with its sinks: with the inline engine, and `share` as it is given.
+        make: makes the run of a query, with its sinks: on the inline engine or on Ray, with `share` as it is given.
         clock: that sources go by, and the runs that `make` makes.
 
     Raises:
-        ConfigError: there is none, or a name is none.
+        ConfigError: there is none, a name is none, or two would write to the same file, topic, store or folder.
     """
 
     def __init__(self, pipelines: Mapping[str, Pipeline], make: Make | None = None, *, clock: Clock = REAL) -> None:
@@ -55,6 +56,7 @@ class Queries:
         self.sharing = Sharing(clock)
         self._changing = threading.Lock()
         self._runs: dict[str, Run] = {}
+        self._pipelines: dict[str, Pipeline] = {}  # as each began
         self._outcomes: dict[str, Outcome] = {}
         self._stopping = False
         for name, pipeline in pipelines.items():
@@ -76,7 +78,7 @@ class Queries:
             for run in begun:
                 run.__exit__(type(error), error, None)
             raise
-        self.sharing.sources.go.set()
+        self.sharing.begin()
         return self
 
     def add(self, name: str, pipeline: Pipeline) -> Run:
@@ -148,10 +150,14 @@ class Queries:
     def _made(self, name: str, pipeline: Pipeline) -> Run:
         if len(self._runs) >= MOST:
             raise ConfigError(f"a session has at most {MOST} queries")
+        going = {other: self._pipelines[other] for other, run in self._runs.items() if not _has_ended(run)}
         try:
-            return self._make(pipeline, self.sharing.query(check_name(name)))
+            check_apart(check_name(name), pipeline, going)
+            run = self._make(pipeline, self.sharing.query(name))
         except VidpipeError as error:
             raise _of(name, error) from error
+        self._pipelines[name] = pipeline
+        return run
 
     def _plain(self, pipeline: Pipeline, share: QueryShare) -> Run:
         return Run(pipeline, engine="inline", results=False, share=share, clock=self._clock)

@@ -305,6 +305,8 @@ class Run(Controllable):
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
             counts, failure = self._counted()
+            if self._share is not None:
+                self._share.hear()
             errors += [failure] if failure and not errors else []
             reporter.cpu_s = self._engine.cpu_s()
             interim.close()

@@ -38,6 +38,7 @@ from vidpipe.runtime.ray.pools import Pools
 from vidpipe.runtime.ray.warnings import Latest, kept
 from vidpipe.runtime.remote.link import way_out
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.runtime.stream_pool import StreamPool
 from vidpipe.runtime.transport import codec
 from vidpipe.runtime.worker import WorkerRuntime
@@ -73,9 +74,12 @@ class _Actor:
 
     Args:
         standby: name of that actor's standby; "": it has none.
+        share: what its run has in common with other queries that stand in this process; None: it is alone.
     """
 
-    def __init__(self, plan: Plan, segments: range, lower: Any, standby: str = "") -> None:
+    def __init__(
+        self, plan: Plan, segments: range, lower: Any, standby: str = "", *, share: QueryShare | None = None
+    ) -> None:
         self._warnings = kept()
         self._instance = uuid.uuid4().hex
         self._load = LoadMeter()
@@ -86,7 +90,7 @@ class _Actor:
         # On one machine an actor may have several tiers, and one library for all.
         self._pools = Pools(tier.gpus, self._weight) if tier and tier.pool and len(tiers) == 1 else None
         opens = self._pools.open if self._pools is not None else NetworkFile.open
-        self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps, opens=opens)
+        self._runtime = WorkerRuntime(plan, ray.cloudpickle.dumps, opens=opens, share=share)
         runtime, end = self._runtime, segments[-1]
         self._server = way_out(plan, runtime) if end + 1 == plan.here else None
         self._link: PeerLink | None = self._server
@@ -163,10 +167,11 @@ class SegmentActor(_Actor):
 
     Args:
         packed: plan, indices of the segments, and the actor of the next one or None; with the name of its standby.
+        share: as of `_Actor`.
     """
 
-    def __init__(self, packed: bytes) -> None:
-        super().__init__(*unpack_arguments(packed))
+    def __init__(self, packed: bytes, share: QueryShare | None = None) -> None:
+        super().__init__(*unpack_arguments(packed), share=share)
         assert self._stack.top is not None
         self._receiver = Receiver(self._runtime, self._stack.top, self._restore)
         self._turns = _Turns()
@@ -230,11 +235,12 @@ class DeviceActor(_Actor):
 
     Args:
         packed: frame sinks, whether the run is driven from another machine, perhaps, and what a `SegmentActor` has.
+        share: as of `_Actor`.
     """
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: bytes, share: QueryShare | None = None) -> None:
         frame_sinks, self._apart, plan, *rest = unpack_arguments(packed)
-        super().__init__(plan, *rest)
+        super().__init__(plan, *rest, share=share)
         self._stream_pool = StreamPool(self._runtime, self._stack.top, frame_sinks, plan.at_once)
         self._is_open = False
 

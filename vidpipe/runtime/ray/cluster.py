@@ -33,6 +33,7 @@ STORE_SHARE = 0.2  # of the machine's memory, at most
 JOIN_S = 3.0  # for a Ray to show that it is there
 LOOK_EVERY_S = 1.0  # whether it still is
 SILENT_S = 20.0  # of an address that does not even refuse, after which it counts as gone
+END_S = 30.0  # for the Ray that was used before to end
 _EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # a frame of HTTP/2: three of length, one of type, flags, stream
 
 
@@ -79,7 +80,7 @@ class Cluster:
         self._uses = True
         self._opened = _sharing.there
         if begins:
-            self._thread.start()
+            _sharing.holds(self._thread)
         is_there = bool(opened([self._opened], stop))
         if is_there and not begins:
             self._watch = _Watch()
@@ -95,8 +96,8 @@ class Cluster:
 
     def close(self, timeout_s: float) -> None:
         """Leave it, and end it where it is our own. One that is still starting is ended when it has started."""
-        if self._uses and _sharing.leave() == 0 and self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        if self._uses and _sharing.leave() == 0:
+            _sharing.wait_for_the_end(timeout_s)
         self._uses = False
 
     def _run(self) -> None:
@@ -170,6 +171,18 @@ class _Sharing:
         self.address: str | None = None
         self.changed = threading.Condition()
         self.there: Future[None] = Future()
+        self._holder: threading.Thread | None = None
+
+    def holds(self, thread: threading.Thread) -> None:
+        """This one begins the next Ray and ends it, whoever of its users leaves last."""
+        self.wait_for_the_end(END_S)
+        self._holder = thread
+        thread.start()
+
+    def wait_for_the_end(self, timeout_s: float) -> None:
+        """Return when the Ray that was left is gone: Ray cannot begin in a process in which it still ends."""
+        if self._holder is not None:
+            self._holder.join(timeout_s)
 
     def join(self, address: str | None) -> bool:
         """Use Ray; whether it has still to be begun, by the caller. Raises RunError where another one is in use."""

@@ -11,7 +11,8 @@ from vidpipe.runtime.ray.actors import DeviceActor
 from vidpipe.runtime.ray.census import Census
 from vidpipe.runtime.ray.device import Device
 from vidpipe.runtime.ray.machines import Machines
-from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, start
+from vidpipe.runtime.ray.processes import Processes
+from vidpipe.runtime.ray.segment_actors import SegmentActors, numbered, packed_for
 from vidpipe.runtime.ray.standby import Standbys
 
 
@@ -21,6 +22,7 @@ class Devices:
     Methods take the plan as it is at the moment.
 
     Args:
+        processes: in which they stand.
         segments: the actors below the devices.
         census: is told of each actor.
         frame_sinks: of each device.
@@ -30,6 +32,7 @@ class Devices:
     def __init__(
         self,
         machines: Machines,
+        processes: Processes,
         segments: SegmentActors,
         standbys: Standbys,
         census: Census,
@@ -37,6 +40,7 @@ class Devices:
         address: str | None,
     ) -> None:
         self._machines = machines
+        self._processes = processes
         self._segments = segments
         self._standbys = standbys
         self._census = census
@@ -97,7 +101,8 @@ class Devices:
         options, node = self._machines.options(place)
         below = self._segments.below(plan, site, number, node)
         apart = self._address is not None
-        actor = start(DeviceActor, plan, place, below, options, self._frame_sinks, apart)
+        packed = packed_for(plan, place, below, self._frame_sinks, apart)
+        actor = self._processes.start(DeviceActor, numbered(place.name, number), options, packed)
         return actor, [each.actor for each in below]
 
     def _place(self, plan: Plan, site: str) -> Place:

@@ -32,10 +32,12 @@ from vidpipe.runtime.ray.likeness import Hashes, hashes_of_models
 from vidpipe.runtime.ray.machine_watch import MachineWatch
 from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.packing import pack_arguments
+from vidpipe.runtime.ray.processes import processes_of
 from vidpipe.runtime.ray.replies import cause, got, is_heard, opened, tell_clocks
 from vidpipe.runtime.ray.segment_actors import SegmentActors
 from vidpipe.runtime.ray.standby import Standbys
 from vidpipe.runtime.shadow.ask import ShadowAsk
+from vidpipe.runtime.sharing import QueryShare
 from vidpipe.runtime.worker import those_open
 from vidpipe.sources.base import StreamInfo
 
@@ -53,6 +55,7 @@ class RayEngine:
 
     Args:
         positions: where a stream stands, for when its device has to be started again.
+        share: what the run has in common with the other queries of its session; None: it is alone.
     """
 
     waiting = False
@@ -64,6 +67,7 @@ class RayEngine:
         *,
         address: str | None = None,
         positions: Callable[[str], Position],
+        share: QueryShare | None = None,
     ) -> None:
         self._plan = plan
         self._address = address
@@ -76,13 +80,17 @@ class RayEngine:
             lambda: self._hashes, self._census.leave, wanted=address is not None and plan.pipeline.standby
         )
         machines = Machines(address, plan.pipeline.tiers)
+        self._processes = processes_of(share)
         self._segments = SegmentActors(
             machines,
+            self._processes,
             self._standbys,
             one_machine=address is None,
             started=lambda each: self._census.add(each.name, each.actor, each.place),
         )
-        self._devices = Devices(machines, self._segments, self._standbys, self._census, frame_sinks, address)
+        self._devices = Devices(
+            machines, self._processes, self._segments, self._standbys, self._census, frame_sinks, address
+        )
         self._loss: cluster.Loss | None = None
         self._positions = positions
         self._packed: bytes | None = None
@@ -342,7 +350,7 @@ class RayEngine:
                 left_s = max(0.0, until - time.monotonic())
                 ray.wait([a.close.remote(left_s) for a in actors], num_returns=len(actors), timeout=left_s)
             for actor in self._actors():
-                ray.kill(actor)
+                self._processes.end(actor)
         self._cluster.close(LEAVE_S)
 
     def _actors(self) -> list[Any]:

@@ -7,19 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import ray
-
 from vidpipe.pipeline.plan import Place, Plan
 from vidpipe.runtime.ray.actors import SegmentActor
 from vidpipe.runtime.ray.machines import Machines
 from vidpipe.runtime.ray.packing import pack_arguments
+from vidpipe.runtime.ray.processes import Processes
 from vidpipe.runtime.ray.standby import Standbys
-
-CONTROL = (
-    *("add", "ask", "check", "clock", "close", "greet", "prepare", "ready", "remove", "restore", "skip", "stop"),
-    *("update", "word"),
-)
-CALLS = 100  # of an actor at a time: more than links have credit for
 
 
 class Started(NamedTuple):
@@ -46,14 +39,22 @@ class SegmentActors:
     as stages there know its streams.
 
     Args:
+        processes: in which they stand.
         standbys: names the standby of each.
         started: is told of each new one.
     """
 
     def __init__(
-        self, machines: Machines, standbys: Standbys, *, one_machine: bool, started: Callable[[Started], None]
+        self,
+        machines: Machines,
+        processes: Processes,
+        standbys: Standbys,
+        *,
+        one_machine: bool,
+        started: Callable[[Started], None],
     ) -> None:
         self._machines = machines
+        self._processes = processes
         self._standbys = standbys
         self._one_machine = one_machine
         self._tell = started
@@ -99,35 +100,32 @@ class SegmentActors:
         name = numbered(place.name, share)
         level = self._levels.setdefault(place.segments[0], {})
         if name not in level:
-            make = partial(self._start, plan, place, near, tuple(below))
+            make = partial(self._start, plan, place, name, near, tuple(below))
             standby = self._standbys.name(name)
             level[name] = Started(name, make(), place, standby, partial(make, standby))
             self._tell(level[name])
         return level[name]
 
-    def _start(self, plan: Plan, place: Place, near: str | None, below: Sequence[Started], name: str = "") -> Any:
+    def _start(
+        self, plan: Plan, place: Place, name: str, near: str | None, below: Sequence[Started], standby: str = ""
+    ) -> Any:
         options, _ = self._machines.options(place, near)
-        return start(SegmentActor, plan, place, below, options | ({"name": name} if name else {}))
+        options |= {"name": standby} if standby else {}
+        return self._processes.start(SegmentActor, name, options, packed_for(plan, place, below))
 
 
-def start(kind: type, plan: Plan, place: Place, below: Sequence[Started], options: dict[str, Any], *first: Any) -> Any:
-    """Start an actor of this kind at a place, above others.
+def packed_for(plan: Plan, place: Place, below: Sequence[Started], *first: Any) -> bytes:
+    """What an actor at a place is made with, above others.
 
     Args:
-        options: for Ray, where it stands among them.
         first: arguments of its kind before the plan.
     """
-    for name in CONTROL:  # apart from the calls that wait for answers
-        if hasattr(kind, name):
-            ray.method(concurrency_group="control")(getattr(kind, name))
     name, lower, standby = (below[0].name, below[0].actor, below[0].standby) if below else ("", None, "")
     links = [
         replace(link, leads_to=name) if index == place.segments[-1] else link for index, link in enumerate(plan.links)
     ]
     plan = replace(plan, links=tuple(links))
-    packed = pack_arguments(plan.pipeline.search_paths, *first, plan, place.segments, lower, standby)
-    options = options | {"max_concurrency": CALLS, "concurrency_groups": {"control": 2}}
-    return ray.remote(**options)(kind).remote(packed)
+    return pack_arguments(plan.pipeline.search_paths, *first, plan, place.segments, lower, standby)
 
 
 def numbered(name: str, index: int) -> str:
