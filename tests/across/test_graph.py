@@ -55,9 +55,9 @@ def test_what_is_old_enough_is_as_if_never_seen(transitions):
 
 
 def window_of(times) -> Window:
-    return CameraGraph(CAMERAS, [Transition("gate", "yard", 0.0, each) for each in times], 0.0).path(
-        "gate", "yard"
-    ).window
+    return (
+        CameraGraph(CAMERAS, [Transition("gate", "yard", 0.0, each) for each in times], 0.0).path("gate", "yard").window
+    )
 
 
 @settings(deadline=None)
@@ -105,10 +105,10 @@ def test_the_next_ones_lie_within_the_window_whatever_the_times_are_like(shape, 
 @settings(deadline=None)
 @given(st.integers(0, 3000))
 def test_that_nobody_is_seen_elsewhere_is_known_of_cameras_that_many_have_left(count):
-    """With 95 % confidence it is under 2 % from 189 on, as of Wilson's interval."""
+    """With 95 % confidence it is under 2 % from 133 on, as of Wilson's interval, one-sided."""
     graph = CameraGraph(CAMERAS, [Transition("gate", "yard", 0.0, 30.0)] * count, 0.0)
     beyond = graph.beyond("gate", {"yard": Window(0.0, 60.0)})
-    assert (beyond < 0.02) == (count > 188)
+    assert (beyond < 0.02) == (count > 132)
     assert beyond > 0
     assert graph.beyond("gate", {}) == pytest.approx(1.0)
 

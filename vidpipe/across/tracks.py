@@ -17,8 +17,9 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Image
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.models.base import Embedder
-from vidpipe.results.store.embeddings import unpacked
-from vidpipe.results.store.file import meaning, open_to_read
+from vidpipe.results.store.commit import transaction
+from vidpipe.results.store.embeddings import unpacked, write_asked
+from vidpipe.results.store.file import meaning, open_to_read, open_to_write
 
 ALIKE = 0.2  # cosine distance of `describe`, where its run does not say another one
 _MARGIN = 0.15  # of a box's longer side that a kept picture has around it: see `media.best`
@@ -136,17 +137,20 @@ class Looks:
     """What tracks look like: as the store has it, else by an embedder on the picture that was kept.
 
     Args:
-        load: the embedder that described the others; called once, if a track needs it.
+        load: the embedder that described the others, and its identity as a store has it; called once, if a track
+            needs it.
 
     Attributes:
         computed: how often the embedder was asked.
         nothing: tracks of which neither is there.
     """
 
-    def __init__(self, known: Known, load: Callable[[], Embedder]) -> None:
+    def __init__(self, known: Known, load: Callable[[], tuple[Embedder, str]]) -> None:
         self._load = load
         self._embedder: Embedder | None = None
+        self._model = ""
         self._vectors: dict[tuple[int, str, int], Vector] = {}
+        self._fresh: dict[tuple[int, str, int], Vector] = {}
         self.computed = 0
         self.nothing = 0
         self.renew(known)
@@ -166,11 +170,27 @@ class Looks:
             self.nothing += 1
             return None
         if self._embedder is None:
-            self._embedder = self._load()
+            self._embedder, self._model = self._load()
         self.computed += 1
         vector: Vector = self._embedder.embed([crop])[0]
-        self._vectors[track.key] = vector
+        self._vectors[track.key] = self._fresh[track.key] = vector
         return vector
+
+    def keep(self, path: Path) -> None:
+        """Store what was computed since, so that nobody computes it again, and the camera graph learns of it.
+
+        Raises:
+            ConfigError: the store cannot be written.
+        """
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, {}
+        with closing(open_to_write(path)) as connection:
+            try:
+                with transaction(connection):
+                    write_asked(connection, self._model, fresh)
+            except sqlite3.Error as error:
+                raise ConfigError(meaning(path, error)) from None
 
 
 def without_margin(picture: Path) -> Image | None:
@@ -207,7 +227,8 @@ def _read(connection: sqlite3.Connection, since: float | None, until: float | No
         vector = unpacked(row["vector"], row["length"])
         if key in chosen and vector is not None:
             models.add(str(row["model"]))
-            seen.append(Seen(key, row["stream"], times[key].first, times[key].last, vector))
+            asked = row["vectors"] == 0
+            seen.append(Seen(key, row["stream"], times[key].first, times[key].last, vector, asked))
     if len(models) > 1:
         raise ConfigError(
             f"tracks of this store were described by several models ({', '.join(sorted(models))}), which cannot be "
