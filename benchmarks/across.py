@@ -3,7 +3,7 @@
 `python -m benchmarks across`: six cameras of a generated walk, with exact identities and times. The graph is
 learnt on the first half of the time, from all tracks and by looks alone. Then every fourth person is followed from
 where he was first seen. In the last quarter a way is open that nobody has taken before, and everybody is followed:
-while the graph learns nothing more, of the tracks that searches have looked at up to then, and of all tracks up to then.
+while the graph learns nothing more, of tracks that searches have looked at up to then, and of all tracks up to then.
 
 What is counted are looks: crops that an embedder is given; learning the graph is not among them, as `describe` does it
 in the run. Everywhere is the same search with a graph that knows nothing.

@@ -22,7 +22,7 @@ from vidpipe.cli.commands.across import AcrossOptions, FollowOptions, follow_up,
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.store.embeddings import Embedded, unpacked, write_embeddings
 from vidpipe.results.store.file import open_to_write
-from vidpipe.testing.walk import Stay, WalkScene
+from vidpipe.testing.walk import Stay, WalkScene, WalkSpec
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +115,7 @@ def test_a_store_that_cannot_be_written_is_searched_all_the_same(tmp_path, capsy
     assert vectors(store) == {}
 
 
+@pytest.mark.long
 def test_a_way_that_is_opened_later_is_found_by_one_search_everywhere_and_learnt(tmp_path, capsys):
     """The run has described the first half only. Its graph knows no way to the roof, and is sure that few take any."""
     scene = walk(8, new_from=0.5)
@@ -140,3 +141,68 @@ def test_a_way_that_is_opened_later_is_found_by_one_search_everywhere_and_learnt
     assert searches[0] in ("looser", "everywhere")
     assert searches[-1] == "likely"
     assert "missed" not in searches
+
+
+def graph_of(store: Path, capsys, **options) -> tuple[dict[tuple[str, str], dict], str]:
+    show_graph(AcrossOptions(store, json=True, **options))
+    out, err = capsys.readouterr()
+    return {(row["from"], row["to"]): row for row in map(json.loads, out.splitlines())}, err
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ahead", [-200.0, 0.0, 200.0])
+def test_a_clock_that_is_minutes_off_is_told_with_what_sets_it_right(tmp_path, capsys, ahead):
+    """What is told to give, given, brings the ways back as they are; nobody else's clock is suspected then."""
+    scene = walk(6)
+    store = stored(scene, tmp_path, ahead={"yard": ahead})
+    _, err = graph_of(store, capsys)
+    if not ahead:
+        assert "clock" not in err
+        return
+    line = next(line for line in err.splitlines() if "the clock of yard" in line)
+    assert ("ahead of" if ahead > 0 else "behind") in line
+    given = line.split("--clock-offset ")[1].split(";")[0]
+    assert float(given.removeprefix("yard=")) == pytest.approx(ahead, abs=30)
+    ways, err = graph_of(store, capsys, clock_offset=[given])
+    assert "clock" not in err
+    assert ways["gate", "yard"]["earliest_s"] < 40 < ways["gate", "yard"]["latest_s"]
+    journey = next(
+        each for each in journeys(scene) if len(each) == 2 and each[0].camera == "gate" and each[0].last > 5e3
+    )
+    follow_up(FollowOptions(event_of(journey[0])), AcrossOptions(store, json=True, clock_offset=[given]))
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["track_id"], row["found"]) == (journey[1].number, "likely")
+
+
+def test_cameras_between_which_nobody_walks(tmp_path, capsys):
+    scene = WalkScene(WalkSpec({"gate": 1.0, "dock": 1.0}, (), 1800.0, 1.0, 5))
+    store = stored(scene, tmp_path)
+    ways, err = graph_of(store, capsys)
+    assert ways == {}
+    assert "nobody was seen on two cameras within 10m" in err
+    assert f"{len(scene.stays)} tracks of 2 cameras, {len(scene.stays)} subjects" in err
+    newest = scene.stays[-1]
+    rows, err = followed(store, newest, capsys)
+    assert rows == []
+    assert "not seen again within 10m" in err
+
+
+def test_from_a_camera_that_nobody_has_left_all_are_searched(tmp_path, capsys):
+    scene = walk(0.5)
+    store = stored(scene, tmp_path, described=False)
+    journey = next(each for each in journeys(scene) if len(each) > 1)
+    rows, err = followed(store, journey[0], capsys)
+    assert rows[0]["track_id"] == journey[1].number
+    assert f"nobody is known to have left {journey[0].camera} before: all cameras are searched" in err
+
+
+def test_people_who_look_the_same_tell_no_way_and_that_is_told(tmp_path, capsys):
+    scene = walk(2)
+    store = stored(scene, tmp_path, alike={stay.person for stay in scene.stays})
+    ways, err = graph_of(store, capsys)
+    told = next(line for line in err.splitlines() if "look like two subjects, and are not counted" in line)
+    unclear, tracks = int(told.split()[0]), int(told.split()[2])
+    assert tracks == len(scene.stays)
+    # Who comes while nobody else has been seen for the horizon is clear; at one a minute that is next to nobody.
+    assert unclear > 0.8 * tracks
+    assert sum(row["count"] for row in ways.values()) < 0.1 * tracks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -64,19 +65,29 @@ def suspicions(seen: Sequence[Seen], likeness: float, *, horizon_s: float) -> li
     Who walks from one camera to the other and who walks back make two modes of the time between both, one on each side
     of zero. Two that lie on the same side mean that one of the clocks is off, by the middle of both if the two ways
     take as long. Cameras that all pass in one direction tell nothing.
+
+    Two ways that lead in one direction over other cameras look the same. So only those pairs are asked that most have
+    passed both of, as few as connect all cameras (a maximum spanning tree): who walks from one end of it to the other
+    passes what lies between.
     """
     by_camera: dict[str, list[Seen]] = {}
     for each in seen:
         by_camera.setdefault(each.camera, []).append(each)
+    pairs = [
+        (first, second, _gaps(by_camera[first], by_camera[second], likeness, horizon_s))
+        for first, second in combinations(sorted(by_camera), 2)
+    ]
     found = []
-    names = sorted(by_camera)
-    for place, first in enumerate(names):
-        for second in names[place + 1 :]:
-            gaps = _gaps(by_camera[first], by_camera[second], likeness, horizon_s)
-            offset_s = _offset(gaps)
-            if offset_s is not None:
-                found.append(Suspicion(first, second, offset_s, len(gaps)))
-    return found
+    connected = {name: {name} for name in by_camera}
+    for first, second, gaps in sorted(pairs, key=lambda pair: -len(pair[2])):
+        if second in connected[first]:
+            continue
+        together = connected[first] | connected[second]
+        connected |= dict.fromkeys(together, together)
+        offset_s = _offset(gaps)
+        if offset_s is not None:
+            found.append(Suspicion(first, second, offset_s, len(gaps)))
+    return sorted(found)
 
 
 def _gaps(first: Sequence[Seen], second: Sequence[Seen], likeness: float, horizon_s: float) -> list[float]:

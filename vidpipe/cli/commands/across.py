@@ -101,8 +101,11 @@ def show_graph(options: AcrossOptions) -> int:
             f"{len(known.cameras)} cameras, {learnt.subjects} subjects; longer ways need --within, and tracks that "
             "look less alike --likeness\n"
         )
-    elif learnt.unclear:
-        sys.stderr.write(f"{learnt.unclear} of {len(known.seen)} tracks look like two subjects, and are not counted\n")
+    if learnt.unclear:
+        sys.stderr.write(
+            f"{learnt.unclear} of {len(known.seen)} tracks look like two subjects, and are not counted: an embedder "
+            "that was trained to tell them apart leaves fewer, as does a greater --likeness\n"
+        )
     return 0 if paths else NOT_SEEN
 
 
@@ -141,6 +144,8 @@ def _follow(
     for suspicion in learnt.suspicions:
         sys.stderr.write(f"{suspicion}\n")
     bar = known.likeness if options.likeness is None else options.likeness
+    if not learnt.graph.left(begin.camera):
+        sys.stderr.write(f"nobody is known to have left {begin.camera} before: all cameras are searched\n")
     follow = Follow(
         learnt.graph,
         looks,
