@@ -13,7 +13,6 @@ from vidpipe.across.clocks import corrected, suspicions
 from vidpipe.across.graph import CameraGraph
 from vidpipe.across.search import Bounds, Follow, Track
 from vidpipe.across.subjects import Seen, link
-from vidpipe.core.errors import ConfigError
 
 CAMERAS = ("a", "b", "c", "d")
 
@@ -141,9 +140,4 @@ def test_a_clock_that_differs_is_told_and_what_is_given_is_corrected(ahead):
     assert (one.first, one.second) == ("a", "b")
     assert one.offset_s == pytest.approx(ahead, abs=20)
     assert "nothing was corrected" in str(one)
-    assert suspicions(corrected(off, {"b": ahead}, CAMERAS), 0.8, horizon_s=600) == []
-
-
-def test_an_offset_of_no_camera():
-    with pytest.raises(ConfigError, match="did you mean 'yard'"):
-        corrected([], {"yrad": 5.0}, ["yard", "gate"])
+    assert suspicions(corrected(off, {(1, "b"): ahead}), 0.8, horizon_s=600) == []

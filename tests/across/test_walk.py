@@ -206,3 +206,17 @@ def test_people_who_look_the_same_tell_no_way_and_that_is_told(tmp_path, capsys)
     # Who comes while nobody else has been seen for the horizon is clear; at one a minute that is next to nobody.
     assert unclear > 0.8 * tracks
     assert sum(row["count"] for row in ways.values()) < 0.1 * tracks
+
+
+def test_a_clock_that_the_pipeline_says_is_ahead_is_set_right_and_an_option_goes_before(tmp_path, capsys):
+    scene = walk(1)
+    store = stored(scene, tmp_path, ahead={"yard": 300.0}, written={"yard": 300.0})
+    ways, err = graph_of(store, capsys)
+    assert "clock" not in err
+    assert ways["gate", "yard"]["earliest_s"] < 40 < ways["gate", "yard"]["latest_s"] < 300
+    journey = next(each for each in journeys(scene) if [stay.camera for stay in each[:3]] == ["gate", "yard", "shop"])
+    for place in (0, 1):  # also from an event of the camera whose clock is ahead
+        rows, _ = followed(store, journey[place], capsys)
+        assert rows[0]["track_id"] == journey[place + 1].number
+    ways, _ = graph_of(store, capsys, clock_offset=["yard=0"])
+    assert ways["gate", "yard"]["latest_s"] > 340

@@ -61,6 +61,7 @@ def stored(
     *,
     described: bool = True,
     ahead: Mapping[str, float] | None = None,
+    written: Mapping[str, float] | None = None,
     alike: Collection[int] = (),
 ) -> Path:
     """The store of a run that saw the walk, each stay a track of its own number, with an event and its picture.
@@ -68,6 +69,7 @@ def stored(
     Args:
         described: the run has done so; else only pictures were kept.
         ahead: by camera, seconds that its clock is ahead.
+        written: the same, as the run's pipeline has it.
         alike: people who wear the same.
     """
     (folder / "clothes.py").write_text(EMBEDDER)
@@ -77,7 +79,7 @@ def stored(
     rng = np.random.default_rng(scene.spec.seed)
     path = folder / "s.db"
     sink = StoreSink(StoreConfig(path=str(path)))
-    sink.begin(RUN)
+    sink.begin({**RUN, "streams": {name: {"clock_offset_s": late} for name, late in (written or {}).items()}})
     told: list[tuple[int, Stay]] = []
     crops = {}
     for stay in scene.stays:

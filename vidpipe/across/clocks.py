@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from vidpipe.across.search import Track
 from vidpipe.across.subjects import Seen
-from vidpipe.core.errors import ConfigError
-from vidpipe.core.nearest import did_you_mean
+
+AnyTrack = TypeVar("AnyTrack", Track, Seen)
 
 _LEAST = 8  # pairs of tracks that tell something
 _LEAST_S = 20.0  # less is the difference between one walk and another
@@ -38,24 +39,17 @@ class Suspicion(NamedTuple):
         )
 
 
-def corrected(seen: Sequence[Seen], offsets: Mapping[str, float], cameras: Collection[str]) -> list[Seen]:
+def corrected(tracks: Iterable[AnyTrack], ahead: Mapping[tuple[int, str], float]) -> list[AnyTrack]:
     """Tracks by one clock.
 
     Args:
-        offsets: seconds by which a camera's clock is ahead.
-        cameras: those that there are.
-
-    Raises:
-        ConfigError: an offset is of none of them.
+        ahead: by run and camera, seconds by which that clock is ahead.
     """
-    for camera in offsets:
-        if camera not in cameras:
-            raise ConfigError(f"--clock-offset: there is no camera '{camera}'{did_you_mean(camera, cameras)}")
     return [
-        each._replace(first=each.first - ahead, last=each.last - ahead)
-        if (ahead := offsets.get(each.camera, 0.0))
+        each._replace(first=each.first - ahead_s, last=each.last - ahead_s)
+        if (ahead_s := ahead.get(each.key[:2], 0.0))
         else each
-        for each in seen
+        for each in tracks
     ]
 
 

@@ -202,7 +202,7 @@ def _what_it_looks_like(
         event = store.event(asked.who)
     if event is None:
         raise ConfigError(f"there is no event '{asked.who}' in the store, and no picture of that name")
-    track = next((each for each in known.tracks if _is_of(event, each)), None)
+    track = next((each for each in known.tracks if _is_of(event, each, known)), None)
     if track is None:
         raise ConfigError(f"event '{asked.who}' is of no object that was tracked: take another one, or a picture")
     looks = Looks(known, lambda: embedder_of(provenances, places))
@@ -215,10 +215,11 @@ def _what_it_looks_like(
     return looks, vector
 
 
-def _is_of(event: Mapping[str, Any], track: Track) -> bool:
+def _is_of(event: Mapping[str, Any], track: Track, known: Known) -> bool:
     """An object that comes back under another identity keeps its first one in events for a while."""
+    at = event["time"] - known.ahead.get(track.key[:2], 0.0)
     same = (track.camera, track.key[2]) == (event["stream"], event["track_id"])
-    return same and track.first - 1 <= event["time"] <= track.last + _TAKEN_OVER_S
+    return same and track.first - 1 <= at <= track.last + _TAKEN_OVER_S
 
 
 def _begin(
@@ -228,7 +229,7 @@ def _begin(
     if not picture:
         with Store(options.path) as store:
             event = store.event(asked.who)
-        own = next((each for each in reversed(known.tracks) if event is not None and _is_of(event, each)), None)
+        own = next((each for each in reversed(known.tracks) if event is not None and _is_of(event, each, known)), None)
         if own is not None and asked.camera in (None, own.camera) and asked.at is None:
             return own
     camera = asked.camera or known.tracks[-1].camera
