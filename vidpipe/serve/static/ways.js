@@ -8,7 +8,15 @@ const ROUND = 125; // radius on which cameras stand
 const DOT = 9;
 const BEND = 0.3; // of a way's length: both directions are apart
 const LABELS = 14; // ways; more of them would cover each other, and the table says it all
-const NAME = 16; // letters
+const NAME = 24; // letters
+const LONG = 12; // letters from which on a name is set as wide as it is taken to be
+const LETTER = 8;
+
+// The middle of a text that shall stand at x, with all its letters on the map.
+function inside(x, text) {
+  const half = text.length * LETTER / 2;
+  return Math.max(half, Math.min(SIDE - half, x));
+}
 
 const takes = (path) => `${Math.round(path.earliest_s)} to ${Math.round(path.latest_s)} s`;
 
@@ -67,14 +75,16 @@ function map(cameras, paths) {
     const { d, x, y } = curve(at.get(path.from), at.get(path.to));
     lines.append(svg("path", { d, class: "way", "stroke-width": (1 + 5 * path.share).toFixed(1), "marker-end": "url(#way-head)" }));
     if (paths.length > LABELS) continue;
-    labels.append(svg("text", { x, y: y - 2, class: "share" }, percent(path.share)));
-    labels.append(svg("text", { x, y: y + 11 }, takes(path)));
+    const middle = inside(x, takes(path));
+    labels.append(svg("text", { x: middle, y: y - 2, class: "share" }, percent(path.share)));
+    labels.append(svg("text", { x: middle, y: y + 11 }, takes(path)));
   }
   const known = new Set(paths.flatMap((path) => [path.from, path.to]));
   for (const [camera, { x, y, out }] of at) {
     labels.append(svg("circle", { cx: x, cy: y, r: DOT, class: known.has(camera) ? "camera-dot" : "camera-dot unknown" }));
     const name = camera.length > NAME ? `${camera.slice(0, NAME - 1)}…` : camera;
-    labels.append(svg("text", { x, y: y + (out.y < 0 ? -DOT - 7 : DOT + 17), class: "name" }, name));
+    labels.append(svg("text", { x: inside(x, name), y: y + (out.y < 0 ? -DOT - 7 : DOT + 17), class: "name",
+      ...(name.length > LONG ? { textLength: name.length * LETTER, lengthAdjust: "spacingAndGlyphs" } : {}) }, name));
   }
   const definitions = svg("defs");
   definitions.append(head);
@@ -91,16 +101,16 @@ function said(told) {
 // A card with the map and its table, which fills itself.
 export function ways() {
   const table = new Table("Ways between cameras", ["From", "To", "Share", "95 %", "Seen", "Takes"]);
-  const inside = el("div", { class: "stack" }, el("p", { class: "quiet" }, "Loading…"));
+  const shown = el("div", { class: "stack" }, el("p", { class: "quiet" }, "Loading…"));
   get("cameras/graph").then((told) => {
     if (!told.paths.length) {
-      fill(inside, el("p", { class: "quiet" }, "Nobody was seen on two cameras: boxes must be described (transform describe)."),
+      fill(shown, el("p", { class: "quiet" }, "Nobody was seen on two cameras: boxes must be described (transform describe)."),
         said(told));
       return;
     }
     table.show(told.paths.map((path) => [path.from, path.to, percent(path.share),
       `${percent(path.low)} to ${percent(path.high)}`, String(path.count), takes(path)]));
-    fill(inside, map(told.cameras, told.paths), said(told), table.element);
-  }).catch((error) => write(inside.firstChild, error.message));
-  return el("section", { class: "card" }, el("h2", {}, "Ways between cameras"), inside);
+    fill(shown, map(told.cameras, told.paths), said(told), table.element);
+  }).catch((error) => write(shown.firstChild, error.message));
+  return el("section", { class: "card" }, el("h2", {}, "Ways between cameras"), shown);
 }
