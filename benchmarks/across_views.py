@@ -94,10 +94,9 @@ def main(assets: Path) -> None:
             since=half,
             until=np.inf,
             each=1,
-            learns=False,
             horizon_s=HORIZON_S,
         )
-        for known in (transitions, [])
+        for known in (lambda at, looked: transitions, lambda at, looked: [])
     )
     told = f"{len(tracks)} tracks of {len(set(who))} people; {len(seen)} taught {len(transitions)} transitions"
     print(f"{told}; likeness {likeness:.3f}")  # noqa: T201

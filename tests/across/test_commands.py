@@ -107,6 +107,11 @@ def test_a_picture_needs_a_camera(store, tmp_path):
         follow_up(FollowOptions(str(tmp_path / "him.jpg"), "gate"), AcrossOptions(store))
 
 
+def test_an_offset_of_no_camera(store):
+    with pytest.raises(ConfigError, match="--clock-offset: there is no camera 'yrad'; did you mean 'yard'"):
+        show_graph(AcrossOptions(store, clock_offset=["yrad=5"]))
+
+
 @pytest.mark.parametrize("given", ["gate", "gate=soon", "=5"])
 def test_an_offset_that_is_none(store, given):
     with pytest.raises(ConfigError, match="must be CAMERA=SECONDS"):

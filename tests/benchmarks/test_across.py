@@ -29,4 +29,4 @@ def test_the_graph_takes_fewer_looks():
     assert learnt.fewer > 3
     assert learnt.graph.recall > 0.95 * learnt.everywhere.recall
     assert learnt.everywhere.recall > 0.95
-    assert table(list(found.items())).count("\n") == 4
+    assert table(list(found.items())).count("\n") == 5

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from vidpipe.across.search import Track
 from vidpipe.across.subjects import Seen
-from vidpipe.core.errors import ConfigError
-from vidpipe.core.nearest import did_you_mean
+
+AnyTrack = TypeVar("AnyTrack", Track, Seen)
 
 _LEAST = 8  # pairs of tracks that tell something
 _LEAST_S = 20.0  # less is the difference between one walk and another
@@ -37,24 +39,17 @@ class Suspicion(NamedTuple):
         )
 
 
-def corrected(seen: Sequence[Seen], offsets: Mapping[str, float], cameras: Collection[str]) -> list[Seen]:
+def corrected(tracks: Iterable[AnyTrack], ahead: Mapping[tuple[int, str], float]) -> list[AnyTrack]:
     """Tracks by one clock.
 
     Args:
-        offsets: seconds by which a camera's clock is ahead.
-        cameras: those that there are.
-
-    Raises:
-        ConfigError: an offset is of none of them.
+        ahead: by run and camera, seconds by which that clock is ahead.
     """
-    for camera in offsets:
-        if camera not in cameras:
-            raise ConfigError(f"--clock-offset: there is no camera '{camera}'{did_you_mean(camera, cameras)}")
     return [
-        each._replace(first=each.first - ahead, last=each.last - ahead)
-        if (ahead := offsets.get(each.camera, 0.0))
+        each._replace(first=each.first - ahead_s, last=each.last - ahead_s)
+        if (ahead_s := ahead.get(each.key[:2], 0.0))
         else each
-        for each in seen
+        for each in tracks
     ]
 
 
@@ -64,19 +59,29 @@ def suspicions(seen: Sequence[Seen], likeness: float, *, horizon_s: float) -> li
     Who walks from one camera to the other and who walks back make two modes of the time between both, one on each side
     of zero. Two that lie on the same side mean that one of the clocks is off, by the middle of both if the two ways
     take as long. Cameras that all pass in one direction tell nothing.
+
+    Two ways that lead in one direction over other cameras look the same. So only those pairs are asked that most have
+    passed both of, as few as connect all cameras (a maximum spanning tree): who walks from one end of it to the other
+    passes what lies between.
     """
     by_camera: dict[str, list[Seen]] = {}
     for each in seen:
         by_camera.setdefault(each.camera, []).append(each)
+    pairs = [
+        (first, second, _gaps(by_camera[first], by_camera[second], likeness, horizon_s))
+        for first, second in combinations(sorted(by_camera), 2)
+    ]
     found = []
-    names = sorted(by_camera)
-    for place, first in enumerate(names):
-        for second in names[place + 1 :]:
-            gaps = _gaps(by_camera[first], by_camera[second], likeness, horizon_s)
-            offset_s = _offset(gaps)
-            if offset_s is not None:
-                found.append(Suspicion(first, second, offset_s, len(gaps)))
-    return found
+    connected = {name: {name} for name in by_camera}
+    for first, second, gaps in sorted(pairs, key=lambda pair: -len(pair[2])):
+        if second in connected[first]:
+            continue
+        together = connected[first] | connected[second]
+        connected |= dict.fromkeys(together, together)
+        offset_s = _offset(gaps)
+        if offset_s is not None:
+            found.append(Suspicion(first, second, offset_s, len(gaps)))
+    return sorted(found)
 
 
 def _gaps(first: Sequence[Seen], second: Sequence[Seen], likeness: float, horizon_s: float) -> list[float]:

@@ -3,22 +3,30 @@
 After ReXCam (Jain et al., SEC 2020): S(a, b) is the share of those leaving `a` who are seen next on `b`, T(a, b) the
 time that it takes them. A path that nobody has taken yet has a prior: as if a few had left each camera, evenly for all
 of them and for out of sight. So where little is known all paths are likely, and as observations fade they are so again.
+
+The paper cuts the times at quantiles of what was seen, and takes shares as they were counted. Here both have intervals:
+a window ends where a tail that is estimated from so many may end, and what is seen outside of windows is the upper end
+of its interval. So few observations give wide bounds, and many give those of the paper.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.statistics.wilson import wilson
 
 HALF_LIFE_S = 7 * 86400.0
 HORIZON_S = 600.0
-LATEST = 0.98  # quantile of the times at which the window of a path ends
+OUTSIDE = 0.04  # share of those who take a path whose time may lie outside of its window, half of it on each side
+_CONFIDENCE = 0.95
+_ONE_SIDED = 1.645  # deviations that as much of a normal distribution lies under
 _LEAST_MARGIN_S = 1.0  # tracks begin and end about so exactly
 _FORGOTTEN = 1e-9  # a weight that is none
 _PRIOR = 3.0  # how many have left a camera before the first one: evenly to all cameras, and out of sight
@@ -59,7 +67,7 @@ class Path:
         share: S, of those who left; `low`, `high`: its 95 % interval (Wilson, of as many as the faded ones are worth).
         count: observations, faded ones as well.
         likely: the share with its prior, by which cameras are searched.
-        window: T, from the shortest to the 98 % quantile, wider by the longest over `count`; the whole horizon where
+        window: T, seconds between which the time of the next one lies but for `OUTSIDE`; the whole horizon where
             nobody has been observed.
     """
 
@@ -172,7 +180,10 @@ class CameraGraph:
         return found
 
     def beyond(self, begin: str, windows: Mapping[str, Window]) -> float:
-        """The share, 0..1, of those who leave a camera and are seen next outside of these windows, prior included."""
+        """The share, 0..1, of those who leave a camera and are seen next outside of these windows, at most.
+
+        It is more than that with a chance of 5 % (Wilson, one-sided): 1 where nobody was observed to leave it.
+        """
         left = self._left.get(begin, _Left())
         missed = sum(
             weight
@@ -180,18 +191,37 @@ class CameraGraph:
             for took_s, weight in taken
             if end not in windows or not windows[end].start_s <= took_s <= windows[end].end_s
         )
-        unsearched = sum(camera not in windows for camera in self.cameras) / (len(self.cameras) + 1)
-        return (missed + _PRIOR * unsearched) / (left.weight + _PRIOR)
+        return wilson(missed, left.weight, _ONE_SIDED)[1]
 
     def _window(self, taken: list[tuple[float, float]]) -> Window:
         taken = [(took_s, weight) for took_s, weight in sorted(taken) if weight > _FORGOTTEN]
         if not taken:
             return Window(0.0, self.horizon_s)
         times, weights = np.array(taken).T
-        reached = np.cumsum(weights) / weights.sum()
-        latest = float(times[min(int(np.searchsorted(reached, LATEST - 1e-9)), len(times) - 1)])
-        # The next one of n lies outside of their range in two of n + 1 cases.
-        margin = max(_LEAST_MARGIN_S, float(np.abs(times).max()) / len(times))
-        earliest = float(times[0])
-        start_s = max(0.0, earliest - margin) if earliest >= 0 else earliest - margin
-        return Window(start_s, latest + margin)
+        start_s = -_edge(-times[::-1], weights[::-1]) - _LEAST_MARGIN_S
+        end_s = _edge(times, weights) + _LEAST_MARGIN_S
+        # Nobody arrives before leaving by more than was observed.
+        return Window(max(start_s, min(0.0, float(times[0]) - _LEAST_MARGIN_S)), min(end_s, self.horizon_s))
+
+
+def _edge(times: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The time after which no more than half of `OUTSIDE` come, as did no more; infinite where few are known.
+
+    From the median on the times are taken as exponential: tails of most distributions are so, or thinner (peaks over
+    a threshold, Pickands 1975). Its scale is the upper end of its interval, by the chi-square distribution.
+
+    Args:
+        times: seconds, in order, [n].
+        weights: of each, [n].
+    """
+    from scipy.special import chdtri
+
+    reached = np.cumsum(weights) / weights.sum()
+    middle, last = np.searchsorted(reached, (0.5, 1 - OUTSIDE / 2 - 1e-9)).clip(0, len(times) - 1).tolist()
+    above, of = times[middle + 1 :], weights[middle + 1 :]
+    freedom = 2 * min(of.sum(), of.sum() ** 2 / (of**2).sum()) if len(of) else 0.0
+    least = chdtri(freedom, _CONFIDENCE) if freedom else 0.0
+    if not least:
+        return np.inf
+    scale = float((above - times[middle]) @ of / of.sum() * freedom / least)
+    return max(float(times[middle]) + scale * math.log(1 / OUTSIDE), float(times[last]))

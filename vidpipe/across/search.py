@@ -16,7 +16,7 @@ from vidpipe.across.graph import CameraGraph, Window
 from vidpipe.across.subjects import AT_ONCE_S, Vector
 from vidpipe.statistics.draw import draw
 
-LEAST_SHARE = 0.02
+LEAST_SHARE = 0.025
 _LOOSER = 1.5  # times as long windows in the second search
 _LOOSER_SHARE = 0.5  # of the least share in the second search
 CHECK = 0.02  # of the searches that end without a sighting, the share that goes everywhere all the same
@@ -77,15 +77,15 @@ class Follow:
         camera, left_at: where it was seen last, and until when, in UTC seconds.
         likeness: least cosine at which a track is the subject.
         known: keys of tracks that are the subject itself.
-        least_share: of those who leave a camera. Looser bounds, and everywhere, are searched only if so many are seen
-            where nobody has searched yet.
+        least_share: of those who leave a camera. On a miss looser bounds are searched, then everywhere, unless it is
+            known, with 95 % confidence, that fewer than that are seen where nobody has searched yet.
         check: share of the other searches, drawn by the track that was left, that goes everywhere all the same: else
             nobody would ever be seen on a new path.
 
     Attributes:
         looks: how many were needed so far.
         over: it was not seen again within the horizon.
-        beyond: share of those leaving the last camera who are seen next where nobody has searched.
+        beyond: share of those leaving the last camera who are seen next where nobody has searched, at most.
     """
 
     def __init__(

@@ -27,6 +27,8 @@ class Seen(NamedTuple):
         camera: name of the stream.
         first, last: UTC seconds.
         vector: what it looks like, float32 [d] of length 1.
+        asked: only a search has had it described. Others of the same subject may not be, so where nobody is seen after
+            it that tells nothing.
     """
 
     key: tuple[int, str, int]
@@ -34,6 +36,7 @@ class Seen(NamedTuple):
     first: float
     last: float
     vector: Vector
+    asked: bool = False
 
 
 @dataclass(slots=True)
@@ -126,4 +129,4 @@ def _take(subject: _Subject, seen: Seen) -> None:
 
 
 def _out_of_sight(gone: Iterable[_Subject]) -> list[Transition]:
-    return [Transition(each.seen.camera, None, each.last) for each in gone if not each.unclear]
+    return [Transition(each.seen.camera, None, each.last) for each in gone if not (each.unclear or each.seen.asked)]

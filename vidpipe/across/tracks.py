@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
@@ -17,8 +18,9 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Image
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.models.base import Embedder
-from vidpipe.results.store.embeddings import unpacked
-from vidpipe.results.store.file import meaning, open_to_read
+from vidpipe.results.store.commit import transaction
+from vidpipe.results.store.embeddings import unpacked, write_asked
+from vidpipe.results.store.file import meaning, open_to_read, open_to_write
 
 ALIKE = 0.2  # cosine distance of `describe`, where its run does not say another one
 _MARGIN = 0.15  # of a box's longer side that a kept picture has around it: see `media.best`
@@ -36,6 +38,7 @@ class Known(NamedTuple):
         pictures: by track, the best picture that was kept of it.
         model: that described them; "": nobody has.
         likeness: least cosine at which that run took two for the same.
+        ahead: by run and camera, seconds by which its clock was ahead, which were taken off all times here.
     """
 
     tracks: list[Track]
@@ -46,6 +49,7 @@ class Known(NamedTuple):
     pictures: Mapping[tuple[int, str, int], Path]
     model: str
     likeness: float
+    ahead: Mapping[tuple[int, str], float]
 
     @property
     def until(self) -> float:
@@ -72,27 +76,24 @@ def read(
     Args:
         since, until: UTC seconds; tracks that are not in between are left out.
         class_: tracks of other classes are left out.
-        offsets: by camera, seconds that its clock is ahead.
+        offsets: by camera, seconds that its clock is ahead, in place of what its runs have (`clock_offset_s`).
 
     Raises:
-        ConfigError: it is no store, holds no tracks, or those were described by several models.
+        ConfigError: it is no store, holds no tracks, those were described by several models, or an offset is of a
+            camera that it has not.
     """
     with closing(open_to_read(path)) as connection:
         try:
-            known = _read(connection, since, until, class_)
+            known = _read(connection, since, until, class_, offsets or {})
         except sqlite3.Error as error:
             raise ConfigError(meaning(path, error)) from None
     if not known.cameras:
         raise ConfigError(f"store {path} is empty: no run has written a result into it yet")
-    offsets = offsets or {}
-    tracks = [
-        track._replace(first=track.first - offsets.get(track.camera, 0), last=track.last - offsets.get(track.camera, 0))
-        for track in known.tracks
-    ]
-    tracks.sort(key=lambda track: track.first)
-    seen = corrected(known.seen, offsets, known.cameras)
-    cameras = {name: at - offsets.get(name, 0.0) for name, at in known.cameras.items()}
-    return known._replace(tracks=tracks, seen=seen, cameras=cameras)
+    for camera in offsets or ():
+        if camera not in known.cameras:
+            raise ConfigError(f"--clock-offset: there is no camera '{camera}'{did_you_mean(camera, known.cameras)}")
+    tracks = sorted(corrected(known.tracks, known.ahead), key=lambda track: track.first)
+    return known._replace(tracks=tracks, seen=corrected(known.seen, known.ahead))
 
 
 class Learnt(NamedTuple):
@@ -136,17 +137,20 @@ class Looks:
     """What tracks look like: as the store has it, else by an embedder on the picture that was kept.
 
     Args:
-        load: the embedder that described the others; called once, if a track needs it.
+        load: the embedder that described the others, and its identity as a store has it; called once, if a track
+            needs it.
 
     Attributes:
         computed: how often the embedder was asked.
         nothing: tracks of which neither is there.
     """
 
-    def __init__(self, known: Known, load: Callable[[], Embedder]) -> None:
+    def __init__(self, known: Known, load: Callable[[], tuple[Embedder, str]]) -> None:
         self._load = load
         self._embedder: Embedder | None = None
+        self._model = ""
         self._vectors: dict[tuple[int, str, int], Vector] = {}
+        self._fresh: dict[tuple[int, str, int], Vector] = {}
         self.computed = 0
         self.nothing = 0
         self.renew(known)
@@ -166,11 +170,27 @@ class Looks:
             self.nothing += 1
             return None
         if self._embedder is None:
-            self._embedder = self._load()
+            self._embedder, self._model = self._load()
         self.computed += 1
         vector: Vector = self._embedder.embed([crop])[0]
-        self._vectors[track.key] = vector
+        self._vectors[track.key] = self._fresh[track.key] = vector
         return vector
+
+    def keep(self, path: Path) -> None:
+        """Store what was computed since, so that nobody computes it again, and the camera graph learns of it.
+
+        Raises:
+            ConfigError: the store cannot be written.
+        """
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, {}
+        with closing(open_to_write(path)) as connection:
+            try:
+                with transaction(connection):
+                    write_asked(connection, self._model, fresh)
+            except sqlite3.Error as error:
+                raise ConfigError(meaning(path, error)) from None
 
 
 def without_margin(picture: Path) -> Image | None:
@@ -186,7 +206,14 @@ def without_margin(picture: Path) -> Image | None:
     return inner if inner.size else image
 
 
-def _read(connection: sqlite3.Connection, since: float | None, until: float | None, class_: str | None) -> Known:
+def _read(
+    connection: sqlite3.Connection,
+    since: float | None,
+    until: float | None,
+    class_: str | None,
+    offsets: Mapping[str, float],
+) -> Known:
+    """What a store has, times as they are stored, but for those of `cameras`."""
     bounds, values = ["1"], []
     for condition, value in (("last >= ?", since), ("first < ?", until), ("class = ?", class_)):
         if value is not None:
@@ -207,22 +234,27 @@ def _read(connection: sqlite3.Connection, since: float | None, until: float | No
         vector = unpacked(row["vector"], row["length"])
         if key in chosen and vector is not None:
             models.add(str(row["model"]))
-            seen.append(Seen(key, row["stream"], times[key].first, times[key].last, vector))
+            asked = row["vectors"] == 0
+            seen.append(Seen(key, row["stream"], times[key].first, times[key].last, vector, asked))
     if len(models) > 1:
         raise ConfigError(
             f"tracks of this store were described by several models ({', '.join(sorted(models))}), which cannot be "
             "compared: leave some out with --since or --until"
         )
-    cameras = dict(connection.execute("SELECT stream, max(at) FROM position GROUP BY stream").fetchall())
     newest = connection.execute("SELECT id, provenance, ended FROM run ORDER BY id DESC").fetchall()
-    ids = [newest[0]["id"]] if newest else []
-    query = "SELECT stream FROM position WHERE run = ?"
-    writing = {row["stream"] for run in ids for row in connection.execute(query, (run,))}
+    provenances = {row["id"]: json.loads(row["provenance"]) for row in newest}
+    ahead: dict[tuple[int, str], float] = {}
+    cameras: dict[str, float] = {}
+    for run, stream, at in connection.execute("SELECT run, stream, at FROM position"):
+        written = provenances.get(run, {}).get("streams", {}).get(stream, {}).get("clock_offset_s", 0.0)
+        ahead[run, stream] = offsets.get(stream, written)
+        cameras[stream] = max(cameras.get(stream, -math.inf), at - ahead[run, stream])
+    writing = {stream for run, stream in ahead if newest and run == newest[0]["id"]}
     live = bool(newest) and newest[0]["ended"] is None
-    likeness = next(
-        (each for row in newest if (each := _likeness(json.loads(row["provenance"]))) is not None), 1 - ALIKE
-    )
-    return Known(tracks, seen, cameras, live, writing, _pictures(connection, chosen), next(iter(models), ""), likeness)
+    told = (_likeness(provenance) for provenance in provenances.values())
+    likeness = next((each for each in told if each is not None), 1 - ALIKE)
+    pictures = _pictures(connection, chosen)
+    return Known(tracks, seen, cameras, live, writing, pictures, next(iter(models), ""), likeness, ahead)
 
 
 def _likeness(provenance: Mapping[str, Any]) -> float | None:

@@ -22,7 +22,7 @@ from vidpipe.transforms.rules.rules import RULES
 Size = tuple[int, int]
 
 _HIDDEN = "not shown"
-_NOT_FOR_ANSWERS = frozenset({"source", "size", "zones", "lines", "clips", "weight", "want"})
+_NOT_FOR_ANSWERS = frozenset({"source", "size", "zones", "lines", "clips", "weight", "want", "clock_offset_s"})
 
 
 def stream_settings(stream: Stream) -> dict[str, Any]:

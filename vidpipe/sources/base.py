@@ -116,6 +116,12 @@ class StreamSpec(BaseModel):
         description="while the picture is still, the longest time that it may go undecoded unless packets are known to "
         f"announce motion, seconds; 0: never; default: {BLIND_S:g} for a camera, 0 for a recording",
     )
+    clock_offset_s: float = Field(
+        default=0.0,
+        allow_inf_nan=False,
+        description="seconds by which the camera's clock is ahead of the others', for ways between cameras "
+        "(`vidpipe cameras graph`, `vidpipe follow-up`); what is stored has the camera's own times",
+    )
     mask: list[Polygon] = Field(default=[], description="parts of the picture that no stage sees")
     regions: list[Polygon] = Field(default=[], description="the only parts that stages see; none given: all")
     settings: dict[str, object] = Field(default={}, description="of a source of your own, which `url` names")

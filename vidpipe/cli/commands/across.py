@@ -101,8 +101,11 @@ def show_graph(options: AcrossOptions) -> int:
             f"{len(known.cameras)} cameras, {learnt.subjects} subjects; longer ways need --within, and tracks that "
             "look less alike --likeness\n"
         )
-    elif learnt.unclear:
-        sys.stderr.write(f"{learnt.unclear} of {len(known.seen)} tracks look like two subjects, and are not counted\n")
+    if learnt.unclear:
+        sys.stderr.write(
+            f"{learnt.unclear} of {len(known.seen)} tracks look like two subjects, and are not counted: an embedder "
+            "that was trained to tell them apart leaves fewer, as does a greater --likeness\n"
+        )
     return 0 if paths else NOT_SEEN
 
 
@@ -126,12 +129,23 @@ def follow_up(asked: FollowOptions, options: AcrossOptions) -> int:
     if picture and asked.camera is None:
         raise ConfigError("--from is missing: on which camera was the subject of that picture seen last?")
     looks, vector = _what_it_looks_like(asked, options, known, picture=picture)
-    begin = _begin(asked, options, known, looks, vector, picture=picture)
+    try:
+        begin = _begin(asked, options, known, looks, vector, picture=picture)
+        return _follow(begin, asked, options, known, looks, vector)
+    finally:
+        _keep(looks, options.path)
+
+
+def _follow(
+    begin: Track, asked: FollowOptions, options: AcrossOptions, known: Known, looks: Looks, vector: Vector
+) -> int:
     settings = options.settings()
     learnt = learn(known, **settings)
     for suspicion in learnt.suspicions:
         sys.stderr.write(f"{suspicion}\n")
     bar = known.likeness if options.likeness is None else options.likeness
+    if not learnt.graph.left(begin.camera):
+        sys.stderr.write(f"nobody is known to have left {begin.camera} before: all cameras are searched\n")
     follow = Follow(
         learnt.graph,
         looks,
@@ -163,6 +177,14 @@ def _advance(follow: Follow, asked: FollowOptions, options: AcrossOptions, known
         live = known.live
 
 
+def _keep(looks: Looks, path: Path) -> None:
+    """A store that cannot be written is no reason not to search it."""
+    try:
+        looks.keep(path)
+    except ConfigError as error:
+        sys.stderr.write(f"what was computed is not kept: {error}\n")
+
+
 def _what_it_looks_like(
     asked: FollowOptions, options: AcrossOptions, known: Known, *, picture: bool
 ) -> tuple[Looks, Vector]:
@@ -176,14 +198,14 @@ def _what_it_looks_like(
             like = like_picture(provenances, Path(asked.who), places)
             if not like.vector.any():
                 raise ConfigError(f"picture {asked.who} shows nothing but an even area: take one of the object itself")
-            return Looks(known, lambda: embedder_of(provenances, places)[0]), like.vector
+            return Looks(known, lambda: embedder_of(provenances, places)), like.vector
         event = store.event(asked.who)
     if event is None:
         raise ConfigError(f"there is no event '{asked.who}' in the store, and no picture of that name")
-    track = next((each for each in known.tracks if _is_of(event, each)), None)
+    track = next((each for each in known.tracks if _is_of(event, each, known)), None)
     if track is None:
         raise ConfigError(f"event '{asked.who}' is of no object that was tracked: take another one, or a picture")
-    looks = Looks(known, lambda: embedder_of(provenances, places)[0])
+    looks = Looks(known, lambda: embedder_of(provenances, places))
     vector = looks(track)
     if vector is None:
         raise ConfigError(
@@ -193,10 +215,11 @@ def _what_it_looks_like(
     return looks, vector
 
 
-def _is_of(event: Mapping[str, Any], track: Track) -> bool:
+def _is_of(event: Mapping[str, Any], track: Track, known: Known) -> bool:
     """An object that comes back under another identity keeps its first one in events for a while."""
+    at = event["time"] - known.ahead.get(track.key[:2], 0.0)
     same = (track.camera, track.key[2]) == (event["stream"], event["track_id"])
-    return same and track.first - 1 <= event["time"] <= track.last + _TAKEN_OVER_S
+    return same and track.first - 1 <= at <= track.last + _TAKEN_OVER_S
 
 
 def _begin(
@@ -206,7 +229,7 @@ def _begin(
     if not picture:
         with Store(options.path) as store:
             event = store.event(asked.who)
-        own = next((each for each in reversed(known.tracks) if event is not None and _is_of(event, each)), None)
+        own = next((each for each in reversed(known.tracks) if event is not None and _is_of(event, each, known)), None)
         if own is not None and asked.camera in (None, own.camera) and asked.at is None:
             return own
     camera = asked.camera or known.tracks[-1].camera
@@ -262,10 +285,14 @@ def _show(sighting: Sighting, known: Known, *, as_json: bool) -> None:
 
 def _tell_end(follow: Follow, options: AcrossOptions, known: Known, looks: Looks) -> None:
     camera, at = follow.place
-    beyond = f"; {follow.beyond:.0%} of those who leave {camera} are seen elsewhere or later: --everywhere looks there"
+    told = (
+        f"; up to {follow.beyond:.1%} of those who leave {camera} are seen elsewhere or later: --everywhere looks there"
+        if follow.beyond > 0
+        else ""
+    )
     sys.stderr.write(
         f"not seen again within {options.within} of leaving {camera} at {local(at)}; {follow.looks} looks of "
-        f"{len(known.tracks)} tracks, {looks.computed} of them computed{beyond if follow.beyond > 0 else ''}\n"
+        f"{len(known.tracks)} tracks, {looks.computed} of them computed{told}\n"
     )
     if looks.nothing:
         sys.stderr.write(f"{looks.nothing} tracks could not be looked at: not described, and no picture was kept\n")

@@ -85,6 +85,19 @@ def write_embeddings(
         )
 
 
+def write_asked(connection: sqlite3.Connection, model: str, vectors: Mapping[tuple[int, str, int], Vector]) -> None:
+    """Store what tracks look like of which a run has said nothing, by run, stream and number; within a transaction.
+
+    Each counts as no vectors: once its run describes the track as well, that takes its place. Tracks that are no longer
+    stored are left out, as are those that have a vector by now.
+    """
+    connection.executemany(
+        "INSERT INTO embedding SELECT run, stream, track, first, last, ?, ?, 0, ? FROM track "
+        "WHERE run = ? AND stream = ? AND track = ? ON CONFLICT DO NOTHING",
+        [(model, len(vector), vector.astype("<f2").tobytes(), *key) for key, vector in vectors.items()],
+    )
+
+
 def unpacked(blob: object, length: int) -> Vector | None:
     """The direction of a stored mean, float32 [length] of length 1; None where it is damaged."""
     mean = _read(blob, length)

@@ -1,8 +1,9 @@
 // What the run stands on and consists of, what crosses its links, what it costs.
 
-import { get, ofRun } from "./api.js";
+import { get, here, ofRun } from "./api.js";
 import { costOf, epochItem } from "./camera.js";
 import { bytes, el, fill, number, percent, span, stateClass, Table, time, write } from "./dom.js";
+import { ways } from "./ways.js";
 
 const NAMES = 4; // of cameras in a cell
 
@@ -65,7 +66,8 @@ export function system(main) {
       el("div", { class: "camera" },
         el("div", { class: "stack" }, card("Stages", cost, stages.element), card("Links", noLinks, links.element),
           card("Segments", noSegments, segments.element)),
-        el("div", { class: "stack" }, card("Models", noModels, models.element), card("Changes of settings", epochs)))));
+        el("div", { class: "stack" }, card("Models", noModels, models.element), card("Changes of settings", epochs))),
+      here.store ? ways() : ""));
   let plan = null;
   get("plan", ofRun()).then((told) => {
     plan = told;
