@@ -18,7 +18,7 @@ from vidpipe.core.answer import Answer, How, nothing
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.frame import Frame
 from vidpipe.core.picture import YuvPicture
-from vidpipe.stages.track.track import TrackConfig
+from vidpipe.stages.track.track import Track, TrackConfig
 from vidpipe.stages.track.tracks import Tracks
 from vidpipe.statistics.agreement import match, together
 
@@ -48,17 +48,18 @@ def picture(seq, left):
     return Frame("cam", seq, seq / 10, YuvPicture(clips.of_luma(luma)), *SIZE)
 
 
-def answered(config, lefts, fails=(), longest_s=None):
-    """What is said of frames with a square at these places, and which of them were looked at."""
+def answered(config, lefts, fails=(), longest_s=None, finds=None):
+    """What is said of frames with a square at these places, and which of them were looked at.
+
+    `finds`: where looks find it; it is there by default.
+    """
     looked = []
 
     def look(frame):
         looked.append(frame.seq)
         if frame.seq in fails:
             return Answer(nothing(), How.FAILED, "big", -1, "it raised")
-        left = lefts[frame.seq]
-        found = boxes() if left is None else boxes([left, 50, left + 24, 74])
-        return Answer(found, How.MEASURED, "big", frame.seq)
+        return Answer(found_at((finds or lefts)[frame.seq]), How.MEASURED, "big", frame.seq)
 
     ahead = LookAhead("cam", TrackConfig(**config), look, longest_s=longest_s)
     said = [each for seq, left in enumerate(lefts) for each in ahead.take(picture(seq, left))]
@@ -132,6 +133,42 @@ def test_both_ways_take_fewer_looks_and_hold_the_floor():
     assert len(looked) < 300 / 3
     assert ahead.aging.frames > 2
     assert set(range(5)) <= set(looked), "every frame is looked at until more is proven"
+
+
+def looks_of_a_run(lefts, finds):
+    """How many frames the tracker of a run has looked at."""
+    stage, looks = Track(), 0
+    stage.id, stage.config = "track", TrackConfig(floor=0.9, refresh_s=1.0)
+    stage.open(None)
+    for seq, left in enumerate(lefts):
+        frame = picture(seq, left)
+        if stage.answer([frame]) == [None]:
+            looks += 1
+            stage.learn(frame, Answer(found_at(finds[seq]), How.MEASURED, "big", seq))
+    return looks
+
+
+def found_at(left):
+    return boxes() if left is None else boxes([left, 50, left + 24, 74])
+
+
+CHANCE = np.random.default_rng(5)
+MOVES = [int(60 + 50 * np.sin(seq / 12)) for seq in range(300)]
+STAYS = [60] * 300
+FLICKERS = [None if CHANCE.random() < 0.12 else 60 for _ in range(300)]
+JUMPS = [int(CHANCE.integers(0, 130)) for _ in range(100)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("lefts", "finds"), [(MOVES, MOVES), (STAYS, FLICKERS), (JUMPS, JUMPS)])
+def test_the_floor_is_held_by_about_as_many_looks_as_in_a_run_at_most(lefts, finds):
+    """A thing that moves, one that a detector misses now and then, and one that is elsewhere in each frame.
+
+    They are half a minute, most of which both need to prove anything.
+    """
+    said, looked, _ = answered({"floor": 0.9, "refresh_s": 1.0}, lefts, finds=finds)
+    assert together(match(each.detections, found_at(finds[each.seq])) for each in said).f1 >= 0.9
+    assert len(looked) <= 1.2 * looks_of_a_run(lefts, finds)
 
 
 def test_what_passes_between_looks_is_no_proof():
