@@ -1,9 +1,10 @@
-"""What looking ahead saves, and what it loses: `python -m benchmarks.ahead [SECONDS] [CLIP ...]`.
+"""What looking ahead saves, and what it loses: `python -m benchmarks.ahead [SECONDS] [CLIP ...] [=VARIATION ...]`.
 
 Each clip is played so often that it lasts for so long, once with the tracker of a run and once looking ahead, under
-the settings of pipelines/follow.yaml. What the big model says of each frame has been recorded; all else is the real
-thing. A look's price is measured beside. Decoding, which is the same for both, is left out. Constants were chosen on
-`CHOSEN_ON`, so the other clips are the test.
+the settings of pipelines/follow.yaml, as one chunk that begins knowing nothing. What the big model says of each frame
+has been recorded; all else is the real thing. A look's price is measured beside. Decoding, which is the same for both,
+is left out. Looking ahead has no constants of its own that could have been chosen on a clip: it goes by those of a
+run's tracker. A variation, as `=mirrored`, is one of `benchmarks.held`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 import supervision as sv
 
 from benchmarks.footage import ASSETS
+from benchmarks.held import varied
 from vidpipe.archive.ahead.looks import LookAhead
 from vidpipe.cascade.stage import Context
 from vidpipe.core.answer import Answer, How
@@ -33,7 +37,6 @@ from vidpipe.stages.track.track import Track, TrackConfig
 from vidpipe.statistics.agreement import Matched, match, together
 from vidpipe.tuning.looks import look
 
-CHOSEN_ON = ("vtest.avi", "car-detection.mp4", "pedestrian_overpass.mp4", "urban_road_overpass.mp4")
 CONFIG = TrackConfig(refresh_s=1, floor=0.9)
 COLUMNS = ["recording", "seconds", "looks in a run", "ahead", "of them", "CPU ms a frame", "ahead"]
 COLUMNS += ["boxes F1", "ahead", "presence F1", "ahead"]
@@ -50,16 +53,21 @@ class Found(NamedTuple):
     presence: float
 
 
-def main(seconds: float, names: list[str]) -> None:
-    """Print a row for each clip."""
+def main(seconds: float, names: list[str], variations: list[str]) -> None:
+    """Print a row for each clip, or for each variation of each."""
     os.chdir(ASSETS / "models")
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")  # noqa: T201
-    for name in names:
-        print(_row(name, seconds), flush=True)  # noqa: T201
+    with TemporaryDirectory() as folder:
+        for name in names:
+            clip = ASSETS / "videos" / name
+            for variation in variations:
+                print(_row(f"{clip.stem}, {variation}", varied(clip, variation, Path(folder)), seconds), flush=True)  # noqa: T201
+            if not variations:
+                print(_row(clip.stem, clip, seconds), flush=True)  # noqa: T201
 
 
-def _row(name: str, seconds: float) -> str:
-    pipeline = load("follow", sources={"cam": str(ASSETS / "videos" / name)})
+def _row(name: str, clip: Path, seconds: float) -> str:
+    pipeline = load("follow", sources={"cam": str(clip)})
     said, look_ms = _recorded(pipeline)
     with closing(_source(pipeline)) as source:
         last_s = max(item.pts for item in source)
@@ -67,7 +75,7 @@ def _row(name: str, seconds: float) -> str:
     run, ahead = (_measured(pipeline, said, times, tracking) for tracking in (_tracked, _ahead))
     frames = len(said) * times
     cpu = [each.own_ms + each.looks * look_ms / frames for each in (run, ahead)]
-    figures = [f"{name}{'*' if name in CHOSEN_ON else ''}", f"{last_s * times:.0f}", str(run.looks), str(ahead.looks)]
+    figures = [name, f"{last_s * times:.0f}", str(run.looks), str(ahead.looks)]
     figures += [f"{ahead.looks / run.looks:.2f}", *(f"{each:.1f}" for each in cpu)]
     figures += [f"{each:.3f}" for pair in zip(run[2:], ahead[2:], strict=True) for each in pair]
     return f"| {' | '.join(figures)} |"
@@ -156,4 +164,10 @@ def _ahead(look_at: LookAt) -> Iterator[Any]:
 
 if __name__ == "__main__":
     every = sorted(path.name for path in (ASSETS / "videos").iterdir())
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 120.0, sys.argv[2:] or every)
+    given = sys.argv[2:]
+    clips = [name for name in given if not name.startswith("=")]
+    main(
+        float(sys.argv[1]) if len(sys.argv) > 1 else 120.0,
+        clips or every,
+        [name[1:] for name in given if name[0] == "="],
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -39,6 +40,7 @@ PIPELINE = "follow"
 VARIATIONS: dict[str, Callable[[Image], Image]] = {
     "mirrored": lambda picture: np.ascontiguousarray(picture[:, ::-1]),
     "dim": lambda picture: (255 * (picture / 255.0) ** 1.6).astype(np.uint8),
+    "half the pictures": lambda picture: picture,
     "small": lambda picture: cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA),
 }
 
@@ -83,16 +85,20 @@ def on_clips(names: Sequence[str] = (), variation: str = "") -> Iterator[Row]:
                 yield from _of_clip(name, source, Path(folder) / f"int8-{clip.stem}")
 
 
+EVERY = {"half the pictures": 2}  # of which one is left, with its time
+
+
 def varied(clip: Path, variation: str, folder: Path) -> Path:
-    """The clip with every picture changed."""
+    """The clip with every picture changed, or with fewer of them."""
+    every = EVERY.get(variation, 1)
     target = folder / f"{clip.stem}-{variation}.mp4"
     with av.open(str(clip)) as source, av.open(str(target), "w") as out:
         stream = None
-        for number, frame in enumerate(source.decode(video=0)):
+        for number, frame in enumerate(islice(source.decode(video=0), None, None, every)):
             picture = VARIATIONS[variation](frame.to_ndarray(format="bgr24"))
             picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
             if stream is None:
-                rate = source.streams.video[0].average_rate or 25
+                rate = (source.streams.video[0].average_rate or 25) / every
                 stream = out.add_stream("libx264", rate=rate, options={"crf": "20"})
                 stream.height, stream.width = picture.shape[:2]
             made = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")

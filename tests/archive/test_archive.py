@@ -1,9 +1,11 @@
 """Archives of recordings: as one run would answer them, whatever ends in between."""
 
 import json
+import os
 import threading
 from dataclasses import replace
 
+import av
 import pytest
 
 from tests import clips
@@ -118,11 +120,55 @@ def test_what_is_no_recording_is_told_by_name_and_left_out(archiver):
     (archiver.folder / "gone.mp4").touch()
     archiver.load(READ, recordings)
     (archiver.folder / "gone.mp4").unlink()
+    (archiver.folder / "folder.mp4").mkdir()
+    os.mkfifo(archiver.folder / "pipe.mp4")
+    clips.cut(archiver.clip("whole"), archiver.folder / "unfinished.mp4", 0.6)
+    recordings |= {name: archiver.folder / f"{name}.mp4" for name in ("folder", "pipe", "unfinished")}
     outcome = archiver(READ, {**recordings, "clip": archiver.clip()})
     assert outcome.exit_status == 1
-    assert set(archiver.report()["archive"]["left_out"]) == {"empty", "text", "gone"}
-    assert [error.split()[0] for error in outcome.errors] == ["empty", "text", "gone"]
+    left_out = {
+        name: why.removeprefix(str(recordings[name])) for name, why in outcome.report["archive"]["left_out"].items()
+    }
+    assert left_out.pop("unfinished").startswith(" has no index (moov): the recording was cut off")
+    assert left_out == {
+        "empty": " is empty",
+        "text": " is not a video file; give one that ffprobe can read",
+        "gone": ": No such file or directory",
+        "folder": " is no file: an archive is made of recordings that lie on a disk",
+        "pipe": " is no file: an archive is made of recordings that lie on a disk",
+    }
+    assert {error.split()[0] for error in outcome.errors} == set(recordings)
     assert len(archiver.lines()) == FRAMES
+
+
+def test_a_recording_that_nobody_here_may_read_is_told_by_name_and_left_out(archiver, monkeypatch):
+    """Of root, who may read all, the refusal is put in FFmpeg's place."""
+    locked, opened = archiver.clip("locked"), av.open
+    locked.chmod(0)
+
+    def refused(file, *args, **how):
+        if "locked" in str(file):
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file, *args, **how)
+
+    monkeypatch.setattr(av, "open", refused)
+    outcome = archiver(READ, {"locked": locked, "clip": archiver.clip()})
+    assert outcome.report["archive"]["left_out"] == {
+        "locked": f"{locked} may not be read by this user; change its permissions"
+    }
+    assert outcome.exit_status == 1
+    assert len(archiver.lines()) == FRAMES
+
+
+def test_a_recording_that_is_damaged_inside_is_answered_as_by_a_run(archiver):
+    damaged = clips.scribble(archiver.clip("whole"), archiver.folder / "clip.mp4", [33, 34, 50, 71])
+    outcome = archiver(READ, {"clip": damaged})
+    assert archiver.lines() == archiver.one_run(READ, {"clip": damaged})["clip"]
+    assert [line["seq"] for line in archiver.lines()] == list(range(FRAMES))
+    dropped = [line for line in archiver.lines() if line["how"] == "dropped"]
+    assert dropped
+    assert all(line["reason"].startswith("damaged: ") for line in dropped)
+    assert any("damaged picture" in note for note in outcome.report["streams"]["clip"]["notes"])
 
 
 def test_a_recording_that_is_cut_short_is_answered_as_far_as_it_goes(archiver):

@@ -6,11 +6,12 @@ import random
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from tests.archive.conftest import FRAMES, READ, THIRD
+from tests.archive.conftest import CHUNKS, FRAMES, READ, THIRD
 from tests.waiting import until
 from tests.warm.ask import PLACE
 from tests.warm.forked import Forked, Worker, template
@@ -84,36 +85,58 @@ def pace(archiver, seconds):
         stages.write(PACED)
 
 
+AHEAD = """
+classes: {even: even, odd: odd}
+stages:
+  - {id: track, type: track, refresh_s: 0.2, motion: held}
+  - {id: read, type: mystages:Paced, on: cloud}
+audit: {rate: 0.2, max_unchecked_s: null}
+"""
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_law_a_command_that_is_killed_at_any_moment_goes_on_where_it_was(archiver):
-    """kill -9 of the command at random moments; at last the results are those of one that nobody killed."""
+@pytest.mark.parametrize(
+    ("pipeline", "ahead", "kills"),
+    [
+        (SLOW, False, 2),
+        (SLOW, False, 20),
+        (AHEAD, True, 20),
+    ],
+)
+def test_law_a_command_that_is_killed_at_any_moment_goes_on_where_it_was(archiver, pipeline, ahead, kills):
+    """kill -9 of the command at random moments; at last the results are those of one that nobody killed.
+
+    An archive that has come to its end in spite of it is held against that one, and another is begun.
+    """
     clip, chance = archiver.clip(), random.Random(11)
     pace(archiver, "0.004")
-    archiver(SLOW, {"clip": clip}, out="whole")
-    took_s, kills = 2.0, int(os.environ.get("VIDPIPE_KILLS", "2"))
-    out, killed, seen = archiver.folder / "out", 0, {}
-    for _ in range(kills):
-        command = begin(archiver, SLOW, "out")
-        began = time.monotonic()
-        if chance.random() < 0.8:  # most within the work, some while it begins or joins
-            until_at_work(out, command)
-        time.sleep(chance.uniform(0, took_s))
-        command.kill()
+    archiver(pipeline, {"clip": clip}, replace(CHUNKS, look_ahead=ahead), out="whole")
+    expected = below_the_first_line(archiver.folder / "whole" / "clip.jsonl")
+    more = ["--look-ahead"] if ahead else []
+    kills = int(os.environ.get("VIDPIPE_KILLS", kills))
+    killed, ended, out, seen = 0, [], archiver.folder / "out-0", {}
+    while killed < kills or out not in ended:
+        command = begin(archiver, pipeline, out.name, *more)
+        if killed < kills:
+            if chance.random() < 0.8:  # most within the work, some while it begins or joins
+                until_at_work(out, command)
+            time.sleep(chance.uniform(0, 1))
+            command.kill()
         said = "".join(command.communicate())
-        killed += command.returncode == -signal.SIGKILL
-        took_s = min(took_s, time.monotonic() - began) if command.returncode == 0 else took_s
         now = chunks(out)
         assert seen.items() <= now.items(), "a chunk was done twice, or lost"
         seen = now
-    command = begin(archiver, SLOW, "out")
-    said = "".join(command.communicate())
-    assert command.returncode == 0, said
-    assert seen.items() <= chunks(out).items()
-    assert below_the_first_line(out / "clip.jsonl") == below_the_first_line(archiver.folder / "whole" / "clip.jsonl")
-    assert len(archiver.lines()) == FRAMES
-    assert killed or kills < 2
-    assert not list(out.glob(".*.part"))
+        if command.returncode == -signal.SIGKILL:
+            killed += 1
+            continue
+        assert command.returncode == 0, said
+        assert below_the_first_line(out / "clip.jsonl") == expected
+        assert len(archiver.lines(out=out.name)) == FRAMES
+        assert not list(out.glob(".*.part"))
+        ended.append(out)
+        if killed < kills:
+            out, seen = archiver.folder / f"out-{len(ended)}", {}
 
 
 DIES = """

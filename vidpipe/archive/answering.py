@@ -49,7 +49,6 @@ class ChunkTask:
         resume: what its first picture comes behind; None: it is the first of the recording.
         end_s: media seconds at which it ends; None: with the recording.
         alone: it is the whole recording, and joined to nothing.
-        gap_s: media seconds between looks to begin with, where it is answered looking ahead; None: nothing is known.
     """
 
     name: str
@@ -59,7 +58,6 @@ class ChunkTask:
     resume: Resume | None
     end_s: float | None
     alone: bool
-    gap_s: float | None = None
 
 
 class Answerer:
@@ -128,7 +126,7 @@ class Answerer:
             raise NotAsIndexedError(f"{seq - chunk.begin} frames came in place of {chunk.end - chunk.begin}")
         notes = ended.notes if ended is not None else ()
         wall_s = time.perf_counter() - began
-        return writer.end(End(counts.past(), wall_s, self._took_cpu_s(), notes, broken_off, gap_s=engine.gap_s))
+        return writer.end(End(counts.past(), wall_s, self._took_cpu_s(), notes, broken_off))
 
     def _took_cpu_s(self) -> float:
         """CPU seconds since the task before; of the first one, with those that the process took to begin."""
@@ -142,7 +140,7 @@ class Answerer:
         self._library = self._library.sharing()
         pipeline = replace(self._pipeline, streams={task.name: replace(task.stream, spec=spec)})
         if self._look_ahead:
-            return AheadRun(pipeline, task.name, self._library, task.resume, task.gap_s)
+            return AheadRun(pipeline, task.name, self._library, task.resume)
         return _OneRun(
             InlineEngine(plan(pipeline), library=self._library, positions={task.name: Position(task.resume)})
         )
@@ -159,8 +157,6 @@ def without_rules(pipeline: Pipeline) -> Pipeline:
 
 class _OneRun:
     """A chunk as a run answers it: each frame when it comes."""
-
-    gap_s = None
 
     def __init__(self, engine: InlineEngine) -> None:
         self._engine = engine

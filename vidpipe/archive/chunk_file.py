@@ -45,7 +45,6 @@ class End(NamedTuple):
         broken_off: why pictures are lacking that should have come; "" where none are.
         failed: why nobody has answered it; "" where somebody has.
         schema: of the file.
-        gap_s: media seconds between looks, as they were learnt where it was answered looking ahead; else None.
     """
 
     counts: Counts = Counts({}, {}, {})
@@ -55,7 +54,6 @@ class End(NamedTuple):
     broken_off: str = ""
     failed: str = ""
     schema: int = SCHEMA
-    gap_s: float | None = None
 
 
 class ChunkWriter:
@@ -195,7 +193,6 @@ def _end(told: Mapping[str, Any]) -> End:
         told["notes"],
         told["broken_off"],
         told["failed"],
-        gap_s=told.get("gap_s"),
     )
 
 

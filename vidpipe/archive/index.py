@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,11 +39,13 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Identity:
-        """Raises SourceError where the file cannot be looked at."""
+        """Raises SourceError where the file cannot be looked at, or is none: a pipe can be read only once."""
         try:
             found = path.stat()
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError(f"{path} is no file: an archive is made of recordings that lie on a disk")
         return cls(str(path), found.st_size, found.st_mtime_ns)
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidpipe.archive.ahead.run import tracker_of
+from vidpipe.archive.ahead.run import check_transforms, tracker_of
 from vidpipe.archive.answering import Answerer, without_rules
 from vidpipe.archive.archive import Archive, Watcher
 from vidpipe.archive.folder import Folder
@@ -95,6 +95,7 @@ def run_archive(
     if options.parquet:
         check_installed()
     if options.look_ahead:
+        check_transforms(pipeline)
         for name in streams:
             tracker_of(replace(pipeline, streams=streams), name)
     bare = replace(pipeline, streams={}, media=None, sinks=())

@@ -57,11 +57,14 @@ class Transform(Generic[C]):
     `close`.
 
     Attributes:
+        needs_frame: whether it looks at pictures. If not, it works also in archives that look ahead: there most answers
+            are known only once their pictures are gone.
         config: the settings in force for this result.
         id: of this transform in the pipeline, as `by` of its events.
     """
 
     shared: ClassVar[bool] = False
+    needs_frame: ClassVar[bool] = True
     Config: ClassVar[type[StageConfig]] = StageConfig
 
     config: C

@@ -36,6 +36,7 @@ class RegionConfig(StageConfig):
 class Region(Transform[RegionConfig]):
     """Leaves in each result the boxes that stand inside the polygon."""
 
+    needs_frame = False
     Config = RegionConfig
 
     def apply(self, frame: Frame | None, answer: Answer, moment: Moment) -> Answer | None:

@@ -155,8 +155,9 @@ def without_look(onwards: Way, back: Way, share: float, size: tuple[int, int]) -
         onwards: from the look before, which ends at this frame; `back`: from the one behind it.
         share: of the way from the former to the latter at which it lies.
     """
-    rows = (ids_of(onwards.measured)[:, None] == ids_of(back.measured)).nonzero()
     boxes = [onwards.last.copy(), back.first.copy()]
+    # By overlap: identities of the later look have come through the one that is held out.
+    rows = _found(onwards, boxes[0], back, boxes[1])
     nearer = int(share > 0.5)
     mean = _mean(boxes[0][rows[0]], boxes[1][rows[1]], share, np.nan)
     boxes[nearer][rows[nearer]] = mean
@@ -171,26 +172,6 @@ def behind(way: Way, times: Sequence[float], pts: float, size: tuple[int, int]) 
     place = max(0, int(np.searchsorted(times, pts, side="right")) - 1)
     boxes = way.boxes[place]
     return _joined([way.some(~np.isnan(boxes[:, 0]), boxes, way.belief[place], size)])
-
-
-def explained(onwards: Way, back: Way) -> float:
-    """The share of the boxes at both ends of a gap that are found at the other end, or left the picture on the way.
-
-    Identities play no part: a box is found where another of its class overlaps by half.
-    """
-    boxes = len(onwards.measured) + len(back.measured)
-    there, here = _found(onwards, onwards.last, back, back.last), _found(back, back.first, onwards, onwards.first)
-    gone = onwards.left & np.isnan(onwards.last[:, 0]), back.left & np.isnan(back.first[:, 0])
-    return (len(there[0]) + len(here[0]) + sum(map(np.count_nonzero, gone))) / boxes if boxes else 1.0
-
-
-def paired(onwards: Way, back: Way) -> Way:
-    """The way back with the identities of the boxes that those onwards have come to."""
-    rows, others = _found(onwards, onwards.last, back, back.last)
-    measured: Any = copy.copy(back.measured)
-    measured.tracker_id = ids_of(measured).copy()
-    measured.tracker_id[others] = ids_of(onwards.measured)[rows]
-    return back._replace(measured=measured)
 
 
 def _found(

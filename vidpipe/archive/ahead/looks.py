@@ -6,24 +6,14 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vidpipe.archive.ahead.between import (
-    Between,
-    Way,
-    behind,
-    explained,
-    follow,
-    follow_back,
-    paired,
-    without_look,
-)
-from vidpipe.archive.ahead.reach import Reach
+from vidpipe.archive.ahead.between import Between, Way, behind, follow, follow_back, without_look
 from vidpipe.core.answer import Answer, nothing
 from vidpipe.core.frame import Frame
+from vidpipe.stages.track.aging import Aging
 from vidpipe.stages.track.appearance import colours
 from vidpipe.stages.track.change import is_cut
 from vidpipe.stages.track.identity import Identities
@@ -31,17 +21,11 @@ from vidpipe.stages.track.seen import Means, Seen
 from vidpipe.stages.track.track import TrackConfig
 from vidpipe.stages.track.tracks import Tracks, ids_of
 from vidpipe.statistics.agreement import match
-from vidpipe.statistics.draw import draw
 
 if TYPE_CHECKING:
     import supervision as sv
 
 _SLACK_S = 1e-3  # some containers round to milliseconds
-_BEGIN_S = 0.4  # between the first looks, until they have told how far apart the next ones may be
-_BY_CHANCE = 8  # gaps of which one is looked into by chance
-_UNEXPLAINED = (
-    0.35  # share of the boxes at both ends of a gap that nothing explains, from which its middle is looked at
-)
 _HELD_BYTES = 256_000_000  # of pictures that wait for whether they are looked at
 
 
@@ -87,46 +71,38 @@ class LookAhead:
     """Takes the frames of a recording in order, and says what is said of them as soon as that is known.
 
     Frames are held back until the next look, which lies as far ahead as the floor allows. Boxes are followed on from
-    the look before and back from the one ahead. Where that explains too little of what both have found, the middle
-    between them is looked at as well, and so on: so a gap is long where little happens in it.
+    the look before and back from the one ahead.
+
+    How far that is comes from the looks themselves. Each is held out: what its neighbours, without it, would have said
+    of its frame is held against what it found. It is as far from the nearer of them as the middle of a gap that is
+    twice as long as the present one, so errors are known before a gap is as wide as they are old. By distance to the
+    nearer look they grow as errors grow with age in a stream, so `Aging` decides, as there: every frame is looked at
+    until a lower bound proves more.
 
     Args:
-        name: of the stream: chance looks are drawn for it.
+        name: of the stream: looks that come early are drawn for it.
         config: of the stage that tracks: `refresh_s` bounds the time from a frame to the nearer look.
         look: has a frame looked at. An answer that is not of that very frame is no look.
-        begin_s: between looks to begin with; None: nothing is known of this recording.
         longest_s: between looks at most, beside what `refresh_s` says.
 
     Attributes:
         counts: looks by what asked for them.
-        reach: how far apart looks are; None: nobody has asked for a floor.
+        aging: errors by the distance to the nearer look; None: nobody has asked for a floor.
     """
 
     def __init__(
-        self,
-        name: str,
-        config: TrackConfig,
-        look: Callable[[Frame], Answer],
-        begin_s: float | None = None,
-        longest_s: float | None = None,
+        self, name: str, config: TrackConfig, look: Callable[[Frame], Answer], longest_s: float | None = None
     ) -> None:
         self._name = name
         self._config = config
         self._ask = look
-        self._begin_s = begin_s
         self._longest_s = 2 * config.refresh_s if longest_s is None else min(longest_s, 2 * config.refresh_s)
         self._identities = Identities(config.activate)
         self._by: Means = "held" if config.motion == "held" else "flow"
         self._frame_s = 0.0
-        self._gaps = 0
         self.counts: Counter[str] = Counter()
-        self.reach: Reach | None = None
+        self.aging: Aging | None = None
         self._begin()
-
-    @property
-    def gap_s(self) -> float | None:
-        """Media seconds between looks, as it has been learnt."""
-        return self.reach.frames * self._frame_s if self.reach is not None else None
 
     def _begin(self) -> None:
         """Nothing leads to what comes now from what was before."""
@@ -194,13 +170,17 @@ class LookAhead:
             return True
         if self._is_far(frame):
             return True
-        before = self._steps[0].seen
         if self._config.floor is None or not self._frame_s:
             return False
-        if self.reach is None:
-            begin_s = self._begin_s or max(_BEGIN_S, 2 * self._config.begin_s)
-            self.reach = Reach(self._config.floor, begin_s / self._frame_s)
-        return frame.seq - before.seq >= round(self.reach.frames)
+        if self.aging is None:
+            self.aging = Aging(self._config.begin_s / self._frame_s)
+        return frame.seq - self._steps[0].seen.seq >= self._gap(self.aging)
+
+    def _gap(self, aging: Aging) -> int:
+        """Frames from the newest look to the next."""
+        due = aging.due(self._name)
+        # Where a distance shall be tried the next look is so far from this one, and so from the nearer of the two.
+        return due if due < aging.frames else max(1, 2 * due - 2)
 
     def _is_far(self, frame: Frame) -> bool:
         """Whether the newest look is as far from a frame as it may be at all."""
@@ -216,16 +196,8 @@ class LookAhead:
         if self._look is None:
             self._look = self._named(look, None)
             return self._advance(last, [self._said(look)])
-        looks = [self._look, look]
-        self._gaps += 1
-        self._split(looks)
-        if self._gaps % _BY_CHANCE == 0:
-            self._look_by_chance(looks)
-        said: list[Said] = []
-        for one, other in pairwise(looks):
-            said += self._fill(one, other)
-            said.append(self._said(other))
-        self._look = looks[-1]
+        said = [*self._fill(self._look, look), self._said(look)]
+        self._look = look
         return self._advance(last, said)
 
     def _advance(self, last: int, said: list[Said]) -> list[Said]:
@@ -250,42 +222,6 @@ class LookAhead:
         numbered.tracker_id = -1 - np.arange(len(numbered))  # until the looks between are known
         return _Look(place, answer, Tracks.of(numbered, Tracks.none(), seen, self._by))
 
-    def _look_by_chance(self, looks: list[_Look]) -> None:
-        """Look at any step that nobody looks at, and hold what was to be said of it against that."""
-        looked = {look.place for look in looks}
-        left = [place for place in range(1, looks[-1].place) if place not in looked]
-        if not left or self.reach is None:
-            return
-        place = left[int(draw(self._name, "chance", self._steps[looks[-1].place].seen.seq) * len(left))]
-        middle = self._look_at(place, "chance")
-        if middle is None:
-            return
-        behind = next(at for at, look in enumerate(looks) if look.place > place)
-        one, other = looks[behind - 1], looks[behind]
-        onwards, back = self._ways(one, other)
-        steps = [step.seen for step in self._steps[one.place : other.place + 1]]
-        between = Between(onwards, paired(onwards, back), [step.pts for step in steps], steps[0].size)
-        detections, _ = between.at(self._steps[place].seen.pts)
-        self.reach.learn_by_chance(match(detections, middle.answer.detections))
-        looks.insert(behind, middle)
-
-    def _split(self, looks: list[_Look]) -> None:
-        """Look into gaps of which too little is explained."""
-        at = 0
-        while at + 1 < len(looks):
-            one, other = looks[at], looks[at + 1]
-            steps = other.place - one.place
-            if steps > 1 and 1 - explained(*self._ways(one, other)) > _UNEXPLAINED:
-                middle = self._look_at(one.place + steps // 2, "unexplained")
-                if middle is not None:
-                    looks.insert(at + 1, middle)
-                    continue
-            at += 1
-
-    def _ways(self, one: _Look, other: _Look) -> tuple[Way, Way]:
-        steps = [step.seen for step in self._steps[one.place : other.place + 1]]
-        return follow(one.tracks, steps, self._by), follow_back(other.tracks, steps, self._by)
-
     def _named(self, look: _Look, onwards: Way | None) -> _Look:
         """The look with the identities of what it found."""
         frame, seen = self._steps[look.place]
@@ -301,8 +237,8 @@ class LookAhead:
         onwards = follow(one.tracks, steps, self._by)
         self._named(other, onwards)
         back = follow_back(other.tracks, steps, self._by)
-        if self.reach is not None and self._onwards is not None:
-            self._learn(self._onwards, one, back, steps)
+        if self.aging is not None and self._onwards is not None:
+            self._learn(self.aging, self._onwards, one, back, steps)
         self._onwards = onwards
         between = Between(onwards, back, [step.pts for step in steps], steps[0].size)
         said = []
@@ -313,12 +249,14 @@ class LookAhead:
                 said.append(Said(seq, None, detections, *((end, begin) if later else (begin, end))))
         return said
 
-    def _learn(self, onwards: Way, middle: _Look, back: Way, steps: Sequence[Seen]) -> None:
-        assert self.reach is not None
+    def _learn(self, aging: Aging, onwards: Way, middle: _Look, back: Way, steps: Sequence[Seen]) -> None:
+        """Hold a look against what the one before it and the one behind it say of its frame."""
+        assert self._config.floor is not None
         before, behind = steps[0].seq - onwards.begin, steps[-1].seq - steps[0].seq
         filled = without_look(onwards, back, before / (before + behind), steps[0].size)
-        longest = self._longest_s / self._frame_s
-        self.reach.learn(steps[0].pts, min(before, behind), match(filled, middle.answer.detections), longest)
+        longest = 1 + int(self._longest_s / self._frame_s / 2)  # of two looks of which the nearer is half as far
+        matched = match(filled, middle.answer.detections)
+        aging.learn(steps[0].pts, min(before, behind), matched, self._config.floor, longest)
 
     def _said(self, look: _Look) -> Said:
         return Said(look.answer.as_of, look.answer, look.tracks.measured, look.answer.as_of)

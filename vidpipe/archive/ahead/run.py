@@ -55,6 +55,17 @@ def tracker_of(pipeline: Pipeline, stream: str) -> tuple[PlacedStage, TrackConfi
     )
 
 
+def check_transforms(pipeline: Pipeline) -> None:
+    """Raises ConfigError where a transform would have to see pictures: answers are known once these are gone."""
+    for transform in pipeline.transforms:
+        if transform.type.needs_frame:
+            raise ConfigError(
+                f"--look-ahead: transform {transform.id} may look at pictures, and most answers are known only once "
+                "their pictures are gone: leave out one of the two; a transform of your own that looks at none says "
+                "needs_frame = False"
+            )
+
+
 class _Place(NamedTuple):
     """A picture of which nothing is published yet.
 
@@ -75,12 +86,9 @@ class AheadRun:
     Args:
         pipeline: with this one stream.
         resume: behind which picture it begins.
-        begin_s: media seconds between looks to begin with.
     """
 
-    def __init__(
-        self, pipeline: Pipeline, stream: str, library: Library, resume: Resume | None, begin_s: float | None
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, stream: str, library: Library, resume: Resume | None) -> None:
         self._tracker, config, below = tracker_of(pipeline, stream)
         self._stream = stream
         self._audit = pipeline.audit
@@ -91,7 +99,7 @@ class AheadRun:
         self._source = open_source(stream, spec, knobs=self._knobs, resume=resume)
         self._cascade = self._runtime.cascade(below, stream)
         self._transforms = self._runtime.transforms(stream)
-        self._ahead = LookAhead(stream, config, self._look_ahead_at, begin_s, pipeline.audit.max_unchecked_s)
+        self._ahead = LookAhead(stream, config, self._look_ahead_at, pipeline.audit.max_unchecked_s)
         self._models = MeasuringModels()
         self._open: deque[_Place] = deque()
         self._said: dict[int, Said] = {}
@@ -101,11 +109,6 @@ class AheadRun:
         self._meter = Meter()
         self._looking_ns = [0, 0]  # CPU and wall of looks
         self._size: tuple[int, int] | None = None
-
-    @property
-    def gap_s(self) -> float | None:
-        """Media seconds between looks, as they were learnt; None: nobody has asked for a floor."""
-        return self._ahead.gap_s
 
     def __iter__(self) -> Iterator[Told | Ended]:
         """All that is published, in order; at last its end."""

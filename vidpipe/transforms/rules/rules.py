@@ -29,6 +29,7 @@ class Rules(Transform[RulesConfig]):
     go by: results hold them, so that a replay tells the same.
     """
 
+    needs_frame = False
     Config = RulesConfig
 
     _read: RulesConfig | None = None  # whose `recorded` is known
