@@ -6,7 +6,8 @@ what it takes to judge cameras alone and in groups, by Chameleon and by the tune
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
 less, `queries` what several queries on one camera cost, `across` what it takes to follow people over cameras, and
 `links` what links do: these are for the page, too. `learner` tells what a detector that learns its camera is worth,
-`reuse` what one that computes its first layers alone, `planner` how good plans are, and how near to what a run takes.
+`reuse` what one that computes its first layers alone, `planner` how good plans are, and how near to what a run takes,
+`compress` how much smaller models can be.
 """
 
 from __future__ import annotations
@@ -123,6 +124,11 @@ def main() -> None:
         from benchmarks.reuse import report as reuse
 
         for line in reuse(names):
+            print(line, flush=True)  # noqa: T201
+    if part == "compress":  # hours: docs/models.md tells what it found
+        from benchmarks.compress import report as compressed
+
+        for line in compressed(names):
             print(line, flush=True)  # noqa: T201
     if part == "links":  # half an hour; for the page, too
         from benchmarks.links.report import report as links
