@@ -27,15 +27,16 @@ def report(names: Sequence[str]) -> Iterator[str]:
     """The table, line by line.
 
     Args:
-        names: of clips, `off` or `on` for bf16, and `mixed` for layers that go back to float, which takes minutes for
+        names: of clips and models, `off` or `on` for bf16, and `mixed` for layers that go back to float, which takes minutes for
             each network; none: all clips, both, without.
     """
     clips = [each for each in sorted((ASSETS / "videos").iterdir()) if {each.name, each.stem} & set(names)]
+    models = [each for each in MODELS if Path(each).stem in names] or MODELS
     ways = [way for way in BF16 if way in names] or list(BF16)
     yield "| clip | model | bf16 | cheapest at the floor | times faster | F1 | best int8: times faster | F1 |"
     yield "|---|---|---|---|---:|---:|---:|---:|"
     for clip in clips or sorted((ASSETS / "videos").iterdir()):
-        for model in MODELS:
+        for model in models:
             for way in ways:
                 options = CompressOptions(FLOOR, CLASSES, BF16[way], mixed="mixed" in names)
                 yield f"| {clip.stem} | {Path(model).stem} | {way} | {_tells(model, clip, options)} |"

@@ -188,7 +188,7 @@ class _Search:
         took = look_ms(detectors, self.parts[2].pictures, _TIMED)
         rows = sorted((self._row(says, took[says]) for says in self.loaded), key=lambda row: row.cpu_ms)
         usual = next(row for row in rows if row.says == f"as it is, {self._precisions()[-1]}")
-        return Compressed(rows, usual, *_chosen(rows, usual, self.options.floor), self.left_out)
+        return Compressed(rows, usual, *choose(rows, usual, self.options.floor), self.left_out)
 
     def _precisions(self) -> list[Precision]:
         """Of what is not int8, the one that is used last."""
@@ -265,7 +265,7 @@ class _Search:
         )
 
 
-def _chosen(rows: Sequence[Row], own: Row, floor: float) -> tuple[Row | None, str]:
+def choose(rows: Sequence[Row], own: Row, floor: float) -> tuple[Row | None, str]:
     """The cheapest of rows in rising order of cost that holds the floor, or why there is none."""
     cheaper = [row for row in rows if not row.is_own and row.cpu_ms <= CHEAPER * own.cpu_ms]
     chosen = next((row for row in cheaper if row.chosen_f1 >= floor), None)

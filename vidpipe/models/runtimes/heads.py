@@ -51,10 +51,23 @@ def with_classes(model: ov.Model, count: int, kept: Sequence[int], name: str, sc
 
 
 def _is_head(operation: ov.Node, count: int) -> bool:
-    """Whether a convolution gives a channel for each class, and no other convolution comes behind it."""
+    """Whether a convolution gives a channel for each class, and no other convolution comes behind it.
+
+    Boxes have four channels, as four classes would: what is joined last are the classes.
+    """
     if operation.get_type_name() != _CONVOLUTION or operation.output(0).get_partial_shape()[1] != count:
         return False
-    return all(each.get_type_name() != _CONVOLUTION for each in _behind(operation))
+    return _is_last(operation) and all(each.get_type_name() != _CONVOLUTION for each in _behind(operation))
+
+
+def _is_last(operation: ov.Node) -> bool:
+    """Whether what it gives is joined last with what else there is of a cell."""
+    node = operation
+    while len(targets := list(node.output(0).get_target_inputs())) == 1:
+        node = targets[0].get_node()
+        if node.get_type_name() == "Concat":
+            return bool(targets[0].get_index() == len(node.inputs()) - 1)
+    return True
 
 
 def _behind(operation: ov.Node) -> Iterator[ov.Node]:
