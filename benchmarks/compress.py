@@ -27,8 +27,8 @@ def report(names: Sequence[str]) -> Iterator[str]:
     """The table, line by line.
 
     Args:
-        names: of clips and models, `off` or `on` for bf16, and `mixed` for layers that go back to float, which takes minutes for
-            each network; none: all clips, both, without.
+        names: of clips and models, `off` or `on` for bf16, and `mixed` for layers that go back to float, which takes
+            minutes for each network; none: all clips, both, without.
     """
     clips = [each for each in sorted((ASSETS / "videos").iterdir()) if {each.name, each.stem} & set(names)]
     models = [each for each in MODELS if Path(each).stem in names] or MODELS

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from vidpipe.core.errors import ModelError
+from vidpipe.core.files import write_whole
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.detectors.output_decoders.choice import DECODERS
@@ -83,12 +84,15 @@ def in_int8(spec: ModelSpec, target: Path, pictures: Sequence[Image], limit: Lim
 
 
 def place(file: Path, target: Path) -> None:
-    """Copy an .xml with its weights to another name; the network goes last, so that it is never there alone."""
+    """Copy an .xml with its weights to another name; the network goes last, so that it is never there alone.
+
+    Raises RunError where it cannot be written.
+    """
     for each in reversed(list(with_weights(file))):
-        target.with_suffix(each.suffix).write_bytes(each.read_bytes())
+        write_whole(target.with_suffix(each.suffix), each.read_bytes(), "model")
 
 
 def describe(file: Path, metadata: ModelMetadata) -> None:
-    """Write what is known of a model beside it."""
+    """Write what is known of a model beside it; raises RunError where it cannot be written."""
     known = metadata.model_dump(mode="json", exclude_none=True)
-    file.with_suffix(".yaml").write_text(yaml.safe_dump(known, sort_keys=False), encoding="utf-8")
+    write_whole(file.with_suffix(".yaml"), yaml.safe_dump(known, sort_keys=False), "description")

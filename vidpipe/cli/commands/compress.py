@@ -17,7 +17,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.files import check_writable
 from vidpipe.models.base import Classes, ModelSpec
 from vidpipe.models.load import fetch
-from vidpipe.models.metadata.model_metadata import Origin, metadata_of
+from vidpipe.models.metadata.model_metadata import MadeFrom, metadata_of
 from vidpipe.models.runtimes import openvino
 from vidpipe.models.shrink import describe, place
 from vidpipe.models.stores.int8 import digest_of
@@ -103,7 +103,7 @@ def _write(made: Compressed, chosen: Row, original: Path, arguments: CompressArg
         return
     file = Path(chosen.spec.path)
     known = metadata_of(chosen.spec.path, file)
-    origin = Origin(
+    origin = MadeFrom(
         model=str(original),
         sha256=digest_of(original, None),
         variant=chosen.says,

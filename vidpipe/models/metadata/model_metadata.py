@@ -18,7 +18,7 @@ _CATALOGUE = Path(__file__).parent / "catalogue"
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Origin(BaseModel):
+class MadeFrom(BaseModel):
     """What a smaller model was made from, and how far it agrees with that: written by `vidpipe compress`.
 
     Attributes:
@@ -60,7 +60,7 @@ class ModelMetadata(BaseModel):
     size: int | tuple[int, int] | None = Field(default=None, description="of the input: a side, or (height, width)")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
     licence: str | None = None
-    made_from: Origin | None = Field(default=None, description="of a model that `vidpipe compress` wrote")
+    made_from: MadeFrom | None = Field(default=None, description="of a model that `vidpipe compress` wrote")
 
     @field_validator("names", mode="before")
     @classmethod
