@@ -1,13 +1,7 @@
 """`make bench`: measures what is promised, benches every real clip, and writes docs/benchmarks.md of both.
 
 `python -m benchmarks promises [KIND ...]`, `clips [NAME ...]` and `page` are its parts; what the first two find is
-kept in bench-output/. `python -m benchmarks cameras` says how many cameras this machine holds, `chameleon` and `groups`
-what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
-accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
-less, `queries` what several queries on one camera cost, `across` what it takes to follow people over cameras, `taught`
-what an event is worth that examples teach, and `links` what links do: these are for the page, too. `learner` tells what
-a detector that learns its camera is worth, `reuse` what one that computes its first layers alone, `planner` how good
-plans are, and how near to what a run takes.
+kept in bench-output/. Each of `PARTS` measures one thing by itself: `python -m benchmarks PART [NAME ...]`.
 """
 
 from __future__ import annotations
@@ -15,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from benchmarks.benches import run_benches, what_was_found
 from benchmarks.document import document
@@ -26,20 +22,58 @@ from benchmarks.promises import Promise, promises
 PAGE = Path("docs/benchmarks.md")
 REPORTS = Path("bench-output").absolute()  # some parts work in the folder of the models
 KEPT = REPORTS / "promises.json"
-FLOORS = "floor.json"
-DECODING = "decoding.md"
-QUERIES = "queries.md"
-ACROSS = "across.md"
-TAUGHT = "taught.md"
+
+
+class Part(NamedTuple):
+    """Something that is measured by itself.
+
+    Attributes:
+        module: its `report(names, folder)` gives the lines.
+        what: it tells, and what it takes.
+        for_page: whether its lines, where nothing is named, are a section of the page.
+    """
+
+    module: str
+    what: str
+    for_page: bool = False
+
+
+PARTS = {
+    "cameras": Part("cameras", "how many cameras this machine holds; needs GStreamer's RTSP server, and an hour"),
+    "chameleon": Part("chameleon", "what it takes to judge cameras alone, by Chameleon"),
+    "groups": Part("groups", "what it takes to judge cameras in groups, by the tuner of floors"),
+    "held": Part("held", "what floors of accuracy hold and cost on each clip; an hour the first time"),
+    "floor": Part("floor", "what a floor is worth on days that change; an hour of looks. Its figures are for the page"),
+    "decoding": Part("decoding", "what it saves to decode less; ten minutes", for_page=True),
+    "queries": Part("queries", "what several queries on one camera cost; ten minutes", for_page=True),
+    "across": Part("across", "what it takes to follow people over cameras; ten minutes", for_page=True),
+    "taught": Part("taught", "what an event is worth that examples teach; ten minutes the first time", for_page=True),
+    "tiles": Part("tiles", "one picture in tiles on several machines; a minute", for_page=True),
+    "links": Part("links.report", "what links do; half an hour, and it keeps sections for the page by itself"),
+    "learner": Part("learner.report", "what a detector that learns its camera is worth (docs/learner.md); an hour"),
+    "reuse": Part("reuse", "what a detector is worth that computes its first layers alone, for the same page"),
+    "compress": Part("compress", "how much smaller models can be (docs/models.md); hours"),
+    "planner": Part("planner", "how good plans are, and how near to what a run takes (docs/plan.md); minutes"),
+}
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
     """Print each figure as it is measured, and keep it for the page in place of an earlier one."""
-    REPORTS.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
         for promise in promises(kinds, Path(folder)):
             print(f"{promise.what:62} {promise.figure:24} {promise.target}", flush=True)  # noqa: T201
             KEPT.write_text(json.dumps(_kept() | {promise.what: (promise.figure, promise.target)}))
+
+
+def measure(name: str, names: Sequence[str]) -> None:
+    """Print the lines of a part as they come, and keep them if they are for the page."""
+    part = PARTS[name]
+    lines = []
+    for line in import_module(f"benchmarks.{part.module}").report(names, REPORTS):
+        print(line, flush=True)  # noqa: T201
+        lines.append(f"{line}\n")
+    if part.for_page and not names:
+        _section(name).write_text("".join(lines))
 
 
 def write_page() -> None:
@@ -47,13 +81,14 @@ def write_page() -> None:
     from benchmarks.links.report import section as links_section
 
     known = [Promise(what, *measured) for what, measured in _kept().items()]
-    parts = (REPORTS / DECODING, REPORTS / QUERIES, REPORTS / ACROSS, REPORTS / TAUGHT)
+    files = [_section(name) for name, part in PARTS.items() if part.for_page]
+    sections = [file.read_text() for file in files if file.is_file()]
     PAGE.write_text(
         document(
             known,
             list(what_was_found(REPORTS)),
-            section(REPORTS / FLOORS),
-            "\n".join(filter(None, (*map(_text, parts), links_section(REPORTS)))),
+            section(REPORTS / "floor.json"),
+            "\n".join(filter(None, (*sections, links_section(REPORTS)))),
         )
     )
     print(f"written: {PAGE}; reports: {REPORTS}/*/bench.html")  # noqa: T201
@@ -63,100 +98,23 @@ def _kept() -> dict[str, tuple[str, str]]:
     return json.loads(KEPT.read_text()) if KEPT.is_file() else {}
 
 
-def _text(file: Path) -> str:
-    return file.read_text() if file.is_file() else ""
+def _section(name: str) -> Path:
+    return REPORTS / f"{name}.md"
 
 
 def main() -> None:
-    part, *names = sys.argv[1:] or ["all"]
-    if part == "cameras":  # not for the page: it needs GStreamer's RTSP server, and an hour
-        from benchmarks.cameras import capacity
-
-        capacity(names)
-    if part == "chameleon":  # nor this: no camera is in it
-        from benchmarks.chameleon import report
-
-        for line in report():
-            print(line)  # noqa: T201
-    if part == "groups":  # the same
-        from benchmarks.groups import report as grouped
-
-        for line in grouped():
-            print(line)  # noqa: T201
-    if part == "floor":  # an hour of looks
-        from benchmarks import floor
-
-        REPORTS.mkdir(exist_ok=True)
-        for line in floor.report(names, REPORTS, REPORTS / FLOORS):
-            print(line, flush=True)  # noqa: T201
-    if part == "decoding":  # ten minutes
-        from benchmarks import decoding
-
-        REPORTS.mkdir(exist_ok=True)
-        lines = []
-        for line in decoding.report(names, REPORTS):
-            print(line, flush=True)  # noqa: T201
-            lines.append(f"{line}\n")
-        if not names:
-            (REPORTS / DECODING).write_text("".join(lines))
-    if part == "queries":  # ten minutes
-        from benchmarks.queries import report as queries
-
-        REPORTS.mkdir(exist_ok=True)
-        lines = []
-        for line in queries(names):
-            print(line, flush=True)  # noqa: T201
-            lines.append(f"{line}\n")
-        if not names:
-            (REPORTS / QUERIES).write_text("".join(lines))
-    if part == "across":  # two minutes; for the page, too
-        from benchmarks.across import report as across
-
-        REPORTS.mkdir(exist_ok=True)
-        text = across()
-        print(text)  # noqa: T201
-        (REPORTS / ACROSS).write_text(text)
-    if part == "taught":  # ten minutes the first time; for the page, too
-        from benchmarks.taught import report as taught
-
-        REPORTS.mkdir(exist_ok=True)
-        lines = []
-        for line in taught(names):
-            print(line, flush=True)  # noqa: T201
-            lines.append(f"{line}\n")
-        if not names:
-            (REPORTS / TAUGHT).write_text("".join(lines))
-    if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
-        from benchmarks.learner.report import report as learner
-
-        for line in learner(names, REPORTS):
-            print(line, flush=True)  # noqa: T201
-    if part == "reuse":  # some minutes, for the same page
-        from benchmarks.reuse import report as reuse
-
-        for line in reuse(names):
-            print(line, flush=True)  # noqa: T201
-    if part == "links":  # half an hour; for the page, too
-        from benchmarks.links.report import report as links
-
-        REPORTS.mkdir(exist_ok=True)
-        for line in links(names, REPORTS):
-            print(line, flush=True)  # noqa: T201
-    if part == "planner":  # minutes, and another machine's figures are its own
-        from benchmarks.planner import report as planner
-
-        for line in planner(names):
-            print(line, flush=True)  # noqa: T201
-    if part == "held":  # nor this: it takes an hour the first time
-        from benchmarks.held import report as held
-
-        for line in held(names):
-            print(line, flush=True)  # noqa: T201
-    if part in ("all", "promises"):
+    name, *names = sys.argv[1:] or ["all"]
+    REPORTS.mkdir(exist_ok=True)
+    if name in PARTS:
+        measure(name, names)
+    elif name not in ("all", "promises", "clips", "page"):
+        told = "".join(f"\n  {part:10} {known.what}" for part, known in PARTS.items())
+        sys.exit(f"no part '{name}': there are all, promises, clips, page, and{told}")
+    if name in ("all", "promises"):
         measure_promises(names)
-    if part in ("all", "clips"):
+    if name in ("all", "clips"):
         run_benches(REPORTS, names)
-    if part in ("all", "page"):
+    if name in ("all", "page"):
         write_page()
 
 

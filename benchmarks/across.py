@@ -12,8 +12,9 @@ in the run. Everywhere is the same search with a graph that knows nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -296,10 +297,10 @@ searched, and an embedder that was never trained on people takes others for the 
 """
 
 
-def report() -> str:
+def report(_names: Sequence[str], _: Path) -> Iterator[str]:
     """The section of docs/benchmarks.md."""
     rows = []
     for name, looks, likeness in (("drawn vectors", drawn, 0.6), ("colours of crops", pictured, 0.98)):
         scene = world(0, 6.0)
         rows += [(f"{name}, {part}", each) for part, each in generated(scene, looks(scene), likeness).items()]
-    return _SECTION % (held_out(HELD_OUT), f"{LEAST_SHARE:.1%}"[:-1], f"{OUTSIDE:.0%}"[:-1], table(rows))
+    yield _SECTION % (held_out(HELD_OUT), f"{LEAST_SHARE:.1%}"[:-1], f"{OUTSIDE:.0%}"[:-1], table(rows))

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -236,7 +236,7 @@ def main() -> None:
     os._exit(0)  # OpenCV's readers are still at work, and abort an orderly end
 
 
-def capacity(arguments: Sequence[str]) -> None:
+def report(arguments: Sequence[str], _: Path) -> Iterator[str]:
     """Each way with more and more cameras, until pictures are lost."""
     ways = [argument for argument in arguments if not argument.isdigit()] or list(WAYS)
     counts = [int(argument) for argument in arguments if argument.isdigit()] or list(COUNTS)
@@ -247,7 +247,7 @@ def capacity(arguments: Sequence[str]) -> None:
         for way in ways:
             for cameras in counts:
                 held = measure(way, cameras, clips)
-                print(held, flush=True)  # noqa: T201
+                yield str(held)
                 if not held.holds:
                     break
 

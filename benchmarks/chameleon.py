@@ -7,7 +7,8 @@ soon they follow a change, not what a network sees.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ def simulated(cameras: int, rules: Rules, changes_every: int | None) -> Told:
     return Told(judging.mean() * ms, answering.mean() * ms, f1.mean(), (f1 < rules.alpha).mean())
 
 
-def report() -> Iterator[str]:
+def report(_names: Sequence[str], _: Path) -> Iterator[str]:
     """The table, a line each."""
     yield f"golden alone takes {CPU_MS[Look('2003', 0)] * FPS / 1000:.3f} CPU s a second of video"
     yield f"{'':34}{'judging':>9}{'answering':>11}{'F1':>7}{'below':>7}"

@@ -42,8 +42,8 @@ Row = dict[str, Any]
 """A figure or some, by the names of the columns."""
 
 
-def report(arguments: Sequence[str], folder: Path, kept: Path) -> Iterator[str]:
-    """A line for each figure, as it is found; recordings are kept in the folder, figures in the file."""
+def report(arguments: Sequence[str], folder: Path) -> Iterator[str]:
+    """A line for each figure, as it is found; recordings are kept in the folder, and figures in its floor.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks floor")
     parser.add_argument("--days", type=int, default=2, help="the last one is scored (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=4.0, help="of media time a day (default: %(default)s)")
@@ -53,7 +53,7 @@ def report(arguments: Sequence[str], folder: Path, kept: Path) -> Iterator[str]:
     found = (row for seed in range(given.seeds) for make in (_changing, _steady) for row in make(folder, seed, given))
     for row in found:
         rows.append(row)
-        kept.write_text(json.dumps({**vars(given), "rows": rows}, indent=1))
+        (folder / "floor.json").write_text(json.dumps({**vars(given), "rows": rows}, indent=1))
         yield "  ".join(str(round(value, 3) if isinstance(value, float) else value) for value in row.values())
 
 

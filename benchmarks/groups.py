@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -174,7 +175,7 @@ def told(count: int, agrees: float, near: Sequence[Sequence[str]] = (), seeds: i
     return Told(*(float(each.mean()) for each in means), float(np.nanmax(left, initial=0)), float(back.mean()))
 
 
-def report() -> Iterator[str]:
+def report(_names: Sequence[str], _: Path) -> Iterator[str]:
     """The table, a line each."""
     yield f"floor {FLOOR}; {LOOKS_A_S:g} looks a second, one of little costs {LITTLE:g} of one of the last stage"
     yield f"{'':38}{'trials':>8}{'proven s':>10}{'share':>8}{'most':>8}{'cost':>7}{'left s':>8}{'back':>6}"

@@ -175,7 +175,7 @@ def _chosen(clip: _Clip, found: Search, floor: float) -> tuple[float | None, flo
     return evidence([run.series], [truth]).value, decode_ms + run.stages_ms + looks_ms
 
 
-def report(names: Sequence[str]) -> Iterator[str]:
+def report(names: Sequence[str], _: Path) -> Iterator[str]:
     """The table, and what it comes to; the first name may be a variation."""
     variation = names[0] if names and names[0] in VARIATIONS else ""
     rows = []

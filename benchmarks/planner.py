@@ -31,7 +31,7 @@ SHARES = (0.2, 0.33, 0.5, 0.7)  # of what all cameras would take at their best
 Wishes = dict[str, Wish]
 
 
-def report(arguments: Sequence[str]) -> Iterator[str]:
+def report(arguments: Sequence[str], _: Path) -> Iterator[str]:
     """A line for each figure, as it is found."""
     parts = {"exact": near_exact, "many": many, "fair": fair, "changes": changes}
     if arguments and arguments[0] == "tuned":

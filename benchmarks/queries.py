@@ -71,7 +71,7 @@ queries asked for, those that one of the others had made.
 |---|---|---:|---:|---:|---:|"""
 
 
-def report(names: Sequence[str] = ()) -> Iterator[str]:
+def report(names: Sequence[str], _: Path) -> Iterator[str]:
     """The section of the page: a row for each cascade and clip."""
     yield HEAD.format(rounds=ROUNDS)
     with TemporaryDirectory() as folder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -126,7 +127,7 @@ def chosen(clips: Sequence[Compared], way: str) -> float:
     return max(held, default=min(thresholds))
 
 
-def report(names: Sequence[str]) -> Iterator[str]:
+def report(names: Sequence[str], _: Path) -> Iterator[str]:
     """The table, line by line."""
     cut = Cut()
     yield f"Up to the cut: {cut.share:.0%} of the CPU time of the network."

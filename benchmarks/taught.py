@@ -383,7 +383,7 @@ def cost() -> Iterator[str]:
 PART: dict[str, Callable[[], Iterator[str]]] = {"street": street, "questions": questions, "clips": clips, "cost": cost}
 
 
-def report(names: Sequence[str]) -> Iterator[str]:
+def report(names: Sequence[str], _: Path) -> Iterator[str]:
     """The section of the page; of some parts alone, where they are named."""
     os.chdir(ASSETS / "models")
     yield from ("## Events by examples", "", "    python -m benchmarks taught", "")

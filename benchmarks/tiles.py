@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,11 @@ MACHINES = (2, 4)
 RUNS = 15  # of which the median counts
 STEP = 32  # pixels: sides that networks take
 
-HEAD = """The first layers of a network on vertical strips of the picture, one a machine, and the rest of it on one of
+HEAD = """## Tiles on several machines
+
+    python -m benchmarks tiles
+
+The first layers of a network on vertical strips of the picture, one a machine, and the rest of it on one of
 them; one thread each, CPU time, medians of {runs} runs. *Margin*: pixels on each side of a strip that its neighbour has
 too, for the layers to see what they see in the whole picture. *Work*: CPU of all machines together, against the whole
 network. *Latency*: how many times sooner a picture is answered, if the network between them took no time. *Pictures a
@@ -35,6 +40,11 @@ second*: with tiles, against one machine; whole pictures on so many machines are
 
 | model | machines | margin | share of the first layers | work | latency | pictures a second | whole pictures |
 |---|---|---|---|---|---|---|---|"""
+
+TAIL = """
+Whole pictures, each on one machine, need no margin and wait for nobody; so tiles are not built. Where one picture must
+be answered sooner than one machine can, a smaller model or size is the cheaper way.
+"""
 
 
 class Halves(NamedTuple):
@@ -50,11 +60,12 @@ class Halves(NamedTuple):
     stride: int
 
 
-def report(names: Sequence[str]) -> Iterator[str]:
+def report(names: Sequence[str], _: Path) -> Iterator[str]:
     """The section of the page, line by line; these models, or all."""
     yield HEAD.format(runs=RUNS)
     for name in names or MODELS:
         yield from _rows(name)
+    yield TAIL
 
 
 def _rows(name: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""The subcommands that look at what there is: `vidpipe doctor`, `models`, `probe`."""
+"""The subcommands that look at what there is: `vidpipe doctor`, `models`, `compress`, `probe`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from vidpipe.cli.options import ConfigOption, ProfilesOption, SetOption, SourceO
 
 def add_to(app: typer.Typer) -> None:
     """Make them commands of the app."""
-    for command in (probe, models, doctor):
+    for command in (probe, models, compress, doctor):
         app.command()(command)
 
 
@@ -63,3 +64,29 @@ def models(
     from vidpipe.cli.commands.models import show_models
 
     show_models(pipeline, config, source or [], set_ or [], profiles, timing=timing)
+
+
+def compress(
+    model: Annotated[str, typer.Argument(help="A model's file or name; with --pipeline, the name that it has there.")],
+    on: Annotated[Path, typer.Option(help="A recording of what the model will see.")],
+    pipeline: Annotated[
+        str | None,
+        typer.Option(help="Whose model it is, and whose classes are asked for. Default: all.", show_default=False),
+    ] = None,
+    floor: Annotated[float, typer.Option(min=0.01, max=0.999, help="F1 to hold, against the model itself.")] = 0.98,
+    for_: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="How much of it: 90s, 20m. Default: all.", show_default=False),
+    ] = None,
+    bf16: Annotated[bool, typer.Option(help="Compute in bf16 where the CPU can.")] = True,
+    mixed: Annotated[
+        bool, typer.Option(help="Where int8 loses too much, keep some layers in float; to find them takes minutes.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.xml", help="Write the chosen one there.", show_default=False)
+    ] = None,
+) -> None:
+    """Make a model smaller, and say what it loses on a recording: fewer bits, a smaller input, fewer classes."""
+    from vidpipe.cli.commands.compress import CompressArguments, run_compress
+
+    raise typer.Exit(run_compress(CompressArguments(model, on, pipeline, floor, for_, bf16, mixed, out)))

@@ -1,15 +1,20 @@
-"""What a model can compute in on this machine, and what a look costs by that."""
+"""What a model can compute in on this machine, and what a look costs by that, in time and memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
+import numpy as np
+
 from vidpipe.core.frame import Image
-from vidpipe.models.base import Detector, ModelSpec, Precision
-from vidpipe.models.load import fetch, runtime_of
+from vidpipe.models.base import Classes, Detector, ModelSpec, Precision
+from vidpipe.models.load import fetch, load_detector, runtime_of
 from vidpipe.models.meter import Meter
 from vidpipe.models.resolve import resolve
 from vidpipe.models.runtimes import nncf, openvino
@@ -49,3 +54,23 @@ def look_ms(detectors: Mapping[K, Detector], pictures: Sequence[Image], rounds: 
             with meters[name][-1].measure(1):
                 detector.detect([picture])
     return {name: median(meter.cpu_ns for meter in each) / 1e6 for name, each in meters.items()}
+
+
+def memory_mb(spec: ModelSpec, classes: Classes, search_paths: Sequence[Path] = ()) -> float:
+    """Megabytes that a model adds to a process that has loaded OpenVINO already, with its first look; takes seconds.
+
+    It is loaded in a process of its own: what another model has left in memory here would be used again.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        return alone.submit(_grown_mb, spec, dict(classes.mapping), list(search_paths)).result()
+
+
+def _grown_mb(spec: ModelSpec, classes: Mapping[str, Sequence[str]], search_paths: Sequence[Path]) -> float:
+    from psutil import Process
+
+    openvino.usual()
+    import_module("supervision")  # a detector loads it with its first answer
+    before = Process().memory_info().rss
+    detector = load_detector(spec, Classes(classes), search_paths=search_paths)
+    detector.detect([np.zeros((*detector.traits.size, 3), np.uint8)])
+    return (Process().memory_info().rss - before) / 1e6

@@ -18,6 +18,32 @@ _CATALOGUE = Path(__file__).parent / "catalogue"
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class MadeFrom(BaseModel):
+    """What a smaller model was made from, and how far it agrees with that: written by `vidpipe compress`.
+
+    Attributes:
+        model: the path of what it was made from.
+        sha256: of its file and weights together, see `models.stores.int8`.
+        variant: what was done to it.
+        on: name of the clip.
+        floor: F1 that was asked for.
+        f1: against the model that it was made from, in f32 at its own size, on the last part of the clip.
+        cpu_ms: CPU time of a look on one thread; `was_cpu_ms` of the model that it was made from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    sha256: str
+    variant: str
+    on: str
+    made_at: str
+    floor: float
+    f1: float
+    cpu_ms: float
+    was_cpu_ms: float
+
+
 class ModelMetadata(BaseModel):
     """Description of a model file; what is None is not known here.
 
@@ -34,6 +60,7 @@ class ModelMetadata(BaseModel):
     size: int | tuple[int, int] | None = Field(default=None, description="of the input: a side, or (height, width)")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="of the wheel of a pypi: source")
     licence: str | None = None
+    made_from: MadeFrom | None = Field(default=None, description="of a model that `vidpipe compress` wrote")
 
     @field_validator("names", mode="before")
     @classmethod

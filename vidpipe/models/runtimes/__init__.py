@@ -7,7 +7,7 @@ ONNX Runtime before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,10 @@ class Output:
     def __str__(self) -> str:
         name = min(self.names, key=len, default="output")
         return f"{name} [{','.join('?' if n < 0 else str(n) for n in self.shape)}]"
+
+
+Score = Callable[[Sequence[tuple[int, Sequence[NDArray[Any]]]]], tuple[float, list[float]]]
+"""Scores what a network gives for some of a list of inputs, each with its number: all together, and each by itself."""
 
 
 class Session(Protocol):

@@ -68,7 +68,7 @@ class Graph:
     """
 
     def __init__(self, model: ov.Model, name: str) -> None:
-        self._model = _folded(model)
+        self._model = folded(model)
         self._name = name
         self._operations, self._tensors = _computed(self._model)
         if self._tensors[0].port.partial_shape.is_dynamic:
@@ -156,7 +156,7 @@ class Graph:
         return head.clone(), ov.Model(tail.get_results(), parameters, "tail")
 
 
-def _folded(model: ov.Model) -> ov.Model:
+def folded(model: ov.Model) -> ov.Model:
     """A copy in which all that does not depend on the picture is a constant."""
     from openvino.passes import ConstantFolding, Manager
 

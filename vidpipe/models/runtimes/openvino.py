@@ -19,8 +19,9 @@ from vidpipe.core.errors import ModelError
 from vidpipe.core.extras import extra
 from vidpipe.core.frame import Image
 from vidpipe.models.base import Precision
-from vidpipe.models.runtimes import Output, Pixels, one_line
+from vidpipe.models.runtimes import Output, Pixels, Score, one_line
 from vidpipe.models.runtimes.cuts import Cut, Graph
+from vidpipe.models.runtimes.heads import with_classes
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -131,6 +132,34 @@ class OpenVINONetwork:
         from vidpipe.models.runtimes import nncf
 
         return nncf.quantised(self._file, self._model, list(self._tensors(pixels, pictures)))
+
+    def quantise_most(
+        self, pixels: Pixels, pictures: Sequence[Image], checked: Sequence[Image], score: Score, drop: float
+    ) -> ov.Model:
+        """As `quantise`, but that layers go back to float until the network loses no more than is allowed.
+
+        Args:
+            checked: pictures like the others, on which it is seen what the network loses.
+            score: of the network's outputs for some of these, given their numbers.
+            drop: how much lower than the float network's own the score may be.
+        """
+        from vidpipe.models.runtimes import nncf
+
+        calibrated, seen = (list(self._tensors(pixels, each)) for each in (pictures, checked))
+        return nncf.quantised_within(self._file, self._model, calibrated, seen, score, drop)
+
+    def keep_classes(self, count: int, kept: Sequence[int], pixels: Pixels) -> None:
+        """Cut the network's class heads down to some classes, by their indices.
+
+        Raises:
+            ModelError: its graph does not allow it.
+        """
+        self._model = with_classes(self._model, count, kept, str(self._file), pixels.scale)
+        self.outputs = tuple(_output(port) for port in self._model.outputs)
+
+    def write(self, target: Path) -> None:
+        """Write the network, at the size that it has here, as `target` (.xml) and the .bin beside it."""
+        save(self._model, target)
 
     def _tensors(self, pixels: Pixels, pictures: Sequence[Image]) -> Iterator[NDArray[Any]]:
         """Pictures as the network takes them without `_with_pixels`."""
