@@ -5,7 +5,7 @@ kept in bench-output/. `python -m benchmarks cameras` says how many cameras this
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
 less, `queries` what several queries on one camera cost, `across` what it takes to follow people over cameras, and
-`links` what links do: these are for the page, too. `learner` tells what a detector that learns its camera is worth,
+`links` what links do: these are for the page, too. `together` says when one more camera of a group has its gate. `learner` tells what a detector that learns its camera is worth,
 `reuse` what one that computes its first layers alone, `planner` how good plans are, and how near to what a run takes.
 """
 
@@ -114,6 +114,11 @@ def main() -> None:
         text = across()
         print(text)  # noqa: T201
         (REPORTS / ACROSS).write_text(text)
+    if part == "together":  # half an hour
+        from benchmarks.together import report as together
+
+        for line in together(names):
+            print(line, flush=True)  # noqa: T201
     if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
         from benchmarks.learner.report import report as learner
 

@@ -70,6 +70,9 @@ class Immediate:
         retrain(self.folder, self.task, lambda step: None)
         return Gate.load(self.folder / job.RESULT)
 
+    def shared(self):
+        return json.loads(file.read_text()) if (file := self.folder / job.SHARED).exists() else {}
+
     def stop(self):
         pass
 

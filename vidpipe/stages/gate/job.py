@@ -16,6 +16,7 @@ from vidpipe.models.gate import Gate
 from vidpipe.stages.gate.examples import Examples
 
 TASK, EXAMPLES, RESULT, FAILED, STDERR = "task.json", "examples.npz", "result.gate", "failed.txt", "stderr.txt"
+SHARED = "shared.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Task:
         max_miss: share of the frames with a target that may be missed.
         max_false: share of those without that may be taken for one.
         cpu_share: of one core that may be used.
+        group: folder that is shared with other cameras; None: none is.
+        group_key: where the key of the group is, not the key; see `together.key_of`.
+        adopt: whether a gate of the group is tried before one is trained.
+        train: whether there is enough to train on.
     """
 
     targets: Sequence[str]
@@ -36,6 +41,10 @@ class Task:
     max_false: float
     cpu_share: float
     seed: int
+    group: str | None = None
+    group_key: str | None = None
+    adopt: bool = False
+    train: bool = True
 
 
 class Job:
@@ -47,7 +56,7 @@ class Job:
 
     def __init__(self, folder: Path, task: Task, examples: Examples) -> None:
         self._folder = folder
-        for old in (RESULT, FAILED):
+        for old in (RESULT, FAILED, SHARED):
             (folder / old).unlink(missing_ok=True)
         examples.save(folder / EXAMPLES)
         write_whole(folder / TASK, json.dumps(asdict(task)), "task")
@@ -79,6 +88,14 @@ class Job:
             raise ModelError((self._folder / FAILED).read_text())
         lines = (self._folder / STDERR).read_text(errors="replace").splitlines()
         raise ModelError(f"the training ended with status {status}: {next(reversed(lines), 'it said nothing')}")
+
+    def shared(self) -> dict[str, int]:
+        """What was sent to a group and read of it, counted; known once it is done."""
+        try:
+            counts: dict[str, int] = json.loads((self._folder / SHARED).read_text())
+        except (OSError, ValueError):  # none is shared with, or it ended before
+            return {}
+        return counts
 
     def stop(self) -> None:
         """End it, whatever it is at."""

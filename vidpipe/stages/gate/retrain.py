@@ -19,8 +19,9 @@ from vidpipe.core.errors import VidpipeError
 from vidpipe.core.files import write_whole
 from vidpipe.stages.gate.decide import evidence, thresholds
 from vidpipe.stages.gate.examples import Examples
-from vidpipe.stages.gate.job import EXAMPLES, FAILED, RESULT, TASK, Task
+from vidpipe.stages.gate.job import EXAMPLES, FAILED, RESULT, SHARED, TASK, Task
 from vidpipe.stages.gate.network import SIZES
+from vidpipe.stages.gate.round import Round
 from vidpipe.stages.gate.training import train
 from vidpipe.stages.gate.versions import with_thresholds
 
@@ -72,10 +73,20 @@ def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
     """
     examples = Examples.load(folder / EXAMPLES)
     size = next((size for size in SIZES if size.name == task.architecture), SIZES[1])
-    trained = train(examples, task.targets, size=size, seed=task.seed, step_done=rest)
-    decided = thresholds(trained, task.max_miss, task.max_false)
-    speaks = evidence(trained, decided, task.max_miss)
-    with_thresholds(trained.gate, decided.low, decided.high, **speaks).save(folder / RESULT)
+    round_ = None if task.group is None else Round(Path(task.group), task, examples, size)
+    try:
+        gate = None if round_ is None else round_.adopted()
+        if gate is None:
+            trained = train(examples, task.targets, size=size, seed=task.seed, step_done=rest)
+            if round_ is not None:
+                round_.send(trained)
+            decided = thresholds(trained, task.max_miss, task.max_false)
+            speaks = evidence(trained, decided, task.max_miss)
+            gate = with_thresholds(trained.gate, decided.low, decided.high, **speaks)
+        gate.save(folder / RESULT)
+    finally:
+        if round_ is not None:
+            write_whole(folder / SHARED, json.dumps(round_.counts), "counts")
 
 
 if __name__ == "__main__":
