@@ -5,8 +5,9 @@ kept in bench-output/. `python -m benchmarks cameras` says how many cameras this
 what it takes to judge cameras alone and in groups, by Chameleon and by the tuner of floors, `held` what floors of
 accuracy hold and cost on each clip, `floor` what one is worth on days that change, `decoding` what it saves to decode
 less, `queries` what several queries on one camera cost, `across` what it takes to follow people over cameras, and
-`links` what links do: these are for the page, too. `together` says when one more camera of a group has its gate. `learner` tells what a detector that learns its camera is worth,
-`reuse` what one that computes its first layers alone, `planner` how good plans are, and how near to what a run takes.
+`links` what links do: these are for the page, too. `together` says when one more camera of a group has its gate.
+`learner` tells what a detector that learns its camera is worth, `reuse` what one that computes its first layers alone,
+`planner` how good plans are, and how near to what a run takes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FLOORS = "floor.json"
 DECODING = "decoding.md"
 QUERIES = "queries.md"
 ACROSS = "across.md"
+TOGETHER = "together.md"
 
 
 def measure_promises(kinds: Sequence[str]) -> None:
@@ -45,7 +47,7 @@ def write_page() -> None:
     from benchmarks.links.report import section as links_section
 
     known = [Promise(what, *measured) for what, measured in _kept().items()]
-    parts = (REPORTS / DECODING, REPORTS / QUERIES, REPORTS / ACROSS)
+    parts = (REPORTS / DECODING, REPORTS / QUERIES, REPORTS / ACROSS, REPORTS / TOGETHER)
     PAGE.write_text(
         document(
             known,
@@ -114,11 +116,16 @@ def main() -> None:
         text = across()
         print(text)  # noqa: T201
         (REPORTS / ACROSS).write_text(text)
-    if part == "together":  # half an hour
+    if part == "together":  # an hour of one core; for the page, too
         from benchmarks.together import report as together
 
+        REPORTS.mkdir(exist_ok=True)
+        lines = []
         for line in together(names):
             print(line, flush=True)  # noqa: T201
+            lines.append(f"{line}\n")
+        if not names:
+            (REPORTS / TOGETHER).write_text("".join(lines))
     if part == "learner":  # nor this: docs/learner.md tells what it found; an hour
         from benchmarks.learner.report import report as learner
 

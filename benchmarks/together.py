@@ -1,9 +1,9 @@
 """`python -m benchmarks together`: when the gate of one more camera is in force, alone and in a group of five others.
 
 Six generated cameras: other people, other times, other light and noise, half of them in a mirror; a bus is nearly
-always about, and people are looked for. Five have learnt fifteen minutes each. The sixth is asked for a gate when somebody has
-come 2, 4, 8, 16 times, as a gate that is refused is trained again after twice the time. What is in force then is scored
-on all that comes later. Labels are the generator's own, so looks are counted, not made.
+always about, and people are looked for. Five have learnt fifteen minutes each. The sixth is asked for a gate when
+somebody has come 2, 4, 8, 16 times, as a gate that is refused is trained again after twice the time. What is in force
+then is scored on all that comes later. Labels are the generator's own, so looks are counted, not made.
 """
 
 from __future__ import annotations

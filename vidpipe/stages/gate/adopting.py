@@ -4,8 +4,8 @@ FedAvg (McMahan et al., AISTATS 2017) with three things kept at home: pictures, 
 layers are normalised (FedBN, Li et al., ICLR 2021). Whose weights are averaged this camera's own looks decide: none of
 these networks has seen them, so each of them validates, and nothing has to be trained to know what the average is
 worth. Members are added from the best on, and stay where the average does not become worse (greedy soup, Wortsman et
-al., ICML 2022): a camera of another kind, a network that somebody has spoilt and one that is out of date go the same
-way, by what they say here.
+al., ICML 2022). A camera of another kind, a network that somebody has spoilt and one that is out of date are left
+out in the same way, by what they say here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ from vidpipe.stages.gate.training import TrainedGate, Trainer, finished, platt, 
 
 _KIND = 0.5
 """Share of what the best member explains, of the looks here, that a camera of this kind explains at least."""
+
+_AS_GOOD = 2.0
+"""How many times as much a member may leave unexplained as the best one, for its weights to be averaged with others.
+
+On an easy scene weights that are drawn at random explain something, and may even better an average by a hair.
+"""
 
 _WORTH = 0.1
 """Share of what is not known without any network that the best member must explain, to be a beginning at all."""
@@ -76,6 +82,8 @@ def adopt(examples: Examples, targets: Sequence[str], updates: Sequence[Update])
         weights = soup[0].weights
         reached = best
         for one in ranked[1:]:
+            if 1 - explained[one.stream] > _AS_GOOD * (1 - best):
+                break
             tried = average([*soup, one])
             found = trial.explained(tried)
             if found >= reached:

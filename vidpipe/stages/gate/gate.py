@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from vidpipe.cascade.stage import Context, Stage
 from vidpipe.core.answer import Answer, How, nothing
@@ -28,7 +28,6 @@ from vidpipe.models.base import Score
 from vidpipe.models.gate import SUFFIX, Gate, GateNetwork
 from vidpipe.stages.gate.examples import picture_of
 from vidpipe.stages.gate.ongoing import Aim, Ongoing, shows
-from vidpipe.stages.gate.together import key_of
 from vidpipe.stages.gate.versions import Versions, made_private
 from vidpipe.statistics.drift import Drift, figures
 from vidpipe.statistics.misses import Misses
@@ -71,10 +70,11 @@ class GateConfig(StageConfig):
         description="with `learn`: a folder in which cameras of one kind share what their gates have learnt, so that a "
         "new one begins with it; no picture goes there; default: none",
     )
-    group_key: str | None = Field(
+    group_key: SecretStr | None = Field(
         default=None,
-        description="where the key is that updates in `group` are signed with: a file, or `$NAME` of an environment "
-        "variable; default: they are not signed, and whoever may write into the folder is trusted",
+        min_length=16,
+        description="what updates in `group` are signed with, as `${env:NAME}` or `${file:PATH}`; default: they are "
+        "not, and whoever may write into the folder is trusted",
     )
     cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
     enabled: bool = Knob(True, description="false: passes every frame on")
@@ -264,12 +264,9 @@ class GateStage(Stage[GateConfig]):
         if not is_installed("torch"):
             raise ConfigError(f"to learn takes torch: `{how_to_install('torch')}`, or leave `learn` out")
         config = self.config
-        if config.group_key is not None:
-            key_of(config.group_key)  # that it is there is said now, not after the first training
+        key = b"" if config.group_key is None else config.group_key.get_secret_value().encode()
         group = None if config.group is None else made_private(Path(config.group))
-        aim = Aim(
-            frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share, group, config.group_key
-        )
+        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share, group, key)
         folder = path
         if path.suffix == SUFFIX:
             folder = path.with_suffix("")

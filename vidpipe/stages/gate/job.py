@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +31,6 @@ class Task:
         max_false: share of those without that may be taken for one.
         cpu_share: of one core that may be used.
         group: folder that is shared with other cameras; None: none is.
-        group_key: where the key of the group is, not the key; see `together.key_of`.
         adopt: whether a gate of the group is tried before one is trained.
         train: whether there is enough to train on.
     """
@@ -42,7 +42,6 @@ class Task:
     cpu_share: float
     seed: int
     group: str | None = None
-    group_key: str | None = None
     adopt: bool = False
     train: bool = True
 
@@ -50,11 +49,15 @@ class Task:
 class Job:
     """A training under way in a folder of its own.
 
+    Args:
+        folder: that nothing else uses.
+        key: of the group that is shared with; empty: there is none.
+
     Raises:
         RunError: the examples cannot be written, or no process can be started.
     """
 
-    def __init__(self, folder: Path, task: Task, examples: Examples) -> None:
+    def __init__(self, folder: Path, task: Task, examples: Examples, key: bytes = b"") -> None:
         self._folder = folder
         for old in (RESULT, FAILED, SHARED):
             (folder / old).unlink(missing_ok=True)
@@ -64,10 +67,17 @@ class Job:
         try:
             with (folder / STDERR).open("wb") as errors:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=child_environment()
+                    command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=child_environment()
                 )
+            self._give(key)
         except OSError as error:
             raise RunError(f"training of stream {examples.stream}: no process can be started: {error}") from None
+
+    def _give(self, key: bytes) -> None:
+        """Through a pipe: files, arguments and the environment of a process are for others to see."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(key)
 
     @property
     def done(self) -> bool:

@@ -66,7 +66,7 @@ class Aim:
         max_false: share of the frames without that may be said to have one.
         cpu_share: of one core, for training, live.
         group: folder in which cameras share what they have learnt; None: this one learns alone.
-        group_key: where the key is that updates in it are signed with; None: they are not.
+        key: that updates in it are signed with; empty: they are not.
     """
 
     targets: frozenset[str]
@@ -74,7 +74,7 @@ class Aim:
     max_false: float
     cpu_share: float
     group: Path | None = None
-    group_key: str | None = None
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -220,7 +220,8 @@ class Ongoing:
         try:
             examples = self._collector.examples()
             self._check(examples)
-            self._job = Job(made_private(self.versions.folder / "training"), self._task(gate), examples)
+            folder = made_private(self.versions.folder / "training")
+            self._job = Job(folder, self._task(gate), examples, self._aim.key)
         except VidpipeError as error:
             log.info("stream %s: no new gate yet: %s", self._stream, error)
 
@@ -248,7 +249,6 @@ class Ongoing:
             share,
             seed=len(self.versions.history),
             group=None if aim.group is None else str(aim.group),
-            group_key=aim.group_key,
             # What has been learnt here already is no worse than a beginning from others.
             adopt=gate is None or not self._alone,
             train=self._alone,

@@ -22,6 +22,7 @@ from vidpipe.stages.gate.examples import Examples
 from vidpipe.stages.gate.job import EXAMPLES, FAILED, RESULT, SHARED, TASK, Task
 from vidpipe.stages.gate.network import SIZES
 from vidpipe.stages.gate.round import Round
+from vidpipe.stages.gate.together import Group
 from vidpipe.stages.gate.training import train
 from vidpipe.stages.gate.versions import with_thresholds
 
@@ -59,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     task = Task(**json.loads((folder / TASK).read_text()))
     os.nice(_NICENESS)
     try:
-        retrain(folder, task, DutyCycle(task.cpu_share, os.getppid()))
+        retrain(folder, task, DutyCycle(task.cpu_share, os.getppid()), sys.stdin.buffer.read())
     except VidpipeError as error:
         write_whole(folder / FAILED, str(error), "reason")
     return 0
 
 
-def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
+def retrain(folder: Path, task: Task, rest: DutyCycle, key: bytes = b"") -> None:
     """Train, validate, set the threshold, and leave the gate in the folder.
 
     Raises:
@@ -73,7 +74,7 @@ def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
     """
     examples = Examples.load(folder / EXAMPLES)
     size = next((size for size in SIZES if size.name == task.architecture), SIZES[1])
-    round_ = None if task.group is None else Round(Path(task.group), task, examples, size)
+    round_ = None if task.group is None else Round(Group(Path(task.group), key), task, examples, size)
     try:
         gate = None if round_ is None else round_.adopted()
         if gate is None:

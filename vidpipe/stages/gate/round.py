@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from vidpipe.core.errors import ConfigError, RunError
@@ -14,7 +13,7 @@ from vidpipe.stages.gate.adopting import adopt
 from vidpipe.stages.gate.examples import Examples
 from vidpipe.stages.gate.job import Task
 from vidpipe.stages.gate.network import Size
-from vidpipe.stages.gate.together import Group, Update, key_of
+from vidpipe.stages.gate.together import Group, Update
 from vidpipe.stages.gate.training import TrainedGate
 from vidpipe.stages.gate.versions import with_thresholds
 from vidpipe.statistics.tolerance import LOG_ODDS, Seen, shared
@@ -29,20 +28,17 @@ class Round:
     """What one training reads of a group, and leaves there.
 
     Args:
-        folder: of the group.
+        group: that the camera is a member of.
         task: what is trained.
         examples: of this camera.
         size: of the network.
 
     Attributes:
         counts: of updates and bytes, for the report.
-
-    Raises:
-        ConfigError: the key of the group cannot be read.
     """
 
-    def __init__(self, folder: Path, task: Task, examples: Examples, size: Size) -> None:
-        self._group = Group(folder, None if task.group_key is None else key_of(task.group_key))
+    def __init__(self, group: Group, task: Task, examples: Examples, size: Size) -> None:
+        self._group = group
         self._task = task
         self._examples = examples
         self._size = size

@@ -10,7 +10,6 @@ less than a share of the last one that was sent is not sent (Gaia, Hsieh et al.,
 from __future__ import annotations
 
 import hmac
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +87,12 @@ class Group:
 
     Args:
         folder: made if need be, for its owner alone: weights hold a blurred view of what was learnt from.
-        key: what updates are signed with. None: whoever may write into the folder is trusted.
+        key: what updates are signed with. Empty: whoever may write into the folder is trusted.
     """
 
-    def __init__(self, folder: Path, key: bytes | None = None) -> None:
+    def __init__(self, folder: Path, key: bytes = b"") -> None:
         self._folder = folder
-        self._key = key or b""
+        self._key = key
 
     def has_others(self, stream: str) -> bool:
         """Whether any other camera has left an update; it is not read."""
@@ -219,25 +218,6 @@ def change(before: Weights, after: Weights) -> float:
     moved = sum(float(((after[name] - values) ** 2).sum()) for name, values in before.items())
     size = sum(float((values**2).sum()) for values in before.values())
     return float(np.sqrt(moved / size)) if size else np.inf
-
-
-def key_of(where: str) -> bytes:
-    """The key that `$NAME` names in the environment, or that is in a file of this path.
-
-    Raises:
-        ConfigError: there is none, or it is shorter than 16 bytes; the message does not hold it.
-    """
-    if where.startswith("$"):
-        key = os.environ.get(where[1:], "").encode()
-    else:
-        try:
-            key = Path(where).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"group_key {where}: cannot be read: {error.strerror}") from None
-    key = key.strip()
-    if len(key) < 16:
-        raise ConfigError(f"group_key {where}: holds {len(key)} bytes: give 16 at least, as of `openssl rand -hex 32`")
-    return key
 
 
 def _size(picture: tuple[int, int]) -> str:
