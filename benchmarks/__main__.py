@@ -48,6 +48,7 @@ PARTS = {
     "queries": Part("queries", "what several queries on one camera cost; ten minutes", for_page=True),
     "across": Part("across", "what it takes to follow people over cameras; ten minutes", for_page=True),
     "taught": Part("taught", "what an event is worth that examples teach; ten minutes the first time", for_page=True),
+    "together": Part("together", "when one more camera of a group has its gate; an hour of a core", for_page=True),
     "tiles": Part("tiles", "one picture in tiles on several machines; a minute", for_page=True),
     "links": Part("links.report", "what links do; half an hour, and it keeps sections for the page by itself"),
     "learner": Part("learner.report", "what a detector that learns its camera is worth (docs/learner.md); an hour"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidpipe.statistics.tolerance import LOG_ODDS, rate, threshold
+from vidpipe.statistics.tolerance import LOG_ODDS, Seen, rate, seen, shared, threshold
 
 CONFIDENT_OF_100 = 93
 
@@ -121,3 +121,34 @@ def test_a_rate_of_evenly_spread_misses_is_nearly_known():
     assert found.rate == pytest.approx(1 / 40)
     assert found.high == pytest.approx(1 / 40)
     assert rate(np.zeros(40, bool), np.zeros(40, int)).high == 1.0
+
+
+@pytest.mark.parametrize("tail", [None, 8])
+@pytest.mark.parametrize("count", [2, 4])
+def test_what_other_cameras_have_seen_raises_the_threshold_and_the_bound_still_holds(count, tail):
+    """Cameras differ in how far their visits lie apart; the sixth begins from what five have seen."""
+    rng = np.random.default_rng(count)
+    held, higher = 0, 0
+    for _ in range(100):
+        *others, spread = rng.uniform(0.4, 1.2, 6)
+        told = [seen(*visits(rng, int(rng.integers(5, 20)), spread=one, tail=tail), 0.05) for one in others]
+        own = visits(rng, count, spread=spread, tail=tail)
+        limit = threshold(*own, 0.05, shared(LOG_ODDS, told))
+        unseen, _ = visits(rng, 2000, spread=spread, tail=tail)
+        held += np.mean(unseen < limit) <= 0.05
+        higher += limit >= threshold(*own, 0.05, LOG_ODDS)
+    assert held >= CONFIDENT_OF_100
+    assert higher >= 90
+
+
+@settings(deadline=None)
+@given(st.lists(st.builds(Seen, st.integers(0, 10**6), st.floats(0, 1e3), st.floats(0, 1e3)), max_size=8))
+def test_what_is_shared_is_always_a_spread_and_worth_no_more_than_what_was_seen(told):
+    for usual, found in zip(LOG_ODDS, shared(LOG_ODDS, told), strict=True):
+        assert np.isfinite(found).all()
+        assert found.apart > 0
+        assert 0 < found.worth <= usual.worth + sum(max(0, one.visits - 1) for one in told) + 1e-6
+
+
+def test_cameras_that_have_seen_nothing_leave_what_is_usual():
+    assert shared(LOG_ODDS, [Seen(1, 0.0, 0.0)]) == LOG_ODDS

@@ -23,9 +23,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def write_arrays(path: Path, what: str, arrays: Arrays, *, compressed: bool = True, private: bool = True) -> None:
     """Write them, by name; `what` is what a user calls the file; `private`: for its owner alone. Raises RunError."""
-    buffer = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getvalue(), what, private=private)
+    write_whole(path, array_bytes(arrays, compressed=compressed), what, private=private)
 
 
 def read_arrays(path: Path, what: str, make: Callable[[dict[str, NDArray[Any]]], T]) -> T:
@@ -35,14 +33,30 @@ def read_arrays(path: Path, what: str, make: Callable[[dict[str, NDArray[Any]]],
         ModelError: there is no such file, or it is damaged.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{what} {path}: there is no such file") from None
+    except OSError as error:
+        raise ModelError(f"{what} {path}: damaged or cannot be read ({type(error).__name__})") from error
+    return arrays_of(content, f"{what} {path}", make)
+
+
+def array_bytes(arrays: Arrays, *, compressed: bool = True) -> bytes:
+    """What `write_arrays` writes."""
+    buffer = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def arrays_of(content: bytes, what: str, make: Callable[[dict[str, NDArray[Any]]], T]) -> T:
+    """What `make` makes of the arrays in such bytes; see `read_arrays`. Raises ModelError: they are damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return make({name: archive[name] for name in archive.files})  # reads all, and checks all checksums
     except VidpipeError:
         raise
-    except FileNotFoundError:
-        raise ModelError(f"{what} {path}: there is no such file") from None
     except Exception as error:  # of damage numpy, zipfile and zlib raise nearly anything
-        raise ModelError(f"{what} {path}: damaged or cannot be read ({type(error).__name__})") from error
+        raise ModelError(f"{what}: damaged or cannot be read ({type(error).__name__})") from error
 
 
 def packed(header: Mapping[str, Any]) -> NDArray[np.uint8]:

@@ -62,13 +62,17 @@ class Run:
 class Immediate:
     """A job in this process, of few steps and a small network: what the process would do, without its start."""
 
-    def __init__(self, folder, task, examples):
+    def __init__(self, folder, task, examples, key=b""):
         examples.save(folder / job.EXAMPLES)
+        self.key = key
         self.folder, self.task, self.done = folder, replace(task, architecture="53x2"), True
 
     def result(self):
-        retrain(self.folder, self.task, lambda step: None)
+        retrain(self.folder, self.task, lambda step: None, self.key)
         return Gate.load(self.folder / job.RESULT)
+
+    def shared(self):
+        return json.loads(file.read_text()) if (file := self.folder / job.SHARED).exists() else {}
 
     def stop(self):
         pass

@@ -38,18 +38,21 @@ class Decision(NamedTuple):
     missed: tolerance.Bound
 
 
-def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decision:
+def thresholds(
+    trained: TrainedGate, max_miss: float, max_false: float, usual: tolerance.Spreads = tolerance.LOG_ODDS
+) -> Decision:
     """The thresholds that decide most frames and hold the budgets with 95 %, by the validation.
 
     Args:
         max_miss: share of the frames with a target that may be answered `empty`.
         max_false: share of the frames without one that may be said to have one.
+        usual: how far visits usually lie apart: on any camera, or on those of the group.
 
     Raises:
         ConfigError: no threshold is known to hold the budget of misses, or what it leaves to answer does not pay.
     """
     present = trained.present
-    low = low_within(trained, max_miss)
+    low = low_within(trained, max_miss, usual)
     stream, visits = trained.gate.stream, len(np.unique(trained.visit[present]))
     if low <= 0:
         raise ConfigError(
@@ -64,14 +67,20 @@ def thresholds(trained: TrainedGate, max_miss: float, max_false: float) -> Decis
     return Decision(low, presence_from(trained, max_false, low), empty, missed_under(trained, low))
 
 
-def low_within(trained: TrainedGate, max_miss: float) -> float:
+def low_within(trained: TrainedGate, max_miss: float, usual: tolerance.Spreads = tolerance.LOG_ODDS) -> float:
     """The score under which, with 95 %, no more than this share of the frames with a target lies; 0: none is known."""
     present = trained.present
     visit = trained.visit[present]
     brief = fleeting(trained.pts[present], visit)
     odds = log_odds(trained.scores[present])
-    limit = tolerance.threshold(odds, visit, max_miss, tolerance.LOG_ODDS, brief)
+    limit = tolerance.threshold(odds, visit, max_miss, usual, brief)
     return _score(limit) if np.isfinite(limit) else 0.0
+
+
+def seen(trained: TrainedGate, max_miss: float) -> tolerance.Seen:
+    """What the visits of this camera tell others of the group."""
+    present = trained.present
+    return tolerance.seen(log_odds(trained.scores[present]), trained.visit[present], max_miss)
 
 
 def presence_from(trained: TrainedGate, max_false: float, low: float) -> float | None:

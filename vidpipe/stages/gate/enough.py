@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.stages.gate.examples import Examples
@@ -12,10 +13,29 @@ from vidpipe.stages.gate.split import FOLDS, folds_in_time, visits
 
 LEAST_S = 60.0  # of footage
 LEAST_VISITS = 4
+LEAST_SHARED_VISITS = 2
 
 
 def check(examples: Examples, targets: Sequence[str]) -> None:
-    """Raise ConfigError where examples are too few, or show a target always or never."""
+    """Raise ConfigError where examples are too few to train on, or show a target always or never."""
+    shown = _shown(examples, targets, LEAST_VISITS)
+    fold = folds_in_time(examples.pts, shown)
+    for part in range(FOLDS):
+        kinds = shown[fold == part]
+        if kinds.all() or not kinds.any():
+            what = " or ".join(targets) or "anything"
+            raise ConfigError(
+                f"stream {examples.stream}: too little footage: a third of it has no frame with or without {what}"
+            )
+
+
+def check_shared(examples: Examples, targets: Sequence[str]) -> None:
+    """The same where other cameras' gates are there: examples need only validate, and none is left out for that."""
+    _shown(examples, targets, LEAST_SHARED_VISITS)
+
+
+def _shown(examples: Examples, targets: Sequence[str], least: int) -> NDArray[np.bool_]:
+    """bool [n]: which show a target. Raises ConfigError where there are fewer visits than `least`."""
     shown = examples.shows(targets)
     what = " or ".join(targets) or "anything"
     stream, count = f"stream {examples.stream}", len(examples)
@@ -27,10 +47,6 @@ def check(examples: Examples, targets: Sequence[str]) -> None:
     if shown.all():
         raise ConfigError(f"{stream}: the last stage saw {what} in all of {count} frames: give footage without")
     many = int(visits(examples.pts, shown).max(initial=-1)) + 1
-    if many < LEAST_VISITS:
-        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {LEAST_VISITS}")
-    fold = folds_in_time(examples.pts, shown)
-    for part in range(FOLDS):
-        kinds = shown[fold == part]
-        if kinds.all() or not kinds.any():
-            raise ConfigError(f"{stream}: too little footage: a third of it has no frame with or without {what}")
+    if many < least:
+        raise ConfigError(f"{stream}: {what} passed {many} times: to train and validate takes {least}")
+    return shown

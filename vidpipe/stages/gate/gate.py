@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from vidpipe.cascade.stage import Context, Stage
 from vidpipe.core.answer import Answer, How, nothing
@@ -28,7 +28,7 @@ from vidpipe.models.base import Score
 from vidpipe.models.gate import SUFFIX, Gate, GateNetwork
 from vidpipe.stages.gate.examples import picture_of
 from vidpipe.stages.gate.ongoing import Aim, Ongoing, shows
-from vidpipe.stages.gate.versions import Versions
+from vidpipe.stages.gate.versions import Versions, made_private
 from vidpipe.statistics.drift import Drift, figures
 from vidpipe.statistics.misses import Misses
 
@@ -65,6 +65,17 @@ class GateConfig(StageConfig):
         default=0.01,
         description="with `want: presence`: share of the frames without a target that may be reported as having one",
     )
+    group: str | None = Field(
+        default=None,
+        description="with `learn`: a folder in which cameras of one kind share what their gates have learnt, so that a "
+        "new one begins with it; no picture goes there; default: none",
+    )
+    group_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="what updates in `group` are signed with, as `${env:NAME}` or `${file:PATH}`; default: they are "
+        "not, and whoever may write into the folder is trusted",
+    )
     cpu_share: Share = Field(default=0.25, description="with `learn`: of one core, for training; in replay all of it")
     enabled: bool = Knob(True, description="false: passes every frame on")
 
@@ -74,6 +85,10 @@ class GateConfig(StageConfig):
             raise ValueError(f"low is {self.low:g}, above high, {self.high:g}: swap them")
         if self.learn and (self.low is not None or self.high is not None):
             raise ValueError("learn brings thresholds with each version: leave low and high out")
+        if self.group is not None and not self.learn:
+            raise ValueError("group is what a gate learns with others: it needs `learn: true`")
+        if self.group_key is not None and self.group is None:
+            raise ValueError("group_key signs what goes to a group: it needs `group`")
         return self
 
     def loosened(self) -> Mapping[str, Any]:
@@ -165,8 +180,8 @@ class GateStage(Stage[GateConfig]):
 
     @property
     def counts(self) -> Counter[str]:
-        """Frames that were passed on for another reason than the score, by that, and gates that came into force."""
-        return self._counts
+        """Frames that were passed on for another reason than the score, by that; new gates; what a group was told."""
+        return self._counts if self._ongoing is None else self._counts + self._ongoing.counts
 
     @classmethod
     def learns(cls, config: GateConfig) -> bool:
@@ -249,7 +264,9 @@ class GateStage(Stage[GateConfig]):
         if not is_installed("torch"):
             raise ConfigError(f"to learn takes torch: `{how_to_install('torch')}`, or leave `learn` out")
         config = self.config
-        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share)
+        key = b"" if config.group_key is None else config.group_key.get_secret_value().encode()
+        group = None if config.group is None else made_private(Path(config.group))
+        aim = Aim(frozenset(config.targets), config.max_miss, config.max_false, config.cpu_share, group, key)
         folder = path
         if path.suffix == SUFFIX:
             folder = path.with_suffix("")

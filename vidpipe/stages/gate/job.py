@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from vidpipe.models.gate import Gate
 from vidpipe.stages.gate.examples import Examples
 
 TASK, EXAMPLES, RESULT, FAILED, STDERR = "task.json", "examples.npz", "result.gate", "failed.txt", "stderr.txt"
+SHARED = "shared.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Task:
         max_miss: share of the frames with a target that may be missed.
         max_false: share of those without that may be taken for one.
         cpu_share: of one core that may be used.
+        group: folder that is shared with other cameras; None: none is.
+        adopt: whether a gate of the group is tried before one is trained.
+        train: whether there is enough to train on.
     """
 
     targets: Sequence[str]
@@ -36,18 +41,25 @@ class Task:
     max_false: float
     cpu_share: float
     seed: int
+    group: str | None = None
+    adopt: bool = False
+    train: bool = True
 
 
 class Job:
     """A training under way in a folder of its own.
 
+    Args:
+        folder: that nothing else uses.
+        key: of the group that is shared with; empty: there is none.
+
     Raises:
         RunError: the examples cannot be written, or no process can be started.
     """
 
-    def __init__(self, folder: Path, task: Task, examples: Examples) -> None:
+    def __init__(self, folder: Path, task: Task, examples: Examples, key: bytes = b"") -> None:
         self._folder = folder
-        for old in (RESULT, FAILED):
+        for old in (RESULT, FAILED, SHARED):
             (folder / old).unlink(missing_ok=True)
         examples.save(folder / EXAMPLES)
         write_whole(folder / TASK, json.dumps(asdict(task)), "task")
@@ -55,10 +67,17 @@ class Job:
         try:
             with (folder / STDERR).open("wb") as errors:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=child_environment()
+                    command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=child_environment()
                 )
+            self._give(key)
         except OSError as error:
             raise RunError(f"training of stream {examples.stream}: no process can be started: {error}") from None
+
+    def _give(self, key: bytes) -> None:
+        """Through a pipe: files, arguments and the environment of a process are for others to see."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(key)
 
     @property
     def done(self) -> bool:
@@ -79,6 +98,14 @@ class Job:
             raise ModelError((self._folder / FAILED).read_text())
         lines = (self._folder / STDERR).read_text(errors="replace").splitlines()
         raise ModelError(f"the training ended with status {status}: {next(reversed(lines), 'it said nothing')}")
+
+    def shared(self) -> dict[str, int]:
+        """What was sent to a group and read of it, counted; known once it is done."""
+        try:
+            counts: dict[str, int] = json.loads((self._folder / SHARED).read_text())
+        except (OSError, ValueError):  # none is shared with, or it ended before
+            return {}
+        return counts
 
     def stop(self) -> None:
         """End it, whatever it is at."""

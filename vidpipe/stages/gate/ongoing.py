@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +25,10 @@ from vidpipe.core.answer import How
 from vidpipe.core.errors import ConfigError, RunError, VidpipeError
 from vidpipe.core.frame import Frame
 from vidpipe.models.gate import Gate
-from vidpipe.stages.gate.enough import check
+from vidpipe.stages.gate.enough import check, check_shared
 from vidpipe.stages.gate.examples import Collector, Examples
 from vidpipe.stages.gate.job import Job, Task
+from vidpipe.stages.gate.together import Group
 from vidpipe.stages.gate.versions import EMPTY_RECOGNISED, Versions, made_private
 from vidpipe.statistics.drift import LIGHT
 from vidpipe.statistics.misses import Misses
@@ -63,12 +65,16 @@ class Aim:
         max_miss: share of the frames with a target that may be answered `empty`.
         max_false: share of the frames without that may be said to have one.
         cpu_share: of one core, for training, live.
+        group: folder in which cameras share what they have learnt; None: this one learns alone.
+        key: that updates in it are signed with; empty: they are not.
     """
 
     targets: frozenset[str]
     max_miss: float
     max_false: float
     cpu_share: float
+    group: Path | None = None
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -110,6 +116,9 @@ class Ongoing:
         made_private(folder)
         self.versions = Versions(folder)
         self.state = State(self.versions.active)
+        self.counts: Counter[str] = Counter()  # of what was shared with a group
+        self._group = None if aim.group is None else Group(aim.group)  # here only to see whether there are others
+        self._alone = True  # whether there was enough for a training without the group
         self._stream = stream
         self._aim = aim
         self._live = live
@@ -210,17 +219,39 @@ class Ongoing:
         self.state.tried_s = pts
         try:
             examples = self._collector.examples()
-            check(examples, sorted(self._aim.targets))
-            self._job = Job(made_private(self.versions.folder / "training"), self._task(gate), examples)
+            self._check(examples)
+            folder = made_private(self.versions.folder / "training")
+            self._job = Job(folder, self._task(gate), examples, self._aim.key)
         except VidpipeError as error:
             log.info("stream %s: no new gate yet: %s", self._stream, error)
+
+    def _check(self, examples: Examples) -> None:
+        """Raise ConfigError where there is too little to learn from; a gate of the group needs less."""
+        targets = sorted(self._aim.targets)
+        try:
+            check(examples, targets)
+            self._alone = True
+        except ConfigError:
+            if self._group is None or not self._group.has_others(self._stream):
+                raise
+            check_shared(examples, targets)
+            self._alone = False
 
     def _task(self, gate: Gate | None) -> Task:
         architecture = _ARCHITECTURE if gate is None else str(gate.evidence.get("architecture", _ARCHITECTURE))
         aim = self._aim
         share = aim.cpu_share if self._live else 1.0
         return Task(
-            sorted(aim.targets), architecture, aim.max_miss, aim.max_false, share, seed=len(self.versions.history)
+            sorted(aim.targets),
+            architecture,
+            aim.max_miss,
+            aim.max_false,
+            share,
+            seed=len(self.versions.history),
+            group=None if aim.group is None else str(aim.group),
+            # What has been learnt here already is no worse than a beginning from others.
+            adopt=gate is None or not self._alone,
+            train=self._alone,
         )
 
     def _finished(self, pts: float, job: Job) -> Gate | None:
@@ -229,10 +260,14 @@ class Ongoing:
             return None
         self._job = None
         try:
-            gate = job.result()
+            try:
+                gate = job.result()
+            finally:
+                self.counts.update(job.shared())
             number = self.versions.add(gate, self.state.anew_because, pts)
         except VidpipeError as error:
-            self.state.retry_s = min(2 * self.state.retry_s, _MOST_RETRY_S)
+            if self._alone:  # else what the others have must not make this camera wait longer than it would alone
+                self.state.retry_s = min(2 * self.state.retry_s, _MOST_RETRY_S)
             log.info("stream %s: no new gate: %s", self._stream, error)
             return None
         log.info("stream %s: gate %d is in force: %s", self._stream, number, self.state.anew_because)

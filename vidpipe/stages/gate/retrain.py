@@ -19,8 +19,10 @@ from vidpipe.core.errors import VidpipeError
 from vidpipe.core.files import write_whole
 from vidpipe.stages.gate.decide import evidence, thresholds
 from vidpipe.stages.gate.examples import Examples
-from vidpipe.stages.gate.job import EXAMPLES, FAILED, RESULT, TASK, Task
+from vidpipe.stages.gate.job import EXAMPLES, FAILED, RESULT, SHARED, TASK, Task
 from vidpipe.stages.gate.network import SIZES
+from vidpipe.stages.gate.round import Round
+from vidpipe.stages.gate.together import Group
 from vidpipe.stages.gate.training import train
 from vidpipe.stages.gate.versions import with_thresholds
 
@@ -58,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     task = Task(**json.loads((folder / TASK).read_text()))
     os.nice(_NICENESS)
     try:
-        retrain(folder, task, DutyCycle(task.cpu_share, os.getppid()))
+        retrain(folder, task, DutyCycle(task.cpu_share, os.getppid()), sys.stdin.buffer.read())
     except VidpipeError as error:
         write_whole(folder / FAILED, str(error), "reason")
     return 0
 
 
-def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
+def retrain(folder: Path, task: Task, rest: DutyCycle, key: bytes = b"") -> None:
     """Train, validate, set the threshold, and leave the gate in the folder.
 
     Raises:
@@ -72,10 +74,20 @@ def retrain(folder: Path, task: Task, rest: DutyCycle) -> None:
     """
     examples = Examples.load(folder / EXAMPLES)
     size = next((size for size in SIZES if size.name == task.architecture), SIZES[1])
-    trained = train(examples, task.targets, size=size, seed=task.seed, step_done=rest)
-    decided = thresholds(trained, task.max_miss, task.max_false)
-    speaks = evidence(trained, decided, task.max_miss)
-    with_thresholds(trained.gate, decided.low, decided.high, **speaks).save(folder / RESULT)
+    round_ = None if task.group is None else Round(Group(Path(task.group), key), task, examples, size)
+    try:
+        gate = None if round_ is None else round_.adopted()
+        if gate is None:
+            trained = train(examples, task.targets, size=size, seed=task.seed, step_done=rest)
+            if round_ is not None:
+                round_.send(trained)
+            decided = thresholds(trained, task.max_miss, task.max_false)
+            speaks = evidence(trained, decided, task.max_miss)
+            gate = with_thresholds(trained.gate, decided.low, decided.high, **speaks)
+        gate.save(folder / RESULT)
+    finally:
+        if round_ is not None:
+            write_whole(folder / SHARED, json.dumps(round_.counts), "counts")
 
 
 if __name__ == "__main__":

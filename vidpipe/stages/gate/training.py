@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from vidpipe.stages.gate.enough import check
 from vidpipe.stages.gate.examples import Examples
 from vidpipe.stages.gate.network import SIZES, Calibrated, GateNet, Size, to_openvino
 from vidpipe.stages.gate.split import FOLDS, folds_in_time, visits
+from vidpipe.stages.gate.together import Weights
 from vidpipe.statistics import drift
 
 STEPS = 500
@@ -24,6 +25,7 @@ BATCH = 64
 _RATE = 3e-3
 _DECAY = 1e-3
 _AT_ONCE = 256  # pictures
+_NORMALISED_BY = 20  # batches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,7 @@ class TrainedGate:
             are right or wrong together, so that bounds which take them for independent are too narrow.
         cpu_ms: mean CPU time of the network for one frame, on this machine; the preview not counted.
         training_cpu_s: what training and validation cost.
+        weights: what other cameras may begin from, see `weights_of`.
     """
 
     gate: Gate
@@ -55,6 +58,7 @@ class TrainedGate:
     visit: NDArray[np.int64]
     cpu_ms: float
     training_cpu_s: float
+    weights: Weights = field(default_factory=dict)
 
 
 def train(
@@ -85,28 +89,55 @@ def train(
     began = time.process_time()
     shown = examples.shows(targets)
     fold = folds_in_time(examples.pts, shown)
-    with _threads(threads):
-        trainer = _Trainer(examples, shown, size, steps, step_done)
+    with threads_of(threads):
+        trainer = Trainer(examples, shown, size, steps, step_done)
         logits = np.full(len(examples), np.nan)
         for part in range(FOLDS):
             sibling = trainer.fit((fold != part) & (fold >= 0), seed)
             logits[fold == part] = trainer.logits(sibling, fold == part)
         net = trainer.fit(np.ones(len(examples), bool), seed)
     rows = fold >= 0
-    slope, offset = platt(logits[rows], shown[rows], examples.weight[rows])
-    gate = _gate(examples, targets, shown, size, Calibrated(net, slope, offset), seed)
+    calibrated = Calibrated(net, *platt(logits[rows], shown[rows], examples.weight[rows]))
+    return finished(examples, targets, size, calibrated, logits, rows, began, seed)
+
+
+def finished(
+    examples: Examples,
+    targets: Sequence[str],
+    size: Size,
+    net: Calibrated,
+    logits: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    began: float,
+    seed: int = 0,
+) -> TrainedGate:
+    """A network as a gate, with what validated it.
+
+    Args:
+        logits: float64 [n], of networks that had not seen the example, or nothing of this camera.
+        rows: bool [n], which examples validate.
+        began: CPU time of this process when the work on it began, seconds.
+    """
+    shown = examples.shows(targets)
+    gate = _gate(examples, targets, shown, size, net, seed)
     return TrainedGate(
         gate,
         size,
         examples.seq[rows],
         examples.pts[rows],
-        1 / (1 + np.exp(-(slope * logits[rows] + offset))),
+        1 / (1 + np.exp(-(net.slope * logits[rows] + net.offset))),
         shown[rows],
         examples.weight[rows],
         visits(examples.pts, shown)[rows],
         cpu_ms=_cpu_ms(gate, examples),
         training_cpu_s=time.process_time() - began,
+        weights=weights_of(net.net),
     )
+
+
+def weights_of(net: GateNet) -> Weights:
+    """What a network has learnt, but for what is of its own camera: the scene, and how layers are normalised."""
+    return {name: values.detach().numpy().astype(np.float32, copy=True) for name, values in net.named_parameters()}
 
 
 def normal_of(examples: Examples, shown: NDArray[np.bool_]) -> Normal:
@@ -132,8 +163,8 @@ def platt(logits: NDArray[np.float64], present: NDArray[np.bool_], weight: NDArr
     return max(float(slope), 1e-3), float(offset)
 
 
-class _Trainer:
-    """Trains networks of one size on parts of the examples."""
+class Trainer:
+    """Trains networks of one size on parts of the examples, or places others among them."""
 
     def __init__(
         self,
@@ -176,6 +207,26 @@ class _Trainer:
         net.eval()
         return net
 
+    def placed(self, weights: Weights) -> GateNet:
+        """A network of other cameras in this scene, its layers normalised by this camera's pictures.
+
+        These are as in training: half of them with a target.
+        """
+        kinds = [torch.from_numpy(np.flatnonzero(kind)) for kind in (self._shown, ~self._shown)]
+        net = GateNet(self._size, self._scene(kinds[1]))
+        net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
+        for layer in net.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = None  # the mean over all batches
+        net.train()
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for _ in range(_NORMALISED_BY):
+                rows = torch.cat([kind[torch.randint(len(kind), (BATCH // 2,))] for kind in kinds])
+                net.decide(net.compare(self._small[rows]))
+        net.eval()
+        return net
+
     def logits(self, net: GateNet, part: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What a network says of these examples: float64 [n]."""
         small = self._small[torch.from_numpy(part)]
@@ -206,7 +257,8 @@ def _mirrored(unlike: Tensor) -> Tensor:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads_of(count: int) -> Iterator[None]:
+    """So many threads for torch meanwhile."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
