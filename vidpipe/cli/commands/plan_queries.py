@@ -39,8 +39,8 @@ def show_shared(options: PlanOptions, pipelines: Sequence[str]) -> None:
         if each.apart:
             who = ", ".join(each.queries)
             console.print(f"{who}: {each.stream} is read by itself, as its {each.apart} differs", markup=False)
-    spared = sum(len(each.queries) - 1 for each in streams)
-    console.print(f"{spared} of the connections and decodings are spared")
+    alone = sum(len(each.queries) for each in streams)
+    console.print(f"connections and decodings: {len(streams)} in place of {alone}")
 
 
 def _streams(streams: Sequence[SharedStream]) -> Table:
