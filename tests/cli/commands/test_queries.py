@@ -129,3 +129,18 @@ def test_a_plan_tells_what_is_shared(asked, capsys):
     assert "connections and decodings: 1 in place of 2" in said
     with pytest.raises(ConfigError, match="one pipeline at a time"):
         show_shared(replace(chosen, how_many=True), ["door.yaml", "yard.yaml"])
+
+
+def test_a_plan_names_a_network_in_full(asked, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "a-detector-with-a-long-name-of-which-the-end-says-which-one-it-is-2003.onnx"
+    Path(name).touch()
+    for file in ("door.yaml", "yard.yaml"):
+        Path(file).write_text(
+            f"models: {{big: {{path: {name}}}}}\nclasses: {{car: car}}\n"
+            "stages: [{id: big, type: detect, on: cloud, model: big}]\n"
+        )
+    show_shared(PlanOptions("", None, ["cam=clip.mp4"], [], None, "inline"), ["door.yaml", "yard.yaml"])
+    said = capsys.readouterr().out
+    first_column = "".join(line.split("  ")[0].strip() for line in said.splitlines())
+    assert name in first_column
