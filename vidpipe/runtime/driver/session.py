@@ -36,7 +36,7 @@ from vidpipe.runtime.driver.interim import Interim
 from vidpipe.runtime.driver.lasting import engine_of
 from vidpipe.runtime.driver.outcome import Outcome, closed, counted, notes_of, stage_errors, stream_errors, told
 from vidpipe.runtime.driver.questions import Questions
-from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState, keeps_handler
+from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState, keep_sigterm
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
@@ -166,13 +166,13 @@ class Run(Controllable):
             ConfigError: it cannot begin: a source, model or stage does not open.
             RunError: the engine does not start.
         """
-        keep_handler = keeps_handler()
+        put_back = keep_sigterm()
         self._thread.start()
         opening = True
         while opening:
             with self._changed:
                 opening = not self._changed.wait_for(lambda: self._state is not RunState.OPENING, LOOK_S)
-            keep_handler()
+            put_back()
         if self._state is RunState.FAILED and self._error is not None:
             raise self._error
         return self

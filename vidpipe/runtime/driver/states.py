@@ -50,8 +50,8 @@ class Asked(threading.Event):
         return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
 
 
-def keeps_handler() -> Callable[[], None]:
-    """What puts the present handler of SIGTERM back; it does nothing in other threads than the main one.
+def keep_sigterm() -> Callable[[], None]:
+    """Note the handler of SIGTERM, and return what puts it back; in other threads than the main one that does nothing.
 
     Ray replaces it behind Python's back: its own writes a stack trace, and ends the process.
     """
