@@ -128,6 +128,8 @@ def test_an_empty_store_and_one_that_is_not_described(tmp_path):
     sink.close()
     with pytest.raises(ConfigError, match="transform `describe`"):
         show_graph(AcrossOptions(tmp_path / "s.db"))
+    with pytest.raises(ConfigError, match="no tracks, or none of that --class"):
+        show_graph(AcrossOptions(tmp_path / "s.db", class_="persn"))
 
 
 def test_a_kept_picture_without_its_margin(tmp_path):

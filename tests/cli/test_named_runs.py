@@ -1,7 +1,7 @@
 """Runs that have a name. What must hold:
 
 - one in the background goes on when its shell has gone, and another shell sees it, changes it, and ends it in order;
-- one that cannot begin says why where it was begun, and leaves nothing;
+- one that cannot begin says why where it was begun, and its name is free again;
 - a name belongs to one run at a time, until its process has ended, however it ended.
 """
 
@@ -49,6 +49,15 @@ def detached(shell, camera):
 
 def status(shell, *arguments):
     return json.loads(shell.vidpipe("status", *arguments, "--json").out)
+
+
+@pytest.mark.long
+def test_one_pipeline_alone_is_joined_by_no_other(shell, detached):
+    detached()
+    for change in (("--add", "pipeline.yaml"), ("--remove", "yard")):
+        refused = shell.vidpipe("apply", "yard", *change)
+        assert (refused.status, refused.out) == (2, "")
+        assert "this run was begun with one pipeline alone" in refused.error
 
 
 @pytest.mark.long

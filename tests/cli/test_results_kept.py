@@ -45,13 +45,20 @@ def test_what_is_asked_of_earlier_results_is_checked_before_anything_runs(shell,
     assert not (shell.folder / "results.jsonl").exists()
 
 
+@pytest.mark.parametrize("option", [("--append",), ("--overwrite",), ("--rotate", "day")])
+def test_what_becomes_of_files_is_not_asked_where_none_is_written(shell, good, option):
+    refused = shell.vidpipe("run", shell.write("pipeline.yaml", READ), "--source", good, *option)
+    assert refused.status == 2
+    assert "are of --results and --events: give one of these" in refused.error
+
+
 def test_nothing_is_gone_on_with_that_is_something_else(shell, good):
     shell.write("results.jsonl", "dear diary\n")
     for how in ("--append", "--overwrite"):
         refused = shell.run(READ, good, how)
         assert refused.status == 2
         assert refused.error == (
-            "results results.jsonl: what is there is no such file, or of another version; move it away"
+            "results results.jsonl: something else is there, or the same of another version: move it away"
         )
         assert (shell.folder / "results.jsonl").read_text() == "dear diary\n"
 

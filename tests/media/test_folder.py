@@ -180,6 +180,11 @@ def test_a_folder_that_cannot_be_there_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "not").exists()
 
 
+def test_what_lies_beside_a_folder_to_be_made_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    check_folder(MediaSpec(folder=str(tmp_path / "media")))
+
+
 def test_a_process_that_is_killed_leaves_no_half_file_under_its_name(tmp_path: Path) -> None:
     program = f"""
 import os, signal

@@ -30,6 +30,7 @@ from vidpipe.sources import shared
 from vidpipe.sources.base import StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.open import packets_of
+from vidpipe.sources.reading import origin
 
 NAMES = ("car", "dog", "cat")
 FRAMES = 24
@@ -176,7 +177,7 @@ def test_clips_of_a_recording_are_cut_from_the_file_that_others_read(places):
     sources, spec = shared.SharedSources(), StreamSpec(url=str(places["clip"]))
     ring = PacketRing(1.0, 1_000_000)
     taken = [sources.open(query, "cam", spec, knobs=Knobs(), ring=ring) for query in ("door", "yard")]
-    assert packets_of("cam", spec, shared.origin(taken[1]), ring) is not None
+    assert packets_of("cam", spec, origin(taken[1]), ring) is not None
     for each in taken:
         each.close()
 

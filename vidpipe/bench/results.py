@@ -13,6 +13,7 @@ import numpy as np
 from vidpipe.accuracy.series import Answers, Boxes, Series
 from vidpipe.core.answer import Answer, How
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 from vidpipe.results.recorded import of_last_run
 from vidpipe.results.records import Result
 from vidpipe.results.sinks.results import ResultsFile
@@ -85,7 +86,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             except json.JSONDecodeError:
                 raise ConfigError(f"results {path}: line {number} is no JSON: was its writing cut off?") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"results {path} cannot be read: {error}") from None
+        raise ConfigError(f"results {path} cannot be read: {unread(error)}") from None
 
 
 def _times(lines: Sequence[dict[str, Any]], field: str) -> Any:

@@ -95,6 +95,8 @@ class Outputs:
         earlier: Earlier | None = None,
     ) -> None:
         self._earlier = earlier or Earlier()
+        if results is None and events is None and self._earlier != Earlier():
+            raise ConfigError("--append, --overwrite and --rotate are of --results and --events: give one of these")
         self._settings = {path: self._earlier.settings(path) for path in (results, events) if path is not None}
         self.results = results
         self.events = events

@@ -26,6 +26,27 @@ def check_writable(path: Path, what: str, *, replaced: bool = False) -> None:
         raise ConfigError(f"{what} {path} cannot be written: {os.strerror(why)}")
 
 
+def check_takes_files(folder: Path, what: str) -> None:
+    """Raise ConfigError where no file can be made in this folder; nothing is made.
+
+    Args:
+        what: as the user calls the folder.
+    """
+    try:
+        why = _folder_hindrance(folder)
+    except OSError as error:
+        why = error.errno or errno.EIO
+    if why:
+        raise ConfigError(f"{what} {folder} cannot be written: {os.strerror(why)}")
+
+
+def unread(error: Exception) -> str:
+    """Why a text file could not be read, or written; its name, which an OSError says again, is left out."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    return getattr(error, "strerror", None) or str(error)
+
+
 def make_folder(folder: Path) -> Path:
     """Have a folder there, with those above it, and return it. Raises ConfigError."""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 
 if TYPE_CHECKING:
     from pydantic import SecretStr  # a tenth of a second, for which each question to a store would wait
@@ -41,7 +42,6 @@ def look_up(written: SecretStr | None, what: str) -> str:
         try:
             return Path(name).expanduser().read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigError(f"the file {name}, which should hold {what}, cannot be read: {why}") from None
+            raise ConfigError(f"the file {name}, which should hold {what}, cannot be read: {unread(error)}") from None
 
     return "" if written is None else REFERENCE.sub(find, written.get_secret_value())

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from vidpipe.core.clock import Clock
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.files import check_writable, make_folder
+from vidpipe.core.files import check_takes_files, make_folder
 from vidpipe.media.spec import MediaSpec
 
 LOOK_EVERY_S = 600.0
@@ -61,7 +61,7 @@ class MediaFolder:
     def open(self) -> None:
         """Make it. Raises ConfigError: it cannot be made, or nothing can be written there."""
         make_folder(self._root)
-        check_writable(self._root / "x", "media folder")
+        check_takes_files(self._root, "media folder")
         self._root = self._root.absolute()
 
     def place(self, stream: str, at: float | None, pts: float, what: str, suffix: str) -> Path:
@@ -189,7 +189,7 @@ def check_folder(spec: MediaSpec) -> None:
         folder = folder.parent
     if not folder.is_dir():
         raise ConfigError(f"media folder {spec.path} cannot be made: {folder} is a file")
-    check_writable(folder / "x", "media folder")
+    check_takes_files(folder, "media folder")
 
 
 def _write(part: Path, write: Callable[[Path], None]) -> None:

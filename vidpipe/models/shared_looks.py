@@ -1,9 +1,9 @@
 """A look that one query has made stands for the same look of another: networks that remember what they saw last.
 
-Mainstream (ATC 2018) and HiveMind (DAC 2019) share what a network computes between those who ask it about one frame.
-Here that is all of it: the same network with the same pixels gives the same outputs, so what is shared is known by the
-pixels themselves. Nobody has to know which frame they are of, when the other query has asked, or what it looks for:
-classes, thresholds and boxes are each query's own, and its answers are those that it would have alone.
+Mainstream (ATC 2018) and HiveMind (NeurIPS workshop 2018) share what networks compute between those who ask them about
+one frame. Here that is all of it: the same network with the same pixels gives the same outputs, so what is shared is
+known by the pixels themselves. Nobody has to know which frame they are of, when the other query has asked, or what it
+looks for: classes, thresholds and boxes are each query's own, and its answers are those that it would have alone.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidpipe.core.names import references
 from vidpipe.pipeline.spec import Pipeline
-from vidpipe.sources.shared import difference
+from vidpipe.sources.reading import difference
 
 
 @dataclass(frozen=True, slots=True)

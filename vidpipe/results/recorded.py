@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 from vidpipe.results.sinks.results import SCHEMA, is_head
 
 
@@ -31,7 +32,7 @@ class RecordedResults:
             with path.open(encoding="utf-8") as file:
                 self.head: Mapping[str, Any] = json.loads(file.readline())
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"results {path} cannot be read: {error}") from None
+            raise ConfigError(f"results {path} cannot be read: {unread(error)}") from None
         except json.JSONDecodeError:
             self.head = {}
         if not isinstance(self.head, dict) or self.head.get("schema") != SCHEMA:

@@ -47,7 +47,7 @@ from vidpipe.runtime.streams.stream_worker import StreamWorker
 from vidpipe.sources.base import Resume, Source, StreamInfo, StreamSpec
 from vidpipe.sources.decoding.packets import PacketRing
 from vidpipe.sources.open import open_source
-from vidpipe.sources.shared import origin
+from vidpipe.sources.reading import origin
 from vidpipe.sources.view import View
 from vidpipe.transforms.rules.rules import RULES
 from vidpipe.transforms.runner import TransformRunner

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.results.store.queries import Store
 
@@ -96,7 +97,7 @@ def _read(path: Path) -> Iterator[Example]:
                     raise ConfigError(f"examples {path}: more than {_MOST} lines")
                 yield _example(row, f"{path}:{rows.line_num}")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"examples {path} cannot be read: {error}") from None
+        raise ConfigError(f"examples {path} cannot be read: {unread(error)}") from None
 
 
 def _example(row: dict[str, str | None], where: str) -> Example:
@@ -169,4 +170,4 @@ def append_answer(path: Path, answer: Example) -> None:
                 writer.writeheader()
             writer.writerow(row)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"examples {path} cannot be written: {error}") from None
+        raise ConfigError(f"examples {path} cannot be written: {unread(error)}") from None

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import REVIEW
+from vidpipe.core.files import unread
 from vidpipe.teaching.examples import Example
 from vidpipe.transforms.learnt.audited import Audited
 
@@ -51,7 +52,7 @@ def questions(path: Path, event: str) -> Iterator[Question]:
                         f"events {path}: line {number} is no event: give what --events has written"
                     ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"events {path} cannot be read: {error}") from None
+        raise ConfigError(f"events {path} cannot be read: {unread(error)}") from None
 
 
 def is_answered(question: Question, examples: Sequence[Example]) -> bool:

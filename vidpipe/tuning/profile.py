@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpipe.cascade.stage import Stage
 from vidpipe.core.errors import ConfigError, RunError, SourceError
-from vidpipe.core.files import write_whole
+from vidpipe.core.files import unread, write_whole
 from vidpipe.core.frame import Frame
 from vidpipe.core.settings import Knobs, StageConfig
 from vidpipe.models.resolve import resolve
@@ -126,7 +126,7 @@ def read(profiles: Path, stream: str) -> Profile | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"profile {path} cannot be read: {error}") from None
+        raise ConfigError(f"profile {path} cannot be read: {unread(error)}") from None
     try:
         data = json.loads(text)
         found = data.get("format") if isinstance(data, dict) else None

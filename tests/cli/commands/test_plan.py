@@ -63,7 +63,8 @@ def test_what_was_measured_is_planned_with_until_settings_change(planned):
         ("cloud", ["rack"]),
     ]
     assert all(each["cpu"] > 0 and each["memory_mb"] > 10 for each in told["segments"])
-    assert told["cpu"] >= sum(each["cpu"] for each in told["cameras"])  # what the run takes by itself is no camera's
+    by_cameras = sum(each["cpu"] for each in told["cameras"])
+    assert told["cpu"] > by_cameras - 1e-9  # what the run takes by itself is no camera's
     assert "was measured under other settings" in planned("--set", "stages.difference.threshold=50").out
     carries = planned("--how-many")
     assert carries.status == 0

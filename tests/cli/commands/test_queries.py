@@ -16,13 +16,16 @@ from tests import clips
 from tests.cli.conftest import READ
 from tests.lines import answers
 from tests.runtime.conftest import Runner
+from vidpipe.cli.commands import queries
 from vidpipe.cli.commands.plan import PlanOptions
 from vidpipe.cli.commands.plan_queries import show_shared
 from vidpipe.cli.commands.queries import run_queries
 from vidpipe.cli.commands.run import RunOptions
+from vidpipe.cli.outputs import Earlier
 from vidpipe.core.errors import ConfigError
 from vidpipe.results.collector import Collector
 from vidpipe.results.sinks.metrics import Metrics
+from vidpipe.runtime.driver.queries import Queries
 
 
 @pytest.fixture
@@ -75,6 +78,36 @@ def test_a_sink_does_not_write_what_another_query_writes_by_an_option(asked):
     assert not Path("out-door.jsonl").exists()
 
 
+def test_results_of_an_earlier_run_are_put_aside_and_named(asked, capsys):
+    for _ in range(2):
+        assert run_queries(asked, ["door.yaml", "yard.yaml"]) == 0
+    said = capsys.readouterr().err
+    for query in ("door", "yard"):
+        assert f"note: query {query}: earlier results of out-{query}.jsonl are now out-{query}.jsonl.1" in said
+        assert Path(f"out-{query}.jsonl.1").exists()
+
+
+def test_a_user_is_asked_about_earlier_results_of_each_query(asked, monkeypatch):
+    about: set[Path | None] = set()
+
+    def ask(_: Earlier, files: list[Path | None]) -> Earlier:
+        about.update(files)
+        return Earlier(append=True)
+
+    monkeypatch.setattr(queries, "ask_about_earlier", ask)
+    for _ in range(2):
+        assert run_queries(asked, ["door.yaml", "yard.yaml"]) == 0
+    assert about == {Path("out-door.jsonl"), Path("out-yard.jsonl"), None}
+    assert len(answers(Path("out-door.jsonl"))) == 10
+
+
+def test_one_that_runs_already_is_refused_by_its_name(asked):
+    session = queries.Session(asked)
+    door = session.load("door", "door.yaml")
+    with Queries({"door": door}) as going, pytest.raises(ConfigError, match="query 'door' runs already"):
+        session.added(going, "door.yaml")
+
+
 def test_metrics_say_the_query_where_there_are_several():
     metrics = Metrics(0)
     try:
@@ -93,6 +126,21 @@ def test_a_plan_tells_what_is_shared(asked, capsys):
     show_shared(chosen, ["door.yaml", "yard.yaml"])
     said = capsys.readouterr().out
     assert "once for 2" in said
-    assert "1 of the connections and decodings are spared" in said
+    assert "connections and decodings: 1 in place of 2" in said
     with pytest.raises(ConfigError, match="one pipeline at a time"):
         show_shared(replace(chosen, how_many=True), ["door.yaml", "yard.yaml"])
+
+
+def test_a_plan_names_a_network_in_full(asked, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "a-detector-with-a-long-name-of-which-the-end-says-which-one-it-is-2003.onnx"
+    Path(name).touch()
+    for file in ("door.yaml", "yard.yaml"):
+        Path(file).write_text(
+            f"models: {{big: {{path: {name}}}}}\nclasses: {{car: car}}\n"
+            "stages: [{id: big, type: detect, on: cloud, model: big}]\n"
+        )
+    show_shared(PlanOptions("", None, ["cam=clip.mp4"], [], None, "inline"), ["door.yaml", "yard.yaml"])
+    said = capsys.readouterr().out
+    first_column = "".join(line.split("  ")[0].strip() for line in said.splitlines())
+    assert name in first_column

@@ -85,13 +85,21 @@ def test_answers_are_kept_and_the_rate_is_said(
     [
         ({"results": []}, "--results is missing"),
         ({"out": Path("/nowhere/meets.event")}, "--out /nowhere/meets.event cannot be written"),
-        ({"examples": [Path("none.csv")]}, "examples none.csv cannot be read"),
+        ({"examples": [Path("none.csv")]}, "examples none.csv cannot be read: No such file or directory$"),
         ({"features": "differnce"}, "the results hold no features 'differnce'"),
     ],
 )
 def test_what_cannot_be_is_refused(folder: Path, more: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         run_teach(options(folder, **more))
+
+
+def test_a_video_in_place_of_a_text_is_refused(folder: Path) -> None:
+    video = folder / "monday.mp4"
+    video.write_bytes(b"\x82\xff")
+    for more, what in ({"examples": [video]}, "examples"), ({"results": [video]}, "results"):
+        with pytest.raises(ConfigError, match=f"^{what} {video} cannot be read: it is no text$"):
+            run_teach(options(folder, **more))
 
 
 def test_what_is_read_is_not_written_over(folder: Path) -> None:

@@ -123,7 +123,7 @@ def test_half_a_line_that_a_kill_has_left_is_cut_off(tmp_path, half):
 def test_nothing_is_written_behind_what_is_something_else(tmp_path, name, content):
     path = tmp_path / name
     path.write_text(content)
-    with pytest.raises(ConfigError, match="what is there is no such file, or of another version; move it away"):
+    with pytest.raises(ConfigError, match="something else is there, or the same of another version: move it away"):
         begun(path, append=True)
     assert path.read_text() == content
 

@@ -107,7 +107,7 @@ def test_the_bench_reads_the_last_run(tmp_path):
 def test_what_is_not_ours_stays(tmp_path, how, content):
     path = tmp_path / "results.jsonl"
     path.write_text(content)
-    with pytest.raises(ConfigError, match="what is there is no such file, or of another version; move it away"):
+    with pytest.raises(ConfigError, match="something else is there, or the same of another version: move it away"):
         begun(path, **how)
     assert path.read_text() == content
 

@@ -130,7 +130,7 @@ def test_what_is_short_is_told_with_the_tightest_first():
     assert [each.times for each in found] == sorted((each.times for each in found), reverse=True)
     said = {each.what: str(each) for each in found}
     assert (
-        "10 mbps are needed, 0.9 can be planned with (11 times as much as there is); 11.1 mbps would do"
+        "10 mbps are needed, 0.9 can be planned with (11.1 times as much); 11.1 mbps would do"
         in (said["link edge-cloud"])
     )
     assert "0.278 GB would do" in said["memory of n-device"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vidpipe.accuracy.series import Boxes, Series
 from vidpipe.bench.labels.drawn import Drawn, refuse_beyond, refuse_other_size
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 
 _MOT16 = {1: "pedestrian", 3: "car", 4: "bicycle", 5: "motorbike"}
 _LIKE_PEDESTRIANS = (2, 7, 8, 12)  # on a vehicle, never moving, a distractor, a reflection: neither right nor wrong
@@ -88,7 +89,7 @@ def _names(file: Path, path: Path, number: NDArray[np.int64]) -> tuple[str, ...]
     try:
         names = tuple(file.read_text(encoding="utf-8").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"labels {file} cannot be read: {error}") from None
+        raise ConfigError(f"labels {file} cannot be read: {unread(error)}") from None
     names = tuple(name.strip() for name in names if name.strip())
     if number.min() < 1 or number.max() > len(names):
         wrong = number.max() if number.max() > len(names) else number.min()

@@ -14,6 +14,7 @@ from vidpipe.bench.labels.coco import read_coco
 from vidpipe.bench.labels.drawn import Drawn
 from vidpipe.bench.labels.mot import read_mot
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 from vidpipe.models.base import Classes
 
 # What a pipeline may call a thing, where it has not the word of those who labelled it.
@@ -96,7 +97,7 @@ def _read(path: Path, clip: Series) -> Drawn:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"labels {path} cannot be read: {error}") from None
+        raise ConfigError(f"labels {path} cannot be read: {unread(error)}") from None
     return read_coco(path, text, clip) if text.lstrip().startswith("{") else read_mot(path, text, clip)
 
 

@@ -254,6 +254,8 @@ def _begin(
 
 
 def _must_be_described(known: Known, path: Path) -> None:
+    if not known.tracks:
+        raise ConfigError(f"store {path}: it has no tracks, or none of that --class and --since")
     if not known.seen:
         raise ConfigError(
             f"store {path}: nothing says what its {len(known.tracks)} tracks look like: give the pipeline a transform "

@@ -17,7 +17,7 @@ from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.archive_table import ArchiveTable
 from vidpipe.cli.terminal.summary import print_summary
 from vidpipe.core.errors import ConfigError
-from vidpipe.core.files import check_writable
+from vidpipe.core.files import check_writable, unread
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.runtime.driver.outcome import Outcome
 
@@ -101,7 +101,7 @@ def _listed(file: Path | None) -> list[str]:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--list {file} cannot be read: {error}") from None
+        raise ConfigError(f"--list {file} cannot be read: {unread(error)}") from None
     return [line for line in text.splitlines() if line.strip()]
 
 

@@ -58,7 +58,8 @@ def plan_cameras(
     if out is not None:
         text = config.read_text(encoding="utf-8") if config is not None else ""
         write_whole(out, rewritten(text, configuration(chosen, roles)), "configuration")
-        console.print(f"written: {out}, for `vidpipe run --config {out}`", markup=False)
+        told = f"written: {out}: give it to `vidpipe run` by --config, with the same pipeline and sources"
+        console.print(told, markup=False)
         if pipeline.tuner is not None:
             console.print("the pipeline has a tuner of its own, so nothing is planned anew while it runs")
     return _as_json(chosen, roles)

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.files import unread
 from vidpipe.core.servers import ServerAddress, is_loopback
 from vidpipe.pipeline.yaml.load import load
 from vidpipe.results.sinks.http import parse_place
@@ -89,8 +90,7 @@ def _token(file: Path) -> str:
     except FileNotFoundError:
         raise ConfigError(f"--token-file {file}: there is no such file; {make}") from None
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigError(f"--token-file {file}: cannot be read: {why}") from None
+        raise ConfigError(f"--token-file {file}: cannot be read: {unread(error)}") from None
     if len(token) < LEAST_TOKEN or len(token.splitlines()) > 1:
         raise ConfigError(f"--token-file {file}: holds no token of {LEAST_TOKEN} letters or more on one line; {make}")
     if file.stat().st_mode & 0o077:

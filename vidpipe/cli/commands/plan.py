@@ -154,5 +154,5 @@ def _accuracy(carries: Carries) -> str:
 
 
 def _refusal(shortages: Sequence[Shortage]) -> str:
-    more = f"; {len(shortages) - 1} more would be short" if len(shortages) > 1 else ""
+    more = f"; beside it {len(shortages) - 1} more do not fit" if len(shortages) > 1 else ""
     return f"it does not fit: {shortages[0]}{more}"

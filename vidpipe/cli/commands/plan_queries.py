@@ -39,8 +39,9 @@ def show_shared(options: PlanOptions, pipelines: Sequence[str]) -> None:
         if each.apart:
             who = ", ".join(each.queries)
             console.print(f"{who}: {each.stream} is read by itself, as its {each.apart} differs", markup=False)
-    spared = sum(len(each.queries) - 1 for each in streams)
-    console.print(f"{spared} of the connections and decodings are spared")
+    if streams:
+        alone = sum(len(each.queries) for each in streams)
+        console.print(f"connections and decodings: {len(streams)} in place of {alone}")
 
 
 def _streams(streams: Sequence[SharedStream]) -> Table:
@@ -61,5 +62,5 @@ def _networks(networks: Sequence[SharedNetwork]) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # cut off, the names of two networks may look the same
     return table

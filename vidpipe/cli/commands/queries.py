@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from vidpipe.cli.commands.run import RunOptions, reload_of, run_by_name, served, tell, written
+from vidpipe.cli.commands.run import RunOptions, notes_of_files, reload_of, run_by_name, served, tell, written
+from vidpipe.cli.earlier import ask_about_earlier
 from vidpipe.cli.outputs import Named, Outputs, inputs_of, is_stdout
 from vidpipe.cli.reload import Reload, on_hangup
 from vidpipe.cli.terminal.queries_progress import QueriesProgress
@@ -26,6 +27,7 @@ from vidpipe.runtime.sharing import QueryShare
 
 if TYPE_CHECKING:
     from vidpipe.cli.runs.server import Orders
+    from vidpipe.results.sinks.lines import LinesSink
     from vidpipe.results.sinks.metrics import Metrics
     from vidpipe.tuning.budget.limits import BudgetConfig
 
@@ -45,20 +47,23 @@ def names_of(pipelines: Sequence[str]) -> dict[str, str]:
 
 
 def run_queries(options: RunOptions, pipelines: Sequence[str]) -> int:
-    """Run all to the end; the worst of their exit statuses. Raises ConfigError where one cannot begin."""
+    """Run all to the end; the worst of their exit statuses. Errors as of `run_pipeline`."""
     if options.address is not None:
         raise ConfigError("several pipelines share what one machine holds: run them without --address")
     if any(map(is_stdout, filter(None, (options.results, options.events, options.report)))):
         raise ConfigError("several pipelines write files of their own, as NAME-QUERY.jsonl: stdout is one, name a file")
     from vidpipe.cli.runs.orders import QueriesOrders
 
-    named, session = names_of(pipelines), _Session(options)
-    orders: Callable[[Queries], Orders] = lambda queries: QueriesOrders(queries, session.added).all()  # noqa: E731
+    named = names_of(pipelines)
+    files = [_of_query(path, query) for query in named for path in (options.results, options.events)]
+    options = replace(options, earlier=ask_about_earlier(options.earlier, files))
+    session = Session(options)
+    orders: Callable[[Queries], Orders] = lambda queries: QueriesOrders(queries, partial(session.added, queries)).all()  # noqa: E731
     return run_by_name(options, "+".join(named), partial(_run, named, session), orders)
 
 
 def _run(
-    named: Mapping[str, str], session: _Session, beside: Callable[[Queries], AbstractContextManager[object]]
+    named: Mapping[str, str], session: Session, beside: Callable[[Queries], AbstractContextManager[object]]
 ) -> int:
     with session, ExitStack() as stack:
         session.share_out(named)
@@ -70,7 +75,7 @@ def _run(
     return session.tell(outcomes)
 
 
-class _Session:
+class Session:
     """What the queries of one command have in common: options, metrics, progress, and the files that each writes."""
 
     def __init__(self, options: RunOptions) -> None:
@@ -80,10 +85,11 @@ class _Session:
         self._of: dict[str, RunOptions] = {}
         self._reloads: dict[str, Reload] = {}
         self._outputs: dict[str, Outputs] = {}
+        self._lines: dict[str, list[LinesSink]] = {}
         self._metrics: Metrics | None = None
         self._budgets: Mapping[str, BudgetConfig] = {}
 
-    def __enter__(self) -> _Session:
+    def __enter__(self) -> Session:
         self._progress = self._open.enter_context(QueriesProgress())
         if self._options.metrics is not None:
             from vidpipe.results.sinks.http import parse_place
@@ -107,11 +113,12 @@ class _Session:
         plain = {query: written(replace(self._options, pipeline=file)) for query, file in named.items()}
         self._budgets = shared_out(plain, budget, profiles)
 
-    def added(self, file: str) -> tuple[str, Pipeline]:
-        """A query that joins: its name, and its pipeline."""
+    def added(self, queries: Queries, file: str) -> tuple[str, Pipeline]:
+        """A query that joins these: its name, and its pipeline."""
         if self._budgets:
             raise ConfigError("no query joins a run with a --budget, which is shared out at its beginning")
         (query,) = names_of([file])
+        queries.check_new(query)  # else one that runs already would be in the way of its own files
         return query, self.load(query, file)
 
     def load(self, query: str, file: str) -> Pipeline:
@@ -152,7 +159,8 @@ class _Session:
         """The run of a query that was loaded."""
         query = share.name
         options, outputs, reload = self._of[query], self._outputs[query], self._reloads[query]
-        report = outputs.report_file(None)
+        report, lines = outputs.report_file(None), outputs.lines_files(None)
+        self._lines[query] = lines
         page: AbstractContextManager[list[Any]] = served(pipeline, options, query)
         watchers: list[Any] = [self._progress.watcher(query)]
         if self._metrics is not None:
@@ -160,7 +168,7 @@ class _Session:
         return Run(
             pipeline,
             engine=self._options.engine or "inline",
-            sinks=[*outputs.lines_files(None), *outputs.stores(), *self._open.enter_context(page)],
+            sinks=[*lines, *outputs.stores(), *self._open.enter_context(page)],
             frame_sinks=[outputs.video] if outputs.video else [],
             watchers=watchers,
             reload=reload if self.is_live(query) else None,
@@ -190,7 +198,9 @@ class _Session:
                     report.write(outcome.report)
                 except RunError as failure:
                     outcome.errors.append(str(failure))
-            tell(self._pipelines[query], outcome, query)
+            pipeline = self._pipelines[query]
+            outcome.notes += notes_of_files(pipeline, self._of[query], outcome, self._lines[query])
+            tell(pipeline, outcome, query)
         return max((outcome.exit_status for outcome in outcomes.values()), default=0)
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from vidpipe.cli.outputs import Named, Outputs, own_stdout
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
+from vidpipe.core.files import unread
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.events import as_json
 from vidpipe.results.sinks.events import EventsFile
@@ -144,7 +145,7 @@ def _read(path: Path) -> Iterator[Told]:
                     raise ConfigError(f"events {path}: line {number} is no event")
                 yield told
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"events {path} cannot be read: {error}") from None
+        raise ConfigError(f"events {path} cannot be read: {unread(error)}") from None
     except json.JSONDecodeError:
         raise ConfigError(f"events {path}: line {number} is no JSON: was its writing cut off?") from None
 

@@ -32,6 +32,7 @@ from vidpipe.sources.base import Want
 
 if TYPE_CHECKING:
     from vidpipe.cli.runs.server import Orders
+    from vidpipe.results.sinks.lines import LinesSink
     from vidpipe.tuning.budget.limits import BudgetConfig
 
 T = TypeVar("T")
@@ -236,13 +237,21 @@ def _execute(
             report.write(outcome.report)
         except RunError as failure:
             outcome.errors.append(str(failure))
+    outcome.notes += notes_of_files(pipeline, options, outcome, lines)
+    tell(pipeline, outcome)
+    return outcome.exit_status
+
+
+def notes_of_files(
+    pipeline: Pipeline, options: RunOptions, outcome: Outcome, lines: Sequence[LinesSink]
+) -> Iterator[str]:
+    """Where earlier results and events are now, and what was written of media."""
     for sink in lines:
         if sink.kept:
             path = options.results if sink.what == "results" else options.events
-            outcome.notes.append(f"earlier {sink.what} of {path} are now {sink.kept}")
-    outcome.notes += _media_notes(pipeline, outcome)
-    tell(pipeline, outcome)
-    return outcome.exit_status
+            yield f"earlier {sink.what} of {path} are now {sink.kept}"
+    if outcome.report:
+        yield from _media_notes(pipeline, outcome)
 
 
 def tell(pipeline: Pipeline, outcome: Outcome, query: str = "") -> None:

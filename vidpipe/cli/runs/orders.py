@@ -26,7 +26,8 @@ class RunOrders:
 
     def all(self) -> Orders:
         """By name."""
-        return {"status": self._status, "stop": self._stop, "apply": self._apply, "replace": self._replace}
+        orders = {"status": self._status, "stop": self._stop, "apply": self._apply, "replace": self._replace}
+        return {**orders, "add": self._change_queries, "remove": self._change_queries}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         run = self._versions.current
@@ -46,6 +47,11 @@ class RunOrders:
             raise ConfigError("pipeline: must be a file or a name")
         self._versions.replace(pipeline)
         return {"pipeline": self._versions.current.pipeline.name}
+
+    def _change_queries(self, _: dict[str, Any]) -> dict[str, Any]:
+        raise ConfigError(
+            "this run was begun with one pipeline alone: begin one with several, and queries can join and leave it"
+        )
 
 
 class QueriesOrders:

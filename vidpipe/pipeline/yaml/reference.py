@@ -53,6 +53,8 @@ def _type(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "prefixItems" in field:
         return f"[{', '.join(_type(item, schemas) for item in field['prefixItems'])}]"
+    if isinstance(field["type"], list):
+        return " or ".join(field["type"])
     if field["type"] == "array":
         return f"list of {_type(field['items'], schemas)}"
     if field["type"] == "object":

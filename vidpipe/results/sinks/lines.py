@@ -268,7 +268,7 @@ class LinesFile:
     def _check_ours(self, held: int) -> None:
         if os.pread(held, len(self._begins), 0) != self._begins:
             os.close(held)
-            raise ConfigError(f"{self}: what is there is no such file, or of another version; move it away")
+            raise ConfigError(f"{self}: something else is there, or the same of another version: move it away")
 
     def _behind(self, held: int) -> FileIO:
         """The file, to go on behind its last whole line: a process that was killed may have left half of one."""

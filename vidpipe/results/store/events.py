@@ -1,4 +1,4 @@
-"""Writing events: each once, its phases into one row, and events that are near each other into one review."""
+"""Events in a store: each once, its phases in one row, and events that are near each other in one review."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from vidpipe.results.events import FIELDS, SCHEMA
 from vidpipe.results.store.pending import Happened
 from vidpipe.results.store.spans import starts
 
@@ -183,6 +184,23 @@ class EventWriter:
         id, began, ended, severity, events, kinds, classes = row
         review = _Review(id, began, ended, severity, events, set(json.loads(kinds)), set(json.loads(classes)))
         return self._reviews.setdefault(review.id, review)
+
+
+def event_of(row: sqlite3.Row) -> dict[str, Any]:
+    """A row of the table `event`, as `Store.events` gives it."""
+    # One whose only phase is its end began before anything was stored.
+    lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
+    return {
+        "schema": SCHEMA,
+        **{name: row[name] for name in ("id", "phase", "kind", "stream", "rule")},
+        **dict.fromkeys(("at", "seq", "pts", "by", "age_s", *FIELDS)),
+        **json.loads(row["data"]),
+        "time": row["at"],
+        "lasted_s": None if lasted is None else round(lasted, 3),
+        "unended": bool(row["unended"]),
+        "severity": row["severity"],
+        "review": row["review"],
+    }
 
 
 def _extend(review: _Review, at: float, told: Mapping[str, Any], severity: str) -> None:

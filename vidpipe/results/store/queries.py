@@ -14,7 +14,7 @@ from typing import Any
 
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import REVIEW
-from vidpipe.results.events import FIELDS, SCHEMA
+from vidpipe.results.store.events import event_of
 from vidpipe.results.store.file import default_path, meaning, open_to_read
 from vidpipe.results.store.marks import ASK as ASK_MARKS
 from vidpipe.results.store.marks import UNANSWERED
@@ -95,11 +95,11 @@ class Store:
             rows = self._of(where, newest)
         else:
             rows = self._of_kinds(where, self._ask("SELECT name FROM kind WHERE name GLOB ?", (kind,)), newest)
-        return map(_event, rows)
+        return map(event_of, rows)
 
     def event(self, id: str) -> Row | None:
         """An event by its `id`, as `events` gives it; None: there is none."""
-        return next(map(_event, self._ask("SELECT rowid, * FROM event WHERE id = ?", (id,))), None)
+        return next(map(event_of, self._ask("SELECT rowid, * FROM event WHERE id = ?", (id,))), None)
 
     def alike(
         self,
@@ -145,7 +145,7 @@ class Store:
             where.also(condition, *values)
             if kind is not None:
                 where.also("kind GLOB ?", kind)
-            found += [_event(row) | {"likeness": track.likeness} for row in self._of(where, None)]
+            found += [event_of(row) | {"likeness": track.likeness} for row in self._of(where, None)]
             if len(found) >= most:
                 break
         return found[:most]
@@ -324,7 +324,7 @@ class Store:
         where = Where({"kind": REVIEW, "stream": stream})
         where.between("at", since, until)
         where.also(f"json_extract(data, '$.event') = ? AND {UNANSWERED}", event)
-        return map(_event, self._of(where, newest))
+        return map(event_of, self._of(where, newest))
 
     def run_of(self, id: str) -> str | None:
         """The run of an event, by its `id`: when it began, as its results say; None: there is no such event."""
@@ -386,19 +386,3 @@ class Store:
             yield from iter(rows.fetchone, None)  # from the cursor itself it would close that, perhaps after the store
         except sqlite3.Error as error:
             raise ConfigError(meaning(self.path, error)) from None
-
-
-def _event(row: sqlite3.Row) -> Row:
-    # One whose only phase is its end began before anything was stored.
-    lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
-    return {
-        "schema": SCHEMA,
-        **{name: row[name] for name in ("id", "phase", "kind", "stream", "rule")},
-        **dict.fromkeys(("at", "seq", "pts", "by", "age_s", *FIELDS)),
-        **json.loads(row["data"]),
-        "time": row["at"],
-        "lasted_s": None if lasted is None else round(lasted, 3),
-        "unended": bool(row["unended"]),
-        "severity": row["severity"],
-        "review": row["review"],
-    }

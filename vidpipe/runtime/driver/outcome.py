@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidpipe.core.errors import RunError
+from vidpipe.core.errors import RunError, VidpipeError
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.records import Counts
 from vidpipe.results.writer import Writer
+from vidpipe.runtime.engine import Engine
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -67,3 +71,17 @@ def closed(writer: Writer, patience_s: float) -> list[str]:
     except RunError as error:
         return [str(error)]
     return []
+
+
+def counted(engine: Engine) -> tuple[Counts, str]:
+    """What the engine has counted, and why it cannot say it up to this moment, if it cannot: a report is due."""
+    try:
+        return engine.counts(), ""
+    except Exception as error:
+        log.debug("counting at the end", exc_info=error)
+        return engine.counts(fresh=False), told(error)
+
+
+def told(error: Exception) -> str:
+    """What broke the engine, as an error of the outcome."""
+    return str(error) if isinstance(error, VidpipeError) else f"the engine failed: {type(error).__name__}: {error}"

@@ -90,12 +90,16 @@ class Queries:
         with self._changing:
             if self._stopping:
                 raise RunError("no query can be added: the session ends")
-            if name in self._runs and not _has_ended(self._runs[name]):
-                raise ConfigError(f"query '{name}' runs already: take another name, or remove it first")
+            self.check_new(name)
             run = self._made(name, pipeline)
             _started(name, run)
             self._runs = {**self._runs, name: run}
             return run
+
+    def check_new(self, name: str) -> None:
+        """Raises ConfigError where a query of that name goes on."""
+        if name in self._runs and not _has_ended(self._runs[name]):
+            raise ConfigError(f"query '{name}' runs already: take another name, or remove it first")
 
     def remove(self, name: str) -> Outcome:
         """End a query in order, and return how it ended; the others have not noticed.

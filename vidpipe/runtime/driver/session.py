@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from vidpipe.core.clock import REAL, Clock, Jumps
-from vidpipe.core.errors import ConfigError, RunError, VidpipeError
+from vidpipe.core.errors import ConfigError, RunError
 from vidpipe.core.event import Event
 from vidpipe.core.traces import check_installed
 from vidpipe.pipeline.plan import plan
@@ -35,9 +34,9 @@ from vidpipe.runtime.driver.controllable import Controllable
 from vidpipe.runtime.driver.feed import Feed
 from vidpipe.runtime.driver.interim import Interim
 from vidpipe.runtime.driver.lasting import engine_of
-from vidpipe.runtime.driver.outcome import Outcome, closed, notes_of, stage_errors, stream_errors
+from vidpipe.runtime.driver.outcome import Outcome, closed, counted, notes_of, stage_errors, stream_errors, told
 from vidpipe.runtime.driver.questions import Questions
-from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState
+from vidpipe.runtime.driver.states import NEXT, STOP_S, Asked, RunState, keep_sigterm
 from vidpipe.runtime.driver.status import Status, status_of
 from vidpipe.runtime.driver.tuner import tuned, tuner_of
 from vidpipe.runtime.driver.watcher import Watcher, Watching
@@ -167,16 +166,13 @@ class Run(Controllable):
             ConfigError: it cannot begin: a source, model or stage does not open.
             RunError: the engine does not start.
         """
-        # Ray replaces the handler of SIGTERM behind Python's back: its own writes a stack trace, and ends the process.
-        here = threading.current_thread() is threading.main_thread()
-        handler = signal.getsignal(signal.SIGTERM) if here else None
+        put_back = keep_sigterm()
         self._thread.start()
         opening = True
         while opening:
             with self._changed:
                 opening = not self._changed.wait_for(lambda: self._state is not RunState.OPENING, LOOK_S)
-            if handler is not None:
-                signal.signal(signal.SIGTERM, handler)
+            put_back()
         if self._state is RunState.FAILED and self._error is not None:
             raise self._error
         return self
@@ -304,7 +300,7 @@ class Run(Controllable):
                     errors = self._take_all(writer, reporter, interim, watching)
                 reporter.stop()
             patience_s = 0.1 if self._at_once else self._asked.left_s() if self._asked.is_set() else CLOSE_S
-            counts, failure = self._counted()
+            counts, failure = counted(self._engine)
             if self._share is not None:
                 self._share.hear()
             errors += [failure] if failure and not errors else []
@@ -322,22 +318,13 @@ class Run(Controllable):
         report = self._report(reporter, counts, finished=True, errors=errors)
         return Outcome(report, errors, notes_of(self._collector), self._asked.is_set(), self._control.pipeline)
 
-    def _counted(self) -> tuple[Counts, str]:
-        """What the engine has counted, and why it cannot say it up to this moment, if it cannot: a report is due."""
-        try:
-            return self._engine.counts(), ""
-        except Exception as error:
-            log.debug("counting at the end", exc_info=error)
-            return self._engine.counts(fresh=False), _told(error)
-
     def _report(
         self, reporter: Reporter, counts: Counts, *, finished: bool, errors: Sequence[str] = ()
     ) -> dict[str, Any]:
         control = self._control
         report = reporter.report(control.pipeline, counts, finished=finished, errors=errors)
-        for stream, told in report["streams"].items():
-            told["settings"] = control.timeline(stream)
-            told["tuning"] = self._questions.bill(stream)
+        for stream, part in report["streams"].items():
+            part |= {"settings": control.timeline(stream), "tuning": self._questions.bill(stream)}
         return report if self._share is None else self._share.told(report)
 
     def _put_report(self, report: dict[str, Any]) -> None:
@@ -368,7 +355,7 @@ class Run(Controllable):
             except Exception as error:  # an engine that breaks in a way that nobody foresaw still owes a report
                 log.debug("taking results", exc_info=error)
                 self._pass_on(self._engine.rest(), writer, errors)
-                return [*errors, _told(error)]
+                return [*errors, told(error)]
             collector.note_away(self._engine.away())
             self._pass_on(batches, writer, errors)
             writer.watch()
@@ -409,7 +396,3 @@ class Run(Controllable):
             assert state in NEXT[self._state], f"{self._state} is not followed by {state}"
             self._state = state
             self._changed.notify_all()
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, VidpipeError) else f"the engine failed: {type(error).__name__}: {error}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 STOP_S = 4.0  # from being asked to stop to the end of all streams; a stream that has not ended then is abandoned
@@ -47,3 +48,19 @@ class Asked(threading.Event):
 
     def left_s(self) -> float:
         return max(LEAST_CLOSE_S, self._at + STOP_S - time.monotonic())
+
+
+def keep_sigterm() -> Callable[[], None]:
+    """Note the handler of SIGTERM, and return what puts it back; in other threads than the main one that does nothing.
+
+    Ray replaces it behind Python's back: its own writes a stack trace, and ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def put_back() -> None:
+        if handler is not None:  # else it is none of Python's
+            signal.signal(signal.SIGTERM, handler)
+
+    return put_back

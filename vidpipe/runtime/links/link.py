@@ -20,7 +20,7 @@ from vidpipe.runtime.links.batching import Batching
 from vidpipe.runtime.links.entrance import Entrance, Place
 from vidpipe.runtime.links.job import Batch, Handled, Job
 from vidpipe.runtime.links.jobs import Jobs
-from vidpipe.runtime.links.peer import Peer, SilentError, one_line, outcome
+from vidpipe.runtime.links.peer import Peer, SilentError, answer_of, one_line, outcome
 from vidpipe.runtime.links.presence import unanswered
 from vidpipe.runtime.links.room import Room
 from vidpipe.runtime.links.shadow_lane import ShadowLane
@@ -310,15 +310,10 @@ class PeerLink:
             if isinstance(error, RunError):  # it is broken itself
                 self._break(error)
             elif not isinstance(error, self._peer.gone):
-                self._resolve({job: self._answer(job, done, error) for job in batch.awaited})
+                self._resolve({job: answer_of(job, done, error, self._link.end) for job in batch.awaited})
             self._ended_call(batch, dead=isinstance(error, self._peer.gone))
         except BaseException as raised:
             self._break(raised)
-
-    def _answer(self, job: Job, done: Future[Handled], error: BaseException | None) -> Completed:
-        if error is not None:
-            return Completed(failed(f"{self._link.end}: {one_line(error)}"))
-        return done.result().answers[job.frame]
 
     def _resolve(self, answers: Mapping[Job, Completed]) -> None:
         with self._changed:
@@ -360,7 +355,7 @@ class PeerLink:
             if isinstance(error, self._peer.gone):
                 self._shut("it died")
                 return  # still dead: this is done anew
-            self._resolve({job: self._answer(job, done, error)})
+            self._resolve({job: answer_of(job, done, error, self._link.end)})
         with self._changed:
             self._dead = False
 

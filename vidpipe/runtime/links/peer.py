@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from vidpipe.cascade.cascade import Completed
 from vidpipe.runtime.links.job import Command, Handled, Job, Order
 from vidpipe.runtime.links.presence import Presence
 from vidpipe.runtime.links.shared_memory import SharedMemoryPool
+from vidpipe.runtime.segment_worker import failed
 from vidpipe.runtime.shadow.ask import Reply, ShadowAsk
 from vidpipe.runtime.transport.codec import PackedFrame
 from vidpipe.runtime.worker import Settings
@@ -83,6 +85,13 @@ def outcome(peer: Peer, done: Future[Handled], ping_every_s: float, silent_s: fl
         except TimeoutError:
             if peer.is_silent(silent_s):
                 return SilentError()
+
+
+def answer_of(job: Job, done: Future[Handled], error: BaseException | None, end: str) -> Completed:
+    """What a call has brought for a frame, given how it ended; one that raised fails it, with the name of that end."""
+    if error is not None:
+        return Completed(failed(f"{end}: {one_line(error)}"))
+    return done.result().answers[job.frame]
 
 
 def with_commands(entries: Sequence[Job | Order], goes_by: dict[str, Settings]) -> Iterator[Job | Order | Command]:

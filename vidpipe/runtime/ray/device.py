@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+import ray
+from ray.exceptions import RayError
 
 from vidpipe.results.records import Batch, Position
 from vidpipe.runtime.streams.caution import FRAMES
 
+LAST_S = 4.0  # for streams to give their last answers where Ray is gone, but its actors are not
 DEATHS = 3  # near one place, after which the picture that it died on last is not tried again
 
 
@@ -74,6 +79,31 @@ class Device:
             stream: position._replace(poison=frozenset(self._poison[stream]), careful=careful and stream in at)
             for stream, position in positions.items()
         }
+
+
+def last_batches(fetching: Mapping[Any, Device], fetch_s: float) -> list[Batch]:
+    """End the streams of devices where Ray is gone and they are not; what they still answer, within seconds.
+
+    Args:
+        fetching: devices, by the call that fetches their next answers.
+        fetch_s: how long a device holds an empty answer back.
+    """
+    batches: list[Batch] = []
+    left = dict(fetching)
+    for device in left.values():
+        device.actor.stop.remote()
+    until = time.monotonic() + LAST_S
+    while left and (left_s := until - time.monotonic()) > 0:
+        done, _ = ray.wait(list(left), num_returns=1, timeout=left_s)
+        for reference in done:
+            device = left.pop(reference)
+            with suppress(RayError):
+                batch: Batch = ray.get(reference)
+                device.took(batch)
+                batches.append(batch)
+                if device.streams:
+                    left[device.actor.take.remote(fetch_s)] = device
+    return batches
 
 
 def _next_seq(position: Position) -> int:

@@ -6,14 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from threading import Event, RLock
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from vidpipe.core.errors import ClusterError, RunError
 from vidpipe.core.settings import StageConfig
@@ -26,7 +25,7 @@ from vidpipe.results.usage import TreeUsage, own_cpu_s
 from vidpipe.runtime.leaves import check_pictures
 from vidpipe.runtime.ray import cluster
 from vidpipe.runtime.ray.census import Census
-from vidpipe.runtime.ray.device import Device
+from vidpipe.runtime.ray.device import Device, last_batches
 from vidpipe.runtime.ray.devices import Devices
 from vidpipe.runtime.ray.likeness import Hashes, hashes_of_models
 from vidpipe.runtime.ray.machine_watch import MachineWatch
@@ -46,7 +45,6 @@ log = logging.getLogger(__name__)
 OPEN_S = 300.0  # longest time for models to load, or to be fetched and converted
 REVIVE_S = 60.0
 LEAVE_S = 10.0  # for Ray to end, once its actors have
-LAST_S = 4.0  # for streams to give their last answers where Ray is gone, but its actors are not
 FETCH_S = 1.0  # how long a device holds an empty answer back
 
 
@@ -168,25 +166,11 @@ class RayEngine:
 
     def rest(self) -> list[Batch]:
         """What devices still answer where Ray is gone and they are not: they end their streams, within seconds."""
-        batches: list[Batch] = []
         if self._loss is None or not self._loss.reaches_actors:
-            return batches
+            return []
         with self._lock:
             fetching = dict(self._fetching)
-        for device in fetching.values():
-            device.actor.stop.remote()
-        until = time.monotonic() + LAST_S
-        while fetching and (left_s := until - time.monotonic()) > 0:
-            done, _ = ray.wait(list(fetching), num_returns=1, timeout=left_s)
-            for reference in done:
-                device = fetching.pop(reference)
-                with suppress(RayError):
-                    batch: Batch = ray.get(reference)
-                    device.took(batch)
-                    batches.append(batch)
-                    if device.streams:
-                        fetching[device.actor.take.remote(FETCH_S)] = device
-        return batches
+        return last_batches(fetching, FETCH_S)
 
     def _fetched(self, device: Device, reference: Any) -> Batch:
         try:

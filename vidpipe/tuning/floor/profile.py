@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vidpipe.accuracy.reference.model import folders
 from vidpipe.accuracy.series import Series
 from vidpipe.core.errors import ConfigError, ModelError, RunError
-from vidpipe.core.files import check_writable, write_whole
+from vidpipe.core.files import check_writable, unread, write_whole
 from vidpipe.core.settings import with_values
 from vidpipe.models.base import Precision
 from vidpipe.models.resolve import resolve
@@ -325,7 +325,7 @@ def read(profiles: Path, stream: str) -> Tuned | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"profile {path} cannot be read: {error}") from None
+        raise ConfigError(f"profile {path} cannot be read: {unread(error)}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -106,7 +106,7 @@ class Shortage:
     def __str__(self) -> str:
         return (
             f"{self.what}: {self.needs:.3g} {self.unit} are needed, {self.has:.3g} can be planned with "
-            f"({self.times:.2g} times as much as there is); {self.advice}"
+            f"({self.times:.3g} times as much); {self.advice}"
         )
 
 
