@@ -152,6 +152,13 @@ class CameraGraph:
         likely = (share * left.weight + _PRIOR / (len(self.cameras) + 1)) / (left.weight + _PRIOR)
         return Path(begin, end, share, low, high, likely, len(taken), self._window(taken))
 
+    def sure(self, least_share: float) -> list[Path]:
+        """The paths from a camera to another one of which both is known, with 95 % confidence: that so many of those
+        who leave take them, and a time after which they have arrived.
+        """
+        found = (path for path in self.paths() if path.begin != path.end)
+        return [path for path in found if path.low >= least_share and path.window.end_s < self.horizon_s]
+
     def paths(self, *, least_count: int = 1) -> list[Path]:
         """All that were observed so often, the most frequent of each camera first."""
         found = [self.path(begin, end) for begin in self.cameras for end in self.cameras]

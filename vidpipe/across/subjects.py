@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.across.graph import HORIZON_S, Transition
+from vidpipe.core.ways import CLEARLY
 
 Vector = NDArray[np.float32]
 
 AT_ONCE_S = 5.0
 """How long two cameras may see a subject at once; and how soon a track goes on as another one of the same camera."""
-_CLEARLY = 0.02  # more alike than the next subject: with less it may be either
 _LEAST_WEIGHT = 0.2  # of a new track in what its subject looks like: it changes with light and side
 
 
@@ -115,7 +115,7 @@ def _best(active: list[_Subject], seen: Seen, likeness: float) -> list[_Subject]
     first, *rest = np.argsort(-cosines, kind="stable")[:2].tolist()
     if cosines[first] < likeness:
         return None
-    close = [place for place in rest if cosines[place] >= max(likeness, cosines[first] - _CLEARLY)]
+    close = [place for place in rest if cosines[place] >= max(likeness, cosines[first] - CLEARLY)]
     return [able[place] for place in (first, *close)]
 
 

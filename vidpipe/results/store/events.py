@@ -104,7 +104,8 @@ class EventWriter:
         unended = told["phase"] != "end" and self._lasting[told["kind"]]
         row = (told["id"], self._run, *what, *where, severity, review.id, at, at, told["phase"], unended, told["seq"])
         self._connection.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _text(data))
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, _text(data), told.get("joins")),
         )
         zone, line, name = (each or "" for each in where)
         for span, start in starts(at):

@@ -24,6 +24,18 @@ from vidpipe.results.store.where import Where, counted, span_of
 Row = dict[str, Any]
 
 
+_EVENTS = (
+    "SELECT rowid, *, (SELECT json_group_array(DISTINCT other.stream) FROM event AS other "
+    "WHERE other.joins = event.id) AS further FROM event"
+)
+_OWN = "own.stream = review.stream AND own.at BETWEEN review.began AND review.ended AND own.review = review.id"
+_REVIEWS = (
+    "SELECT *, (SELECT json_group_array(DISTINCT other.stream) FROM event AS own JOIN event AS other ON other.joins = "
+    f"own.id WHERE {_OWN}) AS further, (SELECT CASE WHEN count(alarm.id) = count(*) THEN min(alarm.id) END FROM event "
+    f"AS own LEFT JOIN event AS alarm ON alarm.id = own.joins WHERE {_OWN}) AS joins FROM review"
+)
+
+
 class Store:
     """A store to ask, also while a run writes it: `with vidpipe.Store("yard.db") as store: store.events(zone="gate")`.
 
@@ -81,7 +93,8 @@ class Store:
         Returns:
             The fields of `vidpipe.event/1`, and `time` (UTC seconds at which it began; of a recording that does not say
             when it was taken as if it had begun with the run), `lasted_s` (None if it has not ended, or has no
-            duration), `unended` (as of the argument), `severity` and `review`.
+            duration), `unended` (as of the argument), `severity`, `review`, and `further`: cameras whose events
+            join it.
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
         where = Where({**named, "review": review})
@@ -99,7 +112,7 @@ class Store:
 
     def event(self, id: str) -> Row | None:
         """An event by its `id`, as `events` gives it; None: there is none."""
-        return next(map(_event, self._ask("SELECT rowid, * FROM event WHERE id = ?", (id,))), None)
+        return next(map(_event, self._ask(f"{_EVENTS} WHERE id = ?", (id,))), None)
 
     def alike(
         self,
@@ -163,16 +176,17 @@ class Store:
 
         Returns:
             `id`, `stream`, `began`, `ended` (of the last event so far), `severity` ("alert" if one of them is),
-            `events` (how many), `kinds` and `classes` (lists).
+            `events` (how many), `kinds` and `classes` (lists), `further` (cameras whose events join one of these), and
+            `joins` (id of the alarm of another camera that all of these events join; None: they are told of anew).
         """
         where = Where({"stream": stream, "severity": severity})
         where.between("began", None, until)
         if since is not None:
             where.also("ended >= ?", since)
         limit = -1 if newest is None else newest
-        rows = self._ask(f"SELECT * FROM review {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
-        lists = ("kinds", "classes")
-        return [dict(row) | {name: json.loads(row[name]) for name in lists} for row in reversed(rows)]
+        rows = self._ask(f"{_REVIEWS} {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
+        lists = ("kinds", "classes", "further")
+        return [dict(row) | {name: sorted(json.loads(row[name])) for name in lists} for row in reversed(rows)]
 
     def counts(
         self,
@@ -367,8 +381,8 @@ class Store:
 
     def _of(self, where: Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
-            return self._each(f"SELECT rowid, * FROM event {where} ORDER BY at, rowid", where.values)
-        newest_first = f"SELECT rowid, * FROM event {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+            return self._each(f"{_EVENTS} {where} ORDER BY at, rowid", where.values)
+        newest_first = f"{_EVENTS} {where} ORDER BY at DESC, rowid DESC LIMIT ?"
         return reversed(self._ask(newest_first, (*where.values, newest)))
 
     def _of_kinds(self, where: Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
@@ -401,4 +415,5 @@ def _event(row: sqlite3.Row) -> Row:
         "unended": bool(row["unended"]),
         "severity": row["severity"],
         "review": row["review"],
+        "further": sorted(json.loads(row["further"])),
     }
