@@ -29,7 +29,7 @@ LATE_S = 2.0
 """How much later than those of another camera the results of one may come, and all is as if they had come at once."""
 
 _MOST_ALARMS = 1000  # that something may still join
-_MOST_TIMES = 512  # at which a track was seen: much more than `LATE_S`
+_MOST_TIMES = 512  # of results, and at which a track was seen: much more than `LATE_S`
 
 
 class Sighted(NamedTuple):
@@ -98,7 +98,7 @@ class Joins:
     def __init__(self) -> None:
         self._alarms: deque[_Alarm] = deque(maxlen=_MOST_ALARMS)
         self._seen: dict[tuple[str, int], deque[float]] = {}  # when the tracks of alarms were seen
-        self._newest: dict[str, float] = {}  # of each stream
+        self._times: dict[str, deque[float]] = {}  # of the newest results of each stream
         self._joined: dict[tuple[str, str], str] = {}  # events that have not ended, and the alarm that they joined
 
     def join(self, results: Iterable[Sighted], events: Sequence[Event]) -> list[Event]:
@@ -113,7 +113,7 @@ class Joins:
                 looked[event.stream, event.seq].append((event, event.look))
         joined: dict[tuple[str, str], str | None] = {}
         for stream, seq, time, ids in results:
-            self._newest[stream] = time
+            self._times.setdefault(stream, deque(maxlen=_MOST_TIMES)).append(time)
             for number in ids if self._seen else ():
                 if (times := self._seen.get((stream, number))) is not None:
                     times.append(time)
@@ -184,13 +184,16 @@ class Joins:
 
     def _came_by(self, way: Way, left: _Track, sighting: _Sighting, look: Look) -> bool:
         """Whether who left that track can be who was seen here, by the time that the way takes."""
-        ahead_s = look.ways.ahead_s
-        there_s = ahead_s.get(left.stream, 0.0)
-        first = look.first - ahead_s.get(sighting.track.stream, 0.0)
-        gone_by = first - way.earliest_s
-        complete = min(sighting.at - LATE_S, self._newest.get(left.stream, -math.inf) - there_s)
-        if gone_by > complete:  # whether the subject had gone by then is not known for sure
+        there_s = look.ways.ahead_s.get(left.stream, 0.0)
+        until = sighting.at - LATE_S + there_s
+        newest = _newest(self._times.get(left.stream, ()), until)
+        last = _newest(self._seen.get((left.stream, left.number), ()), until)
+        if last >= newest:  # as far as is known it is still there
             return False
-        times = self._seen.get((left.stream, left.number), ())
-        last = max((time - there_s for time in times if time - there_s <= sighting.at - LATE_S), default=None)
-        return last is not None and way.earliest_s <= first - last <= way.latest_s
+        took_s = look.first - look.ways.ahead_s.get(sighting.track.stream, 0.0) - (last - there_s)
+        return way.earliest_s <= took_s <= way.latest_s
+
+
+def _newest(times: Iterable[float], until: float) -> float:
+    """The newest of some times; -infinity: there is none up to then."""
+    return max((time for time in times if time <= until), default=-math.inf)
