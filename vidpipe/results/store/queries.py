@@ -25,12 +25,12 @@ Row = dict[str, Any]
 
 
 _EVENTS = (
-    "SELECT rowid, *, (SELECT json_group_array(DISTINCT other.stream) FROM event AS other "
+    "SELECT rowid, *, (SELECT json_group_array(other.stream) FROM event AS other "
     "WHERE other.joins = event.id) AS further FROM event"
 )
 _OWN = "own.stream = review.stream AND own.at BETWEEN review.began AND review.ended AND own.review = review.id"
 _REVIEWS = (
-    "SELECT *, (SELECT json_group_array(DISTINCT other.stream) FROM event AS own JOIN event AS other ON other.joins = "
+    "SELECT *, (SELECT json_group_array(other.stream) FROM event AS own JOIN event AS other ON other.joins = "
     f"own.id WHERE {_OWN}) AS further, (SELECT CASE WHEN count(alarm.id) = count(*) THEN min(alarm.id) END FROM event "
     f"AS own LEFT JOIN event AS alarm ON alarm.id = own.joins WHERE {_OWN}) AS joins FROM review"
 )
@@ -186,7 +186,7 @@ class Store:
         limit = -1 if newest is None else newest
         rows = self._ask(f"{_REVIEWS} {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
         lists = ("kinds", "classes", "further")
-        return [dict(row) | {name: sorted(json.loads(row[name])) for name in lists} for row in reversed(rows)]
+        return [dict(row) | {name: sorted(set(json.loads(row[name]))) for name in lists} for row in reversed(rows)]
 
     def counts(
         self,
@@ -415,5 +415,5 @@ def _event(row: sqlite3.Row) -> Row:
         "unended": bool(row["unended"]),
         "severity": row["severity"],
         "review": row["review"],
-        "further": sorted(json.loads(row["further"])),
+        "further": sorted(set(json.loads(row["further"]))),
     }
