@@ -32,7 +32,7 @@ from vidpipe.runtime.driver.run import run
 from vidpipe.serve.api.store import event as ask_event
 from vidpipe.serve.api.store import reviews as ask_reviews
 from vidpipe.serve.site import Site
-from vidpipe.serve.users import Person
+from vidpipe.serve.users import Person, Users
 
 PASSING = '''
 """Two cameras: people pass the gate, and later the yard. The yard is read once the driver has all of the gate."""
@@ -167,8 +167,7 @@ def test_who_was_told_of_on_one_camera_is_told_of_as_the_same_on_the_next(folder
     assert sum("gate" in line and "yard" in line for line in lines) == 2
     assert show_events(Filter(store, stream="yard"), "json", None, unended=False) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3  # a list for programs leaves nothing out
-    site = Site.__new__(Site)
-    site.store = store
+    site = Site({}, store, (), Users(folder / "nobody"))
     for person in (Person("all"), Person("both", cameras=("gate", "yard"))):
         found = {row["began"]: row for row in ask_reviews(site, person)["reviews"]}
         assert [row["further"] for row in found.values() if row["stream"] == "gate"] == [["yard"]]
