@@ -54,12 +54,17 @@ class Stay:
     def told(self) -> int:
         return self.first + TOLD_S * 10
 
-    def event(self, phase: Phase = Phase.BEGIN, at: int | None = None, **data: Any) -> Event:
+    @property
+    def look(self) -> Look:
+        return Look(tuple(self.vector.tolist()), self.first / 10, WAYS)
+
+    def event(
+        self, phase: Phase = Phase.BEGIN, at: int | None = None, kind: str = "zone.dwell", ways: Ways = WAYS
+    ) -> Event:
         seq = self.told if at is None else at
-        look = Look(tuple(self.vector.tolist()), self.first / 10, WAYS) if phase is Phase.BEGIN else None
-        told = {"track_id": self.number, **data}
-        id = f"stays/{self.number}"
-        return Event("zone.dwell", self.camera, seq, seq / 10, seq / 10, "stays", id, phase=phase, data=told, look=look)
+        look = self.look._replace(ways=ways) if phase is Phase.BEGIN else None
+        place, id = (self.camera, seq, seq / 10, seq / 10), f"{kind}/{self.number}"
+        return Event(kind, *place, "stays", id, phase=phase, data={"track_id": self.number}, look=look)
 
 
 def published(stays: Sequence[Stay], *, step: int = 5) -> Iterator[tuple[Sighted, list[Event]]]:
@@ -97,7 +102,7 @@ def alarms(
 def begun(stays: Sequence[Stay], **options: Any) -> list[str | None]:
     """What the event of each stay joins."""
     found = alarms(stays, **options)
-    return [found[f"{stay.camera}/stays/{stay.number}", Phase.BEGIN] for stay in stays]
+    return [found[f"{stay.camera}/zone.dwell/{stay.number}", Phase.BEGIN] for stay in stays]
 
 
 JOURNEYS = st.lists(
@@ -132,7 +137,7 @@ def test_it_does_not_matter_whose_results_come_first(journeys, late, at_once):
 @given(JOURNEYS)
 def test_there_are_never_fewer_alarms_than_people(journeys):
     stays = walked(journeys)
-    person = {f"{stay.camera}/stays/{stay.number}": stay.person for stay in stays}
+    person = {f"{stay.camera}/zone.dwell/{stay.number}": stay.person for stay in stays}
     joined = begun(stays)
     for stay, alarm in zip(stays, joined, strict=True):
         assert alarm is None or person[alarm] == stay.person
@@ -146,8 +151,12 @@ def test_who_goes_by_known_ways_has_one_alarm(gaps):
     stays = walked(journeys)
     for person in range(len(journeys)):
         own = [stay for stay in stays if stay.person == person]
-        first = f"gate/stays/{own[0].number}"
-        assert [alarms(stays)[f"{stay.camera}/stays/{stay.number}", Phase.BEGIN] for stay in own] == [None, first, first]
+        first = f"gate/zone.dwell/{own[0].number}"
+        assert [alarms(stays)[f"{stay.camera}/zone.dwell/{stay.number}", Phase.BEGIN] for stay in own] == [
+            None,
+            first,
+            first,
+        ]
 
 
 @settings(deadline=None, max_examples=60)
@@ -165,7 +174,7 @@ LATER = GATE.last + 100
 @pytest.mark.parametrize(
     ("stays", "expected"),
     [
-        pytest.param([GATE, Stay(2, 0, "yard", LATER)], "gate/stays/1", id="who comes in time joins"),
+        pytest.param([GATE, Stay(2, 0, "yard", LATER)], "gate/zone.dwell/1", id="who comes in time joins"),
         pytest.param([GATE, Stay(2, 1, "yard", LATER)], None, id="somebody else"),
         pytest.param([GATE, Stay(2, 0, "yard", GATE.last + 30)], None, id="too soon for the way"),
         pytest.param([GATE, Stay(2, 0, "yard", GATE.last + 210)], None, id="too late for it"),
@@ -173,7 +182,7 @@ LATER = GATE.last + 100
         pytest.param([GATE, Stay(2, 0, "gate", LATER)], None, id="the same camera again"),
         pytest.param([GATE, Stay(2, 0, "yard", LATER, np.eye(3)[0])], None, id="a vector of another model"),
         pytest.param([GATE, Stay(3, 0, "gate", 10), Stay(2, 0, "yard", LATER)], None, id="it may be either"),
-        pytest.param([Stay(1, 0, "shop", 0), Stay(2, 0, "gate", 58)], "shop/stays/1", id="cameras that overlap"),
+        pytest.param([Stay(1, 0, "shop", 0), Stay(2, 0, "gate", 58)], "shop/zone.dwell/1", id="cameras that overlap"),
         pytest.param([Stay(1, 0, "shop", 0), Stay(2, 0, "gate", 20)], None, id="who is still there is somebody else"),
     ],
 )
@@ -194,7 +203,7 @@ def test_all_phases_say_what_the_first_one_joined_and_then_it_is_forgotten():
     begin, update = joins.join(later, [stay.event(), stay.event(Phase.UPDATE)])
     (end,) = joins.join((), [stay.event(Phase.END)])
     (again,) = joins.join((), [stay.event(Phase.UPDATE)])
-    assert [each.data.get("joins") for each in (begin, update, end, again)] == ["gate/stays/1"] * 3 + [None]
+    assert [each.data.get("joins") for each in (begin, update, end, again)] == ["gate/zone.dwell/1"] * 3 + [None]
 
 
 def test_who_is_told_of_twice_where_he_began_is_joined_to_the_newer_alarm():
@@ -202,26 +211,20 @@ def test_who_is_told_of_twice_where_he_began_is_joined_to_the_newer_alarm():
     found = []
     for result, events in published([GATE, stay]):
         if (result.stream, result.seq) == ("gate", GATE.told + 10):
-            look = GATE.event().look
-            events = [*events, Event("line.cross", "gate", result.seq, 0, result.time, "door", "door/1", data={"track_id": 1}, look=look)]  # fmt: skip
+            events = [*events, GATE.event(at=result.seq, kind="line.cross")]
         found += joins.join([result], events)
     assert {event.id: event.data.get("joins") for event in found} == {
-        "stays/1": None,
-        "door/1": None,
-        "stays/2": "gate/door/1",
+        "zone.dwell/1": None,
+        "line.cross/1": None,
+        "zone.dwell/2": "gate/line.cross/1",
     }
 
 
-def test_clocks_that_are_ahead_are_set_right():
-    ahead = WAYS.model_copy(update={"ahead_s": {"yard": 100.0}})
+@pytest.mark.parametrize(("ahead_s", "expected"), [(100.0, "gate/zone.dwell/1"), (0.0, None)])
+def test_clocks_that_are_ahead_are_set_right(ahead_s, expected):
     joins, stay = Joins(), Stay(2, 0, "yard", LATER + 1000)
-    event = stay.event()
-    assert event.look is not None
     for result, events in published([GATE]):
         joins.join([result], events)
-    (found,) = joins.join([Sighted("yard", stay.told, stay.told / 10, [2])], [Event(**{**fields(event), "look": event.look._replace(ways=ahead)})])  # fmt: skip
-    assert found.data.get("joins") == "gate/stays/1"
-
-
-def fields(event: Event) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in Event.__dataclass_fields__}
+    told = stay.event(ways=WAYS.model_copy(update={"ahead_s": {"yard": ahead_s}}))
+    (found,) = joins.join([Sighted("yard", stay.told, stay.told / 10, [2])], [told])
+    assert found.data.get("joins") == expected

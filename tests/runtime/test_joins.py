@@ -97,8 +97,8 @@ models: {looks: {path: "passing:Colour", family: embedder}}
 stages: [{id: sees, type: "passing:Sees"}]
 transforms: [{id: describe, type: describe, model: looks}]
 streams:
-  gate: {url: "passing:Passing", settings: {camera: gate}, zones: {ground: [[0, 0], [1, 0], [1, 1], [0, 1]]}}
-  yard: {url: "passing:Passing", settings: {camera: yard, waits: WAITS}, zones: {ground: [[0, 0], [1, 0], [1, 1], [0, 1]]}}
+  gate: {url: "passing:Passing", settings: {camera: gate}, zones: {ground: [[0, 0], [1, 1], [0, 1]]}}
+  yard: {url: "passing:Passing", settings: {camera: yard, waits: WAITS}, zones: {ground: [[0, 0], [1, 1], [0, 1]]}}
 rules: [{id: stays, kind: dwell, zone: ground, after_s: 1, joins: WAYS}]
 """
 WAYS = {"likeness": 0.9, "ways": [{"from": "gate", "to": "yard", "earliest_s": 3, "latest_s": 12}]}

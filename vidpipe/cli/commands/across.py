@@ -125,8 +125,8 @@ def _ways_of(known: Known, graph: CameraGraph, likeness: float | None) -> Ways:
     ]
     if not sure:
         raise ConfigError(
-            "--ways: of no way enough is known yet to join alarms by it: that takes some ten people who have gone it, "
-            "each described on both cameras"
+            "--ways: of no way enough is known yet to join alarms by it: more people have to go it, each described on "
+            "both cameras"
         )
     newest = {camera: off for (_, camera), off in sorted(known.ahead.items())}  # a camera's newest run comes last
     ahead_s = {camera: off for camera, off in newest.items() if off}
