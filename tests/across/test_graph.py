@@ -139,7 +139,7 @@ def test_a_looser_window_is_longer_and_not_before_the_subject_has_left():
 
 
 def test_ways_by_which_alarms_join_are_known_well():
-    """One who has gone it tells neither a share nor a time; a way of few of many is none; nor is one back to the same."""
+    """One who has gone it tells neither a share nor a time; a way of few of many is none, nor is one back again."""
     rng = np.random.default_rng(0)
     often = [Transition("gate", "yard", 0.0, took_s) for took_s in rng.normal(40, 5, 200)]
     rare = [Transition("gate", "shop", 0.0, 60.0 + n) for n in range(3)]

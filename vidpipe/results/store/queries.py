@@ -93,8 +93,8 @@ class Store:
         Returns:
             The fields of `vidpipe.event/1`, and `time` (UTC seconds at which it began; of a recording that does not say
             when it was taken as if it had begun with the run), `lasted_s` (None if it has not ended, or has no
-            duration), `unended` (as of the argument), `severity`, `review`, and `further`: cameras whose events
-            join it.
+            duration), `unended` (as of the argument), `severity`, `review` and `further` (cameras whose events
+            join it).
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
         where = Where({**named, "review": review})
@@ -177,7 +177,7 @@ class Store:
         Returns:
             `id`, `stream`, `began`, `ended` (of the last event so far), `severity` ("alert" if one of them is),
             `events` (how many), `kinds` and `classes` (lists), `further` (cameras whose events join one of these), and
-            `joins` (id of the alarm of another camera that all of these events join; None: they are told of anew).
+            `joins` (id of the alarm of another camera that all of these events join; None where one of them does not).
         """
         where = Where({"stream": stream, "severity": severity})
         where.between("began", None, until)
