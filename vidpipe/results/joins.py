@@ -170,7 +170,9 @@ class Joins:
         found = []
         for alarm in self._alarms:
             known = alarm.until(sighting.at - LATE_S, stream, sighting.at)
-            if not known or len(known[-1].vector) != len(sighting.vector) or known[-1].track.stream == stream:
+            if not known or known[-1].track.stream == stream:
+                continue
+            if any(len(each.vector) != len(sighting.vector) for each in known):  # of another model
                 continue
             way = look.ways.between(known[-1].track.stream, stream)
             if way is None or not self._came_by(way, known[-1].track, sighting, look):

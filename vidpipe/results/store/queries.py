@@ -16,24 +16,13 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import REVIEW
 from vidpipe.results.events import FIELDS, SCHEMA
 from vidpipe.results.store.file import default_path, meaning, open_to_read
+from vidpipe.results.store.joined import EVENTS, REVIEWS
 from vidpipe.results.store.marks import ASK as ASK_MARKS
 from vidpipe.results.store.marks import UNANSWERED
 from vidpipe.results.store.verdicts import ASK as ASK_VERDICTS
 from vidpipe.results.store.where import Where, counted, span_of
 
 Row = dict[str, Any]
-
-
-_EVENTS = (
-    "SELECT rowid, *, (SELECT json_group_array(other.stream) FROM event AS other "
-    "WHERE other.joins = event.id) AS further FROM event"
-)
-_OWN = "own.stream = review.stream AND own.at BETWEEN review.began AND review.ended AND own.review = review.id"
-_REVIEWS = (
-    "SELECT *, (SELECT json_group_array(other.stream) FROM event AS own JOIN event AS other ON other.joins = "
-    f"own.id WHERE {_OWN}) AS further, (SELECT CASE WHEN count(alarm.id) = count(*) THEN min(alarm.id) END FROM event "
-    f"AS own LEFT JOIN event AS alarm ON alarm.id = own.joins WHERE {_OWN}) AS joins FROM review"
-)
 
 
 class Store:
@@ -112,7 +101,7 @@ class Store:
 
     def event(self, id: str) -> Row | None:
         """An event by its `id`, as `events` gives it; None: there is none."""
-        return next(map(_event, self._ask(f"{_EVENTS} WHERE id = ?", (id,))), None)
+        return next(map(_event, self._ask(f"{EVENTS} WHERE id = ?", (id,))), None)
 
     def alike(
         self,
@@ -184,7 +173,7 @@ class Store:
         if since is not None:
             where.also("ended >= ?", since)
         limit = -1 if newest is None else newest
-        rows = self._ask(f"{_REVIEWS} {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
+        rows = self._ask(f"{REVIEWS} {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
         lists = ("kinds", "classes", "further")
         return [dict(row) | {name: sorted(set(json.loads(row[name]))) for name in lists} for row in reversed(rows)]
 
@@ -381,8 +370,8 @@ class Store:
 
     def _of(self, where: Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
-            return self._each(f"{_EVENTS} {where} ORDER BY at, rowid", where.values)
-        newest_first = f"{_EVENTS} {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+            return self._each(f"{EVENTS} {where} ORDER BY at, rowid", where.values)
+        newest_first = f"{EVENTS} {where} ORDER BY at DESC, rowid DESC LIMIT ?"
         return reversed(self._ask(newest_first, (*where.values, newest)))
 
     def _of_kinds(self, where: Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:
