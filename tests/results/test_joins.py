@@ -26,6 +26,7 @@ WAYS = Ways.model_validate(
         "ways": [
             {"from": "gate", "to": "yard", "earliest_s": 4, "latest_s": 20},
             {"from": "yard", "to": "shop", "earliest_s": 4, "latest_s": 20},
+            {"from": "gate", "to": "shop", "earliest_s": 4, "latest_s": 20},
             {"from": "shop", "to": "gate", "earliest_s": -1, "latest_s": 20},
         ],
     }
@@ -42,17 +43,23 @@ def clothes(person: int, shade: float = 0.0) -> np.ndarray:
 class Stay:
     """Somebody before a camera from `first` on, in tenths of a second."""
 
-    def __init__(self, number: int, person: int, camera: str, first: int, vector: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        person: int,
+        camera: str,
+        first: int,
+        vector: np.ndarray | None = None,
+        *,
+        told_s: float = TOLD_S,
+    ) -> None:
         self.number, self.person, self.camera, self.first = number, person, camera, first
+        self.told = first + round(told_s * 10)
         self.vector = clothes(person, 0.1 * (number % 3)) if vector is None else vector
 
     @property
     def last(self) -> int:
         return self.first + STAY_S * 10
-
-    @property
-    def told(self) -> int:
-        return self.first + TOLD_S * 10
 
     @property
     def look(self) -> Look:
@@ -106,18 +113,27 @@ def begun(stays: Sequence[Stay], **options: Any) -> list[str | None]:
 
 
 JOURNEYS = st.lists(
-    st.lists(st.tuples(st.sampled_from(CAMERAS), st.integers(-80, 300)), min_size=1, max_size=4), min_size=1, max_size=8
+    st.lists(
+        st.tuples(
+            st.sampled_from(CAMERAS), st.integers(-20, 10) | st.integers(-80, 300), st.sampled_from([0.5, 1.0, 3.0])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    min_size=1,
+    max_size=8,
 )
+"""Of each person: cameras, tenths of a second from leaving the one before, and after how many seconds that is told."""
 
 
-def walked(journeys: list[list[tuple[str, int]]]) -> list[Stay]:
+def walked(journeys: list[list[tuple[str, int, float]]]) -> list[Stay]:
     """Each person from camera to camera, on each of them so long after leaving the one before, or before leaving it."""
     stays: list[Stay] = []
     for person, journey in enumerate(journeys):
         at = 7 * person
-        for camera, gap in journey:
+        for camera, gap, told_s in journey:
             first = max(0, at + gap)
-            stays.append(Stay(len(stays) + 1, person, camera, first))
+            stays.append(Stay(len(stays) + 1, person, camera, first, told_s=told_s))
             at = first + STAY_S * 10
     return stays
 
@@ -147,7 +163,7 @@ def test_there_are_never_fewer_alarms_than_people(journeys):
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(45, 195), st.integers(45, 195)), min_size=1, max_size=8))
 def test_who_goes_by_known_ways_has_one_alarm(gaps):
-    journeys = [[("gate", 0), ("yard", first), ("shop", second)] for first, second in gaps]
+    journeys = [[("gate", 0, 3.0), ("yard", first, 3.0), ("shop", second, 3.0)] for first, second in gaps]
     stays = walked(journeys)
     for person in range(len(journeys)):
         own = [stay for stay in stays if stay.person == person]
@@ -178,7 +194,7 @@ LATER = GATE.last + 100
         pytest.param([GATE, Stay(2, 1, "yard", LATER)], None, id="somebody else"),
         pytest.param([GATE, Stay(2, 0, "yard", GATE.last + 30)], None, id="too soon for the way"),
         pytest.param([GATE, Stay(2, 0, "yard", GATE.last + 210)], None, id="too late for it"),
-        pytest.param([GATE, Stay(2, 0, "shop", LATER)], None, id="a way that nobody knows"),
+        pytest.param([Stay(1, 0, "yard", 0), Stay(2, 0, "gate", LATER)], None, id="a way that nobody knows"),
         pytest.param([GATE, Stay(2, 0, "gate", LATER)], None, id="the same camera again"),
         pytest.param([GATE, Stay(2, 0, "yard", LATER, np.eye(3)[0])], None, id="a vector of another model"),
         pytest.param([GATE, Stay(3, 0, "gate", 10), Stay(2, 0, "yard", LATER)], None, id="it may be either"),
@@ -188,6 +204,40 @@ LATER = GATE.last + 100
 )
 def test_an_event_joins_or_is_an_alarm_of_its_own(stays, expected):
     assert begun(stays)[-1] == expected
+
+
+@pytest.mark.parametrize("late", [{}, {"shop": 1.9}, {"gate": 1.9, "yard": 1.9}], ids=str)
+@pytest.mark.parametrize(
+    ("stays", "expected"),
+    [
+        pytest.param(
+            [Stay(1, 0, "shop", 0), Stay(2, 0, "gate", 55, told_s=1)], None, id="who left within two seconds before"
+        ),
+        pytest.param(
+            [GATE, Stay(2, 0, "yard", 110), Stay(3, 0, "shop", 115), Stay(4, 0, "gate", 240)],
+            "gate/zone.dwell/1",
+            id="the last of two cameras is the one that was left",
+        ),
+    ],
+)
+def test_whichever_comes_first(stays, expected, late):
+    assert begun(stays, late=late)[-1] == expected
+
+
+@pytest.mark.parametrize("late", [0, 18])
+def test_what_is_told_of_the_first_camera_within_two_seconds_before_does_not_count(late):
+    """A crossing is told when somebody has been lost for a while, who may be before the next camera by then."""
+    left, here = Stay(1, 0, "shop", 0), Stay(2, 0, "gate", 60, told_s=2.1)
+    joins, told = Joins(), list(published([left, here], step=1))
+    found, again = [], left.event(at=80, kind="line.cross")
+    for result, events in sorted(told, key=lambda each: each[0].seq + late * (each[0].stream == "shop")):
+        events = [*events, again] if (result.stream, result.seq) == ("shop", 80) else events
+        found += joins.join([result], events)
+    assert {event.id: event.data.get("joins") for event in found if event.phase is Phase.BEGIN} == {
+        "zone.dwell/1": None,
+        "line.cross/1": None,
+        "zone.dwell/2": "shop/zone.dwell/1",
+    }
 
 
 def test_a_camera_that_is_later_than_that_costs_an_alarm_more():

@@ -156,8 +156,6 @@ class Joins:
     def _watch(self, track: _Track, now: float) -> None:
         """Note from now on when a track is seen."""
         times = self._seen.setdefault((track.stream, track.number), deque(maxlen=_MOST_TIMES))
-        if times and times[-1] < track.first:  # another one had that number
-            times.clear()
         if not times or times[-1] < now:
             times.append(now)
         if len(self._seen) > 2 * _MOST_ALARMS:
