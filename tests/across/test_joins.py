@@ -4,15 +4,20 @@ and a rule goes by them on another one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.across.walked import looks, stored, walk
 from tests.results.store.told import result
 from tests.transforms.rules.script import YARD
+from vidpipe.across.subjects import AT_ONCE_S, Seen, confused
 from vidpipe.cli.commands.across import AcrossOptions, show_graph
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event, Phase
@@ -84,6 +89,36 @@ def test_who_goes_on_by_a_known_way_is_no_alarm_again_and_nobody_else_is_left_ou
     people = {stay.person for stay, _ in told}
     assert {stay.person for stay, event in told if not event.data.get("joins")} == people
     assert len(joined) >= 0.95 * len(again) > 100
+
+
+def test_until_it_is_known_that_looks_tell_people_apart_no_ways_are_written(tmp_path):
+    store = stored(walk(2), tmp_path)
+    with pytest.raises(ConfigError, match="0 of 76 pairs of tracks that were in view at once"):
+        show_graph(AcrossOptions(store), tmp_path / "ways.json")
+    assert not (tmp_path / "ways.json").exists()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["gate", "yard"]), st.integers(0, 60), st.integers(1, 30), st.integers(0, 2)),
+        max_size=12,
+    ),
+    st.randoms(),
+)
+def test_two_who_are_in_view_at_once_are_two_people(stays, chance):
+    """As counted pair by pair; on two cameras they must be for longer than somebody may be seen by both."""
+    tracks = [
+        Seen((1, camera, number), camera, first, first + length, np.eye(3, dtype=np.float32)[clothes])
+        for number, (camera, first, length, clothes) in enumerate(stays)
+    ]
+    expected = Counter[bool]()
+    for one, other in combinations(tracks, 2):
+        together_s = min(one.last, other.last) - max(one.first, other.first)
+        if together_s > (0 if one.camera == other.camera else AT_ONCE_S):
+            expected[bool(one.vector @ other.vector)] += 1
+    chance.shuffle(tracks)
+    assert confused(tracks, 0.5) == (expected.total(), expected[True])
 
 
 def test_where_nobody_walks_no_ways_are_written(tmp_path):

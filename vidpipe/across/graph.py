@@ -26,7 +26,7 @@ HALF_LIFE_S = 7 * 86400.0
 HORIZON_S = 600.0
 OUTSIDE = 0.04  # share of those who take a path whose time may lie outside of its window, half of it on each side
 _CONFIDENCE = 0.95
-_ONE_SIDED = 1.645  # deviations that as much of a normal distribution lies under
+ONE_SIDED = 1.645  # deviations that as much of a normal distribution lies under
 _LEAST_MARGIN_S = 1.0  # tracks begin and end about so exactly
 _FORGOTTEN = 1e-9  # a weight that is none
 _PRIOR = 3.0  # how many have left a camera before the first one: evenly to all cameras, and out of sight
@@ -198,7 +198,7 @@ class CameraGraph:
             for took_s, weight in taken
             if end not in windows or not windows[end].start_s <= took_s <= windows[end].end_s
         )
-        return wilson(missed, left.weight, _ONE_SIDED)[1]
+        return wilson(missed, left.weight, ONE_SIDED)[1]
 
     def _window(self, taken: list[tuple[float, float]]) -> Window:
         taken = [(took_s, weight) for took_s, weight in sorted(taken) if weight > _FORGOTTEN]

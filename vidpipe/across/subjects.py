@@ -101,6 +101,27 @@ def link(tracks: Iterable[Seen], likeness: float, *, horizon_s: float = HORIZON_
     return Linked(names, transitions, unclear)
 
 
+def confused(tracks: Iterable[Seen], likeness: float) -> tuple[int, int]:
+    """How many pairs of tracks are of two subjects for sure, and how many of these look like one.
+
+    Two tracks that one camera shows at the same time are two subjects, and so are those of two cameras that are in view
+    together for longer than `AT_ONCE_S`. So whether looks tell subjects apart is known without anybody's labels.
+    """
+    pairs = alike = 0
+    active: list[Seen] = []
+    for seen in sorted(tracks, key=lambda each: each.first):
+        active = [each for each in active if each.last > seen.first]
+        for other in active:
+            together_s = min(other.last, seen.last) - seen.first
+            if len(other.vector) == len(seen.vector) and together_s > (
+                0.0 if other.camera == seen.camera else AT_ONCE_S
+            ):
+                pairs += 1
+                alike += bool(other.vector @ seen.vector >= likeness)
+        active.append(seen)
+    return pairs, alike
+
+
 def _best(active: list[_Subject], seen: Seen, likeness: float) -> list[_Subject] | None:
     """The subject that a track is; two if it may be either; None: none of them."""
     able = [

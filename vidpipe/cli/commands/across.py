@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidpipe.across.graph import CameraGraph
+from vidpipe.across.graph import ONE_SIDED, CameraGraph
 from vidpipe.across.graph import Path as Passage
 from vidpipe.across.search import LEAST_SHARE, Follow, Sighting, Track
-from vidpipe.across.subjects import Vector
+from vidpipe.across.subjects import Vector, confused
 from vidpipe.across.tracks import Known, Looks, learn, read
 from vidpipe.cli.moments import moment
 from vidpipe.cli.seconds import seconds
@@ -22,10 +22,12 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.ways import Way, Ways
 from vidpipe.results.store.file import default_path
 from vidpipe.results.store.queries import Store
+from vidpipe.statistics.wilson import wilson
 
 NOT_SEEN = 1
 """Exit status where nobody was found."""
 
+_MOST_CONFUSED = 0.02  # of pairs of two people, those who may look like one where alarms are to join
 _POLL_S = 1.0
 _TAKEN_OVER_S = 600.0
 _BACK_S = 86400.0  # how long ago somebody may have left the first camera, where no time is given
@@ -118,7 +120,11 @@ def show_graph(options: AcrossOptions, ways: Path | None = None) -> int:
 
 
 def _ways_of(known: Known, graph: CameraGraph, likeness: float | None) -> Ways:
-    """The ways that are known well enough. Raises ConfigError: there are none."""
+    """The ways that are known well enough.
+
+    Raises:
+        ConfigError: there are none, or it is not known that looks tell people apart.
+    """
     sure = [
         Way.model_validate({name: path.as_json()[name] for name in ("from", "to", "earliest_s", "latest_s")})
         for path in graph.sure(LEAST_SHARE)
@@ -128,9 +134,17 @@ def _ways_of(known: Known, graph: CameraGraph, likeness: float | None) -> Ways:
             "--ways: of no way enough is known yet to join alarms by it: more people have to go it, each described on "
             "both cameras"
         )
+    bar = known.likeness if likeness is None else likeness
+    pairs, alike = confused(known.seen, bar)
+    if wilson(alike, pairs, ONE_SIDED)[1] > _MOST_CONFUSED:
+        raise ConfigError(
+            f"--ways: {alike} of {pairs} pairs of tracks that were in view at once, and so are of two people, look "
+            f"like one; it must be known that fewer than {_MOST_CONFUSED:.0%} do, or newcomers would be taken for "
+            "others: an embedder that was trained to tell people apart, a greater --likeness, or more tracks"
+        )
     newest = {camera: off for (_, camera), off in sorted(known.ahead.items())}  # a camera's newest run comes last
     ahead_s = {camera: off for camera, off in newest.items() if off}
-    return Ways(likeness=known.likeness if likeness is None else likeness, ahead_s=ahead_s, ways=tuple(sure))
+    return Ways(likeness=bar, ahead_s=ahead_s, ways=tuple(sure))
 
 
 @dataclass(frozen=True, slots=True)
