@@ -136,3 +136,20 @@ def test_a_looser_window_is_longer_and_not_before_the_subject_has_left():
     assert looser.start_s < strict.start_s < strict.end_s < looser.end_s
     (loosest,) = graph.windows("gate", 0.05, 100.0).values()
     assert loosest == Window(0.0, graph.horizon_s)
+
+
+def test_ways_by_which_alarms_join_are_known_well():
+    """One who has gone it tells neither a share nor a time; a way of few of many is none, nor is one back again."""
+    rng = np.random.default_rng(0)
+    often = [Transition("gate", "yard", 0.0, took_s) for took_s in rng.normal(40, 5, 200)]
+    rare = [Transition("gate", "shop", 0.0, 60.0 + n) for n in range(3)]
+    back = [Transition("gate", "gate", 0.0, 30.0 + n) for n in range(40)]
+    once = [Transition("shop", "yard", 0.0, 30.0)]
+    graph = CameraGraph(["gate", "yard", "shop"], [*often, *rare, *back, *once], 0.0)
+    assert [(path.begin, path.end) for path in graph.sure(0.025)] == [("gate", "yard")]
+    assert {(path.begin, path.end) for path in graph.paths()} == {
+        ("gate", "yard"),
+        ("gate", "shop"),
+        ("gate", "gate"),
+        ("shop", "yard"),
+    }

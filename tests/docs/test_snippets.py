@@ -19,6 +19,7 @@ import vidpipe
 from tests.docs.pages import PAGES, Snippet, name, snippets
 from tests.teaching.street import classifier
 from vidpipe.core.registry import SINKS, STAGES, TRANSFORMS, TUNERS
+from vidpipe.core.ways import Ways
 from vidpipe.pipeline.yaml.read import read
 from vidpipe.pipeline.yaml.spec import PipelineFile, StageSpec
 from vidpipe.sources.base import StreamSpec
@@ -45,6 +46,9 @@ def test_yaml(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for event in re.findall(r"event: ([\w.]+\.event)", snippet.text):
         classifier().write(tmp_path / event)
+    for ways in re.findall(r"joins: ([\w.]+\.json)", snippet.text):
+        way = {"from": "gate", "to": "yard", "earliest_s": 10, "latest_s": 60}
+        Ways.model_validate({"likeness": 0.8, "ways": [way]}).write(tmp_path / ways)
     file = tmp_path / "snippet.yaml"
     file.write_text(snippet.text)
     document = read(file, "snippet.yaml")

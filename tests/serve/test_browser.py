@@ -5,6 +5,7 @@
 - a zone that is drawn is in force; and going away leaves nobody looking;
 - what was missed is one click from a looser stage, or from a verdict on the last one;
 - moments are marked as examples of an event of one's own, and its questions answered;
+- an alarm that events of another camera join is one review with that camera, unless that camera is asked for;
 - of a long list only what is near is in the document, and all of it can be found and reached.
 """
 
@@ -122,6 +123,30 @@ def test_of_a_long_list_only_what_is_near_is_in_the_document(serve, tmp_path):
         page.wait_for_function("far.querySelectorAll('.review').length === 12")
         assert abs(page.evaluate("far.offsetHeight") - held) <= 24  # nothing moves
         page.wait_for_function("document.querySelectorAll('.review').length <= 150")
+        browser.close()
+    assert errors == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_one_person_over_two_cameras_is_one_review(serve, tmp_path):
+    sink = StoreSink(StoreConfig(path=str(tmp_path / "day.db")))
+    sink.begin({"start": "2026-09-21T00:00:00+00:00", "pipeline": "page", "version": "0"})
+    told = {"class": "person", "zone": "yard", "track_id": 1}
+    for stream, at, more in (("gate", 0, {}), ("yard", 30, {"joins": "gate/e0"}), ("yard", 300, {})):
+        place = stream, at, at, 1_789_952_400 + at
+        sink.tell([Event("zone.enter", *place, "in", f"e{at}", "sees", 0.0, Phase.BEGIN, told | more)])
+    sink.close()
+    served = serve(store=tmp_path / "day.db")
+    with sync_api.sync_playwright() as playwright:
+        browser, page, errors = opened(playwright, timezone_id="UTC")
+        page.goto(f"http://127.0.0.1:{served.port}/#/reviews")
+        page.wait_for_selector(".review >> text=then on yard")
+        assert page.locator(".review b").all_text_contents() == ["yard", "gate"]
+        page.click(".review button >> nth=1")
+        page.wait_for_selector(".review li >> text=then on yard")
+        page.fill("input[list=cameras]", "yard")
+        page.click("text=Show")
+        until(lambda: page.locator(".review b").all_text_contents() == ["yard", "yard"])
         browser.close()
     assert errors == []
 

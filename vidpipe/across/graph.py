@@ -26,7 +26,7 @@ HALF_LIFE_S = 7 * 86400.0
 HORIZON_S = 600.0
 OUTSIDE = 0.04  # share of those who take a path whose time may lie outside of its window, half of it on each side
 _CONFIDENCE = 0.95
-_ONE_SIDED = 1.645  # deviations that as much of a normal distribution lies under
+ONE_SIDED = 1.645  # deviations that as much of a normal distribution lies under
 _LEAST_MARGIN_S = 1.0  # tracks begin and end about so exactly
 _FORGOTTEN = 1e-9  # a weight that is none
 _PRIOR = 3.0  # how many have left a camera before the first one: evenly to all cameras, and out of sight
@@ -152,6 +152,13 @@ class CameraGraph:
         likely = (share * left.weight + _PRIOR / (len(self.cameras) + 1)) / (left.weight + _PRIOR)
         return Path(begin, end, share, low, high, likely, len(taken), self._window(taken))
 
+    def sure(self, least_share: float) -> list[Path]:
+        """The paths from a camera to another one of which both is known, with 95 % confidence: that so many of those
+        who leave take them, and a time after which they have arrived.
+        """
+        found = (path for path in self.paths() if path.begin != path.end)
+        return [path for path in found if path.low >= least_share and path.window.end_s < self.horizon_s]
+
     def paths(self, *, least_count: int = 1) -> list[Path]:
         """All that were observed so often, the most frequent of each camera first."""
         found = [self.path(begin, end) for begin in self.cameras for end in self.cameras]
@@ -191,7 +198,7 @@ class CameraGraph:
             for took_s, weight in taken
             if end not in windows or not windows[end].start_s <= took_s <= windows[end].end_s
         )
-        return wilson(missed, left.weight, _ONE_SIDED)[1]
+        return wilson(missed, left.weight, ONE_SIDED)[1]
 
     def _window(self, taken: list[tuple[float, float]]) -> Window:
         taken = [(took_s, weight) for took_s, weight in sorted(taken) if weight > _FORGOTTEN]

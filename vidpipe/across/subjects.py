@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpipe.across.graph import HORIZON_S, Transition
+from vidpipe.core.ways import CLEARLY
 
 Vector = NDArray[np.float32]
 
 AT_ONCE_S = 5.0
 """How long two cameras may see a subject at once; and how soon a track goes on as another one of the same camera."""
-_CLEARLY = 0.02  # more alike than the next subject: with less it may be either
 _LEAST_WEIGHT = 0.2  # of a new track in what its subject looks like: it changes with light and side
 
 
@@ -101,6 +101,27 @@ def link(tracks: Iterable[Seen], likeness: float, *, horizon_s: float = HORIZON_
     return Linked(names, transitions, unclear)
 
 
+def confused(tracks: Iterable[Seen], likeness: float) -> tuple[int, int]:
+    """How many pairs of tracks are of two subjects for sure, and how many of these look like one.
+
+    Two tracks that one camera shows at the same time are two subjects, and so are those of two cameras that are in view
+    together for longer than `AT_ONCE_S`. So whether looks tell subjects apart is known without anybody's labels.
+    """
+    pairs = alike = 0
+    active: list[Seen] = []
+    for seen in sorted(tracks, key=lambda each: each.first):
+        active = [each for each in active if each.last > seen.first]
+        for other in active:
+            together_s = min(other.last, seen.last) - seen.first
+            if len(other.vector) == len(seen.vector) and together_s > (
+                0.0 if other.camera == seen.camera else AT_ONCE_S
+            ):
+                pairs += 1
+                alike += bool(other.vector @ seen.vector >= likeness)
+        active.append(seen)
+    return pairs, alike
+
+
 def _best(active: list[_Subject], seen: Seen, likeness: float) -> list[_Subject] | None:
     """The subject that a track is; two if it may be either; None: none of them."""
     able = [
@@ -115,7 +136,7 @@ def _best(active: list[_Subject], seen: Seen, likeness: float) -> list[_Subject]
     first, *rest = np.argsort(-cosines, kind="stable")[:2].tolist()
     if cosines[first] < likeness:
         return None
-    close = [place for place in rest if cosines[place] >= max(likeness, cosines[first] - _CLEARLY)]
+    close = [place for place in rest if cosines[place] >= max(likeness, cosines[first] - CLEARLY)]
     return [able[place] for place in (first, *close)]
 
 

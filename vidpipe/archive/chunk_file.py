@@ -127,7 +127,7 @@ def _row(told: Told, detections: sv.Detections | None) -> list[Any]:
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    fields = {name: getattr(event, name) for name in Event.__dataclass_fields__}
+    fields = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "look"}
     return {**fields, "phase": event.phase.value, "data": dict(event.data)}
 
 

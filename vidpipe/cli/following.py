@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,9 +81,14 @@ def graph(
     within: WithinOption = "10m",
     fade: FadeOption = "7d",
     clock_offset: ClockOffsetOption = None,
+    ways: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what rules need whose events join alarms.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show where those who leave a camera are seen next, and how long that takes."""
     from vidpipe.cli.commands.across import AcrossOptions, show_graph
 
-    raise typer.Exit(show_graph(AcrossOptions(store, since, class_, likeness, within, fade, clock_offset or (), json)))
+    options = AcrossOptions(store, since, class_, likeness, within, fade, clock_offset or (), json)
+    raise typer.Exit(show_graph(options, ways))

@@ -47,8 +47,8 @@ class Answer:
             earlier stage's; or it stood in for a later stage that was away.
         audit_of: id of the stage whose answer to this frame was withheld by chance, to be checked by this one; "" where
             that is not so. That stage learns from it as from a random sample.
-        features: what had been computed of the frame anyway, by name, for events that are learnt; empty where no rule
-            asks for it, and on most frames.
+        features: what had been computed of the frame anyway, by name, for events that are learnt, and what the object
+            of an event looks like that may join another one; empty where no rule asks for it, and on most frames.
     """
 
     detections: sv.Detections

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+from vidpipe.core.ways import Ways
 
 
 class Phase(StrEnum):
@@ -26,6 +28,20 @@ BESIDE = frozenset({"line.cross", REVIEW, "learnt.unknown"})
 """Kinds of events of rules that do not say that what the rule is about is so from now on."""
 
 
+class Look(NamedTuple):
+    """What an event's object looks like, where the event may join the alarm of another camera.
+
+    Attributes:
+        vector: mean of what `describe` said of its track so far, [d].
+        first: UTC seconds at which the track began; media seconds where a recording does not say.
+        ways: by which its rule joins.
+    """
+
+    vector: tuple[float, ...]
+    first: float
+    ways: Ways
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that a transform saw happen.
@@ -41,6 +57,7 @@ class Event:
             does not say.
         phase: see `Phase`; what has no duration only begins.
         data: what else there is to know, as JSON can hold it: the zone, the track, a count.
+        look: of its object, for `results.joins`; never written. None: its rule does not join, or nobody knows.
     """
 
     kind: str
@@ -54,3 +71,4 @@ class Event:
     age_s: float | None = None
     phase: Phase = Phase.BEGIN
     data: Mapping[str, Any] = field(default_factory=dict)
+    look: Look | None = None

@@ -24,6 +24,7 @@ FIELDS = (
     "score",
     "dwell_s",
     "count",
+    "joins",
     "miss_rate",
     "config",
     "model",
@@ -40,6 +41,9 @@ def as_json(event: Event, run: str) -> dict[str, Any]:
         run: when the run began, as `start` in the first line of its results. It makes the `id` one of its own among all
             runs, and the same when the results are replayed.
     """
+    data = event.data
+    if data.get("joins") is not None:
+        data = {**data, "joins": f"{_compact(run)}/{data['joins']}"}
     return {
         "schema": SCHEMA,
         "id": f"{_compact(run)}/{event.stream}/{event.id}",
@@ -53,7 +57,7 @@ def as_json(event: Event, run: str) -> dict[str, Any]:
         "by": event.by,
         "age_s": None if event.age_s is None else round(event.age_s, MILLISECONDS),
         **dict.fromkeys(FIELDS),
-        **event.data,
+        **data,
     }
 
 

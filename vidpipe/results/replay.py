@@ -12,6 +12,7 @@ from vidpipe.cascade.reachback import read
 from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import Event
 from vidpipe.pipeline.spec import Pipeline
+from vidpipe.results.joins import Joins, Sighted
 from vidpipe.results.recorded import RecordedResults
 from vidpipe.transforms.rules.rules import RULES, Rules
 from vidpipe.transforms.rules.seen import Seen
@@ -41,12 +42,12 @@ class ResultsReplay(RecordedResults):
         Raises:
             ConfigError: a line is not what results are, or the results do not say which rules the run had.
         """
-        replayed = self._begun(self.head, pipeline)
+        replayed, joins = self._begun(self.head, pipeline), Joins()
         for number, told in self.lines():
             if "schema" in told:  # another run
                 for own in replayed.values():
-                    yield from own.end()
-                replayed, self.start = self._begun(told, pipeline), told.get("start", "")
+                    yield from joins.join((), own.end())
+                replayed, joins, self.start = self._begun(told, pipeline), Joins(), told.get("start", "")
                 continue
             try:
                 ended = list(_turned(replayed, told, recorded=pipeline is None)) if "settings" in told else []
@@ -54,12 +55,12 @@ class ResultsReplay(RecordedResults):
                 seen, by = seen_of(told) if known is not None else None, told["by"]
             except (KeyError, TypeError, ValueError) as error:
                 raise self.refused(number, error) from None
-            yield from ended
+            yield from joins.join((), ended)
             if known is not None and seen is not None:
-                yield from known.see(seen, by)
+                yield from joins.join([Sighted(told["stream"], seen.seq, seen.time, seen.ids)], known.see(seen, by))
         if not self.cut_off:  # else the run was killed: nothing ended that anybody has been told of
             for own in replayed.values():
-                yield from own.end()
+                yield from joins.join((), own.end())
 
     def _begun(self, head: Mapping[str, Any], pipeline: Pipeline | None) -> dict[str, _Stream]:
         """The rules of each stream as a run begins with them."""

@@ -57,6 +57,14 @@ def messages(receiver):
     return [(each["title"], each["message"]) for each in told]
 
 
+def test_nobody_is_told_again_of_who_was_told_of_on_another_camera(begin, receiver):
+    sink = begin(title="{{ stream }}")
+    sink.tell([event(1), event(2, stream="yard", joins="gate/zone.enter/1"), event(3, stream="shop", joins=None)])
+    until(lambda: sink.counts["delivered"] == 2)
+    assert [title for title, _ in messages(receiver)] == ["gate", "shop"]
+    assert sink.counts["made"] == 2
+
+
 def law(counts):
     dropped = sum(value for name, value in counts.items() if name.startswith("dropped_"))
     return counts["inherited"] + counts["made"] == counts["delivered"] + counts["waiting"] + dropped

@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidpipe.across.graph import Path as Way
-from vidpipe.across.search import Follow, Sighting, Track
-from vidpipe.across.subjects import Vector
+from vidpipe.across.graph import ONE_SIDED, CameraGraph
+from vidpipe.across.graph import Path as Passage
+from vidpipe.across.search import LEAST_SHARE, Follow, Sighting, Track
+from vidpipe.across.subjects import Vector, confused
 from vidpipe.across.tracks import Known, Looks, learn, read
 from vidpipe.cli.moments import moment
 from vidpipe.cli.seconds import seconds
 from vidpipe.cli.terminal.rows import local, print_json, print_table
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.ways import Way, Ways
 from vidpipe.results.store.file import default_path
 from vidpipe.results.store.queries import Store
+from vidpipe.statistics.wilson import wilson
 
 NOT_SEEN = 1
 """Exit status where nobody was found."""
 
+_MOST_CONFUSED = 0.02  # of pairs of two people, those who may look like one where alarms are to join
 _POLL_S = 1.0
 _TAKEN_OVER_S = 600.0
 _BACK_S = 86400.0  # how long ago somebody may have left the first camera, where no time is given
@@ -83,12 +87,18 @@ def offsets(given: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def show_graph(options: AcrossOptions) -> int:
-    """Print the camera graph; the exit status."""
+def show_graph(options: AcrossOptions, ways: Path | None = None) -> int:
+    """Print the camera graph, and write its ways for rules that join; the exit status.
+
+    Raises:
+        ConfigError: nobody knows a way well enough yet.
+    """
     known = options.read()
     _must_be_described(known, options.path)
     learnt = learn(known, **options.settings())
     paths = learnt.graph.paths()
+    if ways is not None:
+        _ways_of(known, learnt.graph, options.likeness).write(ways)
     for suspicion in learnt.suspicions:
         sys.stderr.write(f"{suspicion}\n")
     if options.json:
@@ -107,6 +117,34 @@ def show_graph(options: AcrossOptions) -> int:
             "that was trained to tell them apart leaves fewer, as does a greater --likeness\n"
         )
     return 0 if paths else NOT_SEEN
+
+
+def _ways_of(known: Known, graph: CameraGraph, likeness: float | None) -> Ways:
+    """The ways that are known well enough.
+
+    Raises:
+        ConfigError: there are none, or it is not known that looks tell people apart.
+    """
+    sure = [
+        Way.model_validate({name: path.as_json()[name] for name in ("from", "to", "earliest_s", "latest_s")})
+        for path in graph.sure(LEAST_SHARE)
+    ]
+    if not sure:
+        raise ConfigError(
+            "--ways: of no way enough is known yet to join alarms by it: more people have to go it, each described on "
+            "both cameras"
+        )
+    bar = known.likeness if likeness is None else likeness
+    pairs, alike = confused(known.seen, bar)
+    if wilson(alike, pairs, ONE_SIDED)[1] > _MOST_CONFUSED:
+        raise ConfigError(
+            f"--ways: {alike} of {pairs} pairs of tracks that were in view at once, and so are of two people, look "
+            f"like one; it must be known that fewer than {_MOST_CONFUSED:.0%} do, or newcomers would be taken for "
+            "others: an embedder that was trained to tell people apart, a greater --likeness, or more tracks"
+        )
+    newest = {camera: off for (_, camera), off in sorted(known.ahead.items())}  # a camera's newest run comes last
+    ahead_s = {camera: off for camera, off in newest.items() if off}
+    return Ways(likeness=bar, ahead_s=ahead_s, ways=tuple(sure))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +338,7 @@ def _tell_end(follow: Follow, options: AcrossOptions, known: Known, looks: Looks
         sys.stderr.write(f"{looks.nothing} tracks could not be looked at: not described, and no picture was kept\n")
 
 
-def _row(path: Way) -> dict[str, str]:
+def _row(path: Passage) -> dict[str, str]:
     return {
         "from": path.begin,
         "to": path.end,

@@ -21,7 +21,7 @@ ALIKE = 20  # the same with --like
 _EVENT_COLUMNS = (
     *("time", "id", "phase", "kind", "stream", "rule", "zone", "line", "direction", "class", "track_id", "lasted_s"),
     *("unended", "severity", "review", "at", "started_at", "ended_at", "seq", "pts", "by", "age_s", "box", "score"),
-    *("dwell_s", "count", "miss_rate", "config", "model", "snapshot", "clip"),
+    *("dwell_s", "count", "joins", "further", "miss_rate", "config", "model", "snapshot", "clip"),
 )
 _VERDICT_COLUMNS = ("at", "by", "stream", "stage", "missed", "false", "seq", "frame_at", "run")
 _CLASS_COLUMNS: Sequence[str] = ("time", "stream", "class", "mean", "most")
@@ -77,7 +77,8 @@ def show_events(filter: Filter, form: Form, newest: int | None, *, unended: bool
             return _print(form, list(events)[-most:] if most else events, _EVENT_COLUMNS)
         rows = list(events)
     shown = rows[-most:] if most else rows
-    status = _print_table([_event_line(row) for row in shown])
+    alarms = {row["id"] for row in shown}
+    status = _print_table([_event_line(row) for row in shown if row["joins"] not in alarms])
     if len(shown) < len(rows):
         sys.stderr.write(f"the newest {most}; --newest 0 shows all\n")
     return status
@@ -171,6 +172,7 @@ def _event_line(row: Row) -> dict[str, str]:
         "kind": row["kind"],
         **{name: plain(row[name]) for name in ("zone", "line", "direction", "class", "track_id", "count")},
         "lasted": lasted,
+        "further": ", ".join(row["further"]),
         "severity": row["severity"],
         **{name: plain(row[name]) for name in ("snapshot", "clip")},
     }

@@ -34,6 +34,7 @@ def check_rules(document: Document, classes: Collection[str] | None, *, tracked:
     for keys, rule in written:
         _check_names(document, keys, rule, classes)
         _check_learnt(document, keys, rule, classes)
+        _check_joins(document, keys, rule)
         if streams:
             _check_places(document, keys, rule, lines if rule.kind == "line" else zones)
         if rule.kind in TRACKED and not tracked:
@@ -90,12 +91,11 @@ def _check_names(document: Document, keys: Keys, rule: RuleSpec, classes: Collec
 
 def _check_learnt(document: Document, keys: Keys, rule: RuleSpec, classes: Collection[str] | None) -> None:
     """What a rule of kind learnt goes by is there: stages of the device, a transform that describes, classes."""
-    parts = [document.value((name,)) for name in ("stages", "transforms")]
-    stages, transforms = ([each for each in part if isinstance(each, Mapping)] for part in map(_listed, parts))
+    stages = _parts(document, "stages")
     on = {str(each.get("id", each.get("type"))): str(each.get("on", "device")) for each in stages}
     for name in rule.recorded if stages else ():  # rules that change while a run goes on come without stages
         if name == EMBEDDING:
-            if not any(each.get("type") == "describe" for each in transforms):
+            if not _describes(document):
                 document.mistake(keys, "it goes by what boxes look like, but there is no transform of type describe")
         elif name not in on:
             document.mistake(
@@ -108,8 +108,21 @@ def _check_learnt(document: Document, keys: Keys, rule: RuleSpec, classes: Colle
             document.mistake(keys, f"its event was taught with class '{name}', which is not there", at=(*keys, "event"))
 
 
-def _listed(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
+def _check_joins(document: Document, keys: Keys, rule: RuleSpec) -> None:
+    """Boxes are described, or nobody knows whose alarm an event may join."""
+    if rule.joins is not None and _parts(document, "stages") and not _describes(document):
+        message = "it joins alarms by what people look like, but there is no transform of type describe"
+        document.mistake(keys, message, at=(*keys, "joins"))
+
+
+def _describes(document: Document) -> bool:
+    return any(each.get("type") == "describe" for each in _parts(document, "transforms"))
+
+
+def _parts(document: Document, name: str) -> Sequence[Mapping[str, object]]:
+    """The stages or transforms; none where rules come alone, which change while a run goes on."""
+    value = document.value((name,))
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _check_places(document: Document, keys: Keys, rule: RuleSpec, there: Mapping[str, Mapping[str, object]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from vidpipe.core.errors import ConfigError
+from vidpipe.core.event import Event
 from vidpipe.core.extras import extra
 from vidpipe.core.secrets import look_up
 from vidpipe.results.sinks.outbox.network import NOT_YET
@@ -48,7 +49,7 @@ class AppriseConfig(OutboxConfig):
 
 
 class AppriseSink(OutboxSink):
-    """Sends each event as a message.
+    """Sends each event as a message, but for those that join an alarm which was sent.
 
     Apprise says whether a message was taken, and logs why not. Its words are not repeated, as they may hold a part of
     the address: only the status that the service has answered with is read out of them.
@@ -74,6 +75,10 @@ class AppriseSink(OutboxSink):
         self._url = look_up(self.config.url, "a service's address for Apprise")
         self._to = _service(self._url)
         _log.propagate = False
+
+    def _wants(self, event: Event) -> bool:
+        # Whoever was told of the alarm need not be told of the same person on the next camera.
+        return super()._wants(event) and event.data.get("joins") is None
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:

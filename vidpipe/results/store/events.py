@@ -105,7 +105,8 @@ class EventWriter:
         unended = told["phase"] != "end" and self._lasting[told["kind"]]
         row = (told["id"], self._run, *what, *where, severity, review.id, at, at, told["phase"], unended, told["seq"])
         self._connection.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _text(data))
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, _text(data), told.get("joins")),
         )
         zone, line, name = (each or "" for each in where)
         for span, start in starts(at):
@@ -187,7 +188,7 @@ class EventWriter:
 
 
 def event_of(row: sqlite3.Row) -> dict[str, Any]:
-    """A row of the table `event`, as `Store.events` gives it."""
+    """A row of `joined.EVENTS`, as `Store.events` gives it."""
     # One whose only phase is its end began before anything was stored.
     lasted = row["last"] - row["at"] if row["phase"] == "end" and row["last"] > row["at"] else None
     return {
@@ -200,6 +201,7 @@ def event_of(row: sqlite3.Row) -> dict[str, Any]:
         "unended": bool(row["unended"]),
         "severity": row["severity"],
         "review": row["review"],
+        "further": sorted(set(json.loads(row["further"]))),
     }
 
 

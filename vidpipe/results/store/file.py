@@ -98,6 +98,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX mark_at ON mark (at);
     CREATE INDEX mark_question ON mark (question) WHERE question IS NOT NULL;
     """,
+    """
+    ALTER TABLE event ADD COLUMN joins TEXT;
+    CREATE INDEX event_joins ON event (joins) WHERE joins IS NOT NULL;
+    """,
 )
 """What brings a file from each version of its tables (`PRAGMA user_version`) to the next."""
 

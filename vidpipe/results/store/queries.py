@@ -16,6 +16,7 @@ from vidpipe.core.errors import ConfigError
 from vidpipe.core.event import REVIEW
 from vidpipe.results.store.events import event_of
 from vidpipe.results.store.file import default_path, meaning, open_to_read
+from vidpipe.results.store.joined import EVENTS, REVIEWS
 from vidpipe.results.store.marks import ASK as ASK_MARKS
 from vidpipe.results.store.marks import UNANSWERED
 from vidpipe.results.store.verdicts import ASK as ASK_VERDICTS
@@ -81,7 +82,8 @@ class Store:
         Returns:
             The fields of `vidpipe.event/1`, and `time` (UTC seconds at which it began; of a recording that does not say
             when it was taken as if it had begun with the run), `lasted_s` (None if it has not ended, or has no
-            duration), `unended` (as of the argument), `severity` and `review`.
+            duration), `unended` (as of the argument), `severity`, `review` and `further` (cameras whose events
+            join it).
         """
         named = {"stream": stream, "class": class_, "zone": zone, "line": line, "rule": rule, "severity": severity}
         where = Where({**named, "review": review})
@@ -99,7 +101,7 @@ class Store:
 
     def event(self, id: str) -> Row | None:
         """An event by its `id`, as `events` gives it; None: there is none."""
-        return next(map(event_of, self._ask("SELECT rowid, * FROM event WHERE id = ?", (id,))), None)
+        return next(map(event_of, self._ask(f"{EVENTS} WHERE id = ?", (id,))), None)
 
     def alike(
         self,
@@ -163,16 +165,17 @@ class Store:
 
         Returns:
             `id`, `stream`, `began`, `ended` (of the last event so far), `severity` ("alert" if one of them is),
-            `events` (how many), `kinds` and `classes` (lists).
+            `events` (how many), `kinds` and `classes` (lists), `further` (cameras whose events join one of these), and
+            `joins` (id of the alarm of another camera that all of these events join; None where one of them does not).
         """
         where = Where({"stream": stream, "severity": severity})
         where.between("began", None, until)
         if since is not None:
             where.also("ended >= ?", since)
         limit = -1 if newest is None else newest
-        rows = self._ask(f"SELECT * FROM review {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
-        lists = ("kinds", "classes")
-        return [dict(row) | {name: json.loads(row[name]) for name in lists} for row in reversed(rows)]
+        rows = self._ask(f"{REVIEWS} {where} ORDER BY began DESC LIMIT ?", (*where.values, limit))
+        lists = ("kinds", "classes", "further")
+        return [dict(row) | {name: sorted(set(json.loads(row[name]))) for name in lists} for row in reversed(rows)]
 
     def counts(
         self,
@@ -367,8 +370,8 @@ class Store:
 
     def _of(self, where: Where, newest: int | None) -> Iterable[sqlite3.Row]:
         if newest is None:
-            return self._each(f"SELECT rowid, * FROM event {where} ORDER BY at, rowid", where.values)
-        newest_first = f"SELECT rowid, * FROM event {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+            return self._each(f"{EVENTS} {where} ORDER BY at, rowid", where.values)
+        newest_first = f"{EVENTS} {where} ORDER BY at DESC, rowid DESC LIMIT ?"
         return reversed(self._ask(newest_first, (*where.values, newest)))
 
     def _of_kinds(self, where: Where, kinds: Iterable[sqlite3.Row], newest: int | None) -> Iterator[sqlite3.Row]:

@@ -22,6 +22,7 @@ from vidpipe.pipeline.plan import plan
 from vidpipe.pipeline.spec import Pipeline
 from vidpipe.results.collector import Collector
 from vidpipe.results.frame_sink import FrameSink
+from vidpipe.results.joins import Joins, sighted
 from vidpipe.results.machinery import Machinery
 from vidpipe.results.provenance import Provenance
 from vidpipe.results.records import Batch, Counts, Result
@@ -123,6 +124,7 @@ class Run(Controllable):
         self._writer: Writer | None = None
         self._clock = clock
         self._jumps = Jumps(clock)
+        self._joins = Joins()
         catch_up = any(part.type.published is not Transform.published for part in pipeline.transforms)
         self._collector = Collector(pipeline.streams, live=live, clock=clock, catch_up=catch_up)
         for name, stream in pipeline.streams.items():
@@ -370,6 +372,7 @@ class Run(Controllable):
     def _pass_on(self, batches: Sequence[Batch], writer: Writer, errors: list[str]) -> None:
         """Count what has come, and write it, unless a sink cannot go on; add what keeps it from that to `errors`."""
         for batch in batches:
+            batch.events = self._joins.join(sighted(batch.published), batch.events)
             self._hand_on(batch)
             try:
                 if (batch.published or batch.events) and not errors:

@@ -117,7 +117,7 @@ def questions(
             return store.questions(event, stream=stream, since=since, until=until, newest=newest)
 
         rows, following = paged(ask, streams_of(store, person, stream), "time", since, until, most)
-    return {"questions": [shown_event(row) for row in rows], "next": following}
+        return {"questions": [shown_event(store, person, row) for row in rows], "next": following}
 
 
 @router.get("/taught")

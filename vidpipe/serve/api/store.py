@@ -47,7 +47,8 @@ def events(
     unended: bool = False,
     most: Most = 100,
 ) -> dict[str, Any]:
-    """Events, newest first. `next` is the `until` of the page behind; null: there is none."""
+    """Events, newest first; `further`: cameras whose events join it. `next` is the `until` of the page behind; null:
+    there is none."""
     named = {"class_": class_, "zone": zone, "line": line, "kind": kind, "rule": rule, "severity": severity}
     with closing(store_of(site)) as store:
 
@@ -56,7 +57,7 @@ def events(
             return store.events(stream=stream, review=review, unended=unended, **named, **times)  # type: ignore[arg-type]
 
         rows, following = paged(ask, streams_of(store, person, stream), "time", since, until, most)
-    return {"events": [shown_event(row) for row in rows], "next": following}
+        return {"events": [shown_event(store, person, row) for row in rows], "next": following}
 
 
 @router.get("/reviews")
@@ -69,7 +70,8 @@ def reviews(
     severity: Severity = None,
     most: Most = 100,
 ) -> dict[str, Any]:
-    """Reviews, newest first, each with its first event that has a picture. `next` as of events."""
+    """Reviews, newest first, each with its first event that has a picture. `further`: cameras whose events join one of
+    its events; `joins`: id of another camera's alarm that all of its events join. `next` as of events."""
     with closing(store_of(site)) as store:
 
         def ask(stream: str | None, since: float | None, until: float | None, newest: int | None) -> Iterator[Row]:
@@ -79,6 +81,7 @@ def reviews(
         for row in rows:
             shown = [event for event in store.events(review=row["id"], newest=20) if event["snapshot"]]
             row["picture"] = shown[0]["id"] if shown else None
+        rows = [_seen_by(store, person, row) for row in rows]
     return {"reviews": rows, "next": following}
 
 
@@ -148,7 +151,7 @@ def event_counts(
 def event(id: EventId, site: SiteOf, person: PersonOf) -> dict[str, Any]:
     """An event, by its id."""
     with closing(store_of(site)) as store:
-        return shown_event(event_of(store, person, id))
+        return shown_event(store, person, event_of(store, person, id))
 
 
 @router.get("/alike")
@@ -168,7 +171,7 @@ def alike(
             rows = store.alike(id, since=since, until=until, most=most if person.sees_all else 10 * most)
         except ConfigError as error:  # nobody has described that object, or some were described by another model
             raise HTTPException(404, str(error)) from None
-    return {"events": [shown_event(row) for row in rows if person.sees(row["stream"])][:most]}
+        return {"events": [shown_event(store, person, row) for row in rows if person.sees(row["stream"])][:most]}
 
 
 @router.get("/cameras/graph")
@@ -262,9 +265,18 @@ def event_of(store: Store, person: Person, id: str) -> Row:
     return row
 
 
-def shown_event(row: Row) -> Row:
+def shown_event(store: Store, person: Person, row: Row) -> Row:
     """An event without where its files lie: they are asked for by its id."""
-    return row | {name: bool(row[name]) for name in ("snapshot", "clip")}
+    return _seen_by(store, person, row) | {name: bool(row[name]) for name in ("snapshot", "clip")}
+
+
+def _seen_by(store: Store, person: Person, row: Row) -> Row:
+    """An event or a review without cameras that are not the person's to see."""
+    joins = row["joins"]
+    if joins is not None and not person.sees_all:
+        alarm = store.event(joins)
+        joins = joins if alarm is not None and person.sees(alarm["stream"]) else None
+    return row | {"joins": joins, "further": sorted(name for name in row["further"] if person.sees(name))}
 
 
 def _file(site: Site, person: Person, request: Request, id: str, what: str) -> FileResponse:

@@ -82,7 +82,9 @@ async def _all_told(run: ShownRun, person: Person, last_id: str | None, answers:
             for each in fresh:
                 seen = each.number
                 if person.sees(str(each.event["stream"])):
-                    yield _packed("event", each.event, telling.id_of(each.number))
+                    # An alarm's id names its camera, which may not be theirs to see.
+                    event = each.event if person.sees_all else {**each.event, "joins": None}
+                    yield _packed("event", event, telling.id_of(each.number))
             due = min(status_at, answers_at) if answers else status_at
             try:
                 async with asyncio.timeout_at(due):

@@ -20,6 +20,7 @@ function eventItem(event, notice) {
   return el("li", {}, el("span", {}, el("span", { class: "number" }, time(event.time)), ` ${event.class ?? ""} `,
     KINDS[event.kind] ?? event.kind, ` ${where}${way}${length}`),
     event.likeness === undefined ? "" : el("span", { class: "quiet small number" }, `${percent(event.likeness)} alike`),
+    event.further.length ? el("span", { class: "small" }, `then on ${event.further.join(", ")}`) : "",
     event.track_id === null ? "" : el("a", { class: "by", href: `#/reviews?alike=${encodeURIComponent(event.id)}` }, "Alike"),
     el("span", { class: "quiet small by" }, event.by ? `by ${event.by}` : ""), notice ? marking(event, notice) : "");
 }
@@ -46,7 +47,7 @@ function alike(main, id, notice) {
 }
 
 // What a browser's search finds of a review that is not in the document.
-const text = (review) => [review.stream, time(review.began), ...review.classes, review.severity === "alert" ? "alert" : "",
+const text = (review) => [review.stream, ...review.further, time(review.began), ...review.classes, review.severity === "alert" ? "alert" : "",
   ...review.kinds.map((kind) => KINDS[kind] ?? kind)].filter(Boolean).join(" ");
 
 class Review {
@@ -61,7 +62,8 @@ class Review {
       el("span", { class: "number" }, `${time(review.began)}, ${span(Math.max(1, review.ended - review.began))}`),
       el("span", {}, review.classes.join(", "), review.severity === "alert" ? el("span", { class: "alert" }, " alert") : ""),
       el("span", { class: "quiet small" }, `${review.events} event${review.events === 1 ? "" : "s"}: `,
-        review.kinds.map((kind) => KINDS[kind] ?? kind).join(", ")));
+        review.kinds.map((kind) => KINDS[kind] ?? kind).join(", ")),
+      review.further.length ? el("span", { class: "small" }, `then on ${review.further.join(", ")}`) : "");
     this.more = el("div", { class: "more", hidden: true });
     this.button = el("button", { type: "button", "aria-expanded": "false", onclick: () => this.toggle() }, picture, what);
     this.element = el("li", { class: "card review" }, this.button, this.more);
@@ -132,12 +134,14 @@ export function reviews(main, asked, notice) {
     const told = await notice.during(() => get("reviews", query));
     more.disabled = false;
     if (!told) return;
-    for (let at = 0; at < told.reviews.length;) {
-      const first = told.reviews[at];
+    // What only joins the alarm of another camera is listed there, unless this camera is asked for.
+    const own = told.reviews.filter((review) => review.joins === null || stream.value);
+    for (let at = 0; at < own.length;) {
+      const first = own[at];
       const today = day(first.began);
       if (today !== lastDay) holder.append(el("h2", {}, today));
       lastDay = today;
-      const together = told.reviews.slice(at, at + TOGETHER);
+      const together = own.slice(at, at + TOGETHER);
       const until = together.findIndex((review) => day(review.began) !== today);
       const shown = until < 0 ? together : together.slice(0, until);
       blocks.put(holder, shown, `Reviews from ${time(shown.at(-1).began)} to ${time(first.began)}`);

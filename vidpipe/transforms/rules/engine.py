@@ -14,6 +14,7 @@ from vidpipe.transforms.rules.degradations import Degradations
 from vidpipe.transforms.rules.gatherings import Gatherings
 from vidpipe.transforms.rules.geometry import Geometry
 from vidpipe.transforms.rules.lessons import Lessons
+from vidpipe.transforms.rules.looks import LOOKS, Looks
 from vidpipe.transforms.rules.objects import KEEP_S, Object, Objects
 from vidpipe.transforms.rules.seen import Ages, MissRate, Seen
 from vidpipe.transforms.rules.spec import TRACKED, Anchor, RulesConfig
@@ -35,6 +36,7 @@ class Engine:
         age_s: of the boxes of the newest result, in media seconds; None: nobody knows.
         stream: its name, on which chance depends.
         recorded: media seconds of the newest result that holds features, by their names.
+        looks: of tracks, where a rule joins.
     """
 
     def __init__(self, config: RulesConfig) -> None:
@@ -44,6 +46,7 @@ class Engine:
         self.age_s: float | None = None
         self.stream = ""
         self.recorded: dict[str, float] = {}
+        self.looks = Looks()
         self._set(config)
 
     def _set(self, config: RulesConfig) -> None:
@@ -133,7 +136,8 @@ class Engine:
         """What happens with the next result of the stream."""
         self.newest = seen
         for name in seen.features:
-            self.recorded[name] = seen.pts
+            if not name.startswith(LOOKS):  # else they are of one track, and told with its event
+                self.recorded[name] = seen.pts
         self.age_s = self._ages.age_s(seen)
         if seen.audits:
             self._misses.learn(seen.audits)

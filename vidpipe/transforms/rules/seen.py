@@ -54,6 +54,11 @@ class Seen(NamedTuple):
     corrections: Sequence[Correction] = ()
     features: Mapping[str, Sequence[float]] = {}
 
+    @property
+    def time(self) -> float:
+        """UTC seconds; media seconds where the recording does not say."""
+        return self.pts if self.at is None else self.at
+
     @classmethod
     def of(cls, answer: Answer, moment: Moment, *, boxes: bool = True) -> Seen:
         """What is published at a moment; without `boxes` what there is to know beside them."""

@@ -18,6 +18,7 @@ from pydantic import (
 
 from vidpipe.core.nearest import did_you_mean
 from vidpipe.core.settings import Knob, StageConfig
+from vidpipe.core.ways import Ways, WrittenWays
 from vidpipe.sources.base import Line, Polygon
 from vidpipe.transforms.learnt.classifier import BOXES, WrittenClassifier
 
@@ -45,6 +46,7 @@ _ONLY: dict[str, frozenset[str]] = {
     "event": frozenset({"learnt"}),
     "features": frozenset({"learnt"}),
     "review": frozenset({"learnt"}),
+    "joins": TRACKED,
 }
 _NEEDED = {"dwell": ("after_s",), "occupancy": ("at_least",), "absence": ("for_s",)}
 
@@ -157,6 +159,11 @@ class RuleSpec(_Written):
         le=1,
         description="of kind learnt: the share of windows, and of events, that a person is asked about",
     )
+    joins: WrittenWays | None = Field(
+        default=None,
+        description="of kinds zone, dwell and line: the file that `vidpipe cameras graph --ways` has made; an event of "
+        "who comes from another camera's alarm by one of its ways joins that alarm",
+    )
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -245,6 +252,11 @@ class RulesConfig(StageConfig):
     def recorded(self) -> tuple[str, ...]:
         """The features that results must hold for these rules, beside boxes."""
         return tuple(dict.fromkeys(name for rule in self.rules if rule.id not in self.off for name in rule.recorded))
+
+    @property
+    def joining(self) -> dict[str, Ways]:
+        """By id of the rules whose events join others: by which ways."""
+        return {rule.id: rule.joins for rule in self.rules if rule.joins is not None and rule.id not in self.off}
 
     @property
     def told_late_s(self) -> float:

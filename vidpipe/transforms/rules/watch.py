@@ -14,6 +14,7 @@ from vidpipe.transforms.rules.schedule import Schedule
 from vidpipe.transforms.rules.seen import Seen
 from vidpipe.transforms.rules.spec import TRACKED, RulesConfig, RuleSpec, SpanSpec, names
 
+_BESIDE = {"zone", "line", "streams", "active", "classes", "joins"}  # fields that a version does not go by as they are
 _DIGITS = 12  # of a version: enough for no two rules of a lifetime to share it
 
 ROUNDING_S = 1e-6
@@ -100,7 +101,7 @@ def _version(
     rule: RuleSpec, place: str, points: Sequence[tuple[float, float]], active: Sequence[SpanSpec] | None
 ) -> str:
     """A hash of all that a watch goes by, whatever else the rule that it comes from holds for."""
-    told = rule.model_dump(mode="json", exclude_defaults=True, exclude={"zone", "line", "streams", "active", "classes"})
+    told = rule.model_dump(mode="json", exclude_defaults=True, exclude=_BESIDE)
     hours = [span.model_dump(mode="json", exclude_defaults=True) for span in active or ()]
     whole = [told, names(rule.classes), place, [list(map(float, point)) for point in points], hours]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:_DIGITS]
