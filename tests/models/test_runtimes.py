@@ -105,6 +105,8 @@ def test_a_model_may_have_threads_of_its_own(tmp_path, monkeypatch, own, used):
     spec = ModelSpec(path=str(file), family="yolo", names=["a", "b", "c"], threads=own)
     load_detector(spec, Classes({}), threads=2)
     assert [network.get_property("INFERENCE_NUM_THREADS") for network in compiled] == [used]
+    # Each process would pin them to the same cores, so that two processes on two cores share one.
+    assert not any(network.get_property("ENABLE_CPU_PINNING") for network in compiled)
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])

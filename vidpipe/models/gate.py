@@ -127,6 +127,7 @@ class GateNetwork:
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # see `runtimes.openvino`
         }
         core = ov.Core()
         try:

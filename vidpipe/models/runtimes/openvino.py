@@ -105,7 +105,8 @@ class OpenVINONetwork:
         return run
 
     def _compiled(self, model: ov.Model) -> ov.CompiledModel:
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # OpenVINO would pin its threads to cores, in each process to the same ones: two processes would share a core.
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         if self._threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self._threads
         if self._precision in ("f32", "bf16"):
