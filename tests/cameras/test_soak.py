@@ -56,10 +56,16 @@ class Use:
     def look(self, pid: int, at: float) -> None:
         main = psutil.Process(pid)
         tree = [main, *main.children(recursive=True)]
+        try:
+            megabytes = sum(process.memory_info().rss for process in tree) / 1e6
+            descriptors = sum(process.num_fds() for process in tree)
+            threads = sum(process.num_threads() for process in tree)
+        except psutil.NoSuchProcess:  # one has just ended: the next look sees those that are left
+            return
         self.at.append(at)
-        self.megabytes.append(sum(process.memory_info().rss for process in tree) / 1e6)
-        self.descriptors.append(sum(process.num_fds() for process in tree))
-        self.threads.append(sum(process.num_threads() for process in tree))
+        self.megabytes.append(megabytes)
+        self.descriptors.append(descriptors)
+        self.threads.append(threads)
 
     def climb(self, values: list[float] | list[int]) -> float:
         """How much a value has grown from the first quarter of the time to the last, by its medians."""

@@ -31,7 +31,13 @@ LEFT_OUT = {
 }
 """What the full installation has and the light one has not, and the modules of each."""
 
-NEED_MORE = ("vidpipe.runtime.ray", "vidpipe.stages.gate.network", "vidpipe.stages.gate.training")
+NEED_MORE = (
+    "vidpipe.runtime.ray",
+    "vidpipe.stages.gate.adopting",
+    "vidpipe.stages.gate.network",
+    "vidpipe.stages.gate.round",
+    "vidpipe.stages.gate.training",
+)
 """Modules that belong to an extra as a whole."""
 
 

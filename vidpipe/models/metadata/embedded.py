@@ -12,6 +12,7 @@ import io
 import math
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ from xml.etree import ElementTree
 import yaml
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TRIES = 5
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -111,10 +113,17 @@ def _literals(properties: dict[str, str]) -> dict[str, Any]:
     for key in ("names", "imgsz"):
         if key in properties:
             try:
-                found[key] = ast.literal_eval(properties[key])
+                found[key] = _literal(properties[key])
             except (ValueError, SyntaxError):
                 del found[key]
     return found
+
+
+def _literal(text: str) -> Any:
+    for _ in range(_TRIES):
+        with suppress(SystemError):  # Python 3.11, where another thread parses at the same moment
+            return ast.literal_eval(text)
+    raise ValueError("it cannot be parsed")
 
 
 def _onnx_properties(file: Path) -> Iterator[tuple[str, str]]:
